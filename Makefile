@@ -1,0 +1,99 @@
+# Two commands are all there is to install: `make eval` and `make test`. `make help` explains.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+MODEL     ?=
+DATASET   ?=
+SYSTEMS   ?=
+INSTANCES ?=
+N         ?=
+TRIALS    ?=
+WORKERS   ?=
+SANDBOX   ?=
+RUN       ?=
+RUN2      ?=
+MAX_COST  ?=
+RECORD    ?=
+YES       ?=
+PREDS     ?= --gold
+ARGS      ?=
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+BIN    := .venv/bin
+STAMP  := .venv/.installed
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+each    = $(foreach word,$(2),$(1) $(word))
+DELM   := $(BIN)/delm
+
+.PHONY: setup eval compare report view grade images bench test lint clean help
+
+help: ## this text
+	@echo "make eval                      replay the bundled recording on rebuilt instances (no key, no Docker)"
+	@echo "make eval MODEL=openai/gpt-5   run a real model on SWE-bench Verified (Docker)"
+	@echo "make test                      run the tests; what a missing service needs is skipped with the reason"
+	@echo
+	@echo "targets:"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | awk -F'\t' '{printf "  %-9s %s\n", $$1, $$2}'
+	@echo
+	@echo "variables of make eval, all optional:"
+	@echo "  MODEL      litellm's name of a model, or replay:FILE     (default: the bundled recording)"
+	@echo "  DATASET    Hugging Face name, file, verified-offline     (default: SWE-bench Verified with a MODEL)"
+	@echo "  SYSTEMS    systems to run, separated by blanks           (default: single)"
+	@echo "  INSTANCES  instance ids, separated by blanks             (default: all)"
+	@echo "  N          agents of a trial, where a system has several (default: the system's)"
+	@echo "  TRIALS     trials of each system on each instance        (default: 1)"
+	@echo "  WORKERS    trials at a time                              (default: 4)"
+	@echo "  SANDBOX    auto, docker or bubblewrap                    (default: auto)"
+	@echo "  RUN        run id; give it again to go on with a run     (default: time and dataset)"
+	@echo "  MAX_COST   dollars of the whole run                      (default: no limit)"
+	@echo "  RECORD     file that keeps every answer for a replay     (default: none)"
+	@echo "  YES        1 starts without asking                       (default: asks on a terminal)"
+	@echo "  ARGS       anything else for delm (see .venv/bin/delm eval --help)"
+
+setup: $(STAMP) ## make .venv and install; bubblewrap too, as root on a machine without sandboxes
+
+$(STAMP): requirements.lock pyproject.toml
+	@[ -n "$(PYTHON)" ] || { echo "error: Python 3.11 or newer is needed; install python3 and its venv module" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || { echo "error: $(PYTHON) is not Python 3.11 to 3.13; pass PYTHON=/path/to/python3" >&2; exit 2; }
+	@echo "setup: installing into .venv (a minute or two, once)"
+	@$(PYTHON) -m venv --clear .venv || { echo "error: no venv module; run: sudo apt-get install python3-venv" >&2; exit 2; }
+	@$(PIP) install --no-compile --require-hashes --no-deps -r requirements.lock
+	@$(PIP) install --no-compile --no-deps --no-build-isolation -e .
+	@bash scripts/setup_sandbox.sh
+	@touch $(STAMP)
+
+eval: setup ## run systems on instances, grade, print the table
+	$(strip $(DELM) eval $(if $(MODEL),-m $(MODEL)) $(if $(DATASET),-d $(DATASET)) $(call each,-s,$(SYSTEMS)) \
+	  $(call each,-i,$(INSTANCES)) $(if $(N),-n $(N)) $(if $(TRIALS),-k $(TRIALS)) $(if $(WORKERS),-w $(WORKERS)) \
+	  $(if $(SANDBOX),--sandbox $(SANDBOX)) $(if $(RUN),--run-id $(RUN)) $(if $(MAX_COST),--max-cost $(MAX_COST)) \
+	  $(if $(RECORD),--record $(RECORD)) $(if $(YES),--yes) $(ARGS))
+
+compare: setup ## the tables of RUN and of RUN2, one below the other
+	$(DELM) score $(RUN) $(RUN2)
+
+report: setup ## make the CSVs of RUN anew and print its table
+	$(DELM) score $(RUN)
+
+view: setup ## tell the story of RUN, or of INSTANCES in it
+	$(DELM) show $(RUN) $(INSTANCES)
+
+grade: setup ## grade PREDS (a file, --gold or --empty) of DATASET
+	$(strip $(DELM) grade $(PREDS) $(if $(DATASET),-d $(DATASET)) $(call each,-i,$(INSTANCES)) $(if $(SANDBOX),--sandbox $(SANDBOX)) $(ARGS))
+
+images: setup ## build the Docker images of verified-offline
+	$(strip $(DELM) images build -d $(or $(DATASET),verified-offline) $(call each,-i,$(INSTANCES)))
+
+bench: setup ## measure the harness's own cost of a step beside mini-swe-agent's
+	$(BIN)/python scripts/bench_step.py $(ARGS)
+
+test: setup ## run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean: ## remove .venv and caches; results and downloads stay
+	rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

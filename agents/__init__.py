@@ -1,0 +1,1 @@
+"""The systems that are compared: control flow over the protocols of `harness.protocols`."""

@@ -1,0 +1,222 @@
+"""Load a dataset: rows of the hub's form, from the hub or a file, or a dataset file of facts.
+
+Rows are checked here, once; whoever has an `Item` need not look again.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+
+from harness.benchmarks.factsheet import items_of_factsheet
+from harness.errors import UserError
+from harness.types import Instance, Item, Reference
+
+VERIFIED = "SWE-bench/SWE-bench_Verified"
+BUNDLED = Path(__file__).parents[2] / "configs" / "datasets"
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+NOT_DATASETS = {".csv", ".tsv", ".txt", ".gz", ".zip", ".arrow", ".toml", ".xml", ".py"}
+FIELDS_OF_5 = ("eval_script", "log_parser", "eval_type")
+
+
+def _names(value: object) -> object:
+    """Test names are a list, or the JSON text of one."""
+    if isinstance(value, str):
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"is text but not JSON: {error}") from error
+    return value
+
+
+class HubRow(BaseModel):
+    """The fields of a swebench 5.x row that are read; `hints_text` and the rest are not."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    # it becomes the name of folders and images
+    instance_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    repo: str
+    base_commit: str
+    problem_statement: str
+    version: str
+    patch: str
+    test_patch: str
+    FAIL_TO_PASS: Annotated[tuple[str, ...], BeforeValidator(_names)]
+    PASS_TO_PASS: Annotated[tuple[str, ...], BeforeValidator(_names)]
+    eval_script: Annotated[str, StringConstraints(min_length=1)]
+    log_parser: Annotated[str, StringConstraints(min_length=1)]
+    eval_type: Literal["pass_and_fail", "fail_only"]
+    image: str | None = None
+    difficulty: str | None = None
+
+
+def load(name: str, *, cache: Path, split: str = "test") -> list[Item]:
+    """All items of a dataset, in its own order. Blocking; at most one download.
+
+    `name` is a `.jsonl`, `.json`, `.parquet` or `.yaml` file, the name of a bundled dataset, or
+    `owner/name` on the dataset hub, of which `split` is read. Raises `UserError`, one line.
+    """
+    path = Path(name).expanduser()
+    if path.suffix in (".yaml", ".yml"):
+        return items_of_factsheet(path, cache)
+    if path.suffix in READERS:
+        return _items(READERS[path.suffix](_existing(path)), source=str(path))
+    if path.is_file() or path.suffix in NOT_DATASETS or name.startswith((".", "/", "~")):
+        raise UserError(
+            f"{name} is not a dataset: a file must end in .jsonl, .json, .parquet or .yaml"
+        )
+    if HUB_NAME.fullmatch(name):
+        return _items(_read_hub(name, split), source=name)
+    bundled = sorted(file.stem for file in BUNDLED.glob("*.yaml"))
+    if name in bundled:
+        return items_of_factsheet(BUNDLED / f"{name}.yaml", cache)
+    raise UserError(
+        f"no dataset {name!r}: give a file, a hub name such as {VERIFIED}, "
+        f"or one of {', '.join(bundled)}"
+    )
+
+
+def official_image(instance_id: str) -> str:
+    """The published image of an instance whose row names none."""
+    return f"swebench/sweb.eval.x86_64.{instance_id.lower().replace('__', '_1776_')}:latest"
+
+
+def item_of(row: HubRow) -> Item:
+    """Split a row into what a system may know and what only grading may know."""
+    image = row.image or official_image(row.instance_id)
+    instance = Instance(
+        instance_id=row.instance_id,
+        repo=row.repo,
+        base_commit=row.base_commit,
+        problem_statement=row.problem_statement,
+        version=row.version,
+        image=image,
+        difficulty=row.difficulty or "",
+    )
+    reference = Reference(
+        instance_id=row.instance_id,
+        repo=row.repo,
+        version=row.version,
+        image=image,
+        patch=row.patch,
+        test_patch=row.test_patch,
+        fail_to_pass=row.FAIL_TO_PASS,
+        pass_to_pass=row.PASS_TO_PASS,
+        eval_script=row.eval_script,
+        log_parser=row.log_parser,
+        eval_type=row.eval_type,
+    )
+    return Item(instance=instance, reference=reference)
+
+
+def _items(rows: Iterator[tuple[str, Mapping[str, Any]]], *, source: str) -> list[Item]:
+    """Check rows that come with the words that say where each stands."""
+    items: dict[str, Item] = {}
+    for place, raw in rows:
+        named = raw.get("instance_id")
+        where = f"{source}: {place}" + (f" ({named})" if isinstance(named, str) else "")
+        try:
+            row = HubRow.model_validate(raw)
+        except ValidationError as error:
+            raise UserError(f"{where} {_first_fault(error)}") from error
+        if row.instance_id in items:
+            raise UserError(f"{where} is there twice: every instance_id must be unique")
+        items[row.instance_id] = item_of(row)
+    if not items:
+        raise UserError(f"{source} has no rows")
+    return list(items.values())
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in fault["loc"])
+    advice = ""
+    if field in FIELDS_OF_5:
+        advice = "; rows of swebench 5.x are needed, which carry " + ", ".join(FIELDS_OF_5)
+    if fault["type"] == "missing":
+        return f"has no field {field}{advice}"
+    return f"has a bad field {field}: {fault['msg']}{advice}"
+
+
+def _existing(path: Path) -> Path:
+    try:
+        if path.stat().st_size == 0:
+            raise UserError(f"{path} is empty")
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    return path
+
+
+def _read_jsonl(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    # split at line feeds only: JSON text may hold other line separators as they are
+    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise UserError(
+                f"{path}: line {number} is not JSON ({error}): was the file cut short?"
+            ) from error
+        yield f"line {number}", _mapping(row, f"{path}: line {number}")
+
+
+def _read_json(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON ({error}): was the file cut short?") from error
+    if isinstance(content, dict):
+        for key, row in content.items():
+            yield f"row {key}", {"instance_id": key, **_mapping(row, f"{path}: row {key}")}
+    elif isinstance(content, list):
+        for number, row in enumerate(content, start=1):
+            yield f"row {number}", _mapping(row, f"{path}: row {number}")
+    else:
+        raise UserError(f"{path} is neither a list of rows nor an object of rows by instance_id")
+
+
+def _read_parquet(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    import pyarrow  # type: ignore[import-untyped]
+    import pyarrow.parquet  # type: ignore[import-untyped]
+
+    try:
+        rows = pyarrow.parquet.read_table(path).to_pylist()
+    except (pyarrow.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} is not a parquet file ({reason})") from error
+    for number, row in enumerate(rows, start=1):
+        yield f"row {number}", row
+
+
+READERS: Mapping[str, Callable[[Path], Iterator[tuple[str, Mapping[str, Any]]]]] = {
+    ".jsonl": _read_jsonl,
+    ".json": _read_json,
+    ".parquet": _read_parquet,
+}
+
+
+def _mapping(row: object, where: str) -> Mapping[str, Any]:
+    if not isinstance(row, dict):
+        raise UserError(f"{where} is not an object")
+    return row
+
+
+def _read_hub(name: str, split: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    import datasets
+
+    try:
+        rows = datasets.load_dataset(name, split=split)
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        reason = str(error).strip().splitlines()
+        raise UserError(
+            f"cannot load {name} (split {split}) from the dataset hub "
+            f"({reason[0] if reason else type(error).__name__}); "
+            "give a local .jsonl or .parquet file, or -d verified-offline"
+        ) from error
+    for number, row in enumerate(rows, start=1):
+        yield f"row {number}", row

@@ -1,0 +1,259 @@
+"""The command line. Nothing heavy is imported before a command is known."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from harness.errors import DelmError, UserError
+
+app = typer.Typer(
+    name="delm",
+    help="Evaluate multi-agent LLM systems on SWE-bench: run, grade, compare.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+UsageError: Any = typer.BadParameter.__base__  # typer has no public name for it
+images_app = typer.Typer(help="Docker images of instances.", no_args_is_help=True)
+app.add_typer(images_app, name="images")
+
+Dataset = Annotated[
+    str,
+    typer.Option(
+        "-d",
+        "--dataset",
+        help="Hugging Face name, .jsonl/.json/.parquet/.yaml file, or verified-offline.",
+    ),
+]
+Instances = Annotated[list[str] | None, typer.Option("-i", "--instance", help="An instance id.")]
+Specs = Annotated[
+    list[str] | None, typer.Option("-c", "--config", help="A YAML file or key.sub=value; merged.")
+]
+SandboxKind = Annotated[str, typer.Option("--sandbox", help="auto, docker or bubblewrap.")]
+Output = Annotated[Path, typer.Option("-o", "--output", help="Folder that holds the runs.")]
+RunArgument = Annotated[str, typer.Argument(help="A run id, or the path of a run's folder.")]
+Workers = Annotated[int | None, typer.Option("-w", "--workers", min=1, help="Trials at a time.")]
+
+
+@app.command("eval")
+def eval_command(
+    model: Annotated[
+        str, typer.Option("-m", "--model", help="litellm's name, or replay:FILE.")
+    ] = "",
+    system: Annotated[
+        list[str] | None, typer.Option("-s", "--system", help="A system; may be repeated.")
+    ] = None,
+    dataset: Dataset = "",
+    instance: Instances = None,
+    filter: Annotated[str, typer.Option("--filter", help="Regex for instance ids.")] = "",  # noqa: A002
+    slice: Annotated[str, typer.Option("--slice", help="Such as 0:10.")] = "",  # noqa: A002
+    shuffle: Annotated[bool, typer.Option("--shuffle", help="Shuffle, by --seed.")] = False,
+    seed: Annotated[int | None, typer.Option("--seed")] = None,
+    agents: Annotated[int | None, typer.Option("-n", "--agents", min=1, help="Of a trial.")] = None,
+    trials: Annotated[int | None, typer.Option("-k", "--trials", min=1)] = None,
+    workers: Workers = None,
+    config: Specs = None,
+    sandbox: SandboxKind = "",
+    run_id: Annotated[str, typer.Option("--run-id", help="A new run, or one to go on with.")] = "",
+    output: Output = Path("results"),
+    cost_limit: Annotated[
+        float | None, typer.Option("--cost-limit", min=0, help="Dollars of one trial.")
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option("--max-cost", min=0, help="Dollars of the whole run.")
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option("--record", help="Keep every answer in this file.")
+    ] = None,
+    allow_unknown_price: Annotated[bool, typer.Option("--allow-unknown-price")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before starting.")] = False,
+) -> None:
+    """Run systems on instances, grade every submission, write the results."""
+    from harness.commands import compose
+    from harness.commands.evaluate import Options, evaluate
+
+    flags = _given(
+        instances=instance,
+        filter=filter or None,
+        slice=slice or None,
+        shuffle=shuffle or None,
+        seed=seed,
+        systems=system,
+        agents=agents,
+        trials=trials,
+        workers=workers,
+        sandbox=_given(kind=sandbox or None),
+        budget=_given(cost_usd=cost_limit, run_cost_usd=max_cost),
+    )
+    resolved = compose.configure(
+        model=model,
+        dataset=dataset,
+        specs=[
+            *(config or []),
+            *(["model.allow_unknown_price=true"] if allow_unknown_price else []),
+        ],
+        flags=flags,
+    )
+    options = Options(
+        config=resolved, output=output, run_id=run_id, record=record, dry_run=dry_run, yes=yes
+    )
+    raise typer.Exit(evaluate(options))
+
+
+@app.command()
+def grade(
+    predictions: Annotated[
+        Path | None, typer.Argument(help="A .jsonl or .json file of predictions.")
+    ] = None,
+    gold: Annotated[bool, typer.Option("--gold", help="Grade the gold patches.")] = False,
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Grade empty patches, really run.")
+    ] = False,
+    dataset: Dataset = "",
+    instance: Instances = None,
+    workers: Workers = None,
+    config: Specs = None,
+    sandbox: SandboxKind = "",
+    run_id: Annotated[str, typer.Option("--run-id")] = "",
+    output: Output = Path("results"),
+) -> None:
+    """Grade predictions with the official package; the last line is "resolved R of N"."""
+    from harness.commands.grade import Request, grade_predictions
+
+    request = Request(
+        predictions=predictions,
+        gold=gold,
+        empty=empty,
+        dataset=dataset,
+        specs=config or [],
+        flags=_given(instances=instance, workers=workers, sandbox=_given(kind=sandbox or None)),
+        run_id=run_id,
+        output=output,
+    )
+    raise typer.Exit(grade_predictions(request))
+
+
+@app.command()
+def score(
+    runs: Annotated[list[str], typer.Argument(help="Run ids, or the paths of runs' folders.")],
+    output: Output = Path("results"),
+) -> None:
+    """Make every CSV of runs anew from their run.db, and print their tables."""
+    from harness.commands.show import rescore
+
+    for run in runs:
+        rescore(run, output)
+
+
+@app.command()
+def show(
+    run: RunArgument,
+    instance: Annotated[str, typer.Argument(help="An instance: tell its trials.")] = "",
+    output: Output = Path("results"),
+) -> None:
+    """Tell what happened in a run, or in the trials of one instance."""
+    from harness.commands.show import tell
+
+    tell(run, instance, output)
+
+
+@app.command()
+def export(
+    run: RunArgument,
+    target: Annotated[Path, typer.Argument(help="The file to write.")],
+    format: Annotated[  # noqa: A002
+        str, typer.Option("--format", help="predictions or recording.")
+    ] = "predictions",
+    system: Annotated[str, typer.Option("-s", "--system", help="For predictions.")] = "",
+    output: Output = Path("results"),
+) -> None:
+    """Write a run in another tool's form."""
+    from harness.commands.show import export_run
+
+    export_run(run, output, format, system, target)
+
+
+@app.command()
+def doctor(
+    model: Annotated[str, typer.Option("-m", "--model", help="Check its key and price.")] = "",
+    dataset: Dataset = "",
+    output: Output = Path("results"),
+) -> None:
+    """Check what a run needs on this machine, and say what to do about what is missing."""
+    from harness.commands.doctor import examine
+
+    raise typer.Exit(examine(model, dataset, output))
+
+
+@images_app.command("build")
+def images_build(
+    dataset: Dataset = "verified-offline",
+    instance: Instances = None,
+    base: Annotated[
+        str, typer.Option("--base", help="An image with python 3.11, git and patch to start from.")
+    ] = "",
+) -> None:
+    """Build the images of a dataset that can be rebuilt, without a registry."""
+    from harness.commands.image import build
+
+    build(dataset, instance or [], base)
+
+
+@images_app.command("pull")
+def images_pull(dataset: Dataset = "swe-bench-verified", instance: Instances = None) -> None:
+    """Pull the official images of a dataset's instances."""
+    from harness.commands.image import pull
+
+    pull(dataset, instance or [])
+
+
+@images_app.command("list")
+def images_list() -> None:
+    """List the instance images on this machine."""
+    from harness.commands.image import show_all
+
+    show_all()
+
+
+@images_app.command("gc")
+def images_gc() -> None:
+    """Remove the images that this program built or pulled, and no others."""
+    from harness.commands.image import collect
+
+    collect()
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """The values that were given: not None, not an empty layer."""
+    return {key: value for key, value in values.items() if value is not None and value != {}}
+
+
+def main() -> None:
+    """The console script: a user's mistake is one line on standard error and exit code 2."""
+    try:
+        sys.exit(app(standalone_mode=False))
+    except UsageError as mistake:
+        told: str = mistake.format_message()
+        if "\n" in told:  # the help of a command that was given nothing
+            print(told, file=sys.stderr)
+            sys.exit(2)
+        command = mistake.ctx.command_path if mistake.ctx else "delm"
+        _fail(f"{told} (see: {command} --help)")
+    except UserError as error:
+        _fail(str(error))
+    except DelmError as error:
+        _fail(str(error), code=1)
+
+
+def _fail(message: str, code: int = 2) -> NoReturn:
+    line = " ".join(message.split())
+    print("error: " + "".join(c if c.isprintable() else "?" for c in line), file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The commands of `delm`, one file each, imported only when they are asked for."""

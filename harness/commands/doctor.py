@@ -1,0 +1,178 @@
+"""`delm doctor`: what a run needs, whether it is here, and what to do where it is not."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.text import Text
+
+from harness.benchmarks.rows import load
+from harness.cache import cache_dir
+from harness.commands.compose import BUNDLED, check_model
+from harness.config import dataset_layer, resolve
+from harness.errors import UserError
+from harness.model.prices import find_price, parse_overrides
+from harness.model.replay import load_recording
+from harness.progress import console
+from harness.sandbox import cgroup
+from harness.sandbox import docker as docker_sandbox
+from harness.sandbox.bubblewrap import system_mounts
+
+GOOD_FREE_GB = 120  # what the official harness advises for all of SWE-bench Verified
+GOOD_MEMORY_GB = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One line of the examination. `bad` fails the command, `note` does not."""
+
+    about: str
+    state: Literal["good", "note", "bad"]
+    text: str
+
+
+def examine(model: str, dataset: str, output: Path) -> int:
+    """Print every finding; 1 when something that was asked for cannot work."""
+    out = console()
+    findings = list(_findings(model, dataset, output))
+    colours = {"good": "green", "note": "yellow", "bad": "red"}
+    for finding in findings:
+        line = Text(f"{finding.state:5}", style=colours[finding.state])
+        out.print(line.append(f" {finding.about}: {finding.text}", style="default"), soft_wrap=True)
+    return int(any(finding.state == "bad" for finding in findings))
+
+
+def _findings(model: str, dataset: str, output: Path) -> Iterator[Finding]:
+    docker, docker_works = _docker()
+    bubblewrap, bubblewrap_works = _bubblewrap()
+    yield docker
+    yield bubblewrap
+    if not (docker_works or bubblewrap_works):
+        yield Finding(
+            about="sandboxes", state="bad", text="neither kind works; see the two lines above"
+        )
+    yield _limits()
+    yield from _room(output)
+    chosen = dataset or ("swe-bench-verified" if model else "verified-offline")
+    yield _dataset(chosen, docker_works=docker_works)
+    yield from _model(model)
+
+
+def _docker() -> tuple[Finding, bool]:
+    client = docker_sandbox.connect()
+    if isinstance(client, str):
+        text = (
+            "no engine answers; start it (sudo systemctl start docker), or let your user at its "
+            "socket (sudo usermod -aG docker $USER, log in again). SWE-bench Verified needs it."
+        )
+        return Finding(about="docker", state="note", text=text), False
+    version = client.version()["Version"]
+    client.close()
+    return Finding(about="docker", state="good", text=f"engine {version} answers"), True
+
+
+def _bubblewrap() -> tuple[Finding, bool]:
+    if not shutil.which("bwrap"):
+        text = "not installed; run: sudo apt-get install bubblewrap (verified-offline uses it)"
+        return Finding(about="bubblewrap", state="note", text=text), False
+    tried = subprocess.run(
+        ["bwrap", "--unshare-all", "--unshare-user", "--uid", "0", *system_mounts(), "--proc",
+         "/proc", "--dev", "/dev", "/usr/bin/true"],
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    if tried.returncode:
+        said = tried.stderr.strip().splitlines()[-1:] or ["no reason given"]
+        text = (
+            f"it cannot make a namespace ({said[0]}); allow it with: "
+            "sudo sysctl kernel.unprivileged_userns_clone=1 (Debian) or "
+            "kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu)"
+        )
+        return Finding(about="bubblewrap", state="note", text=text), False
+    return Finding(about="bubblewrap", state="good", text="makes namespaces"), True
+
+
+def _limits() -> Finding:
+    group = cgroup.create(f"delm-doctor-{os.getpid()}", memory_bytes=1 << 28, processes=16)
+    if group is None:
+        text = (
+            "no control group can be made here, so bubblewrap bounds memory by the process, not by "
+            "the sandbox (Docker bounds both)"
+        )
+        return Finding(about="limits", state="note", text=text)
+    group.remove()
+    return Finding(about="limits", state="good", text="memory and processes are bounded by sandbox")
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:  # what os.access says is not to be trusted: root may do anything, almost
+        return False
+
+
+def _room(output: Path) -> Iterator[Finding]:
+    least = resolve([]).sandbox.min_free_gb
+    for name, folder in (("results", output), ("cache", cache_dir())):
+        there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+        free = shutil.disk_usage(there).free / 1e9
+        state: Literal["good", "note", "bad"] = "good" if free >= GOOD_FREE_GB else "note"
+        text = f"{free:.0f} GB free at {there}"
+        if state == "note":
+            text += f"; all of SWE-bench Verified wants {GOOD_FREE_GB} GB for its images"
+        if not _writable(there):
+            state, text = "bad", f"{there} is not writable; choose another folder"
+        elif free < least:
+            state, text = "bad", f"{free:.1f} GB free at {there}, a run wants {least:g}; make room"
+        yield Finding(about=f"disk, {name}", state=state, text=text)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    enough = memory >= GOOD_MEMORY_GB
+    text = f"{memory:.0f} GB, {os.cpu_count()} processors"
+    if not enough:
+        text += f"; {GOOD_MEMORY_GB} GB are advised, keep --workers low"
+    yield Finding(about="memory", state="good" if enough else "note", text=text)
+
+
+def _dataset(name: str, *, docker_works: bool) -> Finding:
+    try:
+        config = resolve([dataset_layer(name)])
+        items = load(config.dataset.name, cache=cache_dir(), split=config.dataset.split)
+    except UserError as error:
+        return Finding(about=f"dataset {name}", state="bad", text=str(error))
+    if not docker_works and any(item.environment is None for item in items):
+        text = "its instances are Docker images, and no Docker engine answers"
+        return Finding(about=f"dataset {name}", state="bad", text=text)
+    return Finding(about=f"dataset {name}", state="good", text=f"{len(items)} instances")
+
+
+def _model(name: str) -> Iterator[Finding]:
+    if not name:
+        try:
+            count = len(load_recording(BUNDLED).keys())
+        except UserError as error:
+            yield Finding(about="replay", state="bad", text=str(error))
+        else:
+            text = f"{count} recorded trials; pass --model to check a real one"
+            yield Finding(about="replay", state="good", text=text)
+        return
+    overrides = parse_overrides(resolve([]).models)
+    try:
+        check_model(name, overrides)
+        yield Finding(about=f"model {name}", state="good", text="known, and its key is set")
+    except UserError as error:
+        yield Finding(about=f"model {name}", state="bad", text=str(error))
+    price = find_price(name, overrides)
+    if price is None:
+        text = "unknown; put it under models: in configs/models.yaml or pass --allow-unknown-price"
+        yield Finding(about="price", state="bad", text=text)
+    else:
+        text = (
+            f"${price.input * 1e6:g} in, ${price.output * 1e6:g} out per million tokens "
+            f"({price.source})"
+        )
+        yield Finding(about="price", state="good", text=text)

@@ -1,0 +1,209 @@
+"""`delm grade`: grade a file of predictions, the gold patches, or empty ones."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import anyio
+from rich.console import Console
+
+from harness.benchmarks.grading import Grader
+from harness.benchmarks.rows import load
+from harness.benchmarks.select import select
+from harness.cache import cache_dir
+from harness.commands import compose
+from harness.commands.evaluate import until_signal
+from harness.config import Config, dataset_layer, layer, nearest, resolve
+from harness.errors import UserError
+from harness.progress import Progress, console
+from harness.results import RunFolder, fresh_run_id, write
+from harness.sandbox.providers import choose
+from harness.types import Item, Verdict
+
+# grades like no patch at all, but is run: an empty one never is
+NOTHING = """\
+diff --git a/delm_empty_patch b/delm_empty_patch
+new file mode 100644
+index 0000000..e69de29
+"""
+LONGEST_NAME = 200  # bytes; model names become folders
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What `delm grade` was asked."""
+
+    predictions: Path | None
+    gold: bool
+    empty: bool
+    dataset: str
+    specs: Sequence[str]
+    flags: Mapping[str, Any]
+    run_id: str
+    output: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """One row of a predictions file."""
+
+    instance_id: str
+    model_name: str
+    patch: str
+
+
+def grade_predictions(request: Request) -> int:
+    """Grade; exit code 0, 1 where infrastructure failed, 130 when it was stopped."""
+    if sum((request.gold, request.empty, request.predictions is not None)) != 1:
+        raise UserError("give one of: a predictions file, --gold, --empty")
+    config = resolve(
+        [
+            dataset_layer(request.dataset or "verified-offline"),
+            *(layer(spec) for spec in request.specs),
+            request.flags,
+        ]
+    )
+    items = select(
+        load(config.dataset.name, cache=cache_dir(), split=config.dataset.split),
+        ids=config.instances,
+    )
+    predictions = _predictions(request, items)
+    name = predictions[0].model_name.replace("/", "__")
+    run_id = request.run_id or fresh_run_id(f"grade-{datetime.now(UTC):%Y%m%d-%H%M%S}-{name}")
+    folder = RunFolder(request.output, run_id)
+    folder.create()
+    compose.check_disk(config, folder.path, cache_dir())
+    with folder.lock():
+        return anyio.run(_grade, console(), config, items, predictions, folder)
+
+
+async def _grade(
+    out: Console,
+    config: Config,
+    items: Sequence[Item],
+    predictions: Sequence[Prediction],
+    folder: RunFolder,
+) -> int:
+    by_id = {item.instance.instance_id: item for item in items}
+    wanted = [by_id[p.instance_id] for p in predictions]
+    sandboxes = choose(
+        config.sandbox,
+        cache_dir(),
+        wanted,
+        labels={"delm.run": folder.run_id},
+        grading_network=config.grading.network,
+    )
+    progress = Progress(out, total=len(predictions))
+    grader = Grader(sandboxes, folder.logs, cache_dir(), config.grading)
+    verdicts: dict[str, Verdict] = {}
+
+    async def one(prediction: Prediction, limiter: anyio.CapacityLimiter) -> None:
+        async with limiter:
+            verdict = await grader.grade(
+                by_id[prediction.instance_id], prediction.patch, model_name=prediction.model_name
+            )
+        verdicts[prediction.instance_id] = verdict
+        why = f" ({verdict.reason})" if verdict.reason else ""
+        cached = ", remembered" if verdict.cached else ""
+        progress.say(
+            f"{prediction.instance_id}: {verdict.outcome}{why}, {verdict.seconds:.1f} s{cached}"
+        )
+
+    async def work() -> None:
+        limiter = anyio.CapacityLimiter(config.workers)
+        async with anyio.create_task_group() as tasks:
+            for prediction in predictions:
+                tasks.start_soon(one, prediction, limiter)
+
+    await sandboxes.prepare(wanted, progress.say)
+    stopped = await until_signal(work, progress.say)
+    resolved = sum(v.outcome == "resolved" for v in verdicts.values())
+    rows = {
+        key: {"outcome": v.outcome, "reason": v.reason, "seconds": v.seconds, "cached": v.cached}
+        for key, v in sorted(verdicts.items())
+    }
+    write(folder.path / "grades.json", json.dumps(rows, indent=1) + "\n")
+    out.print(f"logs: {folder.logs}", highlight=False, markup=False)
+    out.print(f"resolved {resolved} of {len(predictions)}", highlight=False)
+    if stopped:
+        return 130
+    return int(any(v.outcome == "error" for v in verdicts.values()))
+
+
+def _predictions(request: Request, items: Sequence[Item]) -> list[Prediction]:
+    if request.gold or request.empty:
+        return [
+            Prediction(
+                instance_id=item.instance.instance_id,
+                model_name="gold" if request.gold else "empty",
+                patch=item.reference.patch if request.gold else NOTHING,
+            )
+            for item in items
+        ]
+    path = request.predictions
+    assert path is not None
+    return read_predictions(path, [item.instance.instance_id for item in items])
+
+
+def read_predictions(path: Path, known: Sequence[str]) -> list[Prediction]:
+    """The predictions of a .jsonl, or of a .json list or object keyed by instance.
+
+    Raises `UserError`: missing, malformed (with its line), a row without a field, a row twice, an
+    instance that the dataset does not have (with the nearest).
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        rows = _jsonl(path, text) if path.suffix == ".jsonl" else json.loads(text)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON: {error}") from None
+    if isinstance(rows, dict):
+        rows = list(rows.values())
+    if not isinstance(rows, list) or not rows:
+        raise UserError(f"{path}: it holds no predictions")
+    found: dict[str, Prediction] = {}
+    for number, row in enumerate(rows, start=1):
+        prediction = _prediction(path, number, row)
+        if prediction.instance_id not in known:
+            hint = nearest(prediction.instance_id, known)
+            raise UserError(
+                f"{path}: row {number}: no instance {prediction.instance_id!r} in the dataset{hint}"
+            )
+        if prediction.instance_id in found:
+            raise UserError(f"{path}: row {number}: {prediction.instance_id} is there twice")
+        found[prediction.instance_id] = prediction
+    return list(found.values())
+
+
+def _jsonl(path: Path, text: str) -> list[Any]:
+    rows = []
+    for number, line in enumerate(text.split("\n"), start=1):  # JSON may hold other separators
+        if line.strip():
+            try:
+                rows.append(json.loads(line))
+            except ValueError as error:
+                raise UserError(f"{path}: line {number} is not valid JSON: {error}") from None
+    return rows
+
+
+def _prediction(path: Path, number: int, row: Any) -> Prediction:
+    if not isinstance(row, dict) or not isinstance(row.get("instance_id"), str):
+        raise UserError(f"{path}: row {number} has no instance_id")
+    if "model_patch" not in row or not isinstance(row["model_patch"], str | None):
+        raise UserError(f"{path}: row {number} ({row['instance_id']}) has no model_patch")
+    patch = row["model_patch"] or ""
+    if not patch.isascii() and patch.encode(errors="replace").decode() != patch:
+        raise UserError(f"{path}: row {number} ({row['instance_id']}): its patch is no valid text")
+    name = str(row.get("model_name_or_path") or "None")
+    if not name.isprintable() or name in {".", ".."} or len(name.encode()) > LONGEST_NAME:
+        raise UserError(
+            f"{path}: row {number} ({row['instance_id']}): its model_name_or_path cannot name a "
+            f"folder; take printable text of at most {LONGEST_NAME} bytes"
+        )
+    return Prediction(instance_id=row["instance_id"], model_name=name, patch=patch)

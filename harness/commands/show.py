@@ -1,0 +1,153 @@
+"""`delm score`, `delm show`, `delm export`: what a run holds."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from harness import results
+from harness.commands.evaluate import dollars, print_scores
+from harness.config import nearest
+from harness.errors import UserError
+from harness.progress import console
+from harness.results import RunFolder
+from harness.store import Row, Store
+
+WIDTH = 2_000  # characters of one message
+
+
+def find(run: str, output: Path) -> RunFolder:
+    """The folder of `run`, an id in `output` or a path."""
+    path = Path(run)
+    if (path / "run.db").exists():
+        return RunFolder(path.resolve().parent, path.resolve().name)
+    if "/" in run:
+        raise UserError(f"there is no run in {path}: it has no run.db")
+    return RunFolder(output, run)
+
+
+def rescore(run: str, output: Path) -> None:
+    """Derive the CSVs anew and print the table."""
+    folder = find(run, output)
+    store = folder.open()
+    rows = results.derive(folder, store)
+    facts = store.description()
+    out = console()
+    print_scores(out, rows, title=f"{facts.get('dataset')} · {facts.get('model')}")
+    out.print(f"written: {folder.path}", highlight=False, markup=False)
+    store.close()
+
+
+def tell(run: str, instance: str, output: Path) -> None:
+    """Print the trials of a run, or one instance's trials message by message."""
+    folder = find(run, output)
+    store = folder.open()
+    out = console()
+    trials = store.trials()
+    submissions = store.submissions()
+    if instance:
+        known = sorted({trial["instance_id"] for trial in trials})
+        if instance not in known:
+            raise UserError(f"{instance} is not in this run{nearest(instance, known)}")
+        for trial in trials:
+            if trial["instance_id"] == instance:
+                _tell_trial(out, store, trial, submissions)
+    else:
+        for trial in trials:
+            made = [row for row in submissions if row["trial_id"] == trial["trial_id"]]
+            _say(out, _headline(trial, made))
+    store.close()
+
+
+def _headline(trial: Row, made: list[Row]) -> str:
+    grades = ", ".join(row["outcome"] or "not graded" for row in made) or "no submission"
+    again = f" (attempt {trial['attempt'] + 1})" if trial["attempt"] else ""
+    return (
+        f"{trial['system']} {trial['instance_id']} #{trial['number'] + 1}{again}: "
+        f"{trial['state']} ({trial['reason']}), {grades}"
+    )
+
+
+def _tell_trial(out: Console, store: Store, trial: Row, submissions: list[Row]) -> None:
+    made = [row for row in submissions if row["trial_id"] == trial["trial_id"]]
+    calls = [row for row in store.calls() if row["trial_id"] == trial["trial_id"]]
+    costs = [row["cost_usd"] for row in calls]
+    cost = None if None in costs else sum(costs)
+    out.rule(Text(_clean(_headline(trial, made))), align="left")
+    _say(
+        out,
+        f"sandbox {trial['sandbox'] or 'none'}, audit {trial['audit'] or 'not made'}, "
+        f"{len(calls)} calls, ${dollars(cost)}, {trial['seconds'] or 0:.0f} s",
+    )
+    if trial["detail"]:
+        _say(out, trial["detail"], style="red")
+    for conversation, messages in store.messages(trial["trial_id"]).items():
+        for message in messages:
+            _tell_message(out, conversation, message)
+    for row in made:
+        saved = ", salvaged" if row["salvaged"] else ""
+        reason = f": {row['grade_reason']}" if row["grade_reason"] else ""
+        out.print()
+        _say(
+            out,
+            f"submission of {row['author']} ({row['reason']}{saved}): "
+            f"{row['outcome'] or 'not graded'}{reason}",
+            style="bold",
+        )
+        _say(out, row["patch"])
+
+
+def _tell_message(out: Console, conversation: str, message: dict[str, Any]) -> None:
+    out.print()
+    _say(out, f"{conversation} · {message['role']}", style="cyan")
+    if message.get("content"):
+        _say(out, _short(str(message["content"])))
+    for call in message.get("tool_calls", ()):
+        function = call["function"]
+        try:
+            arguments = "\n".join(str(v) for v in json.loads(function["arguments"]).values())
+        except (ValueError, AttributeError):
+            arguments = function["arguments"]
+        _say(out, f"{function['name']}: {_short(arguments)}", style="green")
+
+
+def _short(text: str) -> str:
+    if len(text) <= WIDTH:
+        return text
+    half = WIDTH // 2
+    return f"{text[:half]}\n[... {len(text) - WIDTH} characters ...]\n{text[-half:]}"
+
+
+def _clean(text: str) -> str:
+    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
+
+
+def _say(out: Console, text: str, *, style: str = "") -> None:
+    out.print(Text(_clean(text), style=style), soft_wrap=True)
+
+
+def export_run(run: str, output: Path, kind: str, system: str, target: Path) -> None:
+    """Write the run's predictions of one system, or a recording of its answers."""
+    folder = find(run, output)
+    results.check_target(target)
+    store = folder.open()
+    if kind == "recording":
+        count = results.record(store, target)
+        console().print(f"recorded {count} calls in {target}", highlight=False, markup=False)
+    elif kind == "predictions":
+        results.derive(folder, store)
+        files = {path.stem: path for path in sorted((folder.path / "preds").glob("*.jsonl"))}
+        made = (trial["system"] for trial in store.trials() if trial["system"] in files)
+        chosen = system or next(made, "")
+        if chosen not in files:
+            raise UserError(
+                f"no predictions of {chosen!r}; there are: {', '.join(files) or 'none'}"
+            )
+        shutil.copyfile(files[chosen], target)
+        console().print(f"wrote {target}", highlight=False, markup=False)
+    else:
+        raise UserError(f"unknown format {kind!r}; there are: predictions, recording")
+    store.close()

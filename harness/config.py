@@ -1,0 +1,233 @@
+"""The configuration of a run: layered YAML and `key.sub=value`, every key checked.
+
+Layers, later over earlier: `configs/base.yaml`, the dataset's file, `-c` in the order given, the
+flags of the command line. Mappings merge, everything else replaces.
+"""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.errors import UserError
+
+T = TypeVar("T", bound=BaseModel)
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+NOT_IDENTITY = ("workers",)  # may differ when a run is taken up again
+
+
+class Section(BaseModel):
+    """A part of the configuration. Unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatasetConfig(Section):
+    """Where the instances come from."""
+
+    name: str  # Hugging Face name, file, or `verified-offline`
+    split: str = "test"
+    label: str = ""  # what results call it; empty: its name
+
+
+class ModelConfig(Section):
+    """How the model is called."""
+
+    name: str = ""  # litellm's name, or replay:FILE
+    temperature: float | None = None
+    max_output_tokens: int = Field(16_384, ge=1)
+    timeout_s: float = Field(600, gt=0)  # one attempt
+    attempts: int = Field(8, ge=1)  # the first one included
+    backoff_s: float = Field(1, ge=0)  # before the second attempt; doubles
+    backoff_cap_s: float = Field(60, ge=0)
+    concurrency: int = Field(16, ge=1)  # calls in flight, over the whole run
+    tools: Literal["auto", "native", "text"] = "auto"
+    allow_unknown_price: bool = False
+    extra: dict[str, Any] = {}  # further arguments of the provider, passed as they are
+
+
+class BudgetConfig(Section):
+    """What one trial may spend, and the run; 0 means no limit."""
+
+    steps: int = Field(250, ge=0)
+    cost_usd: float = Field(3.0, ge=0)
+    tokens: int = Field(0, ge=0)
+    wall_clock_s: float = Field(3600, ge=0)
+    command_s: float = Field(60, gt=0)
+    run_cost_usd: float = Field(0, ge=0)
+
+
+class SandboxLimits(Section):
+    """What one sandbox may take of the machine."""
+
+    memory_mb: int = Field(4096, ge=64)
+    cpus: float = Field(2, gt=0)
+    processes: int = Field(512, ge=16)
+    file_mb: int = Field(4096, ge=1)  # one file
+
+
+class SandboxConfig(Section):
+    """Where commands run."""
+
+    kind: Literal["auto", "docker", "bubblewrap"] = "auto"
+    network: bool = False
+    on_leak: Literal["refuse", "record"] = "refuse"  # when the audit at the start finds one
+    min_free_gb: float = Field(2, ge=0)
+    limits: SandboxLimits = SandboxLimits()  # type: ignore[call-arg]  # pydantic fills them in
+
+
+class GradingConfig(Section):
+    """How submissions are graded."""
+
+    timeout_s: float = Field(1800, gt=0)
+    network: bool = False
+    cache: bool = True
+
+
+class Config(Section):
+    """A whole run."""
+
+    dataset: DatasetConfig
+    instances: list[str] = []
+    filter: str = ""
+    slice: str = ""
+    shuffle: bool = False
+    seed: int = 0
+    systems: list[str] = ["single"]
+    agents: int = Field(0, ge=0)  # 0: what each system's file says
+    trials: int = Field(1, ge=1)
+    workers: int = Field(4, ge=1)
+    model: ModelConfig = ModelConfig()  # type: ignore[call-arg]
+    models: dict[str, dict[str, Any]] = {}  # price and endpoint overrides, as in models.yaml
+    budget: BudgetConfig = BudgetConfig()  # type: ignore[call-arg]
+    sandbox: SandboxConfig = SandboxConfig()  # type: ignore[call-arg]
+    grading: GradingConfig = GradingConfig()  # type: ignore[call-arg]
+
+    def identity(self) -> str:
+        """A hash over everything that may change a result."""
+        kept = {k: v for k, v in self.model_dump(mode="json").items() if k not in NOT_IDENTITY}
+        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+class SystemConfig(Section):
+    """One file of `configs/systems`."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")  # becomes the name of files
+    system: str  # import string, "agents.single:Single"
+    agents: int = Field(1, ge=1)
+    scales: bool = False  # the number of agents can be chosen with -n
+    submissions: Literal["one", "each"] = "one"  # of a trial: one, or one of each agent
+    options: dict[str, Any] = {}  # arguments of the system
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file. `UserError`: missing, malformed (with the line), no mapping."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "it cannot be parsed"
+        raise UserError(f"{path}: not valid YAML{where}: {problem}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected a mapping of keys to values at the top")
+    return content
+
+
+def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Later layers over earlier ones; mappings merge, everything else replaces."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            old = merged.get(key)
+            both = isinstance(old, Mapping) and isinstance(value, Mapping)
+            merged[key] = merge(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def assignment(text: str) -> dict[str, Any]:
+    """`key.sub=value` as a layer; the value is read as YAML."""
+    key, _, value = text.partition("=")
+    try:
+        parsed = yaml.safe_load(value) if value else ""
+    except yaml.YAMLError:
+        raise UserError(f"-c {text}: the value is not valid YAML; put it in quotes") from None
+    layer: Any = parsed
+    for part in reversed(key.strip().split(".")):
+        layer = {part: layer}
+    return dict(layer)
+
+
+def dataset_layer(name: str) -> dict[str, Any]:
+    """`-d NAME`: the layer of `configs/datasets/NAME.yaml`, or just the name of a dataset."""
+    shipped = CONFIGS / "datasets" / f"{name}.yaml"
+    if shipped.exists() and "environments" not in (content := read_yaml(shipped)):
+        return content
+    return {"dataset": {"name": name, "label": ""}}
+
+
+def layer(spec: str) -> dict[str, Any]:
+    """One `-c`: a YAML file, a name in `configs/`, or `key.sub=value`."""
+    if "=" in spec and not Path(spec).exists():
+        return assignment(spec)
+    path = Path(spec)
+    if not path.exists() and (CONFIGS / f"{spec}.yaml").exists():
+        path = CONFIGS / f"{spec}.yaml"
+    return read_yaml(path)
+
+
+def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
+    """The configuration that `base.yaml` and `layers` make. `UserError` names the first mistake."""
+    merged = merge(read_yaml(CONFIGS / "base.yaml"), read_yaml(CONFIGS / "models.yaml"), *layers)
+    return validate(Config, merged, "configuration")
+
+
+def system_config(name: str) -> SystemConfig:
+    """The system called `name`, or described by the file `name`."""
+    path = Path(name) if name.endswith((".yaml", ".yml")) else CONFIGS / "systems" / f"{name}.yaml"
+    if not path.exists():
+        known = sorted(p.stem for p in (CONFIGS / "systems").glob("*.yaml"))
+        raise UserError(
+            f"there is no system {name!r}{nearest(name, known)}; known: {', '.join(known)}"
+        )
+    return validate(SystemConfig, read_yaml(path), str(path))
+
+
+def validate(kind: type[T], content: Mapping[str, Any], where: str) -> T:
+    """`content` as a `kind`. `UserError` names the first wrong key and the nearest right one."""
+    try:
+        return kind.model_validate(content)
+    except ValidationError as failed:
+        error = failed.errors()[0]
+        path = [str(part) for part in error["loc"]]
+        key = ".".join(path)
+        if error["type"] == "extra_forbidden":
+            names = _fields(kind, path[:-1])
+            hint = nearest(path[-1], names) or f"; valid here: {', '.join(names)}"
+            raise UserError(f"{where}: unknown key {key!r}{hint}") from None
+        raise UserError(f"{where}: {key}: {error['msg'].lower()}, got {error['input']!r}") from None
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """ "; did you mean 'x'?" where something in `names` is close to `name`, else nothing."""
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _fields(kind: type[BaseModel], path: Iterable[str]) -> list[str]:
+    for part in path:
+        annotation = kind.model_fields[part].annotation if part in kind.model_fields else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        kind = annotation
+    return list(kind.model_fields)

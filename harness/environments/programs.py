@@ -1,0 +1,58 @@
+"""Programs of the host that prepare something: run to the end, or killed with all they started."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import anyio
+
+from harness.errors import UserError
+
+TAIL_LINES = 3
+TAIL_CHARS = 500
+
+
+async def run(
+    command: Sequence[str | Path],
+    *,
+    doing: str,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> str:
+    """Its output (stdout and stderr together) when it succeeds; `doing` is what errors call it.
+
+    Raises `UserError` when it is missing or fails. Cancelling kills its whole process group.
+    """
+    try:
+        process = await anyio.open_process(
+            [str(word) for word in command],
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise UserError(f"{doing}: {command[0]} is not installed") from error
+    async with process:
+        try:
+            assert process.stdout is not None
+            written = b"".join([chunk async for chunk in process.stdout])
+            status = await process.wait()
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    output = written.decode(errors="replace")
+    if status != 0:
+        raise UserError(f"{doing} failed with exit status {status}: {tail(output)}")
+    return output
+
+
+def tail(output: str) -> str:
+    """The last words of a program that failed, in one line."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return " | ".join(lines[-TAIL_LINES:])[-TAIL_CHARS:] or "it wrote nothing"

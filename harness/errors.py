@@ -1,0 +1,62 @@
+"""Every error that this package raises on purpose.
+
+    DelmError
+    ├── UserError              a mistake that the person at the keyboard can mend (exit code 2)
+    ├── SandboxError           one request to a sandbox was refused; the sandbox is fine
+    ├── SandboxUnavailable     the sandbox is gone or broken: infrastructure, never a failed command
+    ├── ModelError             a call that yielded no reply, after its retries
+    │   ├── ModelRefused       retrying cannot help: authentication, unknown model, bad request
+    │   ├── ContextOverflow    the prompt is longer than the model's context window
+    │   └── ModelUnavailable   the provider failed or stayed away: infrastructure
+    └── LimitReached           a budget (steps, dollars, tokens, wall clock) is used up
+
+A command that fails is no error: it is an `ExecResult`. A patch that resolves nothing is no error:
+it is a `Verdict`.
+"""
+
+
+class DelmError(Exception):
+    """The root of every error that this package raises on purpose."""
+
+
+class UserError(DelmError):
+    """A mistake that the user can mend; the message is one line that says what is wrong and how."""
+
+
+class SandboxError(DelmError):
+    """One request to a sandbox was refused (no such file, a path outside); the sandbox is fine."""
+
+
+class SandboxUnavailable(DelmError):
+    """The sandbox is gone or does not answer: infrastructure, never the command's failure."""
+
+
+class ModelError(DelmError):
+    """A model call yielded no reply."""
+
+
+class ModelRefused(ModelError):
+    """The provider refused the call and would refuse it again."""
+
+
+class ContextOverflow(ModelError):
+    """The prompt does not fit the model's context window."""
+
+
+class ModelUnavailable(ModelError):
+    """The provider failed or stayed away through every retry: infrastructure."""
+
+
+class LimitReached(DelmError):
+    """A budget is used up. `limit` names it: steps, cost, tokens, wall_clock or run_cost."""
+
+    def __init__(self, limit: str, message: str) -> None:
+        super().__init__(message)
+        self.limit = limit
+
+
+def leaf(error: BaseException) -> BaseException:
+    """The first error inside nested exception groups; any other error is its own leaf."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,63 @@
+"""What can answer a prompt: the seam below the client."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from harness.errors import ModelUnavailable
+from harness.types import Message, Reply, Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallKey:
+    """Which call this is, the same in every run of the same systems on the same instances."""
+
+    system: str
+    instance_id: str
+    trial: int  # number of the trial among those of its system and instance
+    conversation: str
+    position: int  # index of the call in its conversation, from 0
+
+
+class Transient(ModelUnavailable):
+    """An attempt failed in a way that another attempt may mend. `usage` is what it cost anyway."""
+
+    def __init__(
+        self, message: str, *, retry_after_s: float | None = None, usage: Usage | None = None
+    ) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        self.usage = usage or Usage()
+
+
+class Backend(Protocol):
+    """One way to get an answer. Knows nothing of budgets, ledgers and retries."""
+
+    @property
+    def name(self) -> str:
+        """What the run's record calls it."""
+        ...
+
+    async def warm_up(self) -> None:
+        """Do now, off the event loop, what would make the first attempt slow. Never necessary."""
+        ...
+
+    async def attempt(
+        self,
+        key: CallKey,
+        messages: Sequence[Message],
+        tools: Sequence[Mapping[str, Any]],
+        *,
+        max_output_tokens: int,
+        timeout_s: float,
+    ) -> Reply:
+        """Ask once, for at most `timeout_s` seconds.
+
+        Raises `Transient` when another attempt may help, else `ModelRefused` or `ContextOverflow`.
+        No message holds a key. A reply without usage has a `Usage` of zeros.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections and end background work. Closing twice is closing once."""
+        ...

@@ -1,0 +1,166 @@
+"""Budgets: what a call can cost at most is taken before it is sent, and settled after.
+
+Everything here is plain arithmetic without an await between the check and the taking, so within
+one event loop no cap is passed, whatever runs in parallel.
+"""
+
+import math
+import time
+from collections.abc import Callable
+
+from harness.errors import LimitReached
+from harness.types import Limits
+
+
+class Budget:
+    """Dollars at one level (a trial, a run), inside those of `parent`. A limit of 0 is no limit."""
+
+    def __init__(
+        self, limit_usd: float, parent: "Budget | None" = None, *, limit_name: str = "cost"
+    ) -> None:
+        self.limit_usd = limit_usd
+        self.parent = parent
+        self.limit_name = limit_name
+        self.spent = 0.0
+        self.outstanding: set[Reservation] = set()
+
+    @property
+    def reserved(self) -> float:
+        """What is taken for calls that are under way."""
+        return math.fsum(reservation.amount for reservation in self.outstanding)
+
+    def reserve(self, amount: float) -> "Reservation":
+        """Take `amount` USD here and at every parent, or at none.
+
+        `LimitReached`, named after the level that does not cover it.
+        """
+        levels = list(self.levels())
+        for level in levels:
+            taken = level.spent + level.reserved
+            if level.limit_usd and taken + amount > level.limit_usd:
+                raise LimitReached(
+                    level.limit_name,
+                    f"{level.limit_name}: the call can cost ${amount:.4f}, and ${taken:.4f} of "
+                    f"${level.limit_usd:.4f} are spent or reserved",
+                )
+        return Reservation(levels, amount)
+
+    def charge(self, amount: float) -> None:
+        """Count money that an earlier process spent on this budget. Never refused."""
+        for level in self.levels():
+            level.spent += amount
+
+    def levels(self) -> "list[Budget]":
+        """This budget and all that it is inside of."""
+        return [self, *(self.parent.levels() if self.parent else [])]
+
+
+class Reservation:
+    """Money that is taken until it is settled or released; the second of two does nothing."""
+
+    def __init__(self, levels: list[Budget], amount: float) -> None:
+        self.amount = amount
+        self._levels = levels
+        for level in levels:
+            level.outstanding.add(self)
+
+    def settle(self, actual: float) -> None:
+        """Spend `actual` and give the rest back."""
+        for level in self._close():
+            level.spent += actual
+
+    def release(self) -> None:
+        """Give all of it back."""
+        self._close()
+
+    def _close(self) -> list[Budget]:
+        levels, self._levels = self._levels, []
+        for level in levels:
+            level.outstanding.discard(self)
+        return levels
+
+
+class TrialBudget:
+    """All that one trial may use: steps (model calls), tokens, dollars and wall clock from now.
+
+    `run` holds the dollars of the whole run.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        run: Budget | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limits = limits
+        self.dollars = Budget(limits.cost_usd, run)
+        self.steps = 0
+        self.tokens = 0
+        self.held_tokens: dict[Hold, int] = {}
+        self._clock = clock
+        self._started = clock()
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds of wall clock that are left; infinity without a limit."""
+        if not self.limits.wall_clock_s:
+            return math.inf
+        return self.limits.wall_clock_s - (self._clock() - self._started)
+
+    def check_time(self, needed_s: float = 0) -> None:
+        """`LimitReached` when less than `needed_s` seconds of wall clock are left, or none."""
+        if self.remaining_s <= needed_s:
+            raise LimitReached(
+                "wall_clock", f"wall_clock: {self.limits.wall_clock_s:g} s are used up"
+            )
+
+    def check_and_reserve(
+        self, cost_usd: float | None, tokens: int, *, new_step: bool = True
+    ) -> "Hold":
+        """Take the worst case of one call: all of it or nothing.
+
+        `cost_usd` None: the price is unknown and dollars are not counted. `new_step` False: another
+        attempt at a call whose step is counted already. `LimitReached` names the first limit that
+        does not cover it: wall_clock, steps, tokens, cost or run_cost.
+        """
+        self.check_time()
+        if new_step and self.limits.steps and self.steps >= self.limits.steps:
+            raise LimitReached("steps", f"steps: all {self.limits.steps} are used up")
+        taken = self.tokens + sum(self.held_tokens.values())
+        if self.limits.tokens and taken + tokens > self.limits.tokens:
+            raise LimitReached(
+                "tokens",
+                f"tokens: the call can use {tokens}, and {taken} of {self.limits.tokens} are used "
+                "or reserved",
+            )
+        reservation = None if cost_usd is None else self.dollars.reserve(cost_usd)
+        self.steps += new_step
+        hold = Hold(self, reservation)
+        self.held_tokens[hold] = tokens
+        return hold
+
+
+class Hold:
+    """The worst case of one call, taken from a `TrialBudget` until settled or released."""
+
+    def __init__(self, budget: TrialBudget, reservation: Reservation | None) -> None:
+        self._budget = budget
+        self._reservation = reservation
+
+    def settle(self, cost_usd: float | None, tokens: int) -> None:
+        """Use `cost_usd` and `tokens`, and give the rest back.
+
+        A cost that nobody can tell (None) counts as the whole reservation: the cap holds.
+        """
+        if self._budget.held_tokens.pop(self, None) is None:
+            return
+        self._budget.tokens += tokens
+        if self._reservation is not None:
+            self._reservation.settle(self._reservation.amount if cost_usd is None else cost_usd)
+
+    def release(self) -> None:
+        """Give all of it back, save the step. Does nothing after `settle`."""
+        self._budget.held_tokens.pop(self, None)
+        if self._reservation is not None:
+            self._reservation.release()

@@ -1,0 +1,251 @@
+"""Conversations with a model: budget, ledger, retries and concurrency around a back end."""
+
+import json
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import anyio
+
+from harness.errors import ModelUnavailable
+from harness.model import prices
+from harness.model.backend import Backend, CallKey, Transient
+from harness.model.budget import Hold, TrialBudget
+from harness.model.ledger import CallOutcome, Ledger, prompt_hash
+from harness.model.prices import REQUEST_OVERHEAD_TOKENS, Price
+from harness.model.text_protocol import parse_reply, render_messages
+from harness.model.usage import counted, total
+from harness.types import Message, Reply, Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """Full jitter: before attempt n+1 wait a random time up to `base_s * 2**n`, at most `cap_s`.
+
+    A provider's Retry-After is waited for in full up to `retry_after_cap_s`; beyond that the call
+    is given up.
+    """
+
+    attempts: int = 6
+    base_s: float = 1.0
+    cap_s: float = 60.0
+    retry_after_cap_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One call, ready to be sent, and the most that it can use."""
+
+    key: CallKey
+    messages: Sequence[Message]
+    tools: Sequence[Mapping[str, Any]]
+    worst_usd: float | None
+    worst_tokens: int
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What a call has cost so far, over all its attempts."""
+
+    hold: Hold
+    priced: bool
+    attempts: int = 0
+    latency_s: float = 0.0
+    usages: list[Usage] = field(default_factory=list)
+    costs: list[float | None] = field(default_factory=list)
+
+    @property
+    def cost_usd(self) -> float | None:
+        known = [cost for cost in self.costs if cost is not None]
+        return sum(known) if self.priced and len(known) == len(self.costs) else None
+
+
+class ModelClient:
+    """One model, shared by every conversation of a run.
+
+    `limiter` bounds the attempts in flight, waits between attempts not included. `seed` makes the
+    waits repeatable. `price` None: dollars are not counted anywhere, and costs are None.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        model: str,
+        *,
+        price: Price | None,
+        ledger: Ledger,
+        limiter: anyio.CapacityLimiter,
+        retry: RetryPolicy | None = None,
+        timeout_s: float = 600.0,
+        max_output_tokens: int = 8_192,
+        text_protocol: bool = False,
+        seed: int = 0,
+    ) -> None:
+        self.model = model
+        self.price = price
+        self._backend = backend
+        self._ledger = ledger
+        self._limiter = limiter
+        self._retry = retry or RetryPolicy()
+        self._timeout_s = timeout_s
+        self._max_output_tokens = max_output_tokens
+        self._text_protocol = text_protocol
+        self._random = random.Random(seed)  # noqa: S311  # spreads retries, guards nothing
+
+    def conversation(
+        self,
+        trial_id: int,
+        *,
+        system: str,
+        instance_id: str,
+        trial: int,
+        conversation: str,
+        budget: TrialBudget,
+    ) -> "Conversation":
+        """A `harness.protocols.Model` on `budget`. `trial_id` is the ledger's; the rest is the key
+        of recordings."""
+        key = CallKey(
+            system=system,
+            instance_id=instance_id,
+            trial=trial,
+            conversation=conversation,
+            position=0,
+        )
+        return Conversation(self, trial_id, key, budget)
+
+    async def call(self, request: Request, hold: Hold, trial_id: int, budget: TrialBudget) -> Reply:
+        """Make a call whose worst case `hold` covers; its row is closed whatever becomes of it."""
+        key, tally = request.key, _Tally(hold, priced=self.price is not None)
+        try:
+            call_id = await self._ledger.begin_call(
+                trial_id=trial_id,
+                conversation=key.conversation,
+                position=key.position,
+                model=self.model,
+                prompt_sha256=prompt_hash(request.messages, request.tools),
+                reserved_usd=request.worst_usd,
+            )
+        except BaseException:
+            tally.hold.release()
+            raise
+        outcome: CallOutcome = "failed"
+        reply, error, cost_usd = None, "", None
+        try:
+            reply = await self._attempts(request, budget, tally)
+            outcome, cost_usd = "ok", tally.cost_usd
+        except anyio.get_cancelled_exc_class():
+            outcome = "cancelled"  # what the provider bills for it, nobody can tell
+            raise
+        except BaseException as problem:
+            error, cost_usd = f"{type(problem).__name__}: {problem}", tally.cost_usd
+            raise
+        finally:
+            tally.hold.release()
+            with anyio.CancelScope(shield=True):
+                await self._ledger.end_call(
+                    call_id,
+                    outcome=outcome,
+                    reply=reply,
+                    usage=total(tally.usages),
+                    cost_usd=cost_usd,
+                    latency_s=tally.latency_s,
+                    attempts=tally.attempts,
+                    error=error,
+                )
+        return reply
+
+    async def _attempts(self, request: Request, budget: TrialBudget, tally: _Tally) -> Reply:
+        while True:
+            try:
+                reply = await self._attempt(request, budget, tally)
+            except Transient as problem:
+                billed = counted(problem.usage)
+                if billed:
+                    self._settle(problem.usage, tally)
+                await anyio.sleep(self._wait(problem, budget, tally))
+                if billed:  # the first worst case is spent: the next attempt needs its own
+                    tally.hold = budget.check_and_reserve(
+                        request.worst_usd, request.worst_tokens, new_step=False
+                    )
+            else:
+                self._settle(reply.usage, tally)
+                return reply
+
+    async def _attempt(self, request: Request, budget: TrialBudget, tally: _Tally) -> Reply:
+        async with self._limiter:
+            budget.check_time()
+            tally.attempts += 1
+            started = time.monotonic()
+            try:
+                reply = await self._backend.attempt(
+                    request.key,
+                    request.messages,
+                    request.tools,
+                    max_output_tokens=self._max_output_tokens,
+                    timeout_s=min(self._timeout_s, budget.remaining_s),
+                )
+            finally:
+                tally.latency_s += time.monotonic() - started
+        if self._text_protocol:
+            return parse_reply(reply, f"text_{request.key.position}")
+        return reply
+
+    def _wait(self, problem: Transient, budget: TrialBudget, tally: _Tally) -> float:
+        """Seconds to wait for the next attempt; raises when there is none."""
+        asked = problem.retry_after_s or 0.0
+        if tally.attempts >= self._retry.attempts or asked > self._retry.retry_after_cap_s:
+            times = "once" if tally.attempts == 1 else f"{tally.attempts} times"
+            raise ModelUnavailable(f"asked {times}, last: {problem}") from problem
+        longest = min(self._retry.cap_s, self._retry.base_s * 2 ** (tally.attempts - 1))
+        wait = asked + self._random.uniform(0, self._retry.base_s if asked else longest)
+        budget.check_time(wait)
+        return wait
+
+    def _settle(self, usage: Usage, tally: _Tally) -> None:
+        known = self.price is not None and counted(usage)
+        cost = prices.cost(usage, self.price) if self.price and known else None
+        tally.usages.append(usage)
+        tally.costs.append(cost)
+        tally.hold.settle(cost, usage.prompt_tokens + usage.completion_tokens)
+
+    def request(
+        self, key: CallKey, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]
+    ) -> Request:
+        """The call as it will be sent, with its worst case."""
+        if self._text_protocol:
+            messages, tools = render_messages(messages, tools), ()
+        text = json.dumps([list(messages), list(tools)], ensure_ascii=False)
+        size = len(text.encode("utf-8", "surrogatepass"))
+        worst = prices.worst_case(size, self._max_output_tokens, self.price) if self.price else None
+        return Request(
+            key=key,
+            messages=messages,
+            tools=tools,
+            worst_usd=worst,
+            worst_tokens=size + REQUEST_OVERHEAD_TOKENS + self._max_output_tokens,
+        )
+
+
+class Conversation:
+    """A `harness.protocols.Model`: numbers its calls and gives them to the client."""
+
+    def __init__(
+        self, client: ModelClient, trial_id: int, key: CallKey, budget: TrialBudget
+    ) -> None:
+        self._client = client
+        self._trial_id = trial_id
+        self._key = key
+        self._budget = budget
+        self._calls = 0
+
+    async def complete(
+        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]
+    ) -> Reply:
+        """Ask once, as `harness.protocols.Model.complete` promises."""
+        key = replace(self._key, position=self._calls)
+        request = self._client.request(key, messages, tools)
+        hold = self._budget.check_and_reserve(request.worst_usd, request.worst_tokens)
+        self._calls += 1
+        return await self._client.call(request, hold, self._trial_id, self._budget)

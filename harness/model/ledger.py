@@ -1,0 +1,100 @@
+"""The ledger: a row before a call is sent, the same row closed after. And the hash of a prompt."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Literal, Protocol
+
+from harness.types import Message, Reply, Usage
+
+CallOutcome = Literal["ok", "failed", "cancelled"]
+
+
+class Ledger(Protocol):
+    """The durable record of every model call."""
+
+    async def begin_call(
+        self,
+        *,
+        trial_id: int,
+        conversation: str,
+        position: int,
+        model: str,
+        prompt_sha256: str,
+        reserved_usd: float | None,
+    ) -> int:
+        """Commit a row in state `started` and return its id. Nothing is sent before this returns.
+
+        `position` counts the calls of a conversation from 0, failed ones included.
+        """
+        ...
+
+    async def end_call(
+        self,
+        call_id: int,
+        *,
+        outcome: CallOutcome,
+        reply: Reply | None,
+        usage: Usage,
+        cost_usd: float | None,
+        latency_s: float,
+        attempts: int,
+        error: str,
+    ) -> None:
+        """Close the row, once.
+
+        `usage` and `cost_usd` add up all billed attempts, not only the one that gave `reply`;
+        a cost of None is unknown, never nothing. `latency_s` is the time spent in attempts, without
+        waits for a slot or for the next attempt. `attempts` is how many were sent. `error` is
+        "ErrorName: one line", empty for `ok`.
+        """
+        ...
+
+
+def prompt_hash(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> str:
+    """The sha256 of a request, the same when the same commands print other times and addresses."""
+    steady = _steady([list(messages), list(tools)])
+    text = json.dumps(steady, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+_LONG = 200  # characters; what is shorter is not worth a place in the memo
+_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
+_DAY = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,?\s+)?"
+_ZONE = r"(?:Z|\s?[+-]\d\d:?\d\d)?"
+_VOLATILE = re.compile(
+    "|".join(
+        (
+            rf"(?P<stamp>\b\d{{4}}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?{_ZONE})?"
+            rf"|\b{_DAY}{_MONTH}\s+\d{{1,2}}(?:,?\s+\d{{4}})?\b"
+            rf"|\b{_DAY}\d{{1,2}}\s+{_MONTH}\s+\d{{4}}\b)",
+            r"(?P<clock>\b\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?\b)",
+            r"(?P<duration>\b\d+(?:\.\d+)?(?:e-?\d+)?\s?"
+            r"(?:ns|us|µs|ms|s|secs?|seconds?|min|minutes?|h|hours?)\b)",
+            r"(?P<address>\b0x[0-9a-fA-F]{6,}\b)",
+            r"(?P<tmp>\btmp[a-z0-9_]{8}\b|\btmp\.[A-Za-z0-9]{6,}\b|\bpytest-of-\w+/pytest-\d+)",
+        )
+    )
+)
+
+
+def _steady(value: Any) -> Any:
+    if isinstance(value, str):
+        return _steady_text(value) if len(value) < _LONG else _steady_digest(value)
+    if isinstance(value, Mapping):
+        return {str(key): _steady(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_steady(item) for item in value]
+    return value
+
+
+def _steady_text(text: str) -> str:
+    return _VOLATILE.sub(lambda match: f"<{match.lastgroup}>", text)
+
+
+@lru_cache(maxsize=4096)
+def _steady_digest(text: str) -> str:
+    """A memo, because every call of a conversation repeats all of its earlier messages."""
+    return hashlib.sha256(_steady_text(text).encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,251 @@
+"""What a token costs, and whose list says so.
+
+Our own entries (configs/models.yaml) come first, then the table that ships inside litellm. The
+table is read as a file: importing litellm takes seconds.
+"""
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from harness.errors import UserError
+from harness.types import Usage
+
+REQUEST_OVERHEAD_TOKENS = 1_000
+"""What a provider may add to a request: role marks, the system text that explains tools."""
+
+_RATES = {
+    "input": "input_cost_per_token",
+    "cached_input": "cache_read_input_token_cost",
+    "cache_write": "cache_creation_input_token_cost",
+    "output": "output_cost_per_token",
+}
+_CHAT = {"chat", "completion", "responses"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tier:
+    """The USD per token of a call whose prompt has more than `above` tokens: all of its tokens."""
+
+    above: int
+    input: float
+    cached_input: float
+    cache_write: float
+    output: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """USD per token of one model, and its sizes. 0 for a size means that the list does not say."""
+
+    input: float  # fresh prompt tokens
+    cached_input: float  # prompt tokens that the provider served from its cache
+    cache_write: float  # prompt tokens that the provider put into its cache
+    output: float  # completion tokens, reasoning included
+    context_tokens: int
+    max_output_tokens: int
+    supports_tools: bool
+    source: str  # whose price list
+    tiers: tuple[Tier, ...] = ()  # dearer long prompts, by rising `above`
+
+
+class ModelOverride(BaseModel):
+    """One entry of configs/models.yaml. Prices are in USD per million tokens.
+
+    Without `input` and `output` the price is litellm's; the rest of the entry still holds.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: float | None = Field(default=None, ge=0)
+    cached_input: float | None = Field(default=None, ge=0)  # default: as `input`
+    cache_write: float | None = Field(default=None, ge=0)  # default: as `input`
+    output: float | None = Field(default=None, ge=0)
+    api_base: str = ""
+    api_base_env: str = ""  # the variable that must hold the address: there is no default
+    api_key_env: str = ""
+    context_tokens: int = Field(default=0, ge=0)
+    max_output_tokens: int = Field(default=0, ge=0)
+    supports_tools: bool | None = None
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _whole_price(self) -> "ModelOverride":
+        if (self.input is None) != (self.output is None):
+            raise ValueError("give both input and output, or neither")
+        if self.input is None and (self.cached_input is not None or self.cache_write is not None):
+            raise ValueError("a cache price needs input and output too")
+        if self.input is not None and not self.source:
+            raise ValueError("source must say whose price list this is")
+        return self
+
+
+def parse_overrides(models: Mapping[str, Any]) -> dict[str, ModelOverride]:
+    """The entries below `models:`, checked. `UserError` names the entry and the key."""
+    parsed = {}
+    for name, entry in models.items():
+        try:
+            parsed[name] = ModelOverride.model_validate(entry)
+        except ValidationError as problem:
+            first = problem.errors()[0]
+            where = ".".join([name, *(str(part) for part in first["loc"])])
+            raise UserError(f"models.{where}: {first['msg']}") from None
+    return parsed
+
+
+def override_for(model: str, overrides: Mapping[str, Any]) -> ModelOverride | None:
+    """The entry of `model`. `overrides` holds parsed entries or their plain content."""
+    entry = overrides.get(model)
+    if entry is None or isinstance(entry, ModelOverride):
+        return entry
+    return parse_overrides({model: entry})[model]
+
+
+def find_price(model: str, overrides: Mapping[str, Any]) -> Price | None:
+    """The price of `model`, or None when no list knows it."""
+    listed = _listed_price(model)
+    own = override_for(model, overrides)
+    if own is None:
+        return listed
+    sizes: dict[str, Any] = {
+        "context_tokens": own.context_tokens or (listed.context_tokens if listed else 0),
+        "max_output_tokens": own.max_output_tokens or (listed.max_output_tokens if listed else 0),
+    }
+    tools = own.supports_tools
+    if own.input is None or own.output is None:
+        if listed is None:
+            return None
+        supports = listed.supports_tools if tools is None else tools
+        return replace(listed, supports_tools=supports, **sizes)
+    million = 1e6
+    return Price(
+        input=own.input / million,
+        cached_input=(own.input if own.cached_input is None else own.cached_input) / million,
+        cache_write=(own.input if own.cache_write is None else own.cache_write) / million,
+        output=own.output / million,
+        supports_tools=True if tools is None else tools,
+        source=own.source,
+        **sizes,
+    )
+
+
+def cost(usage: Usage, price: Price) -> float:
+    """The USD of one call: fresh, cached, cache-written and completion tokens priced apart."""
+    rates = _rates(price, usage.prompt_tokens)
+    fresh = max(0, usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens)
+    return (
+        fresh * rates.input
+        + usage.cached_tokens * rates.cached_input
+        + usage.cache_write_tokens * rates.cache_write
+        + usage.completion_tokens * rates.output
+    )
+
+
+def worst_case(prompt_bytes: int, max_output_tokens: int, price: Price) -> float:
+    """The most USD that a request of so many UTF-8 bytes can cost: a byte is at most a token."""
+    tokens = prompt_bytes + REQUEST_OVERHEAD_TOKENS
+    reachable: list[Price | Tier] = [price, *(tier for tier in price.tiers if tokens > tier.above)]
+    return max(
+        tokens * max(rates.input, rates.cached_input, rates.cache_write)
+        + max_output_tokens * rates.output
+        for rates in reachable
+    )
+
+
+def snapshot(prices: Mapping[str, Price | None]) -> tuple[dict[str, Any], str]:
+    """The prices by model as plain JSON for the run's record, and the sha256 of that."""
+    plain = {name: asdict(price) if price else None for name, price in sorted(prices.items())}
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    plain = json.loads(text)  # tuples become lists: what is returned is what was hashed
+    return plain, hashlib.sha256(text.encode()).hexdigest()
+
+
+def price_table() -> Mapping[str, Mapping[str, Any]]:
+    """litellm's own table, as its installed package ships it."""
+    spec = importlib.util.find_spec("litellm")
+    if spec is None or spec.origin is None:
+        return {}
+    path = Path(spec.origin).with_name("model_prices_and_context_window_backup.json")
+    table: dict[str, dict[str, Any]] = json.loads(path.read_text())
+    return {name: entry for name, entry in table.items() if entry.get("mode") in _CHAT}
+
+
+def _rates(price: Price, prompt_tokens: int) -> Price | Tier:
+    reached: Price | Tier = price
+    for tier in price.tiers:
+        if prompt_tokens > tier.above:
+            reached = tier
+    return reached
+
+
+def _names(model: str) -> Iterator[tuple[str, str]]:
+    """The names under which the table may know `model`, each with the provider it must be of."""
+    yield model, ""
+    provider, slash, rest = model.partition("/")
+    if slash:
+        yield rest, provider
+
+
+def _listed_price(model: str) -> Price | None:
+    table = price_table()
+    for name, provider in _names(model):
+        entry = table.get(name)
+        if entry and str(entry.get("litellm_provider", "")).startswith(provider):
+            return _from_entry(entry, name)
+    return None
+
+
+def _from_entry(entry: Mapping[str, Any], name: str) -> Price | None:
+    steps = sorted(entry.get("tiered_pricing") or [], key=lambda step: step.get("range", [0])[0])
+    first = _entry_rates(steps[0] if steps else entry, suffix="")
+    if first is None:
+        return None
+    tiers = [
+        Tier(above=int(step["range"][0]), **rates)
+        for step in steps[1:]
+        if (rates := _entry_rates(step, suffix="")) is not None
+    ]
+    for above in _thresholds(entry):
+        dearer = _entry_rates(entry, suffix=f"_above_{above}k_tokens", fallback=first)
+        if dearer is not None:
+            tiers.append(Tier(above=above * 1000, **dearer))
+    return Price(
+        **first,
+        tiers=tuple(sorted(tiers, key=lambda tier: tier.above)),
+        context_tokens=_size(entry, "max_input_tokens"),
+        max_output_tokens=_size(entry, "max_output_tokens"),
+        supports_tools=bool(entry.get("supports_function_calling")),
+        source=f"litellm {version('litellm')}: {name}",
+    )
+
+
+def _thresholds(entry: Mapping[str, Any]) -> list[int]:
+    prefix, suffix = "input_cost_per_token_above_", "k_tokens"
+    cut = [key.removeprefix(prefix).removesuffix(suffix) for key in entry if key.startswith(prefix)]
+    return sorted(int(part) for part in cut if part.isdigit())
+
+
+def _entry_rates(
+    entry: Mapping[str, Any], *, suffix: str, fallback: Mapping[str, float] | None = None
+) -> dict[str, float] | None:
+    """The four rates of a table entry; None when it does not price both directions."""
+    rates = {ours: entry.get(theirs + suffix) for ours, theirs in _RATES.items()}
+    if fallback:
+        rates = {name: fallback[name] if rate is None else rate for name, rate in rates.items()}
+    if rates["input"] is None or rates["output"] is None:
+        return None
+    reasoning = entry.get("output_cost_per_reasoning_token") or 0.0
+    known = {name: float(rates["input"] if rate is None else rate) for name, rate in rates.items()}
+    return known | {"output": max(known["output"], float(reasoning))}
+
+
+def _size(entry: Mapping[str, Any], key: Literal["max_input_tokens", "max_output_tokens"]) -> int:
+    value = entry.get(key) or entry.get("max_tokens")
+    return int(value) if isinstance(value, int | float) else 0

@@ -1,0 +1,78 @@
+"""What can be said of a model's name before anything is sent: its key, and whether it exists."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from harness.model.prices import override_for, price_table
+
+_KEYS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    # provider: groups of variables; every group needs one of its names
+    "openai": (("OPENAI_API_KEY",),),
+    "anthropic": (("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),),
+    "gemini": (("GEMINI_API_KEY", "GOOGLE_API_KEY"),),
+    "openrouter": (("OPENROUTER_API_KEY",),),
+    "deepseek": (("DEEPSEEK_API_KEY",),),
+    "mistral": (("MISTRAL_API_KEY",),),
+    "codestral": (("CODESTRAL_API_KEY",),),
+    "groq": (("GROQ_API_KEY",),),
+    "xai": (("XAI_API_KEY",),),
+    "together_ai": (("TOGETHERAI_API_KEY", "TOGETHER_API_KEY", "TOGETHER_AI_API_KEY"),),
+    "fireworks_ai": (("FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY", "FIREWORKSAI_API_KEY"),),
+    "deepinfra": (("DEEPINFRA_API_KEY",),),
+    "cerebras": (("CEREBRAS_API_KEY",),),
+    "moonshot": (("MOONSHOT_API_KEY",),),
+    "dashscope": (("DASHSCOPE_API_KEY",),),
+    "zai": (("ZAI_API_KEY",),),
+    "perplexity": (("PERPLEXITYAI_API_KEY", "PERPLEXITY_API_KEY"),),
+    "cohere": (("COHERE_API_KEY", "CO_API_KEY"),),
+    "cohere_chat": (("COHERE_API_KEY", "CO_API_KEY"),),
+    "novita": (("NOVITA_API_KEY",),),
+    "nebius": (("NEBIUS_API_KEY",),),
+    "sambanova": (("SAMBANOVA_API_KEY",),),
+    "azure": (("AZURE_API_KEY",), ("AZURE_API_BASE",), ("AZURE_API_VERSION",)),
+    "azure_ai": (("AZURE_AI_API_KEY",), ("AZURE_AI_API_BASE",)),
+    # bedrock, vertex_ai and sagemaker also take credentials from files and from the machine that
+    # they run on; ollama and the like need none. Nothing can be told from the environment alone.
+}
+_KEYLESS = {"ollama", "ollama_chat", "hosted_vllm", "vllm", "lm_studio", "llamafile", "custom"}
+
+
+def provider_of(model: str) -> str:
+    """The provider in litellm's words; "" when the name does not tell."""
+    prefix, slash, _ = model.partition("/")
+    table = price_table()
+    providers = {str(entry.get("litellm_provider", "")) for entry in table.values()}
+    if slash and (prefix in _KEYS or prefix in _KEYLESS or prefix in providers):
+        return prefix
+    return str(table.get(model, {}).get("litellm_provider", ""))
+
+
+def missing_key(model: str, overrides: Mapping[str, Any]) -> str | None:
+    """The variable (key or address) that calling `model` needs and that is not set; None: all set.
+
+    None also where credentials can come from elsewhere, such as a cloud's own files.
+    """
+    own = override_for(model, overrides)
+    if own is not None and own.api_base_env and not os.environ.get(own.api_base_env):
+        return own.api_base_env
+    if own is not None and own.api_key_env:
+        return None if os.environ.get(own.api_key_env) else own.api_key_env
+    if own is not None and own.api_base:
+        return None
+    for group in _KEYS.get(provider_of(model), ()):
+        if not any(os.environ.get(name) for name in group):
+            return group[0]
+    return None
+
+
+def known_model(model: str, overrides: Mapping[str, Any]) -> bool:
+    """Whether litellm would know where to send a call to `model`."""
+    return model in overrides or bool(provider_of(model))
+
+
+def nearest_models(model: str, overrides: Mapping[str, Any], *, count: int = 3) -> list[str]:
+    """The names that look most like `model`, ours before those of the price table."""
+    names = [*overrides, *price_table()]
+    return difflib.get_close_matches(model, names, n=count, cutoff=0.6)

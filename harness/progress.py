@@ -1,0 +1,107 @@
+"""What a person sees while a run goes on: a live table on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from harness.store import Row
+
+FINAL = ("done", "error", "cancelled")
+
+
+class Progress:
+    """A `harness.run.Watcher`."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self._console = console
+        self._total = total
+        self._started = time.monotonic()
+        self._live: Live | None = None
+        self._running: dict[int, dict[str, Any]] = {}
+        self._counts = dict.fromkeys(FINAL, 0)
+        self._spent = 0.0
+        self._steps: dict[int, tuple[int, float]] = {}
+
+    @contextmanager
+    def showing(self) -> Iterator[None]:
+        """Show the live table inside this block, on a terminal."""
+        if not self._console.is_terminal:
+            yield
+            return
+        with Live(
+            get_renderable=self._render, console=self._console, refresh_per_second=4, transient=True
+        ) as self._live:
+            yield
+        self._live = None
+
+    def trial(self, row: Row, state: str, note: str = "") -> None:
+        """See `harness.run.Watcher`."""
+        key = row["trial_id"]
+        mine = self._running.setdefault(key, {"row": row, "since": time.monotonic()})
+        mine["state"] = state
+        if state in FINAL:
+            self._counts[state] += 1
+            self._running.pop(key)
+            steps, usd = self._steps.pop(key, (0, 0.0))
+            self._spent += usd
+            seconds = time.monotonic() - mine["since"]
+            self.say(
+                f"{row['system']} {row['instance_id']} #{row['number'] + 1}: {state}"
+                f"{f' ({note})' if note else ''}, {steps} steps, ${usd:.4f}, {seconds:.0f} s"
+                f"  [{sum(self._counts.values())}/{self._total}]"
+            )
+
+    def step(self, row: Row, steps: int, usd: float) -> None:
+        """See `harness.run.Watcher`."""
+        self._steps[row["trial_id"]] = (steps, usd)
+
+    def say(self, line: str) -> None:
+        """One line, above the live table where there is one, without control characters."""
+        clean = "".join(c if c.isprintable() else " " for c in line)
+        self._console.print(escape(clean), highlight=False, soft_wrap=True)
+
+    def _render(self) -> Table:
+        table = Table(box=None, pad_edge=False)
+        for title in ("instance", "system", "state", "step", "$", "elapsed"):
+            table.add_column(title, justify="left" if title in {"instance", "system"} else "right")
+        clock = time.monotonic()
+        for key, mine in self._running.items():
+            steps, usd = self._steps.get(key, (0, 0.0))
+            row = mine["row"]
+            table.add_row(
+                Text(row["instance_id"]), Text(row["system"]), mine["state"], str(steps),
+                f"{usd:.4f}",
+                _span(clock - mine["since"]),
+            )  # fmt: skip
+        ended = sum(self._counts.values())
+        spent = self._spent + sum(usd for _, usd in self._steps.values())
+        elapsed = clock - self._started
+        eta = _span(elapsed / ended * (self._total - ended)) if ended else "?"
+        failed = self._counts["error"] + self._counts["cancelled"]
+        table.caption = (
+            f"{ended}/{self._total} trials, {failed} failed or cut short, ${spent:.4f}, "
+            f"{_span(elapsed)}, about {eta} to go"
+        )
+        return table
+
+
+def console() -> Console:
+    """The console of the commands: standard output; lines are never wrapped, a pipe is wide."""
+    out = Console(file=sys.stdout, soft_wrap=True)
+    if not out.is_terminal:
+        out = Console(file=sys.stdout, soft_wrap=True, width=160)
+    return out
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,144 @@
+"""The seams: what an agent may rely on, and what a back end must promise."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+from harness.types import ExecResult, Instance, Item, Limits, Message, Reply
+
+
+class Sandbox(Protocol):
+    """One instance's private machine with the repository at `/testbed`. One command at a time.
+
+    Every method raises `SandboxUnavailable` when the machine is gone or broken, and never returns
+    that as a command's result. Cancelling a call kills what it started.
+    """
+
+    async def exec(
+        self,
+        command: str,
+        *,
+        timeout_s: float = 60,
+        cwd: str = "/testbed",
+        env: Mapping[str, str] | None = None,
+        max_output_chars: int = 16_000,
+    ) -> ExecResult:
+        """Run `command` with bash and wait for it.
+
+        When it ends, for whatever reason, everything that it started is dead. Its standard input
+        is empty. At `timeout_s` seconds it is killed and what it had written is kept.
+        """
+        ...
+
+    async def read(self, path: str, *, max_bytes: int = 10_000_000) -> bytes:
+        """The bytes of a file. `SandboxError`: missing, not a file, too large, or under `/testbed`
+        by name but outside it by its links."""
+        ...
+
+    async def write(self, path: str, data: bytes) -> None:
+        """Make or replace a file, its folders included. `SandboxError` as for `read`."""
+        ...
+
+    async def diff(self) -> str:
+        """All that differs from the base commit, new files included, as a binary git patch.
+
+        It ends with a newline, or is empty. It does not depend on the index, on commits made since,
+        or on the configuration of the repository inside.
+        """
+        ...
+
+    async def fork(self) -> "Sandbox":
+        """Another sandbox whose files are as they are here now. Each is closed on its own."""
+        ...
+
+    async def close(self) -> None:
+        """Kill everything inside and leave nothing behind. Closing twice is closing once."""
+        ...
+
+
+class Model(Protocol):
+    """One conversation with one model, on one trial's budget."""
+
+    async def complete(
+        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]
+    ) -> Reply:
+        """Ask once. The reply is in the ledger before this returns.
+
+        Raises `LimitReached` before anything is sent when the budget does not cover the worst case
+        of the call, and a `ModelError` when there is no reply.
+        """
+        ...
+
+
+class Trial(Protocol):
+    """What the harness lends a system for one instance."""
+
+    @property
+    def instance(self) -> Instance:
+        """What is to be solved."""
+        ...
+
+    @property
+    def agents(self) -> int:
+        """How many agents the trial has."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """Its budget."""
+        ...
+
+    def model(self, conversation: str) -> Model:
+        """The model on the trial's budget. `conversation` is unique in the trial and stable across
+        runs: recordings are keyed by it."""
+        ...
+
+    async def sandbox(self) -> Sandbox:
+        """A sandbox in the instance's pristine state, which the trial closes at its end."""
+        ...
+
+    async def say(self, conversation: str, *messages: Message) -> None:
+        """Put messages into the trajectory of `conversation`, in order."""
+        ...
+
+    async def submit(self, author: str, patch: str, *, reason: str, salvaged: bool = False) -> None:
+        """Hand in `author`'s one patch. A second one of the same author is refused."""
+        ...
+
+
+class System(Protocol):
+    """One way of solving an instance."""
+
+    async def run(self, trial: Trial) -> None:
+        """Work on `trial` until everything wanted is submitted.
+
+        Raises what it cannot deal with: `LimitReached` and `ModelError` after salvaging what there
+        is, `SandboxUnavailable` at once.
+        """
+        ...
+
+
+class Sandboxes(Protocol):
+    """One kind of sandbox on this machine."""
+
+    @property
+    def kind(self) -> str:
+        """docker or bubblewrap."""
+        ...
+
+    async def prepare(self, items: Sequence[Item], say: Callable[[str], None]) -> None:
+        """Get ready whatever `open` needs for `items`: pull images, build environments.
+
+        Raises `UserError` when that cannot be done; `say` is told what is going on.
+        """
+        ...
+
+    def fingerprint(self, item: Item) -> str:
+        """Names the content that a prepared item's sandboxes are made from."""
+        ...
+
+    async def open(self, item: Item, *, purpose: Literal["agents", "grading"]) -> Sandbox:
+        """A new sandbox. For agents the history is scrubbed and the audit passed.
+
+        Raises `SandboxUnavailable`, also when the audit finds a leak and leaks are refused.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Sandboxes: Docker and bubblewrap behind one protocol."""

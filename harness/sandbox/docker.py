@@ -1,0 +1,336 @@
+"""Sandboxes in Docker: one container each, driven through the socket of its own main process.
+
+The container's command is `supervisor.sh`, so a command costs no `docker exec`, and a container
+whose harness dies loses its standard input, ends, and is removed by the daemon (auto-remove).
+"""
+
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+from anyio import to_thread
+
+from harness.config import SandboxLimits
+from harness.errors import SandboxUnavailable
+from harness.sandbox.shell import BOOT, SUPERVISOR
+
+if TYPE_CHECKING:
+    import docker
+    from docker.models.containers import Container
+
+T = TypeVar("T")
+LABEL = "delm.harness"
+OWNER = "delm.owner"  # where the harness runs, and its process id there
+RECEIVE_BYTES = 1 << 18
+PERIOD_US = 100_000
+
+
+class DockerMachine:
+    """One container and the socket to its supervisor."""
+
+    def __init__(
+        self,
+        client: "docker.DockerClient",
+        image: str,
+        labels: Mapping[str, str],
+        limits: SandboxLimits,
+        *,
+        network: bool,
+        activate: bool,
+        owned_image: str = "",
+    ) -> None:
+        self._client = client
+        self._image = image
+        self._labels = {LABEL: "sandbox", OWNER: f"{_here()}:{os.getpid()}", **labels}
+        self._limits = limits
+        self._network = network
+        self._activate = activate
+        self._owned_image = owned_image  # a commit that goes with this container
+        self._container: Container | None = None
+        self._socket: socket.socket | None = None
+        self._keep: object = None  # the SDK's wrapper; the socket dies with it
+        self._frames = bytearray()
+
+    async def start(self) -> None:
+        """Create, attach and start. `SandboxUnavailable`, with nothing left, when that fails."""
+        try:
+            await _thread(self._start)
+            await self.send(SUPERVISOR.encode())
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self.destroy()
+            raise
+
+    def _start(self) -> None:
+        from docker.types import LogConfig
+
+        limits = self._limits
+        self._container = self._client.containers.create(
+            self._owned_image or self._image,
+            entrypoint=["/bin/bash", "-c", BOOT],
+            command=[],
+            user="0:0",
+            working_dir="/testbed",
+            environment={
+                "DELM_FSIZE_KB": str(limits.file_mb << 10),
+                "DELM_ACTIVATE": "1" if self._activate else "",
+                "PAGER": "cat",
+                "TERM": "dumb",
+            },
+            hostname="testbed",
+            labels=dict(self._labels),
+            network_mode="bridge" if self._network else "none",
+            mem_limit=f"{limits.memory_mb}m",
+            memswap_limit=f"{limits.memory_mb}m",
+            cpu_period=PERIOD_US,  # unlike nano_cpus it may be more than the machine has
+            cpu_quota=int(limits.cpus * PERIOD_US),
+            pids_limit=limits.processes,
+            cap_drop=["NET_RAW", "MKNOD"],
+            security_opt=["no-new-privileges"],
+            log_config=LogConfig(type="none"),
+            auto_remove=True,
+            stop_signal="SIGKILL",  # the supervisor is deaf to SIGTERM
+            stdin_open=True,
+            detach=False,  # sets StdinOnce: when the attachment below ends, so does the supervisor
+        )
+        wrapper = self._client.api.attach_socket(
+            str(self._container.id), params={"stdin": 1, "stdout": 1, "stderr": 0, "stream": 1}
+        )
+        self._keep = wrapper
+        self._socket = getattr(wrapper, "_sock", wrapper)
+        self._socket.setblocking(False)
+        self._container.start()
+
+    async def send(self, data: bytes) -> None:
+        """See `Machine.send`."""
+        view = memoryview(data)
+        while view:
+            if self._socket is None:
+                raise SandboxUnavailable("the sandbox is closed")
+            try:
+                sent = self._socket.send(view)
+            except BlockingIOError:
+                await anyio.wait_writable(self._socket)
+            except OSError as error:
+                raise SandboxUnavailable(f"the container is gone: {error}") from error
+            else:
+                view = view[sent:]
+
+    async def receive(self) -> bytes:
+        """See `Machine.receive`. Docker frames the stream: 4 bytes of kind, 4 of length."""
+        while True:
+            payload = self._next_payload()
+            if payload:
+                return payload
+            if self._socket is None:
+                return b""
+            try:
+                chunk = self._socket.recv(RECEIVE_BYTES)
+            except BlockingIOError:
+                await anyio.wait_readable(self._socket)
+                continue
+            except OSError:
+                return b""
+            if not chunk:
+                return b""
+            self._frames += chunk
+
+    def _next_payload(self) -> bytes:
+        payload = bytearray()
+        at = 0
+        while len(self._frames) >= at + 8:
+            length = int.from_bytes(self._frames[at + 4 : at + 8], "big")
+            if len(self._frames) < at + 8 + length:
+                break
+            payload += self._frames[at + 8 : at + 8 + length]
+            at += 8 + length
+        del self._frames[:at]
+        return bytes(payload)
+
+    async def interrupt(self) -> None:
+        """See `Machine.interrupt`."""
+        if self._container is not None:
+            container = self._container
+            await _thread(lambda: container.kill(signal="USR1"), gone_is_fine=True)
+
+    async def copy(self, *, untouched: bool) -> "DockerMachine":
+        """See `Machine.copy`. What was changed is committed to an image of its own first."""
+        container = self._container
+        if container is None:
+            raise SandboxUnavailable("the sandbox is closed")
+        committed = ""
+        with anyio.CancelScope(shield=True):  # a commit that nobody knows of would stay
+            if not untouched or self._owned_image:
+                changes = [f'LABEL {key}="{value}"' for key, value in self._labels.items()]
+                made = await _thread(lambda: container.commit(changes="\n".join(changes)))
+                committed = str(made and made.id)
+        twin = DockerMachine(
+            self._client,
+            self._image,
+            self._labels,
+            self._limits,
+            network=self._network,
+            activate=self._activate,
+            owned_image=committed,
+        )
+        await twin.start()
+        return twin
+
+    async def lend_git(self, folder: str) -> None:
+        """See `Machine.lend_git`."""
+        container = self._container
+        if container is None:
+            raise SandboxUnavailable("the sandbox is closed")
+
+        def lend() -> None:
+            pristine = self._client.containers.create(
+                self._image, command=["true"], labels=dict(self._labels)
+            )
+            try:
+                archive, _ = pristine.get_archive("/testbed/.git")
+                container.exec_run(["/bin/rm", "-rf", folder])
+                container.exec_run(["/bin/mkdir", folder])
+                container.put_archive(folder, archive)  # streamed: it can be large
+            finally:
+                pristine.remove(force=True, v=True)
+
+        await _thread(lend)
+
+    async def destroy(self) -> None:
+        """See `Machine.destroy`."""
+        container, self._container = self._container, None
+        wrapper, self._keep = self._keep, None
+        raw, self._socket = self._socket, None
+        image, self._owned_image = self._owned_image, ""
+        with contextlib.suppress(SandboxUnavailable):  # what stays is for `sweep`
+            if container is not None:
+                await _thread(lambda: container.remove(force=True, v=True), gone_is_fine=True)
+                await self._wait_until_gone(container)
+            if image:
+                await _thread(
+                    lambda: self._client.images.remove(image, force=True), gone_is_fine=True
+                )
+        for end in (raw, wrapper):
+            if end is not None:
+                end.close()  # type: ignore[attr-defined]
+
+    async def _wait_until_gone(self, container: "Container") -> None:
+        """Auto-removal goes on in the daemon after `remove` was told that it is under way."""
+
+        def there() -> bool:
+            container.reload()
+            return True
+
+        with anyio.move_on_after(30):
+            while await _thread(there, gone_is_fine=True):  # noqa: ASYNC110 - the daemon's doing
+                await anyio.sleep(0.05)
+
+
+def sweep(client: "docker.DockerClient") -> int:
+    """Remove containers and committed images whose harness was killed on this host; how many."""
+    ours: dict[str, str | list[str] | bool] = {"label": f"{LABEL}=sandbox"}
+    removed = 0
+    for container in client.containers.list(all=True, filters=ours, ignore_removed=True):
+        if _orphaned(container.labels):
+            with _tolerant():
+                container.remove(force=True, v=True)
+                removed += 1
+    for image in client.images.list(filters=ours | {"dangling": True}):
+        if _orphaned(image.labels):
+            with _tolerant():
+                client.images.remove(str(image.id), force=True)
+                removed += 1
+    return removed
+
+
+def _orphaned(labels: Mapping[str, str]) -> bool:
+    where, _, process = labels.get(OWNER, "").rpartition(":")
+    if where != _here() or not process.isdigit():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # another user's
+        return False
+    return False
+
+
+def _here() -> str:
+    """Names the processes among which a process id means something."""
+    namespace = Path("/proc/self/ns/pid")
+    return f"{socket.gethostname()} {namespace.readlink() if namespace.is_symlink() else ''}"
+
+
+@contextlib.contextmanager
+def _tolerant() -> Iterator[None]:
+    """Somebody else removes it at the same moment."""
+    import docker
+
+    with contextlib.suppress(docker.errors.APIError):
+        yield
+
+
+async def _thread(call: Callable[[], T], *, gone_is_fine: bool = False) -> T | None:
+    """Run a call of the SDK in a thread, to its end; its failures are the sandbox's."""
+    import docker
+    import requests
+
+    def guarded() -> T | None:
+        try:
+            return call()
+        except docker.errors.NotFound as error:
+            if gone_is_fine:
+                return None
+            raise SandboxUnavailable(f"docker: {error.explanation or error}") from error
+        except docker.errors.APIError as error:
+            if gone_is_fine and error.status_code == 409:  # not running, or being removed
+                return None
+            raise SandboxUnavailable(f"docker: {error.explanation or error}") from error
+        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            raise SandboxUnavailable(f"docker: {error}") from error
+
+    return await to_thread.run_sync(guarded)
+
+
+def connect() -> "docker.DockerClient | str":
+    """A client of the running daemon, or why there is none. Imports the SDK."""
+    import docker
+    import requests
+
+    if silent := _silent_socket():
+        return silent
+    try:
+        client = docker.from_env(timeout=120, max_pool_size=64)
+        client.ping()
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        return str(error)
+    return client
+
+
+def _silent_socket() -> str:
+    """Why nobody answers at the daemon's socket, where it is one. The SDK leaks it when so."""
+    host = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    if not host.startswith("unix://"):
+        return ""
+    path = host.removeprefix("unix://")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except OSError as error:
+            return f"{path}: {error.strerror or error}"
+    return ""
+
+
+def image_id(client: Any, image: str) -> str | None:
+    """The content hash of a local image, or None where it is not there."""
+    import docker
+
+    try:
+        return str(client.images.get(image).id)
+    except docker.errors.ImageNotFound:
+        return None

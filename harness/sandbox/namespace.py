@@ -1,0 +1,188 @@
+"""What a bubblewrap sandbox sees: its file system and its rights, as words for `bwrap`.
+
+Root in there has the rights of root over its own files and none over the machine: no capability
+that mounts or traces, no user namespace in which to get one, and nothing of /proc that a process
+of the host's root could write to (all of them would be open to it: inside, root is whoever runs
+the harness).
+"""
+
+import functools
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from harness.environments import VARIABLES, VENV, Prepared
+
+SYSTEM_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+FROM_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "mime.types", "protocols",
+            "services", "ssl/certs")  # fmt: skip
+ETC = {
+    "passwd": "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534::/:/bin/false\n",
+    "group": "root:x:0:\nnogroup:x:65534:\n",
+    "hosts": "127.0.0.1 localhost testbed\n::1 localhost\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+    "gitconfig": "[safe]\n\tdirectory = /testbed\n",
+}
+# the host's own Python packages: one of them may be a newer copy of the project
+HIDDEN = ("/usr/lib/python3/dist-packages", "/usr/local/lib/python3*/dist-packages",
+          "/usr/local/lib/python3*/site-packages")  # fmt: skip
+READ_ONLY_PROC = ("acpi", "bus", "fs", "irq", "mtrr", "scsi", "sys", "sysrq-trigger")
+CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL")
+# The folders of a sandbox on the host, and where they are inside. `root` is everything else.
+PARTS = {"testbed": "/testbed", "tmp": "/tmp", "home": "/root", "shm": "/dev/shm"}  # noqa: S108
+ROOT_PART = "root"
+NOTHING = "nothing"  # an empty folder that covers what is to be hidden
+
+
+def variables() -> dict[str, str]:
+    """The environment variables inside."""
+    return VARIABLES | {"PAGER": "cat", "TERM": "dumb"}
+
+
+def isolation(*, network: bool) -> list[str]:
+    """bwrap's words for the namespaces and the rights inside them."""
+    words = ["--unshare-all", "--unshare-user", "--uid", "0", "--gid", "0", "--hostname", "testbed",
+             "--die-with-parent", "--new-session", "--as-pid-1", "--clearenv"]  # fmt: skip
+    if _knows("--disable-userns"):
+        words.append("--disable-userns")
+    words += ["--cap-drop", "ALL"]
+    for capability in CAPABILITIES:
+        words += ["--cap-add", capability]
+    return words + ["--share-net"] * network
+
+
+def lay(folder: Path) -> None:
+    """Make the parts of a new sandbox that do not come from its environment."""
+    for name in (ROOT_PART, "home", NOTHING):
+        (folder / name).mkdir()
+    for name in ("tmp", "shm"):
+        (folder / name).mkdir()
+        (folder / name).chmod(0o1777)
+    etc = folder / ROOT_PART / "etc"
+    etc.mkdir()
+    for name, text in ETC.items():
+        (etc / name).write_text(text)
+    (folder / ROOT_PART / "run").mkdir()
+    (folder / ROOT_PART / "var").mkdir()
+    (folder / ROOT_PART / "var" / "tmp").symlink_to("/tmp")  # noqa: S108 - inside
+
+
+def mounts(folder: Path, prepared: Prepared, *, network: bool) -> list[str]:
+    """bwrap's words for the files. Makes every mount point anew where it lies in `folder`.
+
+    A sandbox may have put links where its fork's mount points are to be, and bwrap, which is still
+    on the host's side then, would follow them.
+    """
+    prefix = str(prepared.python_prefix)
+    words = ["--bind", str(folder / ROOT_PART), "/"]
+    for place in ("/usr", "/proc", "/dev", "/testbed", "/tmp", "/root"):  # noqa: S108
+        _clear(folder, place, "folder")
+    for name in SYSTEM_FOLDERS:
+        _clear(folder, f"/{name}", "nothing")
+    words += system_mounts()
+    words += ["--proc", "/proc"]
+    for name in READ_ONLY_PROC:
+        words += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
+    words += ["--dev", "/dev"]
+    for name, inside in PARTS.items():
+        words += ["--bind", str(folder / name), inside]
+    words += ["--remount-ro", "/dev"]
+    for source, inside in _read_only(prepared, prefix, network=network):
+        _clear(folder, inside, "file" if source.is_file() else "folder")
+        words += ["--ro-bind", str(source), inside]
+    for hidden in _hidden(prefix):
+        words += ["--ro-bind", str(folder / NOTHING), str(hidden)]
+    return words
+
+
+def system_mounts() -> Sequence[str]:
+    """bwrap's words for the host's programs and libraries, read-only, links as links."""
+    words = ["--ro-bind", "/usr", "/usr"]
+    for name in SYSTEM_FOLDERS:
+        path = Path("/") / name
+        if path.is_symlink():
+            words += ["--symlink", str(path.readlink()), str(path)]
+        elif path.is_dir():
+            words += ["--ro-bind", str(path), str(path)]
+    return words
+
+
+def whatever_modes(*command: str | Path) -> list[str]:
+    """`command`, run so that no mode that a sandbox gave to a file of ours stops it."""
+    words = [str(word) for word in command]
+    if os.geteuid() == 0:
+        return words
+    return ["bwrap", "--dev-bind", "/", "/", "--unshare-user", "--cap-add", "CAP_DAC_OVERRIDE",
+            "--cap-add", "CAP_FOWNER", "--", *words]  # fmt: skip
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder and all in it, or a file or link, whatever modes its owner gave them."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    remove = ("rm", "-rf", "--")
+    for command in (remove, ("chmod", "-R", "u+rwX", "--"), remove):
+        if path.exists():
+            subprocess.run(whatever_modes(*command, path), check=False, capture_output=True)
+
+
+def _read_only(prepared: Prepared, prefix: str, *, network: bool) -> Iterator[tuple[Path, str]]:
+    if not f"{prefix}/".startswith("/usr/"):
+        yield Path(prefix), prefix
+    yield prepared.root / "venv", VENV
+    for name in (*FROM_ETC, *["resolv.conf"] * network):
+        if (path := Path("/etc", name)).exists():
+            yield path, str(path)
+
+
+def _hidden(prefix: str) -> Iterator[Path]:
+    for pattern in (*HIDDEN, f"{prefix}/lib/python3*/site-packages"):
+        for path in Path("/").glob(pattern.lstrip("/")):
+            if not path.is_symlink():
+                yield path
+
+
+def _clear(folder: Path, inside: str, kind: Literal["folder", "file", "nothing"]) -> None:
+    """See that `inside` is of that kind and reached by no link, whatever a sandbox put there."""
+    part, rest = ROOT_PART, inside
+    for name, top in PARTS.items():
+        if inside.startswith(f"{top}/"):
+            part, rest = name, inside.removeprefix(top)
+    path = folder / part
+    *parents, last = Path(rest.lstrip("/")).parts
+    for name in parents:
+        path /= name
+        _make_folder(path)
+    path /= last
+    if kind == "folder":
+        _make_folder(path)
+        return
+    remove_tree(path)
+    if kind == "file":
+        path.touch()
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        path.mkdir()
+        return
+    if not stat.S_ISDIR(mode):
+        path.unlink()
+        path.mkdir()
+    elif mode & stat.S_IRWXU != stat.S_IRWXU:
+        path.chmod(stat.S_IMODE(mode) | stat.S_IRWXU)
+
+
+@functools.cache
+def _knows(option: str) -> bool:
+    """Whether the installed bwrap has the option."""
+    if shutil.which("bwrap") is None:
+        return False
+    said = subprocess.run(["bwrap", "--help"], capture_output=True, text=True, check=False)
+    return option in said.stdout + said.stderr

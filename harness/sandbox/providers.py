@@ -1,0 +1,200 @@
+"""The two kinds of sandbox as `harness.protocols.Sandboxes`: what prepares and opens them."""
+
+import contextlib
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import anyio
+from anyio import to_thread
+
+from harness import images
+from harness.config import SandboxConfig
+from harness.environments import Prepared, prepare
+from harness.errors import SandboxUnavailable, UserError, leaf
+from harness.sandbox import docker as docker_sandbox
+from harness.sandbox.audit import audit, scrub
+from harness.sandbox.bubblewrap import BubblewrapMachine, sweep
+from harness.sandbox.docker import DockerMachine
+from harness.sandbox.sandbox import ShellSandbox
+from harness.types import Item
+
+if TYPE_CHECKING:
+    import docker
+
+Purpose = Literal["agents", "grading"]
+BUILDERS = 2  # environments built, or images pulled, at a time
+
+
+class DockerSandboxes:
+    """Containers from each instance's image."""
+
+    kind = "docker"
+
+    def __init__(
+        self,
+        client: "docker.DockerClient",
+        config: SandboxConfig,
+        cache: Path,
+        *,
+        labels: Mapping[str, str],
+        grading_network: bool,
+    ) -> None:
+        self._client = client
+        self._config = config
+        self._cache = cache
+        self._labels = dict(labels)
+        self._network = {"agents": config.network, "grading": grading_network}
+        self._images: dict[str, str] = {}
+
+    async def prepare(self, items: Sequence[Item], say: Callable[[str], None]) -> None:
+        """Have every image here, built or pulled. `UserError` names one that cannot be had."""
+
+        def look() -> list[Item]:
+            missing = []
+            for item in items:
+                found = docker_sandbox.image_id(self._client, item.instance.image)
+                if found is None:
+                    missing.append(item)
+                else:
+                    self._images[item.instance.image] = found
+            return missing
+
+        await to_thread.run_sync(docker_sandbox.sweep, self._client)
+        missing = await to_thread.run_sync(look)
+        if not missing:
+            return
+        local = [item for item in missing if item.environment is not None]
+        if local:
+            await images.build(local, base=None, cache=self._cache, on_progress=say)
+        published = [item for item in missing if item.environment is None]
+        if published:
+            await images.pull(published, cache=self._cache, on_progress=say)
+        missing = await to_thread.run_sync(look)
+        if missing:
+            raise UserError(f"the image {missing[0].instance.image} could not be pulled")
+
+    def fingerprint(self, item: Item) -> str:
+        """The image's content hash."""
+        return self._images[item.instance.image]
+
+    async def open(self, item: Item, *, purpose: Purpose) -> ShellSandbox:
+        """See `harness.protocols.Sandboxes.open`."""
+        machine = DockerMachine(
+            self._client,
+            item.instance.image,
+            self._labels | {"delm.instance": item.instance.instance_id, "delm.purpose": purpose},
+            self._config.limits,
+            network=self._network[purpose],
+            activate=purpose == "agents",
+        )
+        await machine.start()
+        sandbox = await ShellSandbox.start(machine)
+        return await _ready(sandbox, item, purpose, self._config)
+
+
+class BubblewrapSandboxes:
+    """Namespaces over environments that are rebuilt on this machine."""
+
+    kind = "bubblewrap"
+
+    def __init__(self, config: SandboxConfig, cache: Path, *, grading_network: bool) -> None:
+        self._config = config
+        self._cache = cache
+        self._network = {"agents": config.network, "grading": grading_network}
+        self._prepared: dict[str, Prepared] = {}
+        self._store = cache / "sandboxes"
+
+    async def prepare(self, items: Sequence[Item], say: Callable[[str], None]) -> None:
+        """Build what is missing, two at a time. `UserError` for an item without an environment."""
+        wanted = {}
+        for item in items:
+            if item.environment is None:
+                raise UserError(
+                    f"{item.instance.instance_id} has a Docker image only; start Docker and use "
+                    "--sandbox docker, or -d verified-offline"
+                )
+            wanted[item.environment.name] = item.environment
+        await to_thread.run_sync(sweep, self._store)
+        limiter = anyio.CapacityLimiter(BUILDERS)
+
+        async def build(name: str) -> None:
+            async with limiter:
+                self._prepared[name] = await prepare(wanted[name], self._cache, on_progress=say)
+
+        try:
+            async with anyio.create_task_group() as tasks:
+                for name in wanted:
+                    tasks.start_soon(build, name)
+        except BaseExceptionGroup as group:
+            raise leaf(group) from None
+
+    def fingerprint(self, item: Item) -> str:
+        """The key of the environment: its specification, recipe and Python."""
+        return self._prepared[item.instance.environment].key
+
+    async def open(self, item: Item, *, purpose: Purpose) -> ShellSandbox:
+        """See `harness.protocols.Sandboxes.open`."""
+        machine = await BubblewrapMachine.start(
+            self._prepared[item.instance.environment],
+            self._store,
+            self._config.limits,
+            network=self._network[purpose],
+        )
+        sandbox = await ShellSandbox.start(machine)
+        return await _ready(sandbox, item, purpose, self._config)
+
+
+async def _ready(
+    sandbox: ShellSandbox, item: Item, purpose: Purpose, config: SandboxConfig
+) -> ShellSandbox:
+    """For agents: no history, and an audit that found nothing, or is to be recorded."""
+    try:
+        if purpose == "agents":
+            await scrub(sandbox)
+            leaks = await audit(sandbox, item.instance.base_commit, network=config.network)
+            sandbox.audit = "; ".join(leaks) or "ok"
+            if leaks and config.on_leak == "refuse":
+                raise SandboxUnavailable(
+                    f"the sandbox leaks: {sandbox.audit} (sandbox.on_leak=record goes on)"
+                )
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await sandbox.close()
+        raise
+    return sandbox
+
+
+def choose(
+    config: SandboxConfig,
+    cache: Path,
+    items: Sequence[Item],
+    *,
+    labels: Mapping[str, str],
+    grading_network: bool,
+) -> DockerSandboxes | BubblewrapSandboxes:
+    """The kind that the configuration asks for; `auto` is Docker where images are needed or built.
+
+    Raises `UserError` where what is asked for is not there, and says what to do.
+    """
+    rebuildable = all(item.environment is not None for item in items)
+    if config.kind == "bubblewrap" or (config.kind == "auto" and rebuildable):
+        if shutil.which("bwrap"):
+            return BubblewrapSandboxes(config, cache, grading_network=grading_network)
+        if config.kind == "bubblewrap":
+            raise UserError("bubblewrap is not installed; run: sudo apt-get install bubblewrap")
+    client = docker_sandbox.connect()
+    if isinstance(client, str):
+        also = " or install bubblewrap (sudo apt-get install bubblewrap)" if rebuildable else ""
+        raise UserError(
+            f"no Docker engine answers ({_short(client)}); start it (sudo systemctl start docker)"
+            f"{also}; `delm doctor` checks"
+        )
+    return DockerSandboxes(client, config, cache, labels=labels, grading_network=grading_network)
+
+
+def _short(text: str) -> str:
+    with contextlib.suppress(ValueError):
+        text = text[: text.index("(")]
+    return text.strip()[:120] or "no reason given"

@@ -1,0 +1,229 @@
+"""`harness.protocols.Sandbox` over any machine that runs `supervisor.sh`.
+
+Files are read, written and compared by commands inside, never by the host: a link that leads out
+of the repository leads to the sandbox's own files, and no file in it is ever trusted outside.
+"""
+
+import base64
+import posixpath
+import re
+import secrets
+import shlex
+from collections.abc import Mapping
+
+import anyio
+
+from harness.errors import SandboxError, SandboxUnavailable
+from harness.sandbox import scripts
+from harness.sandbox.scripts import LENT, ROOT
+from harness.sandbox.shell import FLOOD_BYTES, Machine, Shell
+from harness.types import ExecResult
+
+CHUNK = 3_000_000  # bytes of a file that one command carries, as base64
+READ_BYTES = FLOOD_BYTES // 2  # more is not read, whatever `max_bytes` says: base64 is longer
+MAX_PATCH_BYTES = 20_000_000
+REFUSALS = {
+    scripts.UNRESOLVED: "its path cannot be resolved",
+    scripts.OUTSIDE: "it leads out of /testbed through a link",
+    scripts.MISSING: "there is no such file",
+    scripts.NO_FILE: "it is not a file",
+    scripts.TOO_LARGE: "it is too large",
+}
+
+
+class _BaseIsGone(Exception):
+    """The base commit cannot be read from the repository inside."""
+
+
+class ShellSandbox:
+    """One machine, its shell, and what the diff is taken against."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._shell = Shell(machine)
+        self._base = ""
+        self._exclude = ""
+        self._untouched = True
+        self._closed = False
+        self.audit = ""  # what the audit at the start found; "ok", or empty where none was made
+
+    @classmethod
+    async def start(cls, machine: Machine) -> "ShellSandbox":
+        """Wait for the supervisor and note the base of every later `diff`.
+
+        Raises `SandboxUnavailable`, after destroying the machine, when it does not come up.
+        """
+        sandbox = cls(machine)
+        try:
+            await sandbox._note_base()
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await machine.destroy()
+            raise
+        return sandbox
+
+    async def _note_base(self) -> None:
+        result = await self._quietly(scripts.START, timeout_s=120, max_output_chars=FLOOD_BYTES)
+        lines = result.output.split("\n")
+        if result.exit_status != 0 or len(lines) < 2:
+            raise SandboxUnavailable(f"no git repository at {ROOT}: {result.output[-300:]}")
+        self._base = lines[0].strip()
+        there = base64.b64decode(lines[1]).decode(errors="surrogateescape").split("\0")
+        known = base64.b64decode(lines[2] if len(lines) > 2 else "")
+        self._exclude = known.decode(errors="surrogateescape") + "".join(
+            f"\n/{_pattern(path)}" for path in there if path
+        )
+
+    async def exec(
+        self,
+        command: str,
+        *,
+        timeout_s: float = 60,
+        cwd: str = ROOT,
+        env: Mapping[str, str] | None = None,
+        max_output_chars: int = 16_000,
+    ) -> ExecResult:
+        """See `harness.protocols.Sandbox.exec`."""
+        for name in env or {}:
+            if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
+                raise SandboxError(f"{name!r} is not the name of an environment variable")
+        self._untouched = False
+        exports = "".join(f"export {k}={shlex.quote(v)}\n" for k, v in (env or {}).items())
+        return await self._shell.run(
+            f"cd -- {shlex.quote(cwd)} || exit 126\n{exports}{command}",
+            timeout_s=timeout_s,
+            max_output_chars=max_output_chars,
+        )
+
+    async def read(self, path: str, *, max_bytes: int = 10_000_000) -> bytes:
+        """See `harness.protocols.Sandbox.read`."""
+        target = shlex.quote(_absolute(path))
+        most = min(max_bytes, READ_BYTES)
+        result = await self._quietly(
+            scripts.READ.format(path=target, checked=target, max_bytes=most, stop_at=most + 1),
+            max_output_chars=FLOOD_BYTES,
+        )
+        _refuse(path, result)
+        data = base64.b64decode(result.output)
+        if len(data) > most:  # its size was not what it said, as in /proc
+            raise SandboxError(f"{path}: {REFUSALS[scripts.TOO_LARGE]}")
+        return data
+
+    async def write(self, path: str, data: bytes) -> None:
+        """See `harness.protocols.Sandbox.write`. A link at `path` is replaced, not followed."""
+        self._untouched = False
+        target = _absolute(path)
+        part = f"/tmp/.delm-{secrets.token_hex(8)}"  # noqa: S108 - inside the sandbox
+        for at in range(0, len(data), CHUNK):
+            text = base64.b64encode(data[at : at + CHUNK]).decode()
+            append = scripts.APPEND.format(text=text, part=part)
+            _refuse(path, await self._quietly(append, timeout_s=300))
+        script = scripts.WRITE.format(
+            path=shlex.quote(target), checked=shlex.quote(posixpath.dirname(target)), part=part
+        )
+        _refuse(path, await self._quietly(script, timeout_s=300))
+
+    async def diff(self) -> str:
+        """See `harness.protocols.Sandbox.diff`. `SandboxError` when it is over 20 MB."""
+        async with self._shell.turn:
+            try:
+                return await self._diff(f"{ROOT}/.git/objects")
+            except _BaseIsGone:  # the repository inside was removed or damaged
+                return await self._diff_with_lent_git()
+
+    async def fork(self) -> "ShellSandbox":
+        """See `harness.protocols.Sandbox.fork`."""
+        async with self._shell.turn:
+            self._shell.check()
+            machine = await self._machine.copy(untouched=self._untouched)
+        if self._untouched:
+            twin = await ShellSandbox.start(machine)
+        else:
+            twin = ShellSandbox(machine)
+            twin._untouched = False
+        twin._base, twin._exclude = self._base, self._exclude
+        twin.audit = self.audit
+        return twin
+
+    async def close(self) -> None:
+        """See `harness.protocols.Sandbox.close`. It is done to its end, whoever cancels."""
+        if not self._closed:
+            self._closed = True
+            with anyio.CancelScope(shield=True):
+                await self._machine.destroy()
+
+    async def inspect(
+        self, script: str, *, timeout_s: float = 300, read_only: bool = True
+    ) -> ExecResult:
+        """Run a trusted script of the harness; a read-only one leaves the sandbox untouched."""
+        self._untouched = self._untouched and read_only
+        return await self._quietly(script, max_output_chars=1_000_000, timeout_s=timeout_s)
+
+    async def _diff(self, objects: str, attributes: str = "", quote_paths: str = "false") -> str:
+        result = await self._shell.run_in_turn(
+            scripts.HEAD
+            + scripts.DIFF.format(
+                base=self._base,
+                exclude=shlex.quote(self._exclude),
+                attributes=shlex.quote(attributes),
+                quote_paths=quote_paths,
+                objects=objects,
+                max_bytes=MAX_PATCH_BYTES,
+            ),
+            max_output_chars=FLOOD_BYTES,
+            timeout_s=300,
+        )
+        if result.exit_status == scripts.NO_BASE:
+            raise _BaseIsGone
+        _refuse("the patch", result)
+        try:
+            return base64.b64decode(result.output).decode()
+        except UnicodeDecodeError:
+            if attributes:
+                raise SandboxError("the patch: it is not text") from None
+            # a text file or a name in another encoding: made binary, or quoted, it is ASCII
+            return await self._diff(objects, "* -diff\n", "true")
+
+    async def _diff_with_lent_git(self) -> str:
+        """The diff against the image's own repository, which no other command gets to see."""
+        try:
+            await self._machine.lend_git(LENT)
+            return await self._diff(f"{LENT}/.git/objects")
+        except _BaseIsGone:
+            raise SandboxError("the patch: git fails on the files as they are") from None
+        finally:
+            with anyio.CancelScope(shield=True):
+                removed = await self._shell.run_in_turn(
+                    scripts.HEAD + f"rm -rf {LENT}", timeout_s=120, max_output_chars=1000
+                )
+                if removed.exit_status != 0:
+                    raise SandboxUnavailable(f"the lent repository stays: {removed.output}")
+
+    async def _quietly(
+        self, script: str, *, max_output_chars: int = 10_000, timeout_s: float = 60
+    ) -> ExecResult:
+        return await self._shell.run(
+            scripts.HEAD + script, timeout_s=timeout_s, max_output_chars=max_output_chars
+        )
+
+
+def _absolute(path: str) -> str:
+    if "\0" in path or not path:
+        raise SandboxError(f"{path!r} is not a path")
+    return "/" + posixpath.normpath(posixpath.join(ROOT, path)).lstrip("/")
+
+
+def _pattern(path: str) -> str:
+    """`path` as a line of an exclude file that matches it, and hardly anything else."""
+    escaped = "".join("\\" + c if c in "*?[]\\ !#" else c for c in path)
+    return escaped.replace("\n", "?")
+
+
+def _refuse(what: str, result: ExecResult) -> None:
+    if result.exit_status == 0:
+        return
+    said = result.output.strip().splitlines()
+    detail = said[-1][:300] if said else f"exit status {result.exit_status}"
+    if result.timed_out:
+        detail = "it took too long"
+    raise SandboxError(f"{what}: {REFUSALS.get(result.exit_status or 0, detail)}")

@@ -1,0 +1,204 @@
+"""The host's end of `supervisor.sh`: one command at a time over a pair of byte streams."""
+
+import secrets
+from importlib.resources import files
+from typing import Protocol
+
+import anyio
+
+from harness.errors import SandboxError, SandboxUnavailable
+from harness.types import ExecResult
+
+SUPERVISOR = files("harness.sandbox").joinpath("supervisor.sh").read_text()
+BOOT = (
+    f'IFS= read -r -N {len(SUPERVISOR)} script; eval "$script"'  # and SUPERVISOR follows on stdin
+)
+FLOOD_BYTES = 64 * 1024 * 1024  # a command that writes more is killed
+GRACE_S = 15.0  # for a killed command's last word
+COMMAND_BYTES = 16 * 1024 * 1024  # a longer command is refused
+
+
+class Machine(Protocol):
+    """One running `supervisor.sh` and the files around it."""
+
+    async def send(self, data: bytes) -> None:
+        """Write all of `data` to the supervisor. Raises `SandboxUnavailable` when it is gone."""
+        ...
+
+    async def receive(self) -> bytes:
+        """The next bytes from the supervisor; empty at its end."""
+        ...
+
+    async def interrupt(self) -> None:
+        """Send USR1 to the supervisor, which then kills the current command."""
+        ...
+
+    async def copy(self, *, untouched: bool) -> "Machine":
+        """Another machine with the same files. `untouched`: nothing was ever run in this one."""
+        ...
+
+    async def lend_git(self, folder: str) -> None:
+        """Put the image's own `/testbed/.git` at `folder/.git` inside."""
+        ...
+
+    async def destroy(self) -> None:
+        """Kill and remove everything."""
+        ...
+
+
+class Capture:
+    """Keeps the head and the tail of a stream, half of `limit` bytes each, and counts the rest."""
+
+    def __init__(self, limit: int) -> None:
+        self.head = bytearray()
+        self.tail = bytearray()
+        self.half = max(1, limit // 2)
+        self.total = 0
+
+    def feed(self, data: bytes | bytearray) -> None:
+        """Take the next bytes."""
+        self.total += len(data)
+        room = self.half - len(self.head)
+        if room > 0:
+            self.head += data[:room]
+            data = data[room:]
+        self.tail += data
+        if len(self.tail) > 4 * self.half:
+            del self.tail[: -self.half]
+
+    def text(self) -> str:
+        """What was kept, with a line between head and tail that counts what was not."""
+        tail = self.tail[-self.half :]
+        left_out = self.total - len(self.head) - len(tail)
+        middle = f"\n[... {left_out} bytes left out ...]\n".encode() if left_out > 0 else b""
+        return bytes(self.head + middle + tail).decode(errors="replace")
+
+
+class Shell:
+    """Runs commands through a machine's supervisor.
+
+    `turn` keeps them one at a time; whoever copies the machine's files holds it too.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.turn = anyio.Lock()
+        self._broken = ""
+
+    async def run(self, command: str, *, timeout_s: float, max_output_chars: int) -> ExecResult:
+        """Run `command` when it is its turn; see `harness.protocols.Sandbox.exec`.
+
+        Raises `SandboxError` where it cannot be a command: a NUL, half a character, too long.
+        """
+        async with self.turn:
+            return await self.run_in_turn(
+                command, timeout_s=timeout_s, max_output_chars=max_output_chars
+            )
+
+    async def run_in_turn(
+        self, command: str, *, timeout_s: float, max_output_chars: int
+    ) -> ExecResult:
+        """`run` for a caller that holds the turn."""
+        script = _encode(command)
+        self.check()
+        try:
+            return await self._run(script, timeout_s, max_output_chars)
+        except SandboxUnavailable as error:
+            self._broken = str(error)
+            raise
+
+    def check(self) -> None:
+        """Raise `SandboxUnavailable` where an earlier command already did."""
+        if self._broken:
+            raise SandboxUnavailable(self._broken)
+
+    async def _run(self, script: bytes, timeout_s: float, max_output_chars: int) -> ExecResult:
+        nonce = secrets.token_hex(12)
+        stream = _Stream(nonce, Capture(max_output_chars))
+        started = anyio.current_time()
+        header = f"{nonce} {len(script)} {int(timeout_s) + 60}\n".encode()
+        await self._send(header + script)
+        try:
+            with anyio.move_on_after(timeout_s) as clock:
+                while stream.status is None and stream.capture.total <= FLOOD_BYTES:
+                    stream.feed(await self.machine.receive())
+        finally:
+            if stream.status is None:
+                with anyio.CancelScope(shield=True):
+                    await self._kill(stream)
+        killed = stream.status == "killed"
+        return ExecResult(
+            exit_status=None if killed else int(stream.status or 0),
+            output=stream.capture.text(),
+            output_bytes=stream.capture.total,
+            seconds=anyio.current_time() - started,
+            timed_out=killed and clock.cancelled_caught,
+            flooded=killed and stream.capture.total > FLOOD_BYTES,
+        )
+
+    async def _send(self, data: bytes) -> None:
+        """Send all of it, whoever cancels: half a command would be taken for one later."""
+        with anyio.CancelScope(shield=True), anyio.move_on_after(GRACE_S):
+            await self.machine.send(data)
+            return
+        raise SandboxUnavailable(f"the sandbox did not take a command within {GRACE_S:.0f} s")
+
+    async def _kill(self, stream: "_Stream") -> None:
+        """End the current command; after this the supervisor waits for the next one."""
+        with anyio.move_on_after(GRACE_S):
+            while stream.status is None:
+                await self.machine.interrupt()
+                with anyio.move_on_after(0.5):
+                    while stream.status is None:
+                        stream.feed(await self.machine.receive())
+        if stream.status is None:
+            raise SandboxUnavailable(f"the sandbox did not end a command within {GRACE_S:.0f} s")
+
+
+def _encode(command: str) -> bytes:
+    try:
+        script = command.encode(errors="surrogateescape")
+    except UnicodeEncodeError as error:
+        raise SandboxError(f"the command is not Unicode text: {error.reason}") from None
+    if b"\0" in script:
+        raise SandboxError("a command cannot hold a NUL character; write the bytes to a file")
+    if len(script) > COMMAND_BYTES:
+        raise SandboxError(
+            f"the command is {len(script)} bytes, at most {COMMAND_BYTES} are taken; "
+            "write the text to a file and run that"
+        )
+    return script
+
+
+class _Stream:
+    """Finds one command's output, and its status, between the supervisor's two marks."""
+
+    def __init__(self, nonce: str, capture: Capture) -> None:
+        self.capture = capture
+        self.status: str | None = None
+        self._start = f"\0{nonce}\n".encode()
+        self._end = f"\0{nonce} ".encode()
+        self._started = False
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        if not data:
+            raise SandboxUnavailable("the sandbox ended while a command ran in it")
+        self._buffer += data
+        if not self._started:
+            at = self._buffer.find(self._start)
+            if at < 0:
+                return
+            del self._buffer[: at + len(self._start)]
+            self._started = True
+        at = self._buffer.find(self._end)
+        if at < 0:
+            keep = len(self._end) - 1
+            if len(self._buffer) > keep:
+                self.capture.feed(self._buffer[:-keep])
+                del self._buffer[:-keep]
+            return
+        line_end = self._buffer.find(b"\n", at + len(self._end))
+        if line_end >= 0:
+            self.capture.feed(self._buffer[:at])
+            self.status = self._buffer[at + len(self._end) : line_end].decode()

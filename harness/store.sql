@@ -1,0 +1,185 @@
+-- Everything that survives of a run. Tables, pages and CSVs are derived from it and can be made again.
+-- Times are UTC in ISO 8601; durations are seconds; money is USD. NULL means unknown, never zero.
+
+-- name: schema
+CREATE TABLE IF NOT EXISTS run (
+    key TEXT PRIMARY KEY,          -- id, identity, config, prices, versions, created_at, …
+    value TEXT NOT NULL            -- JSON
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS instance (
+    instance_id TEXT PRIMARY KEY,
+    repo TEXT NOT NULL,
+    difficulty TEXT NOT NULL,
+    position INTEGER NOT NULL      -- in the order in which the run goes through them
+) STRICT, WITHOUT ROWID;
+
+-- One run of one system on one instance. waiting → running → done | error | cancelled.
+-- error (infrastructure) and cancelled are run again on resume, as a new row with attempt + 1;
+-- done never is.
+CREATE TABLE IF NOT EXISTS trial (
+    trial_id INTEGER PRIMARY KEY,
+    system TEXT NOT NULL,
+    instance_id TEXT NOT NULL REFERENCES instance,
+    number INTEGER NOT NULL,       -- 0 … trials-1
+    attempt INTEGER NOT NULL DEFAULT 0,
+    agents INTEGER NOT NULL,
+    wanted INTEGER NOT NULL,       -- submissions that it is to make
+    state TEXT NOT NULL DEFAULT 'waiting'
+        CHECK (state IN ('waiting', 'running', 'done', 'error', 'cancelled')),
+    reason TEXT NOT NULL DEFAULT '',     -- how it ended
+    detail TEXT NOT NULL DEFAULT '',     -- traceback of what nobody expected
+    sandbox TEXT NOT NULL DEFAULT '',    -- docker or bubblewrap
+    image TEXT NOT NULL DEFAULT '',      -- what the sandbox was made from: content hash
+    audit TEXT NOT NULL DEFAULT '',      -- ok, or what leaked
+    started_at TEXT,
+    finished_at TEXT,
+    seconds REAL,
+    UNIQUE (system, instance_id, number, attempt)
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS one_live_attempt ON trial (system, instance_id, number)
+    WHERE state IN ('waiting', 'running', 'done');
+
+-- The ledger: a row before a call is sent, filled in when it ended.
+CREATE TABLE IF NOT EXISTS call (
+    call_id INTEGER PRIMARY KEY,
+    trial_id INTEGER NOT NULL REFERENCES trial,
+    conversation TEXT NOT NULL,
+    position INTEGER NOT NULL,     -- in its conversation
+    model TEXT NOT NULL,
+    prompt_sha256 TEXT NOT NULL,
+    outcome TEXT NOT NULL DEFAULT 'started'
+        CHECK (outcome IN ('started', 'ok', 'failed', 'cancelled')),
+    reserved_usd REAL,
+    cost_usd REAL,
+    prompt_tokens INTEGER NOT NULL DEFAULT 0,
+    cached_tokens INTEGER NOT NULL DEFAULT 0,
+    cache_write_tokens INTEGER NOT NULL DEFAULT 0,
+    completion_tokens INTEGER NOT NULL DEFAULT 0,
+    reasoning_tokens INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    latency_s REAL,
+    error TEXT NOT NULL DEFAULT '',
+    reply TEXT,                    -- JSON: content, tool_calls, finish_reason
+    started_at TEXT NOT NULL,
+    UNIQUE (trial_id, conversation, position)
+) STRICT;
+
+-- The trajectory: what was said in each conversation, in order. Rows never change.
+CREATE TABLE IF NOT EXISTS message (
+    message_id INTEGER PRIMARY KEY,
+    trial_id INTEGER NOT NULL REFERENCES trial,
+    conversation TEXT NOT NULL,
+    content TEXT NOT NULL          -- JSON, one chat message
+) STRICT;
+CREATE INDEX IF NOT EXISTS message_of_trial ON message (trial_id, conversation);
+
+CREATE TABLE IF NOT EXISTS submission (
+    submission_id INTEGER PRIMARY KEY,
+    trial_id INTEGER NOT NULL REFERENCES trial,
+    author TEXT NOT NULL,
+    patch TEXT NOT NULL,
+    patch_sha256 TEXT NOT NULL,
+    reason TEXT NOT NULL,          -- how its author came to the end
+    salvaged INTEGER NOT NULL,     -- 1: its author had not finished
+    created_at TEXT NOT NULL,
+    UNIQUE (trial_id, author)
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS grade (
+    submission_id INTEGER PRIMARY KEY REFERENCES submission,
+    outcome TEXT NOT NULL CHECK (outcome IN ('resolved', 'unresolved', 'error')),
+    reason TEXT NOT NULL,
+    report TEXT NOT NULL,          -- JSON of the official harness
+    cached INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    graded_at TEXT NOT NULL
+) STRICT;
+
+-- name: put_run
+INSERT INTO run (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+
+-- name: get_run
+SELECT key, value FROM run;
+
+-- name: put_instance
+INSERT INTO instance (instance_id, repo, difficulty, position)
+VALUES (:instance_id, :repo, :difficulty, :position) ON CONFLICT DO NOTHING;
+
+-- name: plan_trial
+INSERT INTO trial (system, instance_id, number, agents, wanted)
+VALUES (:system, :instance_id, :number, :agents, :wanted) ON CONFLICT DO NOTHING;
+
+-- name: plan_again
+-- what was cut short or failed for infrastructure gets its next attempt
+INSERT INTO trial (system, instance_id, number, agents, wanted, attempt)
+SELECT system, instance_id, number, agents, wanted, max(attempt) + 1 FROM trial
+GROUP BY system, instance_id, number
+HAVING sum(state IN ('waiting', 'running', 'done')) = 0;
+
+-- name: cancel_running
+-- of a process that is gone
+UPDATE trial SET state = 'cancelled', reason = 'the process ended', finished_at = :now
+WHERE state = 'running';
+
+-- name: claim_trial
+UPDATE trial SET state = 'running', started_at = :now
+WHERE trial_id = (
+    SELECT trial_id FROM trial JOIN instance USING (instance_id) WHERE state = 'waiting'
+    ORDER BY position, number, trial_id LIMIT 1)
+RETURNING trial_id, system, instance_id, number, attempt, agents, wanted;
+
+-- name: note_sandbox
+UPDATE trial SET sandbox = :sandbox, image = :image, audit = :audit WHERE trial_id = :trial_id;
+
+-- name: finish_trial
+UPDATE trial SET state = :state, reason = :reason, detail = :detail, seconds = :seconds,
+    finished_at = :now
+WHERE trial_id = :trial_id AND state = 'running';
+
+-- name: begin_call
+INSERT INTO call (trial_id, conversation, position, model, prompt_sha256, reserved_usd, started_at)
+VALUES (:trial_id, :conversation, :position, :model, :prompt_sha256, :reserved_usd, :now)
+RETURNING call_id;
+
+-- name: end_call
+UPDATE call SET outcome = :outcome, cost_usd = :cost_usd, prompt_tokens = :prompt_tokens,
+    cached_tokens = :cached_tokens, cache_write_tokens = :cache_write_tokens,
+    completion_tokens = :completion_tokens, reasoning_tokens = :reasoning_tokens,
+    attempts = :attempts, latency_s = :latency_s, error = :error, reply = :reply
+WHERE call_id = :call_id AND outcome = 'started';
+
+-- name: add_message
+INSERT INTO message (trial_id, conversation, content) VALUES (:trial_id, :conversation, :content);
+
+-- name: add_submission
+INSERT INTO submission (trial_id, author, patch, patch_sha256, reason, salvaged, created_at)
+VALUES (:trial_id, :author, :patch, :patch_sha256, :reason, :salvaged, :now)
+RETURNING submission_id;
+
+-- name: add_grade
+INSERT INTO grade (submission_id, outcome, reason, report, cached, seconds, graded_at)
+VALUES (:submission_id, :outcome, :reason, :report, :cached, :seconds, :now);
+
+-- name: trials
+-- systems in the order in which they were asked for
+SELECT * FROM trial JOIN instance USING (instance_id)
+ORDER BY position, min(trial_id) OVER (PARTITION BY system), number, attempt;
+
+-- name: calls
+SELECT call.*, trial.system, trial.instance_id, trial.number AS trial, trial.attempt
+FROM call JOIN trial USING (trial_id) ORDER BY call_id;
+
+-- name: messages
+SELECT conversation, content FROM message WHERE trial_id = :trial_id ORDER BY message_id;
+
+-- name: submissions
+SELECT submission.*, trial.system, trial.instance_id, trial.number AS trial, trial.attempt,
+    grade.outcome, grade.reason AS grade_reason, grade.report, grade.cached AS grade_cached,
+    grade.seconds AS grade_seconds
+FROM submission JOIN trial USING (trial_id) LEFT JOIN grade USING (submission_id)
+ORDER BY submission_id;
+
+-- name: spent
+-- what was cut off has no cost, and counts as what was reserved for it: the cap holds
+SELECT coalesce(sum(coalesce(cost_usd, reserved_usd)), 0) AS usd FROM call;

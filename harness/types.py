@@ -1,0 +1,129 @@
+"""The values that pass between the parts. Frozen, keyword-only, without behaviour of their own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Message = dict[str, Any]
+"""One chat message in the OpenAI form: role, content, and tool_calls or tool_call_id."""
+
+Outcome = Literal["resolved", "unresolved", "error"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """What a system may know of one benchmark item."""
+
+    instance_id: str
+    repo: str
+    base_commit: str
+    problem_statement: str
+    version: str
+    image: str  # Docker image that holds the repository at /testbed
+    environment: str = ""  # name of the `Environment` it can be rebuilt from; empty: image only
+    difficulty: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """What only grading may know: the gold patch and the tests. Never handed to a system."""
+
+    instance_id: str
+    repo: str
+    version: str
+    image: str
+    patch: str
+    test_patch: str
+    fail_to_pass: tuple[str, ...]
+    pass_to_pass: tuple[str, ...]
+    eval_script: str
+    log_parser: str
+    eval_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """How to rebuild an instance's software without its published image."""
+
+    name: str
+    python: str  # "3.11"
+    sdist_name: str
+    sdist_version: str
+    sdist_filename: str
+    sdist_sha256: str
+    requirements: tuple[str, ...]  # every one pinned with ==
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One benchmark item: its public half, its secret half, and how to rebuild it, if known."""
+
+    instance: Instance
+    reference: Reference
+    environment: Environment | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecResult:
+    """What a command did. `output` is stdout and stderr in the order in which they were written."""
+
+    exit_status: (
+        int | None
+    )  # None: it was killed for its time, its output or with its sandbox's shell
+    output: str  # head and tail, with a line between them that says how much was left out
+    output_bytes: int  # all that was written, kept or not
+    seconds: float
+    timed_out: bool = False
+    flooded: bool = False  # killed because it wrote more than the hard bound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """One call that a model asked for. `arguments` is the raw text; it may not be JSON."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens of one call as the provider counted them. Prompt = fresh + cached (read) + written."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0  # of the prompt, served from the provider's cache
+    cache_write_tokens: int = 0  # of the prompt, written to the provider's cache at a price
+    completion_tokens: int = 0
+    reasoning_tokens: int = 0  # of the completion, never shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One answer of a model."""
+
+    content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    finish_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What grading says of one submission."""
+
+    outcome: Outcome
+    reason: str  # "" when resolved; else which step or which tests failed
+    report: Mapping[str, Any]  # the instance report of the official harness
+    seconds: float
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The budget of one trial; 0 means no limit."""
+
+    steps: int
+    cost_usd: float
+    tokens: int
+    wall_clock_s: float
+    command_s: float  # one command

@@ -1,0 +1,49 @@
+"""What every test module shares."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+
+sys.path.insert(0, str(Path(__file__).parent))  # for scripted_model: importlib mode adds nothing
+
+pytest_plugins = ["sandboxes"]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """The folder to be in; nobody's keys are in the environment."""
+    from console import PRIVATE
+
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.endswith(PRIVATE):
+            monkeypatch.delenv(name)
+    return tmp_path
+
+
+@pytest.fixture
+def delm(place, monkeypatch, capfd):
+    """The console script's own function, in this process: a start of Python costs half a second."""
+    from console import Told
+
+    def call(*words: object, **variables: str) -> Told:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["delm", *map(str, words)])
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            capfd.readouterr()
+            with pytest.raises(SystemExit) as ended:
+                main()
+        said = capfd.readouterr()
+        return Told(ended.value.code or 0, said.out, said.err)
+
+    return call

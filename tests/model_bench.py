@@ -1,0 +1,99 @@
+"""What tests of the model client share: a ledger in memory, a client on a scripted server."""
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import anyio
+from scripted_model import ScriptedModel
+
+from harness.model.budget import TrialBudget
+from harness.model.client import ModelClient, RetryPolicy
+from harness.model.litellm_backend import LitellmBackend
+from harness.model.prices import Price
+from harness.types import Limits
+
+SECRET = "sk-test-0123456789abcdefghij"
+FAST = RetryPolicy(attempts=4, base_s=0.001, cap_s=0.005)
+PRICE = Price(
+    input=5e-07,
+    cached_input=5e-08,
+    cache_write=6e-07,
+    output=3e-06,
+    context_tokens=1000,
+    max_output_tokens=100,
+    supports_tools=True,
+    source="this test",
+)
+BASH = {
+    "type": "function",
+    "function": {
+        "name": "bash",
+        "description": "Run a command.",
+        "parameters": {"type": "object", "properties": {"command": {"type": "string"}}},
+    },
+}
+HELLO = [{"role": "system", "content": "You are a test."}, {"role": "user", "content": "Hello"}]
+
+
+@dataclass
+class MemoryLedger:
+    rows: list[dict] = field(default_factory=list)
+
+    async def begin_call(self, **row) -> int:
+        await anyio.sleep(0.001)
+        self.rows.append(row | {"outcome": "started"})
+        return len(self.rows) - 1
+
+    async def end_call(self, call_id: int, **row) -> None:
+        await anyio.sleep(0.001)  # as a data base would: here a cancelled caller is cancelled
+        assert self.rows[call_id]["outcome"] == "started", "a row is closed once"
+        self.rows[call_id] |= row
+
+
+def unlimited(**limits) -> Limits:
+    nothing = {"steps": 0, "cost_usd": 0, "tokens": 0, "wall_clock_s": 0, "command_s": 0}
+    return Limits(**nothing | limits)
+
+
+@dataclass
+class Bench:
+    server: ScriptedModel
+    client: ModelClient
+    ledger: MemoryLedger
+    budget: TrialBudget
+
+    def talk(self, conversation: str = "agent-1"):
+        return self.client.conversation(
+            7,
+            system="single",
+            instance_id="a__b-1",
+            trial=0,
+            conversation=conversation,
+            budget=self.budget,
+        )
+
+
+@asynccontextmanager
+async def bench(script, *, limits=None, run=None, slots=8, price=PRICE, **client):
+    """A client on the real litellm against `script`: a function, or one action for each request."""
+    actions = script if callable(script) else lambda request, n: script[n]
+    with ScriptedModel(actions) as server:
+        overrides = {
+            "openai/scripted": {"api_base": server.base_url, "api_key_env": "SCRIPTED_API_KEY"}
+        }
+        backend = LitellmBackend("openai/scripted", overrides=overrides)
+        await backend.warm_up()
+        ledger = MemoryLedger()
+        settings = {"timeout_s": 30.0, "max_output_tokens": 50, "retry": FAST} | client
+        model = ModelClient(
+            backend,
+            "openai/scripted",
+            price=price,
+            ledger=ledger,
+            limiter=anyio.CapacityLimiter(slots),
+            **settings,
+        )
+        try:
+            yield Bench(server, model, ledger, TrialBudget(limits or unlimited(), run))
+        finally:
+            await backend.aclose()

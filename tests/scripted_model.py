@@ -1,0 +1,328 @@
+"""A scripted model: a real HTTP server that speaks the OpenAI chat protocol and every way it fails.
+
+    def script(request: dict, n: int) -> Action: ...       # n counts requests from 0
+
+    with ScriptedModel(script) as server:
+        os.environ["OPENAI_API_BASE"] = server.base_url
+
+The script runs in the server's threads, one a connection; what it raises, the block raises at its
+end. What it returns is a reply, as a dict with any of `content`, `tool_calls` ([{name, arguments}],
+arguments a text or a dict), `usage` and `finish_reason`, or one of the faults below. Leaving the
+block closes every socket and joins every thread, hanging requests included.
+"""
+
+import argparse
+import json
+import runpy
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Status:
+    """An HTTP error. `retry_after` goes into the header as it is: seconds or an HTTP date."""
+
+    code: int
+    message: str = "scripted failure"
+    retry_after: float | str | None = None
+    error: dict[str, Any] = field(default_factory=dict)  # more fields of the error object
+
+
+@dataclass(frozen=True)
+class Hang:
+    """Nothing for so long, then the connection closes. With headers: these first, a body never."""
+
+    seconds: float
+    after_headers: bool = False
+
+
+@dataclass(frozen=True)
+class Drip:
+    """A reply that never ends: a blank every 50 ms for so long, so that no read ever times out."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The connection is closed in the middle of the body."""
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """A 200 whose body is not JSON."""
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A 200 with exactly these bytes as its JSON body."""
+
+    body: bytes
+
+
+Action = dict[str, Any] | Status | Hang | Drip | Cut | Garbage | Raw
+Script = Callable[[dict[str, Any], int], Action]
+
+
+def tokens(value: Any) -> int:
+    """The server's tokenizer: four characters of JSON are a token."""
+    return max(1, len(json.dumps(value, ensure_ascii=False)) // 4)
+
+
+def completion(request: dict[str, Any], reply: dict[str, Any], n: int) -> dict[str, Any]:
+    """`reply` as a chat completion, with ids and, unless given, usage."""
+    calls = [
+        {
+            "id": call.get("id", f"call_{n}_{i}"),
+            "type": "function",
+            "function": {
+                "name": call["name"],
+                "arguments": call["arguments"]
+                if isinstance(call["arguments"], str)
+                else json.dumps(call["arguments"]),
+            },
+        }
+        for i, call in enumerate(reply.get("tool_calls") or [])
+    ]
+    message = {"role": "assistant", "content": reply.get("content")}
+    prompt = tokens([request.get("messages"), request.get("tools")])
+    written = tokens([reply.get("content"), calls])
+    return {
+        "id": f"scripted-{n}",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": request.get("model", "scripted"),
+        "choices": [
+            {
+                "index": 0,
+                "message": message | ({"tool_calls": calls} if calls else {}),
+                "finish_reason": reply.get("finish_reason", "tool_calls" if calls else "stop"),
+            }
+        ],
+        "usage": reply.get("usage")
+        or {
+            "prompt_tokens": prompt,
+            "completion_tokens": written,
+            "total_tokens": prompt + written,
+        },
+    }
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: "_Server"
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connected(self.connection)
+
+    def finish(self) -> None:
+        self.server.disconnected(self.connection)
+        super().finish()
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except OSError:
+            self.close_connection = True  # the client gave up, or the server is closing
+
+    def do_GET(self) -> None:
+        self.send_json(200, {"object": "list", "data": [{"id": "scripted", "object": "model"}]})
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with self.server.serving(request, dict(self.headers)) as n:
+            self.act(self.server.script(request, n), request, n)
+
+    def act(self, action: Action, request: dict[str, Any], n: int) -> None:
+        match action:
+            case dict():
+                body = completion(request, action, n)
+                self.server.count(body["usage"])
+                self.send_json(200, body)
+            case Status():
+                extra = {} if action.retry_after is None else {"Retry-After": action.retry_after}
+                fault = {"message": action.message, "type": "scripted"} | action.error
+                self.send_json(action.code, {"error": fault}, extra)
+            case Hang():
+                if action.after_headers:
+                    self.send_head(200, 1000, {})
+                self.server.closing.wait(action.seconds)
+                self.close_connection = True
+            case Drip():
+                self.send_head(200, 100_000, {})
+                deadline = time.monotonic() + action.seconds
+                while time.monotonic() < deadline and not self.server.closing.wait(0.05):
+                    self.wfile.write(b" ")
+                self.close_connection = True
+            case Cut():
+                self.send_head(200, 1000, {})
+                self.wfile.write(b'{"id": "scripted", "choices": [{"ind')
+                self.close_connection = True
+            case Garbage():
+                self.send_bytes(200, b"<html>It works!</html>", {})
+            case Raw():
+                self.send_bytes(200, action.body, {})
+
+    def send_json(self, code: int, payload: Any, extra: dict[str, Any] | None = None) -> None:
+        self.send_bytes(code, json.dumps(payload).encode(), extra or {})
+
+    def send_bytes(self, code: int, body: bytes, extra: dict[str, Any]) -> None:
+        self.send_head(code, len(body), extra)
+        self.wfile.write(body)
+
+    def send_head(self, code: int, length: int, extra: dict[str, Any]) -> None:
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(length))
+        for name, value in extra.items():
+            self.send_header(name, str(value))
+        self.end_headers()
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+class _Serving:
+    """One request being served; the value of its `with` is the request's number."""
+
+    def __init__(self, server: "_Server", request: dict[str, Any], headers: dict[str, str]) -> None:
+        self.server, self.request, self.headers = server, request, headers
+
+    def __enter__(self) -> int:
+        with self.server.lock:
+            self.server.requests.append(self.request)
+            self.server.headers.append(self.headers)
+            self.server.in_flight += 1
+            self.server.peak = max(self.server.peak, self.server.in_flight)
+            return len(self.server.requests) - 1
+
+    def __exit__(self, *exc: object) -> None:
+        with self.server.lock:
+            self.server.in_flight -= 1
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False  # closing joins them
+    request_queue_size = 256
+
+    def __init__(self, script: Script, port: int) -> None:
+        self.script = script
+        self.lock = threading.Lock()
+        self.closing = threading.Event()
+        self.connections: set[socket.socket] = set()
+        self.requests: list[dict[str, Any]] = []
+        self.problems: list[BaseException] = []
+        self.headers: list[dict[str, str]] = []
+        self.in_flight = self.peak = self.prompt_tokens = self.completion_tokens = 0
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    def serving(self, request: dict[str, Any], headers: dict[str, str]) -> _Serving:
+        return _Serving(self, request, headers)
+
+    def count(self, usage: dict[str, Any]) -> None:
+        with self.lock:
+            self.prompt_tokens += usage.get("prompt_tokens") or 0
+            self.completion_tokens += usage.get("completion_tokens") or 0
+
+    def connected(self, connection: socket.socket) -> None:
+        with self.lock:
+            self.connections.add(connection)
+
+    def disconnected(self, connection: socket.socket) -> None:
+        with self.lock:
+            self.connections.discard(connection)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        problem = sys.exc_info()[1]
+        with self.lock:
+            self.problems.extend([problem] if problem else [])
+
+    def hang_up(self) -> None:
+        """End every kept-alive connection and wake every hanging request."""
+        self.closing.set()
+        with self.lock:
+            for connection in self.connections:
+                try:
+                    connection.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    continue  # already gone
+
+
+class ScriptedModel:
+    """A scripted OpenAI-compatible server for the length of a `with` block."""
+
+    def __init__(self, script: Script, *, port: int = 0) -> None:
+        self._server = _Server(script, port)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    def __enter__(self) -> "ScriptedModel":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: object
+    ) -> None:
+        self._server.shutdown()
+        self._server.hang_up()
+        self._thread.join()
+        self._server.server_close()
+        for problem in self._server.problems:
+            if exc is None:
+                raise problem
+            exc.add_note(f"The script of the scripted model raised {problem!r}")
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        """The bodies of all requests so far, in order of arrival."""
+        with self._server.lock:
+            return list(self._server.requests)
+
+    @property
+    def headers(self) -> list[dict[str, str]]:
+        """The headers of all requests so far, in order of arrival."""
+        with self._server.lock:
+            return list(self._server.headers)
+
+    @property
+    def peak(self) -> int:
+        """The most requests that were ever served at one time."""
+        return self._server.peak
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of all prompts that got a reply, as the replies' usage said."""
+        return self._server.prompt_tokens
+
+    @property
+    def completion_tokens(self) -> int:
+        """Tokens of all replies, as their usage said."""
+        return self._server.completion_tokens
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=8765)
+    parser.add_argument("--script", required=True, help="a Python file that defines script()")
+    options = parser.parse_args()
+    with ScriptedModel(runpy.run_path(options.script)["script"], port=options.port) as server:
+        print(server.base_url, flush=True)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            return
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,333 @@
+"""The loop and `single` on protocols that are played: no Docker, no network, no database."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import anyio
+import pytest
+
+from agents import tools
+from agents.loop import NO_CALL, PATIENCE, converse
+from agents.single import Single
+from harness.errors import (
+    ContextOverflow,
+    LimitReached,
+    ModelUnavailable,
+    SandboxError,
+    SandboxUnavailable,
+)
+from harness.types import ExecResult, Instance, Limits, Message, Reply, ToolCall
+
+PATCH = "diff --git a/x b/x\n"
+OPENING = [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]
+
+
+def ran(output: str = "out\n", status: int | None = 0, **more: Any) -> ExecResult:
+    return ExecResult(
+        exit_status=status, output=output, output_bytes=len(output), seconds=1.5, **more
+    )
+
+
+def said(*calls: tuple[str, Any] | ToolCall, content: str = "") -> Reply:
+    """An answer that calls tools: (name, arguments), arguments a mapping or raw text."""
+    return Reply(
+        content=content,
+        tool_calls=tuple(
+            call
+            if isinstance(call, ToolCall)
+            else ToolCall(
+                id=f"id{index}",
+                name=call[0],
+                arguments=call[1] if isinstance(call[1], str) else json.dumps(call[1]),
+            )
+            for index, call in enumerate(calls)
+        ),
+    )
+
+
+def bash(command: str) -> tuple[str, dict[str, str]]:
+    return "bash", {"command": command}
+
+
+FINISH = ("finish", {"summary": "done"})
+
+
+class PlayedSandbox:
+    """Answers every command with what `act` makes of it."""
+
+    def __init__(self, act: Callable[[str], ExecResult] = lambda _: ran()) -> None:
+        self.commands: list[tuple[str, float]] = []
+        self.patch: str | Exception = PATCH
+        self._act = act
+
+    async def exec(self, command: str, *, timeout_s: float = 60, **_: Any) -> ExecResult:
+        self.commands.append((command, timeout_s))
+        return self._act(command)
+
+    async def diff(self) -> str:
+        if isinstance(self.patch, Exception):
+            raise self.patch
+        return self.patch
+
+
+class PlayedTrial:
+    """`harness.protocols.Trial` and its one `Model`: gives the answers in turn, keeps the rest."""
+
+    def __init__(self, *answers: Reply | Exception, sandbox: PlayedSandbox | None = None) -> None:
+        self.instance = Instance(
+            instance_id="a__a-1", repo="a/a", base_commit="0", version="1", image="i",
+            problem_statement="It fails {{ when }} <it> & should not.",
+        )  # fmt: skip
+        self.agents = 1
+        self.limits = Limits(steps=9, cost_usd=1, tokens=0, wall_clock_s=0, command_s=33)
+        self.box = sandbox or PlayedSandbox()
+        self.asked: list[list[Message]] = []
+        self.offered: list[list[str]] = []
+        self.story: list[Message] = []
+        self.submitted: list[tuple[str, str, str, bool]] = []
+        self._answers = list(answers)
+
+    def model(self, conversation: str) -> "PlayedTrial":
+        return self
+
+    async def complete(
+        self, messages: Sequence[Message], schemas: Sequence[Mapping[str, Any]]
+    ) -> Reply:
+        self.asked.append(json.loads(json.dumps(list(messages))))
+        self.offered.append([schema["function"]["name"] for schema in schemas])
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def sandbox(self) -> PlayedSandbox:
+        return self.box
+
+    async def say(self, conversation: str, *messages: Message) -> None:
+        self.story += messages
+
+    async def submit(self, author: str, patch: str, *, reason: str, salvaged: bool = False) -> None:
+        self.submitted.append((author, patch, reason, salvaged))
+
+    async def talk(self) -> str:
+        box = tools.Toolbox(tools.bash(self.box, timeout_s=7), tools.finish())
+        return await converse(self, "agent-1", OPENING, box)
+
+
+async def test_a_conversation_is_asked_acted_on_and_observed_until_it_finishes():
+    trial = PlayedTrial(said(bash("ls"), content="look"), said(FINISH, content="bye"))
+    assert await trial.talk() == "finished"
+    assert trial.box.commands == [("ls", 7)]
+    assert trial.offered == [["bash", "finish"]] * 2
+    look, seen, bye = trial.story[2:]
+    assert (look["content"], look["tool_calls"][0]["function"]["name"]) == ("look", "bash")
+    assert (seen["role"], seen["tool_call_id"]) == ("tool", "id0")
+    assert seen["content"] == "<exit_status>0</exit_status>\n<output>\nout\n</output>"
+    assert (bye["content"], bye["tool_calls"][0]["function"]["name"]) == ("bye", "finish")
+
+
+async def test_what_was_sent_once_is_sent_again_unchanged_and_equals_the_story():
+    trial = PlayedTrial(
+        said(bash("a"), bash("b")), said(("nothing", {})), said(content="hm"), said(bash("c")),
+        said(FINISH),
+    )  # fmt: skip
+    await trial.talk()
+    for sooner, later in zip(trial.asked, trial.asked[1:], strict=False):
+        assert later[: len(sooner)] == sooner
+        assert len(later) > len(sooner)
+    assert trial.asked[-1] == trial.story[: len(trial.asked[-1])]
+
+
+async def test_every_call_is_answered_under_its_own_id_in_order():
+    trial = PlayedTrial(
+        said(bash("one"), ("nothing", {}), bash("two")), said(FINISH),
+        sandbox=PlayedSandbox(lambda command: ran(command)),
+    )  # fmt: skip
+    await trial.talk()
+    answers = [message for message in trial.story if message["role"] == "tool"]
+    assert [message["tool_call_id"] for message in answers] == ["id0", "id1", "id2"]
+    assert ["one" in answers[0]["content"], "two" in answers[2]["content"]] == [True, True]
+    assert "There is no tool 'nothing'. The tools are: bash, finish." in answers[1]["content"]
+
+
+async def test_what_follows_finish_in_the_same_answer_is_not_done():
+    trial = PlayedTrial(said(bash("first"), FINISH, bash("never")))
+    assert await trial.talk() == "finished"
+    assert [command for command, _ in trial.box.commands] == ["first"]
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (("bash", "{not json"), "not valid JSON"),
+        (("bash", "[1]"), "must be an object"),
+        (("bash", ""), "needs the text argument 'command'"),
+        (("bash", {"command": 3}), "needs the text argument 'command'"),
+        (("bash", {"cmd": "ls"}), "needs the text argument 'command'"),
+        (("finish", {}), "needs the text argument 'summary'"),
+        (("BASH", {"command": "ls"}), "There is no tool 'BASH'"),
+        (("", {}), "There is no tool ''"),
+    ],
+)
+async def test_a_call_that_cannot_be_carried_out_is_told_so_and_nothing_is_run(call, says):
+    trial = PlayedTrial(said(call), said(FINISH))
+    assert await trial.talk() == "finished"
+    assert trial.box.commands == []
+    (told,) = [message for message in trial.story if message["role"] == "tool"]
+    assert told["content"].startswith("<error>\n")
+    assert says in told["content"]
+
+
+async def test_a_provider_takes_back_whatever_it_said():
+    trial = PlayedTrial(
+        said(
+            ToolCall(id="", name="", arguments="{oops"),
+            ToolCall(id="", name="bash", arguments='{"command": "x"}'),
+        ),
+        Reply(content=""),
+        said(FINISH),
+    )
+    await trial.talk()
+    first, *answers = trial.story[2:5]
+    calls = first["tool_calls"]
+    assert len({call["id"] for call in calls}) == 2
+    assert all(call["id"] and call["function"]["name"] for call in calls)
+    assert json.loads(calls[0]["function"]["arguments"]) == {"not_json": "{oops"}
+    assert [answer["tool_call_id"] for answer in answers] == [call["id"] for call in calls]
+    assert first["content"] is None
+    assert trial.story[5]["content"]  # an empty answer is not sent back empty
+
+
+async def test_ids_are_unique_over_a_conversation_where_the_provider_gives_none():
+    nameless = ToolCall(id="", name="bash", arguments='{"command": "x"}')
+    trial = PlayedTrial(said(nameless), said(nameless, nameless), said(FINISH))
+    await trial.talk()
+    ids = [call["id"] for message in trial.story for call in message.get("tool_calls", ())]
+    assert len(ids) == len(set(ids)) == 4
+
+
+async def test_answers_without_a_call_are_told_so_and_end_it_when_they_go_on():
+    trial = PlayedTrial(*[Reply(content="I think.")] * PATIENCE)
+    assert await trial.talk() == "no_tool_calls"
+    assert [m["content"] for m in trial.story if m["role"] == "user"][1:] == [NO_CALL] * PATIENCE
+
+
+async def test_patience_begins_anew_after_a_call_that_could_be_carried_out():
+    idle = [Reply(content="hm")] * (PATIENCE - 1)
+    trial = PlayedTrial(*idle, said(bash("ls")), *idle, said(FINISH))
+    assert await trial.talk() == "finished"
+
+
+async def test_calls_that_cannot_be_carried_out_use_up_patience_too():
+    trial = PlayedTrial(*[said(("nothing", {}))] * PATIENCE)
+    assert await trial.talk() == "no_tool_calls"
+
+
+@pytest.mark.parametrize(
+    ("result", "status"),
+    [
+        (ran("x", 3), "3"),
+        (ran("x", None, timed_out=True), "killed after 2 s, its time limit"),
+        (ran("x", None, flooded=True), "killed for writing too much (1 bytes)"),
+        (ran("x", None), "killed"),
+    ],
+)
+def test_an_observation_says_how_the_command_ended(result, status):
+    assert tools.observation(result) == (
+        f"<exit_status>{status}</exit_status>\n<output>\nx\n</output>"
+    )
+
+
+async def test_a_command_that_the_sandbox_refuses_is_told_to_the_model():
+    def refuse(command: str) -> ExecResult:
+        raise SandboxError("a command cannot hold a NUL character")
+
+    trial = PlayedTrial(said(bash("a\0b")), said(FINISH), sandbox=PlayedSandbox(refuse))
+    assert await trial.talk() == "finished"
+    assert "The command was not run: a command cannot hold a NUL" in trial.story[3]["content"]
+
+
+async def test_half_a_surrogate_pair_reaches_the_sandbox_as_text():
+    trial = PlayedTrial(said(("bash", '{"command": "echo \\ud800"}')), said(FINISH))
+    await trial.talk()
+    assert trial.box.commands[0][0] == "echo ?"
+
+
+async def test_a_lost_sandbox_is_no_observation():
+    def lose(command: str) -> ExecResult:
+        raise SandboxUnavailable("gone")
+
+    trial = PlayedTrial(said(bash("ls")), sandbox=PlayedSandbox(lose))
+    with pytest.raises(SandboxUnavailable):
+        await trial.talk()
+
+
+async def test_single_hands_in_what_differs_when_it_finishes():
+    trial = PlayedTrial(said(bash("ls")), said(FINISH))
+    await Single().run(trial)
+    assert trial.submitted == [("agent-1", PATCH, "finished", False)]
+    assert trial.box.commands == [("ls", 33)]  # the trial's limit of a command
+    system, task = trial.story[:2]
+    assert "9" in system["content"]
+    assert "33" in system["content"]
+    assert "It fails {{ when }} <it> & should not." in task["content"]  # as it is, not rendered
+
+
+@pytest.mark.parametrize(
+    ("problem", "reason"),
+    [
+        (LimitReached("cost", "cost: used up"), "cost"),
+        (LimitReached("wall_clock", "used up"), "wall_clock"),
+        (ContextOverflow("too long"), "context"),
+        (ModelUnavailable("away"), "model_error"),
+        (RuntimeError("a bug"), "interrupted"),
+    ],
+)
+async def test_single_salvages_its_work_whatever_ends_it(problem, reason):
+    trial = PlayedTrial(said(bash("ls")), problem)
+    with pytest.raises(type(problem)):
+        await Single().run(trial)
+    assert trial.submitted == [("agent-1", PATCH, reason, True)]
+
+
+async def test_single_salvages_its_work_when_it_never_finishes():
+    trial = PlayedTrial(*[Reply(content="hm")] * PATIENCE)
+    await Single().run(trial)
+    assert trial.submitted == [("agent-1", PATCH, "no_tool_calls", True)]
+
+
+async def test_single_salvages_its_work_when_it_is_cancelled():
+    class Slow(PlayedSandbox):
+        async def exec(self, command: str, **_: Any) -> ExecResult:
+            await anyio.sleep(60)
+            return ran()
+
+        async def diff(self) -> str:
+            await anyio.sleep(0.01)  # an await in a cancelled scope that is not shielded raises
+            return PATCH
+
+    trial = PlayedTrial(said(bash("ls")), sandbox=Slow())
+    with anyio.move_on_after(0.05) as scope:
+        await Single().run(trial)
+    assert scope.cancelled_caught
+    assert trial.submitted == [("agent-1", PATCH, "interrupted", True)]
+
+
+async def test_a_difference_that_cannot_be_read_is_an_empty_patch_that_says_why():
+    sandbox = PlayedSandbox()
+    sandbox.patch = SandboxError("the patch: it is too large")
+    trial = PlayedTrial(said(FINISH), sandbox=sandbox)
+    await Single().run(trial)
+    ((author, patch, reason, salvaged),) = trial.submitted
+    assert (author, patch, salvaged) == ("agent-1", "", False)
+    assert reason == "finished; no patch: the patch: it is too large"
+
+
+async def test_a_sandbox_that_is_lost_before_the_end_is_never_an_empty_patch():
+    sandbox = PlayedSandbox()
+    sandbox.patch = SandboxUnavailable("gone")
+    trial = PlayedTrial(said(FINISH), sandbox=sandbox)
+    with pytest.raises(SandboxUnavailable):
+        await Single().run(trial)
+    assert trial.submitted == []

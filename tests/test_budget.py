@@ -1,0 +1,163 @@
+"""Budgets never pass a cap, at any level, whatever runs in parallel."""
+
+import random
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import LimitReached
+from harness.model.budget import Budget, TrialBudget
+from harness.types import Limits
+
+
+def limits(**given_limits) -> Limits:
+    nothing = {"steps": 0, "cost_usd": 0, "tokens": 0, "wall_clock_s": 0, "command_s": 0}
+    return Limits(**nothing | given_limits)
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_what_is_settled_is_spent_and_the_rest_is_free_again():
+    budget = Budget(1.0)
+    reservation = budget.reserve(0.75)
+    assert (budget.spent, budget.reserved) == (0, 0.75)
+    with pytest.raises(LimitReached, match=r"cost: .*\$0.5000.*\$0.7500 of \$1.0000"):
+        budget.reserve(0.5)
+    reservation.settle(0.25)
+    reservation.settle(0.25)
+    reservation.release()
+    assert (budget.spent, budget.reserved) == (0.25, 0)
+    budget.reserve(0.75).release()
+    assert (budget.spent, budget.reserved) == (0.25, 0)
+
+
+def test_a_parent_that_does_not_cover_it_is_named_and_nothing_is_taken():
+    run = Budget(1.0, limit_name="run_cost")
+    first, second = Budget(0.8, run), Budget(0.8, run)
+    first.reserve(0.7).settle(0.7)
+    with pytest.raises(LimitReached) as caught:
+        second.reserve(0.7)
+    assert caught.value.limit == "run_cost"
+    assert (second.reserved, run.reserved, run.spent) == (0, 0, 0.7)
+
+
+def test_no_limit_is_no_limit_and_still_counts():
+    run = Budget(0)
+    Budget(0, run).reserve(1e9).settle(5)
+    assert run.spent == 5
+
+
+def test_what_an_earlier_process_spent_counts_at_every_level():
+    run = Budget(1.0, limit_name="run_cost")
+    Budget(0, run).charge(0.9)
+    with pytest.raises(LimitReached):
+        run.reserve(0.2)
+
+
+@pytest.mark.anyio
+async def test_fifty_spenders_in_parallel_never_pass_any_cap():
+    rng = random.Random(7)
+    run = Budget(3.0, limit_name="run_cost")
+    trials = [TrialBudget(limits(cost_usd=1.0, tokens=9_000), run) for _ in range(4)]
+    refusals = []
+
+    async def spend(trial: TrialBudget) -> None:
+        for _ in range(40):
+            worst = rng.uniform(0.01, 0.1)
+            try:
+                hold = trial.check_and_reserve(worst, 300)
+            except LimitReached as limit:
+                refusals.append(limit.limit)
+                continue
+            for level in (run, trial.dollars):
+                assert level.spent + level.reserved <= level.limit_usd + 1e-9
+            assert trial.tokens + sum(trial.held_tokens.values()) <= 9_000
+            await anyio.sleep(rng.uniform(0, 0.001))
+            if rng.random() < 0.3:
+                hold.release()
+            else:
+                hold.settle(rng.uniform(0, worst), rng.randrange(300))
+
+    async with anyio.create_task_group() as tasks:
+        for i in range(50):
+            tasks.start_soon(spend, trials[i % 4])
+    assert run.spent <= 3.0
+    assert run.reserved == 0
+    assert refusals, "the caps were reached"
+    assert run.spent == pytest.approx(sum(trial.dollars.spent for trial in trials))
+
+
+@given(st.lists(st.tuples(st.floats(0, 2), st.floats(0, 1), st.booleans()), max_size=30))
+def test_no_sequence_of_calls_passes_the_cap(calls):
+    budget = Budget(3.0)
+    waiting = []
+    for worst, share, at_once in calls:
+        try:
+            reservation = budget.reserve(worst)
+        except LimitReached:
+            continue
+        if at_once:
+            reservation.settle(worst * share)
+        else:
+            waiting.append((reservation, worst * share))
+        assert budget.spent + budget.reserved <= 3.0 + 1e-9
+    for reservation, actual in waiting:
+        reservation.settle(actual)
+    assert budget.spent <= 3.0 + 1e-9
+    assert budget.reserved == 0
+
+
+def test_a_trial_names_the_limit_that_it_reached():
+    clock = Clock()
+    for given_limits, name in (
+        ({"steps": 1}, "steps"),
+        ({"tokens": 150}, "tokens"),
+        ({"cost_usd": 0.15}, "cost"),
+        ({"wall_clock_s": 10}, "wall_clock"),
+    ):
+        budget = TrialBudget(limits(**given_limits), clock=clock)
+        budget.check_and_reserve(0.1, 100).settle(0.1, 100)
+        clock.now += 11
+        with pytest.raises(LimitReached) as caught:
+            budget.check_and_reserve(0.1, 100)
+        assert caught.value.limit == name
+        assert budget.steps == 1, "what was refused is no step"
+        assert (budget.tokens, budget.dollars.spent) == (100, 0.1)
+
+
+def test_another_attempt_is_no_new_step():
+    budget = TrialBudget(limits(steps=1))
+    budget.check_and_reserve(None, 10).settle(None, 10)
+    budget.check_and_reserve(None, 10, new_step=False).release()
+    assert (budget.steps, budget.tokens) == (1, 10)
+
+
+def test_a_cost_that_nobody_can_tell_uses_up_its_reservation():
+    budget = TrialBudget(limits(cost_usd=1))
+    budget.check_and_reserve(0.6, 10).settle(None, 0)
+    assert budget.dollars.spent == 0.6
+
+
+def test_an_unknown_price_leaves_dollars_uncounted():
+    run = Budget(0.01, limit_name="run_cost")
+    budget = TrialBudget(limits(cost_usd=0.01), run)
+    budget.check_and_reserve(None, 10).settle(None, 10)
+    assert (budget.dollars.spent, run.spent) == (0, 0)
+
+
+def test_the_wall_clock_runs_from_the_start_of_the_trial():
+    clock = Clock()
+    budget = TrialBudget(limits(wall_clock_s=60), clock=clock)
+    clock.now += 50
+    assert budget.remaining_s == pytest.approx(10)
+    budget.check_time(5)
+    with pytest.raises(LimitReached):
+        budget.check_time(20)
+    assert TrialBudget(limits()).remaining_s == float("inf")

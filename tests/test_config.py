@@ -1,0 +1,217 @@
+"""The configuration: layers in their order, every key checked, and what makes a run the same."""
+
+import itertools
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.commands.compose import BUNDLED, configure
+from harness.config import (
+    CONFIGS,
+    assignment,
+    dataset_layer,
+    layer,
+    merge,
+    read_yaml,
+    resolve,
+    system_config,
+)
+from harness.errors import UserError
+from harness.model.prices import parse_overrides
+
+MAPPING = st.recursive(
+    st.integers() | st.none() | st.lists(st.integers(), max_size=2),
+    lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=8,
+)
+LAYER = st.dictionaries(st.sampled_from("abc"), MAPPING, max_size=3)
+
+
+@given(LAYER, LAYER, LAYER)
+def test_layers_are_merged_one_after_another(one, two, three):
+    assert merge(one, two, three) == merge(merge(one, two), three)
+    for key, value in three.items():
+        if not isinstance(value, dict):
+            assert merge(one, two, three)[key] == value
+
+
+@given(LAYER, LAYER)
+def test_merging_changes_no_layer_and_keeps_every_key(one, two):
+    before = repr((one, two))
+    merged = merge(one, two)
+    assert repr((one, two)) == before
+    assert merged.keys() == one.keys() | two.keys()
+    assert merge(merged, two) == merged
+
+
+def test_mappings_merge_and_everything_else_replaces():
+    merged = merge({"a": {"x": 1, "y": [1, 2]}, "b": 1}, {"a": {"y": [3], "z": 0}, "b": {"c": 1}})
+    assert merged == {"a": {"x": 1, "y": [3], "z": 0}, "b": {"c": 1}}
+
+
+def test_later_layers_win_over_earlier_ones_and_over_the_defaults():
+    assert resolve([]).budget.steps == 250
+    assert resolve([{"budget": {"steps": 1}}, {"budget": {"steps": 2}}]).budget.steps == 2
+    assert resolve([{"budget": {"steps": 1}}]).budget.cost_usd == 3  # its neighbours stay
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("budget.steps=3", {"budget": {"steps": 3}}),
+        ("workers=1", {"workers": 1}),
+        ("model.extra.reasoning_effort=high", {"model": {"extra": {"reasoning_effort": "high"}}}),
+        ("model.name=a/b=c", {"model": {"name": "a/b=c"}}),
+        ("instances=[a, b]", {"instances": ["a", "b"]}),
+        ("filter=", {"filter": ""}),
+        ("model.temperature=null", {"model": {"temperature": None}}),
+    ],
+)
+def test_a_setting_is_a_path_and_a_value_in_yaml(text, expected):
+    assert assignment(text) == expected
+
+
+def test_a_setting_may_name_a_file_with_an_equals_sign(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a=b.yaml").write_text("budget: {steps: 7}\n")
+    assert layer("a=b.yaml") == {"budget": {"steps": 7}}
+
+
+def test_a_name_in_configs_is_a_layer():
+    assert layer("models") == read_yaml(CONFIGS / "models.yaml")
+
+
+def _leaves(content: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    if isinstance(content, dict) and path not in {("models",), ("model", "extra")}:
+        return [leaf for key, value in content.items() for leaf in _leaves(value, (*path, key))]
+    return [path]
+
+
+def _other(value: Any) -> Any:
+    """A value of the same kind that is not `value`."""
+    match value:
+        case bool():
+            return not value
+        case int() | float():
+            return value + 1
+        case str():
+            return {"docker": "bubblewrap", "auto": "docker", "refuse": "record"}.get(value, "x")
+        case list():
+            return [*value, "x"]
+        case dict():
+            return {**value, "x": {}}
+    return 0.5  # the only empty value is a number that is not set
+
+
+def test_every_setting_but_the_number_of_workers_makes_another_run():
+    plain = resolve([]).model_dump(mode="json")
+    identity = resolve([]).identity()
+    changed = 0
+    for path in _leaves(plain):
+        value = plain
+        for key in path:
+            value = value[key]
+        setting: Any = "native" if path == ("model", "tools") else _other(value)
+        for key in reversed(path):
+            setting = {key: setting}
+        same = resolve([setting]).identity() == identity
+        assert same == (path == ("workers",)), path
+        changed += not same
+    assert changed > 30
+
+
+def test_the_order_in_which_settings_are_given_makes_no_other_run():
+    settings = [{"budget": {"steps": 1}}, {"seed": 4}, {"model": {"temperature": 0.5}}]
+    identities = {resolve(order).identity() for order in itertools.permutations(settings)}
+    assert len(identities) == 1
+
+
+def test_a_resolved_configuration_written_out_resolves_to_itself(tmp_path):
+    config = resolve([{"budget": {"cost_usd": 0.1}, "instances": ["a"]}])
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    assert resolve([layer(str(path))]) == config
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ({"bugdet": {}}, "unknown key 'bugdet'; did you mean 'budget'?"),
+        ({"budget": {"step": 1}}, "unknown key 'budget.step'; did you mean 'steps'?"),
+        ({"budget": {"zzz": 1}}, "unknown key 'budget.zzz'; valid here: steps, cost_usd, tokens"),
+        ({"sandbox": {"limits": {"cpu": 1}}}, "'sandbox.limits.cpu'; did you mean 'cpus'?"),
+        ({"budget": {"steps": -1}}, "budget.steps: input should be greater than or equal to 0"),
+        ({"workers": 0}, "workers"),
+        ({"sandbox": {"kind": "podman"}}, "sandbox.kind"),
+        ({"trials": 1.5}, "trials"),
+    ],
+)
+def test_the_first_mistake_is_named_with_the_nearest_right_key(content, says):
+    with pytest.raises(UserError) as caught:
+        resolve([content])
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def _configure(model: str = "", dataset: str = "", *specs: str, **flags: Any) -> Any:
+    return configure(model=model, dataset=dataset, specs=specs, flags=flags)
+
+
+def test_without_a_model_it_is_the_bundled_replay_on_rebuilt_instances():
+    config = _configure()
+    assert config.model.name == f"replay:{BUNDLED}"
+    assert config.dataset.name == "verified-offline"
+    assert config.sandbox.kind == "auto"
+    assert BUNDLED.exists()
+
+
+@pytest.mark.parametrize("specs", [(), ("model.name=openai/x",)])
+def test_with_a_model_it_is_swe_bench_verified_on_docker(specs):
+    config = _configure("" if specs else "openai/x", "", *specs)
+    assert config.model.name == "openai/x"
+    assert config.dataset.name == "SWE-bench/SWE-bench_Verified"
+    assert config.dataset.label == "SWE-bench Verified"
+    assert config.sandbox.kind == "docker"
+    assert config.grading.network
+    assert not config.sandbox.network
+
+
+def test_flags_win_over_settings_and_the_last_setting_over_the_first():
+    config = _configure(
+        "openai/flag", "flag.jsonl", "model.name=openai/c", "dataset.name=c.jsonl", "workers=3",
+        workers=5,
+    )  # fmt: skip
+    assert (config.model.name, config.dataset.name, config.workers) == (
+        "openai/flag", "flag.jsonl", 5,
+    )  # fmt: skip
+    config = _configure("", "", "model.name=a/b", "dataset.name=b", "model.name=c/d",
+                        "dataset.name=e")  # fmt: skip
+    assert (config.model.name, config.dataset.name) == ("c/d", "e")
+
+
+def test_a_part_of_the_dataset_can_be_set_without_its_name():
+    config = _configure("openai/x", "rows.jsonl", "dataset.split=dev", "dataset.label=mine")
+    assert (config.dataset.name, config.dataset.split, config.dataset.label) == (
+        "rows.jsonl", "dev", "mine",
+    )  # fmt: skip
+    assert _configure("openai/x", "", "dataset.split=dev").dataset.label == "SWE-bench Verified"
+
+
+def test_a_shipped_name_of_a_dataset_brings_its_settings():
+    assert dataset_layer("swe-bench-verified")["sandbox"] == {"kind": "docker"}
+    assert dataset_layer("verified-offline") == {"dataset": {"name": "verified-offline",
+                                                             "label": ""}}  # fmt: skip
+
+
+def test_every_shipped_file_is_valid():
+    systems = sorted(path.stem for path in (CONFIGS / "systems").glob("*.yaml"))
+    assert "single" in systems
+    for name in systems:
+        assert system_config(name).name == name
+    prices = parse_overrides(resolve([]).models)
+    assert all(price.source for price in prices.values())
+    for path in (CONFIGS / "datasets").glob("*.yaml"):
+        resolve([dataset_layer(path.stem)])

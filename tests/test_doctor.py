@@ -1,0 +1,71 @@
+"""`delm doctor`: each thing that a run needs, and what to do where it is not there."""
+
+import json
+
+import pytest
+from console import DATASET, bundled, delm
+
+NO_DOCKER = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
+ROW = {
+    **dict.fromkeys(("repo", "base_commit", "problem_statement", "version"), "x"),
+    **dict.fromkeys(("patch", "test_patch", "eval_script", "log_parser"), "x"),
+    "instance_id": "a__a-1", "FAIL_TO_PASS": [], "PASS_TO_PASS": [], "eval_type": "pass_and_fail",
+}  # fmt: skip
+
+
+def lines(text: str) -> dict[str, tuple[str, str]]:
+    """By what it is about: the state and the words of every finding."""
+    found = {}
+    for line in text.splitlines():
+        state, _, rest = line.partition(" ")
+        about, _, words = rest.strip().partition(": ")
+        found[about] = (state, words)
+    return found
+
+
+def test_what_the_bundled_run_needs_is_here(tmp_path):
+    bundled()
+    told = delm("doctor", cwd=tmp_path)
+    assert told.code == 0, told.text
+    found = lines(told.out)
+    assert found["bubblewrap"][0] == "good"
+    assert found[f"dataset {DATASET}"] == ("good", "15 instances")
+    assert "recorded trials" in found["replay"][1]
+    assert {"docker", "limits", "disk, results", "disk, cache", "memory"} <= found.keys()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_thing_that_is_missing_says_what_to_do(tmp_path):
+    bundled()
+    (tmp_path / "rows.jsonl").write_text(json.dumps(ROW) + "\n")
+    told = delm(
+        *("doctor", "-m", "gemini/gemini-2.5-flash", "-d", "rows.jsonl", "-o", "/proc/results"),
+        cwd=tmp_path,
+        PATH="/nonexistent",
+        **NO_DOCKER,
+    )
+    assert told.code == 1
+    found = lines(told.out)
+    assert "systemctl start docker" in found["docker"][1]
+    assert "apt-get install bubblewrap" in found["bubblewrap"][1]
+    assert found["sandboxes"][0] == "bad"
+    assert found["disk, results"] == ("bad", "/proc is not writable; choose another folder")
+    assert found["dataset rows.jsonl"][0] == "bad"
+    assert "Docker" in found["dataset rows.jsonl"][1]
+    assert found["model gemini/gemini-2.5-flash"][0] == "bad"
+    assert "export GEMINI_API_KEY=" in found["model gemini/gemini-2.5-flash"][1]
+    assert found["price"][0] == "good"
+
+
+@pytest.mark.parametrize(
+    ("words", "about"),
+    [
+        (("-d", "none.jsonl"), "dataset none.jsonl"),
+        (("-m", "nobody/x", "-d", DATASET), "model nobody/x"),
+    ],
+)
+def test_what_does_not_exist_is_bad(tmp_path, words, about):
+    told = delm("doctor", *words, cwd=tmp_path, **NO_DOCKER)
+    assert told.code == 1
+    assert lines(told.out)[about][0] == "bad"
+    assert told.err == ""

@@ -1,0 +1,138 @@
+"""How `delm eval` begins, and what it does with several systems: mostly in this process."""
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import time
+
+import pytest
+from console import (
+    DATASET,
+    DELM,
+    FINISH,
+    FLASK,
+    bundled,
+    end,
+    query,
+    recording,
+    start,
+    variables,
+    wait_for,
+)
+from filelock import FileLock
+
+from harness.cache import cache_dir
+
+SERVED = {"OPENAI_API_BASE": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "none"}
+SCRIPTED = ("eval", "-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "--run-id", "x")
+
+
+def at_a_terminal(cwd, answer: str, *words: str) -> tuple[int, str]:
+    """Run `delm` on a terminal, type `answer` when it asks, and return what the terminal got."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [DELM, *words], cwd=cwd, env=variables(TERM="xterm", **SERVED), stdin=theirs,
+        stdout=theirs, stderr=theirs, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    seen, asked, deadline = b"", False, time.monotonic() + 60
+    try:
+        while time.monotonic() < deadline:
+            if not select.select([ours], [], [], 0.1)[0]:
+                continue
+            try:
+                chunk = os.read(ours, 65536)
+            except OSError:  # the terminal is closed when its last user ends
+                break
+            if not chunk:
+                break
+            seen += chunk
+            if not asked and b"Start?" in seen:
+                asked = True
+                os.write(ours, answer.encode())
+        return process.wait(timeout=10), seen.decode()
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def test_on_a_terminal_it_asks_and_no_means_that_nothing_was_done(tmp_path):
+    bundled(FLASK)
+    code, seen = at_a_terminal(tmp_path, "n\r", *SCRIPTED)
+    assert code == 1
+    assert "at most $3.00 and 250 steps a trial, at most $3.00 in all" in seen
+    assert seen.count("Start?") == 1
+    assert not (tmp_path / "results/x").exists()
+
+
+def test_a_replay_costs_nothing_and_does_not_ask(tmp_path):
+    bundled(FLASK)
+    recording(tmp_path / "answers.jsonl", [[FINISH]])
+    code, seen = at_a_terminal(
+        tmp_path, "", "eval", "-m", "replay:answers.jsonl", "-d", DATASET, "--run-id", "x"
+    )
+    assert code == 0
+    assert "Start?" not in seen
+    # the table fits into the 80 columns of this terminal
+    (header,) = [line for line in seen.splitlines() if "resolved" in line]
+    (row,) = [line for line in seen.splitlines() if line.startswith("single ")][-1:]
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", header)
+    assert plain.split() == ["system", "agents", "inst.", "resolved", "Avg.@1", "Pass@2", "Pass@4",
+                             "Sel.@1", "$/task", "$/subm.", "infra"]  # fmt: skip
+    assert "0 of 1" in row
+    assert max(len(plain.rstrip()), len(row.rstrip())) < 80
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_sandboxes_are_prepared_ends_it_cleanly(tmp_path, number):
+    """Another builder has the lock of the environment: preparing waits for it."""
+    bundled(FLASK)
+    cache = tmp_path / "cache"
+    (cache / "environments").mkdir(parents=True)
+    (cache / "rows").symlink_to(cache_dir() / "rows")
+    recording(tmp_path / "answers.jsonl", [[FINISH]])
+    for built in (cache_dir() / "environments").iterdir():
+        (cache / "environments" / f"{built.stem}.lock").touch()
+    locks = [FileLock(path) for path in (cache / "environments").glob("*.lock")]
+    words = ("eval", "-m", "replay:answers.jsonl", "-d", DATASET, "--run-id", "x")
+    for lock in locks:
+        lock.acquire(timeout=0)
+    try:
+        process = start(*words, cwd=tmp_path, DELM_CACHE=str(cache))
+        assert process.stdout is not None
+        lines = []
+        wait_for(lambda: lines.append(process.stdout.readline()) or "waiting" in lines[-1], "that")
+        os.killpg(process.pid, number)
+        told = end(process)
+    finally:
+        for lock in locks:
+            lock.release()
+    assert told.code == 130, told.text
+    assert told.err == ""
+    assert "the same command with --run-id x" in told.out
+
+
+def test_a_system_that_fails_leaves_the_other_its_score(delm, place):
+    bundled(FLASK)
+    recording(place / "answers.jsonl", [[FINISH]])  # holds nothing of the second system
+    (place / "other.yaml").write_text("name: other\nsystem: agents.single:Single\n")
+    words = ("eval", "-m", "replay:answers.jsonl", "-d", DATASET, "-s", "single", "-s",
+             "other.yaml", "-w", "1", "--run-id", "x")  # fmt: skip
+    told = delm(*words)
+    assert told.code == 1, told.text
+    assert "1 trials failed for infrastructure and 0 are not done" in told.out
+    table = (place / "results/x/table.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in table] == ["system", "single", "other"]
+    told = delm(*words)  # what failed is tried again, what is done is not
+    assert told.code == 1, told.text
+    trials = query(place / "results/x", "SELECT system, attempt, state FROM trial ORDER BY 1, 2")
+    assert [tuple(row.values()) for row in trials] == [
+        ("other", 0, "error"), ("other", 1, "error"), ("single", 0, "done"),
+    ]  # fmt: skip
+    told = delm("export", "x", "preds.jsonl")
+    assert told.code == 0, told.text
+    assert '"single.openai/scripted"' in (place / "preds.jsonl").read_text()

@@ -1,0 +1,238 @@
+"""Grading on bubblewrap: honest and hostile patches, memory, logs, and `delm grade`."""
+
+import json
+from pathlib import Path
+
+import pytest
+from console import FLASK, Told, bundled, delm, own_cache, refused, tree_of
+from patches import flask_patches
+
+from harness.benchmarks.grading import APPLY, LOG_FILES, Grader
+from harness.cache import cache_dir
+from harness.commands.grade import NOTHING, read_predictions
+from harness.config import GradingConfig, SandboxConfig
+from harness.errors import SandboxUnavailable, UserError
+from harness.sandbox.providers import choose
+from harness.types import Item, Verdict
+
+FAST = (FLASK, "psf__requests-6028", "pytest-dev__pytest-10051")
+HERE = ("wrong", "breaks", "not-applying", "only-with-fuzz", "outside", "forged", "edits-tests",
+        "deletes-tests", "gold-and-deletes-tests")  # fmt: skip  # all of them: in the Docker test
+
+
+@pytest.fixture(scope="module")
+def flask() -> Item:
+    return bundled(FLASK)[0]
+
+
+@pytest.fixture(scope="module")
+def patches(flask):
+    return flask_patches(tree_of(flask), flask.reference.patch)
+
+
+async def judge(
+    item: Item, text: str, logs: Path, cache: Path | None = None, name: str = "model"
+) -> Verdict:
+    sandboxes = choose(
+        SandboxConfig(kind="bubblewrap"), cache_dir(), [item], labels={}, grading_network=False
+    )
+    await sandboxes.prepare([item], print)
+    return await Grader(sandboxes, logs, cache, GradingConfig()).grade(item, text, model_name=name)
+
+
+def test_the_patch_ladder_is_the_official_one():
+    from swebench.harness.run_evaluation import GIT_APPLY_CMDS
+
+    assert list(APPLY) == GIT_APPLY_CMDS
+
+
+@pytest.mark.parametrize("name", HERE)
+async def test_a_patch_is_resolved_only_where_it_solves_the_issue(name, flask, patches, tmp_path):
+    text, solves = patches[name]
+    verdict = await judge(flask, text, tmp_path)
+    assert verdict.outcome == ("resolved" if solves else "unresolved"), verdict
+    assert bool(verdict.reason) == (not solves)
+    if name in {"not-applying", "outside"}:
+        assert verdict.reason == "the patch does not apply"
+
+
+async def test_a_patch_without_effect_is_really_run_and_not_resolved(flask, tmp_path):
+    verdict = await judge(flask, NOTHING, tmp_path)
+    status = verdict.report[FLASK]["tests_status"]
+    assert verdict.outcome == "unresolved"
+    assert status["FAIL_TO_PASS"]["failure"] == list(flask.reference.fail_to_pass)
+    assert len(status["PASS_TO_PASS"]["success"]) == len(flask.reference.pass_to_pass)
+
+
+async def test_an_empty_patch_is_not_run(flask, tmp_path):
+    verdict = await judge(flask, " \n", tmp_path)
+    assert (verdict.outcome, verdict.reason) == ("unresolved", "empty patch")
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_the_logs_are_in_the_official_layout(flask, patches, tmp_path):
+    text, _ = patches["gold"]
+    await judge(flask, text, tmp_path, name="org/model")
+    folder = tmp_path / "org__model" / FLASK
+    assert sorted(path.name for path in folder.iterdir()) == sorted(LOG_FILES)
+    assert (folder / "patch.diff").read_text() == text
+    assert json.loads((folder / "report.json").read_text())[FLASK]["resolved"] is True
+    script, output = (folder / "eval.sh").read_text(), (folder / "test_output.txt").read_text()
+    assert flask.reference.test_patch in script
+    assert ">>>>> Start Test Output" in output
+    assert "PASSED tests/test_blueprints.py::test_empty_name_not_allowed" in output
+    assert ">>>>> Applied Patch" in (folder / "run_instance.log").read_text()
+
+
+async def test_a_verdict_is_remembered_by_the_patch_and_nothing_less(flask, patches, tmp_path):
+    text, _ = patches["gold"]
+    cache, logs = tmp_path / "cache", tmp_path / "logs"
+    first = await judge(flask, text, logs, cache)
+    again = await judge(flask, text, logs, cache, "other")
+    assert (first.cached, again.cached) == (False, True)
+    assert (again.outcome, again.report) == (first.outcome, first.report)
+    assert {path.name for path in (logs / "other" / FLASK).iterdir()} == set(LOG_FILES)
+    worse, _ = patches["wrong"]
+    changed = await judge(flask, worse, logs, cache)
+    assert (changed.cached, changed.outcome) == (False, "unresolved")
+    assert (logs / "model" / FLASK / "patch.diff").read_text() == worse  # not the first one's logs
+
+
+async def test_a_grader_that_may_not_remember_does_not(flask, tmp_path):
+    sandboxes = choose(
+        SandboxConfig(kind="bubblewrap"), cache_dir(), [flask], labels={}, grading_network=False
+    )
+    await sandboxes.prepare([flask], print)
+    grader = Grader(sandboxes, tmp_path / "logs", tmp_path / "cache", GradingConfig(cache=False))
+    for _ in range(2):
+        assert not (await grader.grade(flask, NOTHING, model_name="m")).cached
+    assert not (tmp_path / "cache").exists()
+
+
+class _Broken:
+    """Sandboxes that never open."""
+
+    kind = "broken"
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def fingerprint(self, item: Item) -> str:
+        return "broken"
+
+    async def open(self, item: Item, *, purpose: str) -> None:
+        self.asked += 1
+        raise SandboxUnavailable("the machine is on fire")
+
+
+async def test_a_sandbox_that_fails_is_infrastructure_and_never_remembered(flask, tmp_path):
+    broken = _Broken()
+    grader = Grader(broken, tmp_path / "logs", tmp_path / "cache", GradingConfig())
+    verdict = await grader.grade(flask, NOTHING, model_name="m")
+    assert (verdict.outcome, verdict.reason) == ("error", "infrastructure: the machine is on fire")
+    assert broken.asked == 3
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory) -> tuple[Path, dict[str, Told]]:
+    bundled(*FAST)
+    folder = tmp_path_factory.mktemp("grade")
+    cache = {"DELM_CACHE": str(own_cache(folder / "cache"))}
+    words = [word for name in FAST for word in ("-i", name)]
+    told = {
+        run: delm("grade", flag, *words, "--run-id", run, cwd=folder, **cache)
+        for run, flag in (("gold", "--gold"), ("empty", "--empty"), ("again", "--gold"))
+    }
+    return folder, told
+
+
+@pytest.mark.parametrize(("run", "resolved"), [("gold", 3), ("empty", 0), ("again", 3)])
+def test_gold_patches_resolve_and_empty_ones_do_not(graded, run, resolved):
+    folder, told = graded
+    assert told[run].code == 0, told[run].text
+    assert told[run].out.splitlines()[-1] == f"resolved {resolved} of 3"
+    assert told[run].out.count(", remembered") == (3 if run == "again" else 0)
+    model = "empty" if run == "empty" else "gold"
+    for name in FAST:
+        logs = folder / "results" / run / "logs/run_evaluation" / run / model / name
+        assert {path.name for path in logs.iterdir()} == set(LOG_FILES)
+        report = json.loads((logs / "report.json").read_text())[name]
+        assert report["resolved"] == bool(resolved)
+
+
+def test_a_file_of_predictions_is_graded_row_by_row(graded, patches):
+    folder, _ = graded
+    rows = [
+        {"instance_id": FLASK, "model_name_or_path": "my model (v1)", "model_patch": "x" * 10},
+        {"instance_id": FAST[1], "model_name_or_path": "my model (v1)", "model_patch": None},
+    ]
+    rows[0]["model_patch"] = patches["gold"][0]
+    (folder / "preds.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    told = delm("grade", "preds.jsonl", cwd=folder)
+    assert told.code == 0, told.text
+    assert f"{FAST[1]}: unresolved (empty patch)" in told.out
+    assert told.out.splitlines()[-1] == "resolved 1 of 2"
+    (made,) = folder.glob("results/grade-*-my-model-v1-")  # a run id is made of any name
+    grades = json.loads((made / "grades.json").read_text())
+    assert {key: row["outcome"] for key, row in grades.items()} == {
+        FLASK: "resolved",
+        FAST[1]: "unresolved",
+    }
+
+
+def test_predictions_come_in_three_shapes(tmp_path):
+    rows = [
+        {"instance_id": "a__a-1", "model_name_or_path": "m", "model_patch": "one\u2028line\x85"},
+        {"instance_id": "b__b-2", "model_name_or_path": "m", "model_patch": None},
+    ]
+    text = "\n\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    (tmp_path / "p.jsonl").write_text(text)
+    (tmp_path / "list.json").write_text(json.dumps(rows))
+    (tmp_path / "object.json").write_text(json.dumps({row["instance_id"]: row for row in rows}))
+    read = [
+        read_predictions(tmp_path / name, ["a__a-1", "b__b-2"])
+        for name in ("p.jsonl", "list.json", "object.json")
+    ]
+    assert read[0] == read[1] == read[2]
+    assert [p.patch for p in read[0]] == ["one\u2028line\x85", ""]
+
+
+GOOD = {"instance_id": "a__a-1", "model_name_or_path": "m", "model_patch": ""}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("p.jsonl", "", "no predictions"),
+        ("p.json", "[]", "no predictions"),
+        ("p.json", "3", "no predictions"),
+        ("p.json", '[{"instance_id"', "not valid JSON"),
+        ("p.jsonl", json.dumps(GOOD) + '\n{"instance_id": "a', "line 2 is not valid JSON"),
+        ("p.jsonl", '["a__a-1"]', "row 1 has no instance_id"),
+        ("p.jsonl", '{"instance_id": "a__a-1"}', "row 1 (a__a-1) has no model_patch"),
+        ("p.jsonl", json.dumps(GOOD | {"model_patch": 3}), "has no model_patch"),
+        ("p.jsonl", json.dumps(GOOD | {"instance_id": "a__a-2"}), "did you mean 'a__a-1'"),
+        ("p.jsonl", json.dumps(GOOD) + "\n" + json.dumps(GOOD), "row 2: a__a-1 is there twice"),
+        ("p.jsonl", json.dumps(GOOD | {"model_patch": "\ud800"}), "no valid text"),
+        ("p.jsonl", json.dumps(GOOD | {"model_name_or_path": ".."}), "model_name_or_path"),
+        ("p.jsonl", json.dumps(GOOD | {"model_name_or_path": "m" * 300}), "model_name_or_path"),
+        ("p.jsonl", json.dumps(GOOD | {"model_name_or_path": "a\0b"}), "model_name_or_path"),
+    ],
+)
+def test_predictions_that_cannot_be_graded_are_refused_with_their_place(
+    tmp_path, name, content, says
+):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError) as caught:
+        read_predictions(tmp_path / name, ["a__a-1"])
+    assert says in str(caught.value)
+    assert str(tmp_path / name) in str(caught.value)
+
+
+def test_wrong_predictions_are_one_line_at_the_console(place):
+    bundled()
+    (place / "p.json").write_text('[{"instance_id"')
+    refused(delm("grade", "p.json", cwd=place), "p.json: not valid JSON")
+    refused(delm("grade", "none.jsonl", cwd=place), "none.jsonl: no such file")
+    refused(delm("grade", ".", cwd=place), "cannot be read")

@@ -1,0 +1,51 @@
+"""Starting must not wait for what is slow to import."""
+
+import subprocess
+import sys
+
+import pytest
+from console import DELM, bundled, variables
+
+SLOW = {"litellm", "openai", "datasets", "docker", "pandas", "swebench", "git", "torch", "numpy"}
+COMMANDS = (
+    (), ("eval",), ("grade",), ("score",), ("show",), ("export",), ("doctor",), ("images",),
+    ("images", "build"),
+)  # fmt: skip
+
+
+def imported(*words: str) -> tuple[set[str], subprocess.CompletedProcess[str]]:
+    """The top-level modules that the console script imports, as Python itself reports them."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", DELM, *words],
+        env=variables(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}, done
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_imports_nothing_slow(command):
+    modules, done = imported(*command, "--help")
+    assert done.returncode == 0
+    assert "Usage: delm" in done.stdout
+    assert "typer" in modules  # the report is read as it should be
+    assert not modules & SLOW
+
+
+def test_a_dry_run_of_the_replay_imports_neither_a_provider_nor_docker(tmp_path):
+    bundled()
+    modules, done = imported("eval", "--dry-run", "-o", str(tmp_path))
+    assert done.returncode == 0
+    assert "replayed from a recording" in done.stdout
+    assert not modules & {"litellm", "openai", "datasets", "docker", "torch"}
+
+
+def test_help_names_every_command_and_its_flags():
+    _, done = imported("--help")
+    for command in ("eval", "grade", "score", "show", "export", "doctor", "images"):
+        assert f"\n  {command} " in done.stdout
+    _, done = imported("eval", "--help")
+    for flag in ("-m,", "-s,", "-d,", "-i,", "--filter", "--slice", "--shuffle", "--seed", "-n,",
+                 "-k,", "-w,", "-c,", "--sandbox", "--run-id", "-o,", "--cost-limit", "--max-cost",
+                 "--record", "--dry-run", "-y,"):  # fmt: skip
+        assert flag in done.stdout, flag

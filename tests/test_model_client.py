@@ -1,0 +1,206 @@
+"""One model call through the real litellm over real HTTP: ledger, cost, budget, concurrency."""
+
+import asyncio
+import json
+import re
+from time import monotonic
+
+import anyio
+import pytest
+from model_bench import BASH, HELLO, SECRET, bench, unlimited
+from scripted_model import Hang, Raw, Status
+
+from harness.errors import LimitReached, ModelRefused
+from harness.model.budget import Budget
+from harness.types import Usage
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch):
+    monkeypatch.setenv("SCRIPTED_API_KEY", SECRET)
+
+
+async def test_a_reply_comes_with_its_tool_calls_usage_and_ledger_row():
+    call = {"name": "bash", "arguments": {"command": "ls"}}
+    usage = {"prompt_tokens": 900, "completion_tokens": 20, "total_tokens": 920}
+    async with bench([{"content": "look", "tool_calls": [call], "usage": usage}]) as b:
+        reply = await b.talk().complete(HELLO, [BASH])
+        assert reply.content == "look"
+        assert [(c.name, json.loads(c.arguments)) for c in reply.tool_calls] == [
+            ("bash", {"command": "ls"})
+        ]
+        assert reply.usage == Usage(prompt_tokens=900, completion_tokens=20)
+        assert reply.finish_reason == "tool_calls"
+        request = b.server.requests[0]
+        assert (request["messages"], request["tools"], request["max_tokens"]) == (HELLO, [BASH], 50)
+        row = b.ledger.rows[0]
+        assert (row["trial_id"], row["conversation"], row["position"]) == (7, "agent-1", 0)
+        assert (row["outcome"], row["attempts"], row["error"]) == ("ok", 1, "")
+        assert row["reply"] == reply
+        assert 0 < row["latency_s"] < 30
+        assert row["reserved_usd"] > row["cost_usd"] == pytest.approx(900 * 5e-07 + 20 * 3e-06)
+
+
+async def test_cached_written_and_reasoning_tokens_have_their_own_price():
+    usage = {
+        "prompt_tokens": 1000,
+        "completion_tokens": 30,
+        "total_tokens": 1030,
+        "prompt_tokens_details": {"cached_tokens": 600, "cache_creation_tokens": 100},
+        "completion_tokens_details": {"reasoning_tokens": 10},
+    }
+    async with bench([{"content": "x", "usage": usage}]) as b:
+        reply = await b.talk().complete(HELLO, [])
+        assert reply.usage == Usage(
+            prompt_tokens=1000,
+            cached_tokens=600,
+            cache_write_tokens=100,
+            completion_tokens=30,
+            reasoning_tokens=10,
+        )
+        by_hand = 300 * 5e-07 + 600 * 5e-08 + 100 * 6e-07 + 30 * 3e-06
+        assert b.ledger.rows[0]["cost_usd"] == pytest.approx(by_hand)
+        assert b.budget.dollars.spent == pytest.approx(by_hand)
+        assert b.budget.tokens == 1030
+
+
+async def test_an_unusable_answer_that_was_billed_is_paid_for():
+    usage = b'"usage": {"prompt_tokens": 100, "completion_tokens": 7, "total_tokens": 107}'
+    nothing = Raw(b'{"choices": [{"index": 0, "message": null}], ' + usage + b"}")
+    none = Raw(b'{"choices": [], ' + usage + b"}")
+    fine = {"prompt_tokens": 100, "completion_tokens": 1, "total_tokens": 101}
+    async with bench([nothing, none, {"content": "x", "usage": fine}]) as b:
+        await b.talk().complete(HELLO, [])
+        (row,) = b.ledger.rows
+        assert row["usage"] == Usage(prompt_tokens=300, completion_tokens=15)
+        assert row["cost_usd"] == pytest.approx(300 * 5e-07 + 15 * 3e-06)
+        assert row["attempts"] == 3
+        assert b.budget.dollars.spent == pytest.approx(row["cost_usd"])
+        assert (b.budget.tokens, b.budget.steps) == (315, 1)
+
+
+async def test_billed_failures_cannot_pass_the_cap_between_attempts():
+    usage = {"prompt_tokens": 1000, "completion_tokens": 50, "total_tokens": 1050}
+    billed = Raw(json.dumps({"choices": [], "usage": usage}).encode())
+    worst = 0.0011  # a little over what the short prompt and 50 tokens can cost at most
+    async with bench(lambda request, n: billed, limits=unlimited(cost_usd=worst)) as b:
+        with pytest.raises(LimitReached) as caught:
+            await b.talk().complete(HELLO, [])
+        assert caught.value.limit == "cost"
+        assert b.budget.dollars.spent <= worst
+        assert len(b.server.requests) == 1
+        assert b.ledger.rows[0]["error"].startswith("LimitReached: ")
+
+
+async def test_an_answer_without_usage_costs_unknown_and_uses_up_its_worst_case():
+    silent = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "x"}}]}
+    async with bench([Raw(json.dumps(silent).encode())]) as b:
+        await b.talk().complete(HELLO, [])
+        (row,) = b.ledger.rows
+        assert (row["outcome"], row["cost_usd"]) == ("ok", None)
+        assert b.budget.dollars.spent == row["reserved_usd"] > 0
+
+
+async def test_an_unknown_price_is_blank_and_never_nothing():
+    async with bench([{"content": "x"}], price=None, limits=unlimited(cost_usd=1e-9)) as b:
+        await b.talk().complete(HELLO, [])
+        (row,) = b.ledger.rows
+        assert (row["reserved_usd"], row["cost_usd"], row["outcome"]) == (None, None, "ok")
+
+
+async def test_nothing_is_sent_or_written_when_the_budget_does_not_cover_the_worst_case():
+    run = Budget(1e-6, limit_name="run_cost")
+    for limits, name in (
+        ({"cost_usd": 1e-6}, "cost"),
+        ({"tokens": 60}, "tokens"),
+        ({}, "run_cost"),
+    ):
+        async with bench([], limits=unlimited(**limits), run=run) as b:
+            with pytest.raises(LimitReached) as caught:
+                await b.talk().complete(HELLO, [])
+            assert caught.value.limit == name
+            assert (b.server.requests, b.ledger.rows) == ([], [])
+
+
+async def test_steps_and_wall_clock_stop_a_trial():
+    async with bench(lambda request, n: {"content": "x"}, limits=unlimited(steps=2)) as b:
+        model = b.talk()
+        await model.complete(HELLO, [])
+        await model.complete(HELLO, [])
+        with pytest.raises(LimitReached, match="steps"):
+            await model.complete(HELLO, [])
+        assert [row["position"] for row in b.ledger.rows] == [0, 1]
+    async with bench([Hang(30)], limits=unlimited(wall_clock_s=0.3)) as b:
+        started = monotonic()
+        with pytest.raises(LimitReached) as caught:
+            await b.talk().complete(HELLO, [])
+        assert caught.value.limit == "wall_clock"
+        assert monotonic() - started < 3, "the wall clock also bounds a call under way"
+
+
+async def test_a_cancelled_call_has_a_row_that_says_so_and_keeps_no_money():
+    async with bench([Hang(30)]) as b:
+        with anyio.move_on_after(0.2):
+            await b.talk().complete(HELLO, [])
+        (row,) = b.ledger.rows
+        assert (row["outcome"], row["cost_usd"], row["attempts"]) == ("cancelled", None, 1)
+        assert b.budget.dollars.reserved == 0
+
+
+async def test_nothing_of_litellm_outlives_its_closing():
+    before = asyncio.all_tasks()
+    async with bench([{"content": "x"}, Status(401)]) as b:
+        await b.talk().complete(HELLO, [])
+        with pytest.raises(ModelRefused):
+            await b.talk().complete(HELLO, [])
+    assert asyncio.all_tasks() <= before
+
+
+async def test_no_more_calls_are_in_flight_than_the_limiter_has_slots():
+    def script(request, n):
+        return {"content": "x"}
+
+    async with bench(script, slots=3) as b:
+        async with anyio.create_task_group() as tasks:
+            for i in range(30):
+                tasks.start_soon(b.talk(f"agent-{i}").complete, HELLO, [])
+        assert len(b.server.requests) == 30
+        assert b.server.peak <= 3
+
+
+async def test_fifty_parallel_calls_never_pass_the_cap():
+    def script(request, n):
+        return {"content": "x" * 100}
+
+    async with bench(script, slots=50, limits=unlimited(cost_usd=0.02)) as b:
+        refused = 0
+
+        async def one(i: int) -> None:
+            nonlocal refused
+            try:
+                await b.talk(f"agent-{i}").complete(HELLO, [])
+            except LimitReached:
+                refused += 1
+
+        async with anyio.create_task_group() as tasks:
+            for i in range(50):
+                tasks.start_soon(one, i)
+        assert 0 < refused < 50
+        assert sum(row["cost_usd"] for row in b.ledger.rows) <= 0.02
+        assert len(b.server.requests) == 50 - refused
+
+
+async def test_a_model_without_tools_calls_them_in_text():
+    async with bench(
+        [{"content": "I look.\n```bash\nls -la\n```\nDone!"}], text_protocol=True
+    ) as b:
+        reply = await b.talk().complete(HELLO, [BASH])
+        assert [(c.name, c.arguments) for c in reply.tool_calls] == [
+            ("bash", '{"command": "ls -la"}')
+        ]
+        assert "Done!" not in reply.content
+        request = b.server.requests[0]
+        assert "tools" not in request
+        assert re.search("## bash", request["messages"][0]["content"])

@@ -1,0 +1,80 @@
+"""What is shown while a run goes on: nothing in it is ever obeyed by the terminal."""
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from harness.progress import Progress
+
+HOSTILE = "\x1b]0;owned\x07 \x1b[31m [red]x[/red] [/nothing] \u202e \\"
+
+
+def row(number: int = 0, **more: Any) -> dict[str, Any]:
+    return {"trial_id": number, "system": "single", "instance_id": "a__a-1",
+            "number": number} | more  # fmt: skip
+
+
+def made(*, terminal: bool, total: int = 2) -> tuple[Progress, io.StringIO]:
+    out = io.StringIO()
+    console = Console(
+        file=out, force_terminal=terminal, width=200, color_system="standard", legacy_windows=False
+    )
+    return Progress(console, total), out
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_hostile_text_is_shown_disarmed(terminal):
+    progress, out = made(terminal=terminal)
+    with progress.showing():
+        progress.trial(row(), "preparing")
+        progress.trial(row(), "error", f"model: {HOSTILE}")
+        progress.say(HOSTILE)
+    said = out.getvalue()
+    assert "\x1b]0;" not in said
+    assert "\x07" not in said
+    assert "\x1b[31m" not in said
+    assert "\u202e" not in said
+    assert said.count("[red]x[/red] [/nothing]") == 2
+
+
+def test_names_in_the_live_table_are_no_markup():
+    progress, out = made(terminal=True)
+    with progress.showing():
+        progress.trial(row(system="[red]s[/]", instance_id="[bold]i[/x]"), "working")
+        progress.step(row(), 3, 0.5)
+        assert progress._live is not None
+        progress._live.refresh()
+    assert "[red]s[/]" in out.getvalue()
+    assert "[bold]i[/x]" in out.getvalue()
+
+
+def test_without_a_terminal_there_is_one_plain_line_a_trial():
+    progress, out = made(terminal=False)
+    with progress.showing():
+        for number in (0, 1):
+            progress.trial(row(number), "preparing")
+            progress.trial(row(number), "working")
+            progress.step(row(number), 4, 0.25)
+            progress.trial(row(number), "grading")
+            progress.trial(row(number), "done", "finished")
+    first, second = out.getvalue().splitlines()
+    assert first.startswith("single a__a-1 #1: done (finished), 4 steps, $0.2500, ")
+    assert first.endswith("[1/2]")
+    assert second.startswith("single a__a-1 #2: ")
+    assert second.endswith("[2/2]")
+    assert "\x1b" not in out.getvalue()
+
+
+def test_the_live_table_counts_what_was_spent_and_what_failed():
+    progress, out = made(terminal=True, total=3)
+    with progress.showing():
+        progress.trial(row(0), "working")
+        progress.step(row(0), 1, 0.5)
+        progress.trial(row(0), "error", "x")
+        progress.trial(row(1), "working")
+        progress.step(row(1), 7, 0.25)
+        assert progress._live is not None
+        progress._live.refresh()
+    assert "1/3 trials, 1 failed or cut short, $0.7500" in out.getvalue()

@@ -1,0 +1,310 @@
+"""Trials of a run on sandboxes that are played: what ends one, what ends all, what is kept."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import anyio
+import pytest
+
+from harness.benchmarks.grading import Grader
+from harness.config import GradingConfig
+from harness.errors import (
+    ContextOverflow,
+    DelmError,
+    LimitReached,
+    ModelRefused,
+    ModelUnavailable,
+    SandboxUnavailable,
+    UserError,
+)
+from harness.model.budget import Budget
+from harness.model.client import ModelClient
+from harness.model.prices import Price
+from harness.protocols import Trial
+from harness.run import Contestant, Run
+from harness.store import Store
+from harness.types import Instance, Item, Limits, Reference, Reply, Usage
+
+PRICE = Price(
+    input=1e-6, cached_input=1e-6, cache_write=1e-6, output=1e-6, context_tokens=0,
+    max_output_tokens=0, supports_tools=True, source="test",
+)  # fmt: skip
+
+
+def item(name: str) -> Item:
+    reference = Reference(
+        instance_id=name, repo="a/a", version="1", image="i", patch="", test_patch="",
+        fail_to_pass=("t",), pass_to_pass=(), eval_script="true", log_parser="parse_log_pytest",
+        eval_type="pass_and_fail",
+    )  # fmt: skip
+    instance = Instance(
+        instance_id=name, repo="a/a", base_commit="0", problem_statement="p", version="1", image="i"
+    )
+    return Item(instance=instance, reference=reference)
+
+
+class PlayedSandbox:
+    audit = "ok"
+
+    def __init__(self, all_of_them: "PlayedSandboxes") -> None:
+        self._all = all_of_them
+
+    async def close(self) -> None:
+        await anyio.sleep(0)
+        self._all.open_now.discard(self)
+
+
+class PlayedSandboxes:
+    """Counts what is open."""
+
+    kind = "played"
+
+    def __init__(self) -> None:
+        self.open_now: set[PlayedSandbox] = set()
+        self.most = 0
+        self.fails: Exception | None = None
+
+    def fingerprint(self, item: Item) -> str:
+        return "print"
+
+    async def open(self, item: Item, *, purpose: str) -> PlayedSandbox:
+        if self.fails is not None:
+            raise self.fails
+        made = PlayedSandbox(self)
+        self.open_now.add(made)
+        self.most = max(self.most, len(self.open_now))
+        return made
+
+
+class Answering:
+    """A back end with one answer, or one error."""
+
+    name = "played"
+
+    def __init__(self, answer: Reply | Exception) -> None:
+        self._answer = answer
+
+    async def warm_up(self) -> None: ...
+
+    async def attempt(self, *_: Any, **__: Any) -> Reply:
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+    async def aclose(self) -> None: ...
+
+
+class Playing:
+    """A system that does what it is given."""
+
+    def __init__(self, act: Callable[[Trial], Awaitable[None]]) -> None:
+        self.run = act
+
+
+class Silent:
+    def trial(self, row: dict, state: str, note: str = "") -> None: ...
+
+    def step(self, row: dict, steps: int, usd: float) -> None: ...
+
+
+ANSWER = Reply(content="", usage=Usage(prompt_tokens=1000, completion_tokens=0))
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = Store(tmp_path / "run.db")
+    yield made
+    made.close()
+
+
+def make(
+    store: Store,
+    act: Callable[[Trial], Awaitable[None]],
+    *,
+    answer: Reply | Exception = ANSWER,
+    instances: Sequence[str] = ("a__a-1",),
+    workers: int = 1,
+    run_cost: float = 0,
+    wanted: int = 1,
+) -> tuple[Run, PlayedSandboxes]:
+    sandboxes, folder = PlayedSandboxes(), store.path.parent
+    client = ModelClient(
+        Answering(answer), "m", price=PRICE, ledger=store, limiter=anyio.CapacityLimiter(9),
+        max_output_tokens=1000,
+    )  # fmt: skip
+    run = Run(
+        store=store,
+        items=[item(name) for name in instances],
+        contestants=[Contestant(name="s", system=Playing(act), agents=1, wanted=wanted)],
+        client=client,
+        sandboxes=sandboxes,
+        grader=Grader(sandboxes, folder, None, GradingConfig()),
+        limits=Limits(steps=0, cost_usd=0, tokens=0, wall_clock_s=0, command_s=1),
+        budget=Budget(run_cost, limit_name="run_cost"),
+        workers=workers,
+        watcher=Silent(),
+    )
+    return run, sandboxes
+
+
+async def finish(trial: Trial) -> None:
+    """The shortest system: an empty patch, which is graded without a sandbox."""
+    await trial.sandbox()
+    await trial.submit("agent-1", "", reason="finished")
+
+
+async def ask(trial: Trial) -> None:
+    await trial.model("agent-1").complete([{"role": "user", "content": "?"}], [])
+
+
+@pytest.mark.parametrize(
+    ("problem", "state", "reason"),
+    [
+        (LimitReached("steps", "used up"), "done", "steps"),
+        (ContextOverflow("long"), "done", "context"),
+        (ModelUnavailable("away"), "error", "model: away"),
+        (SandboxUnavailable("gone"), "error", "sandbox: gone"),
+        (DelmError("odd"), "error", "DelmError: odd"),
+        (RuntimeError("a bug"), "error", "RuntimeError: a bug"),
+    ],
+)
+async def test_what_ends_a_trial_is_its_state_and_never_ends_the_run(store, problem, state, reason):
+    async def act(trial: Trial) -> None:
+        await finish(trial)
+        if trial.instance.instance_id == "a__a-1":
+            raise problem
+
+    run, sandboxes = make(store, act, instances=["a__a-1", "b__b-2"])
+    await run.plan(1)
+    await run.work()
+    first, second = store.trials()
+    assert (first["state"], first["reason"]) == (state, reason)
+    assert ("Traceback" in first["detail"]) == isinstance(problem, (RuntimeError,)) or (
+        type(problem) is DelmError
+    )
+    assert (second["state"], second["reason"]) == ("done", "finished")
+    assert sandboxes.open_now == set()
+    outcomes = [row["outcome"] for row in store.submissions()]
+    assert outcomes == ["unresolved" if state == "done" else None, "unresolved"]
+
+
+async def test_a_system_that_submits_less_than_it_was_to_has_failed(store):
+    run, _ = make(store, finish, wanted=2)
+    await run.plan(1)
+    await run.work()
+    (trial,) = store.trials()
+    assert (trial["state"], trial["reason"]) == (
+        "error",
+        "the system submitted less than it was to",
+    )
+
+
+async def test_a_second_submission_of_an_author_is_refused(store):
+    async def act(trial: Trial) -> None:
+        await finish(trial)
+        await trial.submit("agent-1", "other", reason="finished")
+
+    run, _ = make(store, act)
+    await run.plan(1)
+    await run.work()
+    assert store.trials()[0]["reason"] == "DelmError: agent-1 has submitted already"
+    assert [row["patch"] for row in store.submissions()] == [""]
+
+
+async def test_as_many_trials_as_workers_run_at_a_time_and_each_once(store):
+    async def act(trial: Trial) -> None:
+        await trial.sandbox()
+        await anyio.sleep(0.02)
+        await trial.submit("agent-1", "", reason="finished")
+
+    names = [f"a__a-{n}" for n in range(10)]
+    run, sandboxes = make(store, act, instances=names, workers=3)
+    await run.plan(2)
+    await run.work()
+    assert sandboxes.most == 3
+    assert {row["state"] for row in store.trials()} == {"done"}
+    assert len(store.submissions()) == 20
+
+
+async def test_cancelling_marks_what_is_under_way_and_closes_its_sandboxes(store):
+    async def act(trial: Trial) -> None:
+        await trial.sandbox()
+        await anyio.sleep(60)
+
+    run, sandboxes = make(store, act, instances=["a__a-1", "b__b-2"])
+    await run.plan(1)
+    with anyio.move_on_after(0.1):
+        await run.work()
+    assert [row["state"] for row in store.trials()] == ["cancelled", "waiting"]
+    assert sandboxes.open_now == set()
+
+
+async def test_the_runs_money_stops_new_trials_and_counts_what_was_spent_before(store):
+    async def act(trial: Trial) -> None:
+        await ask(trial)
+        await finish(trial)
+
+    names = [f"a__a-{n}" for n in range(5)]
+    # a call costs 0.001 and can cost a little over 0.002
+    run, _ = make(store, act, instances=names, run_cost=0.0045)
+    await run.plan(1)
+    await run.work()
+    assert [row["state"] for row in store.trials()] == ["done", "done", "done", "cancelled",
+                                                        "waiting"]  # fmt: skip
+    assert run.stopped.startswith("run_cost")
+    assert store.spent() == pytest.approx(0.003)
+    again, _ = make(store, act, instances=names, run_cost=0.0045)
+    await again.plan(1)
+    await again.work()
+    assert store.spent() == pytest.approx(0.003)  # no more than before
+    assert [row["state"] for row in store.trials()].count("done") == 3
+
+
+async def test_a_model_that_refuses_the_first_call_ends_the_run(store):
+    async def act(trial: Trial) -> None:
+        await trial.sandbox()
+        await ask(trial)
+
+    run, sandboxes = make(
+        store, act, answer=ModelRefused("no such key"), instances=["a__a-1", "b__b-2"], workers=2
+    )
+    await run.plan(1)
+    with pytest.raises(UserError, match="the model refuses every call: no such key"):
+        await run.work()
+    assert not {row["state"] for row in store.trials()} & {"done", "error", "running"}
+    assert sandboxes.open_now == set()
+
+
+async def test_a_model_that_has_answered_and_refuses_one_call_fails_one_trial(store):
+    async def act(trial: Trial) -> None:
+        if trial.instance.instance_id == "b__b-2":
+            raise ModelRefused("bad request")
+        await ask(trial)
+        await finish(trial)
+
+    run, _ = make(store, act, instances=["a__a-1", "b__b-2", "c__c-3"])
+    await run.plan(1)
+    await run.work()
+    assert [(row["state"], row["reason"]) for row in store.trials()] == [
+        ("done", "finished"), ("error", "model: bad request"), ("done", "finished"),
+    ]  # fmt: skip
+
+
+async def test_a_sandbox_that_leaks_is_recorded_with_what_leaked(store):
+    run, sandboxes = make(store, finish)
+    sandboxes.fails = SandboxUnavailable("the sandbox leaks: history: tag v2")
+    await run.plan(1)
+    await run.work()
+    (trial,) = store.trials()
+    assert trial["state"] == "error"
+    assert "history: tag v2" in trial["audit"]
+    assert (trial["sandbox"], trial["image"]) == ("played", "print")
+
+
+async def test_a_run_is_not_gone_on_with_on_a_dataset_that_has_lost_an_instance(store):
+    run, _ = make(store, finish, instances=["a__a-1", "b__b-2"])
+    await run.plan(1)
+    again, _ = make(store, finish, instances=["a__a-1"])
+    with pytest.raises(UserError, match="holds b__b-2, which the dataset does not have"):
+        await again.plan(1)
+    await run.plan(1)  # the dataset as it was

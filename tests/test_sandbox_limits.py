@@ -1,0 +1,97 @@
+"""What a sandbox may take of the machine: memory, processes, processors, files, output."""
+
+import resource
+from pathlib import Path
+
+import anyio
+import pytest
+from sandboxes import LIMITS, Bubblewrap, namespace_of, processes_of
+
+from harness.config import SandboxLimits
+
+SOON_S = 8  # what happens at once, on a busy machine
+
+
+async def test_a_fork_bomb_is_bounded_and_killed(kind, sandbox):
+    namespace = await namespace_of(sandbox)
+    most = 0
+
+    async def count():
+        nonlocal most
+        while True:
+            most = max(most, len(processes_of(namespace)))
+            await anyio.sleep(0.2)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(count)
+        result = await sandbox.exec("bomb() { bomb | bomb & }; bomb; sleep 60", timeout_s=2)
+        tasks.cancel_scope.cancel()
+    assert result.seconds < 2 + 2 * SOON_S
+    assert 10 < most <= LIMITS.processes + 2
+    again = await sandbox.exec("trap '' TERM; while :; do (setsid sleep 9 &); done", timeout_s=1)
+    assert again.timed_out
+    assert again.seconds < 1 + 2 * SOON_S
+
+
+HOG = "python3 -c 'x = bytearray(1 << 30); x[:] = bytes(1 << 30); print(len(x))'"
+
+
+@pytest.mark.parametrize(
+    "hog",
+    [
+        HOG,
+        f"for i in 1 2 3 4 5 6 7 8; do {HOG} & done; wait; false",
+        "head -c 1G /dev/zero | tail -c 1G",
+        "cat /dev/zero | tr -d '\\n' | sort > /dev/null",
+        "for i in 1 2 3 4 5 6; do head -c 60M /dev/zero > /dev/shm/$i || exit; done; exit 1",
+    ],
+)
+async def test_a_memory_hog_is_killed_alone(sandbox, hog):
+    result = await sandbox.exec(f"{hog}", timeout_s=60)
+    assert result.exit_status != 0
+    assert not result.timed_out
+    assert (await sandbox.exec("python3 -c 'print(1)'")).output == "1\n"
+    assert await sandbox.diff() == ""
+
+
+async def test_ten_gigabytes_of_output_cost_neither_memory_nor_time(sandbox):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    result = await sandbox.exec("head -c 10G /dev/zero", timeout_s=60)
+    assert result.flooded
+    assert result.seconds < 20
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+
+
+async def test_a_huge_file_is_cut(sandbox):
+    result = await sandbox.exec("head -c 1G /dev/zero > /tmp/huge; echo $?; stat -c %s /tmp/huge")
+    status, size = result.output.split()[-2:]
+    assert status != "0"
+    assert int(size) <= LIMITS.file_mb << 20
+
+
+async def test_loops_that_look_immortal_are_killed(sandbox):
+    hop = "hop() { (trap '' TERM INT HUP; hop &) ; }; hop; sleep 30"
+    for loop in (
+        "trap '' TERM INT HUP QUIT USR1 USR2 ALRM; while :; do :; done",
+        hop,
+        "python3 -c 'import os, signal\nfor n in range(1, 65):\n"
+        "    try: signal.signal(n, signal.SIG_IGN)\n    except (OSError, ValueError): pass\n"
+        "while True:\n    if os.fork(): os._exit(0)\n    os.setsid()' & while :; do sleep 9; done",
+    ):
+        result = await sandbox.exec(loop, timeout_s=1)
+        assert result.timed_out
+        assert result.seconds < 1 + SOON_S
+
+
+async def test_processors_are_limited(kind):
+    if isinstance(kind, Bubblewrap) and not Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").exists():
+        pytest.skip("no control group bounds the processors of a bubblewrap sandbox here")
+    limits = SandboxLimits(memory_mb=256, processes=128, file_mb=64, cpus=0.25)
+    opened = await kind.open(limits=limits)
+    try:
+        spin = "(while :; do :; done) & sleep 2; kill $!; times | tail -1"
+        result = await opened.exec(spin, timeout_s=30)
+    finally:
+        await opened.close()
+    minutes, seconds = result.output.split()[0].rstrip("s").split("m")
+    assert float(minutes) * 60 + float(seconds) < 1.2, result.output

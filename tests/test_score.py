@@ -1,0 +1,230 @@
+"""Scores: pass@k beside a count of every choice, and tables worked out by hand."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.score import COLUMNS, instance_scores, pass_at_k, table
+
+
+def by_counting(n: int, c: int, k: int) -> float:
+    """The share of all choices of `k` out of `n` submissions that hold one of the `c` good ones."""
+    choices = list(itertools.combinations([True] * c + [False] * (n - c), k))
+    return sum(any(choice) for choice in choices) / len(choices)
+
+
+@given(st.data())
+def test_pass_at_k_is_the_share_of_choices_that_hold_a_solution(data):
+    n = data.draw(st.integers(1, 9))
+    c = data.draw(st.integers(0, n))
+    k = data.draw(st.integers(1, n))
+    assert pass_at_k(n, c, k) == pytest.approx(by_counting(n, c, k))
+
+
+@given(st.integers(0, 20), st.integers(0, 20), st.integers(1, 20))
+def test_pass_at_k_is_undefined_for_fewer_submissions_and_a_share_otherwise(n, c, k):
+    value = pass_at_k(n, min(c, n), k)
+    assert (value is None) == (n < k)
+    assert value is None or 0 <= value <= 1
+
+
+def test_pass_at_one_is_the_mean_and_large_numbers_do_not_overflow():
+    assert pass_at_k(8, 3, 1) == pytest.approx(3 / 8)
+    assert pass_at_k(10_000, 1, 4) == pytest.approx(4 / 10_000)
+
+
+class Rows:
+    """Rows as the store gives them, made one trial at a time."""
+
+    def __init__(self) -> None:
+        self.trials: list[dict[str, Any]] = []
+        self.calls: list[dict[str, Any]] = []
+        self.submissions: list[dict[str, Any]] = []
+
+    def add(
+        self,
+        instance: str = "a__a-1",
+        outcomes: Sequence[str | None] = ("resolved",),
+        *,
+        system: str = "single",
+        number: int = 0,
+        attempt: int = 0,
+        state: str = "done",
+        costs: Sequence[float | None] = (0.25,),
+        call_outcome: str = "ok",
+        wanted: int = 1,
+        agents: int = 1,
+        seconds: float | None = 10.0,
+    ) -> "Rows":
+        key = len(self.trials)
+        common = {"trial_id": key, "system": system, "instance_id": instance, "attempt": attempt}
+        self.trials.append(
+            common
+            | {"number": number, "agents": agents, "wanted": wanted, "state": state,
+               "seconds": seconds}
+        )  # fmt: skip
+        self.calls += [common | {"cost_usd": cost, "outcome": call_outcome} for cost in costs]
+        self.submissions += [common | {"outcome": outcome} for outcome in outcomes]
+        return self
+
+    def table(self) -> list[dict[str, Any]]:
+        return [dict(row) for row in table(self.trials, self.calls, self.submissions)]
+
+    def row(self) -> dict[str, Any]:
+        (row,) = self.table()
+        return row
+
+
+def test_no_trials_make_no_rows():
+    assert Rows().table() == []
+
+
+def test_a_row_has_the_columns_that_the_csv_has():
+    assert tuple(Rows().add().row()) == COLUMNS
+
+
+def test_one_trial_on_each_of_two_instances():
+    row = Rows().add("a__a-1").add("b__b-2", ["unresolved"], costs=[0.5, 0.25]).row()
+    assert row == {
+        "system": "single", "agents": 1, "instances": 2, "trials": 2, "submissions": 2,
+        "resolved": 1, "avg_at_1": 0.5, "pass_at_2": None, "pass_at_4": None, "selected_at_1": 0.5,
+        "cost_per_task_usd": 0.5, "cost_per_submission_usd": 0.5, "cost_usd": 1.0,
+        "steps_per_task": 1.5, "seconds_per_task": 10.0, "infra_errors": 0, "unfinished": 0,
+    }  # fmt: skip
+
+
+def test_four_trials_of_an_instance_by_hand():
+    rows = Rows()
+    for number, outcome in enumerate(("resolved", "unresolved", "unresolved", "unresolved")):
+        rows.add("a__a-1", [outcome], number=number)
+    for number in range(4):
+        rows.add("b__b-2", ["resolved"], number=number)
+    row = rows.row()
+    assert row["avg_at_1"] == pytest.approx((1 / 4 + 1) / 2)
+    assert row["pass_at_2"] == pytest.approx((3 / 6 + 1) / 2)  # 3 of the 6 pairs hold the solution
+    assert row["pass_at_4"] == 1
+    assert (row["instances"], row["trials"], row["submissions"], row["resolved"]) == (2, 8, 8, 5)
+
+
+def test_an_infrastructure_error_counts_as_not_resolved_and_stands_beside_the_score():
+    rows = Rows().add("a__a-1").add("b__b-2", [], state="error", costs=[0.75], seconds=2)
+    row = rows.row()
+    assert (row["avg_at_1"], row["selected_at_1"]) == (0.5, 0.5)
+    assert (row["instances"], row["submissions"], row["infra_errors"]) == (2, 1, 1)
+    assert row["cost_per_task_usd"] == 0.5  # it was started, and cost money
+    assert row["cost_per_submission_usd"] == 1.0
+
+
+def test_an_infrastructure_error_counts_against_pass_at_k_too():
+    rows = Rows()
+    for number in range(3):
+        rows.add(number=number, outcomes=["unresolved"])
+    row = rows.add(number=3, outcomes=[], state="error").row()
+    assert (row["pass_at_4"], row["avg_at_1"], row["infra_errors"]) == (0, 0, 1)
+    assert rows.add("c__c-3", [], state="waiting", costs=[]).row()["pass_at_4"] is None
+
+
+@pytest.mark.parametrize(
+    ("state", "cost_per_task"), [("waiting", 0.25), ("running", 0.125), ("cancelled", 0.125)]
+)
+def test_a_trial_that_never_came_to_its_end_stays_in_the_denominator(state, cost_per_task):
+    rows = Rows().add("a__a-1")
+    rows.add("b__b-2", ["resolved"] if state == "cancelled" else [], state=state, costs=[],
+             seconds=None)  # fmt: skip
+    row = rows.row()
+    assert (row["avg_at_1"], row["unfinished"], row["infra_errors"]) == (0.5, 1, 0)
+    assert (row["submissions"], row["resolved"]) == (1, 1)  # what was salvaged of it is not one
+    assert row["cost_per_task_usd"] == cost_per_task  # of those that were started
+
+
+def test_of_several_attempts_the_last_one_counts_and_all_of_them_cost():
+    rows = Rows()
+    rows.add(state="error", outcomes=["resolved"], costs=[1.0])
+    rows.add(state="cancelled", outcomes=["resolved"], costs=[2.0], attempt=1)
+    rows.add(outcomes=["unresolved"], costs=[4.0], attempt=2)
+    row = rows.row()
+    assert (row["resolved"], row["submissions"], row["trials"]) == (0, 1, 1)
+    assert (row["infra_errors"], row["unfinished"]) == (0, 0)
+    assert row["cost_per_task_usd"] == 7.0
+    assert row["steps_per_task"] == 3
+
+
+def test_the_last_attempt_is_found_in_any_order_of_rows():
+    rows = Rows().add(attempt=1, outcomes=["resolved"]).add(attempt=0, state="error", outcomes=[])
+    assert (rows.row()["avg_at_1"], rows.row()["infra_errors"]) == (1, 0)
+
+
+def test_an_unknown_cost_makes_every_cost_unknown_and_never_zero():
+    row = Rows().add(costs=[0.25, None]).add("b__b-2", costs=[0.5]).row()
+    assert row["cost_usd"] is None
+    assert row["cost_per_task_usd"] is None
+    assert row["cost_per_submission_usd"] is None
+    assert row["avg_at_1"] == 1  # the score is known all the same
+
+
+def test_a_cost_of_zero_is_known():
+    row = Rows().add(costs=[0.0]).row()
+    assert (row["cost_usd"], row["cost_per_task_usd"]) == (0, 0)
+
+
+def test_no_submissions_cost_an_undefined_amount_each():
+    row = Rows().add(state="error", outcomes=[], costs=[0.25]).row()
+    assert row["cost_per_submission_usd"] is None
+    assert row["cost_per_task_usd"] == 0.25
+
+
+def test_a_submission_whose_grading_failed_is_not_resolved():
+    row = Rows().add(outcomes=["error"], state="error").row()
+    assert (row["resolved"], row["avg_at_1"], row["infra_errors"]) == (0, 0, 1)
+
+
+def test_a_trial_of_several_submissions_is_divided_by_what_was_wanted():
+    rows = Rows().add(outcomes=["resolved", "unresolved", "unresolved"], wanted=4, agents=4)
+    row = rows.row()
+    assert row["avg_at_1"] == 0.25
+    assert row["pass_at_2"] == pytest.approx(by_counting(4, 1, 2))
+    assert row["pass_at_4"] == 1
+    assert row["selected_at_1"] is None  # which of them would be shipped is not known here
+    assert row["cost_per_task_usd"] == 0.25
+    assert row["cost_per_submission_usd"] == pytest.approx(0.25 / 3)
+
+
+def test_systems_have_rows_of_their_own_in_the_order_of_the_trials():
+    rows = Rows().add(system="b").add(system="a", outcomes=["unresolved"], costs=[None])
+    first, second = rows.table()
+    assert (first["system"], first["avg_at_1"], first["cost_usd"]) == ("b", 1, 0.25)
+    assert (second["system"], second["avg_at_1"], second["cost_usd"]) == ("a", 0, None)
+
+
+def test_an_instance_score_holds_what_its_trials_did():
+    rows = Rows().add(number=0).add(number=1, outcomes=["unresolved"], costs=[0.5, 0.5])
+    (score,) = instance_scores(rows.trials, rows.calls, rows.submissions)
+    assert (score.wanted, score.submissions, score.resolved) == (2, 2, 1)
+    assert (score.trials, score.steps, score.cost_usd, score.seconds) == (2, 3, 1.25, 20.0)
+
+
+OUTCOME = st.sampled_from(["resolved", "unresolved"])
+STATE = st.sampled_from(["done", "error", "cancelled", "waiting"])
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), STATE, OUTCOME), min_size=1, max_size=12))
+def test_the_score_is_the_mean_over_instances_of_resolved_by_asked_for(trials):
+    rows, numbers = Rows(), dict.fromkeys("abcd", 0)
+    for name, state, outcome in trials:
+        rows.add(name, [outcome], number=numbers[name], state=state)
+        numbers[name] += 1
+    shares = [
+        sum(s == "done" and o == "resolved" for i, s, o in trials if i == name)
+        / sum(i == name for i, _, _ in trials)
+        for name in "abcd"
+        if numbers[name]
+    ]
+    row = rows.row()
+    assert row["avg_at_1"] == pytest.approx(sum(shares) / len(shares))
+    assert row["trials"] == len(trials)
+    done = sum(state == "done" for _, state, _ in trials)
+    assert done + row["infra_errors"] + row["unfinished"] == len(trials)

@@ -1,0 +1,342 @@
+"""The run's store: states of trials, the ledger, and what survives what."""
+
+import asyncio
+import hashlib
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+
+import anyio
+import pytest
+
+from harness.errors import UserError
+from harness.store import Store
+from harness.types import Reply, ToolCall, Usage, Verdict
+
+
+def trial(number: int = 0, instance: str = "a__a-1", system: str = "single") -> dict:
+    return {"system": system, "instance_id": instance, "number": number, "agents": 1, "wanted": 1}
+
+
+def instance(name: str = "a__a-1") -> dict:
+    return {"instance_id": name, "repo": "a/a", "difficulty": ""}
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = Store(tmp_path / "run.db")
+    yield made
+    made.close()
+
+
+async def planned(store: Store, count: int = 1) -> None:
+    await store.plan([instance()], [trial(number) for number in range(count)])
+
+
+def states(store: Store) -> list[tuple[int, int, str]]:
+    return [(row["number"], row["attempt"], row["state"]) for row in store.trials()]
+
+
+async def test_trials_are_claimed_in_the_order_of_the_instances_each_once(store):
+    names = ["b__b-2", "a__a-1"]
+    await store.plan(
+        [instance(name) for name in names],
+        [trial(n, name, system) for name in names for n in (0, 1) for system in ("x", "y")],
+    )
+    claimed = []
+    while (row := await store.claim_trial()) is not None:
+        claimed.append((row["instance_id"], row["number"], row["system"]))
+    assert claimed == [(name, n, system) for name in names for n in (0, 1) for system in ("x", "y")]
+    assert {row["state"] for row in store.trials()} == {"running"}
+    assert all(row["started_at"] for row in store.trials())
+
+
+async def test_tasks_of_one_loop_never_claim_the_same_trial(store):
+    await planned(store, 50)
+    rows = await asyncio.gather(*(store.claim_trial() for _ in range(60)))
+    ids = [row["trial_id"] for row in rows if row is not None]
+    assert sorted(ids) == sorted(set(ids))
+    assert len(ids) == 50
+
+
+CLAIM = """
+import anyio, sys
+from pathlib import Path
+from harness.store import Store
+
+async def work():
+    store = Store(Path(sys.argv[1]))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    while (row := await store.claim_trial()) is not None:
+        print(row["trial_id"], flush=True)
+        await anyio.sleep(0.01)  # so that each gets its share
+        await store.finish_trial(row["trial_id"], "done", reason="finished", seconds=0)
+
+anyio.run(work)
+"""
+
+
+async def test_processes_never_claim_the_same_trial(store):
+    await planned(store, 200)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", CLAIM, str(store.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 3
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    said = [process.communicate(timeout=60)[0].split() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    claimed = [int(word) for words in said for word in words]
+    assert sorted(claimed) == list(range(1, 201))
+    assert sum(bool(words) for words in said) > 1  # they did run at the same time
+
+
+@pytest.mark.parametrize(
+    ("state", "again"), [("done", False), ("error", True), ("cancelled", True)]
+)
+async def test_only_what_failed_or_was_cut_short_gets_another_attempt(store, state, again):
+    await planned(store)
+    row = await store.claim_trial()
+    await store.finish_trial(row["trial_id"], state, reason="because", seconds=1.5, detail="trace")
+    await planned(store)
+    await planned(store)  # planning twice is planning once
+    first, *rest = store.trials()
+    assert (first["state"], first["reason"], first["detail"]) == (state, "because", "trace")
+    assert (first["seconds"], bool(first["finished_at"])) == (1.5, True)
+    assert [(row["attempt"], row["state"]) for row in rest] == ([(1, "waiting")] if again else [])
+    next_row = await store.claim_trial()
+    assert (next_row is not None) == again
+    assert not again or next_row["attempt"] == 1
+
+
+async def test_what_a_dead_process_left_running_is_cancelled_and_planned_again(store):
+    await planned(store, 2)
+    await store.claim_trial()
+    await planned(store, 2)
+    assert states(store) == [(0, 0, "cancelled"), (0, 1, "waiting"), (1, 0, "waiting")]
+    assert store.trials()[0]["reason"] == "the process ended"
+
+
+async def test_a_trial_that_has_ended_stays_as_it_ended(store):
+    await planned(store)
+    row = await store.claim_trial()
+    await store.finish_trial(row["trial_id"], "done", reason="finished", seconds=1)
+    await store.finish_trial(row["trial_id"], "error", reason="too late", seconds=2)
+    assert (store.trials()[0]["state"], store.trials()[0]["reason"]) == ("done", "finished")
+
+
+async def test_a_trial_cannot_have_two_live_attempts(store):
+    await planned(store)
+    with pytest.raises(sqlite3.IntegrityError), store._db:
+        store._db.execute(
+            "INSERT INTO trial (system, instance_id, number, attempt, agents, wanted) "
+            "VALUES ('single', 'a__a-1', 0, 1, 1, 1)"
+        )
+
+
+async def test_more_trials_can_be_planned_later(store):
+    await planned(store, 1)
+    row = await store.claim_trial()
+    await store.finish_trial(row["trial_id"], "done", reason="finished", seconds=1)
+    await planned(store, 3)
+    assert states(store) == [(0, 0, "done"), (1, 0, "waiting"), (2, 0, "waiting")]
+
+
+async def begun(store: Store, position: int = 0, reserved: float | None = 0.5) -> int:
+    if not store.trials():
+        await planned(store)
+        await store.claim_trial()
+    return await store.begin_call(
+        trial_id=1, conversation="agent-1", position=position, model="m", prompt_sha256="p",
+        reserved_usd=reserved,
+    )  # fmt: skip
+
+
+async def ended(store: Store, call: int, outcome: str = "ok", **more: object) -> None:
+    values = {
+        "reply": None, "usage": Usage(), "cost_usd": None, "latency_s": 0.0, "attempts": 1,
+        "error": "",
+    }  # fmt: skip
+    await store.end_call(call, outcome=outcome, **(values | more))
+
+
+async def test_a_call_is_a_row_before_it_is_sent_and_complete_after(store):
+    call = await begun(store)
+    (row,) = store.calls()
+    assert (row["outcome"], row["cost_usd"], row["reserved_usd"]) == ("started", None, 0.5)
+    usage = Usage(prompt_tokens=10, cached_tokens=4, cache_write_tokens=1, completion_tokens=5,
+                  reasoning_tokens=2)  # fmt: skip
+    reply = Reply(
+        content="so", tool_calls=(ToolCall(id="c", name="bash", arguments="{"),),
+        finish_reason="tool_calls",
+    )  # fmt: skip
+    await ended(store, call, reply=reply, usage=usage, cost_usd=0.25, attempts=3, latency_s=1.5)
+    (row,) = store.calls()
+    assert json.loads(row["reply"]) == {
+        "content": "so",
+        "tool_calls": [{"id": "c", "name": "bash", "arguments": "{"}],
+        "finish_reason": "tool_calls",
+    }
+    assert [row[key] for key in ("prompt_tokens", "cached_tokens", "cache_write_tokens",
+            "completion_tokens", "reasoning_tokens")] == [10, 4, 1, 5, 2]  # fmt: skip
+    assert (row["outcome"], row["cost_usd"], row["attempts"]) == ("ok", 0.25, 3)
+    assert (row["system"], row["instance_id"], row["trial"]) == ("single", "a__a-1", 0)
+
+
+async def test_a_call_is_closed_once(store):
+    call = await begun(store)
+    await ended(store, call, cost_usd=0.25)
+    await ended(store, call, "failed", cost_usd=99.0, error="again")
+    (row,) = store.calls()
+    assert (row["outcome"], row["cost_usd"], row["error"]) == ("ok", 0.25, "")
+
+
+async def test_a_place_in_a_conversation_is_taken_once(store):
+    await begun(store, 0)
+    with pytest.raises(sqlite3.IntegrityError):
+        await begun(store, 0)
+    await begun(store, 1)  # the failed transaction left nothing open
+    assert [row["position"] for row in store.calls()] == [0, 1]
+
+
+async def test_what_was_spent_counts_the_worst_case_where_nobody_can_tell(store):
+    assert store.spent() == 0
+    await ended(store, await begun(store, 0), cost_usd=0.125)
+    await ended(store, await begun(store, 1), "failed", cost_usd=0.0)
+    await ended(store, await begun(store, 2), "cancelled", cost_usd=None)
+    await begun(store, 3)  # the process died with it
+    assert store.spent() == 0.125 + 0 + 0.5 + 0.5
+    await ended(store, await begun(store, 4, reserved=None), cost_usd=None)  # a model of no price
+    assert store.spent() == 1.125
+
+
+async def test_a_trajectory_keeps_its_messages_in_order_whatever_they_hold(store):
+    await planned(store)
+    hostile = [
+        {"role": "user", "content": "nul \0, escape \x1b[31m, half \ud800, line \u2028"},
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "x"}]},
+    ]
+    await store.say(1, "one", hostile[:1])
+    await store.say(1, "two", [{"role": "user", "content": "other"}])
+    await store.say(1, "one", hostile[1:])
+    assert store.messages(1) == {"one": hostile, "two": [{"role": "user", "content": "other"}]}
+
+
+async def test_text_that_no_file_can_hold_is_stored_with_a_replacement(store):
+    call = await begun(store)
+    await ended(store, call, "failed", error="half \ud800 of a pair")
+    assert store.calls()[0]["error"] == "half ? of a pair"
+
+
+async def test_an_author_submits_once_and_a_submission_is_graded_once(store):
+    await planned(store)
+    first = await store.submit(1, "agent-1", "diff\n", reason="finished", salvaged=False)
+    with pytest.raises(sqlite3.IntegrityError):
+        await store.submit(1, "agent-1", "other\n", reason="finished", salvaged=False)
+    await store.submit(1, "agent-2", "", reason="steps", salvaged=True)
+    verdict = Verdict(outcome="resolved", reason="", report={"a": 1}, seconds=2.0)
+    await store.grade(first, verdict)
+    with pytest.raises(sqlite3.IntegrityError):
+        await store.grade(first, verdict)
+    one, two = store.submissions()
+    assert (one["patch"], one["outcome"], one["grade_cached"]) == ("diff\n", "resolved", 0)
+    assert one["patch_sha256"] == hashlib.sha256(b"diff\n").hexdigest()
+    assert (two["author"], two["salvaged"], two["outcome"]) == ("agent-2", 1, None)
+
+
+async def test_the_description_keeps_json_and_the_last_word(store):
+    await store.describe(config={"a": [1, None]}, model="m")
+    await store.describe(model="n")
+    assert store.description() == {"config": {"a": [1, None]}, "model": "n"}
+
+
+async def test_a_failed_transaction_leaves_nothing_of_itself(store):
+    bad = [trial(), {**trial(1), "wanted": None}]
+    with pytest.raises(sqlite3.IntegrityError):
+        await store.plan([instance()], bad)
+    assert store.trials() == []
+    await planned(store)
+    assert len(store.trials()) == 1
+
+
+WRITE = """
+import anyio, sys
+from pathlib import Path
+from harness.store import Store
+
+async def work():
+    store = Store(Path(sys.argv[1]))
+    n = 0
+    while True:
+        await store.say(1, "c", [{"n": n}])
+        print(n, flush=True)
+        n += 1
+
+anyio.run(work)
+"""
+
+
+async def test_a_killed_process_loses_nothing_that_it_wrote(store, tmp_path):
+    await planned(store)
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITE, str(store.path)], stdout=subprocess.PIPE, text=True
+    )
+    said = [process.stdout.readline() for _ in range(200)]
+    process.send_signal(signal.SIGKILL)
+    said += process.communicate(timeout=30)[0].splitlines()
+    kept = [message["n"] for message in store.messages(1)["c"]]
+    assert kept == list(range(len(kept)))
+    assert len(kept) >= int(said[-1]) + 1 >= 200
+
+
+async def test_a_store_reads_while_another_process_writes(store):
+    await planned(store)
+    await store.say(1, "c", [{"n": 0}])
+    other = sqlite3.connect(store.path)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("INSERT INTO message (trial_id, conversation, content) VALUES (1, 'c', '{}')")
+    try:
+        assert store.messages(1) == {"c": [{"n": 0}]}
+    finally:
+        other.rollback()
+        other.close()
+
+
+def test_a_file_of_somebody_else_is_refused_and_left_alone(tmp_path):
+    path = tmp_path / "run.db"
+    path.write_text("this is no database, and long enough to be looked at as one\n" * 20)
+    before = path.read_bytes()
+    with pytest.raises(UserError, match="not a run's database"):
+        Store(path)
+    assert path.read_bytes() == before
+    path.unlink()
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE mine (a)")
+    other.close()
+    before = path.read_bytes()
+    with pytest.raises(UserError, match="another program"):
+        Store(path)
+    assert path.read_bytes() == before
+
+
+def test_a_store_is_opened_again_as_it_was_left(tmp_path):
+    async def fill() -> None:
+        store = Store(tmp_path / "run.db")
+        await planned(store)
+        store.close()
+
+    anyio.run(fill)
+    store = Store(tmp_path / "run.db")
+    assert states(store) == [(0, 0, "waiting")]
+    store.close()
+    assert not (tmp_path / "run.db-wal").exists()  # folded in: the file can be copied

@@ -55,8 +55,11 @@ class Ledger(Protocol):
 
 def prompt_hash(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> str:
     """The sha256 of a request, the same when the same commands print other times and addresses."""
-    steady = _steady([list(messages), list(tools)])
-    text = json.dumps(steady, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    both = (
+        "[" + ",".join(_steady_json(json.dumps(each)) for each in part) + "]"
+        for part in (messages, tools)
+    )
+    text = "[" + ",".join(both) + "]"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -94,7 +97,12 @@ def _steady_text(text: str) -> str:
     return _VOLATILE.sub(lambda match: f"<{match.lastgroup}>", text)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)
+def _steady_json(text: str) -> str:
+    """One message or tool; a memo, because every call of a conversation repeats all earlier ones."""
+    steady = _steady(json.loads(text))
+    return json.dumps(steady, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def _steady_digest(text: str) -> str:
-    """A memo, because every call of a conversation repeats all of its earlier messages."""
     return hashlib.sha256(_steady_text(text).encode("utf-8", "surrogatepass")).hexdigest()

@@ -99,7 +99,7 @@ def _steady_text(text: str) -> str:
 
 @lru_cache(maxsize=8192)
 def _steady_json(text: str) -> str:
-    """One message or tool; a memo, because every call of a conversation repeats all earlier ones."""
+    """One message or tool. A memo, because every call repeats what the earlier ones sent."""
     steady = _steady(json.loads(text))
     return json.dumps(steady, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 

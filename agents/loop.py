@@ -1,7 +1,8 @@
 """The one agent loop: ask, act, observe. Messages are only ever appended."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from agents.tools import BadCall, Finished, Toolbox
 from harness.protocols import Trial
@@ -14,29 +15,63 @@ NO_CALL = (
 )
 
 
-async def converse(
-    trial: Trial, conversation: str, opening: Sequence[Message], tools: Toolbox
-) -> str:
-    """Let one agent work until it finishes; return why it ended: finished or no_tool_calls.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a conversation ended."""
 
+    reason: str  # finished, no_tool_calls, turns, or long
+    summary: str  # what it finished with
+    messages: Sequence[Message]  # all of it
+
+
+async def nothing() -> str:
+    """No news."""
+    return ""
+
+
+async def converse(
+    trial: Trial,
+    conversation: str,
+    opening: Sequence[Message],
+    tools: Toolbox,
+    *,
+    news: Callable[[], Awaitable[str]] = nothing,
+    turns: int = 0,
+    long_tokens: int = 0,
+) -> Ending:
+    """Let one agent work until it finishes, falls silent, or has had `turns` answers (0: any).
+
+    What `news` returns after a turn stands at the end of its last observation. A conversation whose
+    prompt has more than `long_tokens` tokens (0: any) ends as `long`.
     Raises what the model and the sandbox raise: `LimitReached`, `ModelError`, `SandboxUnavailable`.
     """
     model = trial.model(conversation)
     messages = list(opening)
     await trial.say(conversation, *messages)
-    idle = 0
-    while idle < PATIENCE:
+    idle = taken = 0
+    while True:
         reply = await model.complete(messages, tools.schemas)
-        answer = [_assistant(reply, len(messages))]
-        await trial.say(conversation, answer[0])
+        answer = _assistant(reply, len(messages))
+        messages.append(answer)
+        await trial.say(conversation, answer)
         try:
-            acted, observations = await _act(reply, answer[0], tools)
-        except Finished:
-            return "finished"
-        idle = 0 if acted else idle + 1
+            acted, observations = await _act(reply, answer, tools)
+        except Finished as end:
+            return Ending(reason="finished", summary=end.summary, messages=messages)
+        observations[-1]["content"] += await news()
         await trial.say(conversation, *observations)
-        messages += answer + observations
-    return "no_tool_calls"
+        messages += observations
+        taken, idle = taken + 1, 0 if acted else idle + 1
+        if reason := _over(idle, taken, turns, reply.usage.prompt_tokens, long_tokens):
+            return Ending(reason=reason, summary="", messages=messages)
+
+
+def _over(idle: int, taken: int, turns: int, tokens: int, long_tokens: int) -> str:
+    if idle >= PATIENCE:
+        return "no_tool_calls"
+    if turns and taken >= turns:
+        return "turns"
+    return "long" if long_tokens and tokens > long_tokens else ""
 
 
 async def _act(reply: Reply, answer: Message, tools: Toolbox) -> tuple[bool, list[Message]]:

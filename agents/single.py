@@ -23,7 +23,7 @@ class Single:
         sandbox = await trial.sandbox()
         reason = "interrupted"
         try:
-            reason = await converse(
+            ending = await converse(
                 trial,
                 AUTHOR,
                 [
@@ -45,6 +45,7 @@ class Single:
                     tools.bash(sandbox, timeout_s=trial.limits.command_s), tools.finish()
                 ),
             )
+            reason = ending.reason
         except LimitReached as limit:
             reason = limit.limit
             raise

@@ -1,8 +1,9 @@
 """What an agent can do: each tool is a schema that the model sees and a function that acts."""
 
+import difflib
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import SandboxError
@@ -10,6 +11,7 @@ from harness.protocols import Sandbox
 from harness.types import ExecResult, ToolCall
 
 Arguments = Mapping[str, Any]
+VIEW_LINES, VIEW_WIDTH = 200, 400
 
 
 class Finished(Exception):
@@ -26,12 +28,14 @@ class BadCall(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """One tool. `parameters` maps each required string argument to what it means."""
+    """One tool. `parameters` maps each required text argument to what it means, `optional` each
+    that may be left out and is then empty."""
 
     name: str
     description: str
-    parameters: Mapping[str, str]
+    parameters: dict[str, str]
     act: Callable[[Arguments], Awaitable[str]]
+    optional: dict[str, str] = field(default_factory=dict)
 
     def schema(self) -> dict[str, Any]:
         """The tool in the OpenAI form."""
@@ -44,7 +48,7 @@ class Tool:
                     "type": "object",
                     "properties": {
                         name: {"type": "string", "description": meaning}
-                        for name, meaning in self.parameters.items()
+                        for name, meaning in (self.parameters | self.optional).items()
                     },
                     "required": list(self.parameters),
                     "additionalProperties": False,
@@ -86,8 +90,19 @@ def _arguments(tool: Tool, text: str) -> Arguments:
     for name in tool.parameters:
         if not isinstance(given.get(name), str):
             raise BadCall(f"{tool.name} needs the text argument {name!r}: {{{wanted}}}.")
+    known = tool.parameters | tool.optional
+    unknown = [name for name in given if name not in known]
+    if tool.optional and unknown:  # a misspelt one would be left out without a word
+        raise BadCall(f"{tool.name} has no argument {unknown[0]!r}. It takes {', '.join(known)}.")
     # JSON can spell half a surrogate pair, which is no text
-    return {name: given[name].encode(errors="replace").decode() for name in tool.parameters}
+    return {name: _text(given.get(name)).encode(errors="replace").decode() for name in known}
+
+
+def _text(value: Any) -> str:
+    """An argument as text: models send numbers where a number is meant."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def bash(sandbox: Sandbox, *, timeout_s: float) -> Tool:
@@ -106,6 +121,101 @@ def bash(sandbox: Sandbox, *, timeout_s: float) -> Tool:
         parameters={"command": "The command. It may have several lines."},
         act=act,
     )
+
+
+def view(sandbox: Sandbox) -> Tool:
+    """Show lines of a file with their numbers."""
+
+    async def act(arguments: Arguments) -> str:
+        first, last = _number(arguments, "first", 1), _number(arguments, "last", 0)
+        lines = (await _read(sandbox, arguments["path"])).splitlines()
+        last = min(last or first + VIEW_LINES - 1, len(lines), first + VIEW_LINES - 1)
+        if first > len(lines):
+            raise BadCall(f"{arguments['path']} has {len(lines)} lines only.")
+        shown = "\n".join(f"{n:6}  {lines[n - 1][:VIEW_WIDTH]}" for n in range(first, last + 1))
+        return f"<file>{arguments['path']}, {first} to {last} of {len(lines)} lines</file>\n{shown}"
+
+    return Tool(
+        name="view",
+        description=f"Show lines of a file with their numbers, at most {VIEW_LINES} at a time.",
+        parameters={"path": "The file."},
+        optional={"first": "The first line, 1 if left out.", "last": "The last line."},
+        act=act,
+    )
+
+
+def edit(sandbox: Sandbox) -> Tool:
+    """Replace a piece of a file that occurs in it once, or make a file."""
+
+    async def act(arguments: Arguments) -> str:
+        path, old, new = arguments["path"], arguments["old"], arguments["new"]
+        if not old:
+            return await _create(sandbox, path, new)
+        content = await _read(sandbox, path)
+        count = content.count(old)
+        if count != 1:
+            raise BadCall(_not_once(path, content, old, count))
+        await _write(sandbox, path, content.replace(old, new))
+        line = content[: content.index(old)].count("\n") + 1
+        return f"{path}: replaced at line {line}."
+
+    return Tool(
+        name="edit",
+        description="Replace a piece of a file that occurs in it exactly once; or make a new file.",
+        parameters={
+            "path": "The file.",
+            "old": "The text to replace, verbatim with its indentation. Empty: make a new file.",
+            "new": "What stands there instead.",
+        },
+        act=act,
+    )
+
+
+async def _create(sandbox: Sandbox, path: str, content: str) -> str:
+    try:
+        await sandbox.read(path, max_bytes=1)
+    except SandboxError as error:
+        if "no such file" in str(error):
+            await _write(sandbox, path, content)
+            return f"{path}: made, {len(content.splitlines())} lines."
+    raise BadCall(f"{path} exists. Give in `old` the text that is to be replaced.")
+
+
+def _not_once(path: str, content: str, old: str, count: int) -> str:
+    if count:
+        return (
+            f"That text occurs {count} times in {path}, nothing was changed. Give more lines "
+            "around it, so that it is the only one."
+        )
+    lines, first = content.splitlines(), old.strip().splitlines()[:1]
+    near = difflib.get_close_matches(first[0], lines, n=1, cutoff=0.6) if first else []
+    hint = f" The nearest line is {lines.index(near[0]) + 1}: {near[0]!r}" if near else ""
+    return f"That text does not occur in {path}, nothing was changed.{hint}"
+
+
+async def _read(sandbox: Sandbox, path: str) -> str:
+    try:
+        return (await sandbox.read(path)).decode()
+    except SandboxError as error:
+        raise BadCall(f"{error}.") from None
+    except UnicodeDecodeError:
+        raise BadCall(f"{path} is not UTF-8 text; use bash.") from None
+
+
+async def _write(sandbox: Sandbox, path: str, content: str) -> None:
+    try:
+        await sandbox.write(path, content.encode())
+    except SandboxError as error:
+        raise BadCall(f"{error}.") from None
+
+
+def _number(arguments: Arguments, name: str, default: int) -> int:
+    text = str(arguments[name]).strip()
+    if not text:
+        return default
+    if not text.isdecimal() or int(text) < 1:
+        raise BadCall(f"{name} must be a line number from 1, not {text!r}.")
+    return int(text)
 
 
 def finish() -> Tool:

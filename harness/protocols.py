@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
+from harness.board import SharedContext, TaskQueue
 from harness.types import ExecResult, Instance, Item, Limits, Message, Reply
 
 
@@ -100,8 +101,31 @@ class Trial(Protocol):
         """Put messages into the trajectory of `conversation`, in order."""
         ...
 
-    async def submit(self, author: str, patch: str, *, reason: str, salvaged: bool = False) -> None:
-        """Hand in `author`'s one patch. A second one of the same author is refused."""
+    @property
+    def queue(self) -> TaskQueue:
+        """Its tasks."""
+        ...
+
+    @property
+    def context(self) -> SharedContext:
+        """What its agents know of each other's findings."""
+        ...
+
+    def count_tokens(self, text: str) -> int:
+        """How many tokens of the model `text` has."""
+        ...
+
+    async def submit(
+        self, author: str, patch: str, *, reason: str, salvaged: bool = False, agent: str = ""
+    ) -> None:
+        """Hand in `author`'s one patch. A second one of the same author is refused.
+
+        `agent` is whose work it was in the end, where that is not the author.
+        """
+        ...
+
+    async def select(self, author: str, reasons: Sequence[str]) -> None:
+        """Say, once, which submission should be shipped, and why."""
         ...
 
 

@@ -19,13 +19,14 @@ from harness.errors import UserError
 from harness.model.backend import CallKey
 from harness.model.replay import Header, RecordedCall, write_recording
 from harness.run import model_name
+from harness.score import repeated_tokens
 from harness.store import Row, Store, now
 from harness.types import Reply, ToolCall, Usage
 
 SUBMISSION_COLUMNS = (
-    "system", "instance_id", "trial", "attempt", "author", "submission", "outcome", "reason",
-    "ended", "salvaged", "patch_sha256", "patch_files", "lines_added", "lines_removed",
-    "grade_seconds", "grade_cached", "created_at",
+    "system", "instance_id", "trial", "attempt", "author", "agent", "submission", "outcome",
+    "reason", "ended", "salvaged", "selected", "selection_reasons", "patch_sha256", "patch_files",
+    "lines_added", "lines_removed", "grade_seconds", "grade_cached", "created_at",
 )  # fmt: skip
 INSTANCE_COLUMNS = (
     "system", "instance_id", "repo", "difficulty", "trial", "attempt", "state", "reason", "agents",
@@ -34,9 +35,9 @@ INSTANCE_COLUMNS = (
 )  # fmt: skip
 LEDGER_COLUMNS = (
     "call_id", "system", "instance_id", "trial", "attempt", "conversation", "position", "model",
-    "outcome", "prompt_tokens", "cached_tokens", "cache_write_tokens", "completion_tokens",
-    "reasoning_tokens", "cost_usd", "reserved_usd", "latency_s", "attempts", "error",
-    "prompt_sha256", "started_at",
+    "outcome", "prompt_tokens", "repeated_tokens", "cached_tokens", "cache_write_tokens",
+    "completion_tokens", "reasoning_tokens", "cost_usd", "reserved_usd", "latency_s", "attempts",
+    "error", "prompt_sha256", "started_at",
 )  # fmt: skip
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -124,7 +125,8 @@ def derive(folder: RunFolder, store: Store) -> list[Row]:
     write(folder.path / "instances.csv", _csv(_instances(trials, calls, submissions),
                                               INSTANCE_COLUMNS))  # fmt: skip
     write(folder.path / "submissions.csv", _csv(_submissions(submissions), SUBMISSION_COLUMNS))
-    write(folder.path / "ledger.csv", _csv(calls, LEDGER_COLUMNS))
+    ledger = [row | {"repeated_tokens": repeated_tokens(row)} for row in calls]
+    write(folder.path / "ledger.csv", _csv(ledger, LEDGER_COLUMNS))
     for system, files in _predictions(submissions, trials, description).items():
         for suffix, predictions in files.items():
             lines = "".join(json.dumps(p) + "\n" for p in predictions)
@@ -258,7 +260,8 @@ def record(store: Store, path: Path, *, note: str = "") -> int:
     """Write the answers of every trial that is done as a recording; return how many there are."""
     description = store.description()
     done = {trial["trial_id"] for trial in store.trials() if trial["state"] == "done"}
-    calls = [_recorded(row) for row in store.calls() if row["trial_id"] in done]
+    answered = [row for row in store.calls() if row["outcome"] in {"ok", "failed"}]
+    calls = [_recorded(row) for row in answered if row["trial_id"] in done]
     header = Header(
         model=description["model"],
         dataset=description["dataset"],
@@ -295,4 +298,6 @@ def _recorded(row: Row) -> RecordedCall:
         ),
         latency_s=row["latency_s"] or 0.0,
         error=row["error"],
+        began=row["began"],
+        ended=row["ended"] or 0,
     )

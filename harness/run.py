@@ -9,6 +9,8 @@ from typing import Protocol
 import anyio
 
 from harness.benchmarks.grading import Grader
+from harness.board import SharedContext, TaskQueue
+from harness.board.sqlite import SqliteBoard
 from harness.errors import (
     ContextOverflow,
     DelmError,
@@ -22,6 +24,7 @@ from harness.errors import (
 )
 from harness.model.budget import Budget, TrialBudget
 from harness.model.client import ModelClient
+from harness.model.exchange import Exchange
 from harness.protocols import Model, Sandbox, Sandboxes, System
 from harness.store import Row, Store
 from harness.types import Instance, Item, Limits, Message, Verdict
@@ -65,7 +68,15 @@ class LiveTrial:
         self._item = item
         self._client = client
         self._budget = budget
+        self._exchange = Exchange()
         self._sandboxes: list[Sandbox] = []
+        board = run.board.of(row["trial_id"])
+        self.queue: TaskQueue = board.queue
+        self.context: SharedContext = board.context
+
+    def count_tokens(self, text: str) -> int:
+        """See `harness.protocols.Trial.count_tokens`."""
+        return self._client.count_tokens(text)
 
     def model(self, conversation: str) -> Model:
         """See `harness.protocols.Trial.model`."""
@@ -76,6 +87,7 @@ class LiveTrial:
             trial=self._row["number"],
             conversation=conversation,
             budget=self._budget,
+            exchange=self._exchange,
         )
 
     async def sandbox(self) -> Sandbox:
@@ -104,16 +116,30 @@ class LiveTrial:
         await self._run.store.say(self._row["trial_id"], conversation, messages)
         self._run.watcher.step(self._row, self._budget.steps, self._budget.dollars.spent)
 
-    async def submit(self, author: str, patch: str, *, reason: str, salvaged: bool = False) -> None:
+    async def submit(
+        self, author: str, patch: str, *, reason: str, salvaged: bool = False, agent: str = ""
+    ) -> None:
         """See `harness.protocols.Trial.submit`."""
         try:
             submission = await self._run.store.submit(
-                self._row["trial_id"], author, patch, reason=reason, salvaged=salvaged
+                self._row["trial_id"],
+                author,
+                patch,
+                agent=agent,
+                reason=reason,
+                salvaged=salvaged,
             )
         except sqlite3.IntegrityError:
             raise DelmError(f"{author} has submitted already") from None
         self.submitted.append((submission, author, patch))
         self.endings.append(reason)
+
+    async def select(self, author: str, reasons: Sequence[str]) -> None:
+        """See `harness.protocols.Trial.select`."""
+        chosen = next((each for each, by, _ in self.submitted if by == author), None)
+        if chosen is None:
+            raise DelmError(f"{author} has submitted nothing that could be selected")
+        await self._run.store.select(chosen, reasons)
 
     async def close(self) -> None:
         """Close every sandbox that was lent."""
@@ -129,6 +155,7 @@ class Run:
         self,
         *,
         store: Store,
+        board: SqliteBoard,
         items: Sequence[Item],
         contestants: Sequence[Contestant],
         client: ModelClient,
@@ -140,6 +167,7 @@ class Run:
         watcher: Watcher,
     ) -> None:
         self.store = store
+        self.board = board
         self.sandboxes = sandboxes
         self.watcher = watcher
         self._items: Mapping[str, Item] = {item.instance.instance_id: item for item in items}

@@ -44,13 +44,8 @@ def instance_scores(
 
     Only submissions of trials that are done count; of several attempts at a trial the last one.
     """
-    last: dict[tuple[str, str, int], Row] = {}
-    for trial in trials:
-        key = (trial["system"], trial["instance_id"], trial["number"])
-        if key not in last or trial["attempt"] > last[key]["attempt"]:
-            last[key] = trial
     groups: dict[tuple[str, str], list[Row]] = {}
-    for trial in last.values():
+    for trial in last_attempts(trials):
         groups.setdefault((trial["system"], trial["instance_id"]), []).append(trial)
     spent: dict[tuple[str, str], list[Row]] = {}
     for call in calls:
@@ -59,6 +54,16 @@ def instance_scores(
     for submission in submissions:
         made.setdefault(submission["trial_id"], []).append(submission)
     return [_instance_score(key, group, spent.get(key, []), made) for key, group in groups.items()]
+
+
+def last_attempts(trials: Iterable[Row]) -> list[Row]:
+    """Of several attempts at a trial the last one, in the order of the first ones."""
+    last: dict[tuple[str, str, int], Row] = {}
+    for trial in trials:
+        key = (trial["system"], trial["instance_id"], trial["number"])
+        if key not in last or trial["attempt"] > last[key]["attempt"]:
+            last[key] = trial
+    return list(last.values())
 
 
 def _instance_score(
@@ -81,6 +86,38 @@ def _instance_score(
         steps=len(calls),
         seconds=sum(trial["seconds"] or 0.0 for trial in trials),
     )
+
+
+def repeated_tokens(call: Row) -> int:
+    """Of a call's prompt tokens, those with which an earlier prompt of its trial begins too."""
+    share: float = call["repeated"]
+    prompt_tokens: int = call["prompt_tokens"]
+    return round(share * prompt_tokens)
+
+
+def prefix_share(calls: Iterable[Row]) -> float | None:
+    """The share of prompt tokens that a prefix cache could serve; None without any."""
+    mine = list(calls)
+    prompts = sum(call["prompt_tokens"] for call in mine)
+    return sum(map(repeated_tokens, mine)) / prompts if prompts else None
+
+
+def _selected(trials: Sequence[Row], submissions: Sequence[Row], system: str) -> float | None:
+    """The mean over instances of how many of its trials would ship a submission that resolves.
+
+    A trial that is not done, or chose nothing, ships nothing; None where none ever chose.
+    """
+    chosen = {
+        row["trial_id"]: row["outcome"] == "resolved" for row in submissions if row["selected"]
+    }
+    mine = [trial for trial in trials if trial["system"] == system]
+    if not any(trial["trial_id"] in chosen for trial in mine):
+        return None
+    shares: dict[str, list[bool]] = {}
+    for trial in mine:
+        good = trial["state"] == "done" and chosen.get(trial["trial_id"], False)
+        shares.setdefault(trial["instance_id"], []).append(good)
+    return _mean(sum(each) / len(each) for each in shares.values())
 
 
 def table(trials: Sequence[Row], calls: Sequence[Row], submissions: Sequence[Row]) -> list[Row]:
@@ -108,10 +145,13 @@ def table(trials: Sequence[Row], calls: Sequence[Row], submissions: Sequence[Row
                 "pass_at_2": _mean(pass_at_k(s.wanted, s.resolved, 2) for s in mine),
                 "pass_at_4": _mean(pass_at_k(s.wanted, s.resolved, 4) for s in mine),
                 # a trial with one submission ships that one
-                "selected_at_1": average if single[system] else None,
+                "selected_at_1": average
+                if single[system]
+                else _selected(last_attempts(trials), submissions, system),
                 "cost_per_task_usd": _ratio(cost, started),
                 "cost_per_submission_usd": _ratio(cost, made),
                 "cost_usd": cost,
+                "prefix_share": prefix_share(call for call in calls if call["system"] == system),
                 "steps_per_task": _ratio(sum(score.steps for score in mine), started),
                 "seconds_per_task": _ratio(sum(score.seconds for score in mine), started),
                 "infra_errors": sum(score.infra_errors for score in mine),
@@ -124,7 +164,7 @@ def table(trials: Sequence[Row], calls: Sequence[Row], submissions: Sequence[Row
 COLUMNS = (
     "system", "agents", "instances", "trials", "submissions", "resolved", "avg_at_1", "pass_at_2",
     "pass_at_4", "selected_at_1", "cost_per_task_usd", "cost_per_submission_usd", "cost_usd",
-    "steps_per_task", "seconds_per_task", "infra_errors", "unfinished",
+    "prefix_share", "steps_per_task", "seconds_per_task", "infra_errors", "unfinished",
 )  # fmt: skip
 
 

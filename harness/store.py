@@ -6,40 +6,24 @@ nothing that was written; a power cut may lose the last moments, never corrupt w
 
 import hashlib
 import json
-import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
+from harness.sql import statements, storable
 from harness.types import Message, Reply, Usage, Verdict
 
 Row = dict[str, Any]
 APPLICATION_ID = 0x64656C6D  # "delm"
-
-
-def _statements() -> dict[str, str]:
-    text = files("harness").joinpath("store.sql").read_text()
-    parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
+SCHEMA = 2  # raise it when a table changes
 
 
 def now() -> str:
     """This moment in UTC, ISO 8601 with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _storable(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Without halves of surrogate pairs, which JSON can spell and no file can hold."""
-    return {
-        key: value.encode(errors="replace").decode()
-        if isinstance(value, str) and not value.isascii()
-        else value
-        for key, value in parameters.items()
-    }
 
 
 class Store:
@@ -48,7 +32,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         """Open or create. `UserError`: the file is not a store of this program."""
         self.path = path
-        self._sql = _statements()
+        self._sql = statements("harness", "store.sql")
         try:
             self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
             try:
@@ -75,6 +59,10 @@ class Store:
             if owner or tables:
                 raise sqlite3.DatabaseError("it belongs to another program")
             self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        schema = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if tables and schema != SCHEMA:
+            raise sqlite3.DatabaseError("another version of delm made it; take another --run-id")
+        self._db.execute(f"PRAGMA user_version = {SCHEMA}")
 
     def close(self) -> None:
         """Close the file; the write-ahead log is folded into it."""
@@ -90,7 +78,7 @@ class Store:
         try:
             rows: list[Row] = []
             for name, parameters in steps:
-                cursor = self._db.execute(self._sql[name], _storable(parameters))
+                cursor = self._db.execute(self._sql[name], storable(parameters))
                 rows = [dict(row) for row in cursor.fetchall()]
             self._db.execute("COMMIT")
         except BaseException:
@@ -168,7 +156,9 @@ class Store:
         position: int,
         model: str,
         prompt_sha256: str,
+        repeated: float,
         reserved_usd: float | None,
+        moment: int,
     ) -> int:
         """A row before the call is sent."""
         parameters = {
@@ -177,7 +167,9 @@ class Store:
             "position": position,
             "model": model,
             "prompt_sha256": prompt_sha256,
+            "repeated": repeated,
             "reserved_usd": reserved_usd,
+            "moment": moment,
             "now": now(),
         }
         rows = await self._write(("begin_call", parameters))
@@ -194,6 +186,7 @@ class Store:
         latency_s: float,
         attempts: int,
         error: str,
+        moment: int,
     ) -> None:
         """Fill the row in: ok, failed or cancelled."""
         said = reply and json.dumps(
@@ -218,6 +211,7 @@ class Store:
             "latency_s": latency_s,
             "attempts": attempts,
             "error": error,
+            "moment": moment,
         }
         await self._write(("end_call", parameters))
 
@@ -240,12 +234,20 @@ class Store:
         )
 
     async def submit(
-        self, trial_id: int, author: str, patch: str, *, reason: str, salvaged: bool
+        self,
+        trial_id: int,
+        author: str,
+        patch: str,
+        *,
+        reason: str,
+        salvaged: bool,
+        agent: str = "",
     ) -> int:
         """A submission; `sqlite3.IntegrityError` if its author has one already."""
         parameters = {
             "trial_id": trial_id,
             "author": author,
+            "agent": agent or author,
             "patch": patch,
             "patch_sha256": hashlib.sha256(patch.encode()).hexdigest(),
             "reason": reason,
@@ -253,6 +255,11 @@ class Store:
             "now": now(),
         }
         return int((await self._write(("add_submission", parameters)))[0]["submission_id"])
+
+    async def select(self, submission_id: int, reasons: Sequence[str]) -> None:
+        """Note that its trial would ship this one; `sqlite3.IntegrityError` if it has one."""
+        parameters = {"submission_id": submission_id, "reasons": json.dumps(list(reasons))}
+        await self._write(("add_selection", parameters))
 
     async def grade(self, submission_id: int, verdict: Verdict) -> None:
         """The one verdict on a submission."""

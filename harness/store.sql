@@ -48,6 +48,7 @@ CREATE TABLE IF NOT EXISTS call (
     position INTEGER NOT NULL,     -- in its conversation
     model TEXT NOT NULL,
     prompt_sha256 TEXT NOT NULL,
+    repeated REAL NOT NULL,        -- share of the prompt with which an earlier one of the trial begins
     outcome TEXT NOT NULL DEFAULT 'started'
         CHECK (outcome IN ('started', 'ok', 'failed', 'cancelled')),
     reserved_usd REAL,
@@ -62,6 +63,8 @@ CREATE TABLE IF NOT EXISTS call (
     error TEXT NOT NULL DEFAULT '',
     reply TEXT,                    -- JSON: content, tool_calls, finish_reason
     started_at TEXT NOT NULL,
+    began INTEGER NOT NULL,        -- counts beginnings and ends of the calls of its trial
+    ended INTEGER,
     UNIQUE (trial_id, conversation, position)
 ) STRICT;
 
@@ -77,13 +80,21 @@ CREATE INDEX IF NOT EXISTS message_of_trial ON message (trial_id, conversation);
 CREATE TABLE IF NOT EXISTS submission (
     submission_id INTEGER PRIMARY KEY,
     trial_id INTEGER NOT NULL REFERENCES trial,
-    author TEXT NOT NULL,
+    author TEXT NOT NULL,          -- the conversation, or the task, that it is the work of
+    agent TEXT NOT NULL,           -- who did that
     patch TEXT NOT NULL,
     patch_sha256 TEXT NOT NULL,
     reason TEXT NOT NULL,          -- how its author came to the end
     salvaged INTEGER NOT NULL,     -- 1: its author had not finished
     created_at TEXT NOT NULL,
     UNIQUE (trial_id, author)
+) STRICT;
+
+-- The one submission of a trial that it would ship, chosen without sight of hidden tests.
+CREATE TABLE IF NOT EXISTS selection (
+    trial_id INTEGER PRIMARY KEY REFERENCES trial,
+    submission_id INTEGER NOT NULL REFERENCES submission,
+    reasons TEXT NOT NULL          -- JSON, a list of sentences
 ) STRICT;
 
 CREATE TABLE IF NOT EXISTS grade (
@@ -138,24 +149,30 @@ UPDATE trial SET state = :state, reason = :reason, detail = :detail, seconds = :
 WHERE trial_id = :trial_id AND state = 'running';
 
 -- name: begin_call
-INSERT INTO call (trial_id, conversation, position, model, prompt_sha256, reserved_usd, started_at)
-VALUES (:trial_id, :conversation, :position, :model, :prompt_sha256, :reserved_usd, :now)
+INSERT INTO call (trial_id, conversation, position, model, prompt_sha256, repeated, reserved_usd,
+    started_at, began)
+VALUES (:trial_id, :conversation, :position, :model, :prompt_sha256, :repeated, :reserved_usd, :now,
+    :moment)
 RETURNING call_id;
 
 -- name: end_call
 UPDATE call SET outcome = :outcome, cost_usd = :cost_usd, prompt_tokens = :prompt_tokens,
     cached_tokens = :cached_tokens, cache_write_tokens = :cache_write_tokens,
     completion_tokens = :completion_tokens, reasoning_tokens = :reasoning_tokens,
-    attempts = :attempts, latency_s = :latency_s, error = :error, reply = :reply
+    attempts = :attempts, latency_s = :latency_s, error = :error, reply = :reply, ended = :moment
 WHERE call_id = :call_id AND outcome = 'started';
 
 -- name: add_message
 INSERT INTO message (trial_id, conversation, content) VALUES (:trial_id, :conversation, :content);
 
 -- name: add_submission
-INSERT INTO submission (trial_id, author, patch, patch_sha256, reason, salvaged, created_at)
-VALUES (:trial_id, :author, :patch, :patch_sha256, :reason, :salvaged, :now)
+INSERT INTO submission (trial_id, author, agent, patch, patch_sha256, reason, salvaged, created_at)
+VALUES (:trial_id, :author, :agent, :patch, :patch_sha256, :reason, :salvaged, :now)
 RETURNING submission_id;
+
+-- name: add_selection
+INSERT INTO selection (trial_id, submission_id, reasons)
+SELECT trial_id, submission_id, :reasons FROM submission WHERE submission_id = :submission_id;
 
 -- name: add_grade
 INSERT INTO grade (submission_id, outcome, reason, report, cached, seconds, graded_at)
@@ -176,8 +193,10 @@ SELECT conversation, content FROM message WHERE trial_id = :trial_id ORDER BY me
 -- name: submissions
 SELECT submission.*, trial.system, trial.instance_id, trial.number AS trial, trial.attempt,
     grade.outcome, grade.reason AS grade_reason, grade.report, grade.cached AS grade_cached,
-    grade.seconds AS grade_seconds
+    grade.seconds AS grade_seconds, selection.submission_id IS NOT NULL AS selected,
+    selection.reasons AS selection_reasons
 FROM submission JOIN trial USING (trial_id) LEFT JOIN grade USING (submission_id)
+    LEFT JOIN selection USING (submission_id)
 ORDER BY submission_id;
 
 -- name: spent

@@ -39,6 +39,7 @@ from rich.table import Table
 from agents import tools
 from agents.loop import converse
 from harness.benchmarks.grading import Grader
+from harness.board.sqlite import SqliteBoard
 from harness.config import GradingConfig, SandboxConfig
 from harness.dockerd import BUILT_PREFIX
 from harness.images import BASE
@@ -91,6 +92,7 @@ class Ours:
         self._item = item
         self._blocks = blocks
         self._store = Store(folder / "run.db")
+        self._board = SqliteBoard(folder / "run.db")
         self._backend = Timed(recording(steps, blocks))
         self._sandbox: Any = None
         sandboxes = DockerSandboxes(
@@ -102,6 +104,7 @@ class Ours:
         )
         self._run = Run(
             store=self._store,
+            board=self._board,
             items=[self._item],
             contestants=[Contestant(name=NAME, system=self, agents=1, wanted=1)],
             client=self._client,
@@ -126,7 +129,7 @@ class Ours:
         trial = LiveTrial(self._run, row, self._item, self._client, TrialBudget(LIMITS, Budget(0)))
         self._backend.asked.clear()
         box = tools.Toolbox(tools.bash(self._sandbox, timeout_s=60), tools.finish())
-        assert await converse(trial, AUTHOR, OPENING, box) == "finished"
+        assert (await converse(trial, AUTHOR, OPENING, box)).reason == "finished"
         return spans(self._backend.asked)
 
     async def run(self, trial: Any) -> None:
@@ -136,6 +139,7 @@ class Ours:
         """Leave nothing."""
         if self._sandbox is not None:
             await self._sandbox.close()
+        self._board.close()
         self._store.close()
 
 

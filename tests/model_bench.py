@@ -8,6 +8,7 @@ from scripted_model import ScriptedModel
 
 from harness.model.budget import TrialBudget
 from harness.model.client import ModelClient, RetryPolicy
+from harness.model.exchange import Exchange
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.prices import Price
 from harness.types import Limits
@@ -61,6 +62,7 @@ class Bench:
     client: ModelClient
     ledger: MemoryLedger
     budget: TrialBudget
+    exchange: Exchange = field(default_factory=Exchange)
 
     def talk(self, conversation: str = "agent-1"):
         return self.client.conversation(
@@ -70,6 +72,7 @@ class Bench:
             trial=0,
             conversation=conversation,
             budget=self.budget,
+            exchange=self.exchange,
         )
 
 

@@ -112,7 +112,7 @@ class PlayedTrial:
 
     async def talk(self) -> str:
         box = tools.Toolbox(tools.bash(self.box, timeout_s=7), tools.finish())
-        return await converse(self, "agent-1", OPENING, box)
+        return (await converse(self, "agent-1", OPENING, box)).reason
 
 
 async def test_a_conversation_is_asked_acted_on_and_observed_until_it_finishes():

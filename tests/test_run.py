@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 from harness.benchmarks.grading import Grader
+from harness.board.sqlite import SqliteBoard
 from harness.config import GradingConfig
 from harness.errors import (
     ContextOverflow,
@@ -134,6 +135,7 @@ def make(
     )  # fmt: skip
     run = Run(
         store=store,
+        board=SqliteBoard(store.path),
         items=[item(name) for name in instances],
         contestants=[Contestant(name="s", system=Playing(act), agents=1, wanted=wanted)],
         client=client,

@@ -181,7 +181,6 @@ async def test_a_fork_of_a_scrubbed_one_is_scrubbed(sandbox):
     base = (await run(sandbox, "git rev-parse HEAD")).strip()
     first = await sandbox.fork()  # a start of its own, so that only the scrubbing touched it
     try:
-        first._untouched = True
         await scrub(first)
         twin = await first.fork()
         try:

@@ -8,8 +8,8 @@ from sandboxes import Bubblewrap, vanish
 
 from harness.config import SandboxLimits
 from harness.errors import SandboxUnavailable
-from harness.sandbox.bubblewrap import sweep
 from harness.sandbox.docker import sweep as docker_sweep
+from harness.sandbox.folders import sweep
 from harness.sandbox.sandbox import ShellSandbox
 
 SOON_S = 8  # what happens at once, on a busy machine
@@ -104,7 +104,7 @@ class TestTheEndOfEverySandbox:
     async def test_a_repository_is_needed_and_a_failed_start_leaves_nothing(self, kind, sandbox):
         await sandbox.exec("rm -rf .git")
         with pytest.raises(SandboxUnavailable, match="no git repository"):
-            await ShellSandbox.start(await sandbox._machine.copy(untouched=False))
+            await ShellSandbox.start(await sandbox._machine.copy("change"))
 
     async def test_leaves_nothing_when_the_harness_is_killed(self, kind):
         script = (

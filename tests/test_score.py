@@ -59,6 +59,8 @@ class Rows:
         wanted: int = 1,
         agents: int = 1,
         seconds: float | None = 10.0,
+        selected: int | None = None,
+        prompts: tuple[int, float] = (100, 0.25),
     ) -> "Rows":
         key = len(self.trials)
         common = {"trial_id": key, "system": system, "instance_id": instance, "attempt": attempt}
@@ -67,8 +69,12 @@ class Rows:
             | {"number": number, "agents": agents, "wanted": wanted, "state": state,
                "seconds": seconds}
         )  # fmt: skip
-        self.calls += [common | {"cost_usd": cost, "outcome": call_outcome} for cost in costs]
-        self.submissions += [common | {"outcome": outcome} for outcome in outcomes]
+        said = {"outcome": call_outcome, "prompt_tokens": prompts[0], "repeated": prompts[1]}
+        self.calls += [common | said | {"cost_usd": cost} for cost in costs]
+        self.submissions += [
+            common | {"outcome": outcome, "selected": index == selected}
+            for index, outcome in enumerate(outcomes)
+        ]
         return self
 
     def table(self) -> list[dict[str, Any]]:
@@ -93,7 +99,7 @@ def test_one_trial_on_each_of_two_instances():
         "system": "single", "agents": 1, "instances": 2, "trials": 2, "submissions": 2,
         "resolved": 1, "avg_at_1": 0.5, "pass_at_2": None, "pass_at_4": None, "selected_at_1": 0.5,
         "cost_per_task_usd": 0.5, "cost_per_submission_usd": 0.5, "cost_usd": 1.0,
-        "steps_per_task": 1.5, "seconds_per_task": 10.0, "infra_errors": 0, "unfinished": 0,
+        "prefix_share": 0.25, "steps_per_task": 1.5, "seconds_per_task": 10.0, "infra_errors": 0, "unfinished": 0,
     }  # fmt: skip
 
 
@@ -228,3 +234,28 @@ def test_the_score_is_the_mean_over_instances_of_resolved_by_asked_for(trials):
     assert row["trials"] == len(trials)
     done = sum(state == "done" for _, state, _ in trials)
     assert done + row["infra_errors"] + row["unfinished"] == len(trials)
+
+
+def test_what_a_trial_would_ship_is_scored_by_its_selection_alone():
+    rows = Rows()
+    rows.add("a__a-1", ["resolved", "unresolved"], wanted=2, agents=2, selected=0)
+    rows.add("a__a-1", ["unresolved", "resolved"], wanted=2, agents=2, selected=0, number=1)
+    rows.add("b__b-2", ["resolved", "resolved"], wanted=2, agents=2, selected=1)
+    row = rows.row()
+    assert row["selected_at_1"] == pytest.approx((1 / 2 + 1) / 2)
+    assert row["avg_at_1"] == pytest.approx((2 / 4 + 1) / 2)
+
+
+def test_a_trial_that_chose_nothing_or_failed_ships_nothing_and_none_at_all_is_undefined():
+    chosen = {"wanted": 2, "agents": 2}
+    rows = Rows().add("a__a-1", ["resolved", "resolved"], selected=0, **chosen)
+    rows.add("b__b-2", ["resolved", "resolved"], **chosen)
+    rows.add("c__c-3", ["resolved", "resolved"], selected=0, state="error", **chosen)
+    assert rows.row()["selected_at_1"] == pytest.approx(1 / 3)
+    assert Rows().add("a__a-1", ["resolved", "resolved"], **chosen).row()["selected_at_1"] is None
+
+
+def test_the_prefix_share_weighs_calls_by_their_tokens_and_is_undefined_without_any():
+    rows = Rows().add(prompts=(100, 0.0)).add("b__b-2", prompts=(300, 0.8))
+    assert rows.row()["prefix_share"] == pytest.approx(240 / 400)
+    assert Rows().add(prompts=(0, 0.0)).row()["prefix_share"] is None

@@ -158,14 +158,14 @@ async def begun(store: Store, position: int = 0, reserved: float | None = 0.5) -
         await store.claim_trial()
     return await store.begin_call(
         trial_id=1, conversation="agent-1", position=position, model="m", prompt_sha256="p",
-        reserved_usd=reserved,
+        repeated=0.25, reserved_usd=reserved, moment=2 * position + 1,
     )  # fmt: skip
 
 
 async def ended(store: Store, call: int, outcome: str = "ok", **more: object) -> None:
     values = {
         "reply": None, "usage": Usage(), "cost_usd": None, "latency_s": 0.0, "attempts": 1,
-        "error": "",
+        "error": "", "moment": 2,
     }  # fmt: skip
     await store.end_call(call, outcome=outcome, **(values | more))
 

@@ -1,6 +1,7 @@
 """Put a run's parts together from its configuration. With `harness.cli`, the composition root."""
 
 import importlib
+import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -125,7 +126,8 @@ def client(parts: ModelParts, config: Config, store: Store) -> ModelClient:
         parts.name,
         price=parts.price,
         ledger=store,
-        limiter=anyio.CapacityLimiter(settings.concurrency),
+        # a replay's answers wait for each other, not for a provider
+        limiter=anyio.CapacityLimiter(math.inf if parts.replay else settings.concurrency),
         retry=RetryPolicy(
             attempts=settings.attempts, base_s=settings.backoff_s, cap_s=settings.backoff_cap_s
         ),

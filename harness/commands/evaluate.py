@@ -17,6 +17,7 @@ from rich.table import Table
 
 from harness import __version__, results
 from harness.benchmarks.grading import Grader
+from harness.board.sqlite import SqliteBoard
 from harness.cache import cache_dir
 from harness.commands import compose
 from harness.config import Config
@@ -71,14 +72,8 @@ def evaluate(options: Options) -> int:
             with contextlib.suppress(OSError):  # a run that was there before stays
                 folder.path.rmdir()
             return 1
-    with folder.lock():
-        store = Store(folder.database)
-        try:
-            return anyio.run(
-                _evaluate, out, options, parts, contestants, items, folder, store, label
-            )
-        finally:
-            store.close()
+    with folder.lock(), contextlib.closing(Store(folder.database)) as store:
+        return anyio.run(_evaluate, out, options, parts, contestants, items, folder, store, label)
 
 
 async def _evaluate(
@@ -102,8 +97,10 @@ async def _evaluate(
     await _identify(store, folder, config, parts, label)
     progress = Progress(out, total=len(items) * len(contestants) * config.trials)
     budget = Budget(config.budget.run_cost_usd, limit_name="run_cost")
+    board = SqliteBoard(folder.database)
     run = Run(
         store=store,
+        board=board,
         items=items,
         contestants=contestants,
         client=compose.client(parts, config, store),
@@ -126,6 +123,7 @@ async def _evaluate(
     try:
         stopped = await until_signal(work, progress.say)
     finally:
+        board.close()
         with anyio.CancelScope(shield=True):
             await parts.backend.aclose()
     rows = results.derive(folder, store)

@@ -58,6 +58,10 @@ class Backend(Protocol):
         """
         ...
 
+    def count_tokens(self, text: str) -> int:
+        """How many tokens of the model `text` has."""
+        ...
+
     async def aclose(self) -> None:
         """Close connections and end background work. Closing twice is closing once."""
         ...

@@ -13,6 +13,7 @@ from harness.errors import ModelUnavailable
 from harness.model import prices
 from harness.model.backend import Backend, CallKey, Transient
 from harness.model.budget import Hold, TrialBudget
+from harness.model.exchange import Exchange
 from harness.model.ledger import CallOutcome, Ledger, prompt_hash
 from harness.model.prices import REQUEST_OVERHEAD_TOKENS, Price
 from harness.model.text_protocol import parse_reply, render_messages
@@ -94,6 +95,10 @@ class ModelClient:
         self._text_protocol = text_protocol
         self._random = random.Random(seed)  # noqa: S311  # spreads retries, guards nothing
 
+    def count_tokens(self, text: str) -> int:
+        """How many tokens of the model `text` has."""
+        return self._backend.count_tokens(text)
+
     def conversation(
         self,
         trial_id: int,
@@ -103,9 +108,10 @@ class ModelClient:
         trial: int,
         conversation: str,
         budget: TrialBudget,
+        exchange: Exchange,
     ) -> "Conversation":
-        """A `harness.protocols.Model` on `budget`. `trial_id` is the ledger's; the rest is the key
-        of recordings."""
+        """A `harness.protocols.Model` on the trial's `budget` and `exchange`. `trial_id` is the
+        ledger's; the rest is the key of recordings."""
         key = CallKey(
             system=system,
             instance_id=instance_id,
@@ -113,9 +119,11 @@ class ModelClient:
             conversation=conversation,
             position=0,
         )
-        return Conversation(self, trial_id, key, budget)
+        return Conversation(self, trial_id, key, budget, exchange)
 
-    async def call(self, request: Request, hold: Hold, trial_id: int, budget: TrialBudget) -> Reply:
+    async def call(
+        self, request: Request, hold: Hold, trial_id: int, budget: TrialBudget, exchange: Exchange
+    ) -> Reply:
         """Make a call whose worst case `hold` covers; its row is closed whatever becomes of it."""
         key, tally = request.key, _Tally(hold, priced=self.price is not None)
         try:
@@ -125,7 +133,9 @@ class ModelClient:
                 position=key.position,
                 model=self.model,
                 prompt_sha256=prompt_hash(request.messages, request.tools),
+                repeated=exchange.repeated(request.messages, request.tools),
                 reserved_usd=request.worst_usd,
+                moment=exchange.moment(),
             )
         except BaseException:
             tally.hold.release()
@@ -153,6 +163,7 @@ class ModelClient:
                     latency_s=tally.latency_s,
                     attempts=tally.attempts,
                     error=error,
+                    moment=exchange.moment(),
                 )
         return reply
 
@@ -232,9 +243,15 @@ class Conversation:
     """A `harness.protocols.Model`: numbers its calls and gives them to the client."""
 
     def __init__(
-        self, client: ModelClient, trial_id: int, key: CallKey, budget: TrialBudget
+        self,
+        client: ModelClient,
+        trial_id: int,
+        key: CallKey,
+        budget: TrialBudget,
+        exchange: Exchange,
     ) -> None:
         self._client = client
+        self._exchange = exchange
         self._trial_id = trial_id
         self._key = key
         self._budget = budget
@@ -248,4 +265,4 @@ class Conversation:
         request = self._client.request(key, messages, tools)
         hold = self._budget.check_and_reserve(request.worst_usd, request.worst_tokens)
         self._calls += 1
-        return await self._client.call(request, hold, self._trial_id, self._budget)
+        return await self._client.call(request, hold, self._trial_id, self._budget, self._exchange)

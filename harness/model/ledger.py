@@ -23,11 +23,14 @@ class Ledger(Protocol):
         position: int,
         model: str,
         prompt_sha256: str,
+        repeated: float,
         reserved_usd: float | None,
+        moment: int,
     ) -> int:
         """Commit a row in state `started` and return its id. Nothing is sent before this returns.
 
-        `position` counts the calls of a conversation from 0, failed ones included.
+        `position` counts the calls of a conversation from 0, failed ones included; `moment` the
+        beginnings and ends of all calls of the trial. `repeated`: see `Exchange.repeated`.
         """
         ...
 
@@ -42,6 +45,7 @@ class Ledger(Protocol):
         latency_s: float,
         attempts: int,
         error: str,
+        moment: int,
     ) -> None:
         """Close the row, once.
 

@@ -15,6 +15,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from harness.errors import ContextOverflow, ModelError, ModelRefused
+from harness.model import tokens
 from harness.model.backend import CallKey, Transient
 from harness.model.prices import override_for
 from harness.model.usage import parse_usage, usage_of_body
@@ -99,6 +100,13 @@ class LitellmBackend:
             # Without its cause: litellm's own errors hold the request, and so the key.
             raise self._translate(problem, bodies) from None
         return self._parse(response)
+
+    def count_tokens(self, text: str) -> int:
+        """With the model's own tokenizer where litellm ships it, and its fallback otherwise."""
+        if self._loaded is None:
+            return tokens.count(text)
+        litellm, _ = self._loaded
+        return int(litellm.token_counter(model=self.name, text=text))
 
     async def aclose(self) -> None:
         """Close litellm's connections and end its background work.

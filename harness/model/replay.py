@@ -13,9 +13,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.cache import write_beside
 from harness.errors import ContextOverflow, ModelError, ModelRefused, ModelUnavailable, UserError
+from harness.model import tokens
 from harness.model.backend import Backend, CallKey
 from harness.model.ledger import prompt_hash
 from harness.model.litellm_backend import LitellmBackend
+from harness.model.turns import Turns
 from harness.types import Message, Reply, ToolCall, Usage
 
 PREFIX = "replay:"
@@ -71,17 +73,24 @@ class _Line(BaseModel):
     finish_reason: str = ""
     latency_s: float = 0.0
     error: str = ""
+    began: int = 0
+    ended: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedCall:
-    """One call as it was answered. `error` is set instead of a reply: "ErrorName: one line"."""
+    """One call as it was answered. `error` is set instead of a reply: "ErrorName: one line".
+
+    `began` and `ended` number its moments among those of all calls of its trial; 0 is unknown.
+    """
 
     key: CallKey
     prompt_sha256: str
     reply: Reply
     latency_s: float = 0.0
     error: str = ""
+    began: int = 0
+    ended: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,9 +144,14 @@ class ReplayBackend:
         self.recording = recording
         self.mismatches = 0
         self._on_mismatch = on_mismatch
+        self._turns = Turns((key, call.began, call.ended) for key, call in recording.calls.items())
 
     async def warm_up(self) -> None:
         """Nothing to get ready."""
+
+    def count_tokens(self, text: str) -> int:
+        """As litellm counts for a model whose tokenizer it does not have."""
+        return tokens.count(text)
 
     async def attempt(
         self,
@@ -152,12 +166,14 @@ class ReplayBackend:
         call = self.recording.calls.get(key)
         if call is None:
             raise ModelRefused(f"the recording holds no {_words(key)}")
+        self._turns.begin(key)
         if call.prompt_sha256 != prompt_hash(messages, tools):
             self.mismatches += 1
             if self.mismatches == 1:
                 self._on_mismatch(
                     f"the prompt of {_words(key)} is not the recorded one; replaying all the same"
                 )
+        await self._turns.end(key)
         if call.error:
             kind, _, message = call.error.partition(": ")
             raise _ERRORS.get(kind, ModelUnavailable)(f"in the recording: {message or kind}")
@@ -223,10 +239,12 @@ def _recorded(line: _Line) -> RecordedCall:
         ),
         latency_s=line.latency_s,
         error=line.error,
+        began=line.began,
+        ended=line.ended,
     )
 
 
 def _plain(call: RecordedCall) -> dict[str, Any]:
     plain = asdict(call.key) | {"prompt_sha256": call.prompt_sha256} | asdict(call.reply)
-    plain["latency_s"] = call.latency_s
+    plain |= {"latency_s": call.latency_s, "began": call.began, "ended": call.ended}
     return plain | ({"error": call.error} if call.error else {})

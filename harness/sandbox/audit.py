@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from harness.errors import SandboxUnavailable
 from harness.sandbox.sandbox import ShellSandbox
+from harness.types import ExecResult
 
 # Every commit and tag that is not HEAD or an ancestor of HEAD, one a line
 STRANGERS = r"""strangers() {
@@ -22,8 +23,9 @@ git rev-list HEAD | sort | comm -23 "$scratch/all" -
 """
 HEAD = r"""
 cd /testbed || exit 3
-export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory
-export GIT_CONFIG_VALUE_0=/testbed GIT_NO_REPLACE_OBJECTS=1
+export GIT_CONFIG_GLOBAL=/dev/null GIT_NO_REPLACE_OBJECTS=1 GIT_CONFIG_COUNT=2
+export GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0=/testbed
+export GIT_CONFIG_KEY_1=core.logAllRefUpdates GIT_CONFIG_VALUE_1=false
 scratch=$(mktemp -d) && trap 'rm -rf "$scratch"' EXIT
 folder=$(git rev-parse --absolute-git-dir) || exit 3
 """
@@ -37,9 +39,10 @@ current=$(git symbolic-ref -q HEAD)
 git for-each-ref --format='delete %(refname)' | grep -vxF "delete $current" > "$scratch/refs"
 [ ! -s "$scratch/refs" ] || { git update-ref --no-deref --stdin < "$scratch/refs"; needed=1; }
 [ ! -d "$folder/logs" ] || { rm -rf "$folder/logs"; needed=1; }
-rm -rf "$folder"/{FETCH,ORIG,MERGE,CHERRY_PICK,REVERT,BISECT,AUTO_MERGE}_HEAD
-rm -rf "$folder"/{lost-found,worktrees}
-git config core.logAllRefUpdates false
+for name in {FETCH,ORIG,MERGE,CHERRY_PICK,REVERT,BISECT,AUTO_MERGE}_HEAD lost-found worktrees; do
+  left=$folder/$name
+  [ ! -e "$left" ] && [ ! -L "$left" ] || { rm -rf "$left"; needed=1; }
+done
 strangers > "$scratch/strangers"
 if [ -s "$scratch/strangers" ]; then
   rm -rf "$folder"/objects/{pack/*.keep,info/commit-graph*}
@@ -49,6 +52,7 @@ fi
 echo "scrubbed:$needed"
 """
 )
+CLEAN = "scrubbed:"  # and more where it was not
 LOOK = (
     HEAD
     + STRANGERS
@@ -110,13 +114,12 @@ INNOCENT_KINDS = ("LC_", "CONDA_")
 async def scrub(sandbox: ShellSandbox) -> bool:
     """Remove remotes, tags, reflogs, other branches and unreachable commits; True if any was there.
 
-    Raises `SandboxUnavailable` when git itself fails.
+    Where none was, nothing is changed. Raises `SandboxUnavailable` when git itself fails.
     """
-    result = await sandbox.inspect(SCRUB, timeout_s=600, read_only=False)
-    last = result.output.strip().splitlines()[-1:] or [""]
-    if result.exit_status != 0 or not last[0].startswith("scrubbed:"):
+    result = await sandbox.amend(SCRUB, timeout_s=600, changed=lambda it: _last(it) != CLEAN)
+    if result.exit_status != 0 or not _last(result).startswith(CLEAN):
         raise SandboxUnavailable(f"the history could not be removed: {result.output[-300:]}")
-    return last[0] != "scrubbed:"
+    return _last(result) != CLEAN
 
 
 async def audit(
@@ -145,6 +148,10 @@ async def audit(
         elif kind == "copy":
             findings.append(f"copy: {what} may hold the fix")
     return findings
+
+
+def _last(result: ExecResult) -> str:
+    return (result.output.strip().splitlines()[-1:] or [""])[0]
 
 
 def _leaked(encoded: str, host: Mapping[str, str]) -> list[str]:

@@ -1,19 +1,17 @@
 """Sandboxes without a daemon: one bubblewrap namespace each, on the instance's rebuilt environment.
 
-Inside: the system and the environment read-only, a copy of the repository at /testbed, a /tmp and a
+Inside: the system and the environment read-only, the repository at /testbed, a /tmp and a
 home of its own, no network, no other process, none of the host's variables. What it does not do:
 bound the disk space that many files together take (one file is bounded), or hide which programs
 the host has under /usr.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
 import signal
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 
@@ -24,11 +22,11 @@ from anyio import to_thread
 from harness.config import SandboxLimits
 from harness.environments import Prepared
 from harness.errors import SandboxUnavailable
-from harness.sandbox import cgroup, namespace
+from harness.sandbox import cgroup, folders, namespace, overlay
 from harness.sandbox.namespace import remove_tree, system_mounts, whatever_modes
-from harness.sandbox.shell import BOOT, SUPERVISOR
+from harness.sandbox.shell import BOOT, SUPERVISOR, Since
 
-__all__ = ["BubblewrapMachine", "sweep", "system_mounts"]
+__all__ = ["BubblewrapMachine", "system_mounts"]
 
 GONE_S = 5.0  # for what was killed
 
@@ -37,12 +35,19 @@ class BubblewrapMachine:
     """One bwrap process, its supervisor, and the folder that holds its writable files."""
 
     def __init__(
-        self, prepared: Prepared, store: Path, limits: SandboxLimits, *, network: bool
+        self,
+        prepared: Prepared,
+        store: Path,
+        limits: SandboxLimits,
+        *,
+        network: bool,
+        overlay: bool | None,
     ) -> None:
         self._prepared = prepared
         self._store = store
         self._limits = limits
         self._network = network
+        self._overlay = overlay
         self._folder = store / uuid.uuid4().hex
         self._lock = -1
         self._group: cgroup.Cgroup | None = None
@@ -58,11 +63,16 @@ class BubblewrapMachine:
         *,
         network: bool = False,
         files: Path | None = None,
+        overlay: bool | None = None,
     ) -> "BubblewrapMachine":
-        """Start on the environment's own files, or on a copy of another machine's `files`."""
-        machine = cls(prepared, store, limits, network=network)
+        """Start on the environment's own files, or on a copy of another machine's `files`.
+
+        `overlay`: whether /testbed is one or a copy; by default it is where it can be. A machine
+        and the one with `files` are of the same kind.
+        """
+        machine = cls(prepared, store, limits, network=network, overlay=overlay)
         try:
-            await machine._copy_files(files)
+            await machine._lay_files(files)
             await machine._spawn()
         except BaseException:
             with anyio.CancelScope(shield=True):
@@ -94,7 +104,7 @@ class BubblewrapMachine:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._supervisor, signal.SIGUSR1)
 
-    async def copy(self, *, untouched: bool) -> "BubblewrapMachine":
+    async def copy(self, since: Since) -> "BubblewrapMachine":
         """See `Machine.copy`."""
         if self._process is None or self._process.returncode is not None:
             raise SandboxUnavailable("the sandbox ended")
@@ -103,7 +113,8 @@ class BubblewrapMachine:
             self._store,
             self._limits,
             network=self._network,
-            files=None if untouched else self._folder,
+            files=None if since == "image" else self._folder,
+            overlay=self._overlay,
         )
 
     async def lend_git(self, folder: str) -> None:
@@ -112,7 +123,7 @@ class BubblewrapMachine:
         target = self._folder / "tmp" / Path(folder).name
         await to_thread.run_sync(remove_tree, target)
         target.mkdir()
-        await _copy(self._prepared.root / "testbed" / ".git", target / ".git")
+        await _run(_copying(self._prepared.root / "testbed" / ".git", target / ".git"))
 
     async def destroy(self) -> None:
         """See `Machine.destroy`."""
@@ -137,26 +148,29 @@ class BubblewrapMachine:
             os.close(self._lock)
             self._lock = -1
 
-    def _claim(self) -> None:
-        """Make the folder, and lock it as long as this process lives."""
-        self._store.mkdir(parents=True, exist_ok=True)
-        with _locked(self._store):
-            self._folder.mkdir(mode=0o700)
-            self._lock = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-
-    async def _copy_files(self, files: Path | None) -> None:
-        await to_thread.run_sync(self._claim)
+    async def _lay_files(self, files: Path | None) -> None:
+        self._lock = await to_thread.run_sync(folders.claim, self._folder)
+        below = self._prepared.root / "testbed"
+        if self._overlay is None:
+            self._overlay = await to_thread.run_sync(overlay.fits, self._store, below)
+        if self._overlay:
+            overlay.lay(self._folder, below)
         if files is None:
             namespace.lay(self._folder)
-            await _copy(self._prepared.root / "testbed", self._folder / "testbed")
+            if not self._overlay:
+                await _run(_copying(below, self._folder / "testbed"))
             return
-        parts = (namespace.ROOT_PART, namespace.NOTHING, *namespace.PARTS)
-        await _copy(*(files / name for name in parts), self._folder)
+        parts = {namespace.ROOT_PART, namespace.NOTHING, *namespace.PARTS}
+        if not self._overlay:
+            await _run(_copying(*(files / name for name in parts), self._folder))
+            return
+        (self._folder / overlay.UPPER).rmdir()
+        parts = parts - {overlay.MERGED} | {overlay.UPPER}
+        await _run(overlay.copying(*(files / name for name in parts), self._folder))
 
     async def _spawn(self) -> None:
         self._group = cgroup.create(
-            _group_name(self._folder),
+            folders.group_name(self._folder),
             memory_bytes=self._limits.memory_mb << 20,
             processes=self._limits.processes,
             cpus=self._limits.cpus,
@@ -191,6 +205,7 @@ class BubblewrapMachine:
         procs = self._group.procs if self._group else ()
         join = "".join(f"echo $$ > {file} || exit; " for file in procs)
         words = ["/bin/sh", "-c", join + 'exec "$@"', "sh", shutil.which("bwrap") or "bwrap"]
+        words[4:4] = overlay.around(self._folder) if self._overlay else []
         words += [*namespace.isolation(network=self._network), "--info-fd", str(info)]
         words += namespace.mounts(self._folder, self._prepared, network=self._network)
         for name, value in (namespace.variables() | self._limit_variables()).items():
@@ -205,47 +220,12 @@ class BubblewrapMachine:
         return limits
 
 
-def sweep(store: Path) -> int:
-    """Remove what sandboxes of dead processes left in `store`; return how many there were."""
-    if not store.is_dir():
-        return 0
-    dead = []
-    with _locked(store):
-        for folder in store.iterdir():
-            with contextlib.suppress(OSError):  # gone, or not a folder
-                lock = os.open(folder, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    os.close(lock)
-                else:
-                    dead.append((folder, lock))
-    for folder, lock in dead:
-        cgroup.left(_group_name(folder)).remove()
-        remove_tree(folder)
-        os.close(lock)
-    return len(dead)
+def _copying(*paths: Path) -> list[str]:
+    """The command that copies all but the last path to, or into, the last."""
+    return whatever_modes("cp", "-a", "--reflink=auto", "--", *paths)
 
 
-@contextlib.contextmanager
-def _locked(store: Path) -> Iterator[None]:
-    """Between making a folder and locking it nobody sweeps."""
-    lock = os.open(store, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
-
-
-def _group_name(folder: Path) -> str:
-    return f"delm-{folder.name[:16]}"
-
-
-async def _copy(*paths: Path) -> None:
-    """Copy all but the last path to, or into, the last."""
-    done = await anyio.run_process(
-        whatever_modes("cp", "-a", "--reflink=auto", "--", *paths), check=False
-    )
+async def _run(command: list[str]) -> None:
+    done = await anyio.run_process(command, check=False)
     if done.returncode != 0:
         raise SandboxUnavailable(f"the files could not be copied: {done.stderr[-300:].decode()}")

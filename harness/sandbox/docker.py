@@ -7,22 +7,21 @@ whose harness dies loses its standard input, ends, and is removed by the daemon 
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import anyio
-from anyio import to_thread
 
 from harness.config import SandboxLimits
 from harness.errors import SandboxUnavailable
-from harness.sandbox.shell import BOOT, SUPERVISOR
+from harness.sandbox.commits import Commit, thread
+from harness.sandbox.shell import BOOT, SUPERVISOR, Since
 
 if TYPE_CHECKING:
     import docker
     from docker.models.containers import Container
 
-T = TypeVar("T")
 LABEL = "delm.harness"
 OWNER = "delm.owner"  # where the harness runs, and its process id there
 RECEIVE_BYTES = 1 << 18
@@ -41,7 +40,7 @@ class DockerMachine:
         *,
         network: bool,
         activate: bool,
-        owned_image: str = "",
+        began_as: Commit | None = None,
     ) -> None:
         self._client = client
         self._image = image
@@ -49,7 +48,8 @@ class DockerMachine:
         self._limits = limits
         self._network = network
         self._activate = activate
-        self._owned_image = owned_image  # a commit that goes with this container
+        self._began_as = began_as and began_as.use()  # instead of the image
+        self._copied_as = began_as and began_as.use()  # at the last copy
         self._container: Container | None = None
         self._socket: socket.socket | None = None
         self._keep: object = None  # the SDK's wrapper; the socket dies with it
@@ -58,7 +58,7 @@ class DockerMachine:
     async def start(self) -> None:
         """Create, attach and start. `SandboxUnavailable`, with nothing left, when that fails."""
         try:
-            await _thread(self._start)
+            await thread(self._start)
             await self.send(SUPERVISOR.encode())
         except BaseException:
             with anyio.CancelScope(shield=True):
@@ -70,7 +70,7 @@ class DockerMachine:
 
         limits = self._limits
         self._container = self._client.containers.create(
-            self._owned_image or self._image,
+            self._began_as.image if self._began_as else self._image,
             entrypoint=["/bin/bash", "-c", BOOT],
             command=[],
             user="0:0",
@@ -155,19 +155,15 @@ class DockerMachine:
         """See `Machine.interrupt`."""
         if self._container is not None:
             container = self._container
-            await _thread(lambda: container.kill(signal="USR1"), gone_is_fine=True)
+            await thread(lambda: container.kill(signal="USR1"), gone_is_fine=True)
 
-    async def copy(self, *, untouched: bool) -> "DockerMachine":
-        """See `Machine.copy`. What was changed is committed to an image of its own first."""
-        container = self._container
-        if container is None:
+    async def copy(self, since: Since) -> "DockerMachine":
+        """See `Machine.copy`. What was changed is committed to an image first."""
+        if self._container is None:
             raise SandboxUnavailable("the sandbox is closed")
-        committed = ""
         with anyio.CancelScope(shield=True):  # a commit that nobody knows of would stay
-            if not untouched or self._owned_image:
-                changes = [f'LABEL {key}="{value}"' for key, value in self._labels.items()]
-                made = await _thread(lambda: container.commit(changes="\n".join(changes)))
-                committed = str(made and made.id)
+            if since == "change" or (since == "copy" and self._copied_as is None):
+                await self._commit(self._container)
         twin = DockerMachine(
             self._client,
             self._image,
@@ -175,10 +171,19 @@ class DockerMachine:
             self._limits,
             network=self._network,
             activate=self._activate,
-            owned_image=committed,
+            began_as=None if since == "image" else self._copied_as,
         )
         await twin.start()
         return twin
+
+    async def _commit(self, container: "Container") -> None:
+        changes = [f'LABEL {key}="{value}"' for key, value in self._labels.items()]
+        made = await thread(lambda: container.commit(changes="\n".join(changes)))
+        commit = Commit(self._client, str(made and made.id), self._began_as).use()
+        before, self._copied_as = self._copied_as, commit
+        if before is not None:
+            with contextlib.suppress(SandboxUnavailable):  # what stays is for `sweep`
+                await before.release()
 
     async def lend_git(self, folder: str) -> None:
         """See `Machine.lend_git`."""
@@ -198,22 +203,22 @@ class DockerMachine:
             finally:
                 pristine.remove(force=True, v=True)
 
-        await _thread(lend)
+        await thread(lend)
 
     async def destroy(self) -> None:
         """See `Machine.destroy`."""
         container, self._container = self._container, None
         wrapper, self._keep = self._keep, None
         raw, self._socket = self._socket, None
-        image, self._owned_image = self._owned_image, ""
+        commits = [commit for commit in (self._began_as, self._copied_as) if commit]
+        self._began_as = self._copied_as = None
         with contextlib.suppress(SandboxUnavailable):  # what stays is for `sweep`
             if container is not None:
-                await _thread(lambda: container.remove(force=True, v=True), gone_is_fine=True)
+                await thread(lambda: container.remove(force=True, v=True), gone_is_fine=True)
                 await self._wait_until_gone(container)
-            if image:
-                await _thread(
-                    lambda: self._client.images.remove(image, force=True), gone_is_fine=True
-                )
+        for commit in commits:
+            with contextlib.suppress(SandboxUnavailable):
+                await commit.release()
         for end in (raw, wrapper):
             if end is not None:
                 end.close()  # type: ignore[attr-defined]
@@ -226,7 +231,7 @@ class DockerMachine:
             return True
 
         with anyio.move_on_after(30):
-            while await _thread(there, gone_is_fine=True):  # noqa: ASYNC110 - the daemon's doing
+            while await thread(there, gone_is_fine=True):  # noqa: ASYNC110 - the daemon's doing
                 await anyio.sleep(0.05)
 
 
@@ -273,28 +278,6 @@ def _tolerant() -> Iterator[None]:
 
     with contextlib.suppress(docker.errors.APIError):
         yield
-
-
-async def _thread(call: Callable[[], T], *, gone_is_fine: bool = False) -> T | None:
-    """Run a call of the SDK in a thread, to its end; its failures are the sandbox's."""
-    import docker
-    import requests
-
-    def guarded() -> T | None:
-        try:
-            return call()
-        except docker.errors.NotFound as error:
-            if gone_is_fine:
-                return None
-            raise SandboxUnavailable(f"docker: {error.explanation or error}") from error
-        except docker.errors.APIError as error:
-            if gone_is_fine and error.status_code == 409:  # not running, or being removed
-                return None
-            raise SandboxUnavailable(f"docker: {error.explanation or error}") from error
-        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-            raise SandboxUnavailable(f"docker: {error}") from error
-
-    return await to_thread.run_sync(guarded)
 
 
 def connect() -> "docker.DockerClient | str":

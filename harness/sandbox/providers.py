@@ -15,8 +15,9 @@ from harness.environments import Prepared, prepare
 from harness.errors import SandboxUnavailable, UserError, leaf
 from harness.sandbox import docker as docker_sandbox
 from harness.sandbox.audit import audit, scrub
-from harness.sandbox.bubblewrap import BubblewrapMachine, sweep
+from harness.sandbox.bubblewrap import BubblewrapMachine
 from harness.sandbox.docker import DockerMachine
+from harness.sandbox.folders import sweep
 from harness.sandbox.sandbox import ShellSandbox
 from harness.types import Item
 

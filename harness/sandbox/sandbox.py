@@ -9,14 +9,14 @@ import posixpath
 import re
 import secrets
 import shlex
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import anyio
 
 from harness.errors import SandboxError, SandboxUnavailable
 from harness.sandbox import scripts
 from harness.sandbox.scripts import LENT, ROOT
-from harness.sandbox.shell import FLOOD_BYTES, Machine, Shell
+from harness.sandbox.shell import FLOOD_BYTES, Machine, Shell, Since
 from harness.types import ExecResult
 
 CHUNK = 3_000_000  # bytes of a file that one command carries, as base64
@@ -43,7 +43,7 @@ class ShellSandbox:
         self._shell = Shell(machine)
         self._base = ""
         self._exclude = ""
-        self._untouched = True
+        self._unchanged_since: Since = "image"  # read and set in the shell's turn
         self._closed = False
         self.audit = ""  # what the audit at the start found; "ok", or empty where none was made
 
@@ -54,13 +54,16 @@ class ShellSandbox:
         Raises `SandboxUnavailable`, after destroying the machine, when it does not come up.
         """
         sandbox = cls(machine)
+        await sandbox._or_destroy(sandbox._note_base())
+        return sandbox
+
+    async def _or_destroy(self, first: Awaitable[None]) -> None:
         try:
-            await sandbox._note_base()
+            await first
         except BaseException:
             with anyio.CancelScope(shield=True):
-                await machine.destroy()
+                await self._machine.destroy()
             raise
-        return sandbox
 
     async def _note_base(self) -> None:
         result = await self._quietly(scripts.START, timeout_s=120, max_output_chars=FLOOD_BYTES)
@@ -73,6 +76,12 @@ class ShellSandbox:
         self._exclude = known.decode(errors="surrogateescape") + "".join(
             f"\n/{_pattern(path)}" for path in there if path
         )
+
+    async def _trust(self) -> None:
+        """What a start does besides noting the base."""
+        result = await self._quietly(scripts.TRUST, timeout_s=120)
+        if result.exit_status != 0:
+            raise SandboxUnavailable(f"{ROOT} cannot be used: {result.output[-300:]}")
 
     async def exec(
         self,
@@ -87,13 +96,14 @@ class ShellSandbox:
         for name in env or {}:
             if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
                 raise SandboxError(f"{name!r} is not the name of an environment variable")
-        self._untouched = False
         exports = "".join(f"export {k}={shlex.quote(v)}\n" for k, v in (env or {}).items())
-        return await self._shell.run(
-            f"cd -- {shlex.quote(cwd)} || exit 126\n{exports}{command}",
-            timeout_s=timeout_s,
-            max_output_chars=max_output_chars,
-        )
+        async with self._shell.turn:
+            self._unchanged_since = "change"
+            return await self._shell.run_in_turn(
+                f"cd -- {shlex.quote(cwd)} || exit 126\n{exports}{command}",
+                timeout_s=timeout_s,
+                max_output_chars=max_output_chars,
+            )
 
     async def read(self, path: str, *, max_bytes: int = 10_000_000) -> bytes:
         """See `harness.protocols.Sandbox.read`."""
@@ -111,17 +121,16 @@ class ShellSandbox:
 
     async def write(self, path: str, data: bytes) -> None:
         """See `harness.protocols.Sandbox.write`. A link at `path` is replaced, not followed."""
-        self._untouched = False
         target = _absolute(path)
         part = f"/tmp/.delm-{secrets.token_hex(8)}"  # noqa: S108 - inside the sandbox
         for at in range(0, len(data), CHUNK):
             text = base64.b64encode(data[at : at + CHUNK]).decode()
             append = scripts.APPEND.format(text=text, part=part)
-            _refuse(path, await self._quietly(append, timeout_s=300))
+            _refuse(path, await self._change(append))
         script = scripts.WRITE.format(
             path=shlex.quote(target), checked=shlex.quote(posixpath.dirname(target)), part=part
         )
-        _refuse(path, await self._quietly(script, timeout_s=300))
+        _refuse(path, await self._change(script))
 
     async def diff(self) -> str:
         """See `harness.protocols.Sandbox.diff`. `SandboxError` when it is over 20 MB."""
@@ -135,12 +144,15 @@ class ShellSandbox:
         """See `harness.protocols.Sandbox.fork`."""
         async with self._shell.turn:
             self._shell.check()
-            machine = await self._machine.copy(untouched=self._untouched)
-        if self._untouched:
-            twin = await ShellSandbox.start(machine)
+            since = self._unchanged_since
+            machine = await self._machine.copy(since)
+            if since != "image":
+                self._unchanged_since = "copy"
+        twin = ShellSandbox(machine)
+        if since == "image":
+            await twin._or_destroy(twin._trust())
         else:
-            twin = ShellSandbox(machine)
-            twin._untouched = False
+            twin._unchanged_since = "copy"
         twin._base, twin._exclude = self._base, self._exclude
         twin.audit = self.audit
         return twin
@@ -152,12 +164,22 @@ class ShellSandbox:
             with anyio.CancelScope(shield=True):
                 await self._machine.destroy()
 
-    async def inspect(
-        self, script: str, *, timeout_s: float = 300, read_only: bool = True
-    ) -> ExecResult:
-        """Run a trusted script of the harness; a read-only one leaves the sandbox untouched."""
-        self._untouched = self._untouched and read_only
+    async def inspect(self, script: str, *, timeout_s: float = 300) -> ExecResult:
+        """Run a trusted script of the harness that changes nothing."""
         return await self._quietly(script, max_output_chars=1_000_000, timeout_s=timeout_s)
+
+    async def amend(
+        self, script: str, *, timeout_s: float, changed: Callable[[ExecResult], bool]
+    ) -> ExecResult:
+        """Run a trusted script of the harness whose result tells whether it changed anything."""
+        async with self._shell.turn:
+            before, self._unchanged_since = self._unchanged_since, "change"
+            result = await self._shell.run_in_turn(
+                scripts.HEAD + script, max_output_chars=1_000_000, timeout_s=timeout_s
+            )
+            if not changed(result):
+                self._unchanged_since = before
+            return result
 
     async def _diff(self, objects: str, attributes: str = "", quote_paths: str = "false") -> str:
         result = await self._shell.run_in_turn(
@@ -198,6 +220,9 @@ class ShellSandbox:
                 )
                 if removed.exit_status != 0:
                     raise SandboxUnavailable(f"the lent repository stays: {removed.output}")
+
+    async def _change(self, script: str) -> ExecResult:
+        return await self.amend(script, timeout_s=300, changed=lambda _: True)
 
     async def _quietly(
         self, script: str, *, max_output_chars: int = 10_000, timeout_s: float = 60

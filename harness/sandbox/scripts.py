@@ -77,11 +77,16 @@ git diff --cached --binary --full-index --no-renames --no-color --no-ext-diff --
 [ "$(stat -c %s "$scratch/patch")" -le {max_bytes} ] || exit 25
 base64 -w 0 < "$scratch/patch"
 """
-START = r"""
+TRUST = r"""
 cd /testbed || exit
 git config --global --get-all safe.directory | grep -qxF /testbed \
   || git config --global --add safe.directory /testbed
+"""
+START = (
+    TRUST
+    + r"""
 git rev-parse 'HEAD^{commit}' || exit
 git ls-files --others --exclude-standard -z 2>/dev/null | base64 -w 0 && echo
 [ ! -f .git/info/exclude ] || base64 -w 0 .git/info/exclude
 """
+)

@@ -2,7 +2,7 @@
 
 import secrets
 from importlib.resources import files
-from typing import Protocol
+from typing import Literal, Protocol
 
 import anyio
 
@@ -15,6 +15,9 @@ BOOT = (
 )
 FLOOD_BYTES = 64 * 1024 * 1024  # a command that writes more is killed
 GRACE_S = 15.0  # for a killed command's last word
+# Nothing was changed since: the image that the machine began as, or its last copy (or, where it is
+# a copy itself, its start); or something was changed since any of these.
+Since = Literal["image", "copy", "change"]
 COMMAND_BYTES = 16 * 1024 * 1024  # a longer command is refused
 
 
@@ -33,8 +36,8 @@ class Machine(Protocol):
         """Send USR1 to the supervisor, which then kills the current command."""
         ...
 
-    async def copy(self, *, untouched: bool) -> "Machine":
-        """Another machine with the same files. `untouched`: nothing was ever run in this one."""
+    async def copy(self, since: Since) -> "Machine":
+        """Another machine with the same files; `since` says what nothing was changed since."""
         ...
 
     async def lend_git(self, folder: str) -> None:

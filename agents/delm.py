@@ -1,0 +1,144 @@
+"""`delm`: N equal agents over a board. Nobody is in charge; only verified findings are shared."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import anyio
+
+from agents.admission import Gate
+from agents.gist_check import gist_checker
+from agents.selection import Candidate, select
+from agents.team import Rules, Team, Work, failures_of
+from agents.worker import Worker
+from harness.board import Entry, Task
+from harness.errors import ContextOverflow, LimitReached, ModelError, SandboxUnavailable, leaf
+from harness.protocols import Trial
+
+
+class Delm:
+    """The system. Its options are `agents.team.Rules`."""
+
+    def __init__(self, **options: Any) -> None:
+        self.rules = Rules(**options)
+
+    async def run(self, trial: Trial) -> None:
+        """See `harness.protocols.System`."""
+        team = await self.assemble(trial)
+        await team.seed()
+        reason = "interrupted"
+        try:
+            await self._live(team)
+            reason = "finished"
+        except LimitReached as limit:
+            reason = limit.limit
+            raise
+        except ContextOverflow:
+            reason = "context"
+            raise
+        except ModelError:
+            reason = "model_error"
+            raise
+        finally:
+            with anyio.CancelScope(shield=True):
+                await hand_in(team, reason)
+
+    async def assemble(self, trial: Trial) -> Team:
+        """The team of a trial: its pristine sandbox, its gate, its rules."""
+        rules = self.rules
+        pristine = await trial.sandbox()
+        gate = Gate(
+            pristine,
+            trial.context,
+            command_s=trial.limits.command_s,
+            time_limit_s=rules.check_s,
+            count_tokens=trial.count_tokens,
+            verify=rules.verification,
+            checker=gist_checker(trial.model) if rules.gist_check else None,
+        )
+        return Team(trial, rules, pristine, gate)
+
+    async def _live(self, team: Team) -> None:
+        try:
+            async with anyio.create_task_group() as group:
+                for number in range(team.trial.agents):
+                    group.start_soon(Worker(team, f"agent-{number + 1}").live)
+        except BaseExceptionGroup as failures:
+            raise leaf(failures) from None
+
+
+async def hand_in(team: Team, reason: str) -> None:
+    """Submit every seat's patch, finished or not, and say which one we would ship."""
+    works = await team.works()
+    await team.queue.close(by="", reason=reason)
+    for work in works:
+        await team.trial.submit(
+            work.seat,
+            work.patch,
+            reason=reason if not work.finished else "finished",
+            salvaged=not work.finished,
+            agent=work.agent,
+        )
+    if works:
+        choice = select(await candidates(team, works, run=reason != "interrupted"))
+        await team.trial.select(choice.author, choice.reasons)
+
+
+async def candidates(team: Team, works: Sequence[Work], *, run: bool) -> list[Candidate]:
+    """The submissions with all that selection looks at; `run`: the checks are executed."""
+    entries, tasks = await team.context.entries(), await team.queue.tasks()
+    commands = checks_of(entries) if run and len({work.patch for work in works}) > 1 else []
+    checks: dict[str, Mapping[str, bool]] = {work.seat: {} for work in works}
+    with anyio.move_on_after(team.rules.selection_s):
+        checks = {work.seat: await _checked(team, work.patch, commands) for work in works}
+    return [
+        Candidate(
+            author=work.seat,
+            patch=work.patch,
+            verified=bool(work.entry),
+            failures=len(failures_of(work.entry, entries)) if work.entry else 0,
+            passed_peers=passed_by_peers(tasks, entries, work.entry) if work.entry else 0,
+            checks=checks[work.seat],
+        )
+        for work in works
+    ]
+
+
+def checks_of(entries: Sequence[Entry]) -> list[str]:
+    """Commands that a good patch passes: every reproduction, and what has to go on passing."""
+    commands = [
+        str(entry.evidence["command"])
+        for entry in entries
+        if entry.evidence.get("form") == "patch"
+        or (
+            entry.kind == "CONSTRAINT"
+            and entry.evidence.get("form") == "command"
+            and entry.evidence.get("exit_status") == 0
+        )
+    ]
+    return list(dict.fromkeys(commands))
+
+
+async def _checked(team: Team, patch: str, commands: Sequence[str]) -> Mapping[str, bool]:
+    outcomes = {}
+    for command in commands if patch else ():
+        try:
+            outcomes[command] = (await team.gate.run_on(patch, command)).exit_status == 0
+        except SandboxUnavailable:
+            outcomes[command] = False
+    return outcomes
+
+
+def passed_by_peers(tasks: Sequence[Task], entries: Sequence[Entry], patch: str) -> int:
+    """How many finished test tasks on an admitted patch left no failure of it behind."""
+    testers = {
+        entry.task
+        for entry in entries
+        if entry.kind == "FAIL" and entry.evidence.get("state") == patch
+    }
+    return sum(
+        task.kind == "test"
+        and task.state == "done"
+        and task.label not in testers
+        and task.subject == patch
+        for task in tasks
+    )

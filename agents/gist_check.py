@@ -1,0 +1,57 @@
+"""Ask a model whether a gist says more than its evidence: one conversation a check, no tools."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+from agents.prompts import render
+from harness.protocols import Model
+from harness.types import Message
+
+Checker = Callable[[str, str], Awaitable[str]]
+"""Asked with a gist and its evidence as text: why the one says more than the other, or nothing."""
+
+AGAIN = "Begin your answer with APPROVED, or with WRONG: and the reason. Nothing else."
+UNREADABLE = (
+    "The gist could not be checked: the checking model's answer was unreadable. Say only what "
+    "the evidence shows, and send it again."
+)
+
+
+def gist_checker(model: Callable[[str], Model], *, name: str = "gist-check") -> Checker:
+    """A checker for `agents.admission.Gate`. `model` makes the one of a conversation of a name,
+    which is that of the gist, so that it is the same in a replay.
+
+    Raises what the model raises: `LimitReached` and `ModelError`.
+    """
+    asked_before: Counter[str] = Counter()
+
+    async def check(gist: str, evidence: str) -> str:
+        digest = hashlib.sha256(f"{gist}\0{evidence}".encode(errors="replace")).hexdigest()[:12]
+        asked_before[digest] += 1
+        asked = model(f"{name}-{digest}-{asked_before[digest]}")
+        prompt = render("gist_check", gist=gist, evidence=evidence)
+        messages: list[Message] = [{"role": "user", "content": prompt}]
+        for _ in range(2):
+            answer = (await asked.complete(messages, [])).content
+            verdict = read_verdict(answer)
+            if verdict is not None:
+                return verdict
+            messages += [
+                {"role": "assistant", "content": answer or "(no answer)"},
+                {"role": "user", "content": AGAIN},
+            ]
+        return UNREADABLE
+
+    return check
+
+
+def read_verdict(answer: str) -> str | None:
+    """The reason against the gist, empty if there is none; None if the answer is unreadable."""
+    text = answer.strip()
+    if text.startswith("APPROVED"):
+        return ""
+    if text.startswith("WRONG"):
+        reason = " ".join(text.removeprefix("WRONG").lstrip(": \n").split())[:600]
+        return f"The gist says more than its evidence: {reason or 'no reason was given.'}"
+    return None

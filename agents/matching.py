@@ -1,0 +1,128 @@
+"""Whether a quote stands in a file, and a claimed output in what a command printed. Pure."""
+
+import difflib
+import re
+
+VOLATILE = (
+    (re.compile(r"\x1b\[[0-9;?]*[A-Za-z]"), ""),  # colours
+    (re.compile(r"\b0x[0-9a-fA-F]{5,}"), "0x#"),
+    (re.compile(r"/tmp/(?:tmp\w{4,}|pytest-of-[^/\s]+/pytest-\d+)"), "/tmp/#"),  # noqa: S108
+    (re.compile(r"\b\d+(?:\.\d+)?( ?)(?:s|secs?|seconds?|ms|us|µs)\b"), r"#\1s"),
+    (re.compile(r"\(\d+:\d\d:\d\d\)"), "(#)"),  # how pytest says a minute and more
+    (re.compile(r"([=_-])\1{3,}"), r"\1\1\1"),  # rules are as wide as their text leaves them
+)
+GAP = re.compile(r"\.{3,}|…")
+SHOWN_LINES, SHOWN_WIDTH, NEAR_LINES = 5, 160, 20_000
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines, without the blanks and the CR at their ends. Only a line feed ends a line."""
+    return [line.rstrip() for line in text.split("\n")]
+
+
+def quoted(quote: str) -> tuple[list[str], int]:
+    """The lines of a quote without the blank ones around them; how many went before."""
+    lines = lines_of(quote)
+    before = next((at for at, line in enumerate(lines) if line), 0)
+    while lines and not lines[-1]:
+        lines.pop()
+    return lines[before:], before
+
+
+def places(lines: list[str], wanted: list[str]) -> list[int]:
+    """Where `wanted` begins among `lines`, counted from 1."""
+    size = len(wanted)
+    found = []
+    at = -1
+    while wanted:
+        try:
+            at = lines.index(wanted[0], at + 1)
+        except ValueError:
+            break
+        if lines[at : at + size] == wanted:
+            found.append(at + 1)
+    return found
+
+
+def not_there(path: str, lines: list[str], wanted: list[str], line: int, at: list[int]) -> str:
+    """Why the quote is refused, what stands there instead, and how to mend it."""
+    if at:
+        places_said = ", ".join(map(str, at[:5])) + (" …" if len(at) > 5 else "")
+        return (
+            f"The quote does not begin at line {line} of {path} but at {places_said}. Send it "
+            "again with that line; this is what stands at the one you gave:\n"
+            f"{numbered(lines, line - 1, line + 1)}"
+        )
+    near = _nearest(lines, wanted)
+    parts = [f"The quote does not stand in {path}: whole lines are compared, indentation too."]
+    if all(re.match(r"\s*\d+[:|\s]", text) for text in wanted if text):
+        parts.append("Leave out the line numbers.")
+    if 0 < line <= len(lines):
+        parts.append(f"There stands:\n{numbered(lines, line, line + min(len(wanted), 3) - 1)}")
+    elif line > len(lines):
+        parts.append(f"The file has {len(lines)} lines.")
+    if near and near != line:
+        parts.append(f"The nearest to it:\n{numbered(lines, near, near)}")
+    return " ".join(parts) + "\nCopy the lines from the file as they are."
+
+
+def numbered(lines: list[str], first: int, last: int, width: int = SHOWN_WIDTH) -> str:
+    """Lines `first` to `last`, counted from 1, with their numbers."""
+    first, last = max(first, 1), min(last, len(lines))
+    return "\n".join(f"{n:6}  {lines[n - 1][:width]}" for n in range(first, last + 1))
+
+
+def _nearest(lines: list[str], wanted: list[str]) -> int:
+    """The number of the line most like the longest of `wanted`; 0 if none is like it."""
+    longest = max(wanted, key=len, default="").strip()[:SHOWN_WIDTH]
+    inside = next((n for n, line in enumerate(lines, 1) if longest and longest in line), 0)
+    if inside:
+        return inside
+    stripped = [line.strip()[:SHOWN_WIDTH] for line in lines[:NEAR_LINES]]
+    near = difflib.get_close_matches(longest, stripped, n=1, cutoff=0.6)
+    return stripped.index(near[0]) + 1 if near else 0
+
+
+def normal(text: str) -> str:
+    """`text` without what differs from one run to the next: durations, addresses, made names."""
+    for pattern, instead in VOLATILE:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def expected_lines(output: str) -> list[str]:
+    """The lines that are claimed, in their normal form; those that claim nothing left out."""
+    stripped = (normal(line).strip() for line in output.split("\n"))
+    return [line for line in stripped if GAP.sub("", line).strip()]
+
+
+def said(output: str) -> int:
+    """How many characters a claimed output says, besides blanks, gaps and what is volatile."""
+    kept = "".join(GAP.sub("", line) for line in expected_lines(output))
+    return len("".join(kept.replace("#", "").split()))
+
+
+def missing_line(expected: str, actual: str) -> str:
+    """The first claimed line that is not found where it should be; empty if all are."""
+    lines = iter(normal(actual).split("\n"))
+    for wanted in expected_lines(expected):
+        pieces = [piece.strip() for piece in GAP.split(wanted)]
+        if not any(_holds(line, pieces) for line in lines):
+            return wanted
+    return ""
+
+
+def _holds(line: str, pieces: list[str]) -> bool:
+    at = 0
+    for piece in pieces:
+        found = line.find(piece, at)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return True
+
+
+def shown(output: str, most: int = 600) -> str:
+    """The last lines of an output, for a reason."""
+    text = output.strip()
+    return text if len(text) <= most else "…" + text[-most:]

@@ -1,0 +1,472 @@
+-- The board: tasks, leases, proposals, entries, and the event that each change leaves.
+-- Times are seconds since the epoch in UTC. Several trials share the tables; nothing is ever deleted.
+-- Events are written by triggers: no statement can change a task and leave no trace.
+
+-- name: schema
+-- open → claimed → done | failed; open → cancelled; claimed → open when its lease is lost or given
+-- back (→ cancelled in a trial that is over). A lease that ran out stays claimed until another agent
+-- takes the task: until then its holder may still renew or finish.
+CREATE TABLE IF NOT EXISTS board_task (
+    task_id INTEGER PRIMARY KEY,
+    trial_id INTEGER NOT NULL,
+    number INTEGER NOT NULL,             -- 1, 2, … in the trial
+    label TEXT NOT NULL,
+    key TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'open'
+        CHECK (state IN ('open', 'claimed', 'done', 'failed', 'cancelled')),
+    waiting INTEGER NOT NULL CHECK (waiting >= 0),  -- needs that are not done yet
+    priority INTEGER NOT NULL,
+    preferred TEXT NOT NULL,             -- agent, or ''
+    excluded TEXT NOT NULL,              -- agent, or ''
+    holder TEXT NOT NULL DEFAULT '',     -- who has it, or had it last
+    lease REAL,                          -- until when
+    attempts INTEGER NOT NULL DEFAULT 0, -- claims so far: the fencing token
+    changed_at REAL NOT NULL,
+    changed_by TEXT NOT NULL,            -- agent; '': the board itself
+    reason TEXT NOT NULL DEFAULT '',     -- of the last change
+    created_by TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    after TEXT NOT NULL,                 -- JSON: the labels of board_need, in the order given
+    result TEXT NOT NULL DEFAULT '{}',   -- JSON
+    text TEXT NOT NULL,
+    CHECK ((state = 'claimed') = (lease IS NOT NULL)),
+    CHECK ((attempts > 0) = (holder <> '')),
+    CHECK (attempts > 0 OR state IN ('open', 'cancelled')),
+    CHECK (waiting = 0 OR state IN ('open', 'cancelled')),
+    UNIQUE (trial_id, number),
+    UNIQUE (trial_id, label),
+    UNIQUE (trial_id, key)
+) STRICT;
+-- what can be claimed, in the order in which it is
+CREATE INDEX IF NOT EXISTS board_task_free ON board_task (trial_id, priority DESC, task_id)
+    WHERE state = 'open' AND waiting = 0 AND preferred = '';
+CREATE INDEX IF NOT EXISTS board_task_wished ON board_task (trial_id, priority DESC, task_id)
+    WHERE state = 'open' AND waiting = 0 AND preferred <> '';
+CREATE INDEX IF NOT EXISTS board_task_mine
+    ON board_task (trial_id, preferred, priority DESC, task_id)
+    WHERE state = 'open' AND waiting = 0 AND preferred <> '';
+CREATE INDEX IF NOT EXISTS board_task_held ON board_task (trial_id, holder, lease)
+    WHERE state = 'claimed';
+
+CREATE TABLE IF NOT EXISTS board_need (
+    needed INTEGER NOT NULL REFERENCES board_task,
+    task_id INTEGER NOT NULL REFERENCES board_task,
+    PRIMARY KEY (needed, task_id),
+    CHECK (needed < task_id)             -- so there are no circles
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS board_kind (  -- the numbers in labels that the board gave
+    trial_id INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (trial_id, kind)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS board_agent (
+    trial_id INTEGER NOT NULL,
+    agent TEXT NOT NULL CHECK (agent <> ''),
+    alive_until REAL NOT NULL,
+    gone INTEGER NOT NULL DEFAULT 0 CHECK (gone IN (0, 1)),  -- 1: it left
+    changed_at REAL NOT NULL,
+    PRIMARY KEY (trial_id, agent)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS board_closed (
+    trial_id INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    by TEXT NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS board_proposal (
+    trial_id INTEGER NOT NULL,
+    number INTEGER NOT NULL,             -- 1, 2, … in the trial
+    at REAL NOT NULL,
+    author TEXT NOT NULL,
+    task TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('FACT', 'FAIL', 'CONSTRAINT', 'PATCH')),
+    gist TEXT NOT NULL,
+    summary TEXT NOT NULL,
+    evidence TEXT NOT NULL,              -- JSON
+    refutes TEXT NOT NULL,
+    settled TEXT CHECK (settled IN ('admitted', 'merged', 'rejected')),
+    settled_at REAL,
+    seconds REAL,                        -- that the check took
+    entry TEXT,                          -- label of the entry that it is, or was merged into
+    reason TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (trial_id, number),
+    CHECK ((settled IS NULL) = (settled_at IS NULL)),
+    CHECK ((coalesce(settled, '') IN ('admitted', 'merged')) = (entry IS NOT NULL))
+) STRICT;
+CREATE INDEX IF NOT EXISTS board_proposal_entry ON board_proposal (trial_id, entry)
+    WHERE entry IS NOT NULL;
+
+CREATE TABLE IF NOT EXISTS board_entry (
+    trial_id INTEGER NOT NULL,
+    position INTEGER NOT NULL,           -- 1, 2, … in the order of admission
+    label TEXT NOT NULL,
+    key TEXT NOT NULL,
+    proposal INTEGER NOT NULL,
+    at REAL NOT NULL,
+    author TEXT NOT NULL,
+    task TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    gist TEXT NOT NULL,
+    summary TEXT NOT NULL,
+    evidence TEXT NOT NULL,              -- JSON
+    raw TEXT NOT NULL,
+    PRIMARY KEY (trial_id, position),
+    UNIQUE (trial_id, label),
+    UNIQUE (trial_id, key),
+    FOREIGN KEY (trial_id, proposal) REFERENCES board_proposal
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS board_link (
+    trial_id INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    target TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('cites', 'refutes', 'contradicts')),
+    at REAL NOT NULL,
+    PRIMARY KEY (trial_id, position),
+    UNIQUE (trial_id, source, target, kind),
+    FOREIGN KEY (trial_id, target) REFERENCES board_entry (trial_id, label)
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS board_shown ( -- when a conversation was first shown an entry so
+    trial_id INTEGER NOT NULL,
+    conversation TEXT NOT NULL,
+    label TEXT NOT NULL,
+    level TEXT NOT NULL CHECK (level IN ('gist', 'summary', 'raw')),
+    at REAL NOT NULL,
+    PRIMARY KEY (trial_id, conversation, label, level)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS board_event (
+    trial_id INTEGER NOT NULL,
+    number INTEGER NOT NULL,             -- 1, 2, … in the trial
+    at REAL NOT NULL,
+    actor TEXT NOT NULL,                 -- agent; '': the board itself
+    what TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    detail TEXT NOT NULL,                -- JSON
+    PRIMARY KEY (trial_id, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER IF NOT EXISTS board_task_put AFTER INSERT ON board_task BEGIN
+    INSERT INTO board_event SELECT NEW.trial_id, coalesce(max(number), 0) + 1, NEW.changed_at,
+        NEW.created_by, 'put', NEW.label, json_object('kind', NEW.kind)
+    FROM board_event WHERE trial_id = NEW.trial_id;
+END;
+
+-- A trigger, because a unique index beside board_task_held would be one more page in each commit.
+CREATE TRIGGER IF NOT EXISTS board_one_claim_an_agent BEFORE UPDATE OF state ON board_task
+WHEN NEW.state = 'claimed' AND EXISTS (SELECT 1 FROM board_task WHERE trial_id = NEW.trial_id
+    AND holder = NEW.holder AND state = 'claimed' AND task_id <> NEW.task_id)
+BEGIN SELECT RAISE(ABORT, 'an agent has one claim'); END;
+
+-- A claim over a claim, or one that the board itself opens: the former holder lost it.
+CREATE TRIGGER IF NOT EXISTS board_task_lost BEFORE UPDATE OF state ON board_task
+WHEN OLD.state = 'claimed' AND (NEW.state = 'claimed' AND NEW.attempts > OLD.attempts
+    OR NEW.state = 'open' AND NEW.changed_by = '') BEGIN
+    INSERT INTO board_event SELECT NEW.trial_id, coalesce(max(number), 0) + 1, NEW.changed_at,
+        OLD.holder, 'lost', NEW.label, json_object('fence', OLD.attempts)
+    FROM board_event WHERE trial_id = NEW.trial_id;
+END;
+
+CREATE TRIGGER IF NOT EXISTS board_task_changed AFTER UPDATE OF state ON board_task
+WHEN (NEW.state <> OLD.state OR NEW.attempts <> OLD.attempts)
+    AND NOT (NEW.state = 'open' AND NEW.changed_by = '') BEGIN
+    INSERT INTO board_event SELECT NEW.trial_id, coalesce(max(number), 0) + 1, NEW.changed_at,
+        NEW.changed_by, CASE NEW.state WHEN 'open' THEN 'released' ELSE NEW.state END, NEW.label,
+        CASE WHEN NEW.reason = '' THEN json_object('fence', NEW.attempts)
+            ELSE json_object('fence', NEW.attempts, 'reason', NEW.reason) END
+    FROM board_event WHERE trial_id = NEW.trial_id;
+END;
+
+CREATE TRIGGER IF NOT EXISTS board_agent_came AFTER INSERT ON board_agent BEGIN
+    INSERT INTO board_event SELECT NEW.trial_id, coalesce(max(number), 0) + 1, NEW.changed_at,
+        NEW.agent, CASE NEW.gone WHEN 0 THEN 'joined' ELSE 'left' END, '', '{}'
+    FROM board_event WHERE trial_id = NEW.trial_id;
+END;
+
+CREATE TRIGGER IF NOT EXISTS board_agent_changed AFTER UPDATE OF gone ON board_agent
+WHEN NEW.gone <> OLD.gone BEGIN
+    INSERT INTO board_event SELECT NEW.trial_id, coalesce(max(number), 0) + 1, NEW.changed_at,
+        NEW.agent, CASE NEW.gone WHEN 0 THEN 'joined' ELSE 'left' END, '', '{}'
+    FROM board_event WHERE trial_id = NEW.trial_id;
+END;
+
+CREATE TRIGGER IF NOT EXISTS board_closes AFTER INSERT ON board_closed BEGIN
+    INSERT INTO board_event SELECT NEW.trial_id, coalesce(max(number), 0) + 1, NEW.at,
+        NEW.by, 'closed', '', json_object('reason', NEW.reason)
+    FROM board_event WHERE trial_id = NEW.trial_id;
+END;
+
+CREATE TRIGGER IF NOT EXISTS board_proposal_kept AFTER INSERT ON board_proposal BEGIN
+    INSERT INTO board_event SELECT NEW.trial_id, coalesce(max(number), 0) + 1, NEW.at,
+        NEW.author, 'proposed', NEW.number, json_object('kind', NEW.kind, 'task', NEW.task)
+    FROM board_event WHERE trial_id = NEW.trial_id;
+END;
+
+CREATE TRIGGER IF NOT EXISTS board_proposal_settled AFTER UPDATE OF settled ON board_proposal BEGIN
+    INSERT INTO board_event SELECT NEW.trial_id, coalesce(max(number), 0) + 1, NEW.settled_at,
+        NEW.author, NEW.settled, coalesce(NEW.entry, NEW.number), json_object('proposal', NEW.number,
+        'seconds', NEW.seconds, 'reason', NEW.reason)
+    FROM board_event WHERE trial_id = NEW.trial_id;
+END;
+
+CREATE TRIGGER IF NOT EXISTS board_link_made AFTER INSERT ON board_link BEGIN
+    INSERT INTO board_event SELECT NEW.trial_id, coalesce(max(number), 0) + 1, NEW.at,
+        '', 'linked', NEW.target, json_object('source', NEW.source, 'kind', NEW.kind)
+    FROM board_event WHERE trial_id = NEW.trial_id;
+END;
+
+CREATE TRIGGER IF NOT EXISTS board_event_stays BEFORE UPDATE ON board_event
+BEGIN SELECT RAISE(ABORT, 'events never change'); END;
+CREATE TRIGGER IF NOT EXISTS board_event_remains BEFORE DELETE ON board_event
+BEGIN SELECT RAISE(ABORT, 'events never change'); END;
+CREATE TRIGGER IF NOT EXISTS board_entry_stays BEFORE UPDATE ON board_entry
+BEGIN SELECT RAISE(ABORT, 'entries never change'); END;
+CREATE TRIGGER IF NOT EXISTS board_entry_remains BEFORE DELETE ON board_entry
+BEGIN SELECT RAISE(ABORT, 'entries never change'); END;
+CREATE TRIGGER IF NOT EXISTS board_link_stays BEFORE UPDATE ON board_link
+BEGIN SELECT RAISE(ABORT, 'links never change'); END;
+CREATE TRIGGER IF NOT EXISTS board_link_remains BEFORE DELETE ON board_link
+BEGIN SELECT RAISE(ABORT, 'links never change'); END;
+CREATE TRIGGER IF NOT EXISTS board_proposal_stays BEFORE UPDATE ON board_proposal
+WHEN OLD.settled IS NOT NULL OR NEW.settled IS NULL
+BEGIN SELECT RAISE(ABORT, 'proposals are settled once'); END;
+CREATE TRIGGER IF NOT EXISTS board_proposal_says BEFORE UPDATE
+OF trial_id, number, at, author, task, kind, gist, summary, evidence, refutes ON board_proposal
+BEGIN SELECT RAISE(ABORT, 'proposals never change'); END;
+CREATE TRIGGER IF NOT EXISTS board_proposal_remains BEFORE DELETE ON board_proposal
+BEGIN SELECT RAISE(ABORT, 'proposals never change'); END;
+CREATE TRIGGER IF NOT EXISTS board_task_remains BEFORE DELETE ON board_task
+BEGIN SELECT RAISE(ABORT, 'tasks are not deleted'); END;
+
+-- name: version
+-- lapsed: leases that ran out since the last look, which no write tells of
+SELECT
+    (SELECT coalesce(max(number), 0) FROM board_event WHERE trial_id = :trial) AS events,
+    (SELECT count(*) FROM board_task
+        WHERE trial_id = :trial AND state = 'claimed' AND lease > :since AND lease <= :now) AS lapsed;
+
+-- name: next_lapse
+SELECT min(lease) AS lease FROM board_task
+WHERE trial_id = :trial AND state = 'claimed' AND lease > :now;
+
+-- name: join
+INSERT INTO board_agent (trial_id, agent, alive_until, changed_at)
+VALUES (:trial, :agent, :now + :lease_s, :now)
+ON CONFLICT DO UPDATE SET alive_until = max(alive_until, excluded.alive_until), gone = 0,
+    changed_at = excluded.changed_at;
+
+-- name: standing
+SELECT (SELECT alive_until FROM board_agent WHERE trial_id = :trial AND agent = :agent)
+        AS alive_until,
+    EXISTS (SELECT 1 FROM board_agent WHERE trial_id = :trial AND agent = :agent AND gone)
+        OR EXISTS (SELECT 1 FROM board_closed WHERE trial_id = :trial) AS barred,
+    EXISTS (SELECT 1 FROM board_task
+        WHERE trial_id = :trial AND holder = :agent AND state = 'claimed') AS holds;
+
+-- name: alive
+-- as join, but whoever left stays gone
+INSERT INTO board_agent (trial_id, agent, alive_until, changed_at)
+VALUES (:trial, :agent, :now + 1.25 * :lease_s, :now)
+ON CONFLICT DO UPDATE SET alive_until = excluded.alive_until
+    WHERE alive_until < :now + :lease_s;
+
+-- name: leave
+INSERT INTO board_agent (trial_id, agent, alive_until, gone, changed_at)
+VALUES (:trial, :agent, :now, 1, :now)
+ON CONFLICT DO UPDATE SET gone = 1, changed_at = excluded.changed_at;
+
+-- name: drop_claim
+-- of an agent that leaves
+UPDATE board_task SET lease = NULL, changed_at = :now, changed_by = :agent, reason = 'left',
+    state = iif(EXISTS (SELECT 1 FROM board_closed WHERE trial_id = :trial), 'cancelled', 'open')
+WHERE trial_id = :trial AND holder = :agent AND state = 'claimed';
+
+-- name: lose
+-- an agent that asks for a task has given up the one whose lease it let run out
+UPDATE board_task SET state = 'open', lease = NULL, changed_at = :now, changed_by = '', reason = ''
+WHERE trial_id = :trial AND holder = :agent AND state = 'claimed' AND lease <= :now
+RETURNING task_id;
+
+-- name: room
+SELECT coalesce(max(number), 0) AS tasks,
+    EXISTS (SELECT 1 FROM board_closed WHERE trial_id = :trial) AS closed
+FROM board_task WHERE trial_id = :trial;
+
+-- name: task_of_key
+SELECT * FROM board_task WHERE trial_id = :trial AND key = :key;
+
+-- name: task
+SELECT * FROM board_task WHERE trial_id = :trial AND label = :label;
+
+-- name: tasks
+SELECT * FROM board_task WHERE trial_id = :trial ORDER BY number;
+
+-- name: next_of_kind
+INSERT INTO board_kind (trial_id, kind, last) VALUES (:trial, :kind, 1)
+ON CONFLICT DO UPDATE SET last = last + 1 RETURNING last;
+
+-- name: put
+INSERT INTO board_task (trial_id, number, label, key, kind, waiting, priority, preferred, excluded,
+    changed_at, changed_by, created_by, subject, after, text)
+VALUES (:trial, :number, :label, :key, :kind, :waiting, :priority, :preferred, :excluded, :now,
+    :by, :by, :subject, :after, :text)
+RETURNING *;
+
+-- name: need
+INSERT INTO board_need (needed, task_id) VALUES (:needed, :task_id);
+
+-- name: claim
+UPDATE board_task SET state = 'claimed', holder = :agent, lease = :now + :lease_s, attempts = attempts + 1,
+    changed_at = :now, changed_by = :agent, reason = ''
+WHERE task_id = (
+    WITH others (alive) AS (SELECT EXISTS (SELECT 1 FROM board_agent
+            WHERE trial_id = :trial AND agent <> :agent AND NOT gone AND alive_until > :now)),
+    may (task_id, priority, choice) AS (
+        SELECT * FROM (SELECT task_id, priority, 0
+            FROM board_task INDEXED BY board_task_mine
+            WHERE trial_id = :trial AND state = 'open' AND waiting = 0 AND preferred <> ''
+                AND preferred = :agent AND (excluded <> :agent OR NOT (SELECT alive FROM others))
+            ORDER BY priority DESC, task_id LIMIT 1)
+        UNION ALL SELECT * FROM (SELECT task_id, priority, 1
+            FROM board_task INDEXED BY board_task_free
+            WHERE trial_id = :trial AND state = 'open' AND waiting = 0 AND preferred = ''
+                AND (excluded <> :agent OR NOT (SELECT alive FROM others))
+            ORDER BY priority DESC, task_id LIMIT 1)
+        -- the first that is preferred for anybody: where it is another's, this agent has no better
+        UNION ALL SELECT * FROM (SELECT task_id, priority, 2
+            FROM board_task INDEXED BY board_task_wished
+            WHERE trial_id = :trial AND state = 'open' AND waiting = 0 AND preferred <> ''
+                AND (excluded <> :agent OR NOT (SELECT alive FROM others))
+            ORDER BY priority DESC, task_id LIMIT 1)
+        UNION ALL SELECT task_id, priority,
+            CASE preferred WHEN :agent THEN 0 WHEN '' THEN 1 ELSE 2 END
+        FROM board_task INDEXED BY board_task_held
+        WHERE trial_id = :trial AND state = 'claimed' AND lease <= :now
+            AND (excluded <> :agent OR NOT (SELECT alive FROM others)))
+    SELECT task_id FROM may ORDER BY priority DESC, choice, task_id LIMIT 1)
+RETURNING *;
+
+-- name: renew
+UPDATE board_task SET lease = :now + :lease_s
+WHERE trial_id = :trial AND label = :label AND state = 'claimed' AND holder = :agent
+    AND attempts = :fence
+RETURNING task_id;
+
+-- name: finish
+UPDATE board_task SET state = :state, lease = NULL, result = :result, changed_at = :now,
+    changed_by = :agent, reason = ''
+WHERE trial_id = :trial AND label = :label AND state = 'claimed' AND holder = :agent
+    AND attempts = :fence
+RETURNING task_id, label, state, EXISTS (SELECT 1 FROM board_need WHERE needed = board_task.task_id) AS needed;
+
+-- name: unblock
+UPDATE board_task SET waiting = waiting - 1
+WHERE task_id IN (SELECT task_id FROM board_need WHERE needed = :task_id) AND state = 'open';
+
+-- name: release
+UPDATE board_task SET lease = NULL, changed_at = :now, changed_by = :agent, reason = :reason,
+    state = iif(EXISTS (SELECT 1 FROM board_closed WHERE trial_id = :trial), 'cancelled', 'open')
+WHERE trial_id = :trial AND label = :label AND state = 'claimed' AND holder = :agent
+    AND attempts = :fence;
+
+-- name: cancel
+UPDATE board_task SET state = 'cancelled', changed_at = :now, changed_by = :by, reason = :reason
+WHERE trial_id = :trial AND label = :label AND state = 'open'
+RETURNING task_id, label, state;
+
+-- name: cancel_waiting
+UPDATE board_task SET state = 'cancelled', changed_at = :now, changed_by = '', reason = :reason
+WHERE state = 'open' AND task_id IN (
+    WITH RECURSIVE doomed (task_id) AS (
+        SELECT task_id FROM board_need WHERE needed = :task_id
+        UNION SELECT board_need.task_id FROM board_need JOIN doomed ON needed = doomed.task_id)
+    SELECT task_id FROM doomed);
+
+-- name: busy
+-- Whether anything is open or claimed. What waits for others needs no look: one of those is.
+SELECT EXISTS (SELECT 1 FROM board_task INDEXED BY board_task_held
+        WHERE trial_id = :trial AND state = 'claimed')
+    OR EXISTS (SELECT 1 FROM board_task INDEXED BY board_task_free
+        WHERE trial_id = :trial AND state = 'open' AND waiting = 0 AND preferred = '')
+    OR EXISTS (SELECT 1 FROM board_task INDEXED BY board_task_wished
+        WHERE trial_id = :trial AND state = 'open' AND waiting = 0 AND preferred <> '') AS busy;
+
+-- name: close
+INSERT INTO board_closed (trial_id, at, by, reason) VALUES (:trial, :now, :by, :reason)
+ON CONFLICT DO NOTHING RETURNING trial_id;
+
+-- name: cancel_open
+UPDATE board_task SET state = 'cancelled', changed_at = :now, changed_by = :by, reason = :reason
+WHERE trial_id = :trial AND state = 'open';
+
+-- name: closed
+SELECT EXISTS (SELECT 1 FROM board_closed WHERE trial_id = :trial) AS closed;
+
+-- name: propose
+INSERT INTO board_proposal (trial_id, number, at, author, task, kind, gist, summary, evidence, refutes)
+SELECT :trial, coalesce(max(number), 0) + 1, :now, :author, :task, :kind, :gist, :summary, :evidence,
+    :refutes
+FROM board_proposal WHERE trial_id = :trial
+RETURNING number;
+
+-- name: proposal
+SELECT * FROM board_proposal WHERE trial_id = :trial AND number = :number;
+
+-- name: admit
+INSERT INTO board_entry (trial_id, position, label, key, proposal, at, author, task, kind, gist,
+    summary, evidence, raw)
+SELECT :trial, last + 1, :letter || (last + 1), :key, number, :now, author, task, kind, gist,
+    summary, evidence, :raw
+FROM board_proposal, (SELECT coalesce(max(position), 0) AS last FROM board_entry
+    WHERE trial_id = :trial)
+WHERE trial_id = :trial AND number = :number
+RETURNING *;
+
+-- name: settle
+UPDATE board_proposal SET settled = :settled, settled_at = :now, seconds = :seconds, entry = :entry,
+    reason = :reason
+WHERE trial_id = :trial AND number = :number;
+
+-- name: entry_of_key
+SELECT * FROM board_entry WHERE trial_id = :trial AND key = :key;
+
+-- name: entry
+SELECT * FROM board_entry WHERE trial_id = :trial AND label = :label;
+
+-- name: entries
+SELECT * FROM board_entry WHERE trial_id = :trial AND position > :after ORDER BY position;
+
+-- name: count
+SELECT count(*) AS found FROM board_proposal WHERE trial_id = :trial AND entry = :label;
+
+-- name: link
+INSERT INTO board_link (trial_id, position, source, target, kind, at)
+SELECT :trial, coalesce(max(position), 0) + 1, :source, :target, :kind, :now
+FROM board_link WHERE trial_id = :trial
+ON CONFLICT DO NOTHING RETURNING position;
+
+-- name: links
+SELECT * FROM board_link WHERE trial_id = :trial AND position > :after ORDER BY position;
+
+-- name: note_shown
+INSERT INTO board_shown (trial_id, conversation, label, level, at)
+VALUES (:trial, :conversation, :label, :level, :now) ON CONFLICT DO NOTHING;
+
+-- name: events
+SELECT number, at, actor, what, subject, detail FROM board_event WHERE trial_id = :trial
+ORDER BY number;
+
+-- name: proposals
+SELECT * FROM board_proposal WHERE trial_id = :trial ORDER BY number;
+
+-- name: shown
+SELECT conversation, label, level, at FROM board_shown WHERE trial_id = :trial
+ORDER BY at, conversation, label, level;

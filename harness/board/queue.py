@@ -1,0 +1,234 @@
+"""The tasks of one trial, in SQLite."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from harness.board import BoardRefused, Claim, LeaseLost, NewTask, Task, bounds
+from harness.board.connection import Connection, Row, Run
+from harness.board.watch import Watch
+
+
+def _task(row: Row) -> Task:
+    return Task(
+        label=row["label"],
+        kind=row["kind"],
+        text=row["text"],
+        state=row["state"],
+        priority=row["priority"],
+        after=tuple(json.loads(row["after"])),
+        preferred=row["preferred"],
+        excluded=row["excluded"],
+        subject=row["subject"],
+        created_by=row["created_by"],
+        holder=row["holder"],
+        attempts=row["attempts"],
+        result=json.loads(row["result"]),
+    )
+
+
+class SqliteQueue:
+    """A `TaskQueue`: its docstrings are the contract, the ones here say what is particular."""
+
+    def __init__(
+        self, connection: Connection, watch: Watch, trial_id: int, *, max_tasks: int
+    ) -> None:
+        self._connection = connection
+        self._watch = watch
+        self._trial = trial_id
+        self._max_tasks = max_tasks
+
+    @property
+    def version(self) -> int:
+        """Of the trial, as this process has seen it."""
+        return self._watch.version(self._trial)
+
+    async def wait(self, since: int, *, timeout_s: float) -> int:
+        """Woken by this process at once, by others within 0.05 s, and by a lease that runs out."""
+        return await self._watch.wait(self._trial, since, timeout_s=timeout_s)
+
+    # -- agents ----------------------------------------------------------------------------------
+
+    async def join(self, agent: str, *, lease_s: float) -> None:
+        """Alive from now on, again if it had left."""
+        bounds.check_agent(agent)
+        with self._connection.write(self._trial) as run:
+            run("join", agent=agent, lease_s=lease_s)
+
+    async def leave(self, agent: str) -> None:
+        """Gone; its claim is open, or cancelled in a trial that is over."""
+        bounds.check_agent(agent)
+        with self._connection.write(self._trial) as run:
+            run("drop_claim", agent=agent)
+            run("leave", agent=agent)
+
+    # -- putting ---------------------------------------------------------------------------------
+
+    async def put(self, *tasks: NewTask, by: str) -> list[Task]:
+        """All of them, or none."""
+        self._check(tasks, by)
+        with self._connection.write(self._trial) as run:
+            return self._put(run, tasks, by)
+
+    def _check(self, tasks: Sequence[NewTask], by: str) -> None:
+        bounds.check_length("a name", by, bounds.MOST_NAME)
+        for task in tasks:
+            bounds.check_task(task)
+
+    def _put(self, run: Run, tasks: Sequence[NewTask], by: str) -> list[Task]:
+        if not tasks:
+            return []
+        (room,) = run("room")
+        if room["closed"]:
+            raise BoardRefused("the trial is closed")
+        number, found = room["tasks"], []
+        for task in tasks:
+            there = run("task_of_key", key=bounds.task_key(task))
+            if not there:
+                number += 1
+                if number > self._max_tasks:
+                    raise BoardRefused(f"the trial has its {self._max_tasks:,} tasks already")
+                there = [self._put_one(run, task, number, by)]
+            found.append(_task(there[0]))
+        return found
+
+    def _put_one(self, run: Run, task: NewTask, number: int, by: str) -> Row:
+        needs = [self._need(run, label) for label in dict.fromkeys(task.after)]
+        (row,) = run(
+            "put",
+            number=number,
+            label=self._label(run, task),
+            key=bounds.task_key(task),
+            kind=task.kind,
+            waiting=sum(need["state"] != "done" for need in needs),
+            priority=task.priority,
+            preferred=task.preferred,
+            excluded=task.excluded,
+            by=by,
+            subject=task.subject,
+            after=json.dumps([need["label"] for need in needs]),
+            text=task.text,
+        )
+        for need in needs:
+            run("need", needed=need["task_id"], task_id=row["task_id"])
+        for need in needs:
+            if need["state"] in ("failed", "cancelled"):
+                run("cancel_waiting", task_id=need["task_id"], reason=_why(need))
+                (row,) = run("task", label=row["label"])
+                break
+        return row
+
+    def _need(self, run: Run, label: str) -> Row:
+        for row in run("task", label=label):
+            return row
+        raise BoardRefused(f"`after` names no task: {label[:80]!r}")
+
+    def _label(self, run: Run, task: NewTask) -> str:
+        label = task.label
+        if label and run("task", label=label):
+            raise BoardRefused(f"the label {label} is taken by another task")
+        while not label:
+            (row,) = run("next_of_kind", kind=task.kind)
+            label = f"{task.kind}-{row['last']}"
+            if run("task", label=label):
+                label = ""
+        return label
+
+    async def put_when_empty(self, task: NewTask, *, by: str) -> Task | None:
+        """The task, if this call added it."""
+        self._check([task], by)
+        with self._connection.write(self._trial) as run:
+            if (
+                run("closed")[0]["closed"]
+                or run("busy")[0]["busy"]
+                or run("task_of_key", key=bounds.task_key(task))
+            ):
+                return None
+            return self._put(run, [task], by)[0]
+
+    # -- claims ----------------------------------------------------------------------------------
+
+    async def claim(self, agent: str, *, lease_s: float) -> Claim | None:
+        """The best task, in one statement; an agent that joined nothing joins by asking."""
+        bounds.check_agent(agent)
+        with self._connection.write(self._trial) as run:
+            (agents,) = run("standing", agent=agent)
+            run("alive", agent=agent, lease_s=lease_s)
+            if agents["barred"] or (agents["holds"] and not run("lose", agent=agent)):
+                return None
+            rows = run("claim", agent=agent, lease_s=lease_s)
+        if not rows:
+            return None
+        return Claim(task=_task(rows[0]), agent=agent, fence=rows[0]["attempts"])
+
+    async def renew(self, claim: Claim, *, lease_s: float) -> None:
+        """Also a lease that ran out, as long as nobody took the task."""
+        with self._connection.write(self._trial) as run:
+            if not run("renew", **_fenced(claim), lease_s=lease_s):
+                raise LeaseLost(claim.task.label)
+            run("alive", agent=claim.agent, lease_s=lease_s)
+
+    async def finish(
+        self,
+        claim: Claim,
+        *,
+        state: Literal["done", "failed"] = "done",
+        result: Mapping[str, Any] | None = None,
+        then: Sequence[NewTask] = (),
+    ) -> list[Task]:
+        """The end, what it unblocks or dooms, and what comes next: all or nothing."""
+        self._check(then, claim.agent)
+        said = bounds.as_json("a result", result or {})
+        with self._connection.write(self._trial) as run:
+            rows = run("finish", **_fenced(claim), state=state, result=said)
+            if not rows:
+                raise LeaseLost(claim.task.label)
+            if rows[0]["needed"] and state == "done":
+                run("unblock", task_id=rows[0]["task_id"])
+            elif rows[0]["needed"]:
+                run("cancel_waiting", task_id=rows[0]["task_id"], reason=_why(rows[0]))
+            return self._put(run, then, claim.agent)
+
+    async def release(self, claim: Claim, *, reason: str) -> None:
+        """Open again, or cancelled in a trial that is over."""
+        reason = bounds.cut(reason, bounds.MOST_TEXT)
+        with self._connection.write(self._trial) as run:
+            run("release", **_fenced(claim), reason=reason)
+
+    # -- ends ------------------------------------------------------------------------------------
+
+    async def cancel(self, label: str, *, by: str, reason: str) -> bool:
+        """With all that waits for it."""
+        bounds.check_length("a name", by, bounds.MOST_NAME)
+        reason = bounds.cut(reason, bounds.MOST_TEXT)
+        with self._connection.write(self._trial) as run:
+            rows = run("cancel", label=label, by=by, reason=reason)
+            for row in rows:
+                run("cancel_waiting", task_id=row["task_id"], reason=_why(row))
+        return bool(rows)
+
+    async def close(self, *, by: str, reason: str) -> None:
+        """Once; a second time does nothing. What is claimed may still be finished."""
+        bounds.check_length("a name", by, bounds.MOST_NAME)
+        reason = bounds.cut(reason, bounds.MOST_TEXT)
+        with self._connection.write(self._trial) as run:
+            if run("close", by=by, reason=reason):
+                run("cancel_open", by=by, reason="the trial is closed")
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    async def closed(self) -> bool:
+        """Whether it is over."""
+        return bool(self._connection.read("closed", self._trial)[0]["closed"])
+
+    async def tasks(self) -> list[Task]:
+        """All, oldest first."""
+        return [_task(row) for row in self._connection.read("tasks", self._trial)]
+
+
+def _fenced(claim: Claim) -> dict[str, Any]:
+    return {"label": claim.task.label, "agent": claim.agent, "fence": claim.fence}
+
+
+def _why(row: Row) -> str:
+    return f"it waits for {row['label']}, which is {row['state']}"

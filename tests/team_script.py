@@ -1,0 +1,99 @@
+"""A scripted team on the flask instance: what each task's agent is told to say, turn by turn."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+Request = dict[str, Any]
+Answer = Any
+Plan = Sequence[Answer | Callable[[Request], Answer]]
+
+FAULT = '        if "." in name:\n            raise ValueError("\'name\' may not contain a dot \'.\' character.")'
+REPRODUCTION = (
+    "cd /testbed && python -c \"\nimport flask\ntry:\n    flask.Blueprint('', 'x')\n"
+    "except ValueError:\n    pass\nelse:\n    raise SystemExit('no error')\n\""
+)
+NEIGHBOURS = "python -m pytest -q tests/test_blueprints.py 2>&1 | tail -1"
+
+
+def calls(*named: tuple[str, Mapping[str, Any]], content: str = "") -> Answer:
+    return {
+        "content": content,
+        "tool_calls": [{"name": name, "arguments": dict(given)} for name, given in named],
+    }
+
+
+def publish(kind: str, gist: str, **more: Any) -> Answer:
+    given = {"kind": kind, "gist": gist, "summary": f"More on it: {gist}"} | more
+    return calls(("publish", given))
+
+
+def finish(summary: str) -> Answer:
+    return calls(("finish", {"summary": summary}))
+
+
+def solve(message: str) -> Answer:
+    check = f'        if not name:\n            raise ValueError("{message}")\n\n'
+    mark = '        if "." in name:'
+    return calls(
+        ("edit", {"path": "src/flask/blueprints.py", "old": mark, "new": check + mark})
+    )
+
+
+FACT = publish(
+    "FACT",
+    "Blueprint.__init__ checks its name for dots only, so an empty name is taken.",
+    path="src/flask/blueprints.py",
+    line=268,
+    quote=FAULT,
+)
+CONSTRAINT = publish(
+    "CONSTRAINT",
+    "The tests of blueprints pass and have to go on passing.",
+    command=NEIGHBOURS,
+    exit_status=0,
+    output="passed in",
+)
+
+
+def localize(label: str) -> Plan:
+    number = int(label.rpartition("-")[2])
+    look = calls(("view", {"path": "src/flask/blueprints.py", "first": 260, "last": 275}))
+    return [look, FACT, *([CONSTRAINT] if number == 1 else []), finish("The fault is F1.")]
+
+
+def patch(label: str) -> Plan:
+    return [
+        solve(f"'name' may not be empty, says {label}."),
+        publish("PATCH", f"F1 mended by {label}: an empty name is refused.", command=REPRODUCTION),
+        finish("It rests on F1."),
+    ]
+
+
+def tried(label: str) -> Plan:
+    return [calls(("bash", {"command": "git diff --stat"})), finish("Nothing found.")]
+
+
+PLANS: Mapping[str, Callable[[str], Plan]] = {"localize": localize, "patch": patch, "test": tried}
+
+
+def task_of(request: Request) -> str:
+    """The label of the task that a conversation is about."""
+    for message in request["messages"]:
+        found = re.search(r"Your task now is `([^`]+)`", str(message.get("content")))
+        if found:
+            return found[1]
+    raise AssertionError(f"no task in {request['messages'][:3]}")
+
+
+def team(plans: Mapping[str, Callable[[str], Plan]] = PLANS) -> Callable[[Request, int], Answer]:
+    """A script: `plans` by a task's label or kind; the last turn of a plan answers all the rest."""
+
+    def script(request: Request, n: int) -> Answer:
+        label = task_of(request)
+        turn = sum(message["role"] == "assistant" for message in request["messages"])
+        plan = (plans.get(label) or plans.get(label.rpartition("-")[0]) or tried)(label)
+        answer = plan[min(turn, len(plan) - 1)]
+        return answer(request) if callable(answer) else answer
+
+    return script

@@ -6,7 +6,6 @@ from agents.evidence import ENOUGH, Command, Evidence, Patch, Refused, Span, key
 from agents.matching import (
     lines_of,
     missing_line,
-    normal,
     not_there,
     numbered,
     places,
@@ -127,7 +126,7 @@ def _agrees(claim: Command, outcome: CommandOutcome) -> None:
     raise Refused(
         f"The command does not print what you say: {missing_line(claim.output, first.output)!r} is "
         f"not there, or not in that order. In the state {claim.state!r} it printed: "
-        f"{shown(normal(first.output) if len(held) == 1 else first.output)}"
+        f"{shown(first.output)}"
     )
 
 

@@ -18,7 +18,7 @@ from harness.errors import SandboxError, SandboxUnavailable
 from harness.protocols import Sandbox
 from harness.types import ExecResult
 
-LEAST_RUNS, MOST_RUNS = 2, 6
+LEAST_RUNS, MOST_RUNS = 2, 8
 CHEAP_S = 1.0  # while all runs of a command together took less, it is run again
 OWN_S = 120.0  # for what admission runs for itself
 OUTPUT_CHARS = 200_000
@@ -65,7 +65,7 @@ class Runs:
         self._asking: dict[tuple[str, str], anyio.Lock] = {}
 
     async def outcome(self, diff: str, command: str, *, fresh: bool = False) -> CommandOutcome:
-        """Two to six runs of `command`. `Refused` where `diff` does not apply.
+        """Two to eight runs of `command`. `Refused` where `diff` does not apply.
 
         `fresh`: whatever is known already is not believed.
         """

@@ -153,12 +153,15 @@ def score(
 def show(
     run: RunArgument,
     instance: Annotated[str, typer.Argument(help="An instance: tell its trials.")] = "",
+    conversation: Annotated[
+        str, typer.Option("--conversation", help="Every message of one, such as patch-1.")
+    ] = "",
     output: Output = Path("results"),
 ) -> None:
     """Tell what happened in a run, or in the trials of one instance."""
     from harness.commands.show import tell
 
-    tell(run, instance, output)
+    tell(run, instance, output, conversation)
 
 
 @app.command()

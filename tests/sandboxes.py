@@ -4,6 +4,7 @@ Nothing here takes a network or a package index. The Docker image is made from a
 already, or else from the programs of this machine.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -78,8 +79,9 @@ class Bubblewrap:
 
     name = "bubblewrap"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, overlay: bool | None = None) -> None:
         self.store = folder / "sandboxes"
+        self.overlay = overlay
         self._seen: set[str] = set()
         self.prepared = Prepared(
             root=folder / "environment",
@@ -96,7 +98,9 @@ class Bubblewrap:
 
     async def open(self, *, limits: SandboxLimits = LIMITS, network: bool = False) -> ShellSandbox:
         """A fresh sandbox."""
-        machine = await BubblewrapMachine.start(self.prepared, self.store, limits, network=network)
+        machine = await BubblewrapMachine.start(
+            self.prepared, self.store, limits, network=network, overlay=self.overlay
+        )
         return await ShellSandbox.start(machine)
 
     def leftovers(self) -> set[str]:
@@ -126,8 +130,17 @@ class Bubblewrap:
             f"prepared = Prepared(root=Path({str(self.prepared.root)!r}), key='test',\n"
             f"    python_prefix=Path({sys.base_prefix!r}), python_version='')\n"
             f"machine = BubblewrapMachine.start(prepared, Path({str(self.store)!r}),\n"
-            "    SandboxLimits(memory_mb=256))\n"
+            f"    SandboxLimits(memory_mb=256), overlay={self.overlay})\n"
         )
+
+    def mounts(self) -> set[str]:
+        """The mounts in its folders, whichever process of this machine has them."""
+        place = str(self.store).replace(" ", r"\040")
+        found = set[str]()
+        for file in Path("/proc").glob("[0-9]*/mountinfo"):
+            with contextlib.suppress(OSError):  # its process ended
+                found |= {line for line in file.read_text().splitlines() if place in line}
+        return found
 
 
 class Docker:

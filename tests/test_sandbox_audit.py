@@ -289,7 +289,11 @@ async def test_a_leaky_sandbox_is_opened_for_agents_only_on_demand(kind, tmp_pat
             sandboxes._config = config
         opened = await sandboxes.open(tiny, purpose="agents")
         assert opened.audit.startswith("copy: ") if leaky else opened.audit == "ok"
-        twin = await opened.fork()
+        there = len(kind.leftovers())
+        twin, other = await opened.fork(), await opened.fork()
+        scrubbed_images = int(leaky and isinstance(kind, Docker))  # a clean one needs none
+        assert len(kind.leftovers()) == there + 2 + scrubbed_images
+        await other.close()
         assert twin.audit == opened.audit
         assert (await twin.exec("git tag; git remote; cat a.txt")).output == "one\ntwo\nthree\n"
         await twin.close()

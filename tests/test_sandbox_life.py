@@ -137,6 +137,9 @@ class TestTheEndOfEverySandbox:
             assert namespace.startswith("pid:[")
             await vanish(namespace, within_s=15)
         if isinstance(kind, Bubblewrap):
+            with anyio.fail_after(15):
+                while kind.mounts():
+                    await anyio.sleep(0.05)
             assert sweep(kind.store) == 2
         else:
             with anyio.move_on_after(15):

@@ -10,6 +10,7 @@ apart by SQLite itself. `docs/decisions.md` has the figures.
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,7 @@ class Connection:
         self._changed = changed
         self._turn = os.open(f"{path}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._in_turn = in_turn
+        self._queue = os.open(f"{path}-queue", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
         try:
             self._prepare(synchronous)
@@ -71,8 +73,7 @@ class Connection:
         No await inside (see `harness.store.Store`): nothing comes between, and nothing can cancel
         half of it. Each statement is given `:trial` and `:now`, one moment for all of them.
         """
-        if self._in_turn:
-            fcntl.flock(self._turn, fcntl.LOCK_EX)
+        self._take_turn()
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -83,9 +84,27 @@ class Connection:
                     self._db.execute("ROLLBACK")
                 raise
         finally:
-            if self._in_turn:
-                fcntl.flock(self._turn, fcntl.LOCK_UN)
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
         self._changed(trial_id)
+
+    def _take_turn(self) -> None:
+        mode = os.environ.get("BM", "2")
+        if mode == "0":
+            return
+        if mode == "1":
+            fcntl.flock(self._turn, fcntl.LOCK_EX)
+            return
+        try:
+            fcntl.flock(self._turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            pass
+        fcntl.flock(self._queue, fcntl.LOCK_EX)
+        try:
+            time.sleep(float(os.environ.get("BS", "0.001")))
+            fcntl.flock(self._turn, fcntl.LOCK_EX)
+        finally:
+            fcntl.flock(self._queue, fcntl.LOCK_UN)
 
     def _runner(self, trial_id: int) -> Run:
         always = {"trial": trial_id, "now": self._clock()}

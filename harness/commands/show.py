@@ -2,13 +2,17 @@
 
 import json
 import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import anyio
 from rich.console import Console
 from rich.text import Text
 
-from harness import results
+from harness import results, story
+from harness.board.sqlite import SqliteBoard
 from harness.commands.evaluate import dollars, print_scores
 from harness.config import nearest
 from harness.errors import UserError
@@ -41,10 +45,15 @@ def rescore(run: str, output: Path) -> None:
     store.close()
 
 
-def tell(run: str, instance: str, output: Path) -> None:
-    """Print the trials of a run, or one instance's trials message by message."""
+def tell(run: str, instance: str, output: Path, conversation: str = "") -> None:
+    """Print the trials of a run, or those of one instance.
+
+    A trial with a board is told as a story, and message by message only of the `conversation` that
+    is asked for; any other trial message by message.
+    """
     folder = find(run, output)
     store = folder.open()
+    board = SqliteBoard(folder.database)
     out = console()
     trials = store.trials()
     submissions = store.submissions()
@@ -54,11 +63,12 @@ def tell(run: str, instance: str, output: Path) -> None:
             raise UserError(f"{instance} is not in this run{nearest(instance, known)}")
         for trial in trials:
             if trial["instance_id"] == instance:
-                _tell_trial(out, store, trial, submissions)
+                _tell_trial(out, store, board, trial, submissions, conversation)
     else:
         for trial in trials:
             made = [row for row in submissions if row["trial_id"] == trial["trial_id"]]
             _say(out, _headline(trial, made))
+    board.close()
     store.close()
 
 
@@ -71,7 +81,14 @@ def _headline(trial: Row, made: list[Row]) -> str:
     )
 
 
-def _tell_trial(out: Console, store: Store, trial: Row, submissions: list[Row]) -> None:
+def _tell_trial(
+    out: Console,
+    store: Store,
+    board: SqliteBoard,
+    trial: Row,
+    submissions: list[Row],
+    wanted: str,
+) -> None:
     made = [row for row in submissions if row["trial_id"] == trial["trial_id"]]
     calls = [row for row in store.calls() if row["trial_id"] == trial["trial_id"]]
     costs = [row["cost_usd"] for row in calls]
@@ -84,10 +101,22 @@ def _tell_trial(out: Console, store: Store, trial: Row, submissions: list[Row]) 
     )
     if trial["detail"]:
         _say(out, trial["detail"], style="red")
-    for conversation, messages in store.messages(trial["trial_id"]).items():
-        for message in messages:
+    spoken = store.messages(trial["trial_id"])
+    rows = anyio.run(_material, board, trial["trial_id"], calls, made)
+    if rows.tasks and not wanted:
+        for line in [*story.told(rows), "", *story.ended(rows)]:
+            _say(out, line)
+        _say(out, f"conversations (see one with --conversation NAME): {', '.join(spoken)}")
+        return
+    if wanted and wanted not in spoken:
+        raise UserError(
+            f"there is no conversation {wanted!r}{nearest(wanted, spoken)}; there are: "
+            f"{', '.join(spoken)}"
+        )
+    for conversation, messages in spoken.items():
+        for message in messages if wanted in {"", conversation} else ():
             _tell_message(out, conversation, message)
-    for row in made:
+    for row in made if not wanted else ():
         saved = ", salvaged" if row["salvaged"] else ""
         reason = f": {row['grade_reason']}" if row["grade_reason"] else ""
         out.print()
@@ -98,6 +127,21 @@ def _tell_trial(out: Console, store: Store, trial: Row, submissions: list[Row]) 
             style="bold",
         )
         _say(out, row["patch"])
+
+
+async def _material(
+    board: SqliteBoard, trial_id: int, calls: Sequence[Row], submissions: Sequence[Row]
+) -> story.Material:
+    mine = board.of(trial_id)
+    return story.Material(
+        tasks=[asdict(task) for task in await mine.queue.tasks()],
+        entries=[asdict(entry) for entry in await mine.context.entries()],
+        links=[asdict(link) for link in await mine.context.links()],
+        events=board.events(trial_id),
+        proposals=board.proposals(trial_id),
+        calls=calls,
+        submissions=submissions,
+    )
 
 
 def _tell_message(out: Console, conversation: str, message: dict[str, Any]) -> None:

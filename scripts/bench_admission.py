@@ -1,0 +1,509 @@
+"""What the gate lets through: true and false proposals on real instances, checked by execution.
+
+    python scripts/bench_admission.py [--quick] [--sandbox bubblewrap|docker]
+
+The proposals are made here, from the trees and from the gold patches (this script is no agent):
+every true one was observed first, every false one is wrong by construction. The last line is the
+figure. Exit code 1: a false one got in, under 98 % of the true ones did, or the median check took
+2 s or more beyond the time of the proposal's own commands; 2: there is nothing to run it on.
+
+A coin flip that agrees with its claim in all of its eight runs cannot be told from the truth: 1 in
+256 gets in. The last row of the table asks a scripted checker instead of a model: it measures the
+way of a gist through the gate, not the judgement of any model.
+"""
+
+import argparse
+import random
+import re
+import shlex
+import statistics
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+from rich.console import Console
+from rich.table import Table
+
+from agents.admission import Gate, gist_checker
+from harness.benchmarks.rows import load
+from harness.board import Kind, Proposal
+from harness.board.sqlite import SqliteBoard
+from harness.cache import cache_dir
+from harness.config import SandboxConfig
+from harness.errors import UserError, leaf
+from harness.protocols import Sandbox, Sandboxes
+from harness.sandbox.providers import choose
+from harness.types import ExecResult, Item, Reply
+
+ADMITTED_SHARE, BEYOND_S = 0.98, 2.0
+QUICK = ("flask", "requests", "pytest")
+COMMAND_S, CHECK_S = 120.0, 300.0
+COINS = 'python -c \'import random; print(random.choice(["heads", "tails"]))\''
+FLAKY = {
+    "hash order": "python -c 'print(set(\"abcdefghij\"))'",
+    "clock": "python -c 'import time; print(time.time_ns())'",
+    "random": "python -c 'import random; print(random.random())'",
+}
+BREAKING = "import a_module_that_is_not_there\n"
+
+
+class Timed:
+    """A sandbox that notes how long the proposals' own commands run."""
+
+    def __init__(self, sandbox: Sandbox, own: list[float]) -> None:
+        self._sandbox = sandbox
+        self.own = own
+
+    async def exec(self, command: str, **how: Any) -> ExecResult:
+        result = await self._sandbox.exec(command, **how)
+        if "PYTHONHASHSEED" in (how.get("env") or {}):
+            self.own.append(result.seconds)
+        return result
+
+    async def fork(self) -> "Timed":
+        return Timed(await self._sandbox.fork(), self.own)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sandbox, name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One proposal, and whether it is true."""
+
+    what: str
+    true: bool
+    kind: Kind
+    evidence: Mapping[str, Any]
+    gist: str = ""
+    label_of: str = ""  # the state is the entry that this proposal became
+
+
+@dataclass(slots=True)
+class Row:
+    """One line of the table."""
+
+    true: bool
+    admitted: int = 0
+    refused: int = 0
+    beyond: list[float] = field(default_factory=list)
+
+
+Rows = dict[str, Row]
+
+
+class Maker:
+    """Makes the proposals of one instance."""
+
+    def __init__(self, item: Item, pristine: Sandbox) -> None:
+        self.item = item
+        self.pristine = pristine
+        self.random = random.Random(item.instance.instance_id)
+        self.test_path = re.findall(r"^\+\+\+ b/(\S+\.py)$", item.reference.test_patch, re.M)[0]
+
+    async def cases(self) -> AsyncIterator[Case]:
+        """Those that need no patch first, then the gold patch, then those that speak of it."""
+        for case in await self.spans():
+            yield case
+        for case in await self.commands():
+            yield case
+        for case in await self.patches():
+            yield case
+        for case in await self.after_the_patch():
+            yield case
+
+    async def run(self, command: str) -> ExecResult:
+        """What is observed at the base commit."""
+        fork = await self.pristine.fork()
+        try:
+            return await fork.exec(command, timeout_s=COMMAND_S)
+        finally:
+            await fork.close()
+
+    async def sources(self) -> dict[str, list[str]]:
+        """Some source files of the tree, as lines; the one that the gold patch changes first."""
+        listed = (await self.run("git ls-files '*.py'")).output.split("\n")
+        good = [p for p in listed if p.endswith(".py") and "test" not in p and "doc" not in p]
+        chosen = [self.changed(), *self.random.sample(good, 12)]
+        found = {}
+        for path in dict.fromkeys(chosen):
+            lines = (await self.pristine.read(path)).decode(errors="replace").split("\n")
+            if len(lines) > 30:
+                found[path] = lines
+        return dict(list(found.items())[:5])
+
+    def changed(self) -> str:
+        """A file that the gold patch changes."""
+        return re.findall(r"^\+\+\+ b/(\S+\.py)$", self.item.reference.patch, re.M)[0]
+
+    async def spans(self) -> list[Case]:
+        """Quotes, right and wrong."""
+        cases: list[Case] = []
+        sources = await self.sources()
+        paths = list(sources)
+        for path, lines in sources.items():
+            first, quote = self._quote(lines)
+            other = next((p for p in paths if p != path and quote not in "\n".join(sources[p])), "")
+            at = self.random.choice((first, first, 0))
+            cases.append(_span("span", True, path, at, quote))
+            off = first + self.random.choice((-3, -2, -1, 1, 2, 3))
+            if "\n".join(lines[off - 1 :]).startswith(quote) or off < 1:
+                off = first + 7
+            cases.append(_span("span: wrong line", False, path, off, quote))
+            wrong = self._altered(quote, "\n".join(lines))
+            cases.append(_span("span: altered text", False, path, first, wrong))
+            if other:
+                cases.append(_span("span: text of another file", False, other, 0, quote))
+        return cases
+
+    def _quote(self, lines: list[str]) -> tuple[int, str]:
+        while True:
+            first = self.random.randrange(1, len(lines) - 4)
+            quote = "\n".join(lines[first - 1 : first - 1 + self.random.randint(2, 4)])
+            if len(quote.split("\n")[0].strip()) > 12:
+                return first, quote
+
+    def _altered(self, quote: str, text: str) -> str:
+        letters = [at for at, c in enumerate(quote) if c.isalpha()]
+        while True:
+            at = self.random.choice(letters)
+            wrong = quote[:at] + self.random.choice("qzxjk_") + quote[at + 1 :]
+            if wrong not in text:
+                return wrong
+
+    def module(self) -> str:
+        """The dotted name of a file that the gold patch changes."""
+        parts = self.changed().removesuffix(".py").split("/")
+        parts = parts[1:] if parts[0] == "src" else parts
+        return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+    async def commands(self) -> list[Case]:
+        """Commands with what they really do, and with what they do not."""
+        path, module = self.changed(), self.module()
+        imports = f"import {module} as m; "
+        seen = [
+            f'python -c "{imports}print(sorted(n for n in vars(m) if n[0] != chr(95))[:6])"',
+            f'python -c "{imports}print(m.__doc__, m.__file__, len(vars(m)))"',
+            f"grep -n '^import\\|^from' {path} | head -4",
+            f'python -c "{imports}m.no_such_name_{self.random.randrange(99)}"',
+            f'python -c "import {module}.nothing_there"',
+            *([self.passing(1)] if self.passing(1) else []),
+        ]
+        cases = []
+        for command in seen:
+            result = await self.run(command)
+            status, output = result.exit_status or 0, _last(result.output)
+            cases.append(_command("command", True, command, status, output))
+            if command in seen[::2]:
+                invented = output.replace("\n", " and ")[:60] + " but not here"
+                cases.append(_command("command: invented output", False, command, status, invented))
+            else:
+                reverse = _command("command: exit status reversed", False, command, 1 - min(status, 1),
+                                   output)  # fmt: skip
+                cases.append(reverse)
+        return cases + await self._flaky() + await self._own_words() + await self._constraints()
+
+    async def _flaky(self) -> list[Case]:
+        cases = []
+        for what, command in FLAKY.items():
+            result = await self.run(command)
+            cases.append(_command(f"flaky: {what}", False, command, 0, result.output.strip()))
+        if self.item.instance.instance_id.endswith(("5014", "6028", "0051", "3534")):
+            side = self.random.choice(("heads", "tails"))
+            cases.append(_command("flaky: coin flip", False, COINS, 0, side))
+        return cases
+
+    async def _own_words(self) -> list[Case]:
+        path = self.changed()
+        claim = f"the bug is in {path}"
+        commands = (f"echo {claim}", f"printf '%s\\n' '{claim}'", f"python -c \"print('{claim}')\"")
+        what = "command: spells its own output"
+        return [_command(what, False, command, 0, claim) for command in commands]
+
+    async def _constraints(self) -> list[Case]:
+        cases = []
+        for number in (0, 2):
+            command = self.passing(number)
+            result = await self.run(command) if command else None
+            if result is not None and result.exit_status == 0:
+                evidence = {"command": command, "exit_status": 0, "output": _last(result.output, 1)}
+                case = Case(what="constraint", true=True, kind="CONSTRAINT",
+                            evidence={"form": "command", **evidence})  # fmt: skip
+                cases.append(case)
+                if number == 0:
+                    long = _span("gist over 100 tokens", False, self.changed(), 0, "")
+                    gist = "It passes, " * 60
+                    cases.append(Case(what=long.what, true=False, kind="FACT", gist=gist,
+                                      evidence=case.evidence))  # fmt: skip
+        return cases
+
+    def passing(self, number: int) -> str:
+        """A command that runs one test that is said to pass, or nothing."""
+        names = self.item.reference.pass_to_pass
+        return self.test(names[number]) if number < len(names) else ""
+
+    def test(self, name: str) -> str:
+        """A command that runs one test."""
+        if "::" in name:
+            return f"python -m pytest -q -p no:cacheprovider {shlex.quote(name)}"
+        if self.item.instance.repo == "sympy/sympy":
+            module = self.test_path.removesuffix(".py").replace("/", ".")
+            return f"python -c 'from {module} import {name} as t; t(); print(t, \"passed\")' 2>&1"
+        label = re.fullmatch(r"(\w+) \(([\w.]+)\)", name)
+        if label is None:
+            return ""
+        dotted = label[2] if label[2].endswith(f".{label[1]}") else f"{label[2]}.{label[1]}"
+        return f"./tests/runtests.py --settings=test_sqlite --parallel 1 {dotted}"
+
+    def reproduction(self) -> str:
+        """A command that fails at the base commit and passes with the gold patch."""
+        reference = self.item.reference
+        test = self.test(reference.fail_to_pass[0])
+        return f"git apply <<'END_OF_TEST'\n{reference.test_patch.rstrip()}\nEND_OF_TEST\n{test}"
+
+    async def patches(self) -> list[Case]:
+        """The gold patch, and patches that are none."""
+        gold, test_patch = self.item.reference.patch, self.item.reference.test_patch
+        shows, passes = self.reproduction(), self.passing(0) or "python -c 'import json'"
+        path = self.changed()
+        text = (await self.pristine.read(path)).decode()
+        broken = await self.diff_of(path, BREAKING + text)
+        compiles_not = await self.diff_of(path, text + "\ndef (:\n")
+        reads = f"grep -q {shlex.quote(_added_line(gold))} {path}"
+        return [
+            _patch("patch: passes anyway", False, gold, passes),
+            _patch("patch: only tests", False, test_patch, shows),
+            _patch("patch: edits a test too", False, gold + test_patch, shows),
+            _patch("patch: breaks an import", False, broken, shows),
+            _patch("patch: does not compile", False, compiles_not, shows),
+            _patch("patch: does not apply", False, await self.reverse(), shows),
+            _patch("patch: command only reads", False, gold, reads),
+            _patch("patch: does not work", False, await self.diff_of(path, text + "\n# mended\n"), shows),
+            _patch("patch", True, gold, shows),
+        ]  # fmt: skip
+
+    async def diff_of(self, path: str, text: str) -> str:
+        """The patch that makes `path` hold `text`."""
+        fork = await self.pristine.fork()
+        try:
+            await fork.write(path, text.encode())
+            return await fork.diff()
+        finally:
+            await fork.close()
+
+    async def reverse(self) -> str:
+        """A patch from the patched state back to base."""
+        fork = await self.pristine.fork()
+        try:
+            await fork.write("/tmp/gold", self.item.reference.patch.encode())
+            result = await fork.exec("git apply --index /tmp/gold && git diff --cached -R")
+            return result.output
+        finally:
+            await fork.close()
+
+    async def after_the_patch(self) -> list[Case]:
+        """What is true with the gold patch, and what was true before it only."""
+        gold, shows = self.item.reference.patch, self.reproduction()
+        path = self.changed()
+        before = await self.run(shows)
+        fork = await self.pristine.fork()
+        try:
+            await fork.write("/tmp/gold", gold.encode())
+            await fork.exec("git apply /tmp/gold")
+            new = (await fork.read(path)).decode()
+            after = await fork.exec(shows, timeout_s=COMMAND_S)
+        finally:
+            await fork.close()
+        old = (await self.pristine.read(path)).decode()
+        status = before.exit_status or 1
+        cases = [
+            _command("command in a patched state", True, shows, 0, _last(after.output, 1), gold),
+            _command("stale: failed before the patch", False, shows, status, _last(before.output, 1), gold),
+            _command("command", True, shows, status, _last(before.output, 1)),
+            _command("command: exit status reversed", False, shows, 0, _last(after.output, 1)),
+        ]  # fmt: skip
+        fails = Case(what="FAIL: the candidate passes", true=False, kind="FAIL", label_of=gold,
+                     evidence=dict(cases[1].evidence))  # fmt: skip
+        cases.append(fails)
+        for line in new.split("\n"):
+            if len(line.strip()) > 12 and line not in old.split("\n"):
+                cases.append(_span("span in a patched state", True, path, 0, line, gold))
+                cases.append(_span("span: stands in the patched state only", False, path, 0, line))
+                break
+        for line in old.split("\n"):
+            if len(line.strip()) > 12 and line not in new.split("\n"):
+                cases.append(_span("stale: stood before the patch", False, path, 0, line, gold))
+                break
+        return cases
+
+
+def _span(what: str, true: bool, path: str, line: int, quote: str, state: str = "") -> Case:
+    evidence = {"form": "span", "path": path, "line": line, "quote": quote}
+    return Case(what=what, true=true, kind="FACT", evidence=evidence, label_of=state)
+
+
+def _command(
+    what: str, true: bool, command: str, status: int, output: str, state: str = ""
+) -> Case:
+    evidence = {"form": "command", "command": command, "exit_status": status, "output": output}
+    return Case(what=what, true=true, kind="FACT", evidence=evidence, label_of=state)
+
+
+def _patch(what: str, true: bool, diff: str, command: str) -> Case:
+    evidence = {"form": "patch", "diff": diff, "command": command}
+    return Case(what=what, true=true, kind="PATCH", evidence=evidence)
+
+
+def _last(output: str, most: int = 2) -> str:
+    """The last lines that say something."""
+    return "\n".join([line for line in output.split("\n") if len(line.strip()) > 2][-most:])
+
+
+def _added_line(diff: str) -> str:
+    added = [line[1:] for line in diff.split("\n") if re.match(r"\+(?!\+\+)", line)]
+    return max(added, key=len).strip()
+
+
+class Scripted:
+    """A model whose answers are known: whatever says "always" says too much."""
+
+    def __init__(self, _: str) -> None: ...
+
+    async def complete(self, messages: Sequence[Mapping[str, Any]], _: Any) -> Reply:
+        finding = messages[0]["content"].partition("<finding>")[2].partition("</finding>")[0]
+        wrong = "always" in finding
+        return Reply(content="WRONG: it was seen once." if wrong else "APPROVED")
+
+
+async def measure(item: Item, sandboxes: Sandboxes, folder: Path, number: int, rows: Rows) -> None:
+    """Submit every case of one instance, one after the other."""
+    pristine = await sandboxes.open(item, purpose="agents")
+    try:
+        own: list[float] = []
+        context = SqliteBoard(folder / f"{number}.db").of(1).context
+        how: dict[str, Any] = {"command_s": COMMAND_S, "time_limit_s": CHECK_S}
+        how["count_tokens"] = lambda text: len(re.findall(r"\w+|[^\w\s]", text))
+        timed: Any = Timed(pristine, own)
+        gate = Gate(timed, context, **how)
+        maker = Maker(item, pristine)
+        labels: dict[str, str] = {}
+        counter = 0
+        async for case in maker.cases():
+            counter += 1
+            evidence = dict(case.evidence)
+            if case.label_of:
+                evidence["state"] = labels.get(case.label_of, "P999")
+            gist = case.gist or f"Finding {counter} of {item.instance.instance_id}."
+            ruling = await submit(gate, rows, case, gist, evidence, own)
+            if case.what == "patch" and ruling:
+                labels[str(evidence["diff"])] = ruling
+        checked = Gate(timed, context, checker=gist_checker(Scripted), **how)
+        for case in (await maker.spans())[:8:4]:
+            for word, true in (("here", True), ("always and everywhere", False)):
+                what = f"gist {'no more' if true else 'more'} than its evidence (scripted checker)"
+                asked = Case(what=what, true=true, kind="FACT", evidence=case.evidence)
+                counter += 1
+                await submit(checked, rows, asked, f"It is {word} {counter}", case.evidence, own)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await pristine.close()
+
+
+async def submit(
+    gate: Gate, rows: Rows, case: Case, gist: str, evidence: Mapping[str, Any], own: list[float]
+) -> str:
+    """The label of the entry that it became, or nothing."""
+    proposal = Proposal(kind=case.kind, gist=gist, summary="", evidence=evidence, author="bench",
+                        task="bench")  # fmt: skip
+    own.clear()
+    began = time.perf_counter()
+    ruling = await gate.submit(proposal)
+    row = rows.setdefault(case.what, Row(true=case.true))
+    row.beyond.append(time.perf_counter() - began - sum(own))
+    if ruling.entry is None:
+        row.refused += 1
+    else:
+        row.admitted += 1
+    if (ruling.entry is not None) != case.true:
+        said = ruling.reason or "admitted"
+        print(f"WRONG: {case.what}: {said[:600]}\n  {str(dict(evidence))[:600]}", flush=True)
+    return ruling.entry.label if ruling.entry else ""
+
+
+def table(rows: Rows) -> Table:
+    """One line a kind, the true ones first."""
+    made = Table("proposal", "is", "proposed", "admitted", "refused", "median s beyond")
+    for column in made.columns[2:]:
+        column.justify = "right"
+    for what, row in sorted(rows.items(), key=lambda pair: (not pair[1].true, pair[0])):
+        counts = (row.admitted + row.refused, row.admitted, row.refused)
+        made.add_row(what, str(row.true).lower(), *map(str, counts),
+                     f"{statistics.median(row.beyond):.2f}")  # fmt: skip
+    return made
+
+
+async def bench(items: list[Item], sandboxes: Sandboxes, rows: Rows, at_once: int) -> None:
+    """Two instances at a time: what the machine of a real run would see."""
+    with tempfile.TemporaryDirectory() as folder:
+        await sandboxes.prepare(items, print)
+        limiter = anyio.Semaphore(at_once)
+
+        async def one(number: int, item: Item) -> None:
+            async with limiter:
+                await measure(item, sandboxes, Path(folder), number, rows)
+
+        async with anyio.create_task_group() as group:
+            for number, item in enumerate(items):
+                group.start_soon(one, number, item)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="True and false proposals through the gate.")
+    parser.add_argument("--quick", action="store_true", help="under a minute")
+    parser.add_argument("--sandbox", default="bubblewrap", choices=("bubblewrap", "docker"))
+    parser.add_argument("--at-once", type=int, default=2, help="instances at a time")
+    parser.add_argument("--only", default="", help="instances whose name holds this")
+    options = parser.parse_args()
+    rows: Rows = {}
+    try:
+        items = load("verified-offline", cache=cache_dir())
+        if options.quick:
+            items = [i for i in items if any(n in i.instance.instance_id for n in QUICK)]
+        items = [i for i in items if options.only in i.instance.instance_id]
+        config = SandboxConfig(kind=options.sandbox)
+        labels = {"delm.run": "bench-admission"}
+        sandboxes = choose(config, cache_dir(), items, labels=labels, grading_network=False)
+        anyio.run(bench, items, sandboxes, rows, options.at_once)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BaseExceptionGroup as group:
+        raise leaf(group) from group
+    Console(width=None if sys.stdout.isatty() else 110).print(table(rows))
+    sys.exit(figure(rows))
+
+
+def figure(rows: Rows) -> int:
+    """Print the last line; the exit code."""
+    count: dict[bool, list[int]] = defaultdict(lambda: [0, 0])
+    for row in rows.values():
+        count[row.true][0] += row.admitted
+        count[row.true][1] += row.admitted + row.refused
+    beyond = statistics.median(seconds for row in rows.values() for seconds in row.beyond)
+    good, right = count[True]
+    bad, wrong = count[False]
+    print(
+        f"admitted {good} of {right} true ({good / right:.1%}) and {bad} of {wrong} false "
+        f"proposals; median check {beyond:.2f} s beyond its commands' own time"
+    )
+    return int(bad > 0 or good < ADMITTED_SHARE * right or beyond >= BEYOND_S)
+
+
+if __name__ == "__main__":
+    main()

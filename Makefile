@@ -18,18 +18,43 @@ YES       ?=
 PREDS     ?= --gold
 ARGS      ?=
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
-BIN    := .venv/bin
-STAMP  := .venv/.installed
-PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
-each    = $(foreach word,$(2),$(1) $(word))
-DELM   := $(BIN)/delm
+PYTHON    ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+BIN       := .venv/bin
+STAMP     := .venv/.installed
+PIP       := $(BIN)/python -m pip --disable-pip-version-check --quiet
+DELM      := $(BIN)/delm
+each       = $(foreach word,$(2),$(1) $(word))
+runs       = $(or $(notdir $(patsubst %/run.db,%,$(wildcard results/*/run.db))),none)
+
+# What is given on the command line must be one of these, and must not come out empty: a limit on
+# money that make drops without a word (MAXCOST=2, MAX_COST='$2') is no limit.
+VARIABLES := MODEL DATASET SYSTEMS INSTANCES N TRIALS WORKERS SANDBOX RUN RUN2 MAX_COST RECORD YES PREDS ARGS PYTHON
+GIVEN     := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+UNKNOWN   := $(firstword $(filter-out $(VARIABLES) SHELL,$(GIVEN)))
+DOLLAR    := $(firstword $(foreach name,$(filter-out ARGS,MAX_COST $(GIVEN)),$(if $(findstring $$,$(value $(name))),$(name))))
+EMPTY     := $(firstword $(foreach name,$(filter-out ARGS YES,$(GIVEN)),$(if $(strip $($(name))),,$(name))))
+NEAREST    = import difflib, sys; print(*(f"; did you mean {n}?" for n in difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1)))
+ifneq ($(UNKNOWN),)
+$(error error: there is no variable $(UNKNOWN)$(shell $(PYTHON) -c '$(NEAREST)' '$(UNKNOWN)' $(VARIABLES) 2>/dev/null))
+endif
+ifneq ($(DOLLAR),)
+$(error error: $(DOLLAR)=$(value $(DOLLAR)): make takes a $$ for a variable of its own; write it without, such as MAX_COST=2)
+endif
+ifneq ($(EMPTY),)
+$(error error: $(EMPTY)=$(value $(EMPTY)) is empty; give it a value, or leave it out)
+endif
+ifneq ($(and $(filter view report compare,$(MAKECMDGOALS)),$(if $(RUN),,missing)),)
+$(error error: which run? give RUN=<run id>; there are: $(runs))
+endif
+ifneq ($(and $(filter compare,$(MAKECMDGOALS)),$(if $(RUN2),,missing)),)
+$(error error: which second run? give RUN2=<run id>; there are: $(runs))
+endif
 
 .PHONY: setup eval compare report view grade images bench test lint clean help
 
 help: ## this text
 	@echo "make eval                      replay the bundled recording on rebuilt instances (no key, no Docker)"
-	@echo "make eval MODEL=openai/gpt-5   run a real model on SWE-bench Verified (Docker)"
+	@echo "make eval MODEL=openai/gpt-5   run a real model on SWE-bench Verified (Docker; costs money, asks first)"
 	@echo "make test                      run the tests; what a missing service needs is skipped with the reason"
 	@echo
 	@echo "targets:"
@@ -37,18 +62,26 @@ help: ## this text
 	@echo
 	@echo "variables of make eval, all optional:"
 	@echo "  MODEL      litellm's name of a model, or replay:FILE     (default: the bundled recording)"
-	@echo "  DATASET    Hugging Face name, file, verified-offline     (default: SWE-bench Verified with a MODEL)"
-	@echo "  SYSTEMS    systems to run, separated by blanks           (default: single)"
-	@echo "  INSTANCES  instance ids, separated by blanks             (default: all)"
+	@echo "  DATASET    Hugging Face name, file, verified-offline     (default: SWE-bench Verified; of a replay, the recorded one)"
+	@echo "  SYSTEMS    systems to run, separated by blanks           (default: single; of a replay, the recorded ones)"
+	@echo "  INSTANCES  instance ids, separated by blanks             (default: all; of a replay, the recorded ones)"
 	@echo "  N          agents of a trial, where a system has several (default: the system's)"
 	@echo "  TRIALS     trials of each system on each instance        (default: 1)"
 	@echo "  WORKERS    trials at a time                              (default: 4)"
-	@echo "  SANDBOX    auto, docker or bubblewrap                    (default: auto)"
-	@echo "  RUN        run id; give it again to go on with a run     (default: time and dataset)"
-	@echo "  MAX_COST   dollars of the whole run                      (default: no limit)"
+	@echo "  SANDBOX    auto, docker or bubblewrap                    (default: docker for SWE-bench Verified, else auto:"
+	@echo "             bubblewrap where it is installed and can rebuild the instances, else Docker)"
+	@echo "  RUN        run id; a run that is there goes on           (default: time and dataset)"
+	@echo "  MAX_COST   dollars of the whole run, such as 2           (default: no limit)"
 	@echo "  RECORD     file that keeps every answer for a replay     (default: none)"
-	@echo "  YES        1 starts without asking                       (default: asks on a terminal)"
+	@echo "  YES        1 starts without asking; without a terminal a real model needs it"
 	@echo "  ARGS       anything else for delm (see .venv/bin/delm eval --help)"
+	@echo
+	@echo "of others:"
+	@echo "  RUN        the run of view, report and compare; view takes INSTANCES too"
+	@echo "  RUN2       the second run of compare"
+	@echo "  PREDS      file of predictions, --gold or --empty of grade (default: --gold); DATASET, INSTANCES, SANDBOX as above"
+	@echo "  ARGS       arguments of pytest for test, of delm grade for grade, of the script for bench"
+	@echo "  PYTHON     interpreter for .venv, 3.11 to 3.13           (default: $(PYTHON))"
 
 setup: $(STAMP) ## make .venv and install; bubblewrap too, as root on a machine without sandboxes
 
@@ -75,7 +108,7 @@ report: setup ## make the CSVs of RUN anew and print its table
 	$(DELM) score $(RUN)
 
 view: setup ## tell the story of RUN, or of INSTANCES in it
-	$(DELM) show $(RUN) $(INSTANCES)
+	$(strip $(DELM) show $(RUN) $(INSTANCES) $(ARGS))
 
 grade: setup ## grade PREDS (a file, --gold or --empty) of DATASET
 	$(strip $(DELM) grade $(PREDS) $(if $(DATASET),-d $(DATASET)) $(call each,-i,$(INSTANCES)) $(if $(SANDBOX),--sandbox $(SANDBOX)) $(ARGS))

@@ -14,7 +14,7 @@ from agents.claims import Seen, check, unchecked
 from agents.evidence import BASE, Command, Evidence, Patch, Refused, Span, normal_gist, parse
 from agents.gist_check import Checker, gist_checker
 from agents.runs import CommandOutcome, Runs
-from harness.board import Entry, Kind, Link, Proposal, Ruling, SharedContext
+from harness.board import BoardRefused, Entry, Kind, Link, Proposal, Ruling, SharedContext
 from harness.errors import LimitReached, ModelError, SandboxError, SandboxUnavailable
 from harness.protocols import Sandbox
 
@@ -61,7 +61,10 @@ class Gate:
         Raises `SandboxUnavailable`, and what the checker raises, after rejecting it: that the
         machine or the model failed says nothing of the proposal.
         """
-        number = await self._context.propose(proposal)
+        try:
+            number = await self._context.propose(proposal)
+        except BoardRefused as refusal:  # more than the board keeps: there is no row of it
+            return Ruling(settled="rejected", entry=None, reason=f"{refusal}. Shorten it.")
         began = anyio.current_time()
         try:
             seen = await self._judge(proposal)

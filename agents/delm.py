@@ -28,7 +28,7 @@ class Delm:
         reason = "interrupted"
         try:
             await self._live(team)
-            reason = "finished"
+            reason = "finished" if await team.queue.closed() else "steps"
         except LimitReached as limit:
             reason = limit.limit
             raise

@@ -19,7 +19,7 @@ from harness.board import Kind
 
 BASE = "base"
 QUOTE_LINES, QUOTE_CHARS = 100, 10_000
-COMMAND_CHARS, OUTPUT_CHARS, DIFF_CHARS = 20_000, 10_000, 1_000_000
+COMMAND_CHARS, OUTPUT_CHARS, DIFF_CHARS = 20_000, 10_000, 180_000
 ENOUGH = 3  # characters that are not blank
 
 

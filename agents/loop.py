@@ -36,16 +36,18 @@ async def converse(
     tools: Toolbox,
     *,
     news: Callable[[], Awaitable[str]] = nothing,
+    agent: str = "",
     turns: int = 0,
     long_tokens: int = 0,
 ) -> Ending:
     """Let one agent work until it finishes, falls silent, or has had `turns` answers (0: any).
 
     What `news` returns after a turn stands at the end of its last observation. A conversation whose
-    prompt has more than `long_tokens` tokens (0: any) ends as `long`.
+    prompt has more than `long_tokens` tokens (0: any) ends as `long`. With `agent`, it is on that
+    agent's share of the budget.
     Raises what the model and the sandbox raise: `LimitReached`, `ModelError`, `SandboxUnavailable`.
     """
-    model = trial.model(conversation)
+    model = trial.model(conversation, agent=agent)
     messages = list(opening)
     await trial.say(conversation, *messages)
     idle = taken = 0

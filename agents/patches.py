@@ -96,7 +96,7 @@ async def _new_tests(sandbox: Sandbox, changes: list[Change]) -> str:
     if not paths:
         return ""
     quoted = " ".join(shlex.quote(f":(literal){path}") for path in paths)
-    script = inside.NEW_TESTS.format(paths=quoted)
+    script = inside.NEW_TESTS.replace("{paths}", quoted)
     result = await sandbox.exec(script, timeout_s=60, max_output_chars=4_000_000)
     return base64.b64decode(result.output).decode(errors="replace")
 

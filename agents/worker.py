@@ -13,7 +13,7 @@ from agents.loop import Ending, converse, nothing
 from agents.prompts import render
 from agents.team import OWN, PRIORITIES, Team
 from harness.board import BoardRefused, Claim, LeaseLost, NewTask, Task
-from harness.errors import SandboxError, SandboxUnavailable, leaf
+from harness.errors import LimitReached, SandboxError, SandboxUnavailable, leaf
 from harness.protocols import Sandbox
 from harness.types import Message
 
@@ -55,6 +55,10 @@ class Worker:
                     await self._queue.release(claim, reason=str(failure))
                     if unlucky == BAD_LUCK:
                         raise
+                except LimitReached as limit:
+                    if not limit.limit.startswith("agent_"):
+                        raise
+                    return  # this agent has used up its share; the others go on
         finally:
             with anyio.CancelScope(shield=True):
                 await self._queue.leave(self.name)
@@ -223,6 +227,7 @@ class _Job:
             opening,
             self._tools(),
             news=news,
+            agent=self._claim.agent,
             turns=self._turns,
             long_tokens=long_tokens,
         )

@@ -6,6 +6,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from harness.commands import options
 from harness.errors import DelmError, UserError
 
 app = typer.Typer(
@@ -20,57 +21,30 @@ UsageError: Any = typer.BadParameter.__base__  # typer has no public name for it
 images_app = typer.Typer(help="Docker images of instances.", no_args_is_help=True)
 app.add_typer(images_app, name="images")
 
-Dataset = Annotated[
-    str,
-    typer.Option(
-        "-d",
-        "--dataset",
-        help="Hugging Face name, .jsonl/.json/.parquet/.yaml file, or verified-offline.",
-    ),
-]
-Instances = Annotated[list[str] | None, typer.Option("-i", "--instance", help="An instance id.")]
-Specs = Annotated[
-    list[str] | None, typer.Option("-c", "--config", help="A YAML file or key.sub=value; merged.")
-]
-SandboxKind = Annotated[str, typer.Option("--sandbox", help="auto, docker or bubblewrap.")]
-Output = Annotated[Path, typer.Option("-o", "--output", help="Folder that holds the runs.")]
-RunArgument = Annotated[str, typer.Argument(help="A run id, or the path of a run's folder.")]
-Workers = Annotated[int | None, typer.Option("-w", "--workers", min=1, help="Trials at a time.")]
-
 
 @app.command("eval")
 def eval_command(
-    model: Annotated[
-        str, typer.Option("-m", "--model", help="litellm's name, or replay:FILE.")
-    ] = "",
-    system: Annotated[
-        list[str] | None, typer.Option("-s", "--system", help="A system; may be repeated.")
-    ] = None,
-    dataset: Dataset = "",
-    instance: Instances = None,
-    filter: Annotated[str, typer.Option("--filter", help="Regex for instance ids.")] = "",  # noqa: A002
-    slice: Annotated[str, typer.Option("--slice", help="Such as 0:10.")] = "",  # noqa: A002
-    shuffle: Annotated[bool, typer.Option("--shuffle", help="Shuffle, by --seed.")] = False,
-    seed: Annotated[int | None, typer.Option("--seed")] = None,
-    agents: Annotated[int | None, typer.Option("-n", "--agents", min=1, help="Of a trial.")] = None,
-    trials: Annotated[int | None, typer.Option("-k", "--trials", min=1)] = None,
-    workers: Workers = None,
-    config: Specs = None,
-    sandbox: SandboxKind = "",
-    run_id: Annotated[str, typer.Option("--run-id", help="A new run, or one to go on with.")] = "",
-    output: Output = Path("results"),
-    cost_limit: Annotated[
-        float | None, typer.Option("--cost-limit", min=0, help="Dollars of one trial.")
-    ] = None,
-    max_cost: Annotated[
-        float | None, typer.Option("--max-cost", min=0, help="Dollars of the whole run.")
-    ] = None,
-    record: Annotated[
-        Path | None, typer.Option("--record", help="Keep every answer in this file.")
-    ] = None,
-    allow_unknown_price: Annotated[bool, typer.Option("--allow-unknown-price")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before starting.")] = False,
+    model: options.Model = "",
+    system: options.Systems = None,
+    dataset: options.EvalDataset = "",
+    instance: options.Instances = None,
+    filter: options.Filter = "",  # noqa: A002
+    slice: options.Slice = "",  # noqa: A002
+    shuffle: options.Shuffle = False,
+    seed: options.Seed = None,
+    agents: options.Agents = None,
+    trials: options.Trials = None,
+    workers: options.Workers = None,
+    config: options.Specs = None,
+    sandbox: options.SandboxKind = "",
+    run_id: options.RunId = "",
+    output: options.Output = Path("results"),
+    cost_limit: options.CostLimit = None,
+    max_cost: options.MaxCost = None,
+    record: options.Record = None,
+    allow_unknown_price: options.UnknownPrice = False,
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
 ) -> None:
     """Run systems on instances, grade every submission, write the results."""
     from harness.commands import compose
@@ -97,11 +71,12 @@ def eval_command(
             *(["model.allow_unknown_price=true"] if allow_unknown_price else []),
         ],
         flags=flags,
+        stored=compose.stored(output, run_id),
     )
-    options = Options(
+    chosen = Options(
         config=resolved, output=output, run_id=run_id, record=record, dry_run=dry_run, yes=yes
     )
-    raise typer.Exit(evaluate(options))
+    raise typer.Exit(evaluate(chosen))
 
 
 @app.command()
@@ -113,13 +88,15 @@ def grade(
     empty: Annotated[
         bool, typer.Option("--empty", help="Grade empty patches, really run.")
     ] = False,
-    dataset: Dataset = "",
-    instance: Instances = None,
-    workers: Workers = None,
-    config: Specs = None,
-    sandbox: SandboxKind = "",
-    run_id: Annotated[str, typer.Option("--run-id")] = "",
-    output: Output = Path("results"),
+    dataset: options.Dataset = "",
+    instance: options.Instances = None,
+    workers: options.Workers = None,
+    config: options.Specs = None,
+    sandbox: options.SandboxKind = "",
+    run_id: Annotated[
+        str, typer.Option("--run-id", help="Name of its folder. [default: grade, time and model]")
+    ] = "",
+    output: options.Output = Path("results"),
 ) -> None:
     """Grade predictions with the official package; the last line is "resolved R of N"."""
     from harness.commands.grade import Request, grade_predictions
@@ -140,7 +117,7 @@ def grade(
 @app.command()
 def score(
     runs: Annotated[list[str], typer.Argument(help="Run ids, or the paths of runs' folders.")],
-    output: Output = Path("results"),
+    output: options.Output = Path("results"),
 ) -> None:
     """Make every CSV of runs anew from their run.db, and print their tables."""
     from harness.commands.show import rescore
@@ -151,28 +128,31 @@ def score(
 
 @app.command()
 def show(
-    run: RunArgument,
-    instance: Annotated[str, typer.Argument(help="An instance: tell its trials.")] = "",
+    run: options.RunArgument,
+    instances: Annotated[
+        list[str] | None, typer.Argument(help="Instances: tell their trials.")
+    ] = None,
     conversation: Annotated[
         str, typer.Option("--conversation", help="Every message of one, such as patch-1.")
     ] = "",
-    output: Output = Path("results"),
+    full: Annotated[bool, typer.Option("--full", help="Cut no message short.")] = False,
+    output: options.Output = Path("results"),
 ) -> None:
-    """Tell what happened in a run, or in the trials of one instance."""
+    """Tell what happened in a run, or in the trials of some instances."""
     from harness.commands.show import tell
 
-    tell(run, instance, output, conversation)
+    tell(run, instances or [], output, conversation, full=full)
 
 
 @app.command()
 def export(
-    run: RunArgument,
+    run: options.RunArgument,
     target: Annotated[Path, typer.Argument(help="The file to write.")],
     format: Annotated[  # noqa: A002
         str, typer.Option("--format", help="predictions or recording.")
     ] = "predictions",
     system: Annotated[str, typer.Option("-s", "--system", help="For predictions.")] = "",
-    output: Output = Path("results"),
+    output: options.Output = Path("results"),
 ) -> None:
     """Write a run in another tool's form."""
     from harness.commands.show import export_run
@@ -183,8 +163,8 @@ def export(
 @app.command()
 def doctor(
     model: Annotated[str, typer.Option("-m", "--model", help="Check its key and price.")] = "",
-    dataset: Dataset = "",
-    output: Output = Path("results"),
+    dataset: options.Dataset = "",
+    output: options.Output = Path("results"),
 ) -> None:
     """Check what a run needs on this machine, and say what to do about what is missing."""
     from harness.commands.doctor import examine
@@ -194,8 +174,8 @@ def doctor(
 
 @images_app.command("build")
 def images_build(
-    dataset: Dataset = "verified-offline",
-    instance: Instances = None,
+    dataset: options.Dataset = "verified-offline",
+    instance: options.Instances = None,
     base: Annotated[
         str, typer.Option("--base", help="An image with python 3.11, git and patch to start from.")
     ] = "",
@@ -207,7 +187,9 @@ def images_build(
 
 
 @images_app.command("pull")
-def images_pull(dataset: Dataset = "swe-bench-verified", instance: Instances = None) -> None:
+def images_pull(
+    dataset: options.Dataset = "swe-bench-verified", instance: options.Instances = None
+) -> None:
     """Pull the official images of a dataset's instances."""
     from harness.commands.image import pull
 

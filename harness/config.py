@@ -169,10 +169,16 @@ def assignment(text: str) -> dict[str, Any]:
 
 
 def dataset_layer(name: str) -> dict[str, Any]:
-    """`-d NAME`: the layer of `configs/datasets/NAME.yaml`, or just the name of a dataset."""
-    shipped = CONFIGS / "datasets" / f"{name}.yaml"
-    if shipped.exists() and "environments" not in (content := read_yaml(shipped)):
-        return content
+    """`-d NAME`: the layer of `configs/datasets/NAME.yaml`, or just the name of a dataset.
+
+    A dataset with such a file has it under any of its names: the file's, the hub's, its label.
+    """
+    for path in sorted((CONFIGS / "datasets").glob("*.yaml")):
+        content = read_yaml(path)
+        if "environments" in content:  # facts about instances, not a layer
+            continue
+        if name in {path.stem, content["dataset"]["name"], content["dataset"].get("label")}:
+            return content
     return {"dataset": {"name": name, "label": ""}}
 
 
@@ -183,6 +189,10 @@ def layer(spec: str) -> dict[str, Any]:
     path = Path(spec)
     if not path.exists() and (CONFIGS / f"{spec}.yaml").exists():
         path = CONFIGS / f"{spec}.yaml"
+    if not path.exists() and not path.suffix.startswith(".y"):
+        keys = difflib.get_close_matches(spec, _keys(Config), n=1, cutoff=0.7)
+        if keys:
+            raise UserError(f"-c {spec}: no such file; to set a key, write -c {keys[0]}=VALUE")
     return read_yaml(path)
 
 
@@ -192,11 +202,16 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
     return validate(Config, merged, "configuration")
 
 
+def system_names() -> list[str]:
+    """The systems that come with this project, sorted."""
+    return sorted(path.stem for path in (CONFIGS / "systems").glob("*.yaml"))
+
+
 def system_config(name: str) -> SystemConfig:
     """The system called `name`, or described by the file `name`."""
     path = Path(name) if name.endswith((".yaml", ".yml")) else CONFIGS / "systems" / f"{name}.yaml"
     if not path.exists():
-        known = sorted(p.stem for p in (CONFIGS / "systems").glob("*.yaml"))
+        known = system_names()
         raise UserError(
             f"there is no system {name!r}{nearest(name, known)}; known: {', '.join(known)}"
         )
@@ -213,7 +228,9 @@ def validate(kind: type[T], content: Mapping[str, Any], where: str) -> T:
         key = ".".join(path)
         if error["type"] == "extra_forbidden":
             names = _fields(kind, path[:-1])
-            hint = nearest(path[-1], names) or f"; valid here: {', '.join(names)}"
+            near = difflib.get_close_matches(path[-1], names, n=1, cutoff=0.5)
+            whole = ".".join([*path[:-1], *near])
+            hint = f"; did you mean {whole!r}?" if near else f"; valid here: {', '.join(names)}"
             raise UserError(f"{where}: unknown key {key!r}{hint}") from None
         raise UserError(f"{where}: {key}: {error['msg'].lower()}, got {error['input']!r}") from None
 
@@ -222,6 +239,18 @@ def nearest(name: str, names: Iterable[str]) -> str:
     """ "; did you mean 'x'?" where something in `names` is close to `name`, else nothing."""
     close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _keys(kind: type[BaseModel], prefix: str = "") -> list[str]:
+    """Every key of the configuration, dotted."""
+    found = []
+    for name, field in kind.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            found += _keys(inner, f"{prefix}{name}.")
+        else:
+            found.append(prefix + name)
+    return found
 
 
 def _fields(kind: type[BaseModel], path: Iterable[str]) -> list[str]:

@@ -47,6 +47,7 @@ class Progress:
         key = row["trial_id"]
         mine = self._running.setdefault(key, {"row": row, "since": time.monotonic()})
         mine["state"] = state
+        mine.pop("waiting", None)
         if state in FINAL:
             self._counts[state] += 1
             self._running.pop(key)
@@ -62,6 +63,18 @@ class Progress:
     def step(self, row: Row, steps: int, usd: float) -> None:
         """See `harness.run.Watcher`."""
         self._steps[row["trial_id"]] = (steps, usd)
+        if row["trial_id"] in self._running:
+            self._running[row["trial_id"]].pop("waiting", None)
+
+    def waiting(self, trial_id: int, why: str) -> None:
+        """A call of a trial is not answered yet and will be sent again: which attempt, and why."""
+        mine = self._running.get(trial_id)
+        if mine is None:
+            return
+        mine["waiting"] = f"waiting: {why}"
+        if self._live is None:
+            row = mine["row"]
+            self.say(f"{row['system']} {row['instance_id']} #{row['number'] + 1}: waiting: {why}")
 
     def say(self, line: str) -> None:
         """One line, above the live table where there is one, without control characters."""
@@ -77,8 +90,8 @@ class Progress:
             steps, usd = self._steps.get(key, (0, 0.0))
             row = mine["row"]
             table.add_row(
-                Text(row["instance_id"]), Text(row["system"]), mine["state"], str(steps),
-                f"{usd:.4f}",
+                Text(row["instance_id"]), Text(row["system"]),
+                Text(mine.get("waiting", mine["state"])), str(steps), f"{usd:.4f}",
                 _span(clock - mine["since"]),
             )  # fmt: skip
         ended = sum(self._counts.values())

@@ -88,9 +88,10 @@ class Trial(Protocol):
         """Its budget."""
         ...
 
-    def model(self, conversation: str) -> Model:
+    def model(self, conversation: str, *, agent: str = "") -> Model:
         """The model on the trial's budget. `conversation` is unique in the trial and stable across
-        runs: recordings are keyed by it."""
+        runs: recordings are keyed by it. With `agent`, all conversations of that agent together
+        have no more than its equal share of the budget."""
         ...
 
     async def sandbox(self) -> Sandbox:

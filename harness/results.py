@@ -51,6 +51,8 @@ class RunFolder:
             raise UserError(
                 f"{run_id!r} cannot be a run id; use letters, digits, dot, dash and underscore"
             )
+        if (output / run_id).is_file():
+            raise UserError(f"{output / run_id} is a file, and a run is a folder; name another run")
         self.run_id = run_id
         self.path = output / run_id
         self.database = self.path / "run.db"
@@ -70,12 +72,20 @@ class RunFolder:
 
     def open(self) -> Store:
         """The store of a run that exists. `UserError` where there is none, with the nearest."""
+        self.refuse_grading()
         if not self.database.exists():
             from harness.config import nearest
 
             there = [path.parent.name for path in self.path.parent.glob("*/run.db")]
             raise UserError(f"there is no run {self.path}{nearest(self.run_id, there)}")
         return Store(self.database)
+
+    def refuse_grading(self) -> None:
+        """`UserError` where the folder was made by `delm grade`: that is no run."""
+        if (self.path / "grades.json").exists() and not self.database.exists():
+            raise UserError(
+                f"{self.path} was made by delm grade and is no run: its verdicts are in grades.json"
+            )
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -264,7 +274,7 @@ def record(store: Store, path: Path, *, note: str = "") -> int:
     calls = [_recorded(row) for row in answered if row["trial_id"] in done]
     header = Header(
         model=description["model"],
-        dataset=description["dataset"],
+        dataset=description["config"]["dataset"]["name"],
         created=now(),
         note=note,
         prices_source=description.get("prices_source", ""),

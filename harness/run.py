@@ -69,6 +69,7 @@ class LiveTrial:
         self._client = client
         self._budget = budget
         self._exchange = Exchange()
+        self._shares: dict[str, TrialBudget] = {}
         self._sandboxes: list[Sandbox] = []
         board = run.board.of(row["trial_id"])
         self.queue: TaskQueue = board.queue
@@ -78,15 +79,17 @@ class LiveTrial:
         """See `harness.protocols.Trial.count_tokens`."""
         return self._client.count_tokens(text)
 
-    def model(self, conversation: str) -> Model:
+    def model(self, conversation: str, *, agent: str = "") -> Model:
         """See `harness.protocols.Trial.model`."""
+        if agent and agent not in self._shares:
+            self._shares[agent] = self._budget.share(self.agents)
         return self._client.conversation(
             self._row["trial_id"],
             system=self._row["system"],
             instance_id=self.instance.instance_id,
             trial=self._row["number"],
             conversation=conversation,
-            budget=self._budget,
+            budget=self._shares[agent] if agent else self._budget,
             exchange=self._exchange,
         )
 
@@ -263,6 +266,7 @@ class Run:
                     detail=detail,
                     seconds=anyio.current_time() - started,
                 )
+            self.watcher.step(row, budget.steps, budget.dollars.spent)  # calls that never answered
             self.watcher.trial(row, state, reason)
 
     async def _attempt(self, row: Row, trial: LiveTrial) -> tuple[str, str]:

@@ -139,6 +139,7 @@ def table(trials: Sequence[Row], calls: Sequence[Row], submissions: Sequence[Row
                 "agents": agents[system],
                 "instances": len(mine),
                 "trials": sum(score.trials for score in mine),
+                "wanted": sum(score.wanted for score in mine),
                 "submissions": made,
                 "resolved": resolved,
                 "avg_at_1": average,
@@ -162,9 +163,9 @@ def table(trials: Sequence[Row], calls: Sequence[Row], submissions: Sequence[Row
 
 
 COLUMNS = (
-    "system", "agents", "instances", "trials", "submissions", "resolved", "avg_at_1", "pass_at_2",
-    "pass_at_4", "selected_at_1", "cost_per_task_usd", "cost_per_submission_usd", "cost_usd",
-    "prefix_share", "steps_per_task", "seconds_per_task", "infra_errors", "unfinished",
+    "system", "agents", "instances", "trials", "wanted", "submissions", "resolved", "avg_at_1",
+    "pass_at_2", "pass_at_4", "selected_at_1", "cost_per_task_usd", "cost_per_submission_usd",
+    "cost_usd", "prefix_share", "steps_per_task", "seconds_per_task", "infra_errors", "unfinished",
 )  # fmt: skip
 
 

@@ -4,8 +4,8 @@
 
 The proposals are made here, from the trees and from the gold patches (this script is no agent):
 every true one was observed first, every false one is wrong by construction. The last line is the
-figure. Exit code 1: a false one got in, under 98 % of the true ones did, or the median check took
-2 s or more beyond the time of the proposal's own commands; 2: there is nothing to run it on.
+figure. Exit code 1: a false one got in, under 98 % of the true ones did, or the median check that
+ran a command took 2 s or more beyond what the command itself took; 2: nothing to run it on.
 
 A coin flip that agrees with its claim in all of its eight runs cannot be told from the truth: 1 in
 256 gets in. The last row of the table asks a scripted checker instead of a model: it measures the
@@ -92,7 +92,8 @@ class Row:
     true: bool
     admitted: int = 0
     refused: int = 0
-    beyond: list[float] = field(default_factory=list)
+    beyond: list[float] = field(default_factory=list)  # the time of its own commands
+    ran: list[float] = field(default_factory=list)  # the same, of those that ran a command
 
 
 Rows = dict[str, Row]
@@ -101,11 +102,12 @@ Rows = dict[str, Row]
 class Maker:
     """Makes the proposals of one instance."""
 
-    def __init__(self, item: Item, pristine: Sandbox) -> None:
+    def __init__(self, item: Item, pristine: Sandbox, *, quick: bool) -> None:
         self.item = item
+        self.quick = quick  # fewer commands: they are what takes time
         self.pristine = pristine
         self.random = random.Random(item.instance.instance_id)
-        self.test_path = re.findall(r"^\+\+\+ b/(\S+\.py)$", item.reference.test_patch, re.M)[0]
+        self.test_path = _changed(item.reference.test_patch)
 
     async def cases(self) -> AsyncIterator[Case]:
         """Those that need no patch first, then the gold patch, then those that speak of it."""
@@ -136,11 +138,11 @@ class Maker:
             lines = (await self.pristine.read(path)).decode(errors="replace").split("\n")
             if len(lines) > 30:
                 found[path] = lines
-        return dict(list(found.items())[:5])
+        return dict(list(found.items())[:8])
 
     def changed(self) -> str:
         """A file that the gold patch changes."""
-        return re.findall(r"^\+\+\+ b/(\S+\.py)$", self.item.reference.patch, re.M)[0]
+        return _changed(self.item.reference.patch)
 
     async def spans(self) -> list[Case]:
         """Quotes, right and wrong."""
@@ -196,7 +198,7 @@ class Maker:
             *([self.passing(1)] if self.passing(1) else []),
         ]
         cases = []
-        for command in seen:
+        for command in self.random.sample(seen, 3) if self.quick else seen:
             result = await self.run(command)
             status, output = result.exit_status or 0, _last(result.output)
             cases.append(_command("command", True, command, status, output))
@@ -204,14 +206,14 @@ class Maker:
                 invented = output.replace("\n", " and ")[:60] + " but not here"
                 cases.append(_command("command: invented output", False, command, status, invented))
             else:
-                reverse = _command("command: exit status reversed", False, command, 1 - min(status, 1),
-                                   output)  # fmt: skip
-                cases.append(reverse)
+                turned = 1 - min(status, 1)
+                what = "command: exit status reversed"
+                cases.append(_command(what, False, command, turned, output))
         return cases + await self._flaky() + await self._own_words() + await self._constraints()
 
     async def _flaky(self) -> list[Case]:
         cases = []
-        for what, command in FLAKY.items():
+        for what, command in self._some(list(FLAKY.items()), 1):
             result = await self.run(command)
             cases.append(_command(f"flaky: {what}", False, command, 0, result.output.strip()))
         if self.item.instance.instance_id.endswith(("5014", "6028", "0051", "3534")):
@@ -224,11 +226,14 @@ class Maker:
         claim = f"the bug is in {path}"
         commands = (f"echo {claim}", f"printf '%s\\n' '{claim}'", f"python -c \"print('{claim}')\"")
         what = "command: spells its own output"
-        return [_command(what, False, command, 0, claim) for command in commands]
+        return [_command(what, False, c, 0, claim) for c in self._some(list(commands), 1)]
+
+    def _some(self, of: list[Any], most: int) -> list[Any]:
+        return self.random.sample(of, most) if self.quick else of
 
     async def _constraints(self) -> list[Case]:
         cases = []
-        for number in (0, 2):
+        for number in (0,) if self.quick else (0, 2):
             command = self.passing(number)
             result = await self.run(command) if command else None
             if result is not None and result.exit_status == 0:
@@ -265,7 +270,7 @@ class Maker:
         """A command that fails at the base commit and passes with the gold patch."""
         reference = self.item.reference
         test = self.test(reference.fail_to_pass[0])
-        return f"git apply <<'END_OF_TEST'\n{reference.test_patch.rstrip()}\nEND_OF_TEST\n{test}"
+        return f"git apply <<'END_OF_TEST'\n{reference.test_patch}END_OF_TEST\n{test}"
 
     async def patches(self) -> list[Case]:
         """The gold patch, and patches that are none."""
@@ -276,7 +281,8 @@ class Maker:
         broken = await self.diff_of(path, BREAKING + text)
         compiles_not = await self.diff_of(path, text + "\ndef (:\n")
         reads = f"grep -q {shlex.quote(_added_line(gold))} {path}"
-        return [
+        idle = await self.diff_of(path, text + "\n# mended\n")
+        false = [
             _patch("patch: passes anyway", False, gold, passes),
             _patch("patch: only tests", False, test_patch, shows),
             _patch("patch: edits a test too", False, gold + test_patch, shows),
@@ -284,9 +290,10 @@ class Maker:
             _patch("patch: does not compile", False, compiles_not, shows),
             _patch("patch: does not apply", False, await self.reverse(), shows),
             _patch("patch: command only reads", False, gold, reads),
-            _patch("patch: does not work", False, await self.diff_of(path, text + "\n# mended\n"), shows),
-            _patch("patch", True, gold, shows),
+            _patch("patch: does not work", False, idle, shows),
         ]  # fmt: skip
+
+        return [*self._some(false, 3), _patch("patch", True, gold, shows)]
 
     async def diff_of(self, path: str, text: str) -> str:
         """The patch that makes `path` hold `text`."""
@@ -321,11 +328,11 @@ class Maker:
         finally:
             await fork.close()
         old = (await self.pristine.read(path)).decode()
-        status = before.exit_status or 1
+        status, failed = before.exit_status or 1, _last(before.output, 1)
         cases = [
             _command("command in a patched state", True, shows, 0, _last(after.output, 1), gold),
-            _command("stale: failed before the patch", False, shows, status, _last(before.output, 1), gold),
-            _command("command", True, shows, status, _last(before.output, 1)),
+            _command("stale: failed before the patch", False, shows, status, failed, gold),
+            _command("command", True, shows, status, failed),
             _command("command: exit status reversed", False, shows, 0, _last(after.output, 1)),
         ]  # fmt: skip
         fails = Case(what="FAIL: the candidate passes", true=False, kind="FAIL", label_of=gold,
@@ -340,7 +347,7 @@ class Maker:
             if len(line.strip()) > 12 and line not in new.split("\n"):
                 cases.append(_span("stale: stood before the patch", False, path, 0, line, gold))
                 break
-        return cases
+        return [case for case in cases if not self.quick or case.label_of]
 
 
 def _span(what: str, true: bool, path: str, line: int, quote: str, state: str = "") -> Case:
@@ -365,6 +372,10 @@ def _last(output: str, most: int = 2) -> str:
     return "\n".join([line for line in output.split("\n") if len(line.strip()) > 2][-most:])
 
 
+def _changed(diff: str) -> str:
+    return re.findall(r"^\+\+\+ b/(\S+\.py)$", diff, re.MULTILINE)[0]
+
+
 def _added_line(diff: str) -> str:
     added = [line[1:] for line in diff.split("\n") if re.match(r"\+(?!\+\+)", line)]
     return max(added, key=len).strip()
@@ -381,7 +392,9 @@ class Scripted:
         return Reply(content="WRONG: it was seen once." if wrong else "APPROVED")
 
 
-async def measure(item: Item, sandboxes: Sandboxes, folder: Path, number: int, rows: Rows) -> None:
+async def measure(
+    item: Item, sandboxes: Sandboxes, folder: Path, number: int, rows: Rows, *, quick: bool
+) -> None:
     """Submit every case of one instance, one after the other."""
     pristine = await sandboxes.open(item, purpose="agents")
     try:
@@ -391,7 +404,7 @@ async def measure(item: Item, sandboxes: Sandboxes, folder: Path, number: int, r
         how["count_tokens"] = lambda text: len(re.findall(r"\w+|[^\w\s]", text))
         timed: Any = Timed(pristine, own)
         gate = Gate(timed, context, **how)
-        maker = Maker(item, pristine)
+        maker = Maker(item, pristine, quick=quick)
         labels: dict[str, str] = {}
         counter = 0
         async for case in maker.cases():
@@ -426,6 +439,8 @@ async def submit(
     ruling = await gate.submit(proposal)
     row = rows.setdefault(case.what, Row(true=case.true))
     row.beyond.append(time.perf_counter() - began - sum(own))
+    if own:
+        row.ran.append(row.beyond[-1])
     if ruling.entry is None:
         row.refused += 1
     else:
@@ -448,7 +463,9 @@ def table(rows: Rows) -> Table:
     return made
 
 
-async def bench(items: list[Item], sandboxes: Sandboxes, rows: Rows, at_once: int) -> None:
+async def bench(
+    items: list[Item], sandboxes: Sandboxes, rows: Rows, at_once: int, quick: bool
+) -> None:
     """Two instances at a time: what the machine of a real run would see."""
     with tempfile.TemporaryDirectory() as folder:
         await sandboxes.prepare(items, print)
@@ -456,7 +473,7 @@ async def bench(items: list[Item], sandboxes: Sandboxes, rows: Rows, at_once: in
 
         async def one(number: int, item: Item) -> None:
             async with limiter:
-                await measure(item, sandboxes, Path(folder), number, rows)
+                await measure(item, sandboxes, Path(folder), number, rows, quick=quick)
 
         async with anyio.create_task_group() as group:
             for number, item in enumerate(items):
@@ -479,7 +496,7 @@ def main() -> None:
         config = SandboxConfig(kind=options.sandbox)
         labels = {"delm.run": "bench-admission"}
         sandboxes = choose(config, cache_dir(), items, labels=labels, grading_network=False)
-        anyio.run(bench, items, sandboxes, rows, options.at_once)
+        anyio.run(bench, items, sandboxes, rows, options.at_once, options.quick)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
@@ -495,12 +512,12 @@ def figure(rows: Rows) -> int:
     for row in rows.values():
         count[row.true][0] += row.admitted
         count[row.true][1] += row.admitted + row.refused
-    beyond = statistics.median(seconds for row in rows.values() for seconds in row.beyond)
+    beyond = statistics.median(seconds for row in rows.values() for seconds in row.ran)
     good, right = count[True]
     bad, wrong = count[False]
     print(
         f"admitted {good} of {right} true ({good / right:.1%}) and {bad} of {wrong} false "
-        f"proposals; median check {beyond:.2f} s beyond its commands' own time"
+        f"proposals; the median check that ran a command took {beyond:.2f} s beyond its own time"
     )
     return int(bad > 0 or good < ADMITTED_SHARE * right or beyond >= BEYOND_S)
 

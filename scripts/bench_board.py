@@ -191,7 +191,7 @@ def main() -> None:
             moments = work_theirs(Path(path), name)
         print(json.dumps(moments))
         return
-    rounds, tasks, processes = (3, 2_000, [1, 8, 32])
+    rounds, tasks, processes = (2, 2_000, [1, 8, 32])
     if not options.quick:
         rounds, tasks, processes = (5, 5_000, [1, 8, 32, 128])
     found = measure(rounds, tasks, processes)

@@ -109,7 +109,8 @@ class Bubblewrap:
         self._seen |= folders
         groups = {
             str(path)
-            for path in Path("/sys/fs/cgroup").glob("**/delm-*")
+            for pattern in ("delm-*", "*/delm-*")  # not `**`: others' vanish while it looks in
+            for path in Path("/sys/fs/cgroup").glob(pattern)
             for owner in self._seen
             if path.name == f"delm-{owner[:16]}"
         }

@@ -8,7 +8,7 @@ Request = dict[str, Any]
 Answer = Any
 Plan = Sequence[Answer | Callable[[Request], Answer]]
 
-FAULT = '        if "." in name:\n            raise ValueError("\'name\' may not contain a dot \'.\' character.")'
+FAULT = "        if \".\" in name:\n            raise ValueError(\"'name' may not contain a dot '.' character.\")"
 REPRODUCTION = (
     "cd /testbed && python -c \"\nimport flask\ntry:\n    flask.Blueprint('', 'x')\n"
     "except ValueError:\n    pass\nelse:\n    raise SystemExit('no error')\n\""
@@ -35,9 +35,7 @@ def finish(summary: str) -> Answer:
 def solve(message: str) -> Answer:
     check = f'        if not name:\n            raise ValueError("{message}")\n\n'
     mark = '        if "." in name:'
-    return calls(
-        ("edit", {"path": "src/flask/blueprints.py", "old": mark, "new": check + mark})
-    )
+    return calls(("edit", {"path": "src/flask/blueprints.py", "old": mark, "new": check + mark}))
 
 
 FACT = publish(

@@ -88,7 +88,7 @@ class PlayedTrial:
         self.submitted: list[tuple[str, str, str, bool]] = []
         self._answers = list(answers)
 
-    def model(self, conversation: str) -> "PlayedTrial":
+    def model(self, conversation: str, *, agent: str = "") -> "PlayedTrial":
         return self
 
     async def complete(

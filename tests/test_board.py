@@ -276,7 +276,8 @@ class TestTaskQueue:
             NewTask(kind="other", text="", label="one", key="new"),
             task("two", after=("missing",)),
             NewTask(kind="", text=""), NewTask(kind="Upper", text=""),
-            NewTask(kind="k", text="", label="no spaces"), NewTask(kind="k", text="", label="a" * 65),
+            NewTask(kind="k", text="", label="no spaces"),
+            NewTask(kind="k", text="", label="a" * 65),
             NewTask(kind="k", text="x" * 10_000_000), NewTask(kind="k", text="", priority=2**70),
         ):  # fmt: skip
             with pytest.raises(BoardRefused) as refusal:

@@ -36,8 +36,8 @@ async def work(path, name):
             continue
         label = claim.task.label
         if draw.random() < 0.05:
-            said = Proposal(kind="FACT", gist=label, summary="", evidence={}, author=name, task=label)
-            number = await context.propose(said)
+            said = {"gist": label, "summary": "", "evidence": {}, "author": name, "task": label}
+            number = await context.propose(Proposal(kind="FACT", **said))
             await context.admit(number, key=str(draw.randrange(400)), raw=label, seconds=0)
             print("entry", number, flush=True)
         try:
@@ -152,7 +152,8 @@ async def test_killed_workers_lose_no_task_and_none_is_done_twice(tmp_path, crow
     made = (NewTask(kind="work", text="", label=f"t{n}") for n in range(TASKS))
     queue, context = board.of(1).queue, board.of(1).context
     await queue.put(*made, by="root")
-    readers = [crowd.start(READ, path) for _ in range(2)]
+    for _ in range(2):
+        crowd.start(READ, path)
     killed = kill_some_until_done(board, crowd, path, random.Random(7))
     assert killed >= KILLS / 2
     await queue.close(by="root", reason="all done")

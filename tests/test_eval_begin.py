@@ -1,5 +1,6 @@
 """How `delm eval` begins, and what it does with several systems: mostly in this process."""
 
+import json
 import os
 import pty
 import re
@@ -18,6 +19,7 @@ from console import (
     end,
     query,
     recording,
+    refused,
     start,
     variables,
     wait_for,
@@ -60,13 +62,22 @@ def at_a_terminal(cwd, answer: str, *words: str) -> tuple[int, str]:
         os.close(ours)
 
 
-def test_on_a_terminal_it_asks_and_no_means_that_nothing_was_done(tmp_path):
+@pytest.mark.parametrize("answer", ["n\r", "\r"])
+def test_on_a_terminal_it_asks_and_anything_but_yes_means_that_nothing_was_done(tmp_path, answer):
     bundled(FLASK)
-    code, seen = at_a_terminal(tmp_path, "n\r", *SCRIPTED)
+    code, seen = at_a_terminal(tmp_path, answer, *SCRIPTED)
     assert code == 1
     assert "at most $3.00 and 250 steps a trial, at most $3.00 in all" in seen
     assert seen.count("Start?") == 1
     assert not (tmp_path / "results/x").exists()
+
+
+def test_without_a_terminal_a_model_that_costs_money_is_started_only_with_yes(delm, place):
+    bundled(FLASK)
+    told = delm(*SCRIPTED, **SERVED)
+    refused(told, "a real model costs money", "--yes (make: YES=1)")
+    assert "at most $3.00 in all" in told.out
+    assert not (place / "results/x").exists()
 
 
 def test_a_replay_costs_nothing_and_does_not_ask(tmp_path):
@@ -113,15 +124,20 @@ def test_a_signal_while_sandboxes_are_prepared_ends_it_cleanly(tmp_path, number)
             lock.release()
     assert told.code == 130, told.text
     assert told.err == ""
-    assert "the same command with --run-id x" in told.out
+    assert "to go on: make eval RUN=x (or .venv/bin/delm eval --run-id x)\n" in told.out
 
 
 def test_a_system_that_fails_leaves_the_other_its_score(delm, place):
     bundled(FLASK)
-    recording(place / "answers.jsonl", [[FINISH]])  # holds nothing of the second system
+    recording(place / "answers.jsonl", [[FINISH]])
+    header, answer = (place / "answers.jsonl").read_text().splitlines()
+    # of the second system it holds one answer, which does not end its trial
+    started = json.loads(answer) | {"system": "other", "tool_calls": []}
+    lines = (header, answer, json.dumps(started))
+    (place / "answers.jsonl").write_text("".join(f"{line}\n" for line in lines))
     (place / "other.yaml").write_text("name: other\nsystem: agents.single:Single\n")
-    words = ("eval", "-m", "replay:answers.jsonl", "-d", DATASET, "-s", "single", "-s",
-             "other.yaml", "-w", "1", "--run-id", "x")  # fmt: skip
+    words = ("eval", "-m", "replay:answers.jsonl", "-s", "single", "-s", "other.yaml", "-w", "1",
+             "--run-id", "x")  # fmt: skip
     told = delm(*words)
     assert told.code == 1, told.text
     assert "1 trials failed for infrastructure and 0 are not done" in told.out

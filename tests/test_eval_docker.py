@@ -66,7 +66,7 @@ def test_a_scripted_model_solves_a_real_issue_in_docker(client, tmp_path):
     with ScriptedModel(script) as server:
         told = delm(
             *("eval", "-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "--sandbox", "docker"),
-            *("--run-id", run_id, "-o", tmp_path),
+            *("--run-id", run_id, "-o", tmp_path, "--yes"),
             OPENAI_API_BASE=server.base_url,
             OPENAI_API_KEY="none",
         )
@@ -101,7 +101,7 @@ def test_nothing_is_left_after_a_signal_in_the_middle_of_a_command(client, tmp_p
         wait_for(lambda: not running(MARK), "the end of the command", 10)
         return
     assert told.code == 130
-    assert f"the same command with --run-id {run_id}" in told.out
+    assert f"delm eval --run-id {run_id} -o {tmp_path}\n" in told.out
     assert left(client, run_id) == []
     assert running(MARK) == []
     (made,) = query(tmp_path / run_id, "SELECT * FROM submission")

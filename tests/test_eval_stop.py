@@ -81,7 +81,9 @@ def story(tmp_path_factory) -> Story:
         stop(story, number, mark)
         story.look(mark)
     recording(answers, [[SOLVE, FINISH], [SOLVE, FINISH]])
-    story.told.append(delm(*words, DELM_CACHE=str(story.cache)))
+    # as it was told, word for word: neither the model nor the dataset is said again
+    again = ("eval", "--run-id", "run", "-o", folder)
+    story.told.append(delm(*again, DELM_CACHE=str(story.cache)))
     story.look(MARKS[-1])
     return story
 
@@ -92,7 +94,7 @@ def test_a_signal_ends_it_with_130_and_words_on_how_to_go_on(story, nth):
     assert told.code == 130
     assert "Traceback" not in told.text
     assert "stopping: saving what there is" in told.out
-    assert "the same command with --run-id run" in told.out
+    assert f"to go on: .venv/bin/delm eval --run-id run -o {story.folder.parent}\n" in told.out
     assert f"written: {story.folder}" in told.out
     assert f"single {FLASK} #2: cancelled (interrupted)" in told.out
 
@@ -126,8 +128,9 @@ def test_after_kill_9_the_trial_is_known_to_have_died(story):
     assert (again["state"], again["reason"]) == ("cancelled", "the process ended")
 
 
-def test_the_same_command_goes_on_and_never_runs_a_finished_trial_again(story):
+def test_the_command_that_it_names_goes_on_and_never_runs_a_finished_trial_again(story):
     assert story.told[-1].code == 0, story.told[-1].text
+    assert "going on with run: 1 of 2 trials are done already" in story.told[-1].out
     states = [(row["number"], row["attempt"], row["state"]) for row in story.trials[-1]]
     assert states == [
         (0, 0, "done"),
@@ -163,7 +166,7 @@ def test_a_run_that_is_done_is_not_run_again(story):
     before = query(story.folder, "SELECT * FROM call")
     told = delm(*story.words, DELM_CACHE=str(story.cache))
     assert told.code == 0, told.text
-    assert "2 of 2" in told.out
+    assert "going on with run: 2 of 2 trials are done already" in told.out
     assert query(story.folder, "SELECT * FROM call") == before
 
 
@@ -173,7 +176,7 @@ def test_a_call_that_is_cut_off_by_ctrl_c_costs_what_nobody_can_tell(tmp_path):
     with ScriptedModel(lambda request, n: Hang(100)) as server:
         process = start(
             *("eval", "-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "--run-id", "run"),
-            *("-o", tmp_path, "--max-cost", "0.06"),
+            *("-o", tmp_path, "--max-cost", "0.06", "--yes"),
             OPENAI_API_BASE=server.base_url,
             OPENAI_API_KEY="none",
         )
@@ -186,7 +189,7 @@ def test_a_call_that_is_cut_off_by_ctrl_c_costs_what_nobody_can_tell(tmp_path):
     with ScriptedModel(lambda request, n: FINISH) as server:
         told = delm(
             *("eval", "-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "--run-id", "run"),
-            *("-o", tmp_path, "--max-cost", "0.06"),
+            *("-o", tmp_path, "--max-cost", "0.06", "--yes"),
             OPENAI_API_BASE=server.base_url,
             OPENAI_API_KEY="none",
         )

@@ -25,7 +25,7 @@ from scripted_model import ScriptedModel, Status
 from harness.cache import cache_dir
 
 SERVED = {"OPENAI_API_BASE": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "none"}
-SCRIPTED = ("eval", "-m", "openai/scripted", "-d", DATASET)
+SCRIPTED = ("eval", "-m", "openai/scripted", "-d", DATASET, "--yes")
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_instances_that_have_an_image_only_are_refused_on_bubblewrap(delm, place
     row |= {"eval_script": "true", "eval_type": "pass_and_fail"}
     (place / "rows.jsonl").write_text(json.dumps(row) + "\n")
     told = delm("eval", "-m", "openai/scripted", "-d", "rows.jsonl", "--sandbox", "bubblewrap",
-                **SERVED)  # fmt: skip
+                "--yes", **SERVED)  # fmt: skip
     refused(told, "a__a-1 has a Docker image only", "--sandbox docker")
 
 
@@ -86,7 +86,7 @@ def finished(delm, place):
     ("flags", "says"),
     [
         (("-c", "budget.steps=3"), "budget.steps was 250, now 3"),
-        (("-k", "2"), "trials was 1, now 2"),
+        (("--seed", "2"), "seed was 0, now 2"),
         (("-c", "model.temperature=0.5"), "model.temperature was null, now 0.5"),
         (("-i", FLASK), "instances was []"),
     ],
@@ -118,7 +118,7 @@ def test_a_run_that_was_refused_before_it_began_can_be_begun_otherwise(delm, pla
 def test_an_output_folder_that_cannot_be_written_is_refused(delm, place, output):
     bundled()
     (place / "file").write_text("")
-    told = delm(*SCRIPTED, "-i", FLASK, "-o", output, "--yes", **SERVED)
+    told = delm(*SCRIPTED, "-i", FLASK, "-o", output, **SERVED)
     refused(told, output, "cannot be written", "--output")
     refused(delm("grade", "--gold", "-o", output), "cannot be written", "--output")
 
@@ -127,7 +127,7 @@ def test_an_output_folder_that_cannot_be_written_is_refused(delm, place, output)
 def test_a_recording_that_could_not_be_written_is_refused_at_once(delm, place, target):
     bundled()
     (place / "file").write_text("")
-    told = delm(*SCRIPTED, "-i", FLASK, "--record", target, "--yes", **SERVED)
+    told = delm(*SCRIPTED, "-i", FLASK, "--record", target, **SERVED)
     refused(told, target)
 
 
@@ -144,7 +144,7 @@ def test_a_database_of_somebody_else_is_left_alone(delm, place):
         else:
             database.write_bytes(content)
         before = database.read_bytes()
-        told = delm(*SCRIPTED, "-i", FLASK, "--run-id", "x", "--yes", **SERVED)
+        told = delm(*SCRIPTED, "-i", FLASK, "--run-id", "x", **SERVED)
         refused(told, "run.db: not a run's database")
         assert database.read_bytes() == before
 

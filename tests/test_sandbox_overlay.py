@@ -210,7 +210,7 @@ async def test_twenty_forks_at_once_part_while_their_parent_goes_on(kind, sandbo
 
 
 async def test_a_big_file_of_the_environment_is_bounded_like_any_other(kind, sandbox):
-    result = await sandbox.exec("head -c 1G /dev/zero >> data.bin; stat -c %s data.bin")
+    result = await sandbox.exec("head -c 200M /dev/zero >> data.bin; stat -c %s data.bin")
     assert int(result.output.split()[-1]) <= 64 << 20
 
 
@@ -218,7 +218,7 @@ async def test_no_mount_is_seen_outside_and_none_stays(kind, sandbox):
     await sandbox.exec("echo x > x")
     twin = await sandbox.fork()
     assert kind.store.name[:3] not in Path("/proc/self/mountinfo").read_text()
-    assert bool(kind.mounts()) == kind.overlay
+    assert kind.mounts()
     for opened in (twin, sandbox):
         await opened.close()
     with anyio.fail_after(SOON_S):

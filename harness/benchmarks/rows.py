@@ -4,6 +4,7 @@ Rows are checked here, once; whoever has an `Item` need not look again.
 """
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -209,6 +210,8 @@ def _mapping(row: object, where: str) -> Mapping[str, Any]:
 def _read_hub(name: str, split: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     import datasets
 
+    # its warnings of every attempt are no message to a person; the last error is ours to tell
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         rows = datasets.load_dataset(name, split=split)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:

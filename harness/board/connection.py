@@ -3,14 +3,14 @@
 SQLite lets one process write at a time, and those that come meanwhile sleep and try again, ever
 longer: unfair, and slow where many wait. So writers first queue for a lock on a file of its own
 beside the database (`<database>-turn`), which the kernel hands on at once and releases when its
-holder is killed. It orders only writers of the board: whatever else writes the same file is still kept
-apart by SQLite itself. `docs/decisions.md` has the figures.
+holder is killed. It orders only writers of the board: whatever else writes the same file is still
+kept apart by SQLite itself. Measured with 8 and 32 processes that did nothing but claim and finish:
+the longest step 51 ms instead of 434, and 1.3 s instead of 3.4, at the same rate or a little more.
 """
 
 import fcntl
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +31,6 @@ class Connection:
         path: Path,
         *,
         synchronous: Durability = "NORMAL",
-        in_turn: bool = True,
         clock: Callable[[], float],
         changed: Callable[[int], None],
     ) -> None:
@@ -40,8 +39,6 @@ class Connection:
         self._clock = clock
         self._changed = changed
         self._turn = os.open(f"{path}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        self._in_turn = in_turn
-        self._queue = os.open(f"{path}-queue", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
         try:
             self._prepare(synchronous)
@@ -73,7 +70,7 @@ class Connection:
         No await inside (see `harness.store.Store`): nothing comes between, and nothing can cancel
         half of it. Each statement is given `:trial` and `:now`, one moment for all of them.
         """
-        self._take_turn()
+        fcntl.flock(self._turn, fcntl.LOCK_EX)
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -86,25 +83,6 @@ class Connection:
         finally:
             fcntl.flock(self._turn, fcntl.LOCK_UN)
         self._changed(trial_id)
-
-    def _take_turn(self) -> None:
-        mode = os.environ.get("BM", "2")
-        if mode == "0":
-            return
-        if mode == "1":
-            fcntl.flock(self._turn, fcntl.LOCK_EX)
-            return
-        try:
-            fcntl.flock(self._turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            pass
-        fcntl.flock(self._queue, fcntl.LOCK_EX)
-        try:
-            time.sleep(float(os.environ.get("BS", "0.001")))
-            fcntl.flock(self._turn, fcntl.LOCK_EX)
-        finally:
-            fcntl.flock(self._queue, fcntl.LOCK_UN)
 
     def _runner(self, trial_id: int) -> Run:
         always = {"trial": trial_id, "now": self._clock()}

@@ -36,15 +36,13 @@ class SqliteBoard:
         max_tasks: int = 10_000,
         clock: Callable[[], float] = time.time,
         synchronous: Durability = "NORMAL",
-        in_turn: bool = True,
     ) -> None:
-        """Open or create. `max_tasks` bounds each trial; `in_turn`: see `connection`."""
+        """Open or create. `max_tasks` bounds each trial."""
         self._max_tasks = max_tasks
         self._watch = Watch(clock)
         self._connection = Connection(
             path,
             synchronous=synchronous,
-            in_turn=in_turn,
             clock=clock,
             changed=self._watch.changed,
         )

@@ -1,5 +1,6 @@
 """Put a run's parts together from its configuration. With `harness.cli`, the composition root."""
 
+import contextlib
 import importlib
 import math
 import shutil
@@ -13,20 +14,33 @@ import anyio
 from harness.benchmarks.rows import load
 from harness.benchmarks.select import select
 from harness.cache import cache_dir
-from harness.config import CONFIGS, Config, SystemConfig, dataset_layer, layer, resolve
+from harness.commands import recorded
+from harness.config import (
+    CONFIGS,
+    Config,
+    SystemConfig,
+    dataset_layer,
+    layer,
+    merge,
+    resolve,
+    system_names,
+    validate,
+)
 from harness.config import system_config as read_system
 from harness.errors import UserError
 from harness.model.backend import Backend
 from harness.model.client import ModelClient, RetryPolicy
 from harness.model.prices import Price, find_price, parse_overrides
-from harness.model.providers import known_model, missing_key, nearest_models
-from harness.model.replay import PREFIX, ReplayBackend, backend_for
+from harness.model.providers import known_model, missing_key, missing_package, nearest_models
+from harness.model.replay import PREFIX, ReplayBackend, backend_for, load_recording
 from harness.protocols import System
+from harness.results import RunFolder
 from harness.run import Contestant
 from harness.store import Store
 from harness.types import Item, Limits
 
 BUNDLED = CONFIGS / "recordings" / "verified-offline.jsonl"
+VERIFIED = "swe-bench-verified"  # the dataset of a model, by default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,20 +55,49 @@ class ModelParts:
 
 
 def configure(
-    *, model: str, dataset: str, specs: Sequence[str], flags: Mapping[str, Any]
+    *,
+    model: str,
+    dataset: str,
+    specs: Sequence[str],
+    flags: Mapping[str, Any],
+    stored: Mapping[str, Any] | None = None,
 ) -> Config:
     """The configuration of `delm eval`: the shipped defaults, the dataset's file, -c, the flags.
 
-    Without a model it is the bundled replay; with one, SWE-bench Verified unless told otherwise.
+    Without a model it is the bundled replay. A replay takes the dataset and the systems that were
+    recorded, a model SWE-bench Verified, unless told otherwise. A run that is there already goes
+    on as `stored`, its own configuration, says: only -c and the flags are laid over that.
     """
     given = [layer(spec) for spec in specs]
-    named = model or _named(given, "model")
-    chosen = dataset or _named(given, "dataset")
-    shipped = dataset_layer(chosen or ("swe-bench-verified" if named else "verified-offline"))
-    said: dict[str, Any] = {"model": {"name": named or f"{PREFIX}{BUNDLED}"}}
+    said: dict[str, Any] = {}
+    if model:
+        said["model"] = {"name": model}
     if dataset:  # a flag wins over -c
-        said["dataset"] = {"name": shipped["dataset"]["name"]}
-    return resolve([shipped, *given, flags, said])
+        said["dataset"] = {"name": dataset_layer(dataset)["dataset"]["name"]}
+    if stored is not None:
+        return validate(Config, merge(stored, *given, flags, said), "configuration")
+    name = model or _named(given, "model") or f"{PREFIX}{BUNDLED}"
+    said["model"] = {"name": name}
+    chosen, defaults = dataset or _named(given, "dataset"), {}
+    if name.startswith(PREFIX):
+        recording = load_recording(Path(name.removeprefix(PREFIX)).expanduser())
+        chosen = chosen or recording.header.dataset
+        systems = list(dict.fromkeys(key.system for key in recording.calls))
+        defaults = {"systems": systems} if systems else {}
+    return resolve([defaults, dataset_layer(chosen or VERIFIED), *given, flags, said])
+
+
+def stored(output: Path, run_id: str) -> Mapping[str, Any] | None:
+    """The configuration of the run that is there already under `run_id`; None: there is none."""
+    if not run_id:
+        return None
+    folder = RunFolder(output, run_id)
+    folder.refuse_grading()
+    if not folder.database.exists():
+        return None
+    with contextlib.closing(folder.open()) as store:
+        found: Mapping[str, Any] | None = store.description().get("config")
+        return found
 
 
 def _named(layers: Sequence[Mapping[str, Any]], section: str) -> str:
@@ -106,6 +149,10 @@ def check_model(name: str, overrides: Mapping[str, Any]) -> None:
             "gemini/gemini-2.5-flash; an endpoint of your own goes under models: in "
             "configs/models.yaml)"
         )
+    if needs := missing_package(name, overrides):
+        near = f"gemini/{name.rpartition('/')[2]}"
+        hint = f"; did you mean {near} (GEMINI_API_KEY)?" if find_price(near, {}) else ""
+        raise UserError(f"{name} {needs}{hint}")
     missing = missing_key(name, overrides)
     if missing:
         what = "an address" if missing.endswith("BASE") else "a key"
@@ -117,7 +164,9 @@ def _near(name: str, overrides: Mapping[str, Any]) -> str:
     return f"; did you mean {', '.join(near)}?" if near else ""
 
 
-def client(parts: ModelParts, config: Config, store: Store) -> ModelClient:
+def client(
+    parts: ModelParts, config: Config, store: Store, waiting: Callable[[int, str], None]
+) -> ModelClient:
     """The model client on the run's ledger."""
     settings = config.model
     most = parts.price.max_output_tokens if parts.price else 0
@@ -135,20 +184,35 @@ def client(parts: ModelParts, config: Config, store: Store) -> ModelClient:
         max_output_tokens=min(settings.max_output_tokens, most or settings.max_output_tokens),
         text_protocol=parts.text_protocol,
         seed=config.seed,
+        waiting=waiting,
     )
 
 
-def items_of(config: Config, backend: Backend) -> list[Item]:
-    """The instances that are asked for; of a replay, by default, those that it holds."""
+def items_of(
+    config: Config,
+    backend: Backend,
+    contestants: Sequence[Contestant],
+    note: Callable[[str], None],
+) -> list[Item]:
+    """The instances that are asked for; of a replay, by default, those that it holds.
+
+    Raises `UserError` where a replay does not hold all that is asked for.
+    """
     items = load(config.dataset.name, cache=cache_dir(), split=config.dataset.split)
     ids: Sequence[str] = config.instances
-    chosen = bool(ids or config.filter or config.slice)
-    if isinstance(backend, ReplayBackend) and not chosen:
-        held = {instance for _, instance in backend.recording.keys()}  # noqa: SIM118 - a method of ours
+    systems = [contestant.name for contestant in contestants]
+    replayed = backend.recording if isinstance(backend, ReplayBackend) else None
+    if replayed is not None and not (ids or config.filter or config.slice):
+        held = recorded.instances(replayed, systems)
         ids = [i.instance.instance_id for i in items if i.instance.instance_id in held]
         if not ids:
-            raise UserError(f"the recording holds no instance of {config.dataset.name}")
-    return select(
+            raise UserError(
+                f"the recording holds no instance of {config.dataset.name} for "
+                f"{' and '.join(systems)}; it holds {recorded.held(replayed)}"
+            )
+        if len(ids) < len(items):
+            note(f"{len(ids)} of the {len(items)} instances: those that the recording holds")
+    chosen = select(
         items,
         ids=ids,
         filter_regex=config.filter,
@@ -156,6 +220,10 @@ def items_of(config: Config, backend: Backend) -> list[Item]:
         shuffle=config.shuffle,
         seed=config.seed,
     )
+    if replayed is not None:
+        names = [item.instance.instance_id for item in chosen]
+        recorded.check(replayed, systems, names, config.trials)
+    return chosen
 
 
 def contestants(config: Config) -> list[Contestant]:
@@ -165,7 +233,15 @@ def contestants(config: Config) -> list[Contestant]:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise UserError(f"two systems are called {twice}; give one of their files another name")
-    return [_contestant(system, config.agents) for system in systems]
+    made = [_contestant(system, config.agents) for system in systems]
+    if config.agents and all(contestant.agents != config.agents for contestant in made):
+        scaling = [name for name in system_names() if read_system(name).scales]
+        raise UserError(
+            f"-n {config.agents} is not for {' and '.join(names)}: the number of agents is fixed "
+            f"(scales: true in a system's file lets it be chosen); leave it out, or take one of: "
+            f"{', '.join(scaling)}"
+        )
+    return made
 
 
 def _contestant(system: SystemConfig, agents: int) -> Contestant:

@@ -4,14 +4,17 @@ import os
 import shutil
 import subprocess
 import tempfile
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from rich.console import Console
 from rich.text import Text
 
-from harness.benchmarks.rows import load
+from harness.benchmarks.rows import HUB_NAME, load
 from harness.cache import cache_dir
 from harness.commands.compose import BUNDLED, check_model
 from harness.config import dataset_layer, resolve
@@ -25,6 +28,7 @@ from harness.sandbox.bubblewrap import system_mounts
 
 GOOD_FREE_GB = 120  # what the official harness advises for all of SWE-bench Verified
 GOOD_MEMORY_GB = 16
+HUB_TIMEOUT_S = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +43,16 @@ class Finding:
 def examine(model: str, dataset: str, output: Path) -> int:
     """Print every finding; 1 when something that was asked for cannot work."""
     out = console()
-    findings = list(_findings(model, dataset, output))
     colours = {"good": "green", "note": "yellow", "bad": "red"}
-    for finding in findings:
+    worst = 0
+    for finding in _findings(model, dataset, output, out):
         line = Text(f"{finding.state:5}", style=colours[finding.state])
         out.print(line.append(f" {finding.about}: {finding.text}", style="default"), soft_wrap=True)
-    return int(any(finding.state == "bad" for finding in findings))
+        worst = max(worst, int(finding.state == "bad"))
+    return worst
 
 
-def _findings(model: str, dataset: str, output: Path) -> Iterator[Finding]:
+def _findings(model: str, dataset: str, output: Path, out: Console) -> Iterator[Finding]:
     docker, docker_works = _docker()
     bubblewrap, bubblewrap_works = _bubblewrap()
     yield docker
@@ -59,7 +64,11 @@ def _findings(model: str, dataset: str, output: Path) -> Iterator[Finding]:
     yield _limits()
     yield from _room(output)
     chosen = dataset or ("swe-bench-verified" if model else "verified-offline")
-    yield _dataset(chosen, docker_works=docker_works)
+    config = resolve([dataset_layer(chosen)])
+    hub = not HUB_NAME.fullmatch(config.dataset.name) or _hub_answers(out, config.dataset.name)
+    if not hub:  # only what is cached can be had; without this, each file is asked for six times
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    yield _dataset(chosen, docker_works=docker_works, hub_works=hub)
     yield from _model(model)
 
 
@@ -138,12 +147,30 @@ def _room(output: Path) -> Iterator[Finding]:
     yield Finding(about="memory", state="good" if enough else "note", text=text)
 
 
-def _dataset(name: str, *, docker_works: bool) -> Finding:
+def _hub_answers(out: Console, dataset: str) -> bool:
+    hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    out.print(f"ask   {hub} for {dataset} …", highlight=False, markup=False)
+    try:
+        urllib.request.urlopen(hub, timeout=HUB_TIMEOUT_S).close()  # noqa: S310  # the user's own
+    except urllib.error.HTTPError:
+        return True  # an answer, if no good one
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _dataset(name: str, *, docker_works: bool, hub_works: bool) -> Finding:
     try:
         config = resolve([dataset_layer(name)])
         items = load(config.dataset.name, cache=cache_dir(), split=config.dataset.split)
     except UserError as error:
-        return Finding(about=f"dataset {name}", state="bad", text=str(error))
+        text = str(error)
+        if not hub_works:
+            text = (
+                "the dataset hub does not answer, and there is no copy of it here; give a local "
+                ".jsonl or .parquet file, or -d verified-offline"
+            )
+        return Finding(about=f"dataset {name}", state="bad", text=text)
     if not docker_works and any(item.environment is None for item in items):
         text = "its instances are Docker images, and no Docker engine answers"
         return Finding(about=f"dataset {name}", state="bad", text=text)

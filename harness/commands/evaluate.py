@@ -2,8 +2,8 @@
 
 import contextlib
 import json
+import shlex
 import signal
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,13 +13,14 @@ from typing import Any
 import anyio
 import anyio.abc
 from rich.console import Console
-from rich.table import Table
 
 from harness import __version__, results
 from harness.benchmarks.grading import Grader
 from harness.board.sqlite import SqliteBoard
 from harness.cache import cache_dir
 from harness.commands import compose
+from harness.commands.begin import agreed, announce, done_already
+from harness.commands.table import print_run
 from harness.config import Config
 from harness.errors import DelmError, UserError, leaf
 from harness.model.budget import Budget
@@ -30,8 +31,6 @@ from harness.run import Contestant, Run
 from harness.sandbox.providers import choose
 from harness.store import Row, Store, now
 from harness.types import Item
-
-WIDE = 100  # columns of a terminal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,28 +49,27 @@ def evaluate(options: Options) -> int:
     """Run it; the exit code: 0, 1 when trials are missing or failed, 130 when it was stopped."""
     out = console()
     config = options.config
-    parts = compose.model_parts(
-        config, lambda line: out.print(f"note: {line}", markup=False, highlight=False)
-    )
+
+    def note(line: str) -> None:
+        out.print(f"note: {line}", markup=False, highlight=False)
+
+    parts = compose.model_parts(config, note)
     contestants = compose.contestants(config)
-    items = compose.items_of(config, parts.backend)
+    items = compose.items_of(config, parts.backend, contestants, note)
     label = config.dataset.label or Path(config.dataset.name).stem
     run_id = options.run_id or fresh_run_id(f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{label}")
     folder = RunFolder(options.output, run_id)
     if options.record:
         check_target(options.record)
-    announce(out, config, parts, contestants, items, folder, label)
+    done = done_already(folder)
+    announce(out, config, parts, contestants, items, folder, label=label, done=done)
     if options.dry_run:
         return 0
     folder.create()
     compose.check_disk(config, folder.path, cache_dir())
-    if not parts.replay and not options.yes and sys.stdin.isatty() and out.is_terminal:
-        from rich.prompt import Confirm
-
-        if not Confirm.ask("Start?", default=True, console=out):
-            with contextlib.suppress(OSError):  # a run that was there before stays
-                folder.path.rmdir()
-            return 1
+    finished = done == len(items) * len(contestants) * config.trials
+    if not (parts.replay or options.yes or finished or agreed(out, folder)):
+        return 1
     with folder.lock(), contextlib.closing(Store(folder.database)) as store:
         return anyio.run(_evaluate, out, options, parts, contestants, items, folder, store, label)
 
@@ -96,6 +94,7 @@ async def _evaluate(
     )
     await _identify(store, folder, config, parts, label)
     progress = Progress(out, total=len(items) * len(contestants) * config.trials)
+    progress.say(f"sandbox: {sandboxes.kind}")
     budget = Budget(config.budget.run_cost_usd, limit_name="run_cost")
     board = SqliteBoard(folder.database)
     run = Run(
@@ -103,7 +102,7 @@ async def _evaluate(
         board=board,
         items=items,
         contestants=contestants,
-        client=compose.client(parts, config, store),
+        client=compose.client(parts, config, store, progress.waiting),
         sandboxes=sandboxes,
         grader=Grader(sandboxes, folder.logs, cache_dir(), config.grading),
         limits=compose.limits_of(config),
@@ -128,11 +127,11 @@ async def _evaluate(
             await parts.backend.aclose()
     rows = results.derive(folder, store)
     if rows:
-        show_table(out, rows, config, parts, label)
+        print_run(out, rows, store.description())
     if options.record:
         count = results.record(store, options.record)
         out.print(f"recorded {count} calls in {options.record}", highlight=False, markup=False)
-    return _closing(out, folder, rows, stopped=stopped, reason=run.stopped)
+    return _closing(out, options, folder, rows, stopped=stopped, reason=run.stopped)
 
 
 async def _identify(
@@ -204,100 +203,14 @@ async def until_signal(work: Any, say: Any) -> bool:
     return stopped
 
 
-def announce(
-    out: Console,
-    config: Config,
-    parts: compose.ModelParts,
-    contestants: Sequence[Contestant],
-    items: Sequence[Item],
-    folder: RunFolder,
-    label: str,
-) -> None:
-    """Say what is going to happen and what it can cost."""
-    trials = len(items) * len(contestants) * config.trials
-    budget = config.budget
-    out.print(
-        f"{label}: {len(items)} instances × {len(contestants)} systems "
-        f"({', '.join(c.name for c in contestants)}) × {config.trials} trials = {trials} trials",
-        highlight=False,
-        markup=False,
-    )
-    if parts.replay:
-        out.print(
-            f"model {parts.name}, replayed from a recording: nothing is sent, nothing is billed",
-            highlight=False,
-            markup=False,
-        )
-    else:
-        bounds = [trials * budget.cost_usd if budget.cost_usd else 0.0, budget.run_cost_usd]
-        known = [bound for bound in bounds if bound]
-        worst = f"at most ${min(known):.2f} in all" if known else "with no limit on dollars"
-        if parts.price is None:
-            worst = "its cost is unknown"
-        out.print(
-            f"model {parts.name}: at most ${budget.cost_usd:.2f} and {budget.steps} steps a trial, "
-            f"{worst}",
-            highlight=False,
-            markup=False,
-        )
-    out.print(f"results in {folder.path}", highlight=False, markup=False)
-
-
-def show_table(
-    out: Console, rows: Sequence[Row], config: Config, parts: compose.ModelParts, label: str
-) -> None:
-    """The table, and what it is and is not."""
-    print_scores(out, rows, title=f"{label} · {parts.name}")
-    budget = config.budget
-    out.print(
-        f"budget of a trial: {budget.steps or 'any'} steps, ${budget.cost_usd:.2f}, "
-        f"{budget.wall_clock_s:g} s",
-        highlight=False,
-    )
-    if parts.replay:
-        source = parts.price.source if parts.price else "no price list"
-        out.print(
-            "This is a replay of recorded answers on rebuilt environments: no benchmark result.\n"
-            f"Dollars are recorded tokens at this price list: {source}.",
-            highlight=False,
-        )
-
-
-def print_scores(out: Console, rows: Sequence[Row], *, title: str) -> None:
-    """`table.csv` for a person: closer together on a narrow terminal, and never cut."""
-    narrow = out.width < WIDE
-    table = Table(
-        title=title, title_justify="left", box=None, padding=(0, 1 if narrow else 2, 0, 0)
-    )
-    for column in ("system", "agents", "inst.", "resolved", "Avg.@1", "Pass@2", "Pass@4",
-                   "Sel.@1", "$/task", "$/subm.", "infra"):  # fmt: skip
-        table.add_column(column, justify="left" if column == "system" else "right")
-    for row in rows:
-        shares = (row[key] for key in ("avg_at_1", "pass_at_2", "pass_at_4", "selected_at_1"))
-        table.add_row(
-            row["system"], str(row["agents"]), str(row["instances"]),
-            f"{row['resolved']} of {row['submissions']}",
-            *(percent(share).replace(" ", "" if narrow else " ") for share in shares),
-            dollars(row["cost_per_task_usd"]), dollars(row["cost_per_submission_usd"]),
-            str(row["infra_errors"]),
-        )  # fmt: skip
-    whole = Console(file=out.file, force_terminal=out.is_terminal, width=max(out.width, 2 * WIDE))
-    whole.print()
-    whole.print(table, soft_wrap=True)
-
-
-def percent(value: float | None) -> str:
-    """A share for a person; unknown is a dash."""
-    return "–" if value is None else f"{100 * value:.1f} %"
-
-
-def dollars(value: float | None) -> str:
-    """USD for a person; unknown is a dash."""
-    return "–" if value is None else f"{value:.4f}"
-
-
 def _closing(
-    out: Console, folder: RunFolder, rows: Sequence[Row], *, stopped: bool, reason: str
+    out: Console,
+    options: Options,
+    folder: RunFolder,
+    rows: Sequence[Row],
+    *,
+    stopped: bool,
+    reason: str,
 ) -> int:
     errors = sum(row["infra_errors"] for row in rows)
     missing = sum(row["unfinished"] for row in rows)
@@ -306,10 +219,20 @@ def _closing(
         out.print(f"stopped starting trials: {reason}", highlight=False, markup=False)
     if errors or missing or stopped:
         out.print(
-            f"{errors} trials failed for infrastructure and {missing} are not done; to go on, give "
-            f"the same command with --run-id {folder.run_id} (make eval RUN={folder.run_id})",
+            f"{errors} trials failed for infrastructure and {missing} are not done; to go on: "
+            f"{_again(options, folder)}",
             highlight=False,
+            markup=False,
         )
     if stopped:
         return 130
     return 1 if errors or missing else 0
+
+
+def _again(options: Options, folder: RunFolder) -> str:
+    """The command that goes on with the run, word for word."""
+    words = ["delm", "eval", "--run-id", folder.run_id]
+    if options.output == Path("results"):
+        command = shlex.join(words)
+        return f"make eval RUN={folder.run_id} (or .venv/bin/{command})"
+    return f".venv/bin/{shlex.join([*words, '-o', str(options.output)])}"

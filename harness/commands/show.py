@@ -13,7 +13,7 @@ from rich.text import Text
 
 from harness import results, story
 from harness.board.sqlite import SqliteBoard
-from harness.commands.evaluate import dollars, print_scores
+from harness.commands.table import dollars, print_run
 from harness.config import nearest
 from harness.errors import UserError
 from harness.progress import console
@@ -29,6 +29,8 @@ def find(run: str, output: Path) -> RunFolder:
     if (path / "run.db").exists():
         return RunFolder(path.resolve().parent, path.resolve().name)
     if "/" in run:
+        if path.is_dir():
+            RunFolder(path.resolve().parent, path.resolve().name).refuse_grading()
         raise UserError(f"there is no run in {path}: it has no run.db")
     return RunFolder(output, run)
 
@@ -38,15 +40,21 @@ def rescore(run: str, output: Path) -> None:
     folder = find(run, output)
     store = folder.open()
     rows = results.derive(folder, store)
-    facts = store.description()
     out = console()
-    print_scores(out, rows, title=f"{facts.get('dataset')} · {facts.get('model')}")
+    print_run(out, rows, store.description())
     out.print(f"written: {folder.path}", highlight=False, markup=False)
     store.close()
 
 
-def tell(run: str, instance: str, output: Path, conversation: str = "") -> None:
-    """Print the trials of a run, or those of one instance.
+def tell(
+    run: str,
+    instances: Sequence[str],
+    output: Path,
+    conversation: str = "",
+    *,
+    full: bool = False,
+) -> None:
+    """Print the trials of a run, or those of `instances`; messages are cut unless `full`.
 
     A trial with a board is told as a story, and message by message only of the `conversation` that
     is asked for; any other trial message by message.
@@ -57,15 +65,15 @@ def tell(run: str, instance: str, output: Path, conversation: str = "") -> None:
     out = console()
     trials = store.trials()
     submissions = store.submissions()
-    if instance:
-        known = sorted({trial["instance_id"] for trial in trials})
+    known = sorted({trial["instance_id"] for trial in trials})
+    for instance in instances:
         if instance not in known:
             raise UserError(f"{instance} is not in this run{nearest(instance, known)}")
-        for trial in trials:
-            if trial["instance_id"] == instance:
-                _tell_trial(out, store, board, trial, submissions, conversation)
-    else:
-        for trial in trials:
+    width = None if full else WIDTH
+    for trial in trials:
+        if trial["instance_id"] in instances:
+            _tell_trial(out, store, board, trial, submissions, conversation, width)
+        elif not instances:
             made = [row for row in submissions if row["trial_id"] == trial["trial_id"]]
             _say(out, _headline(trial, made))
     board.close()
@@ -88,6 +96,7 @@ def _tell_trial(
     trial: Row,
     submissions: list[Row],
     wanted: str,
+    width: int | None,
 ) -> None:
     made = [row for row in submissions if row["trial_id"] == trial["trial_id"]]
     calls = [row for row in store.calls() if row["trial_id"] == trial["trial_id"]]
@@ -97,7 +106,7 @@ def _tell_trial(
     _say(
         out,
         f"sandbox {trial['sandbox'] or 'none'}, audit {trial['audit'] or 'not made'}, "
-        f"{len(calls)} calls, ${dollars(cost)}, {trial['seconds'] or 0:.0f} s",
+        f"{len(calls)} steps, ${dollars(cost)}, {trial['seconds'] or 0:.0f} s",
     )
     if trial["detail"]:
         _say(out, trial["detail"], style="red")
@@ -115,7 +124,7 @@ def _tell_trial(
         )
     for conversation, messages in spoken.items():
         for message in messages if wanted in {"", conversation} else ():
-            _tell_message(out, conversation, message)
+            _tell_message(out, conversation, message, width)
     for row in made if not wanted else ():
         saved = ", salvaged" if row["salvaged"] else ""
         reason = f": {row['grade_reason']}" if row["grade_reason"] else ""
@@ -144,28 +153,32 @@ async def _material(
     )
 
 
-def _tell_message(out: Console, conversation: str, message: dict[str, Any]) -> None:
+def _tell_message(
+    out: Console, conversation: str, message: dict[str, Any], width: int | None
+) -> None:
     out.print()
     _say(out, f"{conversation} · {message['role']}", style="cyan")
     if message.get("content"):
-        _say(out, _short(str(message["content"])))
+        _say(out, _short(str(message["content"]), width))
     for call in message.get("tool_calls", ()):
         function = call["function"]
         try:
             arguments = "\n".join(str(v) for v in json.loads(function["arguments"]).values())
         except (ValueError, AttributeError):
             arguments = function["arguments"]
-        _say(out, f"{function['name']}: {_short(arguments)}", style="green")
+        _say(out, f"{function['name']}: {_short(arguments, width)}", style="green")
 
 
-def _short(text: str) -> str:
-    if len(text) <= WIDTH:
+def _short(text: str, width: int | None) -> str:
+    if width is None or len(text) <= width:
         return text
-    half = WIDTH // 2
-    return f"{text[:half]}\n[... {len(text) - WIDTH} characters ...]\n{text[-half:]}"
+    half = width // 2
+    cut = len(text) - width
+    return f"{text[:half]}\n[... {cut} characters more: see them with --full ...]\n{text[-half:]}"
 
 
 def _clean(text: str) -> str:
+    text = text.replace("\r\n", "\n")
     return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
 
 

@@ -20,12 +20,21 @@ class CallKey:
 
 
 class Transient(ModelUnavailable):
-    """An attempt failed in a way that another attempt may mend. `usage` is what it cost anyway."""
+    """An attempt failed in a way that another attempt may mend. `usage` is what it cost anyway.
+
+    `brief` says why in a few words, for who watches.
+    """
 
     def __init__(
-        self, message: str, *, retry_after_s: float | None = None, usage: Usage | None = None
+        self,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        usage: Usage | None = None,
+        brief: str = "",
     ) -> None:
         super().__init__(message)
+        self.brief = brief or message[:60]
         self.retry_after_s = retry_after_s
         self.usage = usage or Usage()
 

@@ -7,6 +7,7 @@ one event loop no cap is passed, whatever runs in parallel.
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from harness.errors import LimitReached
 from harness.types import Limits
@@ -83,7 +84,8 @@ class Reservation:
 class TrialBudget:
     """All that one trial may use: steps (model calls), tokens, dollars and wall clock from now.
 
-    `run` holds the dollars of the whole run.
+    `run` holds the dollars of the whole run. An agent's share of a trial is one of these inside the
+    trial's: `whole`, whose limits hold as well.
     """
 
     def __init__(
@@ -92,14 +94,33 @@ class TrialBudget:
         run: Budget | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
+        whole: "TrialBudget | None" = None,
     ) -> None:
         self.limits = limits
-        self.dollars = Budget(limits.cost_usd, run)
+        self._whole = whole
+        self._of = "agent_" if whole else ""  # begins the names of its limits
+        self.dollars = Budget(limits.cost_usd, run, limit_name=f"{self._of}cost")
         self.steps = 0
         self.tokens = 0
         self.held_tokens: dict[Hold, int] = {}
         self._clock = clock
         self._started = clock()
+
+    def share(self, agents: int) -> "TrialBudget":
+        """What one of `agents` may use: an equal part of steps, tokens and dollars, rounded up.
+
+        Its limits are called agent_steps, agent_tokens and agent_cost; no agent can use up what is
+        the others'. The wall clock is the trial's.
+        """
+        part = replace(
+            self.limits,
+            steps=-(-self.limits.steps // agents),
+            tokens=-(-self.limits.tokens // agents),
+            cost_usd=self.limits.cost_usd / agents,
+        )
+        share = TrialBudget(part, self.dollars, clock=self._clock, whole=self)
+        share._started = self._started
+        return share
 
     @property
     def remaining_s(self) -> float:
@@ -125,27 +146,39 @@ class TrialBudget:
         does not cover it: wall_clock, steps, tokens, cost or run_cost.
         """
         self.check_time()
+        for level in self.levels():
+            level.check(tokens, new_step=new_step)
+        reservation = None if cost_usd is None else self.dollars.reserve(cost_usd)
+        hold = Hold(self.levels(), reservation)
+        for level in self.levels():
+            level.steps += new_step
+            level.held_tokens[hold] = tokens
+        return hold
+
+    def levels(self) -> "list[TrialBudget]":
+        """The trial's budget, and the share in it that this is, if it is one."""
+        return [*(self._whole.levels() if self._whole else []), self]
+
+    def check(self, tokens: int, *, new_step: bool) -> None:
+        """`LimitReached` where a call of `tokens` does not fit into what is left here."""
         if new_step and self.limits.steps and self.steps >= self.limits.steps:
-            raise LimitReached("steps", f"steps: all {self.limits.steps} are used up")
+            name = f"{self._of}steps"
+            raise LimitReached(name, f"{name}: all {self.limits.steps} are used up")
         taken = self.tokens + sum(self.held_tokens.values())
         if self.limits.tokens and taken + tokens > self.limits.tokens:
+            name = f"{self._of}tokens"
             raise LimitReached(
-                "tokens",
-                f"tokens: the call can use {tokens}, and {taken} of {self.limits.tokens} are used "
+                name,
+                f"{name}: the call can use {tokens}, and {taken} of {self.limits.tokens} are used "
                 "or reserved",
             )
-        reservation = None if cost_usd is None else self.dollars.reserve(cost_usd)
-        self.steps += new_step
-        hold = Hold(self, reservation)
-        self.held_tokens[hold] = tokens
-        return hold
 
 
 class Hold:
     """The worst case of one call, taken from a `TrialBudget` until settled or released."""
 
-    def __init__(self, budget: TrialBudget, reservation: Reservation | None) -> None:
-        self._budget = budget
+    def __init__(self, levels: list[TrialBudget], reservation: Reservation | None) -> None:
+        self._levels = levels
         self._reservation = reservation
 
     def settle(self, cost_usd: float | None, tokens: int) -> None:
@@ -153,14 +186,16 @@ class Hold:
 
         A cost that nobody can tell (None) counts as the whole reservation: the cap holds.
         """
-        if self._budget.held_tokens.pop(self, None) is None:
+        if any(level.held_tokens.pop(self, None) is None for level in self._levels):
             return
-        self._budget.tokens += tokens
+        for level in self._levels:
+            level.tokens += tokens
         if self._reservation is not None:
             self._reservation.settle(self._reservation.amount if cost_usd is None else cost_usd)
 
     def release(self) -> None:
         """Give all of it back, save the step. Does nothing after `settle`."""
-        self._budget.held_tokens.pop(self, None)
+        for level in self._levels:
+            level.held_tokens.pop(self, None)
         if self._reservation is not None:
             self._reservation.release()

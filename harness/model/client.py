@@ -3,7 +3,7 @@
 import json
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -67,7 +67,8 @@ class ModelClient:
     """One model, shared by every conversation of a run.
 
     `limiter` bounds the attempts in flight, waits between attempts not included. `seed` makes the
-    waits repeatable. `price` None: dollars are not counted anywhere, and costs are None.
+    waits repeatable. `price` None: dollars are not counted anywhere, and costs are None. `waiting`
+    hears of every wait for another attempt: the trial, and which attempt for what reason.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class ModelClient:
         max_output_tokens: int = 8_192,
         text_protocol: bool = False,
         seed: int = 0,
+        waiting: Callable[[int, str], None] = lambda trial_id, why: None,
     ) -> None:
         self.model = model
         self.price = price
@@ -93,6 +95,7 @@ class ModelClient:
         self._timeout_s = timeout_s
         self._max_output_tokens = max_output_tokens
         self._text_protocol = text_protocol
+        self._waiting = waiting
         self._random = random.Random(seed)  # noqa: S311  # spreads retries, guards nothing
 
     def count_tokens(self, text: str) -> int:
@@ -143,7 +146,7 @@ class ModelClient:
         outcome: CallOutcome = "failed"
         reply, error, cost_usd = None, "", None
         try:
-            reply = await self._attempts(request, budget, tally)
+            reply = await self._attempts(request, trial_id, budget, tally)
             outcome, cost_usd = "ok", tally.cost_usd
         except anyio.get_cancelled_exc_class():
             outcome = "cancelled"  # what the provider bills for it, nobody can tell
@@ -167,7 +170,9 @@ class ModelClient:
                 )
         return reply
 
-    async def _attempts(self, request: Request, budget: TrialBudget, tally: _Tally) -> Reply:
+    async def _attempts(
+        self, request: Request, trial_id: int, budget: TrialBudget, tally: _Tally
+    ) -> Reply:
         while True:
             try:
                 reply = await self._attempt(request, budget, tally)
@@ -175,7 +180,10 @@ class ModelClient:
                 billed = counted(problem.usage)
                 if billed:
                     self._settle(problem.usage, tally)
-                await anyio.sleep(self._wait(problem, budget, tally))
+                seconds = self._wait(problem, budget, tally)
+                attempt = f"attempt {tally.attempts + 1} of {self._retry.attempts}"
+                self._waiting(trial_id, f"{attempt} ({problem.brief})")
+                await anyio.sleep(seconds)
                 if billed:  # the first worst case is spent: the next attempt needs its own
                     tally.hold = budget.check_and_reserve(
                         request.worst_usd, request.worst_tokens, new_step=False

@@ -28,6 +28,10 @@ _TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 _OUT_OF_MONEY = re.compile(r"insufficient_quota|credit balance is too low", re.IGNORECASE)
+_NEVER = re.compile(  # of a provider's own package or credentials: no attempt mends that
+    r"No module named|default credentials were not found|Unable to locate credentials"
+)
+_NO_CONNECTION = re.compile(r"connection error|cannot connect|connection refused", re.IGNORECASE)
 _RETRY_DELAY = re.compile(r'"retryDelay":\s*"(\d+(?:\.\d+)?)s"')  # Google says it in the body
 _KEY_SHAPES = re.compile(
     r"\b(?:sk|gsk|xai|pk|rk)-[A-Za-z0-9_\-]{8,}|\bAIza[A-Za-z0-9_\-]{8,}"
@@ -96,6 +100,8 @@ class LitellmBackend:
                 response = await litellm.acompletion(**request)
         except TimeoutError:
             raise Transient(f"no answer within {timeout_s:g} s") from None
+        except ImportError as problem:  # the provider's package
+            raise ModelRefused(self._one_line(problem)) from None
         except litellm_error as problem:
             # Without its cause: litellm's own errors hold the request, and so the key.
             raise self._translate(problem, bodies) from None
@@ -159,8 +165,14 @@ class LitellmBackend:
             return ModelRefused(text)
         if isinstance(status, int) and 400 <= status < 500 and status not in _RETRYABLE:
             return ModelRefused(text)
-        usage = usage_of_body(_last_body(bodies))
-        return Transient(text, retry_after_s=_retry_after(problem), usage=usage)
+        if _NEVER.search(text):
+            return ModelRefused(text)
+        return Transient(
+            text,
+            retry_after_s=_retry_after(problem),
+            usage=usage_of_body(_last_body(bodies)),
+            brief=_brief(status, text),
+        )
 
     def _one_line(self, problem: Exception) -> str:
         text = str(problem).partition("Traceback (most recent call last)")[0]
@@ -189,6 +201,14 @@ def _import_litellm() -> tuple[Any, type[Exception]]:
     for name in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return litellm, OpenAIError
+
+
+def _brief(status: object, text: str) -> str:
+    if _NO_CONNECTION.search(text):
+        return "cannot connect"
+    if status == 429:
+        return "the provider asks to slow down"
+    return f"the provider failed: {status}" if isinstance(status, int) else "the provider failed"
 
 
 def _wants_marks(model: str) -> bool:

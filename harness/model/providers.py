@@ -1,6 +1,7 @@
 """What can be said of a model's name before anything is sent: its key, and whether it exists."""
 
 import difflib
+import importlib.util
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -36,6 +37,14 @@ _KEYS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     # bedrock, vertex_ai and sagemaker also take credentials from files and from the machine that
     # they run on; ollama and the like need none. Nothing can be told from the environment alone.
 }
+_CLOUDS: Mapping[str, tuple[str, str, str]] = {
+    # provider: what litellm imports for it, the package that has it, and the credentials
+    "vertex_ai": (
+        "google.auth", "google-auth", "Google Cloud credentials in GOOGLE_APPLICATION_CREDENTIALS",
+    ),
+    "bedrock": ("boto3", "boto3", "AWS credentials such as AWS_ACCESS_KEY_ID"),
+    "sagemaker": ("boto3", "boto3", "AWS credentials such as AWS_ACCESS_KEY_ID"),
+}  # fmt: skip
 _KEYLESS = {"ollama", "ollama_chat", "hosted_vllm", "vllm", "lm_studio", "llamafile", "custom"}
 
 
@@ -65,6 +74,23 @@ def missing_key(model: str, overrides: Mapping[str, Any]) -> str | None:
         if not any(os.environ.get(name) for name in group):
             return group[0]
     return None
+
+
+def missing_package(model: str, overrides: Mapping[str, Any]) -> str | None:
+    """What calling `model` needs beyond a key where its provider's package is not installed."""
+    own = override_for(model, overrides)
+    provider = provider_of(model)
+    cloud = next((name for name in _CLOUDS if provider.startswith(name)), None)
+    if cloud is None or (own is not None and own.api_base):
+        return None
+    module, package, credentials = _CLOUDS[cloud]
+    try:
+        there = importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package that it is in
+        there = False
+    if there:
+        return None
+    return f"goes to {cloud}, which needs the Python package {package} and {credentials}"
 
 
 def known_model(model: str, overrides: Mapping[str, Any]) -> bool:

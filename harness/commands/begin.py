@@ -1,0 +1,96 @@
+"""How `delm eval` begins: what is going to happen, what it can cost, and whether that is wanted."""
+
+import contextlib
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from harness.commands.compose import ModelParts
+from harness.config import Config
+from harness.errors import UserError
+from harness.results import RunFolder
+from harness.run import Contestant
+from harness.score import last_attempts
+from harness.types import Item
+
+
+def done_already(folder: RunFolder) -> int | None:
+    """How many trials of the run are done; None where there is no such run yet."""
+    if not folder.database.exists():
+        return None
+    with contextlib.closing(folder.open()) as store:
+        done = [t for t in last_attempts(store.trials()) if t["state"] == "done"]
+        return len(done)
+
+
+def announce(
+    out: Console,
+    config: Config,
+    parts: ModelParts,
+    contestants: Sequence[Contestant],
+    items: Sequence[Item],
+    folder: RunFolder,
+    *,
+    label: str,
+    done: int | None,
+) -> None:
+    """Say what is going to happen and what it can cost."""
+
+    def say(line: str) -> None:
+        out.print(line, highlight=False, markup=False)
+
+    trials = len(items) * len(contestants) * config.trials
+    say(
+        f"{label}: {len(items)} instances × {len(contestants)} systems "
+        f"({', '.join(c.name for c in contestants)}) × {config.trials} trials = {trials} trials"
+    )
+    for contestant in contestants:
+        if config.agents not in {0, contestant.agents}:
+            say(
+                f"note: {contestant.name} does not scale: it has {contestant.agents} agents, "
+                f"not {config.agents}"
+            )
+    if parts.replay:
+        say(f"model {parts.name}, replayed from a recording: nothing is sent, nothing is billed")
+    else:
+        say(f"model {parts.name}: {_most(config, parts, trials)}")
+    say(f"results in {folder.path}")
+    if done is not None:
+        say(f"going on with {folder.run_id}: {done} of {trials} trials are done already")
+
+
+def _most(config: Config, parts: ModelParts, trials: int) -> str:
+    """What it can cost."""
+    budget = config.budget
+    bounds = [trials * budget.cost_usd if budget.cost_usd else 0.0, budget.run_cost_usd]
+    known = [bound for bound in bounds if bound]
+    worst = f"at most ${min(known):.2f} in all" if known else "with no limit on dollars"
+    if parts.price is None:
+        worst = "its cost is unknown"
+    dollars = f"${budget.cost_usd:.2f}" if budget.cost_usd else "any dollars"
+    steps = f"{budget.steps} steps" if budget.steps else "any steps"
+    return f"at most {dollars} and {steps} a trial, {worst}"
+
+
+def agreed(out: Console, folder: RunFolder) -> bool:
+    """Whether the person at the terminal wants to pay; enter alone is no.
+
+    Raises `UserError` where nobody is there to be asked. A new run's folder is removed unless the
+    answer is yes; a run that was there before stays.
+    """
+    answer = False
+    try:
+        if not (sys.stdin.isatty() and out.is_terminal):
+            raise UserError(
+                "a real model costs money, and there is no terminal to ask at; agree with --yes "
+                "(make: YES=1)"
+            )
+        from rich.prompt import Confirm
+
+        answer = Confirm.ask("Start?", default=False, console=out)
+    finally:
+        if not answer:
+            with contextlib.suppress(OSError):
+                folder.path.rmdir()
+    return answer

@@ -1,0 +1,142 @@
+"""The options of the command line that are long to say: their names, bounds and words."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.errors import UserError
+
+_DATASET = "Hugging Face name, .jsonl/.json/.parquet/.yaml file, or verified-offline."
+Dataset = Annotated[str, typer.Option("-d", "--dataset", help=_DATASET)]
+EvalDataset = Annotated[
+    str,
+    typer.Option(
+        "-d",
+        "--dataset",
+        help=f"{_DATASET} [default: SWE-bench Verified; of a replay, the recorded one]",
+    ),
+]
+
+
+def _ids(names: list[str] | None) -> list[str] | None:
+    """Instance ids, one a flag. `UserError` for several in one."""
+    wrong = next((name for name in names or [] if "," in name or " " in name), None)
+    if wrong is not None:
+        raise UserError(
+            f"{wrong!r} is no instance id: repeat -i for each, as in -i A -i B (make: "
+            'INSTANCES="A B")'
+        )
+    return names
+
+
+Instances = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-i",
+        "--instance",
+        callback=_ids,
+        help="An instance id; may be repeated. [default: all; of a replay, the recorded ones]",
+    ),
+]
+Specs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-c",
+        "--config",
+        help="A YAML file or key.sub=value, laid over configs/base.yaml in the order given.",
+    ),
+]
+SandboxKind = Annotated[
+    str,
+    typer.Option(
+        "--sandbox",
+        help="auto, docker or bubblewrap; auto is bubblewrap where it is installed and can rebuild "
+        "every instance, else docker. [default: docker for SWE-bench Verified, else auto]",
+    ),
+]
+Output = Annotated[Path, typer.Option("-o", "--output", help="Folder that holds the runs.")]
+RunArgument = Annotated[str, typer.Argument(help="A run id, or the path of a run's folder.")]
+Workers = Annotated[
+    int | None,
+    typer.Option("-w", "--workers", min=1, help="Trials at a time. [default: 4]"),
+]
+Model = Annotated[
+    str,
+    typer.Option(
+        "-m",
+        "--model",
+        help="litellm's name of a model, or replay:FILE. [default: the bundled recording]",
+    ),
+]
+Systems = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-s",
+        "--system",
+        help="A system of configs/systems, or the YAML file of one; may be repeated. "
+        "[default: single; of a replay, the recorded ones]",
+    ),
+]
+Filter = Annotated[
+    str, typer.Option("--filter", help="Regex that instance ids begin with. [default: any]")
+]
+Slice = Annotated[
+    str, typer.Option("--slice", help="Such as 0:10, of what is left. [default: all]")
+]
+Shuffle = Annotated[bool, typer.Option("--shuffle", help="Shuffle the instances, by --seed.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Of shuffles and of waits. [default: 0]")]
+Agents = Annotated[
+    int | None,
+    typer.Option(
+        "-n",
+        "--agents",
+        min=1,
+        help="Agents of a trial, for systems that scale. [default: the system's]",
+    ),
+]
+Trials = Annotated[
+    int | None,
+    typer.Option(
+        "-k", "--trials", min=1, help="Trials of each system on each instance. [default: 1]"
+    ),
+]
+RunId = Annotated[
+    str,
+    typer.Option(
+        "--run-id",
+        help="A new run, or one to go on with: it keeps its configuration. "
+        "[default: time and dataset]",
+    ),
+]
+CostLimit = Annotated[
+    float | None,
+    typer.Option("--cost-limit", min=0, help="Dollars of one trial; 0: no limit. [default: 3]"),
+]
+MaxCost = Annotated[
+    float | None,
+    typer.Option(
+        "--max-cost", min=0, help="Dollars of the whole run; 0: no limit. [default: no limit]"
+    ),
+]
+Record = Annotated[
+    Path | None, typer.Option("--record", help="Keep every answer in this file, for replay:FILE.")
+]
+UnknownPrice = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unknown-price",
+        help="Take a model that no price list has: no limit on dollars holds, costs are blank.",
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be done, and what it can cost.")
+]
+Yes = Annotated[
+    bool,
+    typer.Option(
+        "-y",
+        "--yes",
+        help="Do not ask before starting; a real model without a terminal needs it.",
+    ),
+]

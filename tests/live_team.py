@@ -1,0 +1,82 @@
+"""A trial of `delm` in this process, or in one of its own: real sandboxes, a real board, real HTTP.
+
+python live_team.py FOLDER BASE_URL AGENT     # one agent's whole life, in a process of its own
+"""
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+
+from agents.delm import Delm
+from agents.team import Team
+from agents.worker import Worker
+from harness.benchmarks.grading import Grader
+from harness.board.sqlite import SqliteBoard
+from harness.cache import cache_dir
+from harness.commands import compose
+from harness.model.budget import Budget, TrialBudget
+from harness.progress import Progress, console
+from harness.run import LiveTrial, Run
+from harness.sandbox.providers import choose
+from harness.store import Store
+
+FLASK = "pallets__flask-5014"
+LEASE_S = 3.0
+
+
+@asynccontextmanager
+async def live_team(folder: Path, base_url: str, *, agents: int) -> AsyncIterator[Team]:
+    """The team of the one trial in `folder`, which the first to come plans and claims."""
+    os.environ.update(OPENAI_API_BASE=base_url, OPENAI_API_KEY="sk-not-a-key")
+    config = compose.configure(
+        model="openai/scripted",
+        dataset="verified-offline",
+        specs=["model.timeout_s=60"],
+        flags={"instances": [FLASK], "systems": ["delm"], "agents": agents},
+    )
+    parts = compose.model_parts(config, print)
+    items = compose.items_of(config, parts.backend)
+    sandboxes = choose(config.sandbox, cache_dir(), items, labels={}, grading_network=False)
+    await sandboxes.prepare(items, print)
+    store, board = Store(folder / "run.db"), SqliteBoard(folder / "run.db")
+    client = compose.client(parts, config, store)
+    limits = compose.limits_of(config)
+    run = Run(
+        store=store,
+        board=board,
+        items=items,
+        contestants=compose.contestants(config),
+        client=client,
+        sandboxes=sandboxes,
+        grader=Grader(sandboxes, folder / "logs", None, config.grading),
+        limits=limits,
+        budget=Budget(0),
+        workers=1,
+        watcher=Progress(console(), total=1),
+    )
+    if not store.trials():
+        await run.plan(1)
+        await store.claim_trial()
+    trial = LiveTrial(run, store.trials()[0], items[0], client, TrialBudget(limits, Budget(0)))
+    try:
+        yield await Delm(lease_s=LEASE_S).assemble(trial)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await trial.close()
+            await parts.backend.aclose()
+        board.close()
+        store.close()
+
+
+async def alone(folder: Path, base_url: str, agent: str) -> None:
+    """One agent of a team that another process has seeded."""
+    async with live_team(folder, base_url, agents=4) as team:
+        await Worker(team, agent).live()
+
+
+if __name__ == "__main__":
+    anyio.run(alone, Path(sys.argv[1]), sys.argv[2], sys.argv[3])

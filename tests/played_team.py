@@ -1,0 +1,174 @@
+"""A team on a real board, in a world that is played: no model, no sandbox, no network."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from team_script import task_of
+
+from agents.delm import Delm
+from harness.board.sqlite import SqliteBoard
+from harness.types import ExecResult, Instance, Limits, Message, Reply, ToolCall, Usage
+
+Say = Callable[[str, int, list[Message]], Any]  # task, turn, prompt: what the model answers
+
+
+def said(*calls: tuple[str, Mapping[str, Any]], content: str = "", tokens: int = 100) -> Reply:
+    return Reply(
+        content=content,
+        tool_calls=tuple(
+            ToolCall(id="", name=name, arguments=json.dumps(dict(given))) for name, given in calls
+        ),
+        usage=Usage(prompt_tokens=tokens, completion_tokens=10),
+    )
+
+
+def fact(gist: str, **more: Any) -> tuple[str, dict[str, Any]]:
+    given = {"kind": "FACT", "gist": gist, "summary": gist, "path": "a.py", "quote": "x = 1"}
+    return "publish", given | more
+
+
+def patch(gist: str = "mended") -> tuple[str, dict[str, Any]]:
+    return "publish", {"kind": "PATCH", "gist": gist, "summary": gist, "command": "python t.py"}
+
+
+def diff_of(text: str) -> str:
+    """A patch that puts `text` into a file."""
+    return f"diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-x = 1\n+{text}\n"
+
+
+def write(text: str) -> tuple[str, dict[str, Any]]:
+    return "bash", {"command": f"write {text}"}
+
+
+def done(summary: str = "done") -> tuple[str, dict[str, Any]]:
+    return "finish", {"summary": summary}
+
+
+class PlayedWorkspace:
+    """Files are one text: `write TEXT` sets it."""
+
+    def __init__(self, text: str = "", problem: Exception | None = None) -> None:
+        self.text = text
+        self.problem = problem
+        self.closed = False
+        self.forks: list[PlayedWorkspace] = []
+
+    async def exec(self, command: str, **_: Any) -> ExecResult:
+        if self.problem:
+            raise self.problem
+        if command.startswith("write "):
+            self.text = diff_of(command.removeprefix("write "))
+        return ExecResult(exit_status=0, output="ok\n", output_bytes=3, seconds=0.1)
+
+    async def write(self, path: str, data: bytes) -> None:
+        self.text = data.decode()
+
+    async def read(self, path: str, *, max_bytes: int = 10_000_000) -> bytes:
+        return self.text.encode()
+
+    async def diff(self) -> str:
+        return self.text
+
+    async def fork(self) -> "PlayedWorkspace":
+        self.forks.append(PlayedWorkspace(self.text, self.problem))
+        return self.forks[-1]
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class PlayedTrial:
+    """`harness.protocols.Trial` for a team."""
+
+    say_what: Say
+    board: SqliteBoard
+    agents: int = 2
+    limits: Limits = field(
+        default_factory=lambda: Limits(steps=0, cost_usd=0, tokens=0, wall_clock_s=0, command_s=5)
+    )
+
+    def __post_init__(self) -> None:
+        self.instance = Instance(
+            instance_id="a__a-1", repo="a/a", base_commit="0", version="1", image="i",
+            problem_statement="It fails.",
+        )  # fmt: skip
+        mine = self.board.of(1)
+        self.queue, self.context = mine.queue, mine.context
+        self.pristine = PlayedWorkspace()
+        self.prompts: dict[str, list[list[Message]]] = {}
+        self.submitted: dict[str, tuple[str, str, str, bool]] = {}
+        self.selected: tuple[str, Sequence[str]] | None = None
+
+    def count_tokens(self, text: str) -> int:
+        return len(text.split())
+
+    def model(self, conversation: str, *, agent: str = "") -> "PlayedModel":
+        return PlayedModel(self, conversation)
+
+    async def sandbox(self) -> PlayedWorkspace:
+        return self.pristine
+
+    async def say(self, conversation: str, *messages: Message) -> None:
+        pass
+
+    async def submit(
+        self, author: str, patch: str, *, reason: str, salvaged: bool = False, agent: str = ""
+    ) -> None:
+        assert author not in self.submitted
+        self.submitted[author] = (patch, agent, reason, salvaged)
+
+    async def select(self, author: str, reasons: Sequence[str]) -> None:
+        assert self.selected is None
+        self.selected = (author, reasons)
+
+    async def tasks(self) -> dict[str, str]:
+        return {task.label: task.state for task in await self.queue.tasks()}
+
+
+@dataclass
+class PlayedModel:
+    trial: PlayedTrial
+    conversation: str
+
+    async def complete(
+        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]
+    ) -> Reply:
+        prompt = json.loads(json.dumps(list(messages)))
+        self.trial.prompts.setdefault(self.conversation, []).append([list(tools), *prompt])
+        turn = sum(message["role"] == "assistant" for message in prompt)
+        answer = self.trial.say_what(task_of({"messages": prompt}), turn, prompt)
+        if hasattr(answer, "__await__"):
+            answer = await answer
+        if isinstance(answer, Exception):
+            raise answer
+        assert isinstance(answer, Reply)
+        return answer
+
+
+def usual(task: str, turn: int, prompt: list[Message]) -> Reply:
+    """What an agent does who does what it is asked."""
+    if task.startswith("localize"):
+        found = fact(f"the fault is in a.py, says {task}", quote=f"x = {task}")
+        return said(found) if turn == 0 else said(done())
+    if task.startswith(("patch", "repair")):
+        return [said(write(task)), said(patch(f"by {task}")), said(done())][min(turn, 2)]
+    return said(done())
+
+
+@contextmanager
+def played(folder: Path, say: Say = usual, *, agents: int = 2):
+    board = SqliteBoard(folder / "board.db")
+    try:
+        yield PlayedTrial(say, board, agents=agents)
+    finally:
+        board.close()
+
+
+def team(**options: Any) -> Delm:
+    """The system, unverified: here is nothing to run a command in."""
+    return Delm(**{"verification": False, "lease_s": 5.0} | options)

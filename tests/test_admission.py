@@ -1,0 +1,412 @@
+"""The gate on a played sandbox: what is asked of it, in which order, and what becomes of it."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+
+from agents import inside
+from agents.admission import Gate, Refused, gist_checker
+from agents.runs import MOST_RUNS
+from harness.board import Link, Proposal
+from harness.board.sqlite import SqliteBoard
+from harness.errors import ModelUnavailable, SandboxError, SandboxUnavailable
+from harness.types import ExecResult, Reply
+
+SOURCE = b"import os\n\n\ndef add(a, b):\n    return a - b\n"
+QUOTE = {"form": "span", "path": "core.py", "line": 4, "quote": "def add(a, b):\n    return a - b"}
+DIFF = "--- a/core.py\n+++ b/core.py\n@@ -5 +5 @@\n-    return a - b\n+    return a + b\n"
+SHOWS = "python -c 'import core; assert core.add(1, 1) == 2'"
+PATCH = {"form": "patch", "diff": DIFF, "command": SHOWS}
+
+Act = Callable[["Played", str, dict[str, str]], ExecResult]
+
+
+def ran(output: str = "", status: int | None = 0, seconds: float = 0.6, **more: Any) -> ExecResult:
+    return ExecResult(
+        exit_status=status, output=output, output_bytes=len(output), seconds=seconds, **more
+    )
+
+
+def failing_at_base(box: "Played", command: str, env: dict[str, str]) -> ExecResult:
+    return ran("1 passed in 0.1s") if box.diff_applied else ran("AssertionError: it is 0", 1)
+
+
+class Played:
+    """A sandbox whose commands are answered by `act`; git's part of admission is played too."""
+
+    def __init__(self, act: Act = failing_at_base, parent: "Played | None" = None) -> None:
+        self.act = parent.act if parent else act
+        self.parent = parent
+        self.open: set[Played] = parent.open if parent else set()
+        self.asked: list[tuple[str, str, str]] = parent.asked if parent else []
+        self.forks = 0
+        self.broken = False
+        self.delay = parent.delay if parent else 0.0
+        self.diff_applied = ""
+        self._written = ""
+
+    async def fork(self) -> "Played":
+        await anyio.lowlevel.checkpoint()
+        assert self.parent is None, "only the pristine one is forked"
+        if self.broken:
+            raise SandboxUnavailable("the daemon is gone")
+        self.forks += 1
+        child = Played(parent=self)
+        self.open.add(child)
+        return child
+
+    async def close(self) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.open.discard(self)
+
+    async def read(self, path: str, **_: Any) -> bytes:
+        if path != "core.py":
+            raise SandboxError(f"{path}: there is no such file")
+        plus = SOURCE.replace(b"a - b", b"a + b")
+        return plus if self.diff_applied else SOURCE
+
+    async def write(self, path: str, data: bytes) -> None:
+        assert self.parent is not None, "nothing is written into the pristine one"
+        self._written = data.decode()
+
+    async def exec(self, command: str, *, env: Any = None, **_: Any) -> ExecResult:
+        assert self.parent is not None, "nothing runs in the pristine one"
+        if command.startswith(inside.APPLY):
+            if "does not apply" in self._written:
+                return ran("error: patch failed: core.py:5", inside.CANNOT_APPLY)
+            self.diff_applied = self._written
+            return ran()
+        if command == inside.CHANGES:
+            return ran("OjEwMDY0NCAxMDA2NDQgYSBiIE0AY29yZS5weQA=")  # M core.py
+        if command.startswith("python - "):
+            return ran("\nDELM[]")
+        if command in (inside.EMPTY, "true"):
+            return ran()
+        self.asked.append((self.diff_applied, command, env["PYTHONHASHSEED"]))
+        await anyio.sleep(self.delay)
+        return self.act(self, command, env)
+
+
+class Bench:
+    """A gate, its sandbox and its context."""
+
+    def __init__(self, folder: Any, act: Act = failing_at_base, **how: Any) -> None:
+        self.box = Played(act)
+        self.board = SqliteBoard(folder / f"{id(self)}.db")
+        self.context = self.board.of(1).context
+        settings = {"command_s": 9, "time_limit_s": 9, "count_tokens": lambda s: len(s.split())}
+        self.gate = Gate(self.box, self.context, **settings | how)
+        self._count = 0
+
+    async def say(self, kind: Any, evidence: Any, gist: str = "", **more: Any) -> Any:
+        self._count += 1
+        fields = {"summary": "", "author": "agent-1", "task": "localize-1"} | more
+        gist = gist or f"Finding {self._count}"
+        return await self.gate.submit(Proposal(kind=kind, gist=gist, evidence=evidence, **fields))
+
+    async def refusal(self, *args: Any, **more: Any) -> str:
+        ruling = await self.say(*args, **more)
+        assert (ruling.settled, ruling.entry) == ("rejected", None)
+        assert ruling.reason
+        return ruling.reason
+
+
+@pytest.fixture
+def bench(tmp_path):
+    made: list[Bench] = []
+
+    def make(act: Act = failing_at_base, **how: Any) -> Bench:
+        made.append(Bench(tmp_path, act, **how))
+        return made[-1]
+
+    yield make
+    for one in made:
+        assert one.box.open == set()
+        one.board.close()
+
+
+def command(
+    text: str = SHOWS, status: int = 1, output: str = "it is 0", state: str = "base"
+) -> Any:
+    return {
+        "form": "command", "command": text, "exit_status": status, "output": output, "state": state,
+    }  # fmt: skip
+
+
+async def test_a_span_that_stands_there_is_admitted_with_the_lines_around_it(bench):
+    here = bench()
+    ruling = await here.say("FACT", QUOTE, gist="`add` subtracts.")
+    assert (ruling.settled, ruling.entry.label) == ("admitted", "F1")
+    assert ruling.entry.raw.startswith("core.py:4-5 (base)\n     1  import os\n")
+    assert here.box.forks == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"line": 3}, "not begin at line 3 of core.py but at 4"),
+        ({"quote": "def add(a, b):\n    return a + b"}, "does not stand in core.py"),
+        ({"path": "other.py"}, "other.py: there is no such file"),
+        ({"state": "P7"}, "neither 'base' nor the label of a PATCH entry"),
+    ],
+)
+async def test_a_span_that_does_not_is_refused_with_what_stands_there(bench, change, why):
+    assert why in await bench().refusal("FACT", QUOTE | change)
+
+
+async def test_a_command_runs_in_new_forks_with_other_hash_seeds_until_it_cost_a_second(bench):
+    here = bench()
+    assert (await here.say("FACT", command())).settled == "admitted"
+    assert here.box.asked == [("", SHOWS, "0"), ("", SHOWS, "1")]
+    cheap = bench(lambda *_: ran("the value is 7", seconds=0.01))
+    assert (await cheap.say("FACT", command(status=0, output="value is 7"))).settled == "admitted"
+    assert [seed for *_, seed in cheap.box.asked] == [str(n) for n in range(MOST_RUNS)]
+    assert cheap.box.forks == MOST_RUNS
+
+
+async def test_the_same_question_is_not_run_again_and_askers_at_once_share_the_answer(bench):
+    here = bench()
+    here.box.delay = 0.02
+    async with anyio.create_task_group() as group:
+        for number in range(4):
+            group.start_soon(here.say, "FACT", command(), f"gist {number}")
+    await here.say("FACT", command(output="AssertionError"))
+    assert await here.gate.run("base", SHOWS)
+    assert len(here.box.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("claim", "why"),
+    [
+        (command(output="it is 3"), "'it is 3' is not there"),
+        (command(status=0), "exit status 0 is claimed, and in a clean copy in the state 'base' it"),
+        (command(output=""), "printed something; give in `output` what of it matters"),
+        (command(status=127, output="not found"), "ran nothing at all"),
+    ],
+)
+async def test_a_command_that_does_something_else_is_refused_with_what_it_did(bench, claim, why):
+    reason = await bench().refusal("FACT", claim)
+    assert why in reason
+
+
+async def test_runs_that_disagree_are_flaky(bench):
+    def by_hash(box: Any, command: str, env: dict[str, str]) -> ExecResult:
+        return ran("['a', 'b']" if env["PYTHONHASHSEED"] in "012" else "['b', 'a']", seconds=0.1)
+
+    here = bench(by_hash)
+    assert "flaky" in await here.refusal("FACT", command(status=0, output="['a', 'b']"))
+    flips = iter([0, 1, 0, 1])
+    coin = bench(lambda *_: ran("it came", next(flips)))
+    assert "flaky" in await coin.refusal("FACT", command(status=0, output="it came"))
+    assert not (await coin.gate.run("base", SHOWS)).stable
+    assert len(coin.box.asked) == 2
+
+
+async def test_a_command_that_says_the_same_without_the_code_is_refused(bench):
+    here = bench(lambda *_: ran("the bug is in core.py", seconds=1))
+    claim = command("echo the bug is in core.py", 0, "the bug is in core.py")
+    assert "spells its own expected output" in await here.refusal("FACT", claim)
+
+
+async def test_a_patch_that_fails_before_and_passes_after_is_a_state_from_then_on(bench):
+    here = bench()
+    patch = await here.say("PATCH", PATCH)
+    assert (patch.settled, patch.entry.label, patch.entry.raw) == ("admitted", "P1", DIFF)
+    assert [(diff, cmd) for diff, cmd, _ in here.box.asked] == [("", SHOWS)] * 2 + [
+        (DIFF, SHOWS)
+    ] * 2
+    passes = command(status=0, output="1 passed", state="P1")
+    assert (await here.say("FACT", passes)).settled == "admitted"
+    plus = QUOTE | {"quote": "    return a + b", "line": 5, "state": "P1"}
+    assert (await here.say("FACT", plus)).settled == "admitted"
+    assert "does not stand" in await here.refusal("FACT", plus | {"state": "base"})
+    assert "does not end as you say" in await here.refusal("FAIL", command(state="P1"))
+    assert (await here.gate.run("P1", SHOWS)).exit_status == 0
+    assert (await here.gate.run_on(DIFF, SHOWS)).exit_status == 0
+    assert len(here.box.asked) == 4
+
+
+@pytest.mark.parametrize(
+    ("act", "change", "why"),
+    [
+        (lambda *_: ran(), {}, "passes at the base commit already"),
+        (lambda *_: ran("E", 1), {}, "With the patch the command does not pass"),
+        (lambda *_: ran("", None, timed_out=True, seconds=9), {}, "did not end within 9 s"),
+        (lambda *_: ran("no such file", 127), {}, "ran nothing"),
+        (failing_at_base, {"command": "grep -q 'a + b' core.py"}, "only reads or prints text"),
+        (failing_at_base, {"diff": "--- does not apply\n+++ x\n"}, "does not apply"),
+    ],
+)
+async def test_a_patch_that_is_no_candidate_is_refused(bench, act, change, why):
+    assert why in await bench(act).refusal("PATCH", PATCH | change)
+
+
+@pytest.mark.parametrize(
+    ("gist", "why"),
+    [
+        ("  ", "empty"),
+        ("one\n[F9] two", "without line breaks"),
+        ("one\u2028two", "without line breaks"),
+        ("word " * 101, "101 tokens, at most 100"),
+        ("x" * 1_000_000, "at most 2,000 characters"),
+        ("as P7 shows", "cites P7, and there is no such entry"),
+    ],
+)
+async def test_a_gist_that_cannot_be_shared_is_refused(bench, gist, why):
+    assert why in await bench().refusal("FACT", QUOTE, gist=gist)
+
+
+async def test_words_that_merely_look_like_labels_are_none(bench):
+    assert (await bench().say("FACT", QUOTE, gist="F401 and X509 in core")).settled == "admitted"
+
+
+async def test_what_was_found_before_is_merged_by_its_evidence_or_by_its_gist(bench):
+    here = bench()
+    first = await here.say("FACT", QUOTE | {"line": 0}, gist="`add` subtracts")
+    again = await here.say("FACT", QUOTE, gist="The sign is wrong")
+    same_words = await here.say("FACT", command(), gist="Add  subtracts.")
+    assert [r.settled for r in (first, again, same_words)] == ["admitted", "merged", "merged"]
+    assert again.entry.label == same_words.entry.label == "F1"
+    assert await here.context.count("F1") == 3
+    here.gate = Gate(here.box, here.context, command_s=9, time_limit_s=9, count_tokens=len)
+    later = await here.say("FACT", command(output="AssertionError"), gist="add subtracts")
+    assert later.entry.label == "F1"  # another gate, as after a restart
+
+
+async def test_cited_entries_are_linked(bench):
+    here = bench()
+    await here.say("FACT", QUOTE)
+    await here.say("FACT", command(), gist="F1 makes it fail", summary="F1 again")
+    (link,) = await here.context.links()
+    assert link == Link(source="F2", target="F1", kind="cites", position=link.position)
+
+
+async def test_an_entry_that_is_refuted_is_checked_again_before_it_counts_as_refuted(bench):
+    truth = ["it is 0"]
+    here = bench(lambda *_: ran(truth[0], 1))
+    await here.say("FACT", command())
+    await here.say("FACT", QUOTE, refutes="F1")
+    truth[0] = "it is 5"
+    await here.say("FACT", QUOTE | {"quote": "import os", "line": 1}, refutes="F1")
+    kinds = [(link.source, link.target, link.kind) for link in await here.context.links()]
+    assert kinds == [("F2", "F1", "contradicts"), ("F3", "F1", "refutes")]
+    assert "names 'F9', which is no entry" in await here.refusal("FACT", QUOTE, refutes="F9")
+
+
+async def test_a_check_that_takes_too_long_is_refused_and_leaves_nothing(bench):
+    here = bench(time_limit_s=0.05)
+    here.box.delay = 5
+    with anyio.fail_after(3):
+        assert "longer than 0.05 s" in await here.refusal("FACT", command())
+        with pytest.raises(Refused, match=re.escape("longer than 0.05 s")):
+            await here.gate.run("base", SHOWS)
+    assert here.box.open == set()
+
+
+async def test_a_cancelled_check_closes_its_forks_and_the_next_one_asks_anew(bench):
+    here = bench()
+    here.box.delay = 5
+    with anyio.move_on_after(0.05):
+        await here.say("FACT", command())
+    assert here.box.open == set()
+    here.box.delay = 0
+    assert (await here.say("FACT", command())).settled == "admitted"
+
+
+async def test_two_checks_run_at_a_time(bench):
+    here = bench()
+    here.box.delay = 0.02
+    most = 0
+
+    async def watch() -> None:
+        nonlocal most
+        for _ in range(40):
+            most = max(most, len(here.box.open))
+            await anyio.sleep(0.002)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch)
+        for number in range(5):
+            group.start_soon(here.say, "FACT", command(f"{SHOWS} {number}"))
+    assert most == 2
+
+
+async def test_a_broken_machine_is_raised_and_the_row_says_why(bench):
+    here = bench()
+    here.box.broken = True
+    with pytest.raises(SandboxUnavailable):
+        await here.say("FACT", command())
+    with pytest.raises(SandboxUnavailable):
+        await here.gate.run("base", SHOWS)
+    here.box.broken = False
+    assert (await here.say("FACT", command())).settled == "admitted"
+
+
+async def test_a_command_that_ends_its_sandbox_is_the_commands_fault_not_the_machines(bench):
+    def dies(*_: Any) -> ExecResult:
+        raise SandboxUnavailable("the sandbox ended")
+
+    assert "it was killed" in await bench(dies).refusal("FACT", command())
+
+
+async def test_without_verification_whatever_parses_is_admitted_and_still_merged(bench):
+    here = bench(verify=False)
+    wrong = QUOTE | {"quote": "not there"}
+    assert (await here.say("FACT", wrong, gist="a thing that cites X7")).settled == "admitted"
+    assert (await here.say("FACT", wrong)).settled == "merged"
+    assert (await here.say("PATCH", PATCH, refutes="F1")).settled == "admitted"
+    assert [link.kind for link in await here.context.links()] == ["refutes"]
+    assert "100 are taken" in await here.refusal("FACT", wrong, gist="word " * 101)
+    assert "needs the field" in await here.refusal("FACT", {"form": "span"})
+    assert here.box.asked == []
+
+
+class Answers:
+    """A model that gives its answers in turn."""
+
+    def __init__(self, *answers: str | Exception) -> None:
+        self.answers = list(answers)
+        self.conversations: list[str] = []
+        self.asked: list[Any] = []
+
+    def __call__(self, conversation: str) -> "Answers":
+        self.conversations.append(conversation)
+        return self
+
+    async def complete(self, messages: Any, tools: Any) -> Reply:
+        assert tools == []
+        self.asked.append(list(messages))
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return Reply(content=answer)
+
+
+async def test_a_model_may_refuse_a_gist_that_says_more_than_its_evidence(bench):
+    model = Answers("APPROVED", "WRONG: it says always.", "Hm.", "APPROVED", "Hm.", "Hm.")
+    here = bench(checker=gist_checker(model))
+    assert (await here.say("FACT", QUOTE, gist="`add` subtracts")).settled == "admitted"
+    prompt = model.asked[0][0]["content"]
+    assert "`add` subtracts" in prompt
+    assert "     5      return a - b" in prompt
+    reason = await here.refusal("FACT", command(), gist="It always fails")
+    assert reason == "The gist says more than its evidence: it says always."
+    assert (await here.say("FACT", command(), gist="It fails")).settled == "admitted"
+    assert "unreadable" in await here.refusal("FACT", command(output="Error"), gist="It fails!?")
+    assert len(set(model.conversations)) == 4
+
+
+async def test_a_false_proposal_is_never_shown_to_the_model(bench):
+    model = Answers()
+    await bench(checker=gist_checker(model)).refusal("FACT", QUOTE | {"line": 1})
+    assert model.asked == []
+
+
+async def test_a_model_that_fails_is_raised_and_the_row_is_settled(bench):
+    here = bench(checker=gist_checker(Answers(ModelUnavailable("down"), "APPROVED")))
+    with pytest.raises(ModelUnavailable):
+        await here.say("FACT", QUOTE)
+    assert (await here.say("FACT", QUOTE)).settled == "admitted"

@@ -1,0 +1,307 @@
+"""`delm` on a real issue: real sandboxes, a scripted model over real HTTP, agents that die."""
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import anyio
+import pandas as pd
+import pytest
+from console import DATASET, FLASK, Told, bundled, delm, own_cache, query, wait_for
+from live_team import live_team
+from scripted_model import Hang, ScriptedModel
+from team_script import FACT, PLANS, calls, finish, publish, solve, task_of, team
+
+from agents.delm import hand_in
+from agents.worker import Worker
+from harness.cache import cache_dir
+
+WORDS = "Blueprint.__init__ checks its name for dots only"
+
+
+class Evaluated:
+    """A run of four agents."""
+
+    def __init__(self, told: Told, folder: Path, requests: list) -> None:
+        self.told, self.folder, self.requests = told, folder, requests
+        self.conversations: dict[str, list[dict]] = {}
+        for request in requests:
+            self.conversations.setdefault(task_of(request), []).append(request)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _flask() -> None:
+    bundled(FLASK)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Evaluated:
+    folder = tmp_path_factory.mktemp("delm")
+    cache = own_cache(folder / "cache")
+    with ScriptedModel(team()) as server:
+        told = evaluate(server, folder, "one", "-n", "4", cache=cache)
+        return Evaluated(told, folder / "one", server.requests)
+
+
+def evaluate(
+    server: ScriptedModel, folder: Path, name: str, *more: str, cache: Path | None = None
+) -> Told:
+    return delm(
+        *("eval", "-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "-s", "delm", "--yes"),
+        *("--run-id", name, "-o", folder, *more),
+        OPENAI_API_BASE=server.base_url,
+        OPENAI_API_KEY="sk-not-a-key",
+        DELM_CACHE=str(cache or cache_dir()),
+    )
+
+
+def test_four_agents_make_four_submissions_that_resolve(run):
+    assert run.told.code == 0, run.told.text
+    made = pd.read_csv(run.folder / "submissions.csv")
+    assert list(made["author"]) == ["patch-1", "patch-2", "patch-3", "patch-4"]
+    assert set(made["outcome"]) == {"resolved"}
+    assert made["patch_sha256"].nunique() == 4
+    assert made["selected"].sum() == 1
+    assert not made["salvaged"].any()
+
+
+def test_localization_is_done_once_and_used_by_all(run):
+    done = query(run.folder, "SELECT label, attempts FROM board_task WHERE kind = 'localize'")
+    assert [(row["label"], row["attempts"]) for row in done] == [
+        (f"localize-{n}", 1) for n in (1, 2, 3, 4)
+    ]
+    entries = query(run.folder, "SELECT label, kind, gist FROM board_entry ORDER BY position")
+    assert [row["label"] for row in entries if WORDS in row["gist"]] == ["F1"]
+    merged = query(run.folder, "SELECT * FROM board_proposal WHERE settled = 'merged'")
+    assert len(merged) == 3
+    for seat in ("patch-1", "patch-2", "patch-3", "patch-4"):
+        assert WORDS in json.dumps(run.conversations[seat][0]["messages"])
+    cites = query(run.folder, "SELECT source FROM board_link WHERE target = 'F1'")
+    assert {"patch-1", "patch-2", "patch-3", "patch-4"} <= {row["source"] for row in cites}
+
+
+def test_the_story_names_what_each_submission_rests_on(run):
+    told = delm("show", run.folder, FLASK)
+    assert told.code == 0, told.text
+    (fact,) = query(run.folder, "SELECT author, task FROM board_entry WHERE label = 'F1'")
+    for n in (1, 2, 3, 4):
+        assert any(
+            line.startswith(f"patch-{n} by agent-")
+            and f"rests on F1 ({fact['author']}, {fact['task']})" in line
+            for line in told.out.splitlines()
+        )
+    assert "finds F1 again" in told.out
+    assert told.out.count("the one to ship") == 1
+    whole = delm("show", run.folder, FLASK, "--conversation", "patch-1")
+    assert whole.code == 0, whole.text
+    assert "Your task now is `patch-1`" in whole.out
+    assert delm("show", run.folder, FLASK, "--conversation", "patch-9").code == 2
+
+
+def test_every_call_extends_the_one_before_and_most_of_a_prompt_repeats(run):
+    for requests in run.conversations.values():
+        for before, after in itertools.pairwise(requests):
+            assert after["messages"][: len(before["messages"])] == before["messages"]
+            assert after["tools"] == before["tools"]
+    assert pd.read_csv(run.folder / "table.csv")["prefix_share"][0] >= 0.8
+    ledger = pd.read_csv(run.folder / "ledger.csv")
+    assert (ledger["repeated_tokens"] <= ledger["prompt_tokens"]).all()
+    assert ledger["repeated_tokens"][0] == 0
+
+
+def test_no_sandbox_is_left(run):
+    left = (run.folder.parent / "cache" / "sandboxes").iterdir()
+    assert not [path.name for path in left if path.is_dir()]
+
+
+def holding(label: str, let_go: threading.Event, held: threading.Event):
+    """The usual script, but the first agent that is asked about `label` waits for its end."""
+    usual, asked = team(), []
+
+    def script(request, n):
+        if task_of(request) == label and not let_go.is_set() and len(request["messages"]) > 3:
+            asked.append(n)
+            if len(asked) == 1:
+                held.set()
+                return Hang(120)
+        return usual(request, n)
+
+    return script
+
+
+async def test_an_agent_that_is_cancelled_in_mid_task_is_replaced_and_all_submit(tmp_path):
+    held = threading.Event()
+    with ScriptedModel(holding("patch-3", threading.Event(), held)) as server:
+        async with live_team(tmp_path, server.base_url, agents=4) as live:
+            await live.seed()
+            async with anyio.create_task_group() as group:
+                scopes = [anyio.CancelScope() for _ in range(4)]
+
+                async def life(number: int) -> None:
+                    with scopes[number]:
+                        await Worker(live, f"agent-{number + 1}").live()
+
+                for number in range(4):
+                    group.start_soon(life, number)
+                await anyio.to_thread.run_sync(held.wait, 120)
+                (task,) = [t for t in await live.queue.tasks() if t.label == "patch-3"]
+                first = task.holder
+                scopes[int(first.rpartition("-")[2]) - 1].cancel()
+            await hand_in(live, "finished")
+            (task,) = [t for t in await live.queue.tasks() if t.label == "patch-3"]
+    assert (task.state, task.attempts) == ("done", 2)
+    assert task.holder != first
+    made = query(tmp_path, "SELECT author, agent, salvaged, patch FROM submission")
+    assert [row["author"] for row in made] == ["patch-1", "patch-2", "patch-3", "patch-4"]
+    assert not any(row["salvaged"] for row in made)
+    assert all("may not be empty" in row["patch"] for row in made)
+
+
+async def test_an_agent_whose_process_is_killed_loses_its_task_to_another(tmp_path):
+    held, let_go = threading.Event(), threading.Event()
+    with ScriptedModel(holding("patch-4", let_go, held)) as server:
+        async with live_team(tmp_path, server.base_url, agents=4) as live:
+            await live.seed()
+            for task in await live.queue.tasks():  # so that the doomed one comes to patch-4 at once
+                if task.label in {"localize-4"}:
+                    assert await live.queue.cancel(task.label, by="", reason="not wanted here")
+            doomed = subprocess.Popen(
+                [sys.executable, str(Path(__file__).with_name("live_team.py")), str(tmp_path),
+                 server.base_url, "agent-4"],
+                env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+                start_new_session=True,
+            )  # fmt: skip
+            try:
+                async with anyio.create_task_group() as group:
+                    await anyio.to_thread.run_sync(wait_until_claimed, tmp_path, "agent-4")
+                    for number in (1, 2, 3):
+                        group.start_soon(Worker(live, f"agent-{number}").live)
+                    await anyio.to_thread.run_sync(killed_in_mid_task, doomed, tmp_path)
+            finally:
+                os.killpg(doomed.pid, signal.SIGKILL)
+                doomed.wait()
+            await hand_in(live, "finished")
+            tasks = {task.label: task for task in await live.queue.tasks()}
+    taken = query(tmp_path, "SELECT subject, actor FROM board_event WHERE what = 'lost'")
+    assert [row["actor"] for row in taken] == ["agent-4"]
+    assert tasks[taken[0]["subject"]].state == "done"
+    assert tasks[taken[0]["subject"]].holder != "agent-4"
+    made = query(tmp_path, "SELECT author, salvaged, patch FROM submission")
+    assert [row["author"] for row in made] == ["patch-1", "patch-2", "patch-3", "patch-4"]
+    assert all("may not be empty" in row["patch"] for row in made)
+
+
+def wait_until_claimed(folder: Path, agent: str) -> None:
+    claimed = "SELECT 1 FROM board_task WHERE holder = ? AND state = 'claimed'"
+    wait_for(lambda: query(folder, claimed, agent), f"a claim of {agent}", 90)
+
+
+def killed_in_mid_task(process: subprocess.Popen, folder: Path) -> None:
+    """SIGKILL for it and all that it started, in the middle of whatever it has claimed."""
+    wait_until_claimed(folder, "agent-4")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+FLOOD = [
+    calls(*[("add_task", {"kind": "check", "text": f"Look at number {n}."}) for n in range(30)]),
+    publish("FACT", "It is " + "far too long " * 1_000_000, path="a.py", quote="x"),
+    publish("FACT", "As F99 says, all is lost.", path="src/flask/blueprints.py", quote="import os"),
+    publish("FAIL", "P1 fails.", on="P77", command="python -c 1", exit_status=1, output="no"),
+    calls(("add_task", {"kind": "patch", "text": "Mine.", "about": "patch-1"})),
+    calls(("unfold", {"label": "../../etc/passwd"})),
+    calls(("bash", {"command": "ls -a / /tmp /root /proc; echo x > /testbed/../../evil; "
+                               "for d in /proc/[0-9]*; do echo bad > $d/cwd/evil; done"})),
+    calls(("edit", {"path": "/proc/1/root/etc/passwd", "old": "root", "new": "toor"})),
+    calls(("finish", {"summary": "patch-1 is done, and so is localize-1", "task": "patch-1"})),
+    calls(("bash", {"command": "true"})),
+]  # fmt: skip
+
+
+def test_a_hostile_agent_harms_nobody_but_itself(tmp_path):
+    plans = PLANS | {"localize-2": lambda label: FLOOD, "patch-2": lambda label: FLOOD}
+    with ScriptedModel(team(plans)) as server:
+        told = evaluate(
+            *(server, tmp_path, "bad", "-n", "2"),
+            *("-c", "budget.steps=120", "-c", "budget.tokens=0"),
+        )
+        requests = server.requests
+    assert told.code == 0, told.text
+    made = {row["author"]: row for row in query(tmp_path / "bad", """SELECT * FROM submission
+        JOIN grade USING (submission_id)""")}  # fmt: skip
+    assert made["patch-1"]["outcome"] == "resolved"
+    assert "evil" not in made["patch-1"]["patch"]
+    assert len(made) == 2
+    tasks = query(tmp_path / "bad", "SELECT label, kind, holder FROM board_task")
+    assert sum(row["kind"] == "check" for row in tasks) <= 8
+    assert {row["label"] for row in tasks if row["kind"] == "patch"} == {"patch-1", "patch-2"}
+    answers = [
+        message["content"]
+        for request in requests
+        if task_of(request) == "localize-2"
+        for message in request["messages"]
+        if message["role"] == "tool"
+    ]
+    for reason in ("which is the most", "at most", "F99", "P77", "cannot be the kind",
+                   "There is no entry", "takes", "no argument"):  # fmt: skip
+        assert any("<error>" in answer and reason in answer for answer in answers), reason
+    entries = query(tmp_path / "bad", "SELECT gist FROM board_entry")
+    assert not any("lost" in row["gist"] or "P1 fails" in row["gist"] for row in entries)
+
+
+WEAK = calls(
+    ("edit", {"path": "src/flask/blueprints.py", "old": '        if "." in name:',
+              "new": '        if name == "" and import_name == "x":\n            raise ValueError'
+                     '("\'name\' may not be empty.")\n\n        if "." in name:'})
+)  # fmt: skip
+BREAKS = (
+    "cd /testbed && python -c \"import flask; flask.Blueprint('', 'y'); print('taken')\"; exit 1"
+)
+
+
+def weak(label: str):
+    return [WEAK, publish("PATCH", "By F1.", command=REPRODUCTION_X), finish("It is P.")]
+
+
+REPRODUCTION_X = (
+    "python -c \"\nimport flask\ntry:\n    flask.Blueprint('', 'x')\n"
+    'except ValueError:\n    raise SystemExit(0)\nraise SystemExit(1)\n"'
+)
+
+
+def breaking(label: str):
+    def fail(request):
+        text = json.dumps(request["messages"][2])
+        patch = text.partition("candidate patch ")[2].partition(",")[0]
+        return publish("FAIL", f"{patch} takes an empty name for another import name.", on=patch,
+                       command=BREAKS, exit_status=1, output="taken")  # fmt: skip
+
+    return [fail, finish("It fails.")]
+
+
+def mended(label: str):
+    return [
+        calls(("bash", {"command": "git checkout -q src"})),
+        solve("mended"),
+        publish("PATCH", "The repair of it.", command=REPRODUCTION_X),
+        finish("Mended."),
+    ]
+
+
+def test_a_failure_that_a_peer_shows_is_repaired_before_anything_is_submitted(tmp_path):
+    plans = PLANS | {"patch-1": weak, "test-1": breaking, "repair": mended}
+    with ScriptedModel(team(plans)) as server:
+        told = evaluate(server, tmp_path, "mend", "-n", "1")
+    assert told.code == 0, told.text
+    (made,) = query(tmp_path / "mend", "SELECT * FROM submission JOIN grade USING (submission_id)")
+    assert made["outcome"] == "resolved"
+    assert "mended" in made["patch"]
+    story = delm("show", tmp_path / "mend", FLASK).out
+    assert "publishes X" in story
+    assert "takes repair-1 (of patch-1)" in story
+    assert FACT["tool_calls"]

@@ -1,0 +1,308 @@
+"""What evidence is taken, what a quote and an output match, what a command is: no sandbox."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from agents.claims import bounded
+from agents.evidence import Command, Patch, Refused, Span, key_of, normal_gist, parse
+from agents.gist_check import read_verdict
+from agents.matching import lines_of, missing_line, not_there, places, quoted, said
+from agents.patches import Change, is_test, judge_changes
+from agents.shellwords import normal_command, nothing_ran, only_reads, spells
+from agents.shellwords import test_id as first_test_id  # pytest would collect it
+
+SPAN = {"form": "span", "path": "a.py", "line": 3, "quote": "    return 1", "state": "base"}
+QUOTED = Span(path="a.py", line=3, quote="    return 1")
+RAN = {"form": "command", "command": "pytest", "exit_status": 1, "output": "1 failed"}
+DIFF = {"form": "patch", "diff": "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n", "command": "pytest"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "evidence", "taken"),
+    [
+        ("FACT", SPAN, QUOTED),
+        ("FACT", SPAN | {"line": "3"}, QUOTED),
+        ("FACT", SPAN | {"path": "/testbed/./a.py"}, QUOTED),
+        ("FAIL", SPAN | {"state": "P4"}, replace(QUOTED, state="P4")),
+        ("FAIL", RAN, Command(command="pytest", exit_status=1, output="1 failed")),
+        ("FACT", {k: RAN[k] for k in ("form", "command", "exit_status")},
+         Command(command="pytest", exit_status=1, output="")),
+        ("PATCH", DIFF, Patch(diff=DIFF["diff"], command="pytest")),
+    ],
+)  # fmt: skip
+def test_evidence_that_can_prove_something_is_read(kind, evidence, taken):
+    assert parse(kind, evidence) == taken
+
+
+@pytest.mark.parametrize(
+    ("kind", "evidence", "why"),
+    [
+        ("FACT", {}, "has the form 'span', 'command' or 'patch', not None"),
+        ("FACT", {"form": ["span"]}, "has the form"),
+        ("FACT", SPAN | {"lines": 3}, "no field 'lines'; it has path, line, quote, state"),
+        ("FACT", {"form": "span", "path": "a.py"}, "needs the field 'quote'"),
+        ("FACT", SPAN | {"quote": 3}, "'quote' of the evidence must be text"),
+        ("FACT", SPAN | {"quote": "a\0bcd"}, "NUL"),
+        ("FACT", SPAN | {"line": "three"}, "'line' of the evidence must be a whole number"),
+        ("FACT", SPAN | {"line": True}, "whole number"),
+        ("FACT", SPAN | {"line": "²"}, "whole number"),
+        ("FACT", SPAN | {"quote": "  )\n  }\n"}, "says nothing"),
+        ("FACT", SPAN | {"quote": "x" * 10_000_000}, "too long"),
+        ("FACT", SPAN | {"quote": "abcd\n" * 200}, "too long"),
+        ("FACT", SPAN | {"path": "/etc/passwd"}, "not a file of the repository"),
+        ("FACT", SPAN | {"path": "a/../../x"}, "not a file of the repository"),
+        ("FACT", SPAN | {"path": ".git/config"}, "not a file of the repository"),
+        ("FACT", SPAN | {"path": ""}, "not a file of the repository"),
+        ("FAIL", SPAN, "give the label of its PATCH entry as `state`"),
+        ("FACT", RAN | {"command": "  "}, "needs a command"),
+        ("FACT", RAN | {"exit_status": 0, "output": ""}, "exit status of 0 alone proves little"),
+        ("FACT", RAN | {"exit_status": 0, "output": "...\n ok"}, "proves little"),
+        ("FACT", RAN | {"exit_status": 0, "output": "0.12s"}, "proves little"),
+        ("FAIL", RAN | {"exit_status": 0}, "not 0"),
+        ("CONSTRAINT", RAN, "passes at the base commit"),
+        ("CONSTRAINT", RAN | {"exit_status": 0, "state": "P1"}, "passes at the base commit"),
+        ("PATCH", SPAN, "A PATCH needs evidence of the form 'patch'"),
+        ("FACT", DIFF, "nothing else may have it"),
+        ("PATCH", DIFF | {"diff": " \n"}, "empty"),
+        ("PATCH", DIFF | {"diff": "I changed a line"}, "no unified diff"),
+        ("PATCH", DIFF | {"diff": DIFF["diff"] * 9_000}, "longer than"),
+    ],
+)
+def test_evidence_that_cannot_is_refused_in_words(kind, evidence, why):
+    with pytest.raises(Refused) as refused:
+        parse(kind, evidence)
+    assert why in str(refused.value)
+    assert len(str(refused.value)) < 500
+
+
+texts = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12),
+                 min_size=1, max_size=12).map("\n".join)  # fmt: skip
+
+
+def found(text: str, quote: str) -> list[int]:
+    return places(lines_of(text), quoted(quote)[0])
+
+
+@given(st.data(), texts)
+def test_a_true_span_is_always_found_where_it_is(data, text):
+    lines = text.split("\n")
+    first = data.draw(st.integers(1, len(lines)))
+    last = data.draw(st.integers(first, len(lines)))
+    quote = "\n".join(lines[first - 1 : last])
+    assume(quote.strip())
+    shift = quoted(quote)[1]
+    assert first + shift in found(text, quote)
+    assert first + shift in found(text.replace("\n", " \t\r\n"), quote)
+    assert first + shift in found(text, quote.replace("\n", "\r\n") + "  \n")
+
+
+@given(st.data(), texts)
+def test_an_altered_span_is_never_found(data, text):
+    lines = text.split("\n")
+    first = data.draw(st.integers(0, len(lines) - 1))
+    quote = "\n".join(lines[first : first + 2])
+    at = data.draw(st.integers(0, len(quote)))
+    altered = quote[:at] + data.draw(st.sampled_from("xyz (#")) + quote[at:]
+    squeezed = "\n".join(line.rstrip() for line in text.split("\n"))
+    assume("\n".join(line.rstrip() for line in altered.split("\n")).strip("\n") not in squeezed)
+    assume(altered.strip())
+    assert found(text, altered) == []
+
+
+def test_indentation_counts_and_only_a_line_feed_ends_a_line():
+    assert found("    return 1\n", "return 1") == []
+    assert found("a = '\u2028\x0c'\nb = 2\n", "b = 2") == [2]
+    assert found("x = 1\ny\nx = 1\ny\n", "x = 1\ny") == [1, 3]
+
+
+def test_a_quote_at_another_line_is_told_the_right_one():
+    lines = ["a", "b", "wanted", "d"]
+    reason = not_there("f.py", lines, ["wanted"], 2, [3])
+    assert "not begin at line 2 of f.py but at 3" in reason
+    assert "     2  b" in reason
+
+
+def test_a_wrong_quote_is_shown_what_stands_there_and_what_is_near():
+    lines = ["def add(a, b):", "    return a - b", "x" * 5000]
+    reason = not_there("f.py", lines, ["def add(a, c):"], 2, [])
+    assert "     2      return a - b" in reason
+    assert "     1  def add(a, b):" in reason
+    assert "The file has 3 lines." in not_there("f.py", lines, ["nothing like it"], 9, [])
+    assert len(not_there("f.py", lines, ["y" * 90] * 99, 3, [])) < 1000
+    assert "Leave out the line numbers" in not_there("f.py", lines, ["12: def add(a, b):"], 0, [])
+
+
+PYTEST = """\
+============================= test session starts ==============================
+collected 2 items
+
+tests/test_a.py F.                                                       [100%]
+<Thing object at 0x7f0c2b3a1d90> in /tmp/pytest-of-root/pytest-12/test_a0
+E       AssertionError: 1 != 2
+========================= 1 failed, 1 passed in 0.37s ==========================
+"""
+
+
+@pytest.mark.parametrize(
+    "claimed",
+    [
+        "AssertionError: 1 != 2",
+        "collected 2 items\n\n   AssertionError: ... != 2\n1 failed, 1 passed",
+        "1 failed, 1 passed in 12.01s",
+        "== 1 failed, 1 passed in 0.4 s ==".replace(" s ", "s "),
+        "<Thing object at 0x7ffff0000000> in /tmp/pytest-of-me/pytest-0/test_a0",
+        "collected…items\n...\nAssertion",
+        "=== test session starts ===",
+        "",
+    ],
+)
+def test_a_claim_that_agrees_with_the_output_is_found(claimed):
+    assert missing_line(claimed, PYTEST) == ""
+
+
+@pytest.mark.parametrize(
+    ("claimed", "missing"),
+    [
+        ("AssertionError: 1 != 3", "AssertionError: 1 != 3"),
+        ("1 failed\ncollected 2 items", "collected 2 items"),
+        ("collected 2 items\ncollected 2 items", "collected 2 items"),
+        ("2 passed...failed", "2 passed...failed"),
+        ("a == b", "a == b"),
+    ],
+)
+def test_a_claim_that_does_not_is_named(claimed, missing):
+    assert missing_line(claimed, PYTEST) == missing
+
+
+@given(st.lists(st.text("abc 01=._", min_size=1, max_size=9), max_size=9), st.data())
+def test_lines_of_an_output_in_their_order_are_always_found_in_it(lines, data):
+    kept = [line for line in lines if data.draw(st.booleans())]
+    assert missing_line("\n".join(kept), "\n".join(lines)) == ""
+
+
+def test_gaps_and_volatile_bits_say_nothing():
+    assert said("... \n0x7f0c2b3a1d90 … in 0.3s\n") == len("in")
+    assert said("ab c") == 3
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "grep -q x a.py", "cat a.py | head -3 && wc -l < a.py", "test -f x; [ 1 = 1 ]",
+        "git diff --quiet", "cd src && ! grep x y", "if grep -q python a; then exit 1; fi",
+        "bash -c 'grep x y'", "find . -name '*.py' -exec grep x {} +", "ls | xargs -n 1 cat",
+        "timeout 5 sed -n 3p a.py", "/usr/bin/grep x y", "X=1 echo hi", "[ $(grep -c x y) = 3 ]",
+        "cat <<'EOF'\npython -m pytest\nEOF", "true", "false", "for f in *.py; do cat $f; done",
+        "grep x y > python", "diff <(cat a) <(cat b)", "echo `cat a`",
+    ],
+)  # fmt: skip
+def test_a_command_that_only_reads_is_told(command):
+    assert only_reads(command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "python -c 'import a'", "pytest -q", "./tests/runtests.py x", "make test", "cd x && tox",
+        "cat <<'EOF' > t.py\nassert 1\nEOF\npython t.py", "bash -c 'python t.py'", "bash t.sh",
+        "env X=1 timeout 5 python t.py", "python - <<'EOF'\nimport it's\nEOF",
+        '[ "$(python t.py)" = 3 ]', "git stash; `python t.py`", "find . -exec python {} \\;",
+        "grep x 'unbalanced", "if python t.py; then exit 1; fi", "PYTHONPATH=. python t.py",
+    ],
+)  # fmt: skip
+def test_a_command_that_runs_something_is_not(command):
+    assert not only_reads(command)
+
+
+def test_a_command_that_may_print_its_own_words_is_suspected():
+    assert spells("echo 'the bug' is in x.py", "the bug is in x.py")
+    assert spells("printf '%s %s' bug here", "bug here")
+    assert spells("exit 3", "")
+    assert not spells("python -m flask --version", "Flask 2.2.3")
+
+
+def test_what_ran_nothing_proves_nothing():
+    assert nothing_ran("no-such-program", 127)
+    assert nothing_ran("python -m pytest tests/none.py", 4)
+    assert not nothing_ran("python t.py", 4)
+    assert not nothing_ran("pytest", 1)
+
+
+def test_the_same_finding_has_the_same_key_and_another_has_not():
+    fail = Command(command="pytest -q t.py::test_a", exit_status=1, output="", state="P4")
+    said_otherwise = Command(
+        command="python -m pytest", exit_status=1, output="FAILED t.py::test_a - x", state="P4"
+    )
+    assert key_of("FAIL", fail, 0) == key_of("FAIL", said_otherwise, 0)
+    assert key_of("FAIL", fail, 0) != key_of("FACT", fail, 0)
+    other_state = Command(command=fail.command, exit_status=1, output="", state="P5")
+    assert key_of("FAIL", fail, 0) != key_of("FAIL", other_state, 0)
+    span = Span(path="a.py", line=0, quote="x = 1\ny = 2\n")
+    assert key_of("FACT", span, 7) == "FACT span base a.py:7-8"
+    one, two = Patch(diff="a", command="x"), Patch(diff="a", command="y")
+    assert key_of("PATCH", one, 0) == key_of("PATCH", two, 0)
+
+
+def test_gists_and_commands_are_compared_without_what_makes_no_difference():
+    assert normal_gist("`add` subtracts,  in core.py.") == normal_gist("Add subtracts in core.py")
+    assert normal_gist("x < 3") != normal_gist("x > 3")
+    assert normal_command("cd /testbed &&  pytest   -q ") == "pytest -q"
+    assert first_test_id("FAILED /testbed/t/test_a.py::T::test_b[x-1] - E") == (
+        "t/test_a.py::T::test_b[x-1]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "test"),
+    [
+        ("tests/a.txt", True), ("pkg/test/x.py", True), ("testing/x.py", True),
+        ("a/x_test.py", True), ("conftest.py", True), ("a/tests.py", True), ("a/test_x.py", True),
+        ("src/contest.py", False), ("src/testing.py", False), ("src/latest_x.py", False),
+        ("attest/x.py", False),
+        ("test_x.txt", False), ("src/_pytest/x.py", False),
+    ],
+)  # fmt: skip
+def test_test_files_are_told_by_their_path(path, test):
+    assert is_test(path) is test
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ([], "changes nothing"),
+        ([("tests/test_a.py", "M", "100644")], "a test file that exists"),
+        ([("a.py", "M", "100644"), ("tests/test_a.py", "D", "000000")], "a test file that exists"),
+        ([("tests/test_new.py", "A", "100644")], "tests only"),
+        ([("x", "A", "120000")], "a link"),
+        ([("x", "A", "160000")], "a link or a submodule"),
+    ],
+)
+def test_what_a_patch_may_not_change_is_refused(changes, why):
+    with pytest.raises(Refused, match=why):
+        judge_changes([Change(path=p, status=s, mode=m) for p, s, m in changes])
+
+
+def test_a_patch_may_bring_new_tests():
+    judge_changes(
+        [
+            Change(path="a.py", status="M", mode="100644"),
+            Change(path="tests/test_new.py", status="A", mode="100644"),
+        ]
+    )
+
+
+def test_a_checkers_answer_is_read_or_unreadable():
+    assert read_verdict(" APPROVED.") == ""
+    assert "no number is shown" in read_verdict("WRONG: no number\nis shown")
+    assert read_verdict("I think it is APPROVED") is None
+
+
+def test_what_was_seen_is_kept_up_to_a_bound():
+    assert bounded("x" * 8000) == "x" * 8000
+    long = bounded("a" * 5000 + "b" * 5000)
+    assert len(long) <= 8000
+    assert long.startswith("aaa")
+    assert long.endswith("bbb")

@@ -1,0 +1,116 @@
+"""The Makefile: what is given to `make` is taken, or refused in one line; nothing is ignored."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MAKEFILE = Path(__file__).parents[1] / "Makefile"
+ECHO = '#!/bin/sh\necho delm "$@"\n'
+
+
+@pytest.fixture
+def make(tmp_path):
+    """`make` in a folder where everything is installed, and `delm` only says what it was told."""
+    shutil.copy(MAKEFILE, tmp_path)
+    for name in ("requirements.lock", "pyproject.toml", ".venv/bin/delm", ".venv/.installed"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(ECHO)
+        path.chmod(0o755)
+
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+        return subprocess.run(
+            ["make", *words], cwd=tmp_path, env=kept, capture_output=True, text=True, check=False
+        )
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("MAXCOST=2", "there is no variable MAXCOST; did you mean MAX_COST?"),
+        ("MODLE=openai/gpt-5", "there is no variable MODLE; did you mean MODEL?"),
+        ("INSTANCE=a__a-1", "there is no variable INSTANCE; did you mean INSTANCES?"),
+        ("max_cost=2", "there is no variable max_cost; did you mean MAX_COST?"),
+        ("QQ=2", "there is no variable QQ."),
+        ("MAX_COST=$2", "MAX_COST=$2: make takes a $ for a variable of its own"),
+        ("MAX_COST=$2.50", "MAX_COST=$2.50: make takes a $"),
+        ("MAX_COST=", "MAX_COST= is empty"),
+        ("MODEL=$NAME", "MODEL=$NAME: make takes a $"),
+        ("RUN= ", "is empty"),
+    ],
+)
+def test_a_variable_that_would_be_ignored_stops_make_before_anything_is_done(make, given, says):
+    for target in ("eval", "help"):
+        done = make(target, given)
+        assert done.returncode == 2
+        assert done.stdout == ""
+        assert done.stderr.count("\n") == 1
+        assert "error: " in done.stderr
+        assert says in done.stderr
+
+
+def test_the_mistake_is_found_without_any_python_too(make):
+    done = make("eval", "MODLE=x", "PYTHON=/nonexistent")
+    assert done.returncode == 2
+    assert "error: there is no variable MODLE." in done.stderr
+
+
+def test_every_variable_reaches_its_command(make):
+    done = make("eval", "MODEL=m", "DATASET=d", "SYSTEMS=s t", "INSTANCES=a b", "N=2", "TRIALS=3",
+                "WORKERS=4", "SANDBOX=docker", "RUN=r", "MAX_COST=2.50", "RECORD=f", "YES=1",
+                "ARGS=--dry-run", f"PYTHON={sys.executable}")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == (
+        "delm eval -m m -d d -s s -s t -i a -i b -n 2 -k 3 -w 4 --sandbox docker --run-id r "
+        "--max-cost 2.50 --record f --yes --dry-run"
+    )
+    done = make("grade", "PREDS=p.jsonl", "DATASET=d")
+    assert done.stdout.splitlines()[-1] == "delm grade p.jsonl -d d"
+    done = make("view", "RUN=r", "INSTANCES=a b", "ARGS=--full")
+    assert done.stdout.splitlines()[-1] == "delm show r a b --full"
+    done = make("compare", "RUN=r", "RUN2=q")
+    assert done.stdout.splitlines()[-1] == "delm score r q"
+
+
+def test_a_variable_of_the_environment_may_be_anything(make, monkeypatch):
+    monkeypatch.setenv("MODLE", "x")
+    monkeypatch.setenv("DATASET", "")
+    assert make("eval", "ARGS=").stdout.splitlines()[-1] == "delm eval"
+    monkeypatch.setenv("MAX_COST", "$2")  # save a limit on money that would be dropped
+    assert "MAX_COST=$2: make takes a $" in make("eval").stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("view",), "which run? give RUN=<run id>; there are: kept"),
+        (("report",), "which run? give RUN=<run id>; there are: kept"),
+        (("compare",), "which run? give RUN=<run id>; there are: kept"),
+        (("compare", "RUN=kept"), "which second run? give RUN2=<run id>; there are: kept"),
+    ],
+)
+def test_a_run_that_is_not_named_is_asked_for_with_those_that_there_are(
+    make, tmp_path, words, says
+):
+    (tmp_path / "results/kept").mkdir(parents=True)
+    (tmp_path / "results/kept/run.db").touch()
+    done = make(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert says in done.stderr
+
+
+def test_help_names_every_variable_and_every_target(make):
+    text = MAKEFILE.read_text()
+    (line,) = [line for line in text.splitlines() if line.startswith("VARIABLES := ")]
+    (targets,) = [line for line in text.splitlines() if line.startswith(".PHONY: ")]
+    told = make("help").stdout
+    for name in (*line.split()[2:], *targets.split()[1:]):
+        assert f"\n  {name} " in told, name

@@ -31,7 +31,8 @@ class Gate:
     """Admits what holds when it is executed in a clean fork of `pristine`, and says why not.
 
     `command_s` is for one run of a command, `time_limit_s` for one whole check after it has begun.
-    Any number of tasks may call; two checks run at a time.
+    Any number of tasks may call; two checks run at a time. `apart`: what one agent has found is
+    none of another's business, so that nothing is merged into another agent's entry.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Gate:
         time_limit_s: float,
         count_tokens: Callable[[str], int],
         verify: bool = True,
+        apart: bool = False,
         checker: Checker | None = None,
     ) -> None:
         self._context = context
@@ -50,6 +52,7 @@ class Gate:
         self._time_limit_s = time_limit_s
         self._count_tokens = count_tokens
         self._verify = verify
+        self._apart = apart
         self._checker = checker
         self._slots = anyio.Semaphore(AT_ONCE)
         self._settling = anyio.Lock()  # two equal gists: the second has to find the first
@@ -181,7 +184,11 @@ class Gate:
     async def _key(self, proposal: Proposal, key: str) -> str:
         """`key`, or that of an entry of the same kind with the same gist."""
         gist = normal_gist(proposal.gist)
+        if self._apart:
+            key = f"{proposal.author}:{key}"
         for entry in await self._context.entries():
+            if self._apart and entry.author != proposal.author:
+                continue
             if entry.kind == proposal.kind and normal_gist(entry.gist) == gist:
                 return self._keys.get(entry.label) or _key_again(entry) or key
         return key

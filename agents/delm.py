@@ -5,13 +5,20 @@ from typing import Any
 
 import anyio
 
-from agents.admission import Gate
+from agents.admission import Gate, Refused
 from agents.gist_check import gist_checker
 from agents.selection import Candidate, select
 from agents.team import Rules, Team, Work, failures_of
 from agents.worker import Worker
 from harness.board import Entry, Task
-from harness.errors import ContextOverflow, LimitReached, ModelError, SandboxUnavailable, leaf
+from harness.errors import (
+    ContextOverflow,
+    LimitReached,
+    ModelError,
+    SandboxError,
+    SandboxUnavailable,
+    leaf,
+)
 from harness.protocols import Trial
 
 
@@ -53,6 +60,7 @@ class Delm:
             time_limit_s=rules.check_s,
             count_tokens=trial.count_tokens,
             verify=rules.verification,
+            apart=not rules.sharing,
             checker=gist_checker(trial.model) if rules.gist_check else None,
         )
         return Team(trial, rules, pristine, gate)
@@ -74,7 +82,7 @@ async def hand_in(team: Team, reason: str) -> None:
         await team.trial.submit(
             work.seat,
             work.patch,
-            reason=reason if not work.finished else "finished",
+            reason=work.reason or reason,
             salvaged=not work.finished,
             agent=work.agent,
         )
@@ -123,7 +131,7 @@ async def _checked(team: Team, patch: str, commands: Sequence[str]) -> Mapping[s
     for command in commands if patch else ():
         try:
             outcomes[command] = (await team.gate.run_on(patch, command)).exit_status == 0
-        except SandboxUnavailable:
+        except (Refused, SandboxError, SandboxUnavailable):
             outcomes[command] = False
     return outcomes
 

@@ -100,7 +100,9 @@ class Desk:
 
 def line_of(entry: Entry) -> str:
     """An entry as every prompt has it: one line."""
-    return f"{entry.label} {entry.kind} ({entry.task}): {' '.join(entry.gist.split())}"
+    state = entry.evidence.get("state", "base")
+    on = "" if state == "base" else f" on {state}"
+    return f"{entry.label} {entry.kind}{on} ({entry.task}): {' '.join(entry.gist.split())}"
 
 
 def _own_words(message: Message) -> str:
@@ -165,8 +167,9 @@ def publish(desk: Desk) -> Tool:
         description=(
             "Put one finding into the shared context, with its evidence: a quotation (path, line, "
             "quote), or a command with its outcome (command, exit_status, output). It is checked "
-            "in a clean copy. For a PATCH give only the command that fails without your changes "
-            "and passes with them; the changes are taken from your copy."
+            "in a clean copy. For a PATCH give only the command that fails at the base commit and "
+            "passes with your changes; they are taken from your copy. Several findings may be "
+            "published in one answer, each with a call of its own."
         ),
         parameters={
             "kind": "FACT, FAIL, CONSTRAINT or PATCH.",
@@ -181,7 +184,7 @@ def publish(desk: Desk) -> Tool:
             "command": "A bash command.",
             "exit_status": "What it exits with.",
             "output": "Lines of what it prints that matter, verbatim and in order; `...` stands "
-            "for anything.",
+            "for anything. A FACT needs at least 3 characters of it: an exit status proves little.",
             "on": "The label of the patch with which it holds, such as P4; otherwise left out.",
             "refutes": "The label of an entry that this shows to be wrong.",
         },

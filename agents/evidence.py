@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agents.matching import said
-from agents.shellwords import normal_command, test_id
+from agents.shellwords import normal_command, only_reads, test_id
 from harness.board import Kind
 
 BASE = "base"
@@ -156,10 +156,11 @@ def _command(kind: Kind, fields: dict[str, Any]) -> Command:
             "A CONSTRAINT by a command is something that passes at the base commit and has to go "
             "on passing: exit_status 0, state 'base'."
         )
-    if claim.exit_status == 0 and said(claim.output) < ENOUGH:
+    suite = kind == "CONSTRAINT" and not only_reads(claim.command)  # that it passes is the claim
+    if claim.exit_status == 0 and said(claim.output) < ENOUGH and not suite:
         raise Refused(
-            "An exit status of 0 alone proves little. Let the command print what it found, and "
-            f"give that in `output` (at least {ENOUGH} characters besides blanks and `...`)."
+            f"`output` needs at least {ENOUGH} characters besides blanks and `...`, because an "
+            "exit status of 0 alone proves little. Let the command print what it found, and give that."
         )
     return claim
 

@@ -56,6 +56,7 @@ class Work:
     patch: str = ""
     entry: str = ""  # the label under which exactly this patch was admitted
     agent: str = ""
+    reason: str = ""  # how its last conversation ended
     finished: bool = False
 
 
@@ -164,7 +165,8 @@ def _take(work: Work, task: Task) -> None:
     if task.result.get("patch"):
         work.patch, work.entry = str(task.result["patch"]), str(task.result.get("entry", ""))
         work.agent = task.holder
-    work.finished = True
+    work.reason = str(task.result.get("reason", ""))
+    work.finished = work.reason == "finished"
 
 
 def failures_of(patch: str, entries: Iterable[Entry]) -> list[str]:

@@ -48,8 +48,11 @@ class ModelUnavailable(ModelError):
 
 
 class LimitReached(DelmError):
-    """A budget is used up. `limit` names it: steps, cost, tokens, wall_clock or run_cost; or, of one
-    agent's share in a trial, agent_steps, agent_cost or agent_tokens."""
+    """A budget is used up.
+
+    `limit` names it: steps, cost, tokens, wall_clock or run_cost; or, of one agent's share in a
+    trial, agent_steps, agent_cost or agent_tokens.
+    """
 
     def __init__(self, limit: str, message: str) -> None:
         super().__init__(message)

@@ -7,7 +7,8 @@ is one simulated model call of a fixed latency. With tasks >= 10 N the wall cloc
 tasks x latency / N; what is beyond that is waiting for the board or for each other. The peak memory
 of the agents is read from the process, against the same process before it had any.
 
-The last line is the figure. Exit code 1: more than 10 % beyond the ideal for any N, or 1 MB an agent.
+The last line is the figure. Exit code 1: more than 10 % beyond the ideal for any N, or more than
+1 MB an agent.
 """
 
 import argparse

@@ -39,17 +39,18 @@ async def live_team(folder: Path, base_url: str, *, agents: int) -> AsyncIterato
         flags={"instances": [FLASK], "systems": ["delm"], "agents": agents},
     )
     parts = compose.model_parts(config, print)
-    items = compose.items_of(config, parts.backend)
+    contestants = compose.contestants(config)
+    items = compose.items_of(config, parts.backend, contestants, print)
     sandboxes = choose(config.sandbox, cache_dir(), items, labels={}, grading_network=False)
     await sandboxes.prepare(items, print)
     store, board = Store(folder / "run.db"), SqliteBoard(folder / "run.db")
-    client = compose.client(parts, config, store)
+    client = compose.client(parts, config, store, lambda *_: None)
     limits = compose.limits_of(config)
     run = Run(
         store=store,
         board=board,
         items=items,
-        contestants=compose.contestants(config),
+        contestants=contestants,
         client=client,
         sandboxes=sandboxes,
         grader=Grader(sandboxes, folder / "logs", None, config.grading),

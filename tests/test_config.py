@@ -142,7 +142,10 @@ def test_a_resolved_configuration_written_out_resolves_to_itself(tmp_path):
         ({"bugdet": {}}, "unknown key 'bugdet'; did you mean 'budget'?"),
         ({"budget": {"step": 1}}, "unknown key 'budget.step'; did you mean 'budget.steps'?"),
         ({"budget": {"zzz": 1}}, "unknown key 'budget.zzz'; valid here: steps, cost_usd, tokens"),
-        ({"sandbox": {"limits": {"cpu": 1}}}, "'sandbox.limits.cpu'; did you mean 'sandbox.limits.cpus'?"),
+        (
+            {"sandbox": {"limits": {"cpu": 1}}},
+            "did you mean 'sandbox.limits.cpus'?",
+        ),
         ({"budget": {"steps": -1}}, "budget.steps: input should be greater than or equal to 0"),
         ({"workers": 0}, "workers"),
         ({"sandbox": {"kind": "podman"}}, "sandbox.kind"),

@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 import pandas as pd
 import pytest
-from console import DATASET, FLASK, Told, bundled, delm, own_cache, query, wait_for
+from console import DATASET, FLASK, Told, bundled, delm, own_cache, query
 from live_team import live_team
 from scripted_model import Hang, ScriptedModel
 from team_script import FACT, PLANS, calls, finish, publish, solve, task_of, team
@@ -164,12 +164,17 @@ async def test_an_agent_that_is_cancelled_in_mid_task_is_replaced_and_all_submit
 
 async def test_an_agent_whose_process_is_killed_loses_its_task_to_another(tmp_path):
     held, let_go = threading.Event(), threading.Event()
-    with ScriptedModel(holding("patch-4", let_go, held)) as server:
+    usual = team()
+
+    def script(request, n):
+        if len(request["messages"]) > 3 and not let_go.is_set():
+            held.set()
+            return Hang(300)
+        return usual(request, n)
+
+    with ScriptedModel(script) as server:
         async with live_team(tmp_path, server.base_url, agents=4) as live:
             await live.seed()
-            for task in await live.queue.tasks():  # so that the doomed one comes to patch-4 at once
-                if task.label in {"localize-4"}:
-                    assert await live.queue.cancel(task.label, by="", reason="not wanted here")
             doomed = subprocess.Popen(
                 [sys.executable, str(Path(__file__).with_name("live_team.py")), str(tmp_path),
                  server.base_url, "agent-4"],
@@ -177,60 +182,72 @@ async def test_an_agent_whose_process_is_killed_loses_its_task_to_another(tmp_pa
                 start_new_session=True,
             )  # fmt: skip
             try:
-                async with anyio.create_task_group() as group:
-                    await anyio.to_thread.run_sync(wait_until_claimed, tmp_path, "agent-4")
-                    for number in (1, 2, 3):
-                        group.start_soon(Worker(live, f"agent-{number}").live)
-                    await anyio.to_thread.run_sync(killed_in_mid_task, doomed, tmp_path)
+                assert await anyio.to_thread.run_sync(held.wait, 120)
             finally:
-                os.killpg(doomed.pid, signal.SIGKILL)
+                os.killpg(doomed.pid, signal.SIGKILL)  # it, and all that it has started
                 doomed.wait()
+            let_go.set()
+            async with anyio.create_task_group() as group:
+                for number in (1, 2, 3):
+                    group.start_soon(Worker(live, f"agent-{number}").live)
             await hand_in(live, "finished")
             tasks = {task.label: task for task in await live.queue.tasks()}
-    taken = query(tmp_path, "SELECT subject, actor FROM board_event WHERE what = 'lost'")
-    assert [row["actor"] for row in taken] == ["agent-4"]
-    assert tasks[taken[0]["subject"]].state == "done"
-    assert tasks[taken[0]["subject"]].holder != "agent-4"
+    (lost,) = query(tmp_path, "SELECT subject, actor FROM board_event WHERE what = 'lost'")
+    assert lost["actor"] == "agent-4"
+    assert tasks[lost["subject"]].state == "done"
+    assert tasks[lost["subject"]].holder != "agent-4"
     made = query(tmp_path, "SELECT author, salvaged, patch FROM submission")
     assert [row["author"] for row in made] == ["patch-1", "patch-2", "patch-3", "patch-4"]
     assert all("may not be empty" in row["patch"] for row in made)
 
 
-def wait_until_claimed(folder: Path, agent: str) -> None:
-    claimed = "SELECT 1 FROM board_task WHERE holder = ? AND state = 'claimed'"
-    wait_for(lambda: query(folder, claimed, agent), f"a claim of {agent}", 90)
-
-
-def killed_in_mid_task(process: subprocess.Popen, folder: Path) -> None:
-    """SIGKILL for it and all that it started, in the middle of whatever it has claimed."""
-    wait_until_claimed(folder, "agent-4")
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
+DEAR = {"prompt_tokens": 9000, "completion_tokens": 16_000, "total_tokens": 25_000}
+TRUE = ("bash", {"command": "true"})  # a turn without a usable call is one of four that end it
+WRITE_ABOUT = (
+    "ls -a / /tmp /root /proc; echo x > /testbed/../../evil; "
+    "for d in /proc/[0-9]*; do echo bad > $d/cwd/evil; done"
+)
+FINDINGS = [
+    {"kind": "FACT", "gist": "As F99 says, all is lost.", "path": "a.py", "quote": "import os"},
+    {"kind": "FAIL", "gist": "It all fails.", "on": "P77", "command": "python -c 1",
+     "exit_status": 1, "output": "no"},
+    {"kind": "GUESS", "gist": "It might be so."},
+]  # fmt: skip
 FLOOD = [
     calls(*[("add_task", {"kind": "check", "text": f"Look at number {n}."}) for n in range(30)]),
-    publish("FACT", "It is " + "far too long " * 1_000_000, path="a.py", quote="x"),
-    publish("FACT", "As F99 says, all is lost.", path="src/flask/blueprints.py", quote="import os"),
-    publish("FAIL", "P1 fails.", on="P77", command="python -c 1", exit_status=1, output="no"),
-    calls(("add_task", {"kind": "patch", "text": "Mine.", "about": "patch-1"})),
-    calls(("unfold", {"label": "../../etc/passwd"})),
-    calls(("bash", {"command": "ls -a / /tmp /root /proc; echo x > /testbed/../../evil; "
-                               "for d in /proc/[0-9]*; do echo bad > $d/cwd/evil; done"})),
-    calls(("edit", {"path": "/proc/1/root/etc/passwd", "old": "root", "new": "toor"})),
-    calls(("finish", {"summary": "patch-1 is done, and so is localize-1", "task": "patch-1"})),
-    calls(("bash", {"command": "true"})),
-]  # fmt: skip
+    calls(*[("publish", {"summary": "s"} | given) for given in FINDINGS], TRUE),
+    calls(("add_task", {"kind": "patch", "text": "Mine.", "about": "patch-1"}), TRUE),
+    calls(("unfold", {"label": "../../etc/passwd"}), TRUE),
+    calls(("bash", {"command": WRITE_ABOUT})),
+    calls(("edit", {"path": "/proc/1/root/etc/passwd", "old": "root", "new": "toor"}), TRUE),
+    calls(("publish", {"kind": "FACT", "gist": "g", "summary": "s", "task": "patch-1"}), TRUE),
+    publish("FACT", "It is " + "far too long " * 1_000_000, path="a.py", quote="x")
+    | {"usage": DEAR},
+]
+
+
+def hostile(*labels: str):
+    """The first agent that takes one of `labels` floods; whoever takes it over does the work."""
+    usual, begun = team(), set()
+
+    def script(request, n):
+        said = [m for m in request["messages"] if m["role"] == "assistant"]
+        label = task_of(request)
+        flooding = bool(said) and "Look at number" in str(said[0])
+        if flooding or (label in labels and not said and label not in begun):
+            begun.add(label)
+            return FLOOD[min(len(said), len(FLOOD) - 1)]
+        return usual(request, n)
+
+    return script
 
 
 def test_a_hostile_agent_harms_nobody_but_itself(tmp_path):
-    plans = PLANS | {"localize-2": lambda label: FLOOD, "patch-2": lambda label: FLOOD}
-    with ScriptedModel(team(plans)) as server:
+    with ScriptedModel(hostile("localize-2", "patch-2")) as server:
         told = evaluate(
             *(server, tmp_path, "bad", "-n", "2"),
             *("-c", "budget.steps=120", "-c", "budget.tokens=0"),
         )
-        requests = server.requests
     assert told.code == 0, told.text
     made = {row["author"]: row for row in query(tmp_path / "bad", """SELECT * FROM submission
         JOIN grade USING (submission_id)""")}  # fmt: skip
@@ -240,18 +257,16 @@ def test_a_hostile_agent_harms_nobody_but_itself(tmp_path):
     tasks = query(tmp_path / "bad", "SELECT label, kind, holder FROM board_task")
     assert sum(row["kind"] == "check" for row in tasks) <= 8
     assert {row["label"] for row in tasks if row["kind"] == "patch"} == {"patch-1", "patch-2"}
-    answers = [
-        message["content"]
-        for request in requests
-        if task_of(request) == "localize-2"
-        for message in request["messages"]
-        if message["role"] == "tool"
-    ]
+    told_it = query(
+        tmp_path / "bad", "SELECT content FROM message WHERE conversation = 'localize-2'"
+    )
+    answers = [m["content"] for m in (json.loads(row["content"]) for row in told_it)
+               if m["role"] == "tool"]  # fmt: skip
     for reason in ("which is the most", "at most", "F99", "P77", "cannot be the kind",
-                   "There is no entry", "takes", "no argument"):  # fmt: skip
+                   "There is no entry", "no argument", "one of FACT"):  # fmt: skip
         assert any("<error>" in answer and reason in answer for answer in answers), reason
     entries = query(tmp_path / "bad", "SELECT gist FROM board_entry")
-    assert not any("lost" in row["gist"] or "P1 fails" in row["gist"] for row in entries)
+    assert not any("lost" in row["gist"] or "all fails" in row["gist"] for row in entries)
 
 
 WEAK = calls(

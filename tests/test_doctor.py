@@ -69,3 +69,15 @@ def test_what_does_not_exist_is_bad(tmp_path, words, about):
     assert told.code == 1
     assert lines(told.out)[about][0] == "bad"
     assert told.err == ""
+
+
+def test_a_hub_that_does_not_answer_is_asked_once_and_named(tmp_path):
+    nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hub")}
+    told = delm("doctor", "-d", "nobody/x", cwd=tmp_path, **NO_DOCKER, **nowhere)
+    assert told.code == 1
+    assert told.err == ""  # none of the hub client's own lines
+    assert "ask   http://127.0.0.1:9 for nobody/x …\n" in told.out
+    state, words = lines(told.out)["dataset nobody/x"]
+    assert state == "bad"
+    assert "the dataset hub does not answer" in words
+    assert "-d verified-offline" in words

@@ -280,6 +280,10 @@ def test_what_is_printed_says_what_happened_and_holds_no_control_characters(run)
     assert f"single {FLASK} #4: done (cost), 1 steps, $0.1700" in run.told.out
     assert "at most $0.20 and 8 steps a trial, at most $0.80 in all" in run.told.out
     assert "2 of 4" in run.told.out
+    assert "sandbox: bubblewrap" in run.told.out
+    assert f"single {FLASK} #2: waiting: attempt 2 of 8 (the provider asks to slow down)" in (
+        run.told.out
+    )
     assert str(run.folder) in run.told.out
     assert run.told.err == ""
     assert all(c.isprintable() or c == "\n" for c in run.told.out)
@@ -303,7 +307,12 @@ def test_derived_files_are_the_same_to_the_byte_when_made_again(run):
     told = delm("score", "one", "-o", run.folder.parent)
     assert told.code == 0, told.text
     assert {path: path.read_bytes() for path in derived} == before
-    assert "2 of 4" in told.out
+    # the table, and below it what it is worth, are those of the run itself
+    table = told.out[: told.out.index("written: ")]
+    assert table in run.told.out
+    assert "2 of 4" in table
+    assert "budget of a trial: 8 steps, $0.20, 3600 s\n" in table
+    assert "Dollars are at this price list: as gemini/gemini-3-flash-preview" in table
 
 
 def test_show_tells_the_story_and_disarms_hostile_text(run):
@@ -348,8 +357,10 @@ def test_a_replay_gives_the_same_submissions_and_verdicts(run, tmp_path):
         DELM_CACHE=str(run.cache),
     )
     assert told.code == 0, told.text
-    assert "note:" not in told.out  # every prompt was the recorded one
-    assert "replay" in told.out
+    assert "is not the recorded one" not in told.out
+    assert "This is a replay of recorded answers: no benchmark result." in told.out
+    again = delm("score", "again", "-o", tmp_path)
+    assert again.out[: again.out.index("written: ")] in told.out
     columns = "number, submission.reason, patch_sha256, salvaged, outcome, cost"
     statement = (
         f"SELECT {columns} FROM submission JOIN grade USING (submission_id) JOIN trial "
@@ -369,8 +380,9 @@ def test_a_replay_of_other_prompts_says_so_once(run, tmp_path):
         DELM_CACHE=str(run.cache),
     )
     assert told.code == 0, told.text
-    assert told.out.count("note: ") == 1
-    assert "is not the recorded one" in told.out
+    assert told.out.count(" is not the recorded one") == 1
+    assert f"note: the prompt of call 1 of agent-1 (single on {FLASK}, trial #1) is" in told.out
+    assert "no harm: " in told.out
 
 
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(tmp_path):

@@ -63,6 +63,7 @@ def test_evidence_that_can_prove_something_is_read(kind, evidence, taken):
         ("FACT", RAN | {"exit_status": 0, "output": "0.12s"}, "proves little"),
         ("FAIL", RAN | {"exit_status": 0}, "not 0"),
         ("CONSTRAINT", RAN, "passes at the base commit"),
+        ("CONSTRAINT", RAN | {"command": "true", "exit_status": 0, "output": ""}, "at least 3"),
         ("CONSTRAINT", RAN | {"exit_status": 0, "state": "P1"}, "passes at the base commit"),
         ("PATCH", SPAN, "A PATCH needs evidence of the form 'patch'"),
         ("FACT", DIFF, "nothing else may have it"),
@@ -306,3 +307,11 @@ def test_what_was_seen_is_kept_up_to_a_bound():
     assert len(long) <= 8000
     assert long.startswith("aaa")
     assert long.endswith("bbb")
+
+
+def test_a_test_command_that_passes_is_a_constraint_by_its_exit_status_alone():
+    given = RAN | {"command": "python -m pytest -q tests", "exit_status": 0, "output": ""}
+    claim = parse("CONSTRAINT", given)
+    assert isinstance(claim, Command)
+    with pytest.raises(Refused, match="at least 3"):
+        parse("FACT", given)

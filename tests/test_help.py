@@ -1,5 +1,6 @@
 """Starting must not wait for what is slow to import."""
 
+import re
 import subprocess
 import sys
 
@@ -49,3 +50,18 @@ def test_help_names_every_command_and_its_flags():
                  "-k,", "-w,", "-c,", "--sandbox", "--run-id", "-o,", "--cost-limit", "--max-cost",
                  "--record", "--dry-run", "-y,"):  # fmt: skip
         assert flag in done.stdout, flag
+
+
+def test_every_option_of_eval_says_what_it_does_and_what_it_is_otherwise():
+    done = subprocess.run(
+        [DELM, "eval", "--help"], env=variables(COLUMNS="400", TERMINAL_WIDTH="400"),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    entries = re.split(r"\n  (?=-)", done.stdout.partition("Options:")[2])[1:]
+    words = {entry.split()[0].rstrip(","): " ".join(entry.split()) for entry in entries}
+    assert len(words) > 20
+    for name, entry in words.items():
+        assert entry.endswith((".", "]")), entry
+        assert len(entry.split()) > 4, entry
+        takes_value = "<" in entry
+        assert not takes_value or "[default: " in entry or name in {"-c", "--record"}, entry

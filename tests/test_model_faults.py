@@ -10,6 +10,7 @@ from model_bench import BASH, HELLO, SECRET, bench
 from scripted_model import Cut, Drip, Garbage, Hang, Raw, Status
 
 from harness.errors import ContextOverflow, ModelRefused, ModelUnavailable
+from harness.model.litellm_backend import LitellmBackend
 from harness.types import Reply
 
 pytestmark = pytest.mark.anyio
@@ -45,6 +46,30 @@ async def test_a_passing_fault_is_survived_and_counted(fault):
         (row,) = b.ledger.rows
         assert (row["outcome"], row["attempts"], row["error"]) == ("ok", 3, "")
         assert b.budget.steps == 1
+
+
+async def test_every_wait_for_another_attempt_is_told_with_its_reason():
+    heard = []
+    script = [Status(429), Status(500), {"content": "at last"}]
+    async with bench(script, waiting=lambda trial, why: heard.append((trial, why))) as b:
+        await b.talk().complete(HELLO, [])
+    assert heard == [
+        (7, "attempt 2 of 4 (the provider asks to slow down)"),
+        (7, "attempt 3 of 4 (the provider failed: 500)"),
+    ]
+
+
+async def test_a_provider_that_cannot_be_reached_is_called_that():
+    heard = []
+    async with bench([], waiting=lambda trial, why: heard.append(why)) as b:
+        gone = LitellmBackend(
+            "openai/scripted", overrides={"openai/scripted": {"api_base": "http://127.0.0.1:9/v1"}}
+        )
+        b.client._backend = gone
+        with pytest.raises(ModelUnavailable):
+            await b.talk().complete(HELLO, [])
+        await gone.aclose()
+    assert heard == [f"attempt {n} of 4 (cannot connect)" for n in (2, 3, 4)]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from scripted_model import Garbage, Raw, ScriptedModel, Status
 from harness.errors import ModelRefused
 from harness.model.backend import CallKey, Transient
 from harness.model.litellm_backend import LitellmBackend, redact
+from harness.model.providers import missing_package
 from harness.model.usage import parse_usage, usage_of_body
 from harness.types import Usage
 
@@ -130,6 +131,15 @@ async def test_parameters_reach_the_provider_and_a_key_in_an_address_stays_secre
         assert server.requests[0]["generationConfig"]["temperature"] == 0.25
         assert "AIza" not in str(caught.value)
         assert "0123456789" not in str(caught.value)
+
+
+async def test_a_package_of_the_provider_that_is_missing_is_refused_at_once():
+    if missing_package("vertex_ai/gemini-2.5-pro", {}) is None:
+        pytest.skip("google-auth is installed")
+    backend = LitellmBackend("vertex_ai/gemini-2.5-pro")
+    with pytest.raises(ModelRefused, match="No module named"):
+        await backend.attempt(KEY, TALK, [], max_output_tokens=50, timeout_s=20)
+    await backend.aclose()
 
 
 def test_redaction_knows_the_environment_and_the_shapes_of_keys(monkeypatch):

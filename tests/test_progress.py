@@ -78,3 +78,23 @@ def test_the_live_table_counts_what_was_spent_and_what_failed():
         assert progress._live is not None
         progress._live.refresh()
     assert "1/3 trials, 1 failed or cut short, $0.7500" in out.getvalue()
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_call_that_is_sent_again_says_so_until_it_is_answered(terminal):
+    progress, out = made(terminal=terminal)
+    why = "attempt 2 of 8 (cannot connect)"
+    with progress.showing():
+        progress.waiting(0, why)  # of a trial that nobody knows: nothing
+        progress.trial(row(), "working")
+        progress.waiting(0, why)
+        if terminal:
+            assert progress._live is not None
+            progress._live.refresh()
+            before = len(out.getvalue())
+            progress.step(row(), 1, 0.1)
+            progress._live.refresh()
+            assert why not in out.getvalue()[before:]
+    assert f"waiting: {why}" in out.getvalue()
+    if not terminal:
+        assert out.getvalue() == f"single a__a-1 #1: waiting: {why}\n"

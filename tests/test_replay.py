@@ -126,7 +126,7 @@ async def test_another_prompt_is_told_once_and_answered_all_the_same(tmp_path):
     for n in (1, 2):
         await ask(backend, key(n), [{"role": "user", "content": "Something else."}])
     assert len(warnings) == 1
-    assert "call 1 of agent-1 (delm on a__b-1, trial 0)" in warnings[0]
+    assert "call 2 of agent-1 (delm on a__b-1, trial #1)" in warnings[0]
     assert "\n" not in warnings[0]
     assert backend.mismatches == 2
 

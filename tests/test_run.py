@@ -108,6 +108,15 @@ class Silent:
     def step(self, row: dict, steps: int, usd: float) -> None: ...
 
 
+class Counting(Silent):
+    """Keeps the steps that it heard of last."""
+
+    steps = 0
+
+    def step(self, row: dict, steps: int, usd: float) -> None:
+        self.steps = steps
+
+
 ANSWER = Reply(content="", usage=Usage(prompt_tokens=1000, completion_tokens=0))
 
 
@@ -157,6 +166,14 @@ async def finish(trial: Trial) -> None:
 
 async def ask(trial: Trial) -> None:
     await trial.model("agent-1").complete([{"role": "user", "content": "?"}], [])
+
+
+async def test_a_call_that_never_answered_is_a_step_for_who_watches_as_in_the_ledger(store):
+    run, _ = make(store, ask, answer=ModelUnavailable("away"))
+    run.watcher = counting = Counting()
+    await run.plan(1)
+    await run.work()
+    assert counting.steps == len(store.calls()) == 1
 
 
 @pytest.mark.parametrize(

@@ -96,10 +96,12 @@ def test_a_row_has_the_columns_that_the_csv_has():
 def test_one_trial_on_each_of_two_instances():
     row = Rows().add("a__a-1").add("b__b-2", ["unresolved"], costs=[0.5, 0.25]).row()
     assert row == {
-        "system": "single", "agents": 1, "instances": 2, "trials": 2, "submissions": 2,
-        "resolved": 1, "avg_at_1": 0.5, "pass_at_2": None, "pass_at_4": None, "selected_at_1": 0.5,
+        "system": "single", "agents": 1, "instances": 2, "trials": 2, "wanted": 2,
+        "submissions": 2, "resolved": 1, "avg_at_1": 0.5, "pass_at_2": None, "pass_at_4": None,
+        "selected_at_1": 0.5,
         "cost_per_task_usd": 0.5, "cost_per_submission_usd": 0.5, "cost_usd": 1.0,
-        "prefix_share": 0.25, "steps_per_task": 1.5, "seconds_per_task": 10.0, "infra_errors": 0, "unfinished": 0,
+        "prefix_share": 0.25, "steps_per_task": 1.5, "seconds_per_task": 10.0, "infra_errors": 0,
+        "unfinished": 0,
     }  # fmt: skip
 
 

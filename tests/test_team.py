@@ -218,9 +218,9 @@ async def test_a_cancelled_trial_hands_in_what_there_is(tmp_path):
 
 
 async def test_a_model_that_stays_away_ends_the_trial_as_what_it_is(tmp_path):
-    with played(tmp_path, lambda *_: ModelUnavailable("gone")) as trial:
-        with pytest.raises(ModelUnavailable):
-            await team().run(trial)
+    gone = ModelUnavailable("gone")
+    with played(tmp_path, lambda *_: gone) as trial, pytest.raises(ModelUnavailable):
+        await team().run(trial)
     assert len(trial.submitted) == 2
 
 

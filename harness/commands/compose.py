@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 
-from harness.benchmarks.rows import load
+from harness.benchmarks.rows import HUB_NAME, load
 from harness.benchmarks.select import select
 from harness.cache import cache_dir
 from harness.commands import recorded
@@ -198,6 +198,8 @@ def items_of(
 
     Raises `UserError` where a replay does not hold all that is asked for.
     """
+    if HUB_NAME.fullmatch(config.dataset.name):
+        note(f"loading {config.dataset.name} from the dataset hub, or its copy on this machine")
     items = load(config.dataset.name, cache=cache_dir(), split=config.dataset.split)
     ids: Sequence[str] = config.instances
     systems = [contestant.name for contestant in contestants]

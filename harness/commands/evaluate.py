@@ -32,6 +32,11 @@ from harness.sandbox.providers import choose
 from harness.store import Row, Store, now
 from harness.types import Item
 
+HARMLESS = (
+    "no harm: answers are found by their place in a conversation, and a time or an address in what "
+    "a command printed is enough to make a prompt another one"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -53,7 +58,7 @@ def evaluate(options: Options) -> int:
     def note(line: str) -> None:
         out.print(f"note: {line}", markup=False, highlight=False)
 
-    parts = compose.model_parts(config, note)
+    parts = compose.model_parts(config, lambda line: note(f"{line}; {HARMLESS}"))
     contestants = compose.contestants(config)
     items = compose.items_of(config, parts.backend, contestants, note)
     label = config.dataset.label or Path(config.dataset.name).stem

@@ -203,8 +203,8 @@ def backend_for(
 
 def _words(key: CallKey) -> str:
     return (
-        f"call {key.position} of {key.conversation} ({key.system} on {key.instance_id}, "
-        f"trial {key.trial})"
+        f"call {key.position + 1} of {key.conversation} ({key.system} on {key.instance_id}, "
+        f"trial #{key.trial + 1})"
     )
 
 

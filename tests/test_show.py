@@ -1,0 +1,84 @@
+"""`delm show`: what is told of a run, whole where that is asked for, and nothing garbled."""
+
+import anyio
+import pytest
+from console import refused
+
+from harness.config import resolve
+from harness.results import RunFolder
+from harness.store import Store
+
+LONG = "x" * 1500 + "MIDDLE" + "y" * 1500
+
+
+@pytest.fixture
+def run(place):
+    """A run of two instances whose messages are long and have the line ends of Windows."""
+    folder = RunFolder(place / "results", "r")
+    folder.create()
+
+    async def write() -> None:
+        store = Store(folder.database)
+        config = resolve([]).model_dump(mode="json")
+        await store.describe(dataset="d", model="m", config=config, replay=False)
+        ids = ("a__a-1", "b__b-2", "c__c-3")
+        await store.plan(
+            [{"instance_id": i, "repo": "a/a", "difficulty": ""} for i in ids],
+            [{"system": "single", "instance_id": i, "number": 0, "agents": 1, "wanted": 1}
+             for i in ids],
+        )  # fmt: skip
+        for _ in ids:
+            row = await store.claim_trial()
+            assert row is not None
+            said = f"{row['instance_id']} one\r\ntwo\rthree {LONG}"
+            call = await store.begin_call(
+                trial_id=row["trial_id"], conversation="agent-1", position=0, model="m",
+                prompt_sha256="", repeated=0.0, reserved_usd=0.1, moment=1,
+            )  # fmt: skip
+            assert call
+            await store.say(row["trial_id"], "agent-1", [{"role": "user", "content": said}])
+            await store.finish_trial(row["trial_id"], "error", reason="model: away", seconds=1.0)
+        store.close()
+
+    anyio.run(write)
+    return folder
+
+
+def test_several_instances_are_told_and_no_other(delm, run):
+    told = delm("show", "r", "a__a-1", "c__c-3")
+    assert told.code == 0, told.text
+    assert "a__a-1 one" in told.out
+    assert "c__c-3 one" in told.out
+    assert "b__b-2" not in told.out
+    refused(delm("show", "r", "a__a-1", "c__c-4"), "c__c-4 is not in this run", "'c__c-3'")
+
+
+def test_a_long_message_is_cut_and_says_how_to_see_it_whole(delm, run):
+    told = delm("show", "r", "a__a-1")
+    assert "MIDDLE" not in told.out
+    assert "characters more: see them with --full" in told.out
+    told = delm("show", "r", "a__a-1", "--full")
+    assert LONG in told.out
+    assert "--full" not in told.out
+
+
+def test_line_ends_of_windows_are_line_ends(delm, run):
+    told = delm("show", "r", "a__a-1")
+    assert "one\ntwo" in told.out
+    assert told.out.count("\ufffd") == 1  # a lone return would go back over the line
+
+
+def test_a_call_that_was_never_answered_is_a_step_everywhere(delm, run):
+    assert ", 1 steps, $" in delm("show", "r", "a__a-1").out
+    assert delm("score", "r").code == 0
+    header, first, *_ = (run.path / "instances.csv").read_text().splitlines()
+    assert dict(zip(header.split(","), first.split(","), strict=True))["steps"] == "1"
+
+
+def test_a_trial_that_failed_is_missing_from_what_was_resolved(delm, run):
+    told = delm("score", "r")
+    (row,) = [line for line in told.out.splitlines() if line.startswith("single ")]
+    assert "0 of 3" in row
+    table = (run.path / "table.csv").read_text().splitlines()
+    cells = dict(zip(table[0].split(","), table[1].split(","), strict=True))
+    assert (cells["wanted"], cells["submissions"], cells["resolved"]) == ("3", "0", "0")

@@ -160,7 +160,8 @@ def _command(kind: Kind, fields: dict[str, Any]) -> Command:
     if claim.exit_status == 0 and said(claim.output) < ENOUGH and not suite:
         raise Refused(
             f"`output` needs at least {ENOUGH} characters besides blanks and `...`, because an "
-            "exit status of 0 alone proves little. Let the command print what it found, and give that."
+            "exit status of 0 alone proves little. Let the command print what it found, and give "
+            "that."
         )
     return claim
 

@@ -8,7 +8,10 @@ Request = dict[str, Any]
 Answer = Any
 Plan = Sequence[Answer | Callable[[Request], Answer]]
 
-FAULT = "        if \".\" in name:\n            raise ValueError(\"'name' may not contain a dot '.' character.\")"
+FAULT = (
+    '        if "." in name:\n'
+    "            raise ValueError(\"'name' may not contain a dot '.' character.\")"
+)
 REPRODUCTION = (
     "cd /testbed && python -c \"\nimport flask\ntry:\n    flask.Blueprint('', 'x')\n"
     "except ValueError:\n    pass\nelse:\n    raise SystemExit('no error')\n\""

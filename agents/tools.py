@@ -178,6 +178,8 @@ async def _create(sandbox: Sandbox, path: str, content: str) -> str:
         if "no such file" in str(error):
             await _write(sandbox, path, content)
             return f"{path}: made, {len(content.splitlines())} lines."
+        if "too large" not in str(error):
+            raise BadCall(f"{error}.") from None
     raise BadCall(f"{path} exists. Give in `old` the text that is to be replaced.")
 
 

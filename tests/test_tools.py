@@ -1,0 +1,68 @@
+"""What `view` and `edit` do and say, in a real sandbox of each kind."""
+
+import json
+
+import pytest
+
+from agents import tools
+from agents.tools import BadCall, Toolbox
+from harness.types import ToolCall
+
+
+async def use(sandbox, name: str, **given: object) -> str:
+    box = Toolbox(tools.view(sandbox), tools.edit(sandbox))
+    return await box.call(ToolCall(id="", name=name, arguments=json.dumps(given)))
+
+
+async def refused(sandbox, name: str, **given: object) -> str:
+    with pytest.raises(BadCall) as problem:
+        await use(sandbox, name, **given)
+    return str(problem.value)
+
+
+async def test_view_numbers_lines_and_says_how_many_there_are(sandbox):
+    shown = await use(sandbox, "view", path="a.txt")
+    assert shown == "<file>a.txt, 1 to 3 of 3 lines</file>\n     1  one\n     2  two\n     3  three"
+    assert "     2  two" in await use(sandbox, "view", path="/testbed/a.txt", first=2, last="2")
+    assert "40 of 40" in await use(sandbox, "view", path="pkg/extra.py", first="39", last=999)
+
+
+async def test_view_says_what_is_wrong_with_a_call(sandbox):
+    assert "no such file" in await refused(sandbox, "view", path="none.py")
+    assert "3 lines only" in await refused(sandbox, "view", path="a.txt", first=9)
+    assert "line number" in await refused(sandbox, "view", path="a.txt", first="two")
+    assert "UTF-8" in await refused(sandbox, "view", path="latin1.txt")
+    assert "has no argument 'frist'" in await refused(sandbox, "view", path="a.txt", frist=1)
+
+
+async def test_edit_replaces_what_occurs_once_and_keeps_the_rest(sandbox):
+    said = await use(sandbox, "edit", path="pkg/core.py", old="a - b", new="a + b")
+    assert said == "pkg/core.py: replaced at line 2."
+    assert await sandbox.read("pkg/core.py") == b"def add(a, b):\n    return a + b\n"
+    assert "+    return a + b" in await sandbox.diff()
+    await use(sandbox, "edit", path="crlf.txt", old="two", new="2")
+    assert await sandbox.read("crlf.txt") == b"one\r\n2\r\n"
+
+
+async def test_edit_changes_nothing_that_is_not_there_or_there_twice(sandbox):
+    before = await sandbox.read("pkg/extra.py")
+    assert "occurs 40 times" in await refused(
+        sandbox, "edit", path="pkg/extra.py", old="EXTRA", new="X"
+    )
+    said = await refused(sandbox, "edit", path="pkg/core.py", old="    retrun a - b", new="")
+    assert "does not occur" in said
+    assert "The nearest line is 2: '    return a - b'" in said
+    assert await sandbox.read("pkg/extra.py") == before
+
+
+async def test_edit_makes_a_new_file_and_never_overwrites_one(sandbox):
+    assert "made, 1 lines" in await use(sandbox, "edit", path="new/x.py", old="", new="X = 1\n")
+    assert await sandbox.read("new/x.py") == b"X = 1\n"
+    assert "exists" in await refused(sandbox, "edit", path="a.txt", old="", new="gone")
+    assert await sandbox.read("a.txt") == b"one\ntwo\nthree\n"
+
+
+async def test_edit_does_not_leave_the_repository_through_a_link(sandbox):
+    await sandbox.exec("ln -s /etc out")
+    assert "leads out" in await refused(sandbox, "edit", path="out/x", old="", new="x")
+    assert "leads out" in await refused(sandbox, "edit", path="out/passwd", old="root", new="x")

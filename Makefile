@@ -116,8 +116,8 @@ grade: setup ## grade PREDS (a file, --gold or --empty) of DATASET
 images: setup ## build the Docker images of verified-offline
 	$(strip $(DELM) images build -d $(or $(DATASET),verified-offline) $(call each,-i,$(INSTANCES)))
 
-bench: setup ## measure the harness's own cost of a step beside mini-swe-agent's
-	$(BIN)/python scripts/bench_step.py $(ARGS)
+bench: setup ## every measurement of scripts/bench_*.py (ARGS=--quick: a minute each)
+	@for script in scripts/bench_*.py; do echo "$$script"; $(BIN)/python $$script $(ARGS) || exit; done
 
 test: setup ## run the tests
 	$(BIN)/python -m pytest $(ARGS)

@@ -278,6 +278,7 @@ def record(store: Store, path: Path, *, note: str = "") -> int:
         created=now(),
         note=note,
         prices_source=description.get("prices_source", ""),
+        agents={trial["system"]: trial["agents"] for trial in store.trials()},
     )
     write_recording(path, header, calls)
     return len(calls)

@@ -39,7 +39,7 @@ async def live_team(folder: Path, base_url: str, *, agents: int) -> AsyncIterato
         flags={"instances": [FLASK], "systems": ["delm"], "agents": agents},
     )
     parts = compose.model_parts(config, print)
-    contestants = compose.contestants(config)
+    contestants = compose.contestants(config, parts.backend)
     items = compose.items_of(config, parts.backend, contestants, print)
     sandboxes = choose(config.sandbox, cache_dir(), items, labels={}, grading_network=False)
     await sandboxes.prepare(items, print)

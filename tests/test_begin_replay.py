@@ -132,3 +132,13 @@ def test_a_model_whose_provider_needs_a_package_names_it_and_its_credentials(del
     told = delm("eval", "-m", name, "-d", DATASET)
     refused(told, "goes to vertex_ai", "google-auth", "GOOGLE_APPLICATION_CREDENTIALS",
             f"did you mean gemini/{name.rpartition('/')[2]} (GEMINI_API_KEY)?")  # fmt: skip
+
+
+def test_a_replay_has_as_many_agents_as_were_recorded_and_refuses_others(delm, place, answers):
+    lines = (place / "answers.jsonl").read_text().splitlines()
+    header = json.loads(lines[0]) | {"agents": {"delm": 2}}
+    call = json.loads(lines[1]) | {"system": "delm", "conversation": "localize-1"}
+    (place / "answers.jsonl").write_text(f"{json.dumps(header)}\n{json.dumps(call)}\n")
+    assert delm("eval", "-m", answers, "--dry-run").code == 0
+    assert delm("eval", "-m", answers, "--dry-run", "-n", "2").code == 0
+    refused(delm("eval", "-m", answers, "-n", "4"), "holds delm with 2 agents, not 4", "leave -n")

@@ -228,14 +228,27 @@ def items_of(
     return chosen
 
 
-def contestants(config: Config) -> list[Contestant]:
-    """The systems that are asked for, imported and made, each once."""
+def contestants(config: Config, backend: Backend) -> list[Contestant]:
+    """The systems that are asked for, imported and made, each once.
+
+    A replay has as many agents as were recorded; `UserError` where others are asked for.
+    """
+    replayed = backend.recording.header.agents if isinstance(backend, ReplayBackend) else {}
     systems = [read_system(name) for name in dict.fromkeys(config.systems)]
     names = [system.name for system in systems]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise UserError(f"two systems are called {twice}; give one of their files another name")
-    made = [_contestant(system, config.agents) for system in systems]
+    made = [
+        _contestant(system, config.agents or replayed.get(system.name, 0)) for system in systems
+    ]
+    for contestant in made:
+        there = replayed.get(contestant.name, contestant.agents)
+        if contestant.agents != there:
+            raise UserError(
+                f"the recording holds {contestant.name} with {there} agents, not "
+                f"{contestant.agents}; leave -n out"
+            )
     if config.agents and all(contestant.agents != config.agents for contestant in made):
         scaling = [name for name in system_names() if read_system(name).scales]
         raise UserError(

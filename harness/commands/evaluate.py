@@ -59,7 +59,7 @@ def evaluate(options: Options) -> int:
         out.print(f"note: {line}", markup=False, highlight=False)
 
     parts = compose.model_parts(config, lambda line: note(f"{line}; {HARMLESS}"))
-    contestants = compose.contestants(config)
+    contestants = compose.contestants(config, parts.backend)
     items = compose.items_of(config, parts.backend, contestants, note)
     label = config.dataset.label or Path(config.dataset.name).stem
     run_id = options.run_id or fresh_run_id(f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{label}")

@@ -38,6 +38,7 @@ class Header(BaseModel):
     created: str  # UTC
     note: str = ""
     prices_source: str = ""
+    agents: dict[str, int] = {}  # of each system
 
 
 class _Call(BaseModel):

@@ -4,9 +4,11 @@ Not covered: whether a gist says more than its evidence shows. `gist_checker` ma
 checker that asks a model for that.
 """
 
+import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
 
 import anyio
 
@@ -16,11 +18,13 @@ from agents.gist_check import Checker, gist_checker
 from agents.runs import CommandOutcome, Runs
 from harness.board import BoardRefused, Entry, Kind, Link, Proposal, Ruling, SharedContext
 from harness.errors import LimitReached, ModelError, SandboxError, SandboxUnavailable
-from harness.protocols import Sandbox
+from harness.protocols import Memo, Sandbox
+from harness.types import ExecResult
 
 __all__ = ["Checker", "CommandOutcome", "Gate", "Refused", "TooLong", "gist_checker"]
 
 AT_ONCE = 2  # checks
+RECIPE = 1  # raise it when a check changes: what was kept before is not believed then
 GIST_TOKENS, SUMMARY_CHARS = 100, 8_000
 LABEL = re.compile(r"\b[FXCP]\d+\b")
 MOST_LIKELY = 99  # a number beyond it that names no entry is something else: X509, F401
@@ -32,7 +36,8 @@ class Gate:
 
     `command_s` is for one run of a command, `time_limit_s` for one whole check after it has begun.
     Any number of tasks may call; two checks run at a time. `apart`: what one agent has found is
-    none of another's business, so that nothing is merged into another agent's entry.
+    none of another's business, so that nothing is merged into another agent's entry. What held is
+    kept in `memo`, and believed when the same is asked in the same state again.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class Gate:
         verify: bool = True,
         apart: bool = False,
         checker: Checker | None = None,
+        memo: Memo | None = None,
     ) -> None:
         self._context = context
         self._runs = Runs(pristine, command_s=command_s)
@@ -54,6 +60,8 @@ class Gate:
         self._verify = verify
         self._apart = apart
         self._checker = checker
+        self._memo = memo
+        self._command_s = command_s
         self._slots = anyio.Semaphore(AT_ONCE)
         self._settling = anyio.Lock()  # two equal gists: the second has to find the first
         self._keys: dict[str, str] = {}  # by label
@@ -104,10 +112,27 @@ class Gate:
 
         `Refused`: the diff does not apply, or it took longer than the time limit.
         """
+        question = self._question("run", diff, command)
+        if (kept := await self._recall(question)) is not None:
+            return CommandOutcome(runs=tuple(ExecResult(**run) for run in kept))
         async with self._slots:
             with anyio.move_on_after(self._time_limit_s):
-                return await self._runs.outcome(diff, command)
+                outcome = await self._runs.outcome(diff, command)
+                if outcome.stable:
+                    await self._keep(question, [asdict(run) for run in outcome.runs])
+                return outcome
         raise self._too_long()
+
+    def _question(self, what: str, diff: str, asked: Any) -> str:
+        return json.dumps([RECIPE, what, self._command_s, diff, asked], sort_keys=True)
+
+    async def _recall(self, question: str) -> Any:
+        kept = await self._memo.recall(question) if self._memo else None
+        return None if kept is None else json.loads(kept)
+
+    async def _keep(self, question: str, answer: Any) -> None:
+        if self._memo:
+            await self._memo.keep(question, json.dumps(answer))
 
     async def _judge(self, proposal: Proposal) -> Seen:
         self._judge_words(proposal)
@@ -154,7 +179,13 @@ class Gate:
     ) -> Seen:
         with anyio.CancelScope(deadline=began + self._time_limit_s):
             state = BASE if isinstance(evidence, Patch) else evidence.state
-            return await check(self._runs, kind, evidence, await self._diff(state), fresh=fresh)
+            diff = await self._diff(state)
+            question = self._question(kind, diff, asdict(evidence))
+            if not fresh and (kept := await self._recall(question)) is not None:
+                return Seen(**kept)
+            seen = await check(self._runs, kind, evidence, diff, fresh=fresh)
+            await self._keep(question, asdict(seen))
+            return seen
         raise self._too_long()
 
     async def _judge_gist(

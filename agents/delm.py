@@ -61,6 +61,7 @@ class Delm:
             count_tokens=trial.count_tokens,
             verify=rules.verification,
             apart=not rules.sharing,
+            memo=trial.memo,
             checker=gist_checker(trial.model) if rules.gist_check else None,
         )
         return Team(trial, rules, pristine, gate)

@@ -77,6 +77,7 @@ class SandboxConfig(Section):
 
     kind: Literal["auto", "docker", "bubblewrap"] = "auto"
     network: bool = False
+    remember_checks: bool = True  # what a check of a finding saw, for later trials on this machine
     on_leak: Literal["refuse", "record"] = "refuse"  # when the audit at the start finds one
     min_free_gb: float = Field(2, ge=0)
     limits: SandboxLimits = SandboxLimits()  # type: ignore[call-arg]  # pydantic fills them in

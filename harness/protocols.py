@@ -70,6 +70,18 @@ class Model(Protocol):
         ...
 
 
+class Memo(Protocol):
+    """Answers that were found by executing something in a clean sandbox of one image."""
+
+    async def recall(self, key: str) -> str | None:
+        """What was kept under `key`, by this trial or an earlier one; None where nothing was."""
+        ...
+
+    async def keep(self, key: str, text: str) -> None:
+        """Keep an answer that the same question would get again."""
+        ...
+
+
 class Trial(Protocol):
     """What the harness lends a system for one instance."""
 
@@ -110,6 +122,11 @@ class Trial(Protocol):
     @property
     def context(self) -> SharedContext:
         """What its agents know of each other's findings."""
+        ...
+
+    @property
+    def memo(self) -> Memo:
+        """What was executed before in clean sandboxes of this instance."""
         ...
 
     def count_tokens(self, text: str) -> int:

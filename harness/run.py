@@ -2,7 +2,7 @@
 
 import sqlite3
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,10 +22,11 @@ from harness.errors import (
     UserError,
     leaf,
 )
+from harness.memo import NoMemo
 from harness.model.budget import Budget, TrialBudget
 from harness.model.client import ModelClient
 from harness.model.exchange import Exchange
-from harness.protocols import Model, Sandbox, Sandboxes, System
+from harness.protocols import Memo, Model, Sandbox, Sandboxes, System
 from harness.store import Row, Store
 from harness.types import Instance, Item, Limits, Message, Verdict
 
@@ -72,6 +73,7 @@ class LiveTrial:
         self._shares: dict[str, TrialBudget] = {}
         self._sandboxes: list[Sandbox] = []
         board = run.board.of(row["trial_id"])
+        self.memo = run.memo(item)
         self.queue: TaskQueue = board.queue
         self.context: SharedContext = board.context
 
@@ -168,8 +170,10 @@ class Run:
         budget: Budget,
         workers: int,
         watcher: Watcher,
+        memo: Callable[[Item], Memo] = lambda _: NoMemo(),
     ) -> None:
         self.store = store
+        self.memo = memo
         self.board = board
         self.sandboxes = sandboxes
         self.watcher = watcher

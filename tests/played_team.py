@@ -11,6 +11,7 @@ from team_script import task_of
 
 from agents.delm import Delm
 from harness.board.sqlite import SqliteBoard
+from harness.memo import NoMemo
 from harness.types import ExecResult, Instance, Limits, Message, Reply, ToolCall, Usage
 
 Say = Callable[[str, int, list[Message]], Any]  # task, turn, prompt: what the model answers
@@ -99,6 +100,7 @@ class PlayedTrial:
         )  # fmt: skip
         mine = self.board.of(1)
         self.queue, self.context = mine.queue, mine.context
+        self.memo = NoMemo()
         self.pristine = PlayedWorkspace()
         self.prompts: dict[str, list[list[Message]]] = {}
         self.submitted: dict[str, tuple[str, str, str, bool]] = {}

@@ -28,12 +28,13 @@ from harness.config import (
 )
 from harness.config import system_config as read_system
 from harness.errors import UserError
+from harness.memo import FileMemo, NoMemo
 from harness.model.backend import Backend
 from harness.model.client import ModelClient, RetryPolicy
 from harness.model.prices import Price, find_price, parse_overrides
 from harness.model.providers import known_model, missing_key, missing_package, nearest_models
 from harness.model.replay import PREFIX, ReplayBackend, backend_for, load_recording
-from harness.protocols import System
+from harness.protocols import Memo, Sandboxes, System
 from harness.results import RunFolder
 from harness.run import Contestant
 from harness.store import Store
@@ -186,6 +187,18 @@ def client(
         seed=config.seed,
         waiting=waiting,
     )
+
+
+def memo(config: Config, sandboxes: Sandboxes) -> Callable[[Item], Memo]:
+    """Where checks of findings are remembered: in the cache, by what the sandbox is made from."""
+
+    def of(item: Item) -> Memo:
+        if not config.sandbox.remember_checks:
+            return NoMemo()
+        made_from = sandboxes.fingerprint(item).replace(":", "-")
+        return FileMemo(cache_dir() / "checks" / f"{sandboxes.kind}-{made_from}")
+
+    return of
 
 
 def items_of(

@@ -114,6 +114,7 @@ async def _evaluate(
         budget=budget,
         workers=config.workers,
         watcher=progress,
+        memo=compose.memo(config, sandboxes),
     )
 
     async def work() -> None:

@@ -1,0 +1,43 @@
+"""What was found out by executing it, kept from one trial to the next."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from harness.cache import write_beside
+
+
+class FileMemo:
+    """A `harness.protocols.Memo` in a folder: one file a question, whole or not there."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def recall(self, key: str) -> str | None:
+        """See `Memo.recall`. A file that cannot be read counts as none."""
+        try:
+            kept = json.loads(self._path(key).read_bytes())
+        except (OSError, ValueError):
+            return None
+        return str(kept["text"]) if isinstance(kept, dict) and kept.get("key") == key else None
+
+    async def keep(self, key: str, text: str) -> None:
+        """See `Memo.keep`."""
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_beside(path, json.dumps({"key": key, "text": text}).encode())
+
+    def _path(self, key: str) -> Path:
+        digest = hashlib.sha256(key.encode(errors="replace")).hexdigest()
+        return self._folder / digest[:2] / f"{digest[2:]}.json"
+
+
+class NoMemo:
+    """A `harness.protocols.Memo` that keeps nothing."""
+
+    async def recall(self, key: str) -> str | None:
+        """Nothing."""
+        return None
+
+    async def keep(self, key: str, text: str) -> None:
+        """Forget it."""

@@ -254,6 +254,42 @@ class TestTaskQueue:
         assert (added.label, added.created_by, added.after) == ("two", "ann", ("one",))
         assert await claimed(queue) == "two"
 
+    async def test_finishing_and_claiming_the_next_is_one_change(self, queue, board):
+        await queue.put(task("one"), task("two"), by="")
+        claim = await queue.claim("ann", lease_s=LEASE)
+        more = [task("more", after=("one",), priority=1)]
+        added, following = await queue.finish_and_claim(
+            claim, result={"n": 1}, then=more, lease_s=LEASE
+        )
+        assert [one.label for one in added] == ["more"]
+        assert (following.task.label, following.agent, following.fence) == ("more", "ann", 1)
+        assert await states(queue) == {"one": "done", "two": "open", "more": "claimed"}
+        assert (await queue.tasks())[0].result == {"n": 1}
+        assert len({event["at"] for event in board.events(1)[-3:]}) == 1
+
+    async def test_who_may_not_finish_claims_nothing_either(self, queue, board, clock):
+        await queue.put(task("one"), task("two"), by="")
+        stale = await queue.claim("ann", lease_s=LEASE)
+        clock.now += LEASE
+        fresh = await queue.claim("bob", lease_s=LEASE)
+        before = board.events(1)
+        with pytest.raises(LeaseLost):
+            await queue.finish_and_claim(stale, lease_s=LEASE)
+        bad = [task("three", after=("nowhere",))]
+        with pytest.raises(BoardRefused):
+            await queue.finish_and_claim(fresh, then=bad, lease_s=LEASE)
+        assert board.events(1) == before
+        assert await states(queue) == {"one": "claimed", "two": "open"}
+
+    async def test_in_a_trial_that_is_over_one_finishes_and_gets_nothing_more(self, queue):
+        await queue.put(task("one"), task("two"), by="")
+        claim = await queue.claim("ann", lease_s=LEASE)
+        other = await queue.claim("bob", lease_s=LEASE)
+        await queue.close(by="", reason="over")
+        for last in (claim, other):
+            assert await queue.finish_and_claim(last, lease_s=LEASE) == ([], None)
+        assert await states(queue) == {"one": "done", "two": "done"}
+
     async def test_a_second_put_under_a_key_finds_the_first(self, queue):
         one = NewTask(kind="check", text="look")
         (first,) = await queue.put(one, by="ann")
@@ -628,6 +664,9 @@ class TestSqlite:
             "UPDATE board_task SET state = 'claimed', holder = 'ann', lease = 1, attempts = 1 "
             "WHERE state = 'open'",
             "UPDATE board_task SET state = 'open' WHERE state = 'claimed'",
+            "UPDATE board_task SET holder = 'bob', attempts = 2, state = 'claimed' "
+            "WHERE state = 'claimed'",
+            "UPDATE board_task SET state = 'lost' WHERE state = 'open'",
             "UPDATE board_task SET label = 'same'", "UPDATE board_task SET key = 'same'",
             "INSERT OR REPLACE INTO board_entry SELECT * FROM board_entry",
         ],

@@ -177,9 +177,13 @@ class QueueMachine(RuleBasedStateMachine):
         self.model.pushed(agent, self.now)
         claim = self.call("claim", agent, lease_s=LEASE)
         assert (claim.task.label if claim else None) == expected
+        self.note(claim, agent)
+
+    def note(self, claim: Claim | None, agent: str) -> None:
+        """What a claim changes in the model."""
         if claim is None:
             return
-        known = self.model.tasks[expected]
+        known = self.model.tasks[claim.task.label]
         known.state, known.holder = "claimed", agent
         known.lease = self.now + LEASE
         known.attempts += 1
@@ -218,6 +222,25 @@ class QueueMachine(RuleBasedStateMachine):
         known.state = state
         if state == "failed":
             self.model.doom(known.label)
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data(), state=st.sampled_from(["done", "done", "failed"]))
+    def finish_and_claim(self, data, state):
+        claim = data.draw(st.sampled_from(self.claims))
+        known = self.current(claim)
+        try:
+            _, following = self.call("finish_and_claim", claim, state=state, lease_s=LEASE)
+        except LeaseLost:
+            assert known is None
+            return
+        assert known is not None
+        known.state = state
+        if state == "failed":
+            self.model.doom(known.label)
+        expected = self.model.best(claim.agent, self.now)
+        assert (following.task.label if following else None) == expected
+        self.model.pushed(claim.agent, self.now)
+        self.note(following, claim.agent)
 
     @precondition(lambda self: self.claims)
     @rule(data=st.data())

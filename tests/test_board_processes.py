@@ -13,9 +13,9 @@ import pytest
 from harness.board import NewTask
 from harness.board.sqlite import SqliteBoard
 
-WORKERS, TASKS, KILLS = 32, 10_000, 40
+WORKERS, TASKS, KILLS = 16, 4_000, 12
 LEASE_S = 0.5
-LIMIT_S = 55.0
+LIMIT_S = 50.0
 
 WORK = """
 import anyio, random, sys
@@ -28,9 +28,10 @@ async def work(path, name):
     queue, context = board.queue, board.context
     draw = random.Random(name)
     print("ready", flush=True)
+    claim, lease_s = None, float(sys.argv[3])
     while not await queue.closed():
         since = queue.version
-        claim = await queue.claim(name, lease_s=float(sys.argv[3]))
+        claim = claim or await queue.claim(name, lease_s=lease_s)
         if claim is None:
             await queue.wait(since, timeout_s=1)
             continue
@@ -40,8 +41,14 @@ async def work(path, name):
             number = await context.propose(Proposal(kind="FACT", **said))
             await context.admit(number, key=str(draw.randrange(400)), raw=label, seconds=0)
             print("entry", number, flush=True)
+        if label.endswith("00") and draw.random() < 0.5:
+            await anyio.sleep(1.5 * lease_s)  # another takes it over, and may sleep on it, too
+        mine, claim = claim, None
         try:
-            await queue.finish(claim, result={"by": name})
+            if draw.random() < 0.5:
+                await queue.finish(mine, result={"by": name})
+            else:
+                _, claim = await queue.finish_and_claim(mine, result={"by": name}, lease_s=lease_s)
         except LeaseLost:
             print("lost", label, flush=True)
 
@@ -103,7 +110,7 @@ def crowd():
 
 
 def open_tasks(board: SqliteBoard) -> int:
-    rows = board._connection._db.execute(
+    rows = board._connection.db.execute(
         "SELECT count(*) FROM board_task WHERE state IN ('open', 'claimed')"
     )
     return rows.fetchone()[0]

@@ -182,6 +182,21 @@ class TaskQueue(Protocol):
         """
         ...
 
+    async def finish_and_claim(
+        self,
+        claim: Claim,
+        *,
+        state: Literal["done", "failed"] = "done",
+        result: Mapping[str, Any] | None = None,
+        then: Sequence[NewTask] = (),
+        lease_s: float,
+    ) -> tuple[list[Task], Claim | None]:
+        """`finish` and then `claim` for the same agent, in one transaction: both, or neither.
+
+        Raises what `finish` raises; then nothing is claimed either.
+        """
+        ...
+
     async def release(self, claim: Claim, *, reason: str) -> None:
         """Give the task back: it is open again. Does nothing when the lease is lost."""
         ...

@@ -14,7 +14,9 @@ CREATE TABLE IF NOT EXISTS board_task (
     key TEXT NOT NULL,
     kind TEXT NOT NULL,
     state TEXT NOT NULL DEFAULT 'open'
-        CHECK (state IN ('open', 'claimed', 'done', 'failed', 'cancelled')),
+        -- not IN: that would build a table of the five words with each update
+        CHECK (state = 'open' OR state = 'claimed' OR state = 'done' OR state = 'failed'
+            OR state = 'cancelled'),
     waiting INTEGER NOT NULL CHECK (waiting >= 0),  -- needs that are not done yet
     priority INTEGER NOT NULL,
     preferred TEXT NOT NULL,             -- agent, or ''
@@ -30,6 +32,9 @@ CREATE TABLE IF NOT EXISTS board_task (
     after TEXT NOT NULL,                 -- JSON: the labels of board_need, in the order given
     result TEXT NOT NULL DEFAULT '{}',   -- JSON
     text TEXT NOT NULL,
+    place INTEGER AS (CASE               -- in board_task_next: 0 claimed, 1 free, 2 somebody's wish
+        WHEN state = 'claimed' THEN 0
+        WHEN state = 'open' AND waiting = 0 THEN iif(preferred = '', 1, 2) END) STORED,
     CHECK ((state = 'claimed') = (lease IS NOT NULL)),
     CHECK ((attempts > 0) = (holder <> '')),
     CHECK (attempts > 0 OR state IN ('open', 'cancelled')),
@@ -38,16 +43,14 @@ CREATE TABLE IF NOT EXISTS board_task (
     UNIQUE (trial_id, label),
     UNIQUE (trial_id, key)
 ) STRICT;
--- what can be claimed, in the order in which it is
-CREATE INDEX IF NOT EXISTS board_task_free ON board_task (trial_id, priority DESC, task_id)
-    WHERE state = 'open' AND waiting = 0 AND preferred = '';
-CREATE INDEX IF NOT EXISTS board_task_wished ON board_task (trial_id, priority DESC, task_id)
-    WHERE state = 'open' AND waiting = 0 AND preferred <> '';
+-- One tree for all that changes with each claim, so that it is one page in each commit: the claimed
+-- by the end of their leases, and right behind them the free in the order in which they are claimed.
+CREATE INDEX IF NOT EXISTS board_task_next
+    ON board_task (trial_id, place, lease, priority DESC, task_id, holder)
+    WHERE place IS NOT NULL;
 CREATE INDEX IF NOT EXISTS board_task_mine
     ON board_task (trial_id, preferred, priority DESC, task_id)
     WHERE state = 'open' AND waiting = 0 AND preferred <> '';
-CREATE INDEX IF NOT EXISTS board_task_held ON board_task (trial_id, holder, lease)
-    WHERE state = 'claimed';
 
 CREATE TABLE IF NOT EXISTS board_need (
     needed INTEGER NOT NULL REFERENCES board_task,
@@ -160,29 +163,23 @@ CREATE TRIGGER IF NOT EXISTS board_task_put AFTER INSERT ON board_task BEGIN
     FROM board_event WHERE trial_id = NEW.trial_id;
 END;
 
--- A trigger, because a unique index beside board_task_held would be one more page in each commit.
-CREATE TRIGGER IF NOT EXISTS board_one_claim_an_agent BEFORE UPDATE OF state ON board_task
-WHEN NEW.state = 'claimed' AND EXISTS (SELECT 1 FROM board_task WHERE trial_id = NEW.trial_id
-    AND holder = NEW.holder AND state = 'claimed' AND task_id <> NEW.task_id)
-BEGIN SELECT RAISE(ABORT, 'an agent has one claim'); END;
-
--- A claim over a claim, or one that the board itself opens: the former holder lost it.
-CREATE TRIGGER IF NOT EXISTS board_task_lost BEFORE UPDATE OF state ON board_task
-WHEN OLD.state = 'claimed' AND (NEW.state = 'claimed' AND NEW.attempts > OLD.attempts
-    OR NEW.state = 'open' AND NEW.changed_by = '') BEGIN
-    INSERT INTO board_event SELECT NEW.trial_id, coalesce(max(number), 0) + 1, NEW.changed_at,
-        OLD.holder, 'lost', NEW.label, json_object('fence', OLD.attempts)
-    FROM board_event WHERE trial_id = NEW.trial_id;
-END;
-
+-- A claim that the board itself opens: its holder lost it. That an agent has one claim is seen to
+-- here, because a unique index would be a page more in each commit.
 CREATE TRIGGER IF NOT EXISTS board_task_changed AFTER UPDATE OF state ON board_task
-WHEN (NEW.state <> OLD.state OR NEW.attempts <> OLD.attempts)
-    AND NOT (NEW.state = 'open' AND NEW.changed_by = '') BEGIN
-    INSERT INTO board_event SELECT NEW.trial_id, coalesce(max(number), 0) + 1, NEW.changed_at,
-        NEW.changed_by, CASE NEW.state WHEN 'open' THEN 'released' ELSE NEW.state END, NEW.label,
-        CASE WHEN NEW.reason = '' THEN json_object('fence', NEW.attempts)
-            ELSE json_object('fence', NEW.attempts, 'reason', NEW.reason) END
-    FROM board_event WHERE trial_id = NEW.trial_id;
+WHEN NEW.state <> OLD.state OR NEW.attempts <> OLD.attempts BEGIN
+    SELECT RAISE(ABORT, 'a task has one claim, and an agent, too') WHERE NEW.state = 'claimed'
+        AND (OLD.state = 'claimed' OR EXISTS (SELECT 1 FROM board_task
+            WHERE trial_id = NEW.trial_id AND place = 0 AND holder = NEW.holder
+                AND task_id <> NEW.task_id));
+    INSERT INTO board_event VALUES (NEW.trial_id, 1 + (SELECT coalesce(max(number), 0)
+            FROM board_event WHERE trial_id = NEW.trial_id),
+        NEW.changed_at,
+        iif(NEW.state = 'open' AND NEW.changed_by = '', NEW.holder, NEW.changed_by),
+        CASE WHEN NEW.state <> 'open' THEN NEW.state WHEN NEW.changed_by = '' THEN 'lost'
+            ELSE 'released' END,
+        NEW.label,
+        CASE NEW.reason WHEN '' THEN '{"fence":' || NEW.attempts || '}'
+            ELSE json_object('fence', NEW.attempts, 'reason', NEW.reason) END);
 END;
 
 CREATE TRIGGER IF NOT EXISTS board_agent_came AFTER INSERT ON board_agent BEGIN
@@ -251,11 +248,11 @@ BEGIN SELECT RAISE(ABORT, 'tasks are not deleted'); END;
 SELECT
     (SELECT coalesce(max(number), 0) FROM board_event WHERE trial_id = :trial) AS events,
     (SELECT count(*) FROM board_task
-        WHERE trial_id = :trial AND state = 'claimed' AND lease > :since AND lease <= :now) AS lapsed;
+        WHERE trial_id = :trial AND place = 0 AND lease > :since AND lease <= :now) AS lapsed;
 
 -- name: next_lapse
 SELECT min(lease) AS lease FROM board_task
-WHERE trial_id = :trial AND state = 'claimed' AND lease > :now;
+WHERE trial_id = :trial AND place = 0 AND lease > :now;
 
 -- name: join
 INSERT INTO board_agent (trial_id, agent, alive_until, changed_at)
@@ -263,13 +260,9 @@ VALUES (:trial, :agent, :now + :lease_s, :now)
 ON CONFLICT DO UPDATE SET alive_until = max(alive_until, excluded.alive_until), gone = 0,
     changed_at = excluded.changed_at;
 
--- name: standing
-SELECT (SELECT alive_until FROM board_agent WHERE trial_id = :trial AND agent = :agent)
-        AS alive_until,
-    EXISTS (SELECT 1 FROM board_agent WHERE trial_id = :trial AND agent = :agent AND gone)
-        OR EXISTS (SELECT 1 FROM board_closed WHERE trial_id = :trial) AS barred,
-    EXISTS (SELECT 1 FROM board_task
-        WHERE trial_id = :trial AND holder = :agent AND state = 'claimed') AS holds;
+-- name: held
+SELECT task_id, lease <= :now AS lapsed FROM board_task
+WHERE trial_id = :trial AND place = 0 AND holder = :agent;
 
 -- name: alive
 -- as join, but whoever left stays gone
@@ -287,13 +280,11 @@ ON CONFLICT DO UPDATE SET gone = 1, changed_at = excluded.changed_at;
 -- of an agent that leaves
 UPDATE board_task SET lease = NULL, changed_at = :now, changed_by = :agent, reason = 'left',
     state = iif(EXISTS (SELECT 1 FROM board_closed WHERE trial_id = :trial), 'cancelled', 'open')
-WHERE trial_id = :trial AND holder = :agent AND state = 'claimed';
+WHERE trial_id = :trial AND place = 0 AND holder = :agent;
 
 -- name: lose
--- an agent that asks for a task has given up the one whose lease it let run out
 UPDATE board_task SET state = 'open', lease = NULL, changed_at = :now, changed_by = '', reason = ''
-WHERE trial_id = :trial AND holder = :agent AND state = 'claimed' AND lease <= :now
-RETURNING task_id;
+WHERE task_id = :task_id;
 
 -- name: room
 SELECT coalesce(max(number), 0) AS tasks,
@@ -301,13 +292,19 @@ SELECT coalesce(max(number), 0) AS tasks,
 FROM board_task WHERE trial_id = :trial;
 
 -- name: task_of_key
-SELECT * FROM board_task WHERE trial_id = :trial AND key = :key;
+SELECT label, kind, text, state, priority, after, preferred, excluded, subject, created_by, holder,
+    attempts, result
+FROM board_task WHERE trial_id = :trial AND key = :key;
 
 -- name: task
-SELECT * FROM board_task WHERE trial_id = :trial AND label = :label;
+SELECT label, kind, text, state, priority, after, preferred, excluded, subject, created_by, holder,
+    attempts, result, task_id
+FROM board_task WHERE trial_id = :trial AND label = :label;
 
 -- name: tasks
-SELECT * FROM board_task WHERE trial_id = :trial ORDER BY number;
+SELECT label, kind, text, state, priority, after, preferred, excluded, subject, created_by, holder,
+    attempts, result
+FROM board_task WHERE trial_id = :trial ORDER BY number;
 
 -- name: next_of_kind
 INSERT INTO board_kind (trial_id, kind, last) VALUES (:trial, :kind, 1)
@@ -318,41 +315,65 @@ INSERT INTO board_task (trial_id, number, label, key, kind, waiting, priority, p
     changed_at, changed_by, created_by, subject, after, text)
 VALUES (:trial, :number, :label, :key, :kind, :waiting, :priority, :preferred, :excluded, :now,
     :by, :by, :subject, :after, :text)
-RETURNING *;
+RETURNING label, kind, text, state, priority, after, preferred, excluded, subject, created_by, holder,
+    attempts, result, task_id;
 
 -- name: need
 INSERT INTO board_need (needed, task_id) VALUES (:needed, :task_id);
 
+-- name: claim_first
+-- The first that is free, for an agent that is well alive, where nothing else could be better: no
+-- wish, no lease that ran out, not the one that excludes it. In a closed trial nothing is free.
+UPDATE board_task SET state = 'claimed', holder = :agent, lease = :now + :lease_s,
+    attempts = attempts + 1, changed_at = :now, changed_by = :agent, reason = ''
+WHERE task_id = (SELECT task_id FROM board_task INDEXED BY board_task_next
+        WHERE trial_id = :trial AND place = 1 AND lease IS NULL
+        ORDER BY priority DESC, task_id LIMIT 1)
+    AND excluded <> :agent
+    AND EXISTS (SELECT 1 FROM board_agent WHERE trial_id = :trial AND agent = :agent
+        AND NOT gone AND alive_until >= :now + :lease_s)
+    AND NOT EXISTS (SELECT 1 FROM board_task WHERE trial_id = :trial AND place = 2)
+    AND NOT EXISTS (SELECT 1 FROM board_task
+        WHERE trial_id = :trial AND place = 0 AND lease <= :now)
+RETURNING label, kind, text, state, priority, after, preferred, excluded, subject, created_by, holder,
+    attempts, result;
+
+-- name: best
+WITH others (alive) AS (SELECT EXISTS (SELECT 1 FROM board_agent
+        WHERE trial_id = :trial AND agent <> :agent AND NOT gone AND alive_until > :now)),
+may (task_id, priority, choice, state) AS (
+    SELECT * FROM (SELECT task_id, priority, 0, state
+        FROM board_task INDEXED BY board_task_mine
+        WHERE trial_id = :trial AND state = 'open' AND waiting = 0 AND preferred <> ''
+            AND preferred = :agent AND (excluded <> :agent OR NOT (SELECT alive FROM others))
+        ORDER BY priority DESC, task_id LIMIT 1)
+    UNION ALL SELECT * FROM (SELECT task_id, priority, 1, state
+        FROM board_task INDEXED BY board_task_next
+        WHERE trial_id = :trial AND place = 1 AND lease IS NULL
+            AND (excluded <> :agent OR NOT (SELECT alive FROM others))
+        ORDER BY priority DESC, task_id LIMIT 1)
+    -- the first that is preferred for anybody: where it is another's, this agent has no better
+    UNION ALL SELECT * FROM (SELECT task_id, priority, 2, state
+        FROM board_task INDEXED BY board_task_next
+        WHERE trial_id = :trial AND place = 2 AND lease IS NULL
+            AND (excluded <> :agent OR NOT (SELECT alive FROM others))
+        ORDER BY priority DESC, task_id LIMIT 1)
+    UNION ALL SELECT task_id, priority,
+        CASE preferred WHEN :agent THEN 0 WHEN '' THEN 1 ELSE 2 END, state
+    FROM board_task INDEXED BY board_task_next
+    WHERE trial_id = :trial AND place = 0 AND lease <= :now
+        AND (excluded <> :agent OR NOT (SELECT alive FROM others)))
+SELECT task_id, state FROM may
+WHERE NOT EXISTS (SELECT 1 FROM board_closed WHERE trial_id = :trial)
+    AND NOT EXISTS (SELECT 1 FROM board_agent WHERE trial_id = :trial AND agent = :agent AND gone)
+ORDER BY priority DESC, choice, task_id LIMIT 1;
+
 -- name: claim
-UPDATE board_task SET state = 'claimed', holder = :agent, lease = :now + :lease_s, attempts = attempts + 1,
-    changed_at = :now, changed_by = :agent, reason = ''
-WHERE task_id = (
-    WITH others (alive) AS (SELECT EXISTS (SELECT 1 FROM board_agent
-            WHERE trial_id = :trial AND agent <> :agent AND NOT gone AND alive_until > :now)),
-    may (task_id, priority, choice) AS (
-        SELECT * FROM (SELECT task_id, priority, 0
-            FROM board_task INDEXED BY board_task_mine
-            WHERE trial_id = :trial AND state = 'open' AND waiting = 0 AND preferred <> ''
-                AND preferred = :agent AND (excluded <> :agent OR NOT (SELECT alive FROM others))
-            ORDER BY priority DESC, task_id LIMIT 1)
-        UNION ALL SELECT * FROM (SELECT task_id, priority, 1
-            FROM board_task INDEXED BY board_task_free
-            WHERE trial_id = :trial AND state = 'open' AND waiting = 0 AND preferred = ''
-                AND (excluded <> :agent OR NOT (SELECT alive FROM others))
-            ORDER BY priority DESC, task_id LIMIT 1)
-        -- the first that is preferred for anybody: where it is another's, this agent has no better
-        UNION ALL SELECT * FROM (SELECT task_id, priority, 2
-            FROM board_task INDEXED BY board_task_wished
-            WHERE trial_id = :trial AND state = 'open' AND waiting = 0 AND preferred <> ''
-                AND (excluded <> :agent OR NOT (SELECT alive FROM others))
-            ORDER BY priority DESC, task_id LIMIT 1)
-        UNION ALL SELECT task_id, priority,
-            CASE preferred WHEN :agent THEN 0 WHEN '' THEN 1 ELSE 2 END
-        FROM board_task INDEXED BY board_task_held
-        WHERE trial_id = :trial AND state = 'claimed' AND lease <= :now
-            AND (excluded <> :agent OR NOT (SELECT alive FROM others)))
-    SELECT task_id FROM may ORDER BY priority DESC, choice, task_id LIMIT 1)
-RETURNING *;
+UPDATE board_task SET state = 'claimed', holder = :agent, lease = :now + :lease_s,
+    attempts = attempts + 1, changed_at = :now, changed_by = :agent, reason = ''
+WHERE task_id = :task_id
+RETURNING label, kind, text, state, priority, after, preferred, excluded, subject, created_by, holder,
+    attempts, result;
 
 -- name: renew
 UPDATE board_task SET lease = :now + :lease_s
@@ -392,12 +413,7 @@ WHERE state = 'open' AND task_id IN (
 
 -- name: busy
 -- Whether anything is open or claimed. What waits for others needs no look: one of those is.
-SELECT EXISTS (SELECT 1 FROM board_task INDEXED BY board_task_held
-        WHERE trial_id = :trial AND state = 'claimed')
-    OR EXISTS (SELECT 1 FROM board_task INDEXED BY board_task_free
-        WHERE trial_id = :trial AND state = 'open' AND waiting = 0 AND preferred = '')
-    OR EXISTS (SELECT 1 FROM board_task INDEXED BY board_task_wished
-        WHERE trial_id = :trial AND state = 'open' AND waiting = 0 AND preferred <> '') AS busy;
+SELECT EXISTS (SELECT 1 FROM board_task WHERE trial_id = :trial AND place IS NOT NULL) AS busy;
 
 -- name: close
 INSERT INTO board_closed (trial_id, at, by, reason) VALUES (:trial, :now, :by, :reason)

@@ -10,20 +10,24 @@ from harness.board.watch import Watch
 
 
 def _task(row: Row) -> Task:
+    # by position, as every statement that gives a task names its columns: by name takes four times
+    # the time
+    label, kind, text, state, priority, after, preferred, excluded, subject, by, *last = row
+    holder, attempts, result = last[:3]
     return Task(
-        label=row["label"],
-        kind=row["kind"],
-        text=row["text"],
-        state=row["state"],
-        priority=row["priority"],
-        after=tuple(json.loads(row["after"])),
-        preferred=row["preferred"],
-        excluded=row["excluded"],
-        subject=row["subject"],
-        created_by=row["created_by"],
-        holder=row["holder"],
-        attempts=row["attempts"],
-        result=json.loads(row["result"]),
+        label=label,
+        kind=kind,
+        text=text,
+        state=state,
+        priority=priority,
+        after=tuple(json.loads(after)) if after != "[]" else (),
+        preferred=preferred,
+        excluded=excluded,
+        subject=subject,
+        created_by=by,
+        holder=holder,
+        attempts=attempts,
+        result=json.loads(result) if result != "{}" else {},
     )
 
 
@@ -152,14 +156,25 @@ class SqliteQueue:
         """The best task, in one statement; an agent that joined nothing joins by asking."""
         bounds.check_agent(agent)
         with self._connection.write(self._trial) as run:
-            (agents,) = run("standing", agent=agent)
             run("alive", agent=agent, lease_s=lease_s)
-            if agents["barred"] or (agents["holds"] and not run("lose", agent=agent)):
-                return None
-            rows = run("claim", agent=agent, lease_s=lease_s)
+            for held in run("held", agent=agent):
+                if not held["lapsed"]:
+                    return None
+                run("lose", task_id=held["task_id"])  # who asks for another has given it up
+            return self._claim(run, agent, lease_s)
+
+    def _claim(self, run: Run, agent: str, lease_s: float) -> Claim | None:
+        """For an agent that holds nothing."""
+        rows = run("claim_first", agent=agent, lease_s=lease_s)
         if not rows:
-            return None
-        return Claim(task=_task(rows[0]), agent=agent, fence=rows[0]["attempts"])
+            run("alive", agent=agent, lease_s=lease_s)
+            for best in run("best", agent=agent):
+                if best["state"] == "claimed":
+                    run("lose", task_id=best["task_id"])
+                rows = run("claim", task_id=best["task_id"], agent=agent, lease_s=lease_s)
+        for row in rows:
+            return Claim(task=_task(row), agent=agent, fence=row["attempts"])
+        return None
 
     async def renew(self, claim: Claim, *, lease_s: float) -> None:
         """Also a lease that ran out, as long as nobody took the task."""
@@ -180,14 +195,35 @@ class SqliteQueue:
         self._check(then, claim.agent)
         said = bounds.as_json("a result", result or {})
         with self._connection.write(self._trial) as run:
-            rows = run("finish", **_fenced(claim), state=state, result=said)
-            if not rows:
-                raise LeaseLost(claim.task.label)
-            if rows[0]["needed"] and state == "done":
-                run("unblock", task_id=rows[0]["task_id"])
-            elif rows[0]["needed"]:
-                run("cancel_waiting", task_id=rows[0]["task_id"], reason=_why(rows[0]))
-            return self._put(run, then, claim.agent)
+            return self._finish(run, claim, state, said, then)
+
+    async def finish_and_claim(
+        self,
+        claim: Claim,
+        *,
+        state: Literal["done", "failed"] = "done",
+        result: Mapping[str, Any] | None = None,
+        then: Sequence[NewTask] = (),
+        lease_s: float,
+    ) -> tuple[list[Task], Claim | None]:
+        """Half the commits of a worker that goes on."""
+        self._check(then, claim.agent)
+        said = bounds.as_json("a result", result or {})
+        with self._connection.write(self._trial) as run:
+            added = self._finish(run, claim, state, said, then)
+            return added, self._claim(run, claim.agent, lease_s)
+
+    def _finish(
+        self, run: Run, claim: Claim, state: str, said: str, then: Sequence[NewTask]
+    ) -> list[Task]:
+        rows = run("finish", **_fenced(claim), state=state, result=said)
+        if not rows:
+            raise LeaseLost(claim.task.label)
+        if rows[0]["needed"] and state == "done":
+            run("unblock", task_id=rows[0]["task_id"])
+        elif rows[0]["needed"]:
+            run("cancel_waiting", task_id=rows[0]["task_id"], reason=_why(rows[0]))
+        return self._put(run, then, claim.agent)
 
     async def release(self, claim: Claim, *, reason: str) -> None:
         """Open again, or cancelled in a trial that is over."""

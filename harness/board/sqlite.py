@@ -26,7 +26,7 @@ class SqliteBoard:
     """The boards of a run's trials, through one connection; for one thread and its event loop.
 
     The file may be the run's store. A write blocks the event loop for the 0.1 ms that it takes, and
-    for those that other processes have before it.
+    for as long as other processes write.
     """
 
     def __init__(

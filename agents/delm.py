@@ -7,12 +7,12 @@ import anyio
 
 from agents.admission import Gate, Refused
 from agents.gist_check import gist_checker
+from agents.loop import ended_by
 from agents.selection import Candidate, select
 from agents.team import Rules, Team, Work, failures_of
 from agents.worker import Worker
 from harness.board import Entry, Task
 from harness.errors import (
-    ContextOverflow,
     LimitReached,
     ModelError,
     SandboxError,
@@ -36,14 +36,8 @@ class Delm:
         try:
             await self._live(team)
             reason = "finished" if await team.queue.closed() else "steps"
-        except LimitReached as limit:
-            reason = limit.limit
-            raise
-        except ContextOverflow:
-            reason = "context"
-            raise
-        except ModelError:
-            reason = "model_error"
+        except (LimitReached, ModelError) as end:
+            reason = ended_by(end)
             raise
         finally:
             with anyio.CancelScope(shield=True):

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from agents.tools import BadCall, Finished, Toolbox
+from harness.errors import ContextOverflow, LimitReached, ModelError
 from harness.protocols import Trial
 from harness.types import Message, Reply, ToolCall
 
@@ -66,6 +67,13 @@ async def converse(
         taken, idle = taken + 1, 0 if acted else idle + 1
         if reason := _over(idle, taken, turns, reply.usage.prompt_tokens, long_tokens):
             return Ending(reason=reason, summary="", messages=messages)
+
+
+def ended_by(end: LimitReached | ModelError) -> str:
+    """The word for what cut an agent's work off."""
+    if isinstance(end, LimitReached):
+        return end.limit
+    return "context" if isinstance(end, ContextOverflow) else "model_error"
 
 
 def _over(idle: int, taken: int, turns: int, tokens: int, long_tokens: int) -> str:

@@ -7,9 +7,9 @@ then is submitted.
 import anyio
 
 from agents import tools
-from agents.loop import converse
+from agents.loop import converse, ended_by
 from agents.prompts import render
-from harness.errors import ContextOverflow, LimitReached, ModelError, SandboxError
+from harness.errors import LimitReached, ModelError, SandboxError
 from harness.protocols import Sandbox, Trial
 
 AUTHOR = "agent-1"
@@ -46,14 +46,8 @@ class Single:
                 ),
             )
             reason = ending.reason
-        except LimitReached as limit:
-            reason = limit.limit
-            raise
-        except ContextOverflow:
-            reason = "context"
-            raise
-        except ModelError:
-            reason = "model_error"
+        except (LimitReached, ModelError) as end:
+            reason = ended_by(end)
             raise
         finally:
             with anyio.CancelScope(shield=True):

@@ -82,7 +82,8 @@ async def hand_in(team: Team, reason: str) -> None:
             agent=work.agent,
         )
     if works:
-        choice = select(await candidates(team, works, run=reason != "interrupted"))
+        in_time = reason not in {"interrupted", "wall_clock"}
+        choice = select(await candidates(team, works, run=in_time))
         await team.trial.select(choice.author, choice.reasons)
 
 

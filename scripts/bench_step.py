@@ -320,7 +320,7 @@ def fail(message: str) -> NoReturn:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="The cost of one step beside mini-swe-agent's.")
+    parser = argparse.ArgumentParser(description="A step's cost beside mini-swe-agent's.")
     parser.add_argument("--quick", action="store_true", help="under a minute")
     parser.add_argument("--image", default="", help="has a repository at /testbed")
     options = parser.parse_args()

@@ -36,23 +36,25 @@ class Worker:
         Raises what a trial cannot deal with; whatever happens, what was claimed is open again.
         """
         lease_s, unlucky = self._team.rules.lease_s, 0
+        claim: Claim | None = None
         await self._queue.join(self.name, lease_s=lease_s)
         try:
             while True:
                 version = self._queue.version
-                claim = await self._queue.claim(self.name, lease_s=lease_s)
+                claim = claim or await self._queue.claim(self.name, lease_s=lease_s)
                 if claim is None:
                     if await self._queue.closed():
                         return
                     if not await self._decide():
                         await self._queue.wait(version, timeout_s=lease_s / 3)
                     continue
+                held, claim = claim, None
                 try:
-                    await self._hold(claim)
+                    claim = await self._hold(held)
                     unlucky = 0
                 except SandboxUnavailable as failure:
                     unlucky += 1
-                    await self._queue.release(claim, reason=str(failure))
+                    await self._queue.release(held, reason=str(failure))
                     if unlucky == BAD_LUCK:
                         raise
                 except LimitReached as limit:
@@ -78,9 +80,13 @@ class Worker:
         except BoardRefused:
             return False  # the trial was closed a moment ago
 
-    async def _hold(self, claim: Claim) -> None:
-        """Work on a claim while its lease is renewed; without the lease, drop everything."""
+    async def _hold(self, claim: Claim) -> Claim | None:
+        """Work on a claim while its lease is renewed; without the lease, drop everything.
+
+        The claim that follows, where handing this one back gave one.
+        """
         lease_s = self._team.rules.lease_s
+        following: Claim | None = None
 
         async def renew(scope: anyio.CancelScope) -> None:
             while True:
@@ -93,30 +99,31 @@ class Worker:
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(renew, group.cancel_scope)
-                await self._work(claim)
+                following = await self._work(claim)
                 group.cancel_scope.cancel()
         except BaseExceptionGroup as failures:
             first = leaf(failures)
-            if isinstance(first, LeaseLost):
-                return
-            raise first from None
+            if not isinstance(first, LeaseLost):
+                raise first from None
+        return following
 
-    async def _work(self, claim: Claim) -> None:
+    async def _work(self, claim: Claim) -> Claim | None:
         task = claim.task
         if task.kind == "decide" and not await self._worth_a_thought(task):
             await self._queue.finish(claim, result={"summary": "every submission is made"})
             await self._queue.close(by=self.name, reason="every submission is made")
-            return
+            return None
         workspace = await self._team.pristine.fork()
         try:
             await self._lay_out(workspace, task)
-            await _Job(self._team, self.name, claim, workspace).run()
+            following = await _Job(self._team, self.name, claim, workspace).run()
         finally:
             with anyio.CancelScope(shield=True):
                 await self._rescue(claim, workspace)
                 await workspace.close()
         if task.kind == "decide" and not await self._anything_open():
             await self._queue.close(by=self.name, reason="no more tasks")
+        return following
 
     async def _worth_a_thought(self, task: Task) -> bool:
         number = int(task.label.rpartition("-")[2])
@@ -175,8 +182,11 @@ class _Job:
             sharing=team.rules.sharing,
         )
 
-    async def run(self) -> None:
-        """Converse, and finish the task with its result and what follows from it."""
+    async def run(self) -> Claim | None:
+        """Converse, and finish the task with its result and what follows from it.
+
+        The agent's next claim, where there is a task for it.
+        """
         ending = await self._converse()
         result: dict[str, Any] = {"summary": ending.summary, "reason": ending.reason}
         then: Sequence[NewTask] = ()
@@ -185,7 +195,10 @@ class _Job:
             entry = self._desk.patch[0] if self._desk.patch[1] == patch else ""
             result |= {"patch": patch, "entry": entry}
             then = await self._tests(entry)
-        await self._team.queue.finish(self._claim, result=result, then=then)
+        _, following = await self._team.queue.finish_and_claim(
+            self._claim, result=result, then=then, lease_s=self._team.rules.lease_s
+        )
+        return following
 
     async def _tests(self, patch: str) -> Sequence[NewTask]:
         admitted = await self._team.context.entry(patch) if patch else None

@@ -340,3 +340,15 @@ def test_a_store_is_opened_again_as_it_was_left(tmp_path):
     assert states(store) == [(0, 0, "waiting")]
     store.close()
     assert not (tmp_path / "run.db-wal").exists()  # folded in: the file can be copied
+
+
+def test_a_store_of_another_version_is_refused_and_left_as_it_is(tmp_path):
+    path = tmp_path / "run.db"
+    Store(path).close()
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA user_version = 1")
+    database.close()
+    before = path.read_bytes()
+    with pytest.raises(UserError, match="another version of delm made it"):
+        Store(path)
+    assert path.read_bytes() == before

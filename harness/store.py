@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
-from harness.sql import statements, storable
+from harness.sql import keep_a_log, small_pages, statements, storable
 from harness.types import Message, Reply, Usage, Verdict
 
 Row = dict[str, Any]
@@ -45,8 +45,9 @@ class Store:
 
     def _prepare(self) -> None:
         self._db.row_factory = sqlite3.Row
+        small_pages(self._db)
         self._claim()
-        self._db.execute("PRAGMA journal_mode = WAL")
+        keep_a_log(self._db)
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.executescript(self._sql["schema"])

@@ -142,6 +142,7 @@ def test_an_archive_cannot_write_through_a_link(tmp_path):
         (tar_gz({"a/x": "text" * 1000})[:60], "cannot unpack"),
         (b"not an archive", "cannot unpack"),
     ],
+    ids=["two folders", "a file", "a repository", "cut off", "no archive"],
 )
 def test_what_is_no_release_archive_is_refused(tmp_path, content, message):
     with pytest.raises(UserError, match=message):

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from harness.sql import statements, storable
+from harness.sql import keep_a_log, small_pages, statements, storable
 
 Row = sqlite3.Row
 Run = Callable[..., list[Row]]
@@ -48,7 +48,8 @@ class Connection:
         alone = os.open(f"{path}-open", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(alone, fcntl.LOCK_EX)  # two at once would refuse each other WAL
-            self.db.execute("PRAGMA journal_mode = WAL")
+            small_pages(self.db)
+            keep_a_log(self.db)
             self.db.execute(f"PRAGMA synchronous = {synchronous}")
             self.db.execute("PRAGMA foreign_keys = ON")
             self.db.execute("PRAGMA recursive_triggers = ON")  # REPLACE is a DELETE, too

@@ -321,9 +321,17 @@ def processes_of(namespace: str) -> list[int]:
     return found
 
 
+HELD: dict[str, int] = {}  # namespaces whose number nobody else is given meanwhile
+
+
 async def namespace_of(sandbox: ShellSandbox) -> str:
-    """What `processes_of` takes."""
-    return (await sandbox.inspect("readlink /proc/self/ns/pid")).output.strip()
+    """What `processes_of` takes; its number is not used again before `vanish`."""
+    namespace = (await sandbox.inspect("readlink /proc/self/ns/pid")).output.strip()
+    for process in processes_of(namespace):
+        with contextlib.suppress(OSError):
+            HELD[namespace] = os.open(f"/proc/{process}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+            break
+    return namespace
 
 
 async def vanish(namespace: str, *, within_s: float) -> None:
@@ -331,4 +339,7 @@ async def vanish(namespace: str, *, within_s: float) -> None:
     with anyio.move_on_after(within_s):
         while processes_of(namespace):
             await anyio.sleep(0.05)
-    assert processes_of(namespace) == []
+    left = processes_of(namespace)
+    if namespace in HELD:
+        os.close(HELD.pop(namespace))
+    assert left == []

@@ -1,6 +1,7 @@
 """The Makefile: what is given to `make` is taken, or refused in one line; nothing is ignored."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,10 @@ import pytest
 
 MAKEFILE = Path(__file__).parents[1] / "Makefile"
 ECHO = '#!/bin/sh\necho delm "$@"\n'
+
+
+KNOWN = re.findall(r"^([A-Z_0-9]+) +\?=", MAKEFILE.read_text(), re.MULTILINE)
+INHERITED = [name for name in KNOWN if name in os.environ]
 
 
 @pytest.fixture
@@ -23,7 +28,12 @@ def make(tmp_path):
         path.chmod(0o755)
 
     def call(*words: str) -> subprocess.CompletedProcess[str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+        # `make test ARGS=…` hands its own words down
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("MAKE", "MFLAGS")) and name not in INHERITED
+        }
         return subprocess.run(
             ["make", *words], cwd=tmp_path, env=kept, capture_output=True, text=True, check=False
         )

@@ -15,7 +15,7 @@ import pytest
 from console import DATASET, FLASK, Told, bundled, delm, own_cache, query
 from live_team import live_team
 from scripted_model import Hang, ScriptedModel
-from team_script import FACT, PLANS, calls, finish, publish, solve, task_of, team
+from team_script import PLANS, calls, finish, publish, solve, task_of, team
 
 from agents.delm import hand_in
 from agents.worker import Worker
@@ -319,4 +319,3 @@ def test_a_failure_that_a_peer_shows_is_repaired_before_anything_is_submitted(tm
     story = delm("show", tmp_path / "mend", FLASK).out
     assert "publishes X" in story
     assert "takes repair-1 (of patch-1)" in story
-    assert FACT["tool_calls"]

@@ -137,6 +137,7 @@ def unfold(desk: Desk) -> Tool:
             "such as the whole output or the diff. summary if left out."
         },
         act=act,
+        activity=None,
     )
 
 
@@ -189,6 +190,7 @@ def publish(desk: Desk) -> Tool:
             "refutes": "The label of an entry that this shows to be wrong.",
         },
         act=act,
+        activity="admission",
     )
 
 
@@ -229,6 +231,7 @@ def add_task(desk: Desk, seats: Sequence[str] = ()) -> Tool:
         },
         optional={"about": "The label of the task or entry that it is about."},
         act=act,
+        activity=None,
     )
 
 
@@ -250,6 +253,7 @@ def finish(ready: Callable[[], Awaitable[str]]) -> Tool:
             "summary": "What you did and found, and the labels of the entries that it rests on."
         },
         act=act,
+        activity=None,
     )
 
 

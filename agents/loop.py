@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from agents.tools import BadCall, Finished, Toolbox
@@ -37,15 +38,15 @@ async def converse(
     tools: Toolbox,
     *,
     news: Callable[[], Awaitable[str]] = nothing,
-    agent: str = "",
+    agent: str,
     turns: int = 0,
     long_tokens: int = 0,
 ) -> Ending:
     """Let one agent work until it finishes, falls silent, or has had `turns` answers (0: any).
 
     What `news` returns after a turn stands at the end of its last observation. A conversation whose
-    prompt has more than `long_tokens` tokens (0: any) ends as `long`. With `agent`, it is on that
-    agent's share of the budget.
+    prompt has more than `long_tokens` tokens (0: any) ends as `long`. `agent` is who speaks, for
+    its share of the budget and for the time line.
     Raises what the model and the sandbox raise: `LimitReached`, `ModelError`, `SandboxUnavailable`.
     """
     model = trial.model(conversation, agent=agent)
@@ -58,7 +59,7 @@ async def converse(
         messages.append(answer)
         await trial.say(conversation, answer)
         try:
-            acted, observations = await _act(reply, answer, tools)
+            acted, observations = await _act(trial, agent, reply, answer, tools)
         except Finished as end:
             return Ending(reason="finished", summary=end.summary, messages=messages)
         observations[-1]["content"] += await news()
@@ -84,7 +85,9 @@ def _over(idle: int, taken: int, turns: int, tokens: int, long_tokens: int) -> s
     return "long" if long_tokens and tokens > long_tokens else ""
 
 
-async def _act(reply: Reply, answer: Message, tools: Toolbox) -> tuple[bool, list[Message]]:
+async def _act(
+    trial: Trial, agent: str, reply: Reply, answer: Message, tools: Toolbox
+) -> tuple[bool, list[Message]]:
     """Carry out the calls in order: whether any could be, and the messages that answer them."""
     if not reply.tool_calls:
         return False, [{"role": "user", "content": NO_CALL}]
@@ -92,7 +95,9 @@ async def _act(reply: Reply, answer: Message, tools: Toolbox) -> tuple[bool, lis
     observations: list[Message] = []
     for call, sent in zip(reply.tool_calls, answer["tool_calls"], strict=True):
         try:
-            text = await tools.call(call)
+            activity = tools.activity(call.name)
+            async with trial.doing(agent, activity) if activity else nullcontext():
+                text = await tools.call(call)
             acted = True
         except BadCall as problem:
             text = f"<error>\n{problem}\n</error>"

@@ -1,4 +1,7 @@
-"""`single`: one agent, one linear conversation, a shell. The baseline of every comparison.
+"""`single` and `independent`: agents with one linear conversation each and a shell.
+
+`single` is the baseline of every comparison; `independent` is N of it that know nothing of each
+other.
 
 In the manner of mini-swe-agent; unlike it, whatever way the conversation ends, what was changed by
 then is submitted.
@@ -9,7 +12,7 @@ import anyio
 from agents import tools
 from agents.loop import converse, ended_by
 from agents.prompts import render
-from harness.errors import LimitReached, ModelError, SandboxError
+from harness.errors import ContextOverflow, LimitReached, ModelError, SandboxError, leaf
 from harness.protocols import Sandbox, Trial
 
 AUTHOR = "agent-1"
@@ -20,44 +23,67 @@ class Single:
 
     async def run(self, trial: Trial) -> None:
         """See `harness.protocols.System`."""
-        sandbox = await trial.sandbox()
-        reason = "interrupted"
+        await work_alone(trial, await trial.sandbox(), AUTHOR, steps=trial.limits.steps)
+
+
+class Independent:
+    """As many as the trial has agents, each on its share of the budget; nothing is shared."""
+
+    async def run(self, trial: Trial) -> None:
+        """See `harness.protocols.System`."""
+        steps = -(-trial.limits.steps // trial.agents)
+
+        async def work(author: str) -> None:
+            try:
+                await work_alone(trial, await trial.sandbox(), author, steps=steps)
+            except ContextOverflow:
+                return  # its own conversation is too long: no reason for the others to stop
+            except LimitReached as limit:
+                if not limit.limit.startswith("agent_"):
+                    raise
+
         try:
-            ending = await converse(
-                trial,
-                AUTHOR,
-                [
-                    {
-                        "role": "system",
-                        "content": render(
-                            "single_system",
-                            root="/testbed",
-                            command_s=trial.limits.command_s,
-                            steps=trial.limits.steps or "any number of",
-                        ),
-                    },
-                    {
-                        "role": "user",
-                        "content": render("single_task", instance=trial.instance),
-                    },
-                ],
-                tools.Toolbox(
-                    tools.bash(sandbox, timeout_s=trial.limits.command_s), tools.finish()
-                ),
-            )
-            reason = ending.reason
-        except (LimitReached, ModelError) as end:
-            reason = ended_by(end)
-            raise
-        finally:
-            with anyio.CancelScope(shield=True):
-                await hand_in(trial, sandbox, reason)
+            async with anyio.create_task_group() as group:
+                for number in range(trial.agents):
+                    group.start_soon(work, f"agent-{number + 1}")
+        except BaseExceptionGroup as failures:
+            raise leaf(failures) from None
 
 
-async def hand_in(trial: Trial, sandbox: Sandbox, reason: str) -> None:
+async def work_alone(trial: Trial, sandbox: Sandbox, author: str, *, steps: int) -> None:
+    """One agent's whole work on the issue, from its first word to its submission.
+
+    Raises what the model and the sandbox raise, after submitting what there is.
+    """
+    reason = "interrupted"
+    opening = [
+        {
+            "role": "system",
+            "content": render(
+                "single_system",
+                root="/testbed",
+                command_s=trial.limits.command_s,
+                steps=steps or "any number of",
+            ),
+        },
+        {"role": "user", "content": render("single_task", instance=trial.instance)},
+    ]
+    box = tools.Toolbox(tools.bash(sandbox, timeout_s=trial.limits.command_s), tools.finish())
+    try:
+        ending = await converse(trial, author, opening, box, agent=author)
+        reason = ending.reason
+    except (LimitReached, ModelError) as end:
+        reason = ended_by(end)
+        raise
+    finally:
+        with anyio.CancelScope(shield=True):
+            await hand_in(trial, sandbox, author, reason)
+
+
+async def hand_in(trial: Trial, sandbox: Sandbox, author: str, reason: str) -> None:
     """Submit what differs in `sandbox`; an oversized or unreadable difference is an empty patch."""
     try:
         patch = await sandbox.diff()
     except SandboxError as error:
         patch, reason = "", f"{reason}; no patch: {error}"
-    await trial.submit(AUTHOR, patch, reason=reason, salvaged=not reason.startswith("finished"))
+    await trial.submit(author, patch, reason=reason, salvaged=not reason.startswith("finished"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.errors import SandboxError
 from harness.protocols import Sandbox
-from harness.types import ExecResult, ToolCall
+from harness.types import Activity, ExecResult, ToolCall
 
 Arguments = Mapping[str, Any]
 VIEW_LINES, VIEW_WIDTH = 200, 400
@@ -35,6 +35,7 @@ class Tool:
     description: str
     parameters: dict[str, str]
     act: Callable[[Arguments], Awaitable[str]]
+    activity: Activity | None = "command"  # what its time is kept as in the trial's time line
     optional: dict[str, str] = field(default_factory=dict)
 
     def schema(self) -> dict[str, Any]:
@@ -63,6 +64,10 @@ class Toolbox:
     def __init__(self, *tools: Tool) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self.schemas = [tool.schema() for tool in tools]
+
+    def activity(self, name: str) -> Activity | None:
+        """What a call of a tool counts as."""
+        return self._tools[name].activity if name in self._tools else None
 
     async def call(self, call: ToolCall) -> str:
         """Carry out one call and return what the model is told.
@@ -231,6 +236,7 @@ def finish() -> Tool:
         description="Hand in your work. Your patch is everything that now differs from the start.",
         parameters={"summary": "What was wrong, what you changed, and how you know that it works."},
         act=act,
+        activity=None,
     )
 
 

@@ -46,7 +46,8 @@ class Worker:
                     if await self._queue.closed():
                         return
                     if not await self._decide():
-                        await self._queue.wait(version, timeout_s=lease_s / 3)
+                        async with self._team.trial.doing(self.name, "peer"):
+                            await self._queue.wait(version, timeout_s=lease_s / 3)
                     continue
                 held, claim = claim, None
                 try:

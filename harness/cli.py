@@ -59,6 +59,7 @@ def eval_command(
         systems=system,
         agents=agents,
         trials=trials,
+        submissions=None if trials is None else 0,
         workers=workers,
         sandbox=_given(kind=sandbox or None),
         budget=_given(cost_usd=cost_limit, run_cost_usd=max_cost),

@@ -53,7 +53,12 @@ class ModelConfig(Section):
 
 
 class BudgetConfig(Section):
-    """What one trial may spend, and the run; 0 means no limit."""
+    """What one submission may spend, and the run; 0 means no limit.
+
+    A trial that makes N submissions has N times the steps, dollars and tokens: systems that make
+    equally many submissions on an instance have the same budget there. Its agents work side by
+    side, so the wall clock is the trial's.
+    """
 
     steps: int = Field(250, ge=0)
     cost_usd: float = Field(3.0, ge=0)
@@ -102,7 +107,8 @@ class Config(Section):
     seed: int = 0
     systems: list[str] = ["single"]
     agents: int = Field(0, ge=0)  # 0: what each system's file says
-    trials: int = Field(1, ge=1)
+    trials: int = Field(1, ge=1)  # of each system on each instance
+    submissions: int = Field(0, ge=0)  # of each system on each instance; 0: what its trials give
     workers: int = Field(4, ge=1)
     model: ModelConfig = ModelConfig()  # type: ignore[call-arg]
     models: dict[str, dict[str, Any]] = {}  # price and endpoint overrides, as in models.yaml
@@ -123,7 +129,8 @@ class SystemConfig(Section):
     system: str  # import string, "agents.single:Single"
     agents: int = Field(1, ge=1)
     scales: bool = False  # the number of agents can be chosen with -n
-    submissions: Literal["one", "each"] = "one"  # of a trial: one, or one of each agent
+    submissions: Literal["one", "independent", "shared"] = "one"  # of a trial: one; or one of each
+    # agent, and whether these know nothing of each other or share a context
     options: dict[str, Any] = {}  # arguments of the system
 
 
@@ -216,7 +223,14 @@ def system_config(name: str) -> SystemConfig:
         raise UserError(
             f"there is no system {name!r}{nearest(name, known)}; known: {', '.join(known)}"
         )
-    return validate(SystemConfig, read_yaml(path), str(path))
+    content = read_yaml(path)
+    base = content.pop("extends", None)
+    if base is not None:
+        below = path.parent / f"{base}.yaml"
+        if not below.exists() or "extends" in read_yaml(below):
+            raise UserError(f"{path}: extends names no plain system beside it, got {base!r}")
+        content = merge(read_yaml(below), content)
+    return validate(SystemConfig, content, str(path))
 
 
 def validate(kind: type[T], content: Mapping[str, Any], where: str) -> T:

@@ -1,10 +1,11 @@
 """The seams: what an agent may rely on, and what a back end must promise."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol
 
 from harness.board import SharedContext, TaskQueue
-from harness.types import ExecResult, Instance, Item, Limits, Message, Reply
+from harness.types import Activity, ExecResult, Instance, Item, Limits, Message, Reply
 
 
 class Sandbox(Protocol):
@@ -102,8 +103,15 @@ class Trial(Protocol):
 
     def model(self, conversation: str, *, agent: str = "") -> Model:
         """The model on the trial's budget. `conversation` is unique in the trial and stable across
-        runs: recordings are keyed by it. With `agent`, all conversations of that agent together
-        have no more than its equal share of the budget."""
+        runs: recordings are keyed by it. `agent` is who speaks. Where each agent makes a submission
+        of its own, all its conversations together have no more than its equal share."""
+        ...
+
+    def doing(self, agent: str, what: Activity) -> AbstractAsyncContextManager[None]:
+        """Keep in the trial's time line that `agent` was busy with `what` inside this block.
+
+        Whatever way the block ends. Time with the model need not be said: it is in the ledger.
+        """
         ...
 
     async def sandbox(self) -> Sandbox:

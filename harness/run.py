@@ -2,9 +2,10 @@
 
 import sqlite3
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import anyio
 
@@ -23,12 +24,12 @@ from harness.errors import (
     leaf,
 )
 from harness.memo import NoMemo
-from harness.model.budget import Budget, TrialBudget
+from harness.model.budget import Budget, TrialBudget, times
 from harness.model.client import ModelClient
 from harness.model.exchange import Exchange
 from harness.protocols import Memo, Model, Sandbox, Sandboxes, System
-from harness.store import Row, Store
-from harness.types import Instance, Item, Limits, Message, Verdict
+from harness.store import Row, Store, now
+from harness.types import Activity, Instance, Item, Limits, Message, Verdict
 
 
 class Watcher(Protocol):
@@ -51,6 +52,8 @@ class Contestant:
     system: System
     agents: int
     wanted: int  # submissions of a trial
+    submits: Literal["one", "independent", "shared"]
+    trials: int = 1  # on each instance
 
 
 class LiveTrial:
@@ -83,17 +86,35 @@ class LiveTrial:
 
     def model(self, conversation: str, *, agent: str = "") -> Model:
         """See `harness.protocols.Trial.model`."""
-        if agent and agent not in self._shares:
-            self._shares[agent] = self._budget.share(self.agents)
+        budget, wanted = self._budget, self._row["wanted"]
+        if agent and wanted > 1:  # what one submission may cost is the agent's own
+            budget = self._shares.setdefault(agent, self._budget.share(wanted))
         return self._client.conversation(
             self._row["trial_id"],
             system=self._row["system"],
             instance_id=self.instance.instance_id,
             trial=self._row["number"],
             conversation=conversation,
-            budget=self._shares[agent] if agent else self._budget,
+            agent=agent,
+            budget=budget,
             exchange=self._exchange,
         )
+
+    @asynccontextmanager
+    async def doing(self, agent: str, what: Activity) -> AsyncIterator[None]:
+        """See `harness.protocols.Trial.doing`."""
+        at, began = now(), anyio.current_time()
+        try:
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._run.store.note_span(
+                    self._row["trial_id"],
+                    agent=agent,
+                    what=what,
+                    started_at=at,
+                    seconds=anyio.current_time() - began,
+                )
 
     async def sandbox(self) -> Sandbox:
         """See `harness.protocols.Trial.sandbox`."""
@@ -187,7 +208,7 @@ class Run:
         self._answered = False  # the model has answered at least once
         self.stopped = ""  # why no further trial is started
 
-    async def plan(self, trials: int) -> None:
+    async def plan(self) -> None:
         """Put what is to be done into the store, save what it holds already.
 
         Raises `UserError` when the dataset has lost an instance since the run began.
@@ -198,6 +219,7 @@ class Run:
                 f"the run holds {min(lost)}, which the dataset does not have any more; take "
                 "another --run-id, or the dataset as it was"
             )
+        most = max(contestant.trials for contestant in self._contestants.values())
         rows = [
             {
                 "system": c.name,
@@ -205,10 +227,12 @@ class Run:
                 "number": n,
                 "agents": c.agents,
                 "wanted": c.wanted,
+                "submits": c.submits,
             }
             for i in self._items
-            for n in range(trials)
+            for n in range(most)
             for c in self._contestants.values()
+            if n < c.trials
         ]
         instances = [
             {
@@ -245,7 +269,7 @@ class Run:
 
     async def _trial(self, row: Row) -> None:
         item = self._items[row["instance_id"]]
-        budget = TrialBudget(self._limits, self._budget)
+        budget = TrialBudget(times(self._limits, row["wanted"]), self._budget)
         trial = LiveTrial(self, row, item, self._client, budget)
         started = anyio.current_time()
         state, reason, detail = "cancelled", "interrupted", ""

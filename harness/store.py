@@ -14,11 +14,11 @@ from typing import Any
 
 from harness.errors import UserError
 from harness.sql import keep_a_log, small_pages, statements, storable
-from harness.types import Message, Reply, Usage, Verdict
+from harness.types import Activity, Message, Reply, Usage, Verdict
 
 Row = dict[str, Any]
 APPLICATION_ID = 0x64656C6D  # "delm"
-SCHEMA = 2  # raise it when a table changes
+SCHEMA = 3  # raise it when a table changes
 
 
 def now() -> str:
@@ -154,6 +154,7 @@ class Store:
         *,
         trial_id: int,
         conversation: str,
+        agent: str,
         position: int,
         model: str,
         prompt_sha256: str,
@@ -165,6 +166,7 @@ class Store:
         parameters = {
             "trial_id": trial_id,
             "conversation": conversation,
+            "agent": agent,
             "position": position,
             "model": model,
             "prompt_sha256": prompt_sha256,
@@ -213,6 +215,7 @@ class Store:
             "attempts": attempts,
             "error": error,
             "moment": moment,
+            "now": now(),
         }
         await self._write(("end_call", parameters))
 
@@ -233,6 +236,19 @@ class Store:
                 for message in messages
             )
         )
+
+    async def note_span(
+        self, trial_id: int, *, agent: str, what: Activity, started_at: str, seconds: float
+    ) -> None:
+        """What an agent was busy with, from when, for how long."""
+        parameters = {
+            "trial_id": trial_id,
+            "agent": agent,
+            "what": what,
+            "started_at": started_at,
+            "seconds": seconds,
+        }
+        await self._write(("add_span", parameters))
 
     async def submit(
         self,
@@ -284,6 +300,10 @@ class Store:
     def calls(self) -> list[Row]:
         """The ledger."""
         return self._read("calls")
+
+    def spans(self) -> list[Row]:
+        """What agents were busy with when they were not with the model."""
+        return self._read("spans")
 
     def submissions(self) -> list[Row]:
         """Every submission with its grade, if it has one."""

@@ -25,6 +25,8 @@ CREATE TABLE IF NOT EXISTS trial (
     attempt INTEGER NOT NULL DEFAULT 0,
     agents INTEGER NOT NULL,
     wanted INTEGER NOT NULL,       -- submissions that it is to make
+    submits TEXT NOT NULL          -- one; or one of each agent, that share a context or do not
+        CHECK (submits IN ('one', 'independent', 'shared')),
     state TEXT NOT NULL DEFAULT 'waiting'
         CHECK (state IN ('waiting', 'running', 'done', 'error', 'cancelled')),
     reason TEXT NOT NULL DEFAULT '',     -- how it ended
@@ -45,6 +47,7 @@ CREATE TABLE IF NOT EXISTS call (
     call_id INTEGER PRIMARY KEY,
     trial_id INTEGER NOT NULL REFERENCES trial,
     conversation TEXT NOT NULL,
+    agent TEXT NOT NULL,           -- who speaks
     position INTEGER NOT NULL,     -- in its conversation
     model TEXT NOT NULL,
     prompt_sha256 TEXT NOT NULL,
@@ -63,6 +66,7 @@ CREATE TABLE IF NOT EXISTS call (
     error TEXT NOT NULL DEFAULT '',
     reply TEXT,                    -- JSON: content, tool_calls, finish_reason
     started_at TEXT NOT NULL,
+    ended_at TEXT,
     began INTEGER NOT NULL,        -- counts beginnings and ends of the calls of its trial
     ended INTEGER,
     UNIQUE (trial_id, conversation, position)
@@ -76,6 +80,17 @@ CREATE TABLE IF NOT EXISTS message (
     content TEXT NOT NULL          -- JSON, one chat message
 ) STRICT;
 CREATE INDEX IF NOT EXISTS message_of_trial ON message (trial_id, conversation);
+
+-- What agents did when they were not with the model: the rest of a trial's time line.
+CREATE TABLE IF NOT EXISTS span (
+    span_id INTEGER PRIMARY KEY,
+    trial_id INTEGER NOT NULL REFERENCES trial,
+    agent TEXT NOT NULL,
+    what TEXT NOT NULL             -- running a command, having a finding checked; or waiting for
+        CHECK (what IN ('command', 'admission', 'peer', 'barrier', 'main')),
+    started_at TEXT NOT NULL,
+    seconds REAL NOT NULL
+) STRICT;
 
 CREATE TABLE IF NOT EXISTS submission (
     submission_id INTEGER PRIMARY KEY,
@@ -118,13 +133,13 @@ INSERT INTO instance (instance_id, repo, difficulty, position)
 VALUES (:instance_id, :repo, :difficulty, :position) ON CONFLICT DO NOTHING;
 
 -- name: plan_trial
-INSERT INTO trial (system, instance_id, number, agents, wanted)
-VALUES (:system, :instance_id, :number, :agents, :wanted) ON CONFLICT DO NOTHING;
+INSERT INTO trial (system, instance_id, number, agents, wanted, submits)
+VALUES (:system, :instance_id, :number, :agents, :wanted, :submits) ON CONFLICT DO NOTHING;
 
 -- name: plan_again
 -- what was cut short or failed for infrastructure gets its next attempt
-INSERT INTO trial (system, instance_id, number, agents, wanted, attempt)
-SELECT system, instance_id, number, agents, wanted, max(attempt) + 1 FROM trial
+INSERT INTO trial (system, instance_id, number, agents, wanted, submits, attempt)
+SELECT system, instance_id, number, agents, wanted, submits, max(attempt) + 1 FROM trial
 GROUP BY system, instance_id, number
 HAVING sum(state IN ('waiting', 'running', 'done')) = 0;
 
@@ -149,9 +164,9 @@ UPDATE trial SET state = :state, reason = :reason, detail = :detail, seconds = :
 WHERE trial_id = :trial_id AND state = 'running';
 
 -- name: begin_call
-INSERT INTO call (trial_id, conversation, position, model, prompt_sha256, repeated, reserved_usd,
+INSERT INTO call (trial_id, conversation, agent, position, model, prompt_sha256, repeated, reserved_usd,
     started_at, began)
-VALUES (:trial_id, :conversation, :position, :model, :prompt_sha256, :repeated, :reserved_usd, :now,
+VALUES (:trial_id, :conversation, :agent, :position, :model, :prompt_sha256, :repeated, :reserved_usd, :now,
     :moment)
 RETURNING call_id;
 
@@ -159,11 +174,16 @@ RETURNING call_id;
 UPDATE call SET outcome = :outcome, cost_usd = :cost_usd, prompt_tokens = :prompt_tokens,
     cached_tokens = :cached_tokens, cache_write_tokens = :cache_write_tokens,
     completion_tokens = :completion_tokens, reasoning_tokens = :reasoning_tokens,
-    attempts = :attempts, latency_s = :latency_s, error = :error, reply = :reply, ended = :moment
+    attempts = :attempts, latency_s = :latency_s, error = :error, reply = :reply, ended = :moment,
+    ended_at = :now
 WHERE call_id = :call_id AND outcome = 'started';
 
 -- name: add_message
 INSERT INTO message (trial_id, conversation, content) VALUES (:trial_id, :conversation, :content);
+
+-- name: add_span
+INSERT INTO span (trial_id, agent, what, started_at, seconds)
+VALUES (:trial_id, :agent, :what, :started_at, :seconds);
 
 -- name: add_submission
 INSERT INTO submission (trial_id, author, agent, patch, patch_sha256, reason, salvaged, created_at)
@@ -186,6 +206,9 @@ ORDER BY position, min(trial_id) OVER (PARTITION BY system), number, attempt;
 -- name: calls
 SELECT call.*, trial.system, trial.instance_id, trial.number AS trial, trial.attempt
 FROM call JOIN trial USING (trial_id) ORDER BY call_id;
+
+-- name: spans
+SELECT * FROM span ORDER BY span_id;
 
 -- name: messages
 SELECT conversation, content FROM message WHERE trial_id = :trial_id ORDER BY message_id;

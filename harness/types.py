@@ -118,6 +118,11 @@ class Verdict:
     cached: bool = False
 
 
+Activity = Literal["command", "admission", "peer", "barrier", "main"]
+"""What an agent does, or waits for, when it is not the model: a command, the check of a finding,
+the result of a peer, the others at a barrier, or the main agent."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The budget of one trial; 0 means no limit."""

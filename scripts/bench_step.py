@@ -106,7 +106,9 @@ class Ours:
             store=self._store,
             board=self._board,
             items=[self._item],
-            contestants=[Contestant(name=NAME, system=self, agents=1, wanted=1)],
+            contestants=[
+                Contestant(name=NAME, system=self, agents=1, wanted=1, submits="one", trials=blocks)
+            ],
             client=self._client,
             sandboxes=sandboxes,
             grader=Grader(sandboxes, folder, None, GradingConfig()),
@@ -119,7 +121,7 @@ class Ours:
     async def start(self) -> None:
         """Plan a trial for each block, and open the one sandbox."""
         await self._run.sandboxes.prepare([self._item], print)
-        await self._run.plan(self._blocks)
+        await self._run.plan()
         self._sandbox = await self._run.sandboxes.open(self._item, purpose="agents")
 
     async def block(self) -> list[float]:
@@ -129,7 +131,7 @@ class Ours:
         trial = LiveTrial(self._run, row, self._item, self._client, TrialBudget(LIMITS, Budget(0)))
         self._backend.asked.clear()
         box = tools.Toolbox(tools.bash(self._sandbox, timeout_s=60), tools.finish())
-        assert (await converse(trial, AUTHOR, OPENING, box)).reason == "finished"
+        assert (await converse(trial, AUTHOR, OPENING, box, agent=AUTHOR)).reason == "finished"
         return spans(self._backend.asked)
 
     async def run(self, trial: Any) -> None:

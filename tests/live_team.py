@@ -18,7 +18,7 @@ from harness.benchmarks.grading import Grader
 from harness.board.sqlite import SqliteBoard
 from harness.cache import cache_dir
 from harness.commands import compose
-from harness.model.budget import Budget, TrialBudget
+from harness.model.budget import Budget, TrialBudget, times
 from harness.progress import Progress, console
 from harness.run import LiveTrial, Run
 from harness.sandbox.providers import choose
@@ -60,9 +60,11 @@ async def live_team(folder: Path, base_url: str, *, agents: int) -> AsyncIterato
         watcher=Progress(console(), total=1),
     )
     if not store.trials():
-        await run.plan(1)
+        await run.plan()
         await store.claim_trial()
-    trial = LiveTrial(run, store.trials()[0], items[0], client, TrialBudget(limits, Budget(0)))
+    trial = LiveTrial(
+        run, store.trials()[0], items[0], client, TrialBudget(times(limits, agents), Budget(0))
+    )
     try:
         yield await Delm(lease_s=LEASE_S).assemble(trial)
     finally:

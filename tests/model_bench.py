@@ -71,6 +71,7 @@ class Bench:
             instance_id="a__b-1",
             trial=0,
             conversation=conversation,
+            agent="",
             budget=self.budget,
             exchange=self.exchange,
         )

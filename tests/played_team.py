@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,7 @@ class PlayedTrial:
         self.prompts: dict[str, list[list[Message]]] = {}
         self.submitted: dict[str, tuple[str, str, str, bool]] = {}
         self.selected: tuple[str, Sequence[str]] | None = None
+        self.did: list[tuple[str, str]] = []
 
     def count_tokens(self, text: str) -> int:
         return len(text.split())
@@ -114,6 +115,11 @@ class PlayedTrial:
 
     async def sandbox(self) -> PlayedWorkspace:
         return self.pristine
+
+    @asynccontextmanager
+    async def doing(self, agent: str, what: str):
+        self.did.append((agent, what))
+        yield
 
     async def say(self, conversation: str, *messages: Message) -> None:
         pass

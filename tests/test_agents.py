@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -86,6 +87,7 @@ class PlayedTrial:
         self.offered: list[list[str]] = []
         self.story: list[Message] = []
         self.submitted: list[tuple[str, str, str, bool]] = []
+        self.did: list[tuple[str, str]] = []
         self._answers = list(answers)
 
     def model(self, conversation: str, *, agent: str = "") -> "PlayedTrial":
@@ -104,6 +106,11 @@ class PlayedTrial:
     async def sandbox(self) -> PlayedSandbox:
         return self.box
 
+    @asynccontextmanager
+    async def doing(self, agent: str, what: str):
+        self.did.append((agent, what))
+        yield
+
     async def say(self, conversation: str, *messages: Message) -> None:
         self.story += messages
 
@@ -112,7 +119,7 @@ class PlayedTrial:
 
     async def talk(self) -> str:
         box = tools.Toolbox(tools.bash(self.box, timeout_s=7), tools.finish())
-        return (await converse(self, "agent-1", OPENING, box)).reason
+        return (await converse(self, "agent-1", OPENING, box, agent="agent-1")).reason
 
 
 async def test_a_conversation_is_asked_acted_on_and_observed_until_it_finishes():

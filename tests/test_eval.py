@@ -79,7 +79,21 @@ def run(tmp_path_factory) -> Evaluated:
     cache = own_cache(folder / "cache")
     with ScriptedModel(turns(PLANS)) as server:
         told = delm(
-            *("eval", "-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "-k", "4", "-w", "1"),
+            *(
+                "eval",
+                "-m",
+                "openai/scripted",
+                "-s",
+                "single",
+                "-d",
+                DATASET,
+                "-i",
+                FLASK,
+                "-k",
+                "4",
+                "-w",
+                "1",
+            ),
             *("-c", "model.timeout_s=6", "-c", "model.backoff_s=0.01", *LIMITS),
             *("--run-id", "one", "-o", folder, "--record", folder / "recording.jsonl", "--yes"),
             OPENAI_API_BASE=server.base_url,
@@ -388,14 +402,14 @@ def test_a_replay_of_other_prompts_says_so_once(run, tmp_path):
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(tmp_path):
     bundled(FLASK)
     told = delm(
-        *("eval", "-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "--dry-run"),
+        *("eval", "-m", "openai/scripted", "-s", "single", "-d", DATASET, "-i", FLASK, "--dry-run"),
         *("-o", tmp_path / "out", "--record", tmp_path / "r.jsonl"),
         OPENAI_API_BASE="http://127.0.0.1:9/v1",
         OPENAI_API_KEY="none",
         cwd=tmp_path,
     )
     assert told.code == 0, told.text
-    assert "1 instances × 1 systems (single) × 1 trials = 1 trials" in told.out
+    assert "1 instances × (1 × single) = 1 trials" in told.out
     assert list(tmp_path.iterdir()) == []
 
 

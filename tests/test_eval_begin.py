@@ -29,7 +29,19 @@ from filelock import FileLock
 from harness.cache import cache_dir
 
 SERVED = {"OPENAI_API_BASE": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "none"}
-SCRIPTED = ("eval", "-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "--run-id", "x")
+SCRIPTED = (
+    "eval",
+    "-m",
+    "openai/scripted",
+    "-s",
+    "single",
+    "-d",
+    DATASET,
+    "-i",
+    FLASK,
+    "--run-id",
+    "x",
+)
 
 
 def at_a_terminal(cwd, answer: str, *words: str) -> tuple[int, str]:

@@ -65,7 +65,19 @@ def test_a_scripted_model_solves_a_real_issue_in_docker(client, tmp_path):
 
     with ScriptedModel(script) as server:
         told = delm(
-            *("eval", "-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "--sandbox", "docker"),
+            *(
+                "eval",
+                "-m",
+                "openai/scripted",
+                "-s",
+                "single",
+                "-d",
+                DATASET,
+                "-i",
+                FLASK,
+                "--sandbox",
+                "docker",
+            ),
             *("--run-id", run_id, "-o", tmp_path, "--yes"),
             OPENAI_API_BASE=server.base_url,
             OPENAI_API_KEY="none",

@@ -175,7 +175,19 @@ def test_a_call_that_is_cut_off_by_ctrl_c_costs_what_nobody_can_tell(tmp_path):
     bundled(FLASK)
     with ScriptedModel(lambda request, n: Hang(100)) as server:
         process = start(
-            *("eval", "-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "--run-id", "run"),
+            *(
+                "eval",
+                "-m",
+                "openai/scripted",
+                "-s",
+                "single",
+                "-d",
+                DATASET,
+                "-i",
+                FLASK,
+                "--run-id",
+                "run",
+            ),
             *("-o", tmp_path, "--max-cost", "0.06", "--yes"),
             OPENAI_API_BASE=server.base_url,
             OPENAI_API_KEY="none",
@@ -188,7 +200,19 @@ def test_a_call_that_is_cut_off_by_ctrl_c_costs_what_nobody_can_tell(tmp_path):
     assert 0.05 < call["reserved_usd"] < 0.06
     with ScriptedModel(lambda request, n: FINISH) as server:
         told = delm(
-            *("eval", "-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "--run-id", "run"),
+            *(
+                "eval",
+                "-m",
+                "openai/scripted",
+                "-s",
+                "single",
+                "-d",
+                DATASET,
+                "-i",
+                FLASK,
+                "--run-id",
+                "run",
+            ),
             *("-o", tmp_path, "--max-cost", "0.06", "--yes"),
             OPENAI_API_BASE=server.base_url,
             OPENAI_API_KEY="none",

@@ -10,7 +10,7 @@ import pytest
 from console import DATASET, bundled, refused
 
 SERVED = {"OPENAI_API_BASE": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "none"}
-SCRIPTED = ("eval", "-m", "openai/scripted", "-d", DATASET)
+SCRIPTED = ("eval", "-m", "openai/scripted", "-s", "single", "-d", DATASET)
 ROW = {
     "instance_id": "a__a-1",
     "repo": "a/a",

@@ -25,7 +25,7 @@ from scripted_model import ScriptedModel, Status
 from harness.cache import cache_dir
 
 SERVED = {"OPENAI_API_BASE": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "none"}
-SCRIPTED = ("eval", "-m", "openai/scripted", "-d", DATASET, "--yes")
+SCRIPTED = ("eval", "-m", "openai/scripted", "-s", "single", "-d", DATASET, "--yes")
 
 
 @pytest.mark.parametrize(

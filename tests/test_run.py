@@ -136,6 +136,7 @@ def make(
     workers: int = 1,
     run_cost: float = 0,
     wanted: int = 1,
+    trials: int = 1,
 ) -> tuple[Run, PlayedSandboxes]:
     sandboxes, folder = PlayedSandboxes(), store.path.parent
     client = ModelClient(
@@ -146,7 +147,16 @@ def make(
         store=store,
         board=SqliteBoard(store.path),
         items=[item(name) for name in instances],
-        contestants=[Contestant(name="s", system=Playing(act), agents=1, wanted=wanted)],
+        contestants=[
+            Contestant(
+                name="s",
+                system=Playing(act),
+                agents=1,
+                wanted=wanted,
+                submits="one" if wanted == 1 else "independent",
+                trials=trials,
+            )
+        ],
         client=client,
         sandboxes=sandboxes,
         grader=Grader(sandboxes, folder, None, GradingConfig()),
@@ -171,7 +181,7 @@ async def ask(trial: Trial) -> None:
 async def test_a_call_that_never_answered_is_a_step_for_who_watches_as_in_the_ledger(store):
     run, _ = make(store, ask, answer=ModelUnavailable("away"))
     run.watcher = counting = Counting()
-    await run.plan(1)
+    await run.plan()
     await run.work()
     assert counting.steps == len(store.calls()) == 1
 
@@ -194,7 +204,7 @@ async def test_what_ends_a_trial_is_its_state_and_never_ends_the_run(store, prob
             raise problem
 
     run, sandboxes = make(store, act, instances=["a__a-1", "b__b-2"])
-    await run.plan(1)
+    await run.plan()
     await run.work()
     first, second = store.trials()
     assert (first["state"], first["reason"]) == (state, reason)
@@ -209,7 +219,7 @@ async def test_what_ends_a_trial_is_its_state_and_never_ends_the_run(store, prob
 
 async def test_a_system_that_submits_less_than_it_was_to_has_failed(store):
     run, _ = make(store, finish, wanted=2)
-    await run.plan(1)
+    await run.plan()
     await run.work()
     (trial,) = store.trials()
     assert (trial["state"], trial["reason"]) == (
@@ -224,7 +234,7 @@ async def test_a_second_submission_of_an_author_is_refused(store):
         await trial.submit("agent-1", "other", reason="finished")
 
     run, _ = make(store, act)
-    await run.plan(1)
+    await run.plan()
     await run.work()
     assert store.trials()[0]["reason"] == "DelmError: agent-1 has submitted already"
     assert [row["patch"] for row in store.submissions()] == [""]
@@ -237,8 +247,8 @@ async def test_as_many_trials_as_workers_run_at_a_time_and_each_once(store):
         await trial.submit("agent-1", "", reason="finished")
 
     names = [f"a__a-{n}" for n in range(10)]
-    run, sandboxes = make(store, act, instances=names, workers=3)
-    await run.plan(2)
+    run, sandboxes = make(store, act, instances=names, workers=3, trials=2)
+    await run.plan()
     await run.work()
     assert sandboxes.most == 3
     assert {row["state"] for row in store.trials()} == {"done"}
@@ -251,7 +261,7 @@ async def test_cancelling_marks_what_is_under_way_and_closes_its_sandboxes(store
         await anyio.sleep(60)
 
     run, sandboxes = make(store, act, instances=["a__a-1", "b__b-2"])
-    await run.plan(1)
+    await run.plan()
     with anyio.move_on_after(0.1):
         await run.work()
     assert [row["state"] for row in store.trials()] == ["cancelled", "waiting"]
@@ -266,14 +276,14 @@ async def test_the_runs_money_stops_new_trials_and_counts_what_was_spent_before(
     names = [f"a__a-{n}" for n in range(5)]
     # a call costs 0.001 and can cost a little over 0.002
     run, _ = make(store, act, instances=names, run_cost=0.0045)
-    await run.plan(1)
+    await run.plan()
     await run.work()
     assert [row["state"] for row in store.trials()] == ["done", "done", "done", "cancelled",
                                                         "waiting"]  # fmt: skip
     assert run.stopped.startswith("run_cost")
     assert store.spent() == pytest.approx(0.003)
     again, _ = make(store, act, instances=names, run_cost=0.0045)
-    await again.plan(1)
+    await again.plan()
     await again.work()
     assert store.spent() == pytest.approx(0.003)  # no more than before
     assert [row["state"] for row in store.trials()].count("done") == 3
@@ -287,7 +297,7 @@ async def test_a_model_that_refuses_the_first_call_ends_the_run(store):
     run, sandboxes = make(
         store, act, answer=ModelRefused("no such key"), instances=["a__a-1", "b__b-2"], workers=2
     )
-    await run.plan(1)
+    await run.plan()
     with pytest.raises(UserError, match="the model refuses every call: no such key"):
         await run.work()
     assert not {row["state"] for row in store.trials()} & {"done", "error", "running"}
@@ -302,7 +312,7 @@ async def test_a_model_that_has_answered_and_refuses_one_call_fails_one_trial(st
         await finish(trial)
 
     run, _ = make(store, act, instances=["a__a-1", "b__b-2", "c__c-3"])
-    await run.plan(1)
+    await run.plan()
     await run.work()
     assert [(row["state"], row["reason"]) for row in store.trials()] == [
         ("done", "finished"), ("error", "model: bad request"), ("done", "finished"),
@@ -312,7 +322,7 @@ async def test_a_model_that_has_answered_and_refuses_one_call_fails_one_trial(st
 async def test_a_sandbox_that_leaks_is_recorded_with_what_leaked(store):
     run, sandboxes = make(store, finish)
     sandboxes.fails = SandboxUnavailable("the sandbox leaks: history: tag v2")
-    await run.plan(1)
+    await run.plan()
     await run.work()
     (trial,) = store.trials()
     assert trial["state"] == "error"
@@ -322,8 +332,8 @@ async def test_a_sandbox_that_leaks_is_recorded_with_what_leaked(store):
 
 async def test_a_run_is_not_gone_on_with_on_a_dataset_that_has_lost_an_instance(store):
     run, _ = make(store, finish, instances=["a__a-1", "b__b-2"])
-    await run.plan(1)
+    await run.plan()
     again, _ = make(store, finish, instances=["a__a-1"])
     with pytest.raises(UserError, match="holds b__b-2, which the dataset does not have"):
-        await again.plan(1)
-    await run.plan(1)  # the dataset as it was
+        await again.plan()
+    await run.plan()  # the dataset as it was

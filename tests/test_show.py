@@ -24,7 +24,8 @@ def run(place):
         ids = ("a__a-1", "b__b-2", "c__c-3")
         await store.plan(
             [{"instance_id": i, "repo": "a/a", "difficulty": ""} for i in ids],
-            [{"system": "single", "instance_id": i, "number": 0, "agents": 1, "wanted": 1}
+            [{"system": "single", "instance_id": i, "number": 0, "agents": 1, "wanted": 1,
+              "submits": "one"}
              for i in ids],
         )  # fmt: skip
         for _ in ids:
@@ -32,8 +33,8 @@ def run(place):
             assert row is not None
             said = f"{row['instance_id']} one\r\ntwo\rthree {LONG}"
             call = await store.begin_call(
-                trial_id=row["trial_id"], conversation="agent-1", position=0, model="m",
-                prompt_sha256="", repeated=0.0, reserved_usd=0.1, moment=1,
+                trial_id=row["trial_id"], conversation="agent-1", agent="agent-1", position=0,
+                model="m", prompt_sha256="", repeated=0.0, reserved_usd=0.1, moment=1,
             )  # fmt: skip
             assert call
             await store.say(row["trial_id"], "agent-1", [{"role": "user", "content": said}])

@@ -17,7 +17,8 @@ from harness.types import Reply, ToolCall, Usage, Verdict
 
 
 def trial(number: int = 0, instance: str = "a__a-1", system: str = "single") -> dict:
-    return {"system": system, "instance_id": instance, "number": number, "agents": 1, "wanted": 1}
+    one = {"agents": 1, "wanted": 1, "submits": "one"}
+    return {"system": system, "instance_id": instance, "number": number} | one
 
 
 def instance(name: str = "a__a-1") -> dict:
@@ -157,8 +158,8 @@ async def begun(store: Store, position: int = 0, reserved: float | None = 0.5) -
         await planned(store)
         await store.claim_trial()
     return await store.begin_call(
-        trial_id=1, conversation="agent-1", position=position, model="m", prompt_sha256="p",
-        repeated=0.25, reserved_usd=reserved, moment=2 * position + 1,
+        trial_id=1, conversation="agent-1", agent="agent-1", position=position, model="m",
+        prompt_sha256="p", repeated=0.25, reserved_usd=reserved, moment=2 * position + 1,
     )  # fmt: skip
 
 

@@ -40,37 +40,36 @@ def announce(
     def say(line: str) -> None:
         out.print(line, highlight=False, markup=False)
 
-    trials = len(items) * len(contestants) * config.trials
-    say(
-        f"{label}: {len(items)} instances × {len(contestants)} systems "
-        f"({', '.join(c.name for c in contestants)}) × {config.trials} trials = {trials} trials"
-    )
+    trials = len(items) * sum(c.trials for c in contestants)
+    systems = ", ".join(f"{c.trials} × {c.name}" for c in contestants)
+    say(f"{label}: {len(items)} instances × ({systems}) = {trials} trials")
     for contestant in contestants:
         if config.agents not in {0, contestant.agents}:
             say(
                 f"note: {contestant.name} does not scale: it has {contestant.agents} agents, "
                 f"not {config.agents}"
             )
+    submissions = len(items) * sum(c.trials * c.wanted for c in contestants)
     if parts.replay:
         say(f"model {parts.name}, replayed from a recording: nothing is sent, nothing is billed")
     else:
-        say(f"model {parts.name}: {_most(config, parts, trials)}")
+        say(f"model {parts.name}: {_most(config, parts, submissions)}")
     say(f"results in {folder.path}")
     if done is not None:
         say(f"going on with {folder.run_id}: {done} of {trials} trials are done already")
 
 
-def _most(config: Config, parts: ModelParts, trials: int) -> str:
+def _most(config: Config, parts: ModelParts, submissions: int) -> str:
     """What it can cost."""
     budget = config.budget
-    bounds = [trials * budget.cost_usd if budget.cost_usd else 0.0, budget.run_cost_usd]
+    bounds = [submissions * budget.cost_usd if budget.cost_usd else 0.0, budget.run_cost_usd]
     known = [bound for bound in bounds if bound]
     worst = f"at most ${min(known):.2f} in all" if known else "with no limit on dollars"
     if parts.price is None:
         worst = "its cost is unknown"
     dollars = f"${budget.cost_usd:.2f}" if budget.cost_usd else "any dollars"
     steps = f"{budget.steps} steps" if budget.steps else "any steps"
-    return f"at most {dollars} and {steps} a trial, {worst}"
+    return f"{submissions} submissions, at most {dollars} and {steps} for each, {worst}"
 
 
 def agreed(out: Console, folder: RunFolder) -> bool:

@@ -22,6 +22,7 @@ from harness.config import (
     dataset_layer,
     layer,
     merge,
+    read_yaml,
     resolve,
     system_names,
     validate,
@@ -42,6 +43,7 @@ from harness.types import Item, Limits
 
 BUNDLED = CONFIGS / "recordings" / "verified-offline.jsonl"
 VERIFIED = "swe-bench-verified"  # the dataset of a model, by default
+TABLE = CONFIGS / "table.yaml"  # its systems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +67,10 @@ def configure(
 ) -> Config:
     """The configuration of `delm eval`: the shipped defaults, the dataset's file, -c, the flags.
 
-    Without a model it is the bundled replay. A replay takes the dataset and the systems that were
-    recorded, a model SWE-bench Verified, unless told otherwise. A run that is there already goes
-    on as `stored`, its own configuration, says: only -c and the flags are laid over that.
+    Without a model it is the bundled replay. A replay takes the dataset, the systems and the number
+    of submissions that were recorded; a model takes SWE-bench Verified and `configs/table.yaml`;
+    both unless told otherwise. A run that is there already goes on as `stored`, its own
+    configuration, says: only -c and the flags are laid over that.
     """
     given = [layer(spec) for spec in specs]
     said: dict[str, Any] = {}
@@ -79,12 +82,15 @@ def configure(
         return validate(Config, merge(stored, *given, flags, said), "configuration")
     name = model or _named(given, "model") or f"{PREFIX}{BUNDLED}"
     said["model"] = {"name": name}
-    chosen, defaults = dataset or _named(given, "dataset"), {}
+    chosen, defaults = dataset or _named(given, "dataset"), read_yaml(TABLE)
     if name.startswith(PREFIX):
         recording = load_recording(Path(name.removeprefix(PREFIX)).expanduser())
         chosen = chosen or recording.header.dataset
         systems = list(dict.fromkeys(key.system for key in recording.calls))
-        defaults = {"systems": systems} if systems else {}
+        defaults = {"submissions": recorded.submissions(recording)}
+        defaults |= {"systems": systems} if systems else {}
+    if any("systems" in words or "trials" in words for words in (*given, flags)):
+        defaults.pop("submissions", None)
     return resolve([defaults, dataset_layer(chosen or VERIFIED), *given, flags, said])
 
 
@@ -237,7 +243,7 @@ def items_of(
     )
     if replayed is not None:
         names = [item.instance.instance_id for item in chosen]
-        recorded.check(replayed, systems, names, config.trials)
+        recorded.check(replayed, {c.name: c.trials for c in contestants}, names)
     return chosen
 
 
@@ -253,7 +259,8 @@ def contestants(config: Config, backend: Backend) -> list[Contestant]:
     if twice is not None:
         raise UserError(f"two systems are called {twice}; give one of their files another name")
     made = [
-        _contestant(system, config.agents or replayed.get(system.name, 0)) for system in systems
+        _contestant(system, config.agents or replayed.get(system.name, 0), config)
+        for system in systems
     ]
     for contestant in made:
         there = replayed.get(contestant.name, contestant.agents)
@@ -272,7 +279,7 @@ def contestants(config: Config, backend: Backend) -> list[Contestant]:
     return made
 
 
-def _contestant(system: SystemConfig, agents: int) -> Contestant:
+def _contestant(system: SystemConfig, agents: int, config: Config) -> Contestant:
     module, _, attribute = system.system.partition(":")
     try:
         factory = getattr(importlib.import_module(module), attribute)
@@ -284,16 +291,25 @@ def _contestant(system: SystemConfig, agents: int) -> Contestant:
     except TypeError as error:
         raise UserError(f"system {system.name}: its options do not fit: {error}") from None
     count = agents if agents and system.scales else system.agents
+    wanted = 1 if system.submissions == "one" else count
+    trials, rest = divmod(config.submissions, wanted)
+    if rest:
+        raise UserError(
+            f"{system.name} makes {wanted} submissions a trial, so {config.submissions} cannot be "
+            f"made on an instance; take a multiple of {wanted}, or give the number of trials (-k)"
+        )
     return Contestant(
         name=system.name,
         system=made,
         agents=count,
-        wanted=count if system.submissions == "each" else 1,
+        wanted=wanted,
+        submits=system.submissions,
+        trials=trials or config.trials,
     )
 
 
 def limits_of(config: Config) -> Limits:
-    """What one trial may use."""
+    """What one submission may use."""
     budget = config.budget
     return Limits(
         steps=budget.steps,

@@ -72,7 +72,7 @@ def evaluate(options: Options) -> int:
         return 0
     folder.create()
     compose.check_disk(config, folder.path, cache_dir())
-    finished = done == len(items) * len(contestants) * config.trials
+    finished = done == len(items) * sum(c.trials for c in contestants)
     if not (parts.replay or options.yes or finished or agreed(out, folder)):
         return 1
     with folder.lock(), contextlib.closing(Store(folder.database)) as store:
@@ -98,7 +98,7 @@ async def _evaluate(
         grading_network=config.grading.network,
     )
     await _identify(store, folder, config, parts, label)
-    progress = Progress(out, total=len(items) * len(contestants) * config.trials)
+    progress = Progress(out, total=len(items) * sum(c.trials for c in contestants))
     progress.say(f"sandbox: {sandboxes.kind}")
     budget = Budget(config.budget.run_cost_usd, limit_name="run_cost")
     board = SqliteBoard(folder.database)
@@ -121,7 +121,7 @@ async def _evaluate(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(parts.backend.warm_up)
             await sandboxes.prepare(items, progress.say)
-        await run.plan(config.trials)
+        await run.plan()
         with progress.showing():
             await run.work()
 

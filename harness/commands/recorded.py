@@ -1,8 +1,9 @@
 """What a recording holds, and whether that is what a replay is asked for."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
+from harness.config import system_config, system_names
 from harness.errors import UserError
 from harness.model.replay import Recording
 
@@ -15,13 +16,32 @@ def instances(recording: Recording, systems: Iterable[str]) -> set[str]:
     return set.intersection(*of) if of else set()
 
 
-def check(
-    recording: Recording, systems: Sequence[str], instances: Sequence[str], trials: int
-) -> None:
-    """`UserError` for the first trial that it does not hold, with what it does hold."""
+def submissions(recording: Recording) -> int:
+    """How many submissions of each of its systems it holds on every instance that it holds of it.
+
+    0 where that is not the same number for all, or a system is not known here.
+    """
+    counts = set()
+    for name, numbers in _trials(recording).items():
+        if name not in system_names():
+            return 0
+        agents = recording.header.agents.get(name, 1)
+        wanted = 1 if system_config(name).submissions == "one" else agents
+        counts |= {len(of_instance) * wanted for of_instance in numbers.values()}
+    return counts.pop() if len(counts) == 1 else 0
+
+
+def check(recording: Recording, trials: Mapping[str, int], instances: Sequence[str]) -> None:
+    """`UserError` for the first trial that it does not hold, with what it does hold.
+
+    `trials` says how many of each system are wanted on every instance.
+    """
     there = {(key.system, key.instance_id, key.trial) for key in recording.calls}
-    for system, instance, number in product(systems, instances, range(trials)):
-        if (system, instance, number) not in there:
+    for system, instance in product(trials, instances):
+        number = next(
+            (n for n in range(trials[system]) if (system, instance, n) not in there), None
+        )
+        if number is not None:
             raise UserError(
                 f"the recording does not hold {system} on {instance}, trial #{number + 1}; it "
                 f"holds {held(recording)}"
@@ -30,12 +50,8 @@ def check(
 
 def held(recording: Recording) -> str:
     """In words for a person: which systems on which instances, and how many trials of each."""
-    trials: dict[str, dict[str, set[int]]] = {}
-    for key in recording.calls:
-        of_system = trials.setdefault(key.system, {})
-        of_system.setdefault(key.instance_id, set()).add(key.trial)
     groups: dict[tuple[tuple[str, ...], int], list[str]] = {}
-    for system, of_system in trials.items():
+    for system, of_system in _trials(recording).items():
         most = max(len(numbers) for numbers in of_system.values())
         groups.setdefault((tuple(sorted(of_system)), most), []).append(system)
     words = [
@@ -43,6 +59,15 @@ def held(recording: Recording) -> str:
         for (names, most), systems in groups.items()
     ]
     return "; ".join(words) or "nothing"
+
+
+def _trials(recording: Recording) -> dict[str, dict[str, set[int]]]:
+    """The numbers of the trials that it holds, by system and instance."""
+    trials: dict[str, dict[str, set[int]]] = {}
+    for key in recording.calls:
+        of_system = trials.setdefault(key.system, {})
+        of_system.setdefault(key.instance_id, set()).add(key.trial)
+    return trials
 
 
 def _some(names: Sequence[str]) -> str:

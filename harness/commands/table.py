@@ -30,7 +30,7 @@ def worth(facts: Mapping[str, Any]) -> list[str]:
     ]
     whole = f"; of the run: ${budget['run_cost_usd']:.2f}" if budget["run_cost_usd"] else ""
     source = facts.get("prices_source") or "none; the cost is unknown"
-    lines = [f"budget of a trial: {', '.join(limits)}{whole}"]
+    lines = [f"budget of a submission: {', '.join(limits)}{whole}"]
     if facts.get("replay"):
         lines += ["This is a replay of recorded answers: no benchmark result."]
         return [*lines, f"Dollars are recorded tokens at this price list: {source}."]

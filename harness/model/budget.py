@@ -13,6 +13,19 @@ from harness.errors import LimitReached
 from harness.types import Limits
 
 
+def times(limits: Limits, submissions: int) -> Limits:
+    """The budget of a trial that makes so many submissions, given that of one.
+
+    The wall clock and the limit of a command stay: agents work side by side.
+    """
+    return replace(
+        limits,
+        steps=limits.steps * submissions,
+        cost_usd=limits.cost_usd * submissions,
+        tokens=limits.tokens * submissions,
+    )
+
+
 class Budget:
     """Dollars at one level (a trial, a run), inside those of `parent`. A limit of 0 is no limit."""
 

@@ -46,6 +46,14 @@ class Request:
     worst_tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Whose calls they are, for the ledger."""
+
+    trial_id: int
+    agent: str
+
+
 @dataclass(slots=True)
 class _Tally:
     """What a call has cost so far, over all its attempts."""
@@ -110,6 +118,7 @@ class ModelClient:
         instance_id: str,
         trial: int,
         conversation: str,
+        agent: str,
         budget: TrialBudget,
         exchange: Exchange,
     ) -> "Conversation":
@@ -122,17 +131,18 @@ class ModelClient:
             conversation=conversation,
             position=0,
         )
-        return Conversation(self, trial_id, key, budget, exchange)
+        return Conversation(self, Speaker(trial_id, agent), key, budget, exchange)
 
     async def call(
-        self, request: Request, hold: Hold, trial_id: int, budget: TrialBudget, exchange: Exchange
+        self, request: Request, hold: Hold, who: Speaker, budget: TrialBudget, exchange: Exchange
     ) -> Reply:
         """Make a call whose worst case `hold` covers; its row is closed whatever becomes of it."""
         key, tally = request.key, _Tally(hold, priced=self.price is not None)
         try:
             call_id = await self._ledger.begin_call(
-                trial_id=trial_id,
+                trial_id=who.trial_id,
                 conversation=key.conversation,
+                agent=who.agent,
                 position=key.position,
                 model=self.model,
                 prompt_sha256=prompt_hash(request.messages, request.tools),
@@ -146,7 +156,7 @@ class ModelClient:
         outcome: CallOutcome = "failed"
         reply, error, cost_usd = None, "", None
         try:
-            reply = await self._attempts(request, trial_id, budget, tally)
+            reply = await self._attempts(request, who.trial_id, budget, tally)
             outcome, cost_usd = "ok", tally.cost_usd
         except anyio.get_cancelled_exc_class():
             outcome = "cancelled"  # what the provider bills for it, nobody can tell
@@ -253,14 +263,14 @@ class Conversation:
     def __init__(
         self,
         client: ModelClient,
-        trial_id: int,
+        who: Speaker,
         key: CallKey,
         budget: TrialBudget,
         exchange: Exchange,
     ) -> None:
         self._client = client
         self._exchange = exchange
-        self._trial_id = trial_id
+        self._who = who
         self._key = key
         self._budget = budget
         self._calls = 0
@@ -273,4 +283,4 @@ class Conversation:
         request = self._client.request(key, messages, tools)
         hold = self._budget.check_and_reserve(request.worst_usd, request.worst_tokens)
         self._calls += 1
-        return await self._client.call(request, hold, self._trial_id, self._budget, self._exchange)
+        return await self._client.call(request, hold, self._who, self._budget, self._exchange)

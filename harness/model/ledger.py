@@ -20,6 +20,7 @@ class Ledger(Protocol):
         *,
         trial_id: int,
         conversation: str,
+        agent: str,
         position: int,
         model: str,
         prompt_sha256: str,

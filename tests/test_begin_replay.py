@@ -83,7 +83,7 @@ def test_agents_of_systems_that_do_not_scale_are_refused_and_of_some_are_noted(d
     assert told.code == 0, told.text
     assert "note: single does not scale: it has 1 agents, not 3" in told.out
     assert "delm does not scale" not in told.out
-    told = delm(*words[:-1], "1", **SERVED)  # that is what it has
+    told = delm(*words[:-1], "1", "-s", "single", **SERVED)  # that is what it has
     assert told.code == 0, told.text
 
 

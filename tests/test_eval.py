@@ -292,7 +292,7 @@ def test_neither_the_gold_patch_nor_the_tests_are_shown_to_the_model(run):
 def test_what_is_printed_says_what_happened_and_holds_no_control_characters(run):
     assert f"single {FLASK} #1: done (finished), 3 steps" in run.told.out
     assert f"single {FLASK} #4: done (cost), 1 steps, $0.1700" in run.told.out
-    assert "at most $0.20 and 8 steps a trial, at most $0.80 in all" in run.told.out
+    assert "at most $0.20 and 8 steps for each, at most $0.80 in all" in run.told.out
     assert "2 of 4" in run.told.out
     assert "sandbox: bubblewrap" in run.told.out
     assert f"single {FLASK} #2: waiting: attempt 2 of 8 (the provider asks to slow down)" in (
@@ -325,7 +325,7 @@ def test_derived_files_are_the_same_to_the_byte_when_made_again(run):
     table = told.out[: told.out.index("written: ")]
     assert table in run.told.out
     assert "2 of 4" in table
-    assert "budget of a trial: 8 steps, $0.20, 3600 s\n" in table
+    assert "budget of a submission: 8 steps, $0.20, 3600 s\n" in table
     assert "Dollars are at this price list: as gemini/gemini-3-flash-preview" in table
 
 
@@ -390,7 +390,7 @@ def test_a_replay_of_other_prompts_says_so_once(run, tmp_path):
     (tmp_path / "changed.jsonl").write_text("\n".join(changed) + "\n")
     told = delm(
         *("eval", "-m", f"replay:{tmp_path / 'changed.jsonl'}", "-d", DATASET, *LIMITS),
-        *("--run-id", "again", "-o", tmp_path),
+        *("--run-id", "again", "-o", tmp_path, "-k", "1"),
         DELM_CACHE=str(run.cache),
     )
     assert told.code == 0, told.text

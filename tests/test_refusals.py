@@ -123,18 +123,18 @@ def _lines(*rows: object) -> str:
 )
 def test_a_wrong_dataset_file_is_refused_with_the_line(delm, place, text, says):
     (place / "rows.jsonl").write_text(text)
-    told = delm("eval", "-m", "openai/scripted", "-d", "rows.jsonl", **SERVED)
+    told = delm("eval", "-m", "openai/scripted", "-s", "single", "-d", "rows.jsonl", **SERVED)
     refused(told, "rows.jsonl", *says)
 
 
 @pytest.mark.parametrize("name", ["none.jsonl", "none.json", "none.parquet", "none.yaml"])
 def test_a_dataset_file_that_is_not_there_is_refused(delm, place, name):
-    told = delm("eval", "-m", "openai/scripted", "-d", name, **SERVED)
+    told = delm("eval", "-m", "openai/scripted", "-s", "single", "-d", name, **SERVED)
     refused(told, name, "No such file")
 
 
 def test_a_dataset_that_nobody_knows_is_refused_with_what_there_is(delm, place):
-    told = delm("eval", "-m", "openai/scripted", "-d", "verified", **SERVED)
+    told = delm("eval", "-m", "openai/scripted", "-s", "single", "-d", "verified", **SERVED)
     refused(told, "no dataset 'verified'", "verified-offline", "SWE-bench/SWE-bench_Verified")
 
 

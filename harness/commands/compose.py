@@ -258,17 +258,15 @@ def contestants(config: Config, backend: Backend) -> list[Contestant]:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise UserError(f"two systems are called {twice}; give one of their files another name")
-    made = [
-        _contestant(system, config.agents or replayed.get(system.name, 0), config)
-        for system in systems
-    ]
-    for contestant in made:
-        there = replayed.get(contestant.name, contestant.agents)
-        if contestant.agents != there:
+    made = []
+    for system in systems:
+        there = replayed.get(system.name, 0)
+        agents = (config.agents if system.scales else 0) or there or system.agents
+        if there and agents != there:
             raise UserError(
-                f"the recording holds {contestant.name} with {there} agents, not "
-                f"{contestant.agents}; leave -n out"
+                f"the recording holds {system.name} with {there} agents, not {agents}; leave -n out"
             )
+        made.append(_contestant(system, agents, config))
     if config.agents and all(contestant.agents != config.agents for contestant in made):
         scaling = [name for name in system_names() if read_system(name).scales]
         raise UserError(
@@ -290,8 +288,7 @@ def _contestant(system: SystemConfig, agents: int, config: Config) -> Contestant
         ) from None
     except TypeError as error:
         raise UserError(f"system {system.name}: its options do not fit: {error}") from None
-    count = agents if agents and system.scales else system.agents
-    wanted = 1 if system.submissions == "one" else count
+    wanted = 1 if system.submissions == "one" else agents
     trials, rest = divmod(config.submissions, wanted)
     if rest:
         raise UserError(
@@ -301,7 +298,7 @@ def _contestant(system: SystemConfig, agents: int, config: Config) -> Contestant
     return Contestant(
         name=system.name,
         system=made,
-        agents=count,
+        agents=agents,
         wanted=wanted,
         submits=system.submissions,
         trials=trials or config.trials,

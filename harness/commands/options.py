@@ -75,7 +75,7 @@ Systems = Annotated[
         "-s",
         "--system",
         help="A system of configs/systems, or the YAML file of one; may be repeated. "
-        "[default: single; of a replay, the recorded ones]",
+        "[default: those of configs/table.yaml; of a replay, the recorded ones]",
     ),
 ]
 Filter = Annotated[
@@ -98,7 +98,11 @@ Agents = Annotated[
 Trials = Annotated[
     int | None,
     typer.Option(
-        "-k", "--trials", min=1, help="Trials of each system on each instance. [default: 1]"
+        "-k",
+        "--trials",
+        min=1,
+        help="Trials of each system on each instance. [default: as many as configs/table.yaml "
+        "needs; with -s, 1]",
     ),
 ]
 RunId = Annotated[
@@ -111,7 +115,9 @@ RunId = Annotated[
 ]
 CostLimit = Annotated[
     float | None,
-    typer.Option("--cost-limit", min=0, help="Dollars of one trial; 0: no limit. [default: 3]"),
+    typer.Option(
+        "--cost-limit", min=0, help="Dollars of one submission; 0: no limit. [default: 3]"
+    ),
 ]
 MaxCost = Annotated[
     float | None,

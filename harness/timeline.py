@@ -1,0 +1,101 @@
+"""What each agent of a trial was busy with, and when: pure functions over rows of the store."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+Row = Mapping[str, Any]
+WHAT = ("model", "command", "admission", "peer", "barrier", "main")
+"""What an interval can be: in a model call, or one of `harness.types.Activity`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """One agent, busy with one thing."""
+
+    agent: str
+    what: str  # one of `WHAT`
+    start_s: float  # seconds since the trial started
+    seconds: float
+
+
+def timeline(trial: Row, calls: Sequence[Row], spans: Sequence[Row]) -> list[Interval]:
+    """The intervals of `trial`, oldest first; rows of other trials are passed over.
+
+    A call is from its row's `started_at` to `ended_at`, waits between its attempts included. Left
+    out are calls that never ended, and those without an agent: the check of a gist asks on nobody's
+    behalf, in an admission that is here. What began before the trial is cut off at 0, and a clock
+    that was set back makes no interval negative. Empty where the trial never started.
+    """
+    if trial["started_at"] is None:
+        return []
+    zero = _moment(trial["started_at"])
+    found: list[Interval | None] = []
+    for row in calls:
+        if row["trial_id"] == trial["trial_id"] and row["ended_at"] and row["agent"]:
+            start, end = _moment(row["started_at"]) - zero, _moment(row["ended_at"]) - zero
+            found.append(_interval(row["agent"], "model", start, end))
+    for row in spans:
+        if row["trial_id"] == trial["trial_id"]:
+            start = _moment(row["started_at"]) - zero
+            found.append(_interval(row["agent"], row["what"], start, start + row["seconds"]))
+    kept = [each for each in found if each is not None]
+    return sorted(kept, key=lambda each: (each.start_s, each.agent, each.what))
+
+
+def seconds_by_cause(intervals: Iterable[Interval]) -> dict[str, dict[str, float]]:
+    """Seconds by agent and by what it was busy with; no moment of an agent counts twice.
+
+    Where intervals of one agent overlap, the time is that of the one which began last: it is what
+    the agent is in while the others go on around it.
+    """
+    mine: dict[str, list[Interval]] = {}
+    for interval in intervals:
+        mine.setdefault(interval.agent, []).append(interval)
+    return {agent: _shared_out(each) for agent, each in mine.items()}
+
+
+def present_s(intervals: Iterable[Interval]) -> float:
+    """Agent-time: for each agent the seconds from its first interval's start to its last one's end,
+    summed."""
+    first: dict[str, float] = {}
+    last: dict[str, float] = {}
+    for each in intervals:
+        end = each.start_s + each.seconds
+        first[each.agent] = min(first.get(each.agent, each.start_s), each.start_s)
+        last[each.agent] = max(last.get(each.agent, end), end)
+    return sum(last[agent] - first[agent] for agent in first)
+
+
+def _shared_out(intervals: Sequence[Interval]) -> dict[str, float]:
+    seconds: dict[str, float] = {}
+    edges = sorted({edge for each in intervals for edge in (each.start_s, _end(each))})
+    waiting = sorted(intervals, key=lambda each: each.start_s, reverse=True)
+    open_: list[Interval] = []
+    for start, end in pairwise(edges):
+        while waiting and waiting[-1].start_s <= start:
+            open_.append(waiting.pop())
+        open_ = [each for each in open_ if _end(each) > start]
+        if open_:
+            what = max(open_, key=lambda each: each.start_s).what
+            seconds[what] = seconds.get(what, 0.0) + end - start
+    return seconds
+
+
+def _end(interval: Interval) -> float:
+    return interval.start_s + interval.seconds
+
+
+def _interval(agent: str, what: str, start: float, end: float) -> Interval | None:
+    """None for what was over before the trial began."""
+    if end < 0:
+        return None
+    start = max(start, 0.0)
+    seconds = round(max(end - start, 0.0), 6)
+    return Interval(agent=agent, what=what, start_s=round(start, 6), seconds=seconds)
+
+
+def _moment(stamp: str) -> float:
+    return datetime.fromisoformat(stamp).timestamp()

@@ -20,6 +20,7 @@ class Material:
     proposals: Sequence[Row]  # number, author, task, kind, gist
     calls: Sequence[Row]  # conversation, cost_usd
     submissions: Sequence[Row]  # author, agent, outcome, selected, salvaged, …
+    shown: Sequence[Row] = ()  # conversation, label, level, at
 
 
 def task_of(conversation: str) -> str:

@@ -71,8 +71,22 @@ class SqliteBoard:
         """Which conversation was first shown what, as what, and when."""
         return self._rows("shown", trial_id)
 
-    def _rows(self, name: str, trial_id: int, *in_json: str) -> list[dict[str, Any]]:
-        rows = [dict(row) for row in self._connection.read(name, trial_id)]
+    def tasks(self, trial_id: int) -> list[dict[str, Any]]:
+        """Every task, oldest first; the columns of `harness.board.Task`."""
+        return self._rows("tasks", trial_id, "after", "result")
+
+    def entries(self, trial_id: int) -> list[dict[str, Any]]:
+        """Every entry in the order of admission: `harness.board.Entry`, `proposal` and `at`."""
+        return self._rows("entries", trial_id, "evidence", after=0)
+
+    def links(self, trial_id: int) -> list[dict[str, Any]]:
+        """Every link in the order in which they were made: `harness.board.Link`, and `at`."""
+        return self._rows("links", trial_id, after=0)
+
+    def _rows(
+        self, name: str, trial_id: int, *in_json: str, **parameters: Any
+    ) -> list[dict[str, Any]]:
+        rows = [dict(row) for row in self._connection.read(name, trial_id, **parameters)]
         for row in rows:
             row.update({column: json.loads(row[column]) for column in in_json})
         return rows

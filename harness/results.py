@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from harness import score
+from harness import coordination, findings, score
 from harness.benchmarks.grading import patch_facts
 from harness.cache import write_beside
 from harness.errors import UserError
@@ -21,6 +21,7 @@ from harness.model.replay import Header, RecordedCall, write_recording
 from harness.run import model_name
 from harness.score import repeated_tokens
 from harness.store import Row, Store, now
+from harness.teams import teams
 from harness.types import Reply, ToolCall, Usage
 
 SUBMISSION_COLUMNS = (
@@ -137,6 +138,11 @@ def derive(folder: RunFolder, store: Store) -> list[Row]:
     write(folder.path / "submissions.csv", _csv(_submissions(submissions), SUBMISSION_COLUMNS))
     ledger = [row | {"repeated_tokens": repeated_tokens(row)} for row in calls]
     write(folder.path / "ledger.csv", _csv(ledger, LEDGER_COLUMNS))
+    found = teams(store, trials, calls, submissions)
+    write(folder.path / "coordination.csv", _csv(found.trials, coordination.COLUMNS))
+    write(folder.path / "coordination_systems.csv",
+          _csv(found.systems, coordination.SYSTEM_COLUMNS))  # fmt: skip
+    write(folder.path / "findings.csv", _csv(found.findings, findings.COLUMNS))
     for system, files in _predictions(submissions, trials, description).items():
         for suffix, predictions in files.items():
             lines = "".join(json.dumps(p) + "\n" for p in predictions)

@@ -20,9 +20,11 @@ class Teams:
     findings: list[dict[str, Any]]  # findings.csv
 
 
-def teams(store: Store) -> Teams:
-    """The rows of a run. Reads the trials one after the other, and writes nothing."""
-    trials, calls, submissions = store.trials(), store.calls(), store.submissions()
+def teams(store: Store, trials: list[Row], calls: list[Row], submissions: list[Row]) -> Teams:
+    """The rows of a run; `trials`, `calls` and `submissions` are all that `store` has.
+
+    Trials are gone through one by one: messages and boards of all together may be large.
+    """
     calls_of, made_in, spans_of = _by_trial(calls), _by_trial(submissions), _by_trial(store.spans())
     references = alone(trials, calls, submissions)
     rows: list[dict[str, Any]] = []

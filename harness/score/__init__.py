@@ -1,0 +1,48 @@
+"""Scores: pure functions over the rows of a run. Undefined is None, never 0."""
+
+from harness.score.breakdown import BREAKDOWN_COLUMNS, breakdowns
+from harness.score.budgets import Allowance, allowance_of
+from harness.score.compare import COMPARISON_COLUMNS, Comparison, Side, comparisons, sides
+from harness.score.estimators import (
+    Interval,
+    mcnemar,
+    mean_interval,
+    pass_at_k,
+    ratio_interval,
+)
+from harness.score.latency import Moments, Story, moments
+from harness.score.rows import (
+    InstanceScore,
+    instance_scores,
+    last_attempts,
+    prefix_share,
+    repeated_tokens,
+)
+from harness.score.table import COLUMNS, table
+
+__all__ = [
+    "BREAKDOWN_COLUMNS",
+    "COLUMNS",
+    "COMPARISON_COLUMNS",
+    "Allowance",
+    "Comparison",
+    "InstanceScore",
+    "Interval",
+    "Moments",
+    "Side",
+    "Story",
+    "allowance_of",
+    "breakdowns",
+    "comparisons",
+    "instance_scores",
+    "last_attempts",
+    "mcnemar",
+    "mean_interval",
+    "moments",
+    "pass_at_k",
+    "prefix_share",
+    "ratio_interval",
+    "repeated_tokens",
+    "sides",
+    "table",
+]

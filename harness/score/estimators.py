@@ -1,0 +1,121 @@
+"""Estimators and their intervals: numbers in, numbers out. scipy takes seconds to import: late."""
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import comb
+from typing import Any
+
+CONFIDENCE = 0.95
+RESAMPLES = 9_999
+SEED = 20_260  # of every resampling, so that a table that is made again is the same table
+METHOD = f"95 %, BCa bootstrap over instances, {RESAMPLES} resamples, seed {SEED}"
+SHARE = (0.0, 1.0)  # between which a share is
+DIFFERENCE = (-1.0, 1.0)  # and a difference of two
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """The ends of a 95 % interval."""
+
+    low: float
+    high: float
+
+
+def pass_at_k(n: int, c: int, k: int) -> float | None:
+    """The chance that one of `k` of `n` independent submissions, `c` of them resolved, resolves.
+
+    `1 − C(n−c, k) / C(n, k)`, the unbiased estimator of Chen et al. 2021 (arXiv 2107.03374); None
+    where `n < k`.
+    """
+    if n < k:
+        return None
+    return 1.0 - comb(n - c, k) / comb(n, k)
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """The mean; None of nothing, and as soon as one value is undefined."""
+    known = list(values)
+    if not known or any(value is None for value in known):
+        return None
+    return sum(value for value in known if value is not None) / len(known)
+
+
+def mean_interval(
+    values: Iterable[float | None], *, within: tuple[float, float] | None = None
+) -> Interval | None:
+    """The bootstrap interval of the mean of one value an instance; None where there is none.
+
+    BCa (Efron 1987) as `scipy.stats.bootstrap` has it. Values that are all the same have no spread
+    to resample, and a width of zero would claim certainty. Where `within` bounds them (a share, a
+    difference of shares), the interval then covers every mean for which the chance that all n come
+    out so is not below 2.5 %: with v the value, up to `q = 1 − 0.025^(1/n)` of the instances may be
+    otherwise, which gives `v − q (v − lowest)` to `v + q (highest − v)`; for shares of 0 or 1 that
+    is Clopper and Pearson's. Without bounds it is undefined, and None.
+    """
+    known = list(values)
+    numbers = [value for value in known if value is not None]
+    if not numbers or len(numbers) < len(known):
+        return None
+    if max(numbers) - min(numbers) < 1e-12:
+        return _of_equals(numbers[0], len(numbers), within)
+    return _bootstrap((numbers,))
+
+
+def ratio_interval(amounts: Sequence[float | None], counts: Sequence[int]) -> Interval | None:
+    """The interval of `sum(amounts) / sum(counts)`, both resampled by instance, as pairs.
+
+    Instances with a count of 0 are left out. None: an amount is unknown, or nothing varies.
+    """
+    pairs = [(a, c) for a, c in zip(amounts, counts, strict=True) if c]
+    known = [(a, c) for a, c in pairs if a is not None]
+    if not known or len(known) < len(pairs):
+        return None
+    rates = [amount / count for amount, count in known]
+    if max(rates) - min(rates) <= 1e-12 * max(map(abs, rates)):
+        return None
+    return _bootstrap(([a for a, _ in known], [c for _, c in known]))
+
+
+def mcnemar(only_a: int, only_b: int) -> float:
+    """McNemar's exact test: the two-sided p of so many discordant pairs.
+
+    Under the null hypothesis each of the pairs in which only one of two systems succeeded is as
+    likely to be the one's as the other's: a binomial test at 1/2. 1 without discordant pairs.
+    """
+    from scipy import stats
+
+    pairs = only_a + only_b
+    return float(stats.binomtest(only_a, pairs, 0.5).pvalue) if pairs else 1.0
+
+
+def _of_equals(value: float, count: int, within: tuple[float, float] | None) -> Interval | None:
+    if within is None:
+        return None
+    lowest, highest = within
+    others = 1.0 - ((1.0 - CONFIDENCE) / 2) ** (1.0 / count)
+    return Interval(low=value - others * (value - lowest), high=value + others * (highest - value))
+
+
+def _bootstrap(samples: tuple[Sequence[float], ...]) -> Interval:
+    """Of a mean, or of the ratio of two sums. The values vary."""
+    import numpy as np
+    from scipy import stats
+
+    def ratio(amounts: Any, counts: Any, axis: int = -1) -> Any:
+        return np.sum(amounts, axis=axis) / np.sum(counts, axis=axis)
+
+    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        found = stats.bootstrap(
+            samples,
+            ratio if len(samples) > 1 else np.mean,
+            paired=len(samples) > 1,
+            vectorized=True,
+            n_resamples=RESAMPLES,
+            batch=1_000,
+            confidence_level=CONFIDENCE,
+            method="BCa",
+            random_state=np.random.default_rng(SEED),
+        ).confidence_interval
+    return Interval(low=float(found.low), high=float(found.high))

@@ -1,0 +1,103 @@
+"""How long a trial takes to its first verified patch, and to each of its submissions."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from harness.score.estimators import mean
+from harness.score.rows import last_attempts
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """What the board of one trial holds: rows of `SqliteBoard.tasks` and `SqliteBoard.events`."""
+
+    tasks: Sequence[Row]  # label, kind, subject, result
+    events: Sequence[Row]  # at, what, subject, detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moments:
+    """Seconds since the start of a trial."""
+
+    first_verified_s: float | None  # until the first patch passed admission
+    made_s: tuple[float, ...]  # until each of its submissions was made
+
+
+def moments(trial: Row, submissions: Iterable[Row], story: Story | None) -> Moments:
+    """The moments of a `trial` that was started.
+
+    A submission is made when its row is written; where it is the work of a task of the board, when
+    the last task that handed in a patch for it (the `patch` task itself, or a `repair` of it) was
+    done: the agents then still test and repair each other's.
+    """
+    zero = datetime.fromisoformat(trial["started_at"]).timestamp()
+    verified = list(_verified(story.events)) if story else []
+    handed = _handed_in(story) if story else {}
+    ends = [
+        handed.get(row["author"], datetime.fromisoformat(row["created_at"]).timestamp())
+        for row in submissions
+        if row["trial_id"] == trial["trial_id"]
+    ]
+    return Moments(
+        first_verified_s=max(0.0, min(verified) - zero) if verified else None,
+        made_s=tuple(max(0.0, end - zero) for end in ends),
+    )
+
+
+def latencies(
+    trials: Sequence[Row], submissions: Sequence[Row], stories: Mapping[int, Story]
+) -> Row:
+    """The latency columns of `table.csv` for the trials of one system, all attempts.
+
+    Over trials that are done. To the first verified patch: mean over those that have one, whose
+    number stands beside it; None for a system on whose boards nothing was ever proposed.
+    """
+    found = [
+        moments(trial, submissions, stories.get(trial["trial_id"]))
+        for trial in last_attempts(trials)
+        if trial["state"] == "done" and trial["started_at"] is not None
+    ]
+    proposing = any(
+        event["what"] == "proposed"
+        for trial in trials
+        for event in getattr(stories.get(trial["trial_id"]), "events", ())
+    )
+    first = [each.first_verified_s for each in found if each.first_verified_s is not None]
+    made = [each.made_s for each in found if each.made_s]
+    return {
+        "latency_first_verified_s": mean(first),
+        "verified_trials": len(first) if proposing else None,
+        "latency_mean_s": mean(sum(each) / len(each) for each in made),
+        "latency_last_s": mean(max(each) for each in made),
+    }
+
+
+def _verified(events: Sequence[Row]) -> Iterable[float]:
+    """When patches were admitted, in seconds since the epoch."""
+    patches = {
+        str(event["subject"])
+        for event in events
+        if event["what"] == "proposed" and event["detail"].get("kind") == "PATCH"
+    }
+    for event in events:
+        if event["what"] == "admitted" and str(event["detail"].get("proposal")) in patches:
+            yield event["at"]
+
+
+def _handed_in(story: Story) -> dict[str, float]:
+    """By seat (the label of its `patch` task) when the last patch for it was handed in."""
+    seats = {
+        task["label"]: task["subject"] if task["kind"] == "repair" else task["label"]
+        for task in story.tasks
+        if task["kind"] in {"patch", "repair"} and (task["result"] or {}).get("patch")
+    }
+    found: dict[str, float] = {}
+    for event in story.events:
+        if event["what"] == "done" and event["subject"] in seats:
+            seat = seats[event["subject"]]
+            found[seat] = max(event["at"], found.get(seat, event["at"]))
+    return found

@@ -240,8 +240,8 @@ def _times(intervals: Sequence[Interval]) -> dict[str, float | None]:
     if not intervals:
         return {}
     spent = seconds_by_cause(intervals).values()
-    total = present_s(intervals)
-    seconds = {what: sum(each.get(what, 0.0) for each in spent) for what in WHAT}
+    total = round(present_s(intervals), 6)
+    seconds = {what: round(sum(each.get(what, 0.0) for each in spent), 6) for what in WHAT}
     return (
         {"agent_s": total, "waiting_share": _ratio(sum(seconds[what] for what in WAITS), total)}
         | {f"{what}_s": seconds[what] for what in WHAT}

@@ -1,6 +1,7 @@
 """What coordination costs and brings: figures that were computed by hand."""
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 from console import DATASET, FLASK, bundled, delm
 from scripted_model import ScriptedModel
-from team_script import FACT, finish, team
+from team_script import FACT, finish, task_of, team
 from team_script import calls as said
 
 from harness.coordination import (
@@ -346,11 +347,15 @@ def run(tmp_path_factory) -> Path:
     bundled(FLASK)
     folder = tmp_path_factory.mktemp("coordination")
     together = team()
+    both_patch = threading.Barrier(2)  # so that none of them makes both submissions
 
     def script(request: dict, n: int) -> Any:
+        answered = any(message["role"] == "assistant" for message in request["messages"])
         if "publish" in {tool["function"]["name"] for tool in request["tools"]}:
+            if task_of(request).startswith("patch-") and not answered:
+                both_patch.wait(timeout=60)
             return together(request, n)
-        if any(message["role"] == "assistant" for message in request["messages"]):
+        if answered:
             return finish("Nothing to be done.")
         return said(("bash", {"command": "cat src/flask/blueprints.py | head -1"}))
 

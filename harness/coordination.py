@@ -194,7 +194,7 @@ def _redundancy(
     def of_each(kind: Callable[[Iterable[Message]], set[str]]) -> list[set[str]]:
         found: dict[str, set[str]] = {agent: set() for agent in speakers.values()}
         for conversation, messages in spoken.items():
-            if conversation in speakers:
+            if len(found) > 1 and conversation in speakers:
                 found[speakers[conversation]] |= kind(messages)
         return list(found.values())
 

@@ -12,6 +12,7 @@ from scripted_model import ScriptedModel
 from team_script import FACT, finish, task_of, team
 from team_script import calls as said
 
+from harness import findings
 from harness.coordination import (
     COLUMNS,
     MEASURES,
@@ -23,7 +24,7 @@ from harness.coordination import (
     systems,
 )
 from harness.story import Material
-from harness.timeline import Interval
+from harness.timeline import WHAT, Interval
 
 
 def trial(trial_id: int, system: str, instance: str = "i", **more: Any):
@@ -274,6 +275,13 @@ def test_time_is_told_by_cause_and_as_a_share_of_the_agents_time():
         assert found[f"{what}_s"] == spent
         assert found[f"{what}_share"] == pytest.approx(spent / 18)
     assert found["waiting_share"] == pytest.approx(0.5)
+
+
+def test_every_column_is_explained():
+    text = (Path(__file__).parents[1] / "results" / "README.md").read_text()
+    _, _, text = text.partition("## coordination.csv")
+    for column in {*COLUMNS, *SYSTEM_COLUMNS, *findings.COLUMNS}:
+        assert f"`{column}`" in text or column.removesuffix("_share") in WHAT
 
 
 def test_without_intervals_nobody_knows_and_without_time_there_is_no_share():

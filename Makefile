@@ -46,9 +46,6 @@ endif
 ifneq ($(and $(filter view report compare,$(MAKECMDGOALS)),$(if $(RUN),,missing)),)
 $(error error: which run? give RUN=<run id>; there are: $(runs))
 endif
-ifneq ($(and $(filter compare,$(MAKECMDGOALS)),$(if $(RUN2),,missing)),)
-$(error error: which second run? give RUN2=<run id>; there are: $(runs))
-endif
 
 .PHONY: setup eval compare report view grade images bench test lint clean help
 
@@ -78,7 +75,7 @@ help: ## this text
 	@echo
 	@echo "of others:"
 	@echo "  RUN        the run of view, report and compare; view takes INSTANCES too"
-	@echo "  RUN2       the second run of compare"
+	@echo "  RUN2       the second run of compare (default: none, RUN's own systems are compared); it takes SYSTEMS too"
 	@echo "  PREDS      file of predictions, --gold or --empty of grade (default: --gold); DATASET, INSTANCES, SANDBOX as above"
 	@echo "  ARGS       arguments of pytest for test, of delm grade for grade, of the script for bench"
 	@echo "  PYTHON     interpreter for .venv, 3.11 to 3.13           (default: $(PYTHON))"
@@ -101,8 +98,8 @@ eval: setup ## run systems on instances, grade, print the table
 	  $(if $(SANDBOX),--sandbox $(SANDBOX)) $(if $(RUN),--run-id $(RUN)) $(if $(MAX_COST),--max-cost $(MAX_COST)) \
 	  $(if $(RECORD),--record $(RECORD)) $(if $(YES),--yes) $(ARGS))
 
-compare: setup ## the tables of RUN and of RUN2, one below the other
-	$(DELM) score $(RUN) $(RUN2)
+compare: setup ## the systems of RUN, or RUN and RUN2, instance by instance, with paired tests
+	$(strip $(DELM) compare $(RUN) $(RUN2) $(call each,-s,$(SYSTEMS)) $(ARGS))
 
 report: setup ## make the CSVs of RUN anew and print its table
 	$(DELM) score $(RUN)

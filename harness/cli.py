@@ -128,6 +128,26 @@ def score(
 
 
 @app.command()
+def compare(
+    runs: Annotated[list[str], typer.Argument(help="One run, or two: ids, or paths of folders.")],
+    system: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-s",
+            "--system",
+            help="Of one run: the systems to compare. [default: all pairs] Of two: one for both, "
+            "or two, the first run's and the second's. [default: those of the same name]",
+        ),
+    ] = None,
+    output: options.Output = Path("results"),
+) -> None:
+    """Compare systems of a run, or two runs, instance by instance, with paired tests."""
+    from harness.commands.compare import compare_runs
+
+    compare_runs(runs, system or [], output)
+
+
+@app.command()
 def show(
     run: options.RunArgument,
     instances: Annotated[

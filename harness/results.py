@@ -20,6 +20,7 @@ from harness.model.backend import CallKey
 from harness.model.replay import Header, RecordedCall, write_recording
 from harness.run import model_name
 from harness.score import repeated_tokens
+from harness.scored import scored
 from harness.store import Row, Store, now
 from harness.teams import teams
 from harness.types import Reply, ToolCall, Usage
@@ -131,8 +132,10 @@ def derive(folder: RunFolder, store: Store) -> list[Row]:
     """Write every derived file anew; return the rows of `table.csv`."""
     trials, calls, submissions = store.trials(), store.calls(), store.submissions()
     description = store.description()
-    rows = [dict(row) for row in score.table(trials, calls, submissions)]
-    write(folder.path / "table.csv", _csv(rows, score.COLUMNS))
+    scores = scored(store, trials, calls, submissions)
+    write(folder.path / "table.csv", _csv(scores.table, score.COLUMNS))
+    write(folder.path / "breakdown.csv", _csv(scores.breakdowns, score.BREAKDOWN_COLUMNS))
+    write(folder.path / "comparisons.csv", _csv(scores.comparisons, score.COMPARISON_COLUMNS))
     write(folder.path / "instances.csv", _csv(_instances(trials, calls, submissions),
                                               INSTANCE_COLUMNS))  # fmt: skip
     write(folder.path / "submissions.csv", _csv(_submissions(submissions), SUBMISSION_COLUMNS))
@@ -151,7 +154,7 @@ def derive(folder: RunFolder, store: Store) -> list[Row]:
     for trial in trials:
         key = trial["trial_id"]
         _trajectories(folder, store, trial, mine.get(key, []), made.get(key, []), description)
-    return rows
+    return scores.table
 
 
 def _by_trial(rows: Sequence[Row]) -> dict[int, list[Row]]:

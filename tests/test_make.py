@@ -86,7 +86,9 @@ def test_every_variable_reaches_its_command(make):
     done = make("view", "RUN=r", "INSTANCES=a b", "ARGS=--full")
     assert done.stdout.splitlines()[-1] == "delm show r a b --full"
     done = make("compare", "RUN=r", "RUN2=q")
-    assert done.stdout.splitlines()[-1] == "delm score r q"
+    assert done.stdout.splitlines()[-1] == "delm compare r q"
+    done = make("compare", "RUN=r", "SYSTEMS=s t", "ARGS=-o x")
+    assert done.stdout.splitlines()[-1] == "delm compare r -s s -s t -o x"
 
 
 def test_a_variable_of_the_environment_may_be_anything(make, monkeypatch):
@@ -103,7 +105,6 @@ def test_a_variable_of_the_environment_may_be_anything(make, monkeypatch):
         (("view",), "which run? give RUN=<run id>; there are: kept"),
         (("report",), "which run? give RUN=<run id>; there are: kept"),
         (("compare",), "which run? give RUN=<run id>; there are: kept"),
-        (("compare", "RUN=kept"), "which second run? give RUN2=<run id>; there are: kept"),
     ],
 )
 def test_a_run_that_is_not_named_is_asked_for_with_those_that_there_are(

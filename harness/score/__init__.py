@@ -2,7 +2,7 @@
 
 from harness.score.breakdown import BREAKDOWN_COLUMNS, breakdowns
 from harness.score.budgets import Allowance, allowance_of
-from harness.score.compare import COMPARISON_COLUMNS, Comparison, Side, comparisons, sides
+from harness.score.compare import COMPARISON_COLUMNS, Comparison, Side, compare, comparisons, sides
 from harness.score.estimators import (
     Interval,
     mcnemar,
@@ -33,6 +33,7 @@ __all__ = [
     "Story",
     "allowance_of",
     "breakdowns",
+    "compare",
     "comparisons",
     "instance_scores",
     "last_attempts",

@@ -9,7 +9,7 @@ from typing import Any
 CONFIDENCE = 0.95
 RESAMPLES = 9_999
 SEED = 20_260  # of every resampling, so that a table that is made again is the same table
-METHOD = f"95 %, BCa bootstrap over instances, {RESAMPLES} resamples, seed {SEED}"
+METHOD = f"95 % BCa bootstrap over instances; {RESAMPLES} resamples; seed {SEED}"
 SHARE = (0.0, 1.0)  # between which a share is
 DIFFERENCE = (-1.0, 1.0)  # and a difference of two
 

@@ -30,7 +30,7 @@ class InstanceScore:
     started: int  # of them, whatever became of them
     infra_errors: int  # trials whose last attempt failed for infrastructure
     unfinished: int  # trials that were never run to an end
-    retries: int  # attempts at its trials beyond the first of each
+    retries: int  # attempts at its trials beyond the first of each, that were started
     cost_usd: float | None  # all its calls, all attempts; None as soon as one of them is unknown
     steps: int
     seconds: float
@@ -75,10 +75,11 @@ def instance_scores(
     made: dict[int, list[Row]] = {}
     for submission in submissions:
         made.setdefault(submission["trial_id"], []).append(submission)
-    attempts: dict[tuple[str, str], int] = {}
+    retried: dict[tuple[str, str], int] = {}
     for trial in trials:
         key = (trial["system"], trial["instance_id"])
-        attempts[key] = attempts.get(key, 0) + 1
+        again = trial["attempt"] > 0 and trial["state"] != "waiting"
+        retried[key] = retried.get(key, 0) + again
     last = {trial["trial_id"] for group in groups.values() for trial in group}
     choosers = {r["system"] for r in submissions if r["selected"] and r["trial_id"] in last}
     return [
@@ -86,7 +87,7 @@ def instance_scores(
             group,
             spent.get(key, []),
             made,
-            retries=attempts[key] - len(group),
+            retries=retried[key],
             chooses=key[0] in choosers,
         )
         for key, group in groups.items()

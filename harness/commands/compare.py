@@ -1,0 +1,250 @@
+"""`delm compare`: two systems, or two runs, instance by instance, and what the tests say."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from harness import score
+from harness.commands.show import find
+from harness.commands.table import WIDE, dollars, percent
+from harness.config import nearest
+from harness.errors import UserError
+from harness.progress import console
+from harness.score import Comparison, InstanceScore, Interval, Side
+
+LEVEL = 0.05  # of a test
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """A run, and its systems by name."""
+
+    name: str
+    path: Path
+    facts: Mapping[str, Any]  # `Store.description`
+    sides: Mapping[str, Side]
+
+
+def compare_runs(runs: Sequence[str], systems: Sequence[str], output: Path) -> None:
+    """Print the comparison of the systems of one run, or of two runs."""
+    if len(runs) > 2:
+        raise UserError(f"two runs can be compared, not {len(runs)}; compare them in pairs")
+    read = [_read(run, output) for run in runs]
+    if len(read) == 2 and read[0].path == read[1].path:
+        raise UserError(
+            f"{runs[0]} and {runs[1]} are the same run; to compare its systems, name it once"
+        )
+    out = console()
+    if len(read) == 1:
+        chosen = _of_one(read[0], systems)
+        pairs = list(combinations(chosen, 2))
+    else:
+        pairs = _of_two(read[0], read[1], systems)
+        chosen = list({side.name: side for pair in pairs for side in pair}.values())
+    if not any(a.scores.keys() & b.scores.keys() for a, b in pairs):
+        raise UserError("the two runs have no instance in common: there is nothing to compare")
+    for line in _unlike(read[0], read[-1]):
+        _warn(out, line)
+    _print_instances(out, chosen)
+    for a, b in pairs:
+        _print_comparison(out, a, b)
+    if len(pairs) > 1:
+        out.print()
+        _say(out, f"{len(pairs)} pairs: of so many tests about {LEVEL * len(pairs):.1f} fall below "
+                  f"p = {LEVEL} where nothing differs at all")  # fmt: skip
+
+
+def _read(run: str, output: Path) -> Compared:
+    folder = find(run, output)
+    with contextlib.closing(folder.open()) as store:
+        facts = store.description()
+        scores = score.instance_scores(store.trials(), store.calls(), store.submissions())
+    if not scores or "config" not in facts:
+        raise UserError(f"the run {folder.run_id} has no trials: there is nothing to compare")
+    found = score.sides(scores, score.allowance_of(facts))
+    return Compared(
+        name=run.rstrip("/"),
+        path=folder.path.resolve(),
+        facts=facts,
+        sides={side.name: side for side in found},
+    )
+
+
+def _chosen(run: Compared, name: str) -> Side:
+    if name not in run.sides:
+        raise UserError(
+            f"there is no system {name!r} in the run {run.name}{nearest(name, run.sides)}; "
+            f"there are: {', '.join(run.sides)}"
+        )
+    return run.sides[name]
+
+
+def _of_one(run: Compared, systems: Sequence[str]) -> list[Side]:
+    chosen = [_chosen(run, name) for name in dict.fromkeys(systems or run.sides)]
+    if len(chosen) < 2:
+        raise UserError(
+            f"the run {run.name} has the systems {', '.join(run.sides)}; name two with -s A -s "
+            "B, or a second run"
+            if len(run.sides) > 1
+            else f"the run {run.name} has one system, {chosen[0].name}; name a second run"
+        )
+    return chosen
+
+
+def _of_two(a: Compared, b: Compared, systems: Sequence[str]) -> list[tuple[Side, Side]]:
+    """Pairs of systems of the same name, or the first run's first name with the second's."""
+    if len(systems) > 2:
+        raise UserError("of two runs: give -s once for both, or twice, for the first and the other")
+    if systems:
+        names = [(systems[0], systems[-1])]
+    else:
+        names = [(name, name) for name in a.sides if name in b.sides]
+    if not names:
+        raise UserError(
+            f"the runs have no system in common ({', '.join(a.sides)}; {', '.join(b.sides)}): "
+            "name one of each with -s A -s B"
+        )
+    return [(_of_run(a, mine), _of_run(b, theirs)) for mine, theirs in names]
+
+
+def _of_run(run: Compared, name: str) -> Side:
+    side = _chosen(run, name)
+    return Side(name=f"{name} of {run.name}", scores=side.scores, allowance=side.allowance)
+
+
+def _unlike(a: Compared, b: Compared) -> list[str]:
+    """What makes the two runs hard to compare, or to believe, one line each."""
+    lines = []
+    if a.facts["model"] != b.facts["model"]:
+        lines.append(f"different models: {a.facts['model']} and {b.facts['model']}")
+    elif a.facts.get("prices_sha256") != b.facts.get("prices_sha256"):
+        lists = [run.facts.get("prices_source") or "none" for run in (a, b)]
+        lines.append(f"different prices of the same model: {lists[0]} and {lists[1]}")
+    if _dataset(a) != _dataset(b):
+        lines.append(f"different datasets: {_dataset(a)} and {_dataset(b)}")
+    replays = dict.fromkeys(run.name for run in (a, b) if run.facts.get("replay"))
+    return lines + [f"{name} is a replay of recorded answers: no benchmark result"
+                    for name in replays]  # fmt: skip
+
+
+def _dataset(run: Compared) -> str:
+    dataset = run.facts["config"]["dataset"]
+    return f"{dataset['name']} ({dataset['split']})"
+
+
+def _print_instances(out: Console, chosen: Sequence[Side]) -> None:
+    """Who resolved what: resolved submissions of those asked for, a star where the first trial
+    ships one of them."""
+    narrow = out.width < WIDE
+    table = Table(box=None, padding=(0, 1 if narrow else 2, 0, 0))
+    table.add_column("instance", overflow="fold")
+    letters = [_letter(index) for index in range(len(chosen))]
+    for letter, side in zip(letters, chosen, strict=True):
+        _say(out, f"{letter} = {side.name}{_troubles(side)}")
+        table.add_column(letter, justify="right", no_wrap=True)
+    for instance in dict.fromkeys(i for side in chosen for i in side.scores):
+        table.add_row(instance, *(_cell(side.scores.get(instance)) for side in chosen))
+    whole = Console(file=out.file, force_terminal=out.is_terminal, width=max(out.width, 2 * WIDE))
+    whole.print()
+    whole.print(table, soft_wrap=True)
+    _say(out, "resolved/asked for; * what the first trial ships resolves; – not asked for")
+
+
+def _letter(index: int) -> str:
+    return chr(ord("A") + index) if index < 26 else f"S{index + 1}"
+
+
+def _cell(found: InstanceScore | None) -> str:
+    if found is None:
+        return "–"
+    return f"{found.resolved}/{found.wanted}{'*' if found.ships else ' '}"
+
+
+def _troubles(side: Side) -> str:
+    errors = sum(each.infra_errors for each in side.scores.values())
+    missing = sum(each.unfinished for each in side.scores.values())
+    parts = [f"{errors} trials failed for infrastructure"] * bool(errors)
+    parts += [f"{missing} trials are not done"] * bool(missing)
+    return f" ({' and '.join(parts)}, and count as not resolved)" if parts else ""
+
+
+def _print_comparison(out: Console, a: Side, b: Side) -> None:
+    found = score.compare(a, b)
+    out.print()
+    out.rule(f"{found.a} – {found.b}", align="left")
+    if found.left_out:
+        _warn(out, f"different instance sets: {len(found.instances)} are compared, "
+                   f"{found.left_out} that only one side has are left out")  # fmt: skip
+    if not found.same_budget:
+        _warn(out, f"different budgets of an instance ({_allowed(a, found)}; "
+                   f"{_allowed(b, found)}): the score may be what the money bought")  # fmt: skip
+    _say(out, f"Avg.@1: {percent(found.average_a)} and {percent(found.average_b)}, difference "
+              f"{_points(found.difference)}{_between(found.difference_95, _points)}: "
+              f"{_verdict(found.difference_95)}")  # fmt: skip
+    _say(out, f"shipped by the first trial: {found.only_a} instances resolved by the first alone, "
+              f"{found.only_b} by the second alone, {found.both} by both, {found.neither} by "
+              f"neither; exact McNemar p = {found.mcnemar_p:.3g}: {_tested(found)}")  # fmt: skip
+    if found.cost_difference is None:
+        _say(out, f"dollars an instance: {dollars(found.cost_a)} and {dollars(found.cost_b)}; "
+                  "unknown costs cannot be compared")  # fmt: skip
+    else:
+        _say(out, f"dollars an instance: {dollars(found.cost_a)} and {dollars(found.cost_b)}, "
+                  f"difference {_signed(found.cost_difference)}"
+                  f"{_between(found.cost_difference_95, _signed)}")  # fmt: skip
+
+
+def _allowed(side: Side, found: Comparison) -> str:
+    """The budget of the first instance that is compared, in words."""
+    if side.allowance is None:
+        return "unknown"
+    whole = side.allowance.times(side.scores[found.instances[0]].wanted)
+    parts = [
+        "any dollars" if whole.usd is None else f"${whole.usd:.2f}",
+        "any steps" if whole.steps is None else f"{whole.steps} steps",
+        "any tokens" if whole.tokens is None else f"{whole.tokens} tokens",
+        "any time" if whole.wall_clock_s is None else f"{whole.wall_clock_s:g} s a trial",
+    ]
+    return ", ".join(parts)
+
+
+def _verdict(interval: Interval | None) -> str:
+    if interval is None:
+        return "nothing can be said"
+    if interval.low <= 0 <= interval.high:
+        return "the interval holds 0, so these instances do not tell which is better"
+    return f"the {'first' if interval.low > 0 else 'second'} is better on instances like these"
+
+
+def _tested(found: Comparison) -> str:
+    if not found.only_a + found.only_b:
+        return "they never differ, so there is nothing to test"
+    if found.mcnemar_p >= LEVEL:
+        return "so uneven a split is no rarity where both are equally good"
+    better = "first" if found.only_a > found.only_b else "second"
+    return f"so uneven a split is rare where both are equally good; the {better} resolves more"
+
+
+def _points(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:+.1f} points"
+
+
+def _signed(usd: float | None) -> str:
+    return "–" if usd is None else f"{usd:+.4f}"
+
+
+def _between(interval: Interval | None, words: Any) -> str:
+    return f" (95 %: {words(interval.low)} to {words(interval.high)})" if interval else ""
+
+
+def _warn(out: Console, line: str) -> None:
+    out.print(f"WARNING: {line}", style="bold red", highlight=False, markup=False, soft_wrap=True)
+
+
+def _say(out: Console, line: str) -> None:
+    out.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -41,9 +41,11 @@ async def converse(
     agent: str,
     turns: int = 0,
     long_tokens: int = 0,
+    no_call: str = NO_CALL,
 ) -> Ending:
     """Let one agent work until it finishes, falls silent, or has had `turns` answers (0: any).
 
+    `no_call` is what an answer without a tool call is told.
     What `news` returns after a turn stands at the end of its last observation. A conversation whose
     prompt has more than `long_tokens` tokens (0: any) ends as `long`. `agent` is who speaks, for
     its share of the budget and for the time line.
@@ -59,7 +61,7 @@ async def converse(
         messages.append(answer)
         await trial.say(conversation, answer)
         try:
-            acted, observations = await _act(trial, agent, reply, answer, tools)
+            acted, observations = await _act(trial, agent, reply, answer, tools, no_call)
         except Finished as end:
             return Ending(reason="finished", summary=end.summary, messages=messages)
         observations[-1]["content"] += await news()
@@ -86,11 +88,11 @@ def _over(idle: int, taken: int, turns: int, tokens: int, long_tokens: int) -> s
 
 
 async def _act(
-    trial: Trial, agent: str, reply: Reply, answer: Message, tools: Toolbox
+    trial: Trial, agent: str, reply: Reply, answer: Message, tools: Toolbox, no_call: str
 ) -> tuple[bool, list[Message]]:
     """Carry out the calls in order: whether any could be, and the messages that answer them."""
     if not reply.tool_calls:
-        return False, [{"role": "user", "content": NO_CALL}]
+        return False, [{"role": "user", "content": no_call}]
     acted = False
     observations: list[Message] = []
     for call, sent in zip(reply.tool_calls, answer["tool_calls"], strict=True):

@@ -27,9 +27,42 @@ class BadCall(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListOf:
+    """A required argument that is a list: of objects with `fields`, all texts, or just of texts."""
+
+    meaning: str
+    fields: dict[str, str] = field(default_factory=dict)  # name: what it means
+
+    def schema(self) -> dict[str, Any]:
+        """The argument in the OpenAI form."""
+        items = _object(self.fields, list(self.fields)) if self.fields else {"type": "string"}
+        return {"type": "array", "description": self.meaning, "items": items}
+
+    def example(self) -> str:
+        """What it looks like."""
+        return "[" + (f"{{{_example(self.fields)}}}" if self.fields else '"…"') + ", …]"
+
+    def read(self, value: Any) -> list[Any] | None:
+        """The list, of mappings or of texts; None where `value` is none, or not of these."""
+        if isinstance(value, str):  # some models send JSON inside a text
+            try:
+                value = json.loads(value)
+            except (ValueError, RecursionError):
+                return None
+        if not isinstance(value, list):
+            return None
+        if not self.fields:
+            return [_whole(each) for each in value] if _texts(value) else None
+        for each in value:
+            if not isinstance(each, dict) or not _texts([each.get(name) for name in self.fields]):
+                return None
+        return [{name: _whole(each[name]) for name in self.fields} for each in value]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
     """One tool. `parameters` maps each required text argument to what it means, `optional` each
-    that may be left out and is then empty."""
+    that may be left out and is then empty; `lists` are required, too."""
 
     name: str
     description: str
@@ -37,6 +70,7 @@ class Tool:
     act: Callable[[Arguments], Awaitable[str]]
     activity: Activity | None = "command"  # what its time is kept as in the trial's time line
     optional: dict[str, str] = field(default_factory=dict)
+    lists: dict[str, ListOf] = field(default_factory=dict)
 
     def schema(self) -> dict[str, Any]:
         """The tool in the OpenAI form."""
@@ -45,15 +79,11 @@ class Tool:
             "function": {
                 "name": self.name,
                 "description": self.description,
-                "parameters": {
-                    "type": "object",
-                    "properties": {
-                        name: {"type": "string", "description": meaning}
-                        for name, meaning in (self.parameters | self.optional).items()
-                    },
-                    "required": list(self.parameters),
-                    "additionalProperties": False,
-                },
+                "parameters": _object(
+                    self.parameters | self.optional,
+                    [*self.parameters, *self.lists],
+                    {name: each.schema() for name, each in self.lists.items()},
+                ),
             },
         }
 
@@ -83,7 +113,8 @@ class Toolbox:
 
 
 def _arguments(tool: Tool, text: str) -> Arguments:
-    wanted = ", ".join(f'"{name}": "…"' for name in tool.parameters)
+    lists = [f'"{name}": {each.example()}' for name, each in tool.lists.items()]
+    wanted = ", ".join([_example(tool.parameters)] * bool(tool.parameters) + lists)
     try:
         given = json.loads(text or "{}")
     except ValueError as error:
@@ -95,12 +126,42 @@ def _arguments(tool: Tool, text: str) -> Arguments:
     for name in tool.parameters:
         if not isinstance(given.get(name), str):
             raise BadCall(f"{tool.name} needs the text argument {name!r}: {{{wanted}}}.")
+    read = {name: each.read(given.get(name)) for name, each in tool.lists.items()}
+    for name, found in read.items():
+        if found is None:
+            raise BadCall(f"{tool.name} needs {name!r} as a list: {{{wanted}}}.")
     known = tool.parameters | tool.optional
-    unknown = [name for name in given if name not in known]
+    unknown = [name for name in given if name not in {*known, *read}]
     if tool.optional and unknown:  # a misspelt one would be left out without a word
         raise BadCall(f"{tool.name} has no argument {unknown[0]!r}. It takes {', '.join(known)}.")
-    # JSON can spell half a surrogate pair, which is no text
-    return {name: _text(given.get(name)).encode(errors="replace").decode() for name in known}
+    return {name: _whole(_text(given.get(name))) for name in known} | read
+
+
+def _object(
+    texts: dict[str, str], required: list[str], more: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    properties: dict[str, Any] = {
+        name: {"type": "string", "description": meaning} for name, meaning in texts.items()
+    }
+    return {
+        "type": "object",
+        "properties": properties | dict(more or {}),
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def _example(names: Mapping[str, str]) -> str:
+    return ", ".join(f'"{name}": "…"' for name in names)
+
+
+def _texts(values: list[Any]) -> bool:
+    return all(isinstance(each, str) for each in values)
+
+
+def _whole(text: str) -> str:
+    """JSON can spell half a surrogate pair, which is no text."""
+    return text.encode(errors="replace").decode()
 
 
 def _text(value: Any) -> str:

@@ -1,39 +1,11 @@
-"""Scores: pass@k beside a count of every choice, and tables worked out by hand."""
-
-import itertools
+"""Scores of rows: what counts, what does not, and by what it is divided."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from score_rows import Rows
 
-from harness.score import COLUMNS, pass_at_k
-
-
-def by_counting(n: int, c: int, k: int) -> float:
-    """The share of all choices of `k` out of `n` submissions that hold one of the `c` good ones."""
-    choices = list(itertools.combinations([True] * c + [False] * (n - c), k))
-    return sum(any(choice) for choice in choices) / len(choices)
-
-
-@given(st.data())
-def test_pass_at_k_is_the_share_of_choices_that_hold_a_solution(data):
-    n = data.draw(st.integers(1, 9))
-    c = data.draw(st.integers(0, n))
-    k = data.draw(st.integers(1, n))
-    assert pass_at_k(n, c, k) == pytest.approx(by_counting(n, c, k))
-
-
-@given(st.integers(0, 20), st.integers(0, 20), st.integers(1, 20))
-def test_pass_at_k_is_undefined_for_fewer_submissions_and_a_share_otherwise(n, c, k):
-    value = pass_at_k(n, min(c, n), k)
-    assert (value is None) == (n < k)
-    assert value is None or 0 <= value <= 1
-
-
-def test_pass_at_one_is_the_mean_and_large_numbers_do_not_overflow():
-    assert pass_at_k(8, 3, 1) == pytest.approx(3 / 8)
-    assert pass_at_k(10_000, 1, 4) == pytest.approx(4 / 10_000)
+from harness.score import COLUMNS
 
 
 def test_no_trials_make_no_rows():
@@ -148,7 +120,7 @@ def test_a_trial_of_several_submissions_is_divided_by_what_was_wanted():
     )
     row = rows.row()
     assert row["avg_at_1"] == 0.25
-    assert row["pass_at_2"] == pytest.approx(by_counting(4, 1, 2))
+    assert row["pass_at_2"] == pytest.approx(3 / 6)
     assert row["pass_at_4"] == 1
     assert row["selected_at_1"] is None  # which of them would be shipped is not known here
     assert row["cost_per_task_usd"] == 0.25
@@ -215,3 +187,62 @@ def test_the_prefix_share_weighs_calls_by_their_tokens_and_is_undefined_without_
     rows = Rows().add(prompts=(100, 0.0)).add("b__b-2", prompts=(300, 0.8))
     assert rows.row()["prefix_share"] == pytest.approx(240 / 400)
     assert Rows().add(prompts=(0, 0.0)).row()["prefix_share"] is None
+
+
+def test_submissions_that_share_a_context_are_never_put_into_the_unbiased_estimator():
+    shared = {"wanted": 2, "agents": 2, "submits": "shared"}
+    rows = Rows().add(outcomes=["resolved", "resolved"], **shared)
+    rows.add(outcomes=["unresolved", "unresolved"], number=1, **shared)
+    row = rows.row()
+    assert (row["pass_at_2"], row["pass_at_2_kind"]) == (1 / 2, "shared")  # not 5/6
+    assert (row["pass_at_4"], row["pass_at_4_kind"]) == (None, None)
+
+
+def test_a_trial_of_several_that_failed_resolves_none_of_them():
+    shared = {"wanted": 2, "agents": 2, "submits": "shared"}
+    rows = Rows().add(outcomes=["resolved", "resolved"], state="error", **shared)
+    assert (rows.row()["pass_at_2"], rows.row()["avg_at_1"]) == (0, 0)
+
+
+def test_one_agent_that_could_share_shares_with_nobody():
+    rows = Rows()
+    for number, outcome in enumerate(("resolved", "unresolved", "unresolved", "unresolved")):
+        rows.add(outcomes=[outcome], number=number, submits="shared")
+    row = rows.row()
+    assert (row["pass_at_2"], row["pass_at_2_kind"]) == (1 / 2, "independent")
+    assert row["submissions_kind"] == "shared"
+
+
+def test_an_attempt_that_waits_is_no_retry_yet():
+    rows = Rows().add(state="error", outcomes=[]).add(state="waiting", outcomes=[], attempt=1)
+    assert rows.row()["trial_retries"] == 0
+    rows = Rows().add(state="error", outcomes=[]).add(state="running", outcomes=[], attempt=1)
+    assert rows.row()["trial_retries"] == 1
+
+
+def test_tokens_that_nobody_counted_are_unknown_and_not_zero():
+    rows = Rows().add(prompts=(0, 0.0)).add("b__b-2")
+    assert rows.row()["completion_tokens"] == 10
+    rows.calls[0]["completion_tokens"] = 0
+    assert rows.row()["completion_tokens"] is None
+    assert rows.row()["fresh_prompt_tokens"] is None
+    rows.calls[0]["outcome"] = "failed"  # nothing was answered, so there is nothing to count
+    assert rows.row()["completion_tokens"] == 5
+
+
+def test_nothing_resolved_costs_an_undefined_amount_for_each():
+    row = Rows().add(outcomes=["unresolved"]).row()
+    assert (row["cost_per_resolved_usd"], row["resolved_instances"]) == (None, 0)
+
+
+def test_submissions_on_one_instance_are_one_resolved_instance():
+    rows = Rows().add(costs=[0.5]).add(number=1, costs=[0.5])
+    assert rows.row()["cost_per_resolved_usd"] == 1.0
+
+
+def test_what_is_shipped_without_a_choice_is_not_what_was_made_first():
+    pair = {"wanted": 2, "agents": 2, "submits": "independent"}
+    rows = Rows().add(outcomes=["resolved", "unresolved"], **pair)
+    rows.submissions[0]["author"], rows.submissions[1]["author"] = "agent-10", "agent-9"
+    assert rows.scores()[0].ships is False
+    assert rows.scores()[0].selected is None

@@ -1,0 +1,77 @@
+"""What a sub-agent hands back, and what it changed, as its main agent reads it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from agents.prompts import render
+
+DIFF_CHARS = 6000  # of what one sub-agent changed
+CUT = "\n[… {} characters left out …]\n"
+PER_FILE = re.compile(r"^diff --git .*$", re.MULTILINE)
+NAMED = re.compile(r'diff --git (?:a/(?P<path>.+) b/(?P=path)|"?(?P<other>.+))$')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a sub-agent handed back."""
+
+    status: str  # done, partial, or failed: it handed back nothing
+    ending: str  # in words, "handed its work back as done"
+    text: str
+
+
+def failed(ending: str) -> Report:
+    """The report on a sub-agent that made none."""
+    return Report(status="failed", ending=ending, text="")
+
+
+def shown(
+    agent: str,
+    report: Report,
+    changes: Mapping[str, str],
+    *,
+    unread: str = "",
+    diff: bool = False,
+) -> str:
+    """A report as the main agent reads it; with `diff`, what was changed stands there, too."""
+    return render(
+        "central_report",
+        agent=agent if diff else "The engineer",
+        ending=report.ending,
+        text=report.text,
+        unread=unread,
+        files=[
+            name if part else f"{name} (as at the start again)" for name, part in changes.items()
+        ],
+        diff=bounded("".join(changes.values()), DIFF_CHARS) if diff else "",
+    ).strip()
+
+
+def bounded(text: str, chars: int) -> str:
+    """`text`, cut in the middle where it has more than `chars` characters."""
+    if len(text) <= chars:
+        return text
+    half = chars // 2
+    return text[:half] + CUT.format(len(text) - 2 * half) + text[len(text) - half :]
+
+
+def by_file(diff: str) -> dict[str, str]:
+    """The parts of a git patch by the file that each changes."""
+    starts = [found.start() for found in PER_FILE.finditer(diff)]
+    parts = [diff[start:end] for start, end in pairwise([*starts, len(diff)])]
+    return {_name(part.partition("\n")[0]): part for part in parts}
+
+
+def _name(line: str) -> str:
+    found = NAMED.match(line)
+    return (found["path"] or found["other"]) if found else line
+
+
+def changed(before: str, after: str) -> dict[str, str]:
+    """Files whose difference from the base commit is not the same in two patches: what `after`
+    says of each, which is nothing where it is as at the base commit again."""
+    old, new = by_file(before), by_file(after)
+    names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    return {name: new.get(name, "") for name in names}

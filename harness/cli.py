@@ -176,7 +176,7 @@ def export(
     output: options.Output = Path("results"),
 ) -> None:
     """Write a run in another tool's form."""
-    from harness.commands.show import export_run
+    from harness.commands.export import export_run
 
     export_run(run, output, format, system, target)
 

@@ -1,7 +1,6 @@
 """The run folder: everything in it but `run.db` and the logs is derived and can be made again."""
 
 import fcntl
-import json
 import os
 import re
 import tempfile
@@ -16,14 +15,12 @@ from harness import coordination, findings, score
 from harness.benchmarks.grading import patch_facts
 from harness.cache import write_beside
 from harness.errors import UserError
-from harness.model.backend import CallKey
-from harness.model.replay import Header, RecordedCall, write_recording
-from harness.run import model_name
+from harness.exports.predictions import prediction_files
+from harness.exports.trajectories import trajectory_files
 from harness.score import repeated_tokens
 from harness.scored import scored
-from harness.store import Row, Store, now
+from harness.store import Row, Store
 from harness.teams import teams
-from harness.types import Reply, ToolCall, Usage
 
 SUBMISSION_COLUMNS = (
     "system", "instance_id", "trial", "attempt", "author", "agent", "submission", "outcome",
@@ -146,14 +143,15 @@ def derive(folder: RunFolder, store: Store) -> list[Row]:
     write(folder.path / "coordination_systems.csv",
           _csv(found.systems, coordination.SYSTEM_COLUMNS))  # fmt: skip
     write(folder.path / "findings.csv", _csv(found.findings, findings.COLUMNS))
-    for system, files in _predictions(submissions, trials, description).items():
-        for suffix, predictions in files.items():
-            lines = "".join(json.dumps(p) + "\n" for p in predictions)
-            write(folder.path / "preds" / f"{system}{suffix}.jsonl", lines)
+    for name, text in prediction_files(submissions, trials, description["model"]).items():
+        write(folder.path / "preds" / name, text)
     mine, made = _by_trial(calls), _by_trial(submissions)
     for trial in trials:
         key = trial["trial_id"]
-        _trajectories(folder, store, trial, mine.get(key, []), made.get(key, []), description)
+        spoken = store.messages(key)
+        files = trajectory_files(trial, spoken, mine.get(key, []), made.get(key, []), description)
+        for name, text in files.items():
+            write(folder.path / "trajectories" / name, text)
     return scores.table
 
 
@@ -216,108 +214,3 @@ def _submissions(submissions: Sequence[Row]) -> list[Row]:
             }
         )
     return rows
-
-
-def _predictions(
-    submissions: Sequence[Row], trials: Sequence[Row], description: Mapping[str, Any]
-) -> dict[str, dict[str, list[Row]]]:
-    """By system and file suffix; each file has one row an instance and one model name."""
-    done = {trial["trial_id"]: trial for trial in trials if trial["state"] == "done"}
-    files: dict[str, dict[str, list[Row]]] = {}
-    seen: dict[int, int] = {}
-    for row in submissions:
-        trial = done.get(row["trial_id"])
-        if trial is None:
-            continue
-        within = seen[row["trial_id"]] = seen.get(row["trial_id"], -1) + 1
-        index = trial["number"] * trial["wanted"] + within
-        suffix = f".{index + 1}" if index else ""
-        files.setdefault(row["system"], {}).setdefault(suffix, []).append(
-            {
-                "instance_id": row["instance_id"],
-                "model_name_or_path": model_name(row["system"], description["model"], index),
-                "model_patch": row["patch"],
-            }
-        )
-    return files
-
-
-def _trajectories(
-    folder: RunFolder,
-    store: Store,
-    trial: Row,
-    calls: Sequence[Row],
-    submissions: Sequence[Row],
-    description: Mapping[str, Any],
-) -> None:
-    """One file a conversation of `trial`, in mini-swe-agent's form (`mini-swe-agent-1.1`)."""
-    made = {row["author"]: row for row in submissions}
-    for conversation, messages in store.messages(trial["trial_id"]).items():
-        mine = [row for row in calls if row["conversation"] == conversation]
-        costs = [row["cost_usd"] for row in mine]
-        submission = made.get(conversation)
-        content = {
-            "info": {
-                "exit_status": trial["reason"],
-                "submission": submission["patch"] if submission else "",
-                "model_stats": {
-                    "instance_cost": None if None in costs else sum(costs),
-                    "api_calls": len(mine),
-                },
-                "config": {"model": {"model_name": description["model"]}},
-            },
-            "instance_id": trial["instance_id"],
-            "messages": messages,
-            "trajectory_format": "mini-swe-agent-1.1",
-        }
-        name = f"{trial['number']}.{trial['attempt']}.{conversation}.traj.json"
-        path = folder.path / "trajectories" / trial["system"] / trial["instance_id"] / name
-        write(path, json.dumps(content, indent=1))
-
-
-def record(store: Store, path: Path, *, note: str = "") -> int:
-    """Write the answers of every trial that is done as a recording; return how many there are."""
-    description = store.description()
-    done = {trial["trial_id"] for trial in store.trials() if trial["state"] == "done"}
-    answered = [row for row in store.calls() if row["outcome"] in {"ok", "failed"}]
-    calls = [_recorded(row) for row in answered if row["trial_id"] in done]
-    header = Header(
-        model=description["model"],
-        dataset=description["config"]["dataset"]["name"],
-        created=now(),
-        note=note,
-        prices_source=description.get("prices_source", ""),
-        agents={trial["system"]: trial["agents"] for trial in store.trials()},
-    )
-    write_recording(path, header, calls)
-    return len(calls)
-
-
-def _recorded(row: Row) -> RecordedCall:
-    reply = json.loads(row["reply"]) if row["reply"] else {}
-    return RecordedCall(
-        key=CallKey(
-            system=row["system"],
-            instance_id=row["instance_id"],
-            trial=row["trial"],
-            conversation=row["conversation"],
-            position=row["position"],
-        ),
-        prompt_sha256=row["prompt_sha256"],
-        reply=Reply(
-            content=reply.get("content", ""),
-            tool_calls=tuple(ToolCall(**call) for call in reply.get("tool_calls", ())),
-            usage=Usage(
-                prompt_tokens=row["prompt_tokens"],
-                cached_tokens=row["cached_tokens"],
-                cache_write_tokens=row["cache_write_tokens"],
-                completion_tokens=row["completion_tokens"],
-                reasoning_tokens=row["reasoning_tokens"],
-            ),
-            finish_reason=reply.get("finish_reason", ""),
-        ),
-        latency_s=row["latency_s"] or 0.0,
-        error=row["error"],
-        began=row["began"],
-        ended=row["ended"] or 0,
-    )

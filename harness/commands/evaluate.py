@@ -23,6 +23,7 @@ from harness.commands.begin import agreed, announce, done_already
 from harness.commands.table import print_run
 from harness.config import Config
 from harness.errors import DelmError, UserError, leaf
+from harness.exports.recording import record
 from harness.model.budget import Budget
 from harness.model.prices import snapshot
 from harness.progress import Progress, console
@@ -135,7 +136,7 @@ async def _evaluate(
     if rows:
         print_run(out, rows, store.description())
     if options.record:
-        count = results.record(store, options.record)
+        count = record(store, options.record)
         out.print(f"recorded {count} calls in {options.record}", highlight=False, markup=False)
     return _closing(out, options, folder, rows, stopped=stopped, reason=run.stopped)
 

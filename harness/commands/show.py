@@ -1,7 +1,6 @@
-"""`delm score`, `delm show`, `delm export`: what a run holds."""
+"""`delm score`, `delm show`: what a run holds."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -184,27 +183,3 @@ def _clean(text: str) -> str:
 
 def _say(out: Console, text: str, *, style: str = "") -> None:
     out.print(Text(_clean(text), style=style), soft_wrap=True)
-
-
-def export_run(run: str, output: Path, kind: str, system: str, target: Path) -> None:
-    """Write the run's predictions of one system, or a recording of its answers."""
-    folder = find(run, output)
-    results.check_target(target)
-    store = folder.open()
-    if kind == "recording":
-        count = results.record(store, target)
-        console().print(f"recorded {count} calls in {target}", highlight=False, markup=False)
-    elif kind == "predictions":
-        results.derive(folder, store)
-        files = {path.stem: path for path in sorted((folder.path / "preds").glob("*.jsonl"))}
-        made = (trial["system"] for trial in store.trials() if trial["system"] in files)
-        chosen = system or next(made, "")
-        if chosen not in files:
-            raise UserError(
-                f"no predictions of {chosen!r}; there are: {', '.join(files) or 'none'}"
-            )
-        shutil.copyfile(files[chosen], target)
-        console().print(f"wrote {target}", highlight=False, markup=False)
-    else:
-        raise UserError(f"unknown format {kind!r}; there are: predictions, recording")
-    store.close()

@@ -1,0 +1,1 @@
+"""A run in the forms of other tools: each file reads the store and writes one form."""

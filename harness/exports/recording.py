@@ -1,0 +1,57 @@
+"""A run's answers as a recording, which `delm eval` plays again without a model."""
+
+import json
+from pathlib import Path
+
+from harness.model.backend import CallKey
+from harness.model.replay import Header, RecordedCall, write_recording
+from harness.store import Row, Store, now
+from harness.types import Reply, ToolCall, Usage
+
+
+def record(store: Store, path: Path, *, note: str = "") -> int:
+    """Write the answers of every trial that is done as a recording; return how many there are."""
+    description = store.description()
+    done = {trial["trial_id"] for trial in store.trials() if trial["state"] == "done"}
+    answered = [row for row in store.calls() if row["outcome"] in {"ok", "failed"}]
+    calls = [_recorded(row) for row in answered if row["trial_id"] in done]
+    header = Header(
+        model=description["model"],
+        dataset=description["config"]["dataset"]["name"],
+        created=now(),
+        note=note,
+        prices_source=description.get("prices_source", ""),
+        agents={trial["system"]: trial["agents"] for trial in store.trials()},
+    )
+    write_recording(path, header, calls)
+    return len(calls)
+
+
+def _recorded(row: Row) -> RecordedCall:
+    reply = json.loads(row["reply"]) if row["reply"] else {}
+    return RecordedCall(
+        key=CallKey(
+            system=row["system"],
+            instance_id=row["instance_id"],
+            trial=row["trial"],
+            conversation=row["conversation"],
+            position=row["position"],
+        ),
+        prompt_sha256=row["prompt_sha256"],
+        reply=Reply(
+            content=reply.get("content", ""),
+            tool_calls=tuple(ToolCall(**call) for call in reply.get("tool_calls", ())),
+            usage=Usage(
+                prompt_tokens=row["prompt_tokens"],
+                cached_tokens=row["cached_tokens"],
+                cache_write_tokens=row["cache_write_tokens"],
+                completion_tokens=row["completion_tokens"],
+                reasoning_tokens=row["reasoning_tokens"],
+            ),
+            finish_reason=reply.get("finish_reason", ""),
+        ),
+        latency_s=row["latency_s"] or 0.0,
+        error=row["error"],
+        began=row["began"],
+        ended=row["ended"] or 0,
+    )

@@ -1,0 +1,44 @@
+"""Trajectories in mini-swe-agent's form (`mini-swe-agent-1.1`), which its inspector opens."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.store import Row
+from harness.types import Message
+
+
+def trajectory_files(
+    trial: Row,
+    spoken: Mapping[str, Sequence[Message]],
+    calls: Sequence[Row],
+    submissions: Sequence[Row],
+    description: Mapping[str, Any],
+) -> dict[str, str]:
+    """The text of one file a conversation of `trial`, by its path below `trajectories/`.
+
+    `calls` and `submissions` are those of the trial.
+    """
+    made = {row["author"]: row for row in submissions}
+    files = {}
+    for conversation, messages in spoken.items():
+        mine = [row for row in calls if row["conversation"] == conversation]
+        costs = [row["cost_usd"] for row in mine]
+        submission = made.get(conversation)
+        content = {
+            "info": {
+                "exit_status": trial["reason"],
+                "submission": submission["patch"] if submission else "",
+                "model_stats": {
+                    "instance_cost": None if None in costs else sum(costs),
+                    "api_calls": len(mine),
+                },
+                "config": {"model": {"model_name": description["model"]}},
+            },
+            "instance_id": trial["instance_id"],
+            "messages": messages,
+            "trajectory_format": "mini-swe-agent-1.1",
+        }
+        name = f"{trial['number']}.{trial['attempt']}.{conversation}.traj.json"
+        files[f"{trial['system']}/{trial['instance_id']}/{name}"] = json.dumps(content, indent=1)
+    return files

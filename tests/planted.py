@@ -71,6 +71,7 @@ async def plant(
     *,
     price: Price | None = PRICE,
     layers: Sequence[Mapping[str, Any]] = (),
+    instances: Sequence[Mapping[str, str]] = INSTANCES,
     **facts: Any,
 ) -> RunFolder:
     """The run of `matrix` in `output`; `facts` are laid over what it says of itself."""
@@ -83,7 +84,7 @@ async def plant(
                "prices": {"m": price and {}}} | facts,
         )  # fmt: skip
         used = {i for system in matrix.values() for i in system.outcomes}
-        instances = [dict(each) for each in INSTANCES if each["instance_id"] in used]
+        items = [dict(each) for each in instances if each["instance_id"] in used]
         rows = [
             {"system": name, "instance_id": instance, "number": number, "agents": system.agents,
              "wanted": system.wanted, "submits": system.submits}
@@ -92,7 +93,7 @@ async def plant(
             for number in range(len(trials))
         ]  # fmt: skip
         for _ in range(2):
-            await store.plan(instances, rows)
+            await store.plan(items, rows)
             while (row := await store.claim_trial()) is not None:
                 await _play(store, row, matrix[row["system"]], price)
     _stamp(folder)

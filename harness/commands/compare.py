@@ -19,6 +19,7 @@ from harness.progress import console
 from harness.score import Comparison, InstanceScore, Interval, Side
 
 LEVEL = 0.05  # of a test
+FEW = 10  # instances; 91 of 100 intervals hold the truth there, and fewer below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +53,9 @@ def compare_runs(runs: Sequence[str], systems: Sequence[str], output: Path) -> N
     for line in _unlike(read[0], read[-1]):
         _warn(out, line)
     _print_instances(out, chosen)
+    letters = {side.name: _letter(index) for index, side in enumerate(chosen)}
     for a, b in pairs:
-        _print_comparison(out, a, b)
+        _print_comparison(out, a, b, letters[a.name], letters[b.name])
     if len(pairs) > 1:
         out.print()
         _say(out, f"{len(pairs)} pairs: of so many tests about {LEVEL * len(pairs):.1f} fall below "
@@ -169,32 +171,36 @@ def _cell(found: InstanceScore | None) -> str:
 def _troubles(side: Side) -> str:
     errors = sum(each.infra_errors for each in side.scores.values())
     missing = sum(each.unfinished for each in side.scores.values())
-    parts = [f"{errors} trials failed for infrastructure"] * bool(errors)
-    parts += [f"{missing} trials are not done"] * bool(missing)
-    return f" ({' and '.join(parts)}, and count as not resolved)" if parts else ""
+    parts = [f"failed for infrastructure: {errors}"] * bool(errors)
+    parts += [f"not done: {missing}"] * bool(missing)
+    return f" (trials that count as not resolved: {', '.join(parts)})" if parts else ""
 
 
-def _print_comparison(out: Console, a: Side, b: Side) -> None:
+def _print_comparison(out: Console, a: Side, b: Side, x: str, y: str) -> None:
+    """The tests of `a` against `b`, that the list of instances calls `x` and `y`."""
     found = score.compare(a, b)
     out.print()
-    out.rule(f"{found.a} – {found.b}", align="left")
+    out.rule(f"{x} {a.name} – {y} {b.name}", align="left")
+    if not found.instances:
+        _warn(out, "no instance in common: nothing can be compared")
+        return
     if found.left_out:
         _warn(out, f"different instance sets: {len(found.instances)} are compared, "
                    f"{found.left_out} that only one side has are left out")  # fmt: skip
     if not found.same_budget:
-        _warn(out, f"different budgets of an instance ({_allowed(a, found)}; "
-                   f"{_allowed(b, found)}): the score may be what the money bought")  # fmt: skip
-    _say(out, f"Avg.@1: {percent(found.average_a)} and {percent(found.average_b)}, difference "
-              f"{_points(found.difference)}{_between(found.difference_95, _points)}: "
-              f"{_verdict(found.difference_95)}")  # fmt: skip
-    _say(out, f"shipped by the first trial: {found.only_a} instances resolved by the first alone, "
-              f"{found.only_b} by the second alone, {found.both} by both, {found.neither} by "
-              f"neither; exact McNemar p = {found.mcnemar_p:.3g}: {_tested(found)}")  # fmt: skip
+        whole = f"{x}: {_allowed(a, found)}; {y}: {_allowed(b, found)}"
+        _warn(out, f"different budgets of an instance ({whole}): money may have bought the score")
+    _say(out, f"Avg.@1: {x} {percent(found.average_a)}, {y} {percent(found.average_b)}, difference "
+              f"{_points(found.difference)} points{_between(found.difference_95, _points)}: "
+              f"{_verdict(found, x, y)}")  # fmt: skip
+    _say(out, f"what the first trial ships resolves {found.only_a} instances for {x} alone, "
+              f"{found.only_b} for {y} alone, {found.both} for both, {found.neither} for neither; "
+              f"exact McNemar p = {found.mcnemar_p:.3g}: {_tested(found, x, y)}")  # fmt: skip
     if found.cost_difference is None:
-        _say(out, f"dollars an instance: {dollars(found.cost_a)} and {dollars(found.cost_b)}; "
+        _say(out, f"dollars an instance: {x} {dollars(found.cost_a)}, {y} {dollars(found.cost_b)}; "
                   "unknown costs cannot be compared")  # fmt: skip
     else:
-        _say(out, f"dollars an instance: {dollars(found.cost_a)} and {dollars(found.cost_b)}, "
+        _say(out, f"dollars an instance: {x} {dollars(found.cost_a)}, {y} {dollars(found.cost_b)}, "
                   f"difference {_signed(found.cost_difference)}"
                   f"{_between(found.cost_difference_95, _signed)}")  # fmt: skip
 
@@ -213,25 +219,28 @@ def _allowed(side: Side, found: Comparison) -> str:
     return ", ".join(parts)
 
 
-def _verdict(interval: Interval | None) -> str:
+def _verdict(found: Comparison, x: str, y: str) -> str:
+    interval = found.difference_95
     if interval is None:
         return "nothing can be said"
     if interval.low <= 0 <= interval.high:
-        return "the interval holds 0, so these instances do not tell which is better"
-    return f"the {'first' if interval.low > 0 else 'second'} is better on instances like these"
+        return "0 is in the interval, so these instances do not tell which is better"
+    if len(found.instances) < FEW:
+        return f"too few instances for a verdict: below {FEW} such an interval is too narrow"
+    return f"{x if interval.low > 0 else y} is better on instances like these"
 
 
-def _tested(found: Comparison) -> str:
+def _tested(found: Comparison, x: str, y: str) -> str:
     if not found.only_a + found.only_b:
         return "they never differ, so there is nothing to test"
     if found.mcnemar_p >= LEVEL:
         return "so uneven a split is no rarity where both are equally good"
-    better = "first" if found.only_a > found.only_b else "second"
-    return f"so uneven a split is rare where both are equally good; the {better} resolves more"
+    better = x if found.only_a > found.only_b else y
+    return f"so uneven a split is rare where both are equally good; {better} resolves more"
 
 
 def _points(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:+.1f} points"
+    return "–" if share is None else f"{100 * share:+.1f}"
 
 
 def _signed(usd: float | None) -> str:

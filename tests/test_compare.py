@@ -1,0 +1,148 @@
+"""`delm compare`: who resolved what, what the tests say of it, and what is not comparable."""
+
+import re
+
+import anyio
+import pytest
+from console import refused
+from planted import INSTANCES, MATRIX, System, plant
+
+SINGLE = {"single": MATRIX["single"]}
+
+
+@pytest.fixture
+def runs(place):
+    """A function that plants a run in the folder of results."""
+
+    def make(run_id, matrix=MATRIX, **more):
+        return anyio.run(lambda: plant(place / "results", run_id, matrix, **more))
+
+    return make
+
+
+def line(told, *words):
+    """The one line of what was said that holds every one of `words`."""
+    found = [each for each in told.out.splitlines() if all(word in each for word in words)]
+    assert len(found) == 1, told.text
+    return found[0]
+
+
+def test_the_systems_of_a_run_are_told_instance_by_instance(delm, runs):
+    runs("r")
+    told = delm("compare", "r")
+    assert told.code == 0, told.text
+    assert line(told, "B = ") == "B = independent"
+    assert "failed for infrastructure: 1, not done: 1" in line(told, "A = single")
+    rows = {instance["instance_id"]: line(told, instance["instance_id"]).split()[1:]
+            for instance in INSTANCES}  # fmt: skip
+    assert rows == {
+        "a__a-1": ["1/4*", "1/4*", "2/4*", "1/4*"],
+        "a__a-2": ["2/4*", "2/4*", "0/4", "2/4*"],
+        "b__b-3": ["0/4", "1/4", "1/4", "0/4"],
+    }
+    assert len(re.findall("exact McNemar p = ", told.out)) == 6
+    assert "6 pairs: of so many tests about 0.3 fall below p = 0.05" in told.out
+    assert "WARNING" not in told.text
+
+
+def test_two_systems_are_compared_in_the_order_in_which_they_are_named(delm, runs):
+    runs("r")
+    told = delm("compare", "r", "-s", "delm", "-s", "single")
+    assert "difference +0.0 points (95 %: " in line(told, "Avg.@1: A 25.0 %, B 25.0 %")
+    assert "0 instances for A alone, 1 for B alone, 1 for both, 1 for neither" in told.out
+    assert "A 0.0016, B 0.0063, difference -0.0046" in line(told, "dollars an instance")
+    assert "pairs" not in told.out
+
+
+def test_a_clear_difference_is_said_in_words_and_a_small_one_is_not(delm, runs):
+    ids = [f"x__x-{n}" for n in range(12)]
+    good = System(1, "one", {i: ["R"] for i in ids})
+    bad = System(1, "one", {i: ["R" if n < 4 else "U"] for n, i in enumerate(ids)})
+    more = tuple({"instance_id": i, "repo": "x/x", "difficulty": ""} for i in ids)
+    runs("r", {"good": good, "bad": bad, "also": bad}, instances=more)
+    told = delm("compare", "r", "-s", "bad", "-s", "good")
+    assert "difference -66.7 points" in line(told, "B is better on instances like these")
+    assert "p = 0.00781" in line(told, "so uneven a split is rare", "B resolves more")
+    told = delm("compare", "r", "-s", "bad", "-s", "also")
+    assert "these instances do not tell which is better" in told.out
+    assert "p = 1: they never differ, so there is nothing to test" in told.out
+    few = System(1, "one", {i: ["R"] for i in ids[:3]})
+    none = System(1, "one", {i: ["U"] for i in ids[:3]})
+    runs("q", {"few": few, "none": none}, instances=more)
+    assert "too few instances for a verdict" not in delm("compare", "q").out  # its interval has 0
+    half = System(2, "independent", {i: ["RR"] for i in ids[:2]} | {ids[2]: ["RU"]})
+    runs("p", {"few": half, "none": System(2, "independent", {i: ["UU"] for i in ids[:3]})},
+         instances=more)  # fmt: skip
+    assert "too few instances for a verdict" in delm("compare", "p").out
+
+
+def test_two_runs_are_compared_by_the_systems_of_the_same_name(delm, runs):
+    runs("r")
+    runs("q", {"delm": MATRIX["delm"], **SINGLE})
+    told = delm("compare", "r", "q")
+    assert told.code == 0, told.text
+    assert line(told, "A = ").startswith("A = single of r")
+    assert line(told, "D = ") == "D = delm of q"
+    assert "WARNING" not in told.text
+    told = delm("compare", "r", "q", "-s", "delm-n2", "-s", "single")
+    assert line(told, "A = ").startswith("A = delm-n2 of r")
+    assert line(told, "B = ").startswith("B = single of q")
+
+
+def test_what_makes_two_runs_unlike_is_said_loudly(delm, runs):
+    runs("r", SINGLE)
+    fewer = System(1, "one", {"a__a-1": ["R", "U", "U", "U"], "b__b-3": ["R", "R", "R", "R"]})
+    other = [{"budget": {"cost_usd": 1}, "dataset": {"name": "elsewhere"}}]
+    runs("q", {"single": fewer}, model="n", layers=other, replay=True)
+    told = delm("compare", "r", "q")
+    assert told.code == 0, told.text
+    warnings = "\n".join(each for each in told.out.splitlines() if each.startswith("WARNING: "))
+    assert "different models: m and n" in warnings
+    assert "elsewhere (test)" in warnings
+    assert "q is a replay of recorded answers: no benchmark result" in warnings
+    assert "different instance sets: 2 are compared, 1 that only one side has" in warnings
+    assert "A: $12.00, 1000 steps, any tokens, 3600 s a trial; B: $4.00, 1000" in warnings
+    assert "–" in line(told, "a__a-2")
+
+
+def test_more_submissions_on_an_instance_are_another_budget(delm, runs):
+    twice = System(1, "one", {i: trials[:2] for i, trials in MATRIX["single"].outcomes.items()})
+    runs("r", {**SINGLE, "twice": twice})
+    assert "A: $12.00, 1000 steps" in line(delm("compare", "r"), "WARNING: different budgets")
+
+
+def test_other_prices_of_the_same_model_are_said(delm, runs):
+    runs("r", SINGLE)
+    runs("q", SINGLE, prices_sha256="1", prices_source="mine")
+    assert "prices of the same model: test and mine" in line(delm("compare", "r", "q"), "WARNING")
+
+
+def test_an_unknown_cost_is_not_compared(delm, runs):
+    runs("r", price=None)
+    told = delm("compare", "r", "-s", "delm", "-s", "single")
+    assert "A –, B –; unknown costs cannot be compared" in told.out
+
+
+def test_what_cannot_be_compared_is_refused_in_one_line(delm, runs, place):
+    runs("r")
+    runs("one", SINGLE)
+    runs("elsewhere", {"single": System(1, "one", {"b__b-3": ["R"]}),
+                       "other": System(1, "one", {"b__b-3": ["R"]})})  # fmt: skip
+    runs("apart", {"single": System(1, "one", {"a__a-1": ["R"]})})
+    refused(delm("compare", "r", "r"), "the same run")
+    refused(delm("compare", "r", str(place / "results/r")), "the same run")
+    refused(delm("compare", "r", "one", "apart"), "two runs can be compared, not 3")
+    refused(delm("compare", "rr"), "there is no run", "did you mean 'r'?")
+    refused(delm("compare", "one"), "one system, single", "name a second run")
+    refused(delm("compare", "r", "-s", "single"), "name two with -s A -s B")
+    refused(delm("compare", "r", "-s", "sinlge", "-s", "delm"), "did you mean 'single'?")
+    refused(delm("compare", "r", "one", "-s", "delm"), "no system 'delm' in the run one")
+    refused(delm("compare", "one", "r", "-s", "a", "-s", "b", "-s", "c"), "-s once for both")
+    refused(delm("compare", "elsewhere", "apart"), "no instance in common")
+    runs("other", {"other": System(1, "one", {"b__b-3": ["R"]})})
+    refused(delm("compare", "one", "other"), "no system in common (single; other)")
+
+
+def test_a_run_that_never_began_is_refused(delm, runs):
+    runs("r", {"single": System(1, "one", {})})
+    refused(delm("compare", "r"), "has no trials")

@@ -28,7 +28,7 @@ class Moments:
 
 
 def moments(trial: Row, submissions: Iterable[Row], story: Story | None) -> Moments:
-    """The moments of a `trial` that was started.
+    """The moments of a `trial` that was started, and of its own `submissions`.
 
     A submission is made when its row is written; where it is the work of a task of the board, when
     the last task that handed in a patch for it (the `patch` task itself, or a `repair` of it) was
@@ -40,7 +40,6 @@ def moments(trial: Row, submissions: Iterable[Row], story: Story | None) -> Mome
     ends = [
         handed.get(row["author"], datetime.fromisoformat(row["created_at"]).timestamp())
         for row in submissions
-        if row["trial_id"] == trial["trial_id"]
     ]
     return Moments(
         first_verified_s=max(0.0, min(verified) - zero) if verified else None,
@@ -56,8 +55,11 @@ def latencies(
     Over trials that are done. To the first verified patch: mean over those that have one, whose
     number stands beside it; None for a system on whose boards nothing was ever proposed.
     """
+    made_in: dict[int, list[Row]] = {}
+    for row in submissions:
+        made_in.setdefault(row["trial_id"], []).append(row)
     found = [
-        moments(trial, submissions, stories.get(trial["trial_id"]))
+        moments(trial, made_in.get(trial["trial_id"], []), stories.get(trial["trial_id"]))
         for trial in last_attempts(trials)
         if trial["state"] == "done" and trial["started_at"] is not None
     ]

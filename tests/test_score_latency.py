@@ -1,0 +1,81 @@
+"""When a submission was made, and when a patch was first verified, from rows made by hand."""
+
+from score_rows import END, Rows
+
+from harness.score import Moments, Story, moments, table
+
+ZERO = 1_767_225_600.0  # when the trials of `Rows` start; their submissions are written at 8 s
+
+
+def event(at, what, subject, **detail):
+    return {"at": ZERO + at, "what": what, "subject": subject, "detail": detail}
+
+
+def task(label, kind="patch", subject="", patch="x"):
+    return {"label": label, "kind": kind, "subject": subject, "result": {"patch": patch}}
+
+
+def made(*tasks, events, author="patch-1"):
+    rows = Rows().add()
+    rows.submissions[0]["author"] = author
+    return moments(rows.trials[0], rows.submissions, Story(tasks=tasks, events=events))
+
+
+def test_without_a_board_a_submission_is_made_when_it_is_written():
+    rows = Rows().add()
+    assert moments(rows.trials[0], rows.submissions, None) == Moments(
+        first_verified_s=None, made_s=(8.0,)
+    )
+
+
+def test_a_submission_is_made_when_its_last_patch_was_handed_in():
+    tasks = task("patch-1"), task("repair-1", "repair", "patch-1"), task("patch-2")
+    events = [
+        event(2, "done", "patch-1"),
+        event(5, "done", "repair-1"),
+        event(6, "done", "patch-2"),
+    ]
+    assert made(*tasks, events=events).made_s == (5.0,)
+    assert made(*tasks, events=events, author="patch-2").made_s == (6.0,)
+    assert made(*tasks, events=events, author="patch-3").made_s == (8.0,)
+
+
+def test_what_handed_in_nothing_or_failed_or_is_another_kind_makes_no_submission():
+    tasks = (task("patch-1"), task("repair-1", "repair", "patch-1", patch=""),
+             task("repair-2", "repair", "patch-1"), task("test-1", "test", "patch-1"))  # fmt: skip
+    events = [event(2, "done", "patch-1"), event(3, "done", "repair-1"),
+              event(4, "failed", "repair-2"), event(5, "done", "test-1")]  # fmt: skip
+    assert made(*tasks, events=events).made_s == (2.0,)
+
+
+def test_the_first_verified_patch_is_the_first_that_was_admitted():
+    events = [
+        event(1, "proposed", "1", kind="FACT"), event(2, "admitted", "F1", proposal=1),
+        event(3, "proposed", "2", kind="PATCH"), event(4, "proposed", "3", kind="PATCH"),
+        event(5, "rejected", "2", proposal=2), event(6, "admitted", "P2", proposal=3),
+        event(7, "proposed", "4", kind="PATCH"), event(7.5, "admitted", "P3", proposal=4),
+    ]  # fmt: skip
+    assert made(events=events).first_verified_s == 6.0
+    assert made(events=events[:5]).first_verified_s is None
+
+
+def test_a_clock_that_was_set_back_makes_no_time_negative():
+    events = [event(-5, "proposed", "1", kind="PATCH"), event(-4, "admitted", "P1", proposal=1),
+              event(-3, "done", "patch-1")]  # fmt: skip
+    assert made(task("patch-1"), events=events) == Moments(first_verified_s=0.0, made_s=(0.0,))
+
+
+def test_only_trials_that_are_done_and_only_last_attempts_have_a_latency():
+    rows = Rows().add(state="error", seconds=3.0).add(attempt=1)
+    rows.add("b__b-2", state="cancelled").add("c__c-3", state="waiting", outcomes=[])
+    rows.submissions[0]["created_at"] = rows.submissions[2]["created_at"] = END.replace("08", "59")
+    story = Story(tasks=[], events=[event(1, "proposed", "1", kind="PATCH"),
+                                    event(2, "admitted", "P1", proposal=1)])  # fmt: skip
+    (row,) = table(rows.trials, rows.calls, rows.submissions, stories={0: story, 2: story})
+    assert (row["latency_mean_s"], row["latency_last_s"]) == (8.0, 8.0)
+    assert (row["latency_first_verified_s"], row["verified_trials"]) == (None, 0)
+
+
+def test_no_trial_that_is_done_has_no_latency_and_no_zero():
+    row = Rows().add(state="error", outcomes=[]).row()
+    assert (row["latency_mean_s"], row["latency_last_s"], row["verified_trials"]) == (None,) * 3

@@ -56,6 +56,8 @@ CREATE TABLE IF NOT EXISTS call (
         CHECK (outcome IN ('started', 'ok', 'failed', 'cancelled')),
     reserved_usd REAL,
     cost_usd REAL,
+    charged_usd REAL,              -- what counts against budgets: the cost, and the worst case of
+                                   -- each attempt of which nobody can tell what is billed for it
     prompt_tokens INTEGER NOT NULL DEFAULT 0,
     cached_tokens INTEGER NOT NULL DEFAULT 0,
     cache_write_tokens INTEGER NOT NULL DEFAULT 0,
@@ -171,9 +173,10 @@ VALUES (:trial_id, :conversation, :agent, :position, :model, :prompt_sha256, :re
 RETURNING call_id;
 
 -- name: end_call
-UPDATE call SET outcome = :outcome, cost_usd = :cost_usd, prompt_tokens = :prompt_tokens,
-    cached_tokens = :cached_tokens, cache_write_tokens = :cache_write_tokens,
-    completion_tokens = :completion_tokens, reasoning_tokens = :reasoning_tokens,
+UPDATE call SET outcome = :outcome, cost_usd = :cost_usd, charged_usd = :charged_usd,
+    prompt_tokens = :prompt_tokens, cached_tokens = :cached_tokens,
+    cache_write_tokens = :cache_write_tokens, completion_tokens = :completion_tokens,
+    reasoning_tokens = :reasoning_tokens,
     attempts = :attempts, latency_s = :latency_s, error = :error, reply = :reply, ended = :moment,
     ended_at = :now
 WHERE call_id = :call_id AND outcome = 'started';
@@ -223,5 +226,5 @@ FROM submission JOIN trial USING (trial_id) LEFT JOIN grade USING (submission_id
 ORDER BY submission_id;
 
 -- name: spent
--- what was cut off has no cost, and counts as what was reserved for it: the cap holds
-SELECT coalesce(sum(coalesce(cost_usd, reserved_usd)), 0) AS usd FROM call;
+-- what died with its process counts as what was reserved for it: the cap holds
+SELECT coalesce(sum(coalesce(charged_usd, cost_usd, reserved_usd)), 0) AS usd FROM call;

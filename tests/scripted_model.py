@@ -26,12 +26,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Status:
-    """An HTTP error. `retry_after` goes into the header as it is: seconds or an HTTP date."""
+    """An HTTP error. `retry_after` goes into the header as it is: seconds or an HTTP date.
+
+    `usage`: what it says that it bills all the same.
+    """
 
     code: int
     message: str = "scripted failure"
     retry_after: float | str | None = None
     error: dict[str, Any] = field(default_factory=dict)  # more fields of the error object
+    usage: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
             case Status():
                 extra = {} if action.retry_after is None else {"Retry-After": action.retry_after}
                 fault = {"message": action.message, "type": "scripted"} | action.error
-                self.send_json(action.code, {"error": fault}, extra)
+                billed = {"usage": action.usage} if action.usage else {}
+                self.send_json(action.code, {"error": fault} | billed, extra)
             case Hang():
                 if action.after_headers:
                     self.send_head(200, 1000, {})

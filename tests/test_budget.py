@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import LimitReached
-from harness.model.budget import Budget, TrialBudget
+from harness.model.budget import Budget, Crowded, TrialBudget
 from harness.types import Limits
 
 
@@ -92,6 +92,74 @@ async def test_fifty_spenders_in_parallel_never_pass_any_cap():
     assert run.reserved == 0
     assert refusals, "the caps were reached"
     assert run.spent == pytest.approx(sum(trial.dollars.spent for trial in trials))
+
+
+def test_what_calls_under_way_hold_may_come_back_and_what_is_spent_does_not():
+    budget = Budget(1.0)
+    first = budget.reserve(0.6)
+    with pytest.raises(Crowded):
+        budget.reserve(0.6)
+    first.settle(0.5)
+    with pytest.raises(LimitReached) as caught:
+        budget.reserve(0.6)
+    assert not isinstance(caught.value, Crowded)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("cap", ["run_cost", "cost", "tokens"])
+async def test_who_finds_a_budget_crowded_waits_for_a_call_under_way(cap):
+    run = Budget(1.0 if cap == "run_cost" else 0, limit_name="run_cost")
+    of_trial = {"cost": {"cost_usd": 1.0}, "tokens": {"tokens": 100}}.get(cap, {})
+    trial = TrialBudget(limits(**of_trial), run)
+    first = trial.check_and_reserve(0.6, 60)
+    took = []
+
+    async def second() -> None:
+        took.append(await trial.take(0.6, 60))
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(second)
+            await anyio.sleep(0.05)
+            assert took == []
+            first.settle(0.1, 10)
+        (hold,) = took
+        hold.settle(0.6, 60)
+        with pytest.raises(LimitReached) as caught:
+            await trial.take(0.6, 60)
+    assert caught.value.limit == cap
+    assert (trial.steps, trial.tokens, trial.dollars.spent) == (2, 70, 0.7)
+
+
+@pytest.mark.anyio
+async def test_a_wait_for_money_ends_with_the_wall_clock_and_takes_nothing():
+    trial = TrialBudget(limits(cost_usd=1.0, wall_clock_s=0.2))
+    trial.check_and_reserve(0.6, 0)
+    with anyio.fail_after(5), pytest.raises(LimitReached) as caught:
+        await trial.take(0.6, 0)
+    assert caught.value.limit == "wall_clock"
+    assert (trial.steps, trial.dollars.reserved) == (1, 0.6)
+
+
+@pytest.mark.anyio
+async def test_many_who_wait_for_one_anothers_money_all_get_their_turn():
+    run = Budget(1.0, limit_name="run_cost")
+    trials = [TrialBudget(limits(), run) for _ in range(3)]
+    rng, turns = random.Random(3), []
+
+    async def spend(trial: TrialBudget) -> None:
+        for _ in range(5):
+            hold = await trial.take(rng.uniform(0.1, 0.8), 1)
+            assert run.spent + run.reserved <= 1.0 + 1e-9
+            await anyio.sleep(rng.uniform(0, 0.002))
+            turns.append(hold.settle(0.001, 1))
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            for number in range(30):
+                tasks.start_soon(spend, trials[number % 3])
+    assert len(turns) == 150
+    assert run.spent == pytest.approx(0.15)
 
 
 @given(st.lists(st.tuples(st.floats(0, 2), st.floats(0, 1), st.booleans()), max_size=30))

@@ -8,7 +8,7 @@ from time import monotonic
 import anyio
 import pytest
 from model_bench import BASH, HELLO, SECRET, bench, unlimited
-from scripted_model import Hang, Raw, Status
+from scripted_model import Cut, Hang, Raw, Status
 
 from harness.errors import LimitReached, ModelRefused
 from harness.model.budget import Budget
@@ -140,13 +140,46 @@ async def test_steps_and_wall_clock_stop_a_trial():
         assert monotonic() - started < 3, "the wall clock also bounds a call under way"
 
 
-async def test_a_cancelled_call_has_a_row_that_says_so_and_keeps_no_money():
+async def test_a_cancelled_call_has_a_row_that_says_so_and_may_have_been_billed():
     async with bench([Hang(30)]) as b:
         with anyio.move_on_after(0.2):
             await b.talk().complete(HELLO, [])
         (row,) = b.ledger.rows
         assert (row["outcome"], row["cost_usd"], row["attempts"]) == ("cancelled", None, 1)
         assert b.budget.dollars.reserved == 0
+        assert b.budget.dollars.spent == row["charged_usd"] == row["reserved_usd"] > 0
+
+
+async def test_a_call_that_is_cancelled_before_it_was_sent_costs_nothing():
+    async with bench([Hang(30)], slots=1) as b, anyio.create_task_group() as tasks:
+        tasks.start_soon(b.talk("first").complete, HELLO, [])
+        await anyio.sleep(0.1)
+        with anyio.move_on_after(0.1):
+            await b.talk("second").complete(HELLO, [])
+        assert (b.ledger.rows[1]["outcome"], b.ledger.rows[1]["attempts"]) == ("cancelled", 0)
+        assert (b.ledger.rows[1]["cost_usd"], b.ledger.rows[1]["charged_usd"]) == (0, 0)
+        assert b.budget.dollars.spent == 0
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    "lost", [Hang(30), Hang(0.1), Cut()], ids=["no answer in time", "closed", "cut in the body"]
+)
+async def test_an_attempt_that_may_have_been_billed_is_counted_in_full_and_once(lost):
+    async with bench([lost, Status(500), {"content": "x"}], timeout_s=0.4) as b:
+        await b.talk().complete(HELLO, [])
+        (row,) = b.ledger.rows
+        assert row["charged_usd"] == pytest.approx(row["cost_usd"] + row["reserved_usd"])
+        assert b.budget.dollars.spent == pytest.approx(row["charged_usd"])
+        assert 0 < row["cost_usd"] < row["reserved_usd"]
+        assert b.budget.tokens > row["usage"].prompt_tokens + 1000
+
+
+async def test_attempts_that_may_have_been_billed_cannot_pass_the_cap():
+    async with bench(lambda request, n: Cut(), limits=unlimited(cost_usd=0.0015)) as b:
+        with pytest.raises(LimitReached, match="cost"):
+            await b.talk().complete(HELLO, [])
+        assert len(b.server.requests) == 1, "two at their worst would be dearer than the cap"
 
 
 async def test_nothing_of_litellm_outlives_its_closing():
@@ -174,7 +207,7 @@ async def test_fifty_parallel_calls_never_pass_the_cap():
     def script(request, n):
         return {"content": "x" * 100}
 
-    async with bench(script, slots=50, limits=unlimited(cost_usd=0.02)) as b:
+    async with bench(script, slots=50, limits=unlimited(cost_usd=0.004)) as b:
         refused = 0
 
         async def one(i: int) -> None:
@@ -188,7 +221,7 @@ async def test_fifty_parallel_calls_never_pass_the_cap():
             for i in range(50):
                 tasks.start_soon(one, i)
         assert 0 < refused < 50
-        assert sum(row["cost_usd"] for row in b.ledger.rows) <= 0.02
+        assert sum(row["cost_usd"] for row in b.ledger.rows) <= 0.004
         assert len(b.server.requests) == 50 - refused
 
 

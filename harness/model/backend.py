@@ -22,6 +22,7 @@ class CallKey:
 class Transient(ModelUnavailable):
     """An attempt failed in a way that another attempt may mend. `usage` is what it cost anyway.
 
+    `unsure`: the request was sent and no answer to it came, so that it may be billed in full.
     `brief` says why in a few words, for who watches.
     """
 
@@ -31,12 +32,14 @@ class Transient(ModelUnavailable):
         *,
         retry_after_s: float | None = None,
         usage: Usage | None = None,
+        unsure: bool = False,
         brief: str = "",
     ) -> None:
         super().__init__(message)
         self.brief = brief or message[:60]
         self.retry_after_s = retry_after_s
         self.usage = usage or Usage()
+        self.unsure = unsure
 
 
 class Backend(Protocol):

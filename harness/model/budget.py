@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import anyio
+
 from harness.errors import LimitReached
 from harness.types import Limits
 
@@ -26,6 +28,14 @@ def times(limits: Limits, submissions: int) -> Limits:
     )
 
 
+class Crowded(LimitReached):
+    """Calls under way hold what is missing: once one of them has ended, it may be there."""
+
+    def __init__(self, limit: str, message: str, level: "Budget") -> None:
+        super().__init__(limit, message)
+        self.level = level
+
+
 class Budget:
     """Dollars at one level (a trial, a run), inside those of `parent`. A limit of 0 is no limit."""
 
@@ -37,6 +47,7 @@ class Budget:
         self.limit_name = limit_name
         self.spent = 0.0
         self.outstanding: set[Reservation] = set()
+        self._freed: anyio.Event | None = None  # who waits for a reservation to end is told by it
 
     @property
     def reserved(self) -> float:
@@ -46,18 +57,37 @@ class Budget:
     def reserve(self, amount: float) -> "Reservation":
         """Take `amount` USD here and at every parent, or at none.
 
-        `LimitReached`, named after the level that does not cover it.
+        `LimitReached`, named after the level that does not cover it; `Crowded` where it did but for
+        calls under way.
         """
-        levels = list(self.levels())
+        levels = self.levels()
+        crowded = None
         for level in levels:
             taken = level.spent + level.reserved
-            if level.limit_usd and taken + amount > level.limit_usd:
-                raise LimitReached(
-                    level.limit_name,
-                    f"{level.limit_name}: the call can cost ${amount:.4f}, and ${taken:.4f} of "
-                    f"${level.limit_usd:.4f} are spent or reserved",
-                )
+            if not level.limit_usd or taken + amount <= level.limit_usd:
+                continue
+            words = (
+                f"{level.limit_name}: the call can cost ${amount:.4f}, and ${taken:.4f} of "
+                f"${level.limit_usd:.4f} are spent or reserved"
+            )
+            if level.spent + amount > level.limit_usd:
+                raise LimitReached(level.limit_name, words)
+            crowded = crowded or Crowded(level.limit_name, words, level)
+        if crowded:
+            raise crowded
         return Reservation(levels, amount)
+
+    async def freed(self) -> None:
+        """Wait until a reservation at this level has been settled or released."""
+        self._freed = self._freed or anyio.Event()
+        await self._freed.wait()
+
+    def end(self, reservation: "Reservation") -> None:
+        """A reservation holds nothing any more."""
+        self.outstanding.discard(reservation)
+        if self._freed is not None:
+            self._freed.set()
+            self._freed = None
 
     def charge(self, amount: float) -> None:
         """Count money that an earlier process spent on this budget. Never refused."""
@@ -90,7 +120,7 @@ class Reservation:
     def _close(self) -> list[Budget]:
         levels, self._levels = self._levels, []
         for level in levels:
-            level.outstanding.discard(self)
+            level.end(self)
         return levels
 
 
@@ -149,6 +179,19 @@ class TrialBudget:
                 "wall_clock", f"wall_clock: {self.limits.wall_clock_s:g} s are used up"
             )
 
+    async def take(self, cost_usd: float | None, tokens: int, *, new_step: bool = True) -> "Hold":
+        """`check_and_reserve`, after a wait for calls under way where these hold what is missing.
+
+        Who waits holds nothing, so that no two wait for each other.
+        """
+        while True:
+            try:
+                return self.check_and_reserve(cost_usd, tokens, new_step=new_step)
+            except Crowded as crowded:
+                level = crowded.level
+            with anyio.move_on_after(self.remaining_s):
+                await level.freed()
+
     def check_and_reserve(
         self, cost_usd: float | None, tokens: int, *, new_step: bool = True
     ) -> "Hold":
@@ -156,13 +199,17 @@ class TrialBudget:
 
         `cost_usd` None: the price is unknown and dollars are not counted. `new_step` False: another
         attempt at a call whose step is counted already. `LimitReached` names the first limit that
-        does not cover it: wall_clock, steps, tokens, cost or run_cost.
+        does not cover it: wall_clock, steps, tokens, cost or run_cost; `Crowded` where it would but
+        for calls under way.
         """
         self.check_time()
         for level in self.levels():
             level.check(tokens, new_step=new_step)
-        reservation = None if cost_usd is None else self.dollars.reserve(cost_usd)
-        hold = Hold(self.levels(), reservation)
+        if cost_usd is None:
+            reservation = Reservation(self.dollars.levels(), 0.0)
+        else:
+            reservation = self.dollars.reserve(cost_usd)
+        hold = Hold(self.levels(), reservation, tokens)
         for level in self.levels():
             level.steps += new_step
             level.held_tokens[hold] = tokens
@@ -178,37 +225,42 @@ class TrialBudget:
             name = f"{self._of}steps"
             raise LimitReached(name, f"{name}: all {self.limits.steps} are used up")
         taken = self.tokens + sum(self.held_tokens.values())
-        if self.limits.tokens and taken + tokens > self.limits.tokens:
-            name = f"{self._of}tokens"
-            raise LimitReached(
-                name,
-                f"{name}: the call can use {tokens}, and {taken} of {self.limits.tokens} are used "
-                "or reserved",
-            )
+        if not self.limits.tokens or taken + tokens <= self.limits.tokens:
+            return
+        name = f"{self._of}tokens"
+        words = (
+            f"{name}: the call can use {tokens}, and {taken} of {self.limits.tokens} are used "
+            "or reserved"
+        )
+        if self.tokens + tokens > self.limits.tokens:
+            raise LimitReached(name, words)
+        raise Crowded(name, words, self.dollars)
 
 
 class Hold:
     """The worst case of one call, taken from a `TrialBudget` until settled or released."""
 
-    def __init__(self, levels: list[TrialBudget], reservation: Reservation | None) -> None:
+    def __init__(self, levels: list[TrialBudget], reservation: Reservation, tokens: int) -> None:
         self._levels = levels
         self._reservation = reservation
+        self._tokens = tokens
 
-    def settle(self, cost_usd: float | None, tokens: int) -> None:
-        """Use `cost_usd` and `tokens`, and give the rest back.
+    def settle(self, cost_usd: float | None, tokens: int | None) -> float:
+        """Use `cost_usd` and `tokens`, and give the rest back; the dollars that were counted.
 
-        A cost that nobody can tell (None) counts as the whole reservation: the cap holds.
+        What nobody can tell (None) counts as all that was taken: the cap holds. The second of two
+        does nothing.
         """
         if any(level.held_tokens.pop(self, None) is None for level in self._levels):
-            return
+            return 0.0
         for level in self._levels:
-            level.tokens += tokens
-        if self._reservation is not None:
-            self._reservation.settle(self._reservation.amount if cost_usd is None else cost_usd)
+            level.tokens += self._tokens if tokens is None else tokens
+        counted = self._reservation.amount if cost_usd is None else cost_usd
+        self._reservation.settle(counted)
+        return counted
 
     def release(self) -> None:
         """Give all of it back, save the step. Does nothing after `settle`."""
         for level in self._levels:
             level.held_tokens.pop(self, None)
-        if self._reservation is not None:
-            self._reservation.release()
+        self._reservation.release()

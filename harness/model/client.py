@@ -60,6 +60,8 @@ class _Tally:
 
     hold: Hold
     priced: bool
+    charged_usd: float = 0.0  # what budgets count
+    under_way: bool = False  # an attempt is with the provider
     attempts: int = 0
     latency_s: float = 0.0
     usages: list[Usage] = field(default_factory=list)
@@ -69,6 +71,12 @@ class _Tally:
     def cost_usd(self) -> float | None:
         known = [cost for cost in self.costs if cost is not None]
         return sum(known) if self.priced and len(known) == len(self.costs) else None
+
+    def close(self) -> None:
+        """Give back what is held, save for an attempt that was cut off: that may be billed."""
+        if self.under_way:
+            self.charged_usd += self.hold.settle(None, None)
+        self.hold.release()
 
 
 class ModelClient:
@@ -159,13 +167,15 @@ class ModelClient:
             reply = await self._attempts(request, who.trial_id, budget, tally)
             outcome, cost_usd = "ok", tally.cost_usd
         except anyio.get_cancelled_exc_class():
-            outcome = "cancelled"  # what the provider bills for it, nobody can tell
+            outcome = "cancelled"
+            if not tally.under_way:  # else nobody can tell what the provider bills for it
+                cost_usd = tally.cost_usd
             raise
         except BaseException as problem:
             error, cost_usd = f"{type(problem).__name__}: {problem}", tally.cost_usd
             raise
         finally:
-            tally.hold.release()
+            tally.close()
             with anyio.CancelScope(shield=True):
                 await self._ledger.end_call(
                     call_id,
@@ -173,6 +183,7 @@ class ModelClient:
                     reply=reply,
                     usage=total(tally.usages),
                     cost_usd=cost_usd,
+                    charged_usd=tally.charged_usd if tally.priced else None,
                     latency_s=tally.latency_s,
                     attempts=tally.attempts,
                     error=error,
@@ -187,15 +198,19 @@ class ModelClient:
             try:
                 reply = await self._attempt(request, budget, tally)
             except Transient as problem:
-                billed = counted(problem.usage)
-                if billed:
+                spent = True
+                if counted(problem.usage):
                     self._settle(problem.usage, tally)
+                elif problem.unsure:
+                    tally.charged_usd += tally.hold.settle(None, None)
+                else:
+                    spent = False
                 seconds = self._wait(problem, budget, tally)
                 attempt = f"attempt {tally.attempts + 1} of {self._retry.attempts}"
                 self._waiting(trial_id, f"{attempt} ({problem.brief})")
                 await anyio.sleep(seconds)
-                if billed:  # the first worst case is spent: the next attempt needs its own
-                    tally.hold = budget.check_and_reserve(
+                if spent:  # the first worst case is used up: the next attempt needs its own
+                    tally.hold = await budget.take(
                         request.worst_usd, request.worst_tokens, new_step=False
                     )
             else:
@@ -207,6 +222,7 @@ class ModelClient:
             budget.check_time()
             tally.attempts += 1
             started = time.monotonic()
+            tally.under_way = True
             try:
                 reply = await self._backend.attempt(
                     request.key,
@@ -215,6 +231,10 @@ class ModelClient:
                     max_output_tokens=self._max_output_tokens,
                     timeout_s=min(self._timeout_s, budget.remaining_s),
                 )
+                tally.under_way = False
+            except Exception:
+                tally.under_way = False
+                raise
             finally:
                 tally.latency_s += time.monotonic() - started
         if self._text_protocol:
@@ -237,7 +257,8 @@ class ModelClient:
         cost = prices.cost(usage, self.price) if self.price and known else None
         tally.usages.append(usage)
         tally.costs.append(cost)
-        tally.hold.settle(cost, usage.prompt_tokens + usage.completion_tokens)
+        tokens = usage.prompt_tokens + usage.completion_tokens if counted(usage) else None
+        tally.charged_usd += tally.hold.settle(cost, tokens)
 
     def request(
         self, key: CallKey, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]
@@ -281,6 +302,6 @@ class Conversation:
         """Ask once, as `harness.protocols.Model.complete` promises."""
         key = replace(self._key, position=self._calls)
         request = self._client.request(key, messages, tools)
-        hold = self._budget.check_and_reserve(request.worst_usd, request.worst_tokens)
+        hold = await self._budget.take(request.worst_usd, request.worst_tokens)
         self._calls += 1
         return await self._client.call(request, hold, self._who, self._budget, self._exchange)

@@ -43,6 +43,7 @@ class Ledger(Protocol):
         reply: Reply | None,
         usage: Usage,
         cost_usd: float | None,
+        charged_usd: float | None,
         latency_s: float,
         attempts: int,
         error: str,
@@ -51,8 +52,10 @@ class Ledger(Protocol):
         """Close the row, once.
 
         `usage` and `cost_usd` add up all billed attempts, not only the one that gave `reply`;
-        a cost of None is unknown, never nothing. `latency_s` is the time spent in attempts, without
-        waits for a slot or for the next attempt. `attempts` is how many were sent. `error` is
+        a cost of None is unknown, never nothing. `charged_usd` is what counts against budgets: the
+        cost, and the worst case of every attempt of which nobody can tell what is billed for it;
+        None without a price. `latency_s` is the time spent in attempts, without waits for a slot
+        or for the next attempt. `attempts` is how many were sent. `error` is
         "ErrorName: one line", empty for `ok`.
         """
         ...

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -99,7 +99,7 @@ class LitellmBackend:
             with anyio.fail_after(timeout_s):
                 response = await litellm.acompletion(**request)
         except TimeoutError:
-            raise Transient(f"no answer within {timeout_s:g} s") from None
+            raise Transient(f"no answer within {timeout_s:g} s", unsure=True) from None
         except ImportError as problem:  # the provider's package
             raise ModelRefused(self._one_line(problem)) from None
         except litellm_error as problem:
@@ -170,7 +170,8 @@ class LitellmBackend:
         return Transient(
             text,
             retry_after_s=_retry_after(problem),
-            usage=usage_of_body(_last_body(bodies)),
+            usage=usage_of_body(_last_body([*_texts(problem), *bodies])),
+            unsure=_lost(problem),
             brief=_brief(status, text),
         )
 
@@ -209,6 +210,30 @@ def _brief(status: object, text: str) -> str:
     if status == 429:
         return "the provider asks to slow down"
     return f"the provider failed: {status}" if isinstance(status, int) else "the provider failed"
+
+
+def _lost(problem: BaseException) -> bool:
+    """Whether the connection broke, or nothing came, after the request was on its way."""
+    import httpx  # what litellm and the providers' packages speak HTTP with
+
+    for cause in _causes(problem):
+        if isinstance(cause, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+            return False
+        if isinstance(cause, httpx.TransportError):
+            return True
+    return False
+
+
+def _texts(problem: BaseException) -> list[object]:
+    """The bodies of error answers: some providers say in there what they billed."""
+    responses: list[Any] = [getattr(cause, "response", None) for cause in _causes(problem)]
+    return [response.text for response in responses if getattr(response, "content", None)]
+
+
+def _causes(problem: BaseException | None) -> Iterator[BaseException]:
+    while problem is not None:
+        yield problem
+        problem = problem.__cause__ or problem.__context__
 
 
 def _wants_marks(model: str) -> bool:

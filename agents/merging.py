@@ -13,32 +13,46 @@ SHOWN = 3000  # bytes of what contradicts
 # and only when the merge is clean.
 MERGE = (
     GIT
-    + f"""
+    + rf"""
 scratch=$(mktemp -d) && trap 'rm -rf "$scratch" {START} {THEIRS} {OURS}' EXIT || exit {BROKEN}
-export GIT_ALTERNATE_OBJECT_DIRECTORIES=$(git rev-parse --path-format=absolute --git-path objects)
+export GIT_ALTERNATE_OBJECT_DIRECTORIES=$(git rev-parse --absolute-git-dir)/objects
 export GIT_OBJECT_DIRECTORY=$scratch/objects GIT_INDEX_FILE=$scratch/index
 mkdir "$GIT_OBJECT_DIRECTORY"
 tree() {{
   git read-tree HEAD && {{ [ ! -s "$1" ] || git apply --cached "$1"; }} && git write-tree
 }}
-between() {{ git diff --binary --full-index --no-renames --no-color --no-ext-diff --no-textconv \\
-  --src-prefix=a/ --dst-prefix=b/ "$@"; }}
+side() {{ # mode and blob of what one side has at $path
+  git ls-files -s -z -- ":(literal)$path" | sed -zn "s/^\([0-9]* [0-9a-f]*\) $1\t.*/\1/p" \
+    | tr -d '\0'
+}}
+content() {{ [ -z "$1" ] || git cat-file blob "$1"; }}
+
 start=$(tree {START}) && theirs=$(tree {THEIRS}) && ours=$(tree {OURS}) || exit {BROKEN}
-between "$start" "$theirs" > "$scratch/change" || exit {BROKEN}
-[ -s "$scratch/change" ] || exit 0
-if ! git apply --cached --3way "$scratch/change" > "$scratch/said" 2>&1; then
-  git ls-files -u -z | cut -z -f 2 | sort -zu > "$scratch/paths"
-  [ -s "$scratch/paths" ] || {{ cat "$scratch/said"; exit {CONFLICT}; }}
-  while IFS= read -r -d '' path; do
-    printf '%s\\n' "$path"
-    for stage in 1 2 3; do git show ":$stage:$path" > "$scratch/$stage" 2> /dev/null; done
-    git merge-file -p -L 'main workspace' -L before -L 'not taken' \\
-      "$scratch/2" "$scratch/1" "$scratch/3" 2> /dev/null \\
-      | sed -n '/^<<<<<<< /,/^>>>>>>> /p'
-  done < "$scratch/paths" | head -c {SHOWN}
-  exit {CONFLICT}
-fi
-new=$(git write-tree) && between "$ours" "$new" > "$scratch/change" || exit {BROKEN}
+git read-tree -i -m --aggressive "$start" "$ours" "$theirs" || exit {BROKEN}
+git ls-files -u -z | cut -z -f 2 | sort -zu > "$scratch/paths"
+said=
+while IFS= read -r -d '' path; do
+  read -r mode1 blob1 <<< "$(side 1)"
+  read -r mode2 blob2 <<< "$(side 2)"
+  read -r mode3 blob3 <<< "$(side 3)"
+  if [ -z "$blob2" ] || [ -z "$blob3" ]; then
+    said+="$path"$'\nis gone on one side and changed on the other\n'
+    continue
+  fi
+  content "$blob1" > "$scratch/1"; content "$blob2" > "$scratch/2"; content "$blob3" > "$scratch/3"
+  if git merge-file -q -p --diff3 -L 'main workspace' -L before -L 'not taken' \
+    "$scratch/2" "$scratch/1" "$scratch/3" > "$scratch/merged" 2> /dev/null
+  then
+    [ "$mode2" != "$mode1" ] && mode=$mode2 || mode=$mode3
+    git update-index --cacheinfo "$mode,$(git hash-object -w "$scratch/merged"),$path"
+  else
+    said+="$path"$'\n'$(sed -n '/^<<<<<<< /,/^>>>>>>> /p' "$scratch/merged" | tr -d '\0')$'\n'
+  fi
+done < "$scratch/paths"
+[ -z "$said" ] || {{ printf %s "$said" | head -c {SHOWN}; exit {CONFLICT}; }}
+new=$(git write-tree) || exit {CONFLICT}
+git diff --binary --full-index --no-renames --no-color --no-ext-diff --no-textconv \
+  --src-prefix=a/ --dst-prefix=b/ "$ours" "$new" > "$scratch/change" || exit {BROKEN}
 [ -s "$scratch/change" ] || exit 0
 unset GIT_INDEX_FILE
 git apply "$scratch/change" || exit {BROKEN}

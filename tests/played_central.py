@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 
-from agents.merging import CONFLICT
+from agents.merging import CONFLICT, START, THEIRS
 from harness.types import ExecResult, Instance, Limits, Message, Reply, ToolCall, Usage
 
 Say = Callable[[str, int, list[Message]], Any]  # conversation, turn, prompt: what is answered
@@ -98,9 +98,7 @@ class PlayedWorkspace:
         return ExecResult(exit_status=status, output=output, output_bytes=1, seconds=0.1)
 
     def _merge(self) -> tuple[int, str]:
-        start, theirs = (
-            files_of(self._notes[f"/tmp/.delm-merge-{n}"]) for n in ("start", "theirs")
-        )
+        start, theirs = files_of(self._notes[START]), files_of(self._notes[THEIRS])
         ours = dict(self.files)
         for path in theirs:
             if theirs[path] != start.get(path):

@@ -168,17 +168,42 @@ def show(
 @app.command()
 def export(
     run: options.RunArgument,
-    target: Annotated[Path, typer.Argument(help="The file to write.")],
+    target: Annotated[
+        Path, typer.Argument(help="Of predictions and recording the file to write, else a folder.")
+    ],
     format: Annotated[  # noqa: A002
-        str, typer.Option("--format", help="predictions or recording.")
+        str,
+        typer.Option(
+            "--format",
+            help="predictions, recording, trajectories (mini-swe-agent), atif (Harbor) or "
+            "experiments (a submission to SWE-bench/experiments).",
+        ),
     ] = "predictions",
-    system: Annotated[str, typer.Option("-s", "--system", help="For predictions.")] = "",
+    system: Annotated[
+        str,
+        typer.Option(
+            "-s",
+            "--system",
+            help="[default: the first for predictions and experiments, else all]",
+        ),
+    ] = "",
     output: options.Output = Path("results"),
 ) -> None:
     """Write a run in another tool's form."""
     from harness.commands.export import export_run
 
     export_run(run, output, format, system, target)
+
+
+@app.command()
+def validate(
+    folder: Annotated[Path, typer.Argument(help="evaluation/<split>/<date>_<name>.")],
+    dataset: options.Dataset = "",
+) -> None:
+    """Check a submission to SWE-bench/experiments; print every problem, one a line."""
+    from harness.commands.validate import validate as check
+
+    raise typer.Exit(check(folder, dataset))
 
 
 @app.command()

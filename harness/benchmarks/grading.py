@@ -122,7 +122,7 @@ class Grader:
             "model_patch": patch,
             "model_name_or_path": model_name,
         }
-        report = await to_thread.run_sync(_report, item.reference, prediction, text)
+        report = await to_thread.run_sync(official_report, item.reference, prediction, text)
         log.say(f"report: {json.dumps(report)}")
         files = {
             "patch.diff": patch,
@@ -242,7 +242,10 @@ def _script(reference: Reference) -> str:
     return str(make_test_spec(_row(reference)).eval_script)
 
 
-def _report(reference: Reference, prediction: Mapping[str, str], output: str) -> dict[str, Any]:
+def official_report(
+    reference: Reference, prediction: Mapping[str, str], output: str
+) -> dict[str, Any]:
+    """What `swebench` says of a prediction whose tests wrote `output`: by instance, its report."""
     from swebench.harness.grading import get_eval_report
     from swebench.harness.utils import make_test_spec
 

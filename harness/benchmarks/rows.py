@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -79,6 +80,39 @@ def load(name: str, *, cache: Path, split: str = "test") -> list[Item]:
         f"no dataset {name!r}: give a file, a hub name such as {VERIFIED}, "
         f"or one of {', '.join(bundled)}"
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aside:
+    """What a row may carry besides: no run reads it, and no system may see the hints."""
+
+    hints_text: str = ""  # what was said under the issue before it was mended
+    created_at: str = ""  # ISO 8601
+
+
+def asides(name: str, *, split: str = "test") -> dict[str, Aside]:
+    """By instance what the rows of a dataset that `load` accepts carry besides.
+
+    Datasets of facts carry nothing, and are empty here. Blocking, as `load` is.
+    """
+    path = Path(name).expanduser()
+    if path.suffix in READERS:
+        rows = READERS[path.suffix](_existing(path))
+    elif path.suffix not in (".yaml", ".yml") and HUB_NAME.fullmatch(name):
+        rows = _read_hub(name, split)
+    else:
+        return {}
+    return {
+        str(row.get("instance_id")): Aside(
+            hints_text=str(row.get("hints_text") or ""), created_at=str(row.get("created_at") or "")
+        )
+        for _, row in rows
+    }
+
+
+def public_name(name: str) -> str:
+    """What may be told others of a dataset: its name on the hub, or that of its file alone."""
+    return name if HUB_NAME.fullmatch(name) else Path(name).name
 
 
 def official_image(instance_id: str) -> str:

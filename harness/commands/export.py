@@ -1,34 +1,142 @@
 """`delm export`: a run in the form of another tool."""
 
-import shutil
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from harness import results
+from harness.benchmarks.rows import asides
+from harness.cache import write_beside
 from harness.commands.show import find
+from harness.config import nearest
 from harness.errors import UserError
+from harness.exports.atif import trial_document
+from harness.exports.experiments import write_experiment
+from harness.exports.predictions import prediction_files
 from harness.exports.recording import record
+from harness.exports.trajectories import trajectory_files
 from harness.progress import console
+from harness.results import RunFolder, check_target
+from harness.store import Row, Store
+
+FILES = ("predictions", "recording")
+FOLDERS = ("trajectories", "atif", "experiments")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chosen:
+    """A run, and the systems of it that are wanted, in the order in which they ran."""
+
+    folder: RunFolder
+    store: Store
+    systems: tuple[str, ...]
+
+    def trials(self) -> Iterator[tuple[Row, list[Row], list[Row]]]:
+        """Each trial that was begun, with its calls and submissions."""
+        calls, submissions = self.store.calls(), self.store.submissions()
+        for trial in self.store.trials():
+            if trial["system"] in self.systems and trial["started_at"]:
+                key = trial["trial_id"]
+                yield (
+                    trial,
+                    [row for row in calls if row["trial_id"] == key],
+                    [row for row in submissions if row["trial_id"] == key],
+                )
 
 
 def export_run(run: str, output: Path, kind: str, system: str, target: Path) -> None:
-    """Write the run's predictions of one system, or a recording of its answers."""
+    """Write the run in the form `kind` to the file or folder `target`, and say what was written.
+
+    `predictions` and `experiments` are of one system, the first where none is named.
+    """
+    if kind not in FILES + FOLDERS:
+        raise UserError(f"unknown format {kind!r}; there are: {', '.join(FILES + FOLDERS)}")
     folder = find(run, output)
-    results.check_target(target)
-    store = folder.open()
-    if kind == "recording":
-        count = record(store, target)
-        console().print(f"recorded {count} calls in {target}", highlight=False, markup=False)
-    elif kind == "predictions":
-        results.derive(folder, store)
-        files = {path.stem: path for path in sorted((folder.path / "preds").glob("*.jsonl"))}
-        made = (trial["system"] for trial in store.trials() if trial["system"] in files)
-        chosen = system or next(made, "")
-        if chosen not in files:
-            raise UserError(
-                f"no predictions of {chosen!r}; there are: {', '.join(files) or 'none'}"
-            )
-        shutil.copyfile(files[chosen], target)
-        console().print(f"wrote {target}", highlight=False, markup=False)
+    if kind in FILES:
+        check_target(target)
     else:
-        raise UserError(f"unknown format {kind!r}; there are: predictions, recording")
+        _check_folder(target)
+    store = folder.open()
+    systems = tuple(dict.fromkeys(trial["system"] for trial in store.trials()))
+    if system and system not in systems:
+        raise UserError(f"{system} is not in this run{nearest(system, systems)}")
+    chosen = _Chosen(folder=folder, store=store, systems=(system,) if system else systems)
+    told = EXPORTS[kind](chosen, target)
     store.close()
+    console().print(told, highlight=False, markup=False)
+
+
+def _predictions(chosen: _Chosen, target: Path) -> str:
+    store = chosen.store
+    files = prediction_files(store.submissions(), store.trials(), store.description()["model"])
+    made = [name for name in chosen.systems if f"{name}.jsonl" in files]
+    if not made:
+        there = ", ".join(name.removesuffix(".jsonl") for name in files)
+        raise UserError(f"no predictions of {' or '.join(chosen.systems)}; there are: "
+                        f"{there or 'none'}")  # fmt: skip
+    write_beside(target, files[f"{made[0]}.jsonl"].encode())
+    return f"wrote {target}"
+
+
+def _recording(chosen: _Chosen, target: Path) -> str:
+    return f"recorded {record(chosen.store, target)} calls in {target}"
+
+
+def _trajectories(chosen: _Chosen, target: Path) -> str:
+    description, count = chosen.store.description(), 0
+    for trial, calls, submissions in chosen.trials():
+        spoken = chosen.store.messages(trial["trial_id"])
+        files = trajectory_files(trial, spoken, calls, submissions, description)
+        for name, text in files.items():
+            write_beside(target / name, text.encode())
+        count += len(files)
+    return f"wrote {count} conversations to {target}"
+
+
+def _atif(chosen: _Chosen, target: Path) -> str:
+    description, count = chosen.store.description(), 0
+    for trial, calls, submissions in chosen.trials():
+        spoken = chosen.store.messages(trial["trial_id"])
+        document = trial_document(trial, spoken, calls, submissions, description)
+        name = f"{trial['number']}.{trial['attempt']}.json"
+        path = target / trial["system"] / trial["instance_id"] / name
+        write_beside(path, json.dumps(document, indent=1).encode())
+        count += 1
+    return f"wrote {count} trials to {target}"
+
+
+def _experiments(chosen: _Chosen, target: Path) -> str:
+    dataset = chosen.store.description()["config"]["dataset"]
+    logs, system, note = chosen.folder.logs, chosen.systems[0], ""
+    try:
+        known = asides(dataset["name"], split=dataset["split"])
+    except UserError as error:
+        known, note = (
+            {},
+            f"\nnote: resolved_by_time.json is empty, as the years are not known: {error}",
+        )
+    years = {key: row.created_at[:4] for key, row in known.items() if row.created_at[:4].isdigit()}
+    return f"wrote {write_experiment(chosen.store, system, logs, years, target)}{note}"
+
+
+EXPORTS = {
+    "predictions": _predictions,
+    "recording": _recording,
+    "trajectories": _trajectories,
+    "atif": _atif,
+    "experiments": _experiments,
+}
+
+
+def _check_folder(path: Path) -> None:
+    """`UserError` where no files could be written into the folder, which need not exist."""
+    there = next(parent for parent in (path.absolute(), *path.absolute().parents)
+                 if parent.exists())  # fmt: skip
+    if not there.is_dir():
+        raise UserError(f"{there} is a file; name a folder")
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise UserError(f"{there} cannot be written ({error.strerror}); choose another") from None

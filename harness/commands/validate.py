@@ -1,0 +1,27 @@
+"""`delm validate`: whether a submission folder would be accepted."""
+
+from pathlib import Path
+
+from harness.benchmarks.rows import VERIFIED, asides, load
+from harness.cache import cache_dir
+from harness.exports import checklist
+from harness.progress import console
+
+
+def validate(folder: Path, dataset: str) -> int:
+    """Print every problem of the folder; 0 if there is none, else 1."""
+    name = dataset or VERIFIED
+    items = {item.instance.instance_id: item for item in load(name, cache=cache_dir())}
+    known = checklist.Dataset(items=items, asides=asides(name))
+    found = checklist.problems(folder, known)
+    out = console()
+    for line in found:
+        out.print(_plain(line), highlight=False, markup=False, soft_wrap=True)
+    for line in checklist.notes(folder, known):
+        out.print(_plain(f"note: {line}"), highlight=False, markup=False, soft_wrap=True)
+    out.print(f"{len(found)} problems" if found else "no problems", highlight=False, markup=False)
+    return 1 if found else 0
+
+
+def _plain(line: str) -> str:
+    return "".join(c if c.isprintable() else "�" for c in line)

@@ -414,3 +414,16 @@ async def test_each_prompt_extends_the_one_before_it():
         assert all(offered == trial.tools[conversation][0] for offered in trial.tools[conversation])
     first = [trial.prompts[name][0][:2] for name in ("sub-1.1", "sub-2.1", "sub-1.2")]
     assert first[0] == first[1] == first[2]
+
+
+async def test_a_round_is_offered_as_a_list_of_objects():
+    trial = await run(PAIR | {"main": [several("a", "b"), take("sub-1"), SUBMIT]})
+    delegate, taking, submit = (tool["function"] for tool in trial.tools["main"][0])
+    assert [each["name"] for each in (delegate, taking, submit)] == ["delegate", "take", "submit"]
+    subtasks = delegate["parameters"]["properties"]["subtasks"]
+    assert delegate["parameters"]["required"] == ["subtasks"]
+    assert (subtasks["type"], subtasks["items"]["type"]) == ("array", "object")
+    assert subtasks["items"]["required"] == ["instruction", "context"]
+    assert "One to 2 subtasks" in subtasks["description"]
+    agents = taking["parameters"]["properties"]["agents"]
+    assert (agents["type"], agents["items"]) == ("array", {"type": "string"})

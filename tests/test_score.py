@@ -246,3 +246,14 @@ def test_what_is_shipped_without_a_choice_is_not_what_was_made_first():
     rows.submissions[0]["author"], rows.submissions[1]["author"] = "agent-10", "agent-9"
     assert rows.scores()[0].ships is False
     assert rows.scores()[0].selected is None
+
+
+def test_a_trial_of_one_submission_ships_it_though_others_of_its_system_chose():
+    rows = Rows().add(selected=0, submits="shared").add(number=1, submits="shared")
+    assert rows.row()["selected_at_1"] == 1
+
+
+def test_a_choice_of_an_attempt_that_failed_is_none():
+    pair = {"wanted": 2, "agents": 2, "submits": "shared", "outcomes": ["resolved", "resolved"]}
+    rows = Rows().add(state="error", selected=0, **pair).add(attempt=1, **pair)
+    assert rows.row()["selected_at_1"] is None

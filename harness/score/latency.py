@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from harness.score.estimators import mean
-from harness.score.rows import last_attempts
 
 Row = Mapping[str, Any]
 
@@ -50,9 +49,9 @@ def moments(trial: Row, submissions: Iterable[Row], story: Story | None) -> Mome
 def latencies(
     trials: Sequence[Row], submissions: Sequence[Row], stories: Mapping[int, Story]
 ) -> Row:
-    """The latency columns of `table.csv` for the trials of one system, all attempts.
+    """The latency columns of `table.csv` for the trials of one system.
 
-    Over trials that are done. To the first verified patch: mean over those that have one, whose
+    Over those that are done, which are never run again. To the first verified patch: mean over those that have one, whose
     number stands beside it; None for a system on whose boards nothing was ever proposed.
     """
     made_in: dict[int, list[Row]] = {}
@@ -60,7 +59,7 @@ def latencies(
         made_in.setdefault(row["trial_id"], []).append(row)
     found = [
         moments(trial, made_in.get(trial["trial_id"], []), stories.get(trial["trial_id"]))
-        for trial in last_attempts(trials)
+        for trial in trials
         if trial["state"] == "done" and trial["started_at"] is not None
     ]
     proposing = any(

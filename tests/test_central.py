@@ -3,7 +3,6 @@
 import itertools
 import json
 
-import anyio
 import pytest
 from played_central import SUBMIT, PlayedTrial, back, diff_of, one, said, script, write
 
@@ -11,11 +10,7 @@ from agents.central import NO_CALL, Centralized
 from agents.loop import PATIENCE
 from harness.errors import (
     ContextOverflow,
-    LimitReached,
-    ModelRefused,
-    ModelUnavailable,
     SandboxError,
-    SandboxUnavailable,
 )
 
 MENDED = diff_of({"a.py": "mended"})
@@ -24,14 +19,6 @@ MENDED = diff_of({"a.py": "mended"})
 async def run(plans, **options) -> PlayedTrial:
     trial = PlayedTrial(script(plans), agents=1)
     await Centralized(**options).run(trial)
-    return trial
-
-
-async def fails(error, plans, **options) -> PlayedTrial:
-    trial = PlayedTrial(script(plans), agents=1)
-    with pytest.raises(type(error)) as raised:
-        await Centralized(**options).run(trial)
-    assert raised.value is error
     return trial
 
 
@@ -226,33 +213,6 @@ async def test_a_sub_agent_that_hands_back_badly_is_told_how_to(status, report, 
     assert "ok" in trial.told()[0]
 
 
-@pytest.mark.parametrize("where", ["main", "sub-1.2"])
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (LimitReached("cost", "no money"), "cost"),
-        (LimitReached("wall_clock", "no time"), "wall_clock"),
-        (ModelUnavailable("away"), "model_error"),
-        (ModelRefused("no"), "model_error"),
-    ],
-)
-async def test_what_there_is_is_submitted_when_the_budget_or_the_model_ends(where, error, reason):
-    plans = {
-        "main": [one("Go."), error if where == "main" else one("Go.")],
-        "sub-1.1": [write("a.py"), back()],
-        "sub-1.2": [write("b.py"), error],
-    }
-    trial = await fails(error, plans)
-    there = {"a.py": "mended"} | ({"b.py": "mended"} if where != "main" else {})
-    assert trial.submitted == [("main", diff_of(there), reason, True)]
-
-
-async def test_a_main_agent_whose_context_is_full_submits_what_there_is():
-    error = ContextOverflow("long")
-    trial = await fails(error, {"main": [one("Go."), error], "sub-1.1": [write("a.py"), back()]})
-    assert trial.submitted == [("main", MENDED, "context", True)]
-
-
 async def test_a_sub_agent_whose_context_is_full_is_a_failed_delegation():
     trial = await run(
         {
@@ -263,77 +223,6 @@ async def test_a_sub_agent_whose_context_is_full_is_a_failed_delegation():
     assert "ended without a report" in trial.told()[0]
     assert "- a.py" in trial.told()[0]
     assert trial.submitted == [("main", MENDED, "finished", False)]
-
-
-@pytest.mark.parametrize("where", ["main", "sub-1.1"])
-async def test_a_cancelled_trial_submits_what_there_is(where):
-    asked = anyio.Event()
-
-    async def stay() -> None:
-        asked.set()
-        await anyio.sleep_forever()
-
-    plans = {"main": [one("Go.")], "sub-1.1": [write("a.py"), back()]}
-    plans[where] = [plans[where][0], stay]
-    trial = PlayedTrial(script(plans), agents=1)
-    async with anyio.create_task_group() as group:
-        group.start_soon(Centralized().run, trial)
-        await asked.wait()
-        group.cancel_scope.cancel()
-    assert trial.submitted == [("main", MENDED, "interrupted", True)]
-    assert sorted(trial.spans) == sorted(
-        (agent, what, edge) for agent, what, end in trial.spans if end == "end"
-        for edge in ("begin", "end")
-    )  # fmt: skip
-
-
-async def test_a_surprise_inside_a_sub_agent_does_not_lose_its_work():
-    def crash():
-        raise ZeroDivisionError
-
-    trial = PlayedTrial(script({"main": [one("Go.")], "sub-1.1": [write("a.py"), crash]}), agents=1)
-    with pytest.raises(ZeroDivisionError):
-        await Centralized().run(trial)
-    assert trial.submitted == [("main", MENDED, "interrupted", True)]
-
-
-async def test_a_workspace_that_breaks_ends_the_trial_with_the_last_patch_that_was_seen():
-    broken = SandboxUnavailable("gone")
-    plans = {"main": [one("Go.")], "sub-1.1": [write("a.py"), back()]}
-    trial = PlayedTrial(script(plans), agents=1)
-
-    def breaks():
-        trial.workspace.problem = broken
-        return write("b.py")
-
-    plans["sub-1.2"] = [breaks]
-    with pytest.raises(SandboxUnavailable):
-        await Centralized().run(trial)
-    assert trial.submitted == [("main", MENDED, "interrupted", True)]
-
-
-async def test_a_workspace_that_breaks_with_nothing_seen_submits_nothing():
-    plans = {"main": [one("Go.")], "sub-1.1": [write("a.py")]}
-    trial = PlayedTrial(script(plans), agents=1)
-    trial.workspace.problem = SandboxUnavailable("gone")
-    with pytest.raises(SandboxUnavailable):
-        await Centralized().run(trial)
-    assert trial.submitted == []
-
-
-async def test_work_that_was_set_aside_when_the_budget_ended_is_not_lost():
-    error = LimitReached("steps", "over")
-    plans = {"main": [one("Go.")], "sub-1.1": [write("a.py"), back()]}
-    trial = PlayedTrial(script(plans), agents=1)
-
-    def stash():
-        trial.workspace.files.clear()
-        return error
-
-    plans["sub-1.2"] = [stash]
-    with pytest.raises(LimitReached):
-        await Centralized().run(trial)
-    assert trial.submitted == [("main", MENDED, "steps", True)]
 
 
 async def test_a_difference_that_cannot_be_read_is_told_and_submitted_as_nothing():

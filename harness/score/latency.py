@@ -51,8 +51,9 @@ def latencies(
 ) -> Row:
     """The latency columns of `table.csv` for the trials of one system.
 
-    Over those that are done, which are never run again. To the first verified patch: mean over those that have one, whose
-    number stands beside it; None for a system on whose boards nothing was ever proposed.
+    Over those that are done, which are never run again. To the first verified patch: mean over
+    those that have one, whose number stands beside it; None for a system on whose boards nothing
+    was ever proposed.
     """
     made_in: dict[int, list[Row]] = {}
     for row in submissions:

@@ -9,7 +9,6 @@ from pathlib import Path
 from harness.benchmarks.rows import asides
 from harness.cache import write_beside
 from harness.commands.show import find
-from harness.config import nearest
 from harness.errors import UserError
 from harness.exports.atif import trial_document
 from harness.exports.experiments import write_experiment
@@ -60,7 +59,7 @@ def export_run(run: str, output: Path, kind: str, system: str, target: Path) -> 
     store = folder.open()
     systems = tuple(dict.fromkeys(trial["system"] for trial in store.trials()))
     if system and system not in systems:
-        raise UserError(f"{system} is not in this run{nearest(system, systems)}")
+        raise UserError(f"{system!r} is not in this run; there are: {', '.join(systems)}")
     chosen = _Chosen(folder=folder, store=store, systems=(system,) if system else systems)
     told = EXPORTS[kind](chosen, target)
     store.close()

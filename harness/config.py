@@ -19,7 +19,7 @@ from harness.errors import UserError
 T = TypeVar("T", bound=BaseModel)
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-NOT_IDENTITY = ("workers",)  # may differ when a run is taken up again
+NOT_IDENTITY = ("workers", "budget.run_cost_usd")  # may differ when a run is taken up again
 
 
 class Section(BaseModel):
@@ -118,7 +118,13 @@ class Config(Section):
 
     def identity(self) -> str:
         """A hash over everything that may change a result."""
-        kept = {k: v for k, v in self.model_dump(mode="json").items() if k not in NOT_IDENTITY}
+        kept = self.model_dump(mode="json")
+        for path in NOT_IDENTITY:
+            *folders, name = path.split(".")
+            section = kept
+            for folder in folders:
+                section = section[folder]
+            del section[name]
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 

@@ -18,10 +18,11 @@ FINAL = ("done", "error", "cancelled")
 
 
 class Progress:
-    """A `harness.run.Watcher`."""
+    """A `harness.run.Watcher`. `priced` False: what calls cost is unknown, and shown as a dash."""
 
-    def __init__(self, console: Console, total: int) -> None:
+    def __init__(self, console: Console, total: int, *, priced: bool = True) -> None:
         self._console = console
+        self._priced = priced
         self._total = total
         self._started = time.monotonic()
         self._live: Live | None = None
@@ -56,7 +57,7 @@ class Progress:
             seconds = time.monotonic() - mine["since"]
             self.say(
                 f"{row['system']} {row['instance_id']} #{row['number'] + 1}: {state}"
-                f"{f' ({note})' if note else ''}, {steps} steps, ${usd:.4f}, {seconds:.0f} s"
+                f"{f' ({note})' if note else ''}, {steps} steps, ${self._usd(usd)}, {seconds:.0f} s"
                 f"  [{sum(self._counts.values())}/{self._total}]"
             )
 
@@ -81,6 +82,9 @@ class Progress:
         clean = "".join(c if c.isprintable() else " " for c in line)
         self._console.print(escape(clean), highlight=False, soft_wrap=True)
 
+    def _usd(self, amount: float) -> str:
+        return f"{amount:.4f}" if self._priced else "–"
+
     def _render(self) -> Table:
         table = Table(box=None, pad_edge=False)
         for title in ("instance", "system", "state", "step", "$", "elapsed"):
@@ -91,7 +95,7 @@ class Progress:
             row = mine["row"]
             table.add_row(
                 Text(row["instance_id"]), Text(row["system"]),
-                Text(mine.get("waiting", mine["state"])), str(steps), f"{usd:.4f}",
+                Text(mine.get("waiting", mine["state"])), str(steps), self._usd(usd),
                 _span(clock - mine["since"]),
             )  # fmt: skip
         ended = sum(self._counts.values())
@@ -100,7 +104,7 @@ class Progress:
         eta = _span(elapsed / ended * (self._total - ended)) if ended else "?"
         failed = self._counts["error"] + self._counts["cancelled"]
         table.caption = (
-            f"{ended}/{self._total} trials, {failed} failed or cut short, ${spent:.4f}, "
+            f"{ended}/{self._total} trials, {failed} failed or cut short, ${self._usd(spent)}, "
             f"{_span(elapsed)}, about {eta} to go"
         )
         return table

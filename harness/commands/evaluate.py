@@ -20,8 +20,9 @@ from harness.board.sqlite import SqliteBoard
 from harness.cache import cache_dir
 from harness.commands import compose
 from harness.commands.begin import agreed, announce, done_already
+from harness.commands.missing import missing
 from harness.commands.table import print_run
-from harness.config import Config
+from harness.config import NOT_IDENTITY, Config
 from harness.errors import DelmError, UserError, leaf
 from harness.exports.recording import record
 from harness.model.budget import Budget
@@ -99,7 +100,8 @@ async def _evaluate(
         grading_network=config.grading.network,
     )
     await _identify(store, folder, config, parts, label)
-    progress = Progress(out, total=len(items) * sum(c.trials for c in contestants))
+    total = len(items) * sum(c.trials for c in contestants)
+    progress = Progress(out, total, priced=parts.price is not None)
     progress.say(f"sandbox: {sandboxes.kind}")
     budget = Budget(config.budget.run_cost_usd, limit_name="run_cost")
     board = SqliteBoard(folder.database)
@@ -138,7 +140,8 @@ async def _evaluate(
     if options.record:
         count = record(store, options.record)
         out.print(f"recorded {count} calls in {options.record}", highlight=False, markup=False)
-    return _closing(out, options, folder, rows, stopped=stopped, reason=run.stopped)
+    lacking = missing(store.trials(), store.submissions())
+    return _closing(out, options, folder, rows, lacking, stopped=stopped, reason=run.stopped)
 
 
 async def _identify(
@@ -180,7 +183,7 @@ def _difference(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") 
             found = _difference(theirs, mine, f"{path}{key}.")
             if found:
                 return found
-        elif mine != theirs and key != "workers":
+        elif mine != theirs and f"{path}{key}" not in NOT_IDENTITY:
             return f"{path}{key} was {json.dumps(theirs)}, now {json.dumps(mine)}"
     return ""
 
@@ -215,25 +218,29 @@ def _closing(
     options: Options,
     folder: RunFolder,
     rows: Sequence[Row],
+    lacking: Sequence[str],
     *,
     stopped: bool,
     reason: str,
 ) -> int:
     errors = sum(row["infra_errors"] for row in rows)
-    missing = sum(row["unfinished"] for row in rows)
+    unfinished = sum(row["unfinished"] for row in rows)
     out.print(f"written: {folder.path}", highlight=False, markup=False)
     if reason:
         out.print(f"stopped starting trials: {reason}", highlight=False, markup=False)
-    if errors or missing or stopped:
+    for line in lacking:
+        out.print(line, highlight=False, markup=False)
+    if errors or unfinished or stopped:
+        money = " with a higher --max-cost (make: MAX_COST=…)" if reason else ""
         out.print(
-            f"{errors} trials failed for infrastructure and {missing} are not done; to go on: "
-            f"{_again(options, folder)}",
+            f"{errors} trials failed for infrastructure and {unfinished} are not done; to go on"
+            f"{money}: {_again(options, folder)}",
             highlight=False,
             markup=False,
         )
     if stopped:
         return 130
-    return 1 if errors or missing else 0
+    return 1 if errors or unfinished else 0
 
 
 def _again(options: Options, folder: RunFolder) -> str:

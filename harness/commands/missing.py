@@ -1,0 +1,42 @@
+"""What a run has not come to: which trials, why, and what the cut ones have submitted."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.score import last_attempts
+from harness.store import Row
+
+FIRST = 4  # trials that are named
+
+
+def missing(trials: Sequence[Row], submissions: Sequence[Row]) -> list[str]:
+    """Lines for a person: how many trials are not done, the first of them by name, what is saved.
+
+    `trials` and `submissions` are `Store.trials` and `Store.submissions`.
+    """
+    last = last_attempts(trials)
+    lacking = [trial for trial in last if trial["state"] != "done"]
+    if not lacking:
+        return []
+    instances = len({trial["instance_id"] for trial in lacking})
+    systems = ", ".join(dict.fromkeys(trial["system"] for trial in lacking))
+    named = "; ".join(map(_name, lacking[:FIRST]))
+    more = f"; and {len(lacking) - FIRST} more" if len(lacking) > FIRST else ""
+    lines = [
+        f"missing: {len(lacking)} of {len(last)} trials, on {instances} instances, of {systems}: "
+        f"{named}{more}"
+    ]
+    cut = {trial["trial_id"] for trial in lacking if trial["state"] == "cancelled"}
+    saved = sum(row["trial_id"] in cut for row in submissions)
+    if saved:
+        lines.append(
+            f"{saved} submissions of trials that were cut are in submissions.csv, not graded: they "
+            "count in no score"
+        )
+    return lines
+
+
+def _name(trial: Mapping[str, Any]) -> str:
+    why = trial["reason"] or ("not started" if trial["state"] == "waiting" else trial["state"])
+    short = why if len(why) <= 40 else f"{why[:39]}…"
+    return f"{trial['system']} on {trial['instance_id']} #{trial['number'] + 1} ({short})"

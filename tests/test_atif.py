@@ -1,0 +1,277 @@
+"""Trials as ATIF 1.7: valid to Harbor's own validator, complete, and adding up to the ledger."""
+
+import copy
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from atif_schema import Trajectory
+from console import FLASK, query
+from exported import play
+from pydantic import ValidationError
+
+from harness.exports.atif import conversation_steps, trial_document
+
+FACTS = {"id": "r", "version": "0.1", "model": "p/m", "dataset": "/home/somebody/rows.jsonl"}
+TRIAL = {
+    "trial_id": 1, "system": "delm", "instance_id": "a__a-1", "number": 0, "attempt": 1,
+    "agents": 2, "state": "done", "reason": "finished",
+    "started_at": "2026-01-01T00:00:00.000+00:00",
+}  # fmt: skip
+
+
+def call(position: int, conversation: str = "patch-1", **more):
+    """A row of the ledger; `says` and `calls` are what the model answered."""
+    reply = {
+        "content": more.pop("says", ""),
+        "tool_calls": [
+            {"id": f"c{position}_{i}", "name": name, "arguments": arguments}
+            for i, (name, arguments) in enumerate(more.pop("calls", ()))
+        ],
+    }
+    return {
+        "call_id": position, "conversation": conversation, "agent": "agent-1",
+        "position": position, "outcome": "ok", "error": "", "attempts": 1, "latency_s": 1.5,
+        "prompt_tokens": 100, "completion_tokens": 10, "cached_tokens": 60,
+        "cache_write_tokens": 5, "reasoning_tokens": 3, "cost_usd": 0.01,
+        "started_at": f"2026-01-01T00:00:{position:02}.000+00:00",
+        "ended_at": f"2026-01-01T00:01:{position:02}.000+00:00",
+        "reply": json.dumps(reply),
+    } | more  # fmt: skip
+
+
+def answer(*calls: tuple[str, str, str], says: str | None = None):
+    message = {"role": "assistant", "content": says}
+    if calls:
+        message["tool_calls"] = [
+            {"id": key, "type": "function", "function": {"name": name, "arguments": arguments}}
+            for key, name, arguments in calls
+        ]
+    return message
+
+
+SPOKEN = {
+    "patch-1": [
+        {"role": "system", "content": "You are one of two."},
+        {"role": "user", "content": "Mend it."},
+        answer(("c0_0", "bash", '{"command": "ls"}'), ("c0_1", "bash", "[1]"), says="Look."),
+        {"role": "tool", "tool_call_id": "c0_0", "content": "a.py"},
+        {"role": "tool", "tool_call_id": "c0_1", "content": "<error>"},
+        answer(says="(no answer)"),
+        {"role": "user", "content": "Call a tool."},
+        answer(("c3_0", "finish", "{not json")),
+    ],
+    "silent": [],
+    "test-1": [{"role": "user", "content": [{"type": "text", "text": "Try it."}]}],
+}
+CALLS = [
+    call(0, says="Look.", calls=[("bash", '{"command": "ls"}'), ("bash", "[1]")]),
+    call(1),
+    call(2, outcome="failed", reply=None, error="ModelUnavailable: away", cost_usd=0.5),
+    call(3, calls=[("finish", "{not json")]),
+    call(0, "gist-1", agent="agent-2", says="It says no more."),
+]
+
+
+def document(spoken=SPOKEN, calls=CALLS, submissions=(), **trial):
+    """As it is read back from its file."""
+    made = trial_document(TRIAL | trial, spoken, calls, submissions, FACTS)
+    return json.loads(json.dumps(made))
+
+
+def harbor(folder: Path) -> list[str] | None:
+    """What Harbor says against the files of `folder`; None where it is not installed.
+
+    Harbor needs Python 3.12 and more, so it stands in an environment of its own, on the PATH.
+    """
+    script = shutil.which("harbor")
+    if script is None:
+        return None
+    python = Path(script).read_text().splitlines()[0].removeprefix("#!").strip()
+    told = []
+    for path in sorted(folder.rglob("*.json")):
+        done = subprocess.run(
+            [python, "-m", "harbor.utils.trajectory_validator", str(path)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            told.append(f"{path}: {done.stdout}{done.stderr}")
+    return told
+
+
+def test_a_team_with_every_kind_of_answer_is_valid_and_nothing_is_lost():
+    made = document()
+    Trajectory.model_validate(made)
+    parts = {part["agent"]["extra"]["conversation"]: part for part in made["subagent_trajectories"]}
+    assert list(parts) == ["patch-1", "test-1", "gist-1"]
+    steps = parts["patch-1"]["steps"]
+    assert [step["source"] for step in steps] == [
+        "system", "user", "agent", "agent", "user", "agent", "agent",
+    ]  # fmt: skip
+    assert [step["message"] for step in steps] == [
+        "You are one of two.", "Mend it.", "Look.", "(no answer)", "Call a tool.", "", "",
+    ]  # fmt: skip
+    first = steps[2]
+    assert [each["arguments"] for each in first["tool_calls"]] == [
+        {"command": "ls"}, {"not_json": "[1]"},
+    ]  # fmt: skip
+    assert first["observation"]["results"] == [
+        {"source_call_id": "c0_0", "content": "a.py"},
+        {"source_call_id": "c0_1", "content": "<error>"},
+    ]
+    assert steps[5]["extra"]["outcome"] == "failed"
+    assert steps[5]["extra"]["error"] == "ModelUnavailable: away"
+    assert steps[6]["tool_calls"][0]["arguments"] == {"not_json": "{not json"}
+    assert parts["gist-1"]["agent"]["extra"]["agents"] == ["agent-2"]
+    assert parts["test-1"]["steps"][0]["message"] == "Try it."
+
+
+def test_the_metrics_of_the_steps_add_up_to_the_totals_and_these_to_the_ledger():
+    made = document()
+    parts = made["subagent_trajectories"]
+    for name in ("prompt_tokens", "completion_tokens", "cached_tokens", "cost_usd"):
+        ledger = sum(row[name] for row in CALLS)
+        steps = sum(s.get("metrics", {}).get(name, 0) for part in parts for s in part["steps"])
+        totals = [part["final_metrics"][f"total_{name}"] for part in parts]
+        assert made["final_metrics"][f"total_{name}"] == pytest.approx(ledger)
+        assert steps == pytest.approx(ledger)
+        assert sum(totals) == pytest.approx(ledger)
+    assert [part["final_metrics"]["total_steps"] for part in parts] == [7, 1, 1]
+    assert sum(part["final_metrics"]["extra"]["calls"] for part in parts) == len(CALLS)
+
+
+def test_an_unknown_cost_is_left_out_and_never_zero():
+    made = document(calls=[call(0, says="x", cost_usd=None), call(1)], spoken={})
+    Trajectory.model_validate(made)
+    (part,) = made["subagent_trajectories"]
+    assert "cost_usd" not in part["steps"][0]["metrics"]
+    assert part["steps"][1]["metrics"]["cost_usd"] == 0.01
+    for one in (made, part):
+        assert "total_cost_usd" not in one["final_metrics"]
+        assert one["final_metrics"]["total_prompt_tokens"] == 200
+
+
+def test_a_trial_that_never_spoke_is_valid_too():
+    made = document(spoken={}, calls=[], state="error", started_at=None)
+    Trajectory.model_validate(made)
+    assert "subagent_trajectories" not in made
+    assert made["final_metrics"]["total_cost_usd"] == 0
+
+
+def test_an_answer_that_left_no_message_stands_before_the_next_that_did():
+    rows = [call(0, says="no call"), call(1, calls=[("bash", '{"command": "b"}')])]
+    messages = [
+        {"role": "user", "content": "Go."},
+        {"role": "user", "content": "That was no call."},
+        answer(("c1_0", "bash", '{"command": "b"}')),
+    ]
+    steps = conversation_steps(messages, rows)
+    assert [step["message"] for step in steps] == ["Go.", "That was no call.", "no call", ""]
+    assert [step["extra"]["position"] for step in steps[2:]] == [0, 1]
+    assert [step["step_id"] for step in steps] == [1, 2, 3, 4]
+
+
+def test_an_answer_without_a_row_in_the_ledger_has_no_metrics_and_takes_nobody_elses():
+    steps = conversation_steps([answer(says="from nowhere")], [call(0, says="other")])
+    assert [step["message"] for step in steps] == ["from nowhere", "other"]
+    assert "metrics" not in steps[0]
+    assert steps[1]["metrics"]["prompt_tokens"] == 100
+
+
+def test_what_a_tool_said_to_nobody_stands_by_itself():
+    steps = conversation_steps([{"role": "tool", "tool_call_id": "x", "content": "lost"}], [])
+    assert steps == [{"step_id": 1, "source": "user", "message": "lost"}]
+
+
+def test_ids_that_come_again_go_to_the_latest_call_of_that_id():
+    messages = []
+    for text in ("one", "two"):
+        messages += [answer(("same", "bash", "{}")),
+                     {"role": "tool", "tool_call_id": "same", "content": text}]  # fmt: skip
+    steps = conversation_steps(messages, [])
+    assert [step["observation"]["results"][0]["content"] for step in steps] == ["one", "two"]
+
+
+def test_the_path_of_somebodys_dataset_is_not_told():
+    assert "/home/somebody" not in json.dumps(document())
+    assert document()["extra"]["dataset"] == "rows.jsonl"
+
+
+BREAK = {
+    "an unknown field": lambda d: d.update(colour="red"),
+    "another version": lambda d: d.update(schema_version="ATIF-v1.6"),
+    "no agent": lambda d: d.pop("agent"),
+    "no steps": lambda d: d.update(steps=[]),
+    "steps that do not count from 1": lambda d: d["steps"][0].update(step_id=0),
+    "metrics of the system": lambda d: d["steps"][0].update(metrics={}),
+    "metrics without a model": lambda d: d["steps"][1].update(metrics={}),
+    "a moment without a day": lambda d: d["steps"][0].update(timestamp="noon"),
+    "a reference to nothing": lambda d: d["subagent_trajectories"].pop(),
+    "a name twice": lambda d: d["subagent_trajectories"].append(d["subagent_trajectories"][0]),
+    "a result of no call": lambda d: d["subagent_trajectories"][0]["steps"][2].pop("tool_calls"),
+}
+
+
+@pytest.mark.parametrize("what", BREAK)
+def test_the_rules_refuse(what):
+    broken = copy.deepcopy(document())
+    BREAK[what](broken)
+    with pytest.raises(ValidationError):
+        Trajectory.model_validate(broken)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return play(tmp_path_factory.mktemp("atif"))
+
+
+def test_a_real_run_is_exported_trial_by_trial_and_valid(delm, run, tmp_path):
+    told = delm("export", run.folder, tmp_path / "out", "--format", "atif")
+    assert told.code == 0, told.text
+    files = sorted((tmp_path / "out").rglob("*"))
+    files = [path.relative_to(tmp_path / "out").as_posix() for path in files if path.is_file()]
+    assert files == [f"single/{FLASK}/{number}.0.json" for number in range(3)]
+    for number in range(3):
+        path = tmp_path / "out" / "single" / FLASK / f"{number}.0.json"
+        read = Trajectory.model_validate_json(path.read_text())
+        (part,) = read.subagent_trajectories or ()
+        messages = query(run.folder, "SELECT content FROM message JOIN trial USING (trial_id) "
+                                     "WHERE number = ?", number)  # fmt: skip
+        said = [json.loads(row["content"]) for row in messages]
+        heard = [r.content for s in part.steps if s.observation for r in s.observation.results]
+        assert heard == [m["content"] for m in said if m["role"] == "tool"]
+        assert [s.message for s in part.steps if s.source == "agent"] == [
+            m["content"] or "" for m in said if m["role"] == "assistant"
+        ]
+        assert all(s.timestamp for s in part.steps if s.source == "agent")
+        assert (read.extra or {})["submissions"][0]["outcome"] in {"resolved", "unresolved"}
+
+
+def test_harbor_itself_finds_nothing_wrong(run, delm, tmp_path):
+    delm("export", run.folder, tmp_path / "real", "--format", "atif")
+    for name, made in {
+        "team": document(),
+        "silent": document(spoken={}, calls=[], started_at=None),
+        "free": document(calls=[call(0, cost_usd=None)]),
+    }.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(made))
+    told = harbor(tmp_path)
+    if told is None:
+        pytest.skip("Harbor is not installed: uv tool install harbor (Python 3.12 or newer)")
+    assert told == []
+
+
+STRICTER = {"another version", "a reference to nothing"}  # Harbor lets these pass
+
+
+@pytest.mark.parametrize("what", [what for what in BREAK if what not in STRICTER])
+def test_harbor_refuses_what_our_rules_refuse(what, tmp_path):
+    broken = copy.deepcopy(document())
+    BREAK[what](broken)
+    (tmp_path / "broken.json").write_text(json.dumps(broken))
+    told = harbor(tmp_path)
+    if told is None:
+        pytest.skip("Harbor is not installed: uv tool install harbor (Python 3.12 or newer)")
+    assert len(told) == 1

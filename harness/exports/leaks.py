@@ -172,4 +172,4 @@ def _windows(text: str, size: int) -> Iterator[str]:
 
 def _short(test: str) -> str:
     """The function's name: of `path::Class::test_x[a]`, `test_x (module.Class)` and `test_x`."""
-    return test.split(" ")[0].rpartition("::")[2].partition("[")[0].rpartition(".")[2]
+    return test.split(" ")[0].partition("[")[0].rpartition("::")[2].rpartition(".")[2]

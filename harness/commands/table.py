@@ -1,70 +1,209 @@
-"""The table of a run for a person, and what it is and is not."""
+"""The table of a run for a person, in the form of the published one."""
 
+import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
-from harness.store import Row
+from harness.commands.layout import Line, Table, breadth, written
+from harness.commands.notes import notes, worth
+from harness.published import Counterpart, counterpart
+from harness.score.rows import Row
 
+SCORES = ("avg_at_1", "pass_at_2", "pass_at_4", "selected_at_1")
+TITLES = ("Avg.@1", "Pass@2", "Pass@4", "Sel.@1", "$/task", "$/subm.", "latency", "infra",
+          "budget an instance")  # fmt: skip
+OF_SCORES, OF_MONEY = (0, 1, 2, 3), (4, 5, 6, 7, 8)  # of TITLES, where a terminal is narrow
+OTHER = "≠"  # before a budget that is not the others'
 WIDE = 100  # columns of a terminal
+SHARED = "†"  # after a Pass@k that is any of N
+LABEL = "  published: "
+Cells = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """One of our rows, and what is said of it."""
+
+    row: Row
+    beside: Counterpart | None
+    odd_budget: bool  # it is not that of the others
 
 
 def print_run(out: Console, rows: Sequence[Row], facts: Mapping[str, Any]) -> None:
     """The table of the run that `facts` (`Store.description`) describe, and what it is worth."""
-    print_scores(out, rows, title=f"{facts.get('dataset')} · {facts.get('model')}")
-    for line in worth(facts):
-        out.print(line, highlight=False, markup=False)
-
-
-def worth(facts: Mapping[str, Any]) -> list[str]:
-    """What must be known to read the numbers: the budget, whose prices, whether it is a replay."""
-    if "config" not in facts:  # it was never begun
-        return []
-    budget = facts["config"]["budget"]
-    limits = [
-        f"{budget['steps']} steps" if budget["steps"] else "any steps",
-        f"${budget['cost_usd']:.2f}" if budget["cost_usd"] else "any dollars",
-        f"{budget['wall_clock_s']:g} s" if budget["wall_clock_s"] else "any time",
-    ]
-    whole = f"; of the run: ${budget['run_cost_usd']:.2f}" if budget["run_cost_usd"] else ""
-    source = facts.get("prices_source") or "none; the cost is unknown"
-    lines = [f"budget of a submission: {', '.join(limits)}{whole}"]
-    if facts.get("replay"):
-        lines += ["This is a replay of recorded answers: no benchmark result."]
-        return [*lines, f"Dollars are recorded tokens at this price list: {source}."]
-    return [*lines, f"Dollars are at this price list: {source}."]
-
-
-def print_scores(out: Console, rows: Sequence[Row], *, title: str) -> None:
-    """`table.csv` for a person: closer together on a narrow terminal, and never cut."""
-    narrow = out.width < WIDE
-    table = Table(
-        title=title, title_justify="left", box=None, padding=(0, 1 if narrow else 2, 0, 0)
-    )
-    for column in ("system", "agents", "inst.", "resolved", "Avg.@1", "Pass@2", "Pass@4",
-                   "Sel.@1", "$/task", "$/subm.", "infra"):  # fmt: skip
-        table.add_column(column, justify="left" if column == "system" else "right")
-    for row in rows:
-        shares = (row[key] for key in ("avg_at_1", "pass_at_2", "pass_at_4", "selected_at_1"))
-        table.add_row(
-            row["system"], str(row["agents"]), str(row["instances"]),
-            f"{row['resolved']} of {row['wanted']}",
-            *(percent(share).replace(" ", "" if narrow else " ") for share in shares),
-            dollars(row["cost_per_task_usd"]), dollars(row["cost_per_submission_usd"]),
-            str(row["infra_errors"]),
-        )  # fmt: skip
-    whole = Console(file=out.file, force_terminal=out.is_terminal, width=max(out.width, 2 * WIDE))
+    whole = Console(file=out.file, force_terminal=out.is_terminal, width=max(out.width, 400))
+    shown = _shown(rows, str(facts.get("model", "")))
     whole.print()
-    whole.print(table, soft_wrap=True)
+    for text, style in scores(shown, _title(rows, facts), out.width):
+        whole.print(Text(text, style=style), soft_wrap=True)
+    whole.print()
+    beside = [each.beside for each in shown if each.beside]
+    odd = any(each.odd_budget for each in shown)
+    for line in [*notes(rows, beside, facts, odd_budgets=odd), *worth(facts)]:
+        told = textwrap.fill(line, out.width, subsequent_indent="  ", break_on_hyphens=False)
+        whole.print(Text(told), soft_wrap=True)
+
+
+def scores(shown: Sequence[Shown], title: str, width: int) -> list[tuple[str, str]]:
+    """The lines and their styles: one table where `width` columns are enough, else two."""
+    one = written(_table(shown, wide=True), width)
+    if breadth(one) <= width:
+        return [(title, "italic"), *one]
+    table = _table(shown, wide=False)
+    above = written(table.columns(OF_SCORES, more=True), width)
+    below = written(table.columns(OF_MONEY, more=False), width)
+    return [(title, "italic"), *above, ("", ""), *below]
+
+
+def _shown(rows: Sequence[Row], model: str) -> list[Shown]:
+    budgets = [_budget_of(row) for row in rows]
+    (usual, count), *others = Counter(budgets).most_common() or [((), 0)]
+    tie = any(times == count for _, times in others)
+    return [
+        Shown(
+            row=row,
+            beside=counterpart(row["system"], row["agents"], model),
+            odd_budget=bool(others) and (tie or budget != usual),
+        )
+        for row, budget in zip(rows, budgets, strict=True)
+    ]
+
+
+def _title(rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
+    counts = sorted({row["instances"] for row in rows})
+    many = f" · {' or '.join(map(str, counts))} instances" if counts else ""
+    return f"{facts.get('dataset')} · {facts.get('model')}{many}"
+
+
+def _table(shown: Sequence[Shown], *, wide: bool) -> Table:
+    agents = "agents" if wide else "n"
+    first = max([len(agents), *(len(str(each.row["agents"])) for each in shown)])
+    second = max([len("resolved"), *(len(_resolved(each.row)) for each in shown)])
+
+    def more(agents: str, resolved: str) -> str:
+        return f"{agents:>{first}} {resolved:>{second}}"
+
+    lines: list[Line] = []
+    for each in shown:
+        lines += _ours(each, more(str(each.row["agents"]), _resolved(each.row)))
+        lines += _theirs(each.beside, wide=wide) if each.beside else []
+    head = Line(name="system", more=more(agents, "resolved"), cells=TITLES, style="underline")
+    return Table(head=head, lines=tuple(lines))
+
+
+def _ours(shown: Shown, more: str) -> list[Line]:
+    row = shown.row
+    budget = _budget(row)
+    values: Cells = (
+        *(percent(row.get(name)) + _mark(row, name) for name in SCORES),
+        dollars(row.get("cost_per_task_usd")),
+        dollars(row.get("cost_per_submission_usd")),
+        seconds(row.get("latency_mean_s")),
+        str(row.get("infra_errors", 0)),
+        f"{OTHER} {budget[0]}" if shown.odd_budget else budget[0],
+    )
+    last = row.get("latency_last_s")
+    spread: Cells = (
+        *(_between(row, name, 100, ".1f") for name in SCORES),
+        _between(row, "cost_per_task_usd", 1, ".4f"),
+        "",
+        "" if last is None or last == row.get("latency_mean_s") else f"last {seconds(last)}",
+        "",
+        budget[1],
+    )
+    second = Line(name="  95 % interval", cells=spread)
+    first = Line(name=row["system"], more=more, cells=values, style="bold")
+    return [first, second] if any(spread) else [first]
+
+
+def _theirs(beside: Counterpart, *, wide: bool) -> list[Line]:
+    """The published row. Where there is little room its budget is said with its name."""
+    first, *rest = beside.budget.split("; ") if beside.budget else ["unknown budget"]
+    budget = (" · ".join([first, *rest[:1]]), " · ".join(rest[1:])) if wide else ("", "")
+    name = f"{LABEL}{beside.label}"
+    if not wide:
+        name += f", {' · '.join([first, *rest])}"
+    marked = [percent_of(beside.value(name)) + _their_mark(beside, name) for name in SCORES[:3]]
+    values: Cells = (
+        *marked, "", _cents(beside.value("cost_per_task_usd")),
+        _cents(beside.value("cost_per_submission_usd")), seconds(beside.value("latency_s")), "",
+        budget[0],
+    )  # fmt: skip
+    of_money = ("cost_per_task_usd", "cost_per_submission_usd", "latency_s")
+    spread: Cells = (
+        *(_deviation(beside, name) for name in (*SCORES, *of_money)), "", budget[1]
+    )  # fmt: skip
+    lines = [Line(name=name, cells=values, style="dim")]
+    if any(spread):
+        lines.append(Line(name="  sd over runs", cells=spread, style="dim"))
+    return lines
+
+
+def _mark(row: Row, name: str) -> str:
+    return SHARED if row.get(f"{name}_kind") == "shared" and row.get(name) is not None else ""
+
+
+def _their_mark(beside: Counterpart, name: str) -> str:
+    number = beside.numbers.get(name)
+    return SHARED if number and "share a context" in number.note else ""
+
+
+def _between(row: Row, name: str, scale: float, form: str) -> str:
+    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+    return "" if low is None or high is None else f"{low * scale:{form}}–{high * scale:{form}}"
+
+
+def _deviation(beside: Counterpart, name: str) -> str:
+    found = beside.sd(name)
+    return "" if found is None else f"±{found:g}"
+
+
+def _cents(value: float | None) -> str:
+    """USD as they were published."""
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _resolved(row: Row) -> str:
+    return f"{row['resolved']} of {row['wanted']}"
+
+
+def _budget_of(row: Row) -> tuple[Any, ...]:
+    names = ("budget_per_instance_usd", "budget_per_instance_steps", "budget_per_instance_tokens",
+             "budget_wall_clock_s")  # fmt: skip
+    return tuple(row.get(name) for name in names)
+
+
+def _budget(row: Row) -> tuple[str, str]:
+    """What an instance may cost, and what goes below it: tokens, and the wall clock of a trial."""
+    money, steps, tokens, wall = _budget_of(row)
+    if (money, steps, tokens, wall) == (None,) * 4:
+        return "–", ""
+    above = [f"${money:g}" if money else "any $", f"{steps} steps" if steps else "any steps"]
+    below = [f"{tokens / 1e6:g}M tokens"] if tokens else []
+    below += [f"{wall:g} s a trial" if wall else "any time"]
+    return " · ".join(above), " · ".join(below)
 
 
 def percent(value: float | None) -> str:
     """A share for a person; unknown is a dash."""
-    return "–" if value is None else f"{100 * value:.1f} %"
+    return percent_of(None if value is None else 100 * value)
+
+
+def percent_of(value: float | None) -> str:
+    """A number of percent for a person; unknown is a dash."""
+    return "–" if value is None else f"{value:.1f} %"
 
 
 def dollars(value: float | None) -> str:
     """USD for a person; unknown is a dash."""
     return "–" if value is None else f"{value:.4f}"
+
+
+def seconds(value: float | None) -> str:
+    """A duration for a person; unknown is a dash."""
+    return "–" if value is None else f"{value:.0f} s" if value >= 10 else f"{value:.1f} s"

@@ -1,0 +1,73 @@
+"""A table as lines of text: columns as wide as their content, nothing ever cut."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+NAME = 20  # columns that names get at most; a longer one has a line of its own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What it is about, more of that in columns of its own, and a cell for each column."""
+
+    name: str
+    more: str = ""  # as wide on every line that has it; where it is empty, the name may reach over
+    cells: tuple[str, ...]
+    style: str = ""  # rich's word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Column titles above lines; the name is aligned to the left, the cells to the right."""
+
+    head: Line
+    lines: tuple[Line, ...]
+
+    def columns(self, wanted: Sequence[int], *, more: bool) -> "Table":
+        """Some of the columns; lines with nothing to say in them are left out."""
+
+        def less(line: Line) -> Line:
+            cells = tuple(line.cells[index] for index in wanted)
+            return replace(line, cells=cells, more=line.more if more else "")
+
+        lines = [less(line) for line in self.lines]
+        return Table(head=less(self.head), lines=tuple(line for line in lines if any(line.cells)))
+
+
+def written(table: Table, width: int) -> list[tuple[str, str]]:
+    """The lines as text and style, as far apart as `width` columns allow.
+
+    A name that does not fit beside its cells has a line of its own above them.
+    """
+    wanted = max(len(line.name) for line in table.lines) if table.lines else 0
+    for room in (wanted, 0):
+        lines = _written(table, width, room)
+        if breadth(lines) <= width:
+            break
+    return lines
+
+
+def breadth(lines: Sequence[tuple[str, str]]) -> int:
+    """Columns of the longest of some lines."""
+    return max(len(text) for text, _ in lines)
+
+
+def _written(table: Table, width: int, least: int) -> list[tuple[str, str]]:
+    """With at least so many columns for the name and more together."""
+    every = [table.head, *table.lines]
+    names = max(len(line.name) for line in every if len(line.name) <= NAME)
+    room = max(names + len(table.head.more) + bool(table.head.more), least)
+    widths = [max(len(line.cells[at]) for line in every) for at in range(len(table.head.cells))]
+    gap = 2 if room + sum(widths) + 2 * len(widths) <= width else 1
+    lines: list[tuple[str, str]] = []
+    for line in every:
+        name = line.name
+        if len(name) > (names if line.more else room):
+            lines.append((name, line.style))
+            name = ""
+        lead = f"{name:<{names}} {line.more}" if line.more else name
+        cells = "".join(
+            " " * gap + cell.rjust(size) for cell, size in zip(line.cells, widths, strict=True)
+        )
+        lines.append((f"{lead:<{room}}{cells}".rstrip(), line.style))
+    return lines

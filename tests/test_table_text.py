@@ -1,0 +1,239 @@
+"""The printed table, at the widths of terminals: nothing is cut, and every number is there."""
+
+import io
+import re
+from typing import Any
+
+import pytest
+from planted import plant
+from rich.console import Console
+
+from harness.commands.layout import Line, Table, breadth, written
+from harness.commands.notes import missing
+from harness.commands.table import print_run
+from harness.config import resolve
+
+WIDTHS = (80, 100, 160)
+FLASH = "gemini/gemini-3-flash-preview"
+
+
+def row(system: str, agents: int, **more: Any) -> dict[str, Any]:
+    """A row of table.csv in which no two numbers are alike."""
+    at = len(system) + agents  # differs from system to system
+    return {
+        "system": system, "agents": agents, "instances": 500, "wanted": 2000,
+        "resolved": 1000 + at, "infra_errors": 300 + at,
+        "avg_at_1": 0.5 + at / 1000, "avg_at_1_low": 0.4 + at / 1000,
+        "avg_at_1_high": 0.6 + at / 1000, "pass_at_2": 0.61 + at / 1000,
+        "pass_at_2_low": 0.51 + at / 1000, "pass_at_2_high": 0.71 + at / 1000,
+        "pass_at_2_kind": "independent", "pass_at_4": 0.72 + at / 1000,
+        "pass_at_4_low": 0.62 + at / 1000, "pass_at_4_high": 1.0, "pass_at_4_kind": "independent",
+        "selected_at_1": None, "selected_at_1_low": None, "selected_at_1_high": None,
+        "cost_per_task_usd": 0.2 + at / 1000, "cost_per_task_usd_low": 0.1 + at / 1000,
+        "cost_per_task_usd_high": 10.3 + at / 1000, "cost_per_submission_usd": 0.01 + at / 1000,
+        "latency_mean_s": 100.0 + at, "latency_last_s": 200.0 + at,
+        "budget_per_instance_usd": 12.0, "budget_per_instance_steps": 1000,
+        "budget_per_instance_tokens": None, "budget_wall_clock_s": 3600.0,
+    } | more  # fmt: skip
+
+
+def numbers(each: dict[str, Any]) -> list[str]:
+    """What must be readable of a row, as a person reads it."""
+    found = [str(each["agents"]), f"{each['resolved']} of 2000", str(each["infra_errors"])]
+    for name in ("avg_at_1", "pass_at_2", "pass_at_4", "selected_at_1"):
+        if each[name] is not None:
+            found.append(f"{100 * each[name]:.1f} %")
+            found.append(f"{100 * each[f'{name}_low']:.1f}–{100 * each[f'{name}_high']:.1f}")
+    found += [f"{each['cost_per_task_usd']:.4f}", f"{each['cost_per_submission_usd']:.4f}"]
+    found.append(f"{each['cost_per_task_usd_low']:.4f}–{each['cost_per_task_usd_high']:.4f}")
+    found += [f"{each['latency_mean_s']:.0f} s", f"last {each['latency_last_s']:.0f} s"]
+    return [*found, f"${each['budget_per_instance_usd']:g} · 1000 steps", "3600 s a trial"]
+
+
+ROWS = [
+    row("single", 1),
+    row("mini-swe-agent", 1),
+    row("independent", 4),
+    row("centralized", 1),
+    row("centralized-parallel", 4),
+    row("delm-n2", 2, pass_at_2_kind="shared", pass_at_4=None, pass_at_4_kind=None,
+        selected_at_1=0.555, selected_at_1_low=0.222, selected_at_1_high=0.888),
+    row("delm", 4, pass_at_4_kind="shared", pass_at_2=None, pass_at_2_kind=None),
+]  # fmt: skip
+FACTS = {
+    "dataset": "SWE-bench Verified", "model": FLASH, "replay": False, "prices_source": "a list",
+    "config": resolve([{"dataset": {"name": "d"}}]).model_dump(mode="json"),
+}  # fmt: skip
+PUBLISHED = {
+    "mini-SWE-agent": ["54.7 %", "65.6 %", "75.1 %", "±2.37", "0.26", "92 s", "unknown budget"],
+    "AOrchestra": ["55.3 %", "64.5 %", "73.2 %", "±2.03", "0.24", "90 s", "10 × 50 steps"],
+    "AOrchestra-Parallel": ["56.4 %", "63.2 %", "71.8 %", "0.25"],
+    "DeLM n=2": ["63.7 %", "72.9 %†", "0.24", "0.12", "72 s", "480 s · 6 × 50 steps"],
+    "DeLM n=4": ["66.1 %", "77.4 %†", "0.47", "0.12", "61 s", "480 s · 6 × 50 steps"],
+}
+
+
+def shown(rows, width, **more: Any) -> str:
+    out = io.StringIO()
+    print_run(Console(file=out, width=width), rows, FACTS | more)
+    return out.getvalue()
+
+
+def of_system(text: str, name: str) -> str:
+    """The lines of one system, of both tables where there are two."""
+    mine, inside = [], False
+    for line in text.splitlines():
+        if line and not line.startswith(" "):
+            inside = line.split()[0] == name
+        if inside:
+            mine.append(line)
+    return "\n".join(mine)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_number_is_there_and_no_line_is_wider_than_the_terminal(width):
+    text = shown(ROWS, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    for each in ROWS:
+        mine = of_system(text, each["system"])
+        for number in numbers(each):
+            assert re.search(rf"(?<![\d.]){re.escape(number)}(?!\d)", mine), (number, mine)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_published_row_is_below_ours_and_is_called_that(width):
+    text = shown(ROWS, width)
+    systems = ("mini-swe-agent", "centralized", "centralized-parallel", "delm-n2", "delm")
+    for name, (label, expected) in zip(systems, PUBLISHED.items(), strict=True):
+        mine = of_system(text, name)
+        _, _, theirs = mine.partition(f"published: {label}, Gemini 3 Flash")
+        assert theirs, (name, mine)
+        for number in expected:
+            assert number in theirs.replace("\n", " "), (name, number)
+    for name in ("single", "independent"):
+        assert "published" not in of_system(text, name)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_only_what_shares_a_context_is_marked_as_any_of_n(width):
+    text = shown(ROWS, width)
+    two, four = ROWS[-2], ROWS[-1]
+    assert f"{100 * two['pass_at_2']:.1f} %†" in text
+    assert f"{100 * four['pass_at_4']:.1f} %†" in text
+    assert "† any of the N submissions of one trial" in text
+    alone = shown(ROWS[:2], width)
+    assert "†" not in alone
+
+
+def test_a_terminal_that_is_wide_enough_has_one_table():
+    assert shown(ROWS, 160).count("\nsystem ") == 1
+    assert shown(ROWS, 100).count("\nsystem ") == 2
+
+
+def test_a_budget_that_is_not_the_others_is_marked_and_said():
+    rows = [*ROWS[:3], ROWS[3] | {"budget_per_instance_usd": 16.0}]
+    text = shown(rows, 160)
+    assert "≠ $16 · 1000 steps" in of_system(text, "centralized")
+    assert "≠" not in of_system(text, "single")
+    assert "≠ not the budget of the other rows" in text
+    assert "≠" not in shown(ROWS, 160)
+
+
+def test_where_no_budget_is_the_usual_one_each_is_marked():
+    text = shown([ROWS[0], ROWS[1] | {"budget_wall_clock_s": 60.0}], 160)
+    assert "≠" in of_system(text, "single")
+    assert "≠" in of_system(text, "mini-swe-agent")
+
+
+def test_no_limit_and_an_unknown_budget_are_not_the_same():
+    names = [name for name in ROWS[0] if name.startswith("budget_")]
+    assert of_system(shown([ROWS[0] | dict.fromkeys(names)], 160), "single").count("$") == 0
+    free = ROWS[0] | {"budget_per_instance_usd": None, "budget_per_instance_tokens": 2_000_000}
+    mine = of_system(shown([free], 160), "single")
+    assert "any $ · 1000 steps" in mine
+    assert "2M tokens · 3600 s a trial" in mine
+
+
+def test_the_leaderboard_and_what_else_must_be_known_stand_below():
+    text = " ".join(shown(ROWS, 80).split())
+    assert "mini-SWE-agent with Gemini 3 Flash at 75.8 % (250 steps, $3): a larger budget" in text
+    assert "budgets beside them, which are not ours" in text
+    assert "arXiv 2606.10662v2 and arXiv 2606.10662v1, on SWE-bench Verified, at" in text
+    other = " ".join(shown(ROWS, 80, dataset="verified-offline").split())
+    assert "on SWE-bench Verified, not on verified-offline, at" in other
+    assert "leaderboard" not in shown(ROWS[:1], 160)
+
+
+def test_systems_that_were_not_run_are_named_with_what_they_need():
+    names = "independent, centralized, centralized-parallel, delm-n2, delm"
+    assert f"needs a MODEL (make eval MODEL=…): {names}" in shown(ROWS[:2], 160, replay=True)
+    assert f"of configs/table.yaml, not in this run: {names}" in shown(ROWS[:2], 160)
+    assert missing(ROWS, {}) == []
+
+
+def test_a_name_too_long_for_its_column_is_whole_on_a_line_of_its_own():
+    name = "x" * 60
+    text = shown([row(name, 99), *ROWS], 80)
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.splitlines().count(name) == 2
+    for number in numbers(row(name, 99)):
+        assert number in text
+
+
+def test_nothing_is_known_of_an_empty_run_and_nothing_is_made_up():
+    text = shown([], 80, config=FACTS["config"])
+    assert "%" not in text
+    assert "published" not in text
+    assert "not in this run" not in text
+
+
+def test_undefined_is_a_dash_and_not_a_zero():
+    names = [n for n in ROWS[0] if n.startswith(("avg", "pass", "sel", "cost", "lat", "budget"))]
+    mine = of_system(shown([ROWS[0] | dict.fromkeys(names)], 160), "single")
+    assert mine.split()[5:] == ["–"] * 7 + [str(ROWS[0]["infra_errors"]), "–"]
+
+
+def test_control_characters_are_never_printed_and_markup_is_not_obeyed():
+    text = shown([row("[red]x[/red]", 1)], 160)
+    assert "[red]x[/red]" in text
+
+
+def test_columns_are_aligned_whatever_is_in_them():
+    head = Line(name="a", more="b", cells=("one", "two"))
+    lines = (
+        Line(name="short", more="1", cells=("1", "22")),
+        Line(name="a label that is longer", cells=("333", "")),
+    )
+    table = Table(head=head, lines=lines)
+    assert [text for text, _ in written(table, 80)] == [
+        "a     b" + " " * 17 + "one  two",
+        "short 1" + " " * 17 + "  1   22",
+        "a label that is longer  333",
+    ]
+    assert [text for text, _ in written(table, 20)] == [
+        "a     b  one  two",
+        "short 1    1   22",
+        "a label that is longer",
+        "         333",
+    ]
+    assert breadth(written(table, 20)) == 22
+
+
+async def test_the_rows_of_a_real_run_are_printed_as_they_are(tmp_path):
+    from contextlib import closing
+
+    from harness import results
+    from harness.store import Store
+
+    folder = await plant(tmp_path)
+    with closing(Store(folder.database)) as store:
+        rows = results.derive(folder, store)
+        out = io.StringIO()
+        print_run(Console(file=out, width=80), rows, store.description())
+    text = out.getvalue()
+    assert max(map(len, text.splitlines())) <= 80
+    for each in rows:
+        mine = of_system(text, each["system"])
+        assert f"{each['resolved']} of {each['wanted']}" in mine
+        assert f"{100 * each['avg_at_1']:.1f} %" in mine

@@ -10,7 +10,7 @@ from console import DELM, bundled, variables
 SLOW = {"litellm", "openai", "datasets", "docker", "pandas", "swebench", "git", "torch", "numpy"}
 COMMANDS = (
     (), ("eval",), ("grade",), ("score",), ("show",), ("export",), ("doctor",), ("images",),
-    ("images", "build"),
+    ("images", "build"), ("validate",), ("compare",),
 )  # fmt: skip
 
 

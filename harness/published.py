@@ -67,6 +67,13 @@ class Counterpart:
         team = self.method in TEAMS and self.agents
         return f"{self.method}{f' n={self.agents}' if team else ''}, {self.model}"
 
+    @property
+    def cost_per_task_usd(self) -> float | None:
+        """As published, else what follows from the cost of a submission: a trial of a team makes
+        one of each agent, any other method one."""
+        task, one = self.value("cost_per_task_usd"), self.value("cost_per_submission_usd")
+        return task if task is not None or one is None else one * (self.agents or 1)
+
     def value(self, metric: str) -> float | None:
         """The number, or None where nobody has published it."""
         found = self.numbers.get(metric)

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from harness import coordination, findings, score
+from harness import coordination, cost_accuracy, findings, score
 from harness.benchmarks.grading import patch_facts
 from harness.cache import write_beside
 from harness.errors import UserError
@@ -143,6 +143,8 @@ def derive(folder: RunFolder, store: Store) -> list[Row]:
     write(folder.path / "coordination_systems.csv",
           _csv(found.systems, coordination.SYSTEM_COLUMNS))  # fmt: skip
     write(folder.path / "findings.csv", _csv(found.findings, findings.COLUMNS))
+    points = cost_accuracy.cost_accuracy(scores.table, str(description.get("model", "")))
+    write(folder.path / "cost_accuracy.csv", _csv(points, cost_accuracy.COLUMNS))
     for name, text in prediction_files(submissions, trials, description["model"]).items():
         write(folder.path / "preds" / name, text)
     mine, made = _by_trial(calls), _by_trial(submissions)

@@ -20,6 +20,7 @@ from harness.board.sqlite import SqliteBoard
 from harness.cache import cache_dir
 from harness.commands import compose
 from harness.commands.begin import agreed, announce, done_already
+from harness.commands.drawn import draw_plots
 from harness.commands.missing import missing
 from harness.commands.table import print_run
 from harness.config import NOT_IDENTITY, Config
@@ -137,6 +138,8 @@ async def _evaluate(
     rows = results.derive(folder, store)
     if rows:
         print_run(out, rows, store.description())
+        if not stopped:  # who stopped it waits for the end; `delm score` draws them
+            draw_plots(out, folder, store, rows)
     if options.record:
         count = record(store, options.record)
         out.print(f"recorded {count} calls in {options.record}", highlight=False, markup=False)

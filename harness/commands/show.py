@@ -12,6 +12,7 @@ from rich.text import Text
 
 from harness import results, story
 from harness.board.sqlite import SqliteBoard
+from harness.commands.drawn import draw_plots
 from harness.commands.table import dollars, print_run
 from harness.config import nearest
 from harness.errors import UserError
@@ -35,12 +36,13 @@ def find(run: str, output: Path) -> RunFolder:
 
 
 def rescore(run: str, output: Path) -> None:
-    """Derive the CSVs anew and print the table."""
+    """Derive the CSVs anew, print the table, draw the plots."""
     folder = find(run, output)
     store = folder.open()
     rows = results.derive(folder, store)
     out = console()
     print_run(out, rows, store.description())
+    draw_plots(out, folder, store, rows)
     out.print(f"written: {folder.path}", highlight=False, markup=False)
     store.close()
 

@@ -1,0 +1,67 @@
+"""What the agents of a trial did, as bars over time."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.report import canvas
+from harness.score import last_attempts
+from harness.timeline import WHAT, Interval, timeline
+
+Row = Mapping[str, Any]
+MOST = 6  # trials that are drawn
+WORDS = {
+    "model": "asking the model",
+    "command": "running a command",
+    "admission": "having a finding checked",
+    "peer": "waiting for a peer",
+    "barrier": "waiting at a barrier",
+    "main": "waiting for the main agent",
+}
+INKS = {
+    "model": canvas.COLOURS[0],
+    "command": canvas.COLOURS[1],
+    "admission": canvas.COLOURS[2],
+    "peer": "#BBBBBB",
+    "barrier": canvas.COLOURS[3],
+    "main": "#777777",
+}
+
+
+def timelines(trials: Sequence[Row], calls: Sequence[Row], spans: Sequence[Row]) -> dict[str, Any]:
+    """By name, a figure of the first trial that is done of each system with several agents."""
+    figures: dict[str, Any] = {}
+    seen: set[str] = set()
+    for trial in last_attempts(trials):
+        if trial["system"] in seen or trial["state"] != "done" or len(figures) == MOST:
+            continue
+        seen.add(trial["system"])
+        intervals = timeline(trial, calls, spans)
+        if len({each.agent for each in intervals}) > 1:
+            name = f"timeline_{trial['system']}_{trial['instance_id']}_{trial['number']}"
+            figures[name] = lanes(trial, intervals)
+    return figures
+
+
+def lanes(trial: Row, intervals: Sequence[Interval]) -> Any:
+    """One lane an agent; of two things at a time, what began last is in front."""
+    agents = sorted({each.agent for each in intervals}, key=lambda name: (len(name), name))
+    figure, axes = canvas.paper(10, 1.5 + 0.38 * len(agents))
+    for at, agent in enumerate(agents):
+        mine = sorted((x for x in intervals if x.agent == agent), key=lambda x: x.start_s)
+        bars = [(each.start_s, each.seconds) for each in mine]
+        inks = [INKS[each.what] for each in mine]
+        axes.broken_barh(bars, (at - 0.36, 0.72), color=inks, linewidth=0)
+    for what in WHAT:
+        if any(each.what == what for each in intervals):
+            axes.plot([], [], "s", color=INKS[what], markersize=8, label=WORDS[what])
+    end = max(each.start_s + each.seconds for each in intervals)
+    axes.set_xlim(0, end * 1.01 or 1)
+    axes.set_ylim(len(agents) - 0.4, -0.6)
+    axes.set_yticks(range(len(agents)), agents)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("seconds since the trial began")
+    axes.set_title(
+        f"{trial['system']} on {trial['instance_id']}, trial #{trial['number'] + 1}", loc="left"
+    )
+    canvas.legend(figure, axes)
+    return figure

@@ -1,0 +1,199 @@
+"""The plots of a run. What cannot be drawn, for want of a price or of a second agent, is left out.
+
+Each drawing takes rows and gives a matplotlib figure, or None where there is nothing to draw.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from harness import score
+from harness.cost_accuracy import cost_accuracy, front
+from harness.report import canvas
+from harness.report.agents import timelines
+from harness.score.estimators import mean, pass_at_k
+from harness.store import Store
+
+Row = Mapping[str, Any]
+Scores = Mapping[str, Sequence[score.InstanceScore]]
+FOLDER = "plots"
+JITTER = (0.0, 0.12, -0.12, 0.24, -0.24, 0.06, -0.06, 0.18, -0.18)
+"""By how much neighbouring points of one column are moved aside."""
+
+
+def draw(path: Path, store: Store, rows: Sequence[Row]) -> list[Path]:
+    """Write the plots of the run in `path` (a run folder) and return them, PNG and SVG of each.
+
+    `rows` are those of `table.csv`. Plots of an earlier time that cannot be drawn now are removed.
+    """
+    trials, calls = store.trials(), store.calls()
+    scores: dict[str, list[score.InstanceScore]] = {}
+    for each in score.instance_scores(trials, calls, store.submissions()):
+        scores.setdefault(each.system, []).append(each)
+    model = str(store.description().get("model", ""))
+    folder = path / FOLDER
+    written: list[Path] = []
+    with canvas.ink():
+        figures = {
+            "cost_accuracy": cost_against_score(cost_accuracy(rows, model)),
+            "pass_at_k": pass_by_k(scores),
+            "cost_by_instance": cost_by_instance(scores),
+        } | timelines(trials, calls, store.spans())
+        for name, figure in figures.items():
+            if figure is not None:
+                written += canvas.save(figure, folder, re.sub(r"[^A-Za-z0-9._-]+", "-", name))
+    for form in canvas.FORMATS:
+        for old in folder.glob(f"*.{form}"):
+            if old not in written:
+                old.unlink()
+    return written
+
+
+def cost_against_score(rows: Sequence[Row]) -> Any:
+    """Cost per task against Avg.@1, with the Pareto front of the run's own systems."""
+    known = [row for row in rows if row["cost_per_task_usd"] is not None]
+    if not known:
+        return None
+    figure, axes = canvas.paper(8.2, 4.6)
+    places = {row["system"]: place for place, row in enumerate(rows)}
+    dear: list[float] = []
+    for row in known:
+        x, y = row["cost_per_task_usd"], 100 * row["avg_at_1"]
+        sides = [_side(row, "cost_per_task_usd", x, 1), _side(row, "avg_at_1", y, 100)]
+        ink = {"color": canvas.colour(places[row["system"]])}
+        axes.errorbar(
+            x, y, xerr=sides[0], yerr=sides[1], fmt=canvas.marker(places[row["system"]]),
+            label=row["system"], capsize=2, elinewidth=1, markersize=6, zorder=3, **ink,
+        )  # fmt: skip
+        dear += [x, *(row[name] for name in ("cost_per_task_usd_low", "cost_per_task_usd_high")
+                      if row[name] is not None)]  # fmt: skip
+    dear += _published_points(axes, rows, places)
+    points = {row["system"]: (row["cost_per_task_usd"], row["avg_at_1"]) for row in known}
+    canvas.dollar_axis(axes, "x", dear)
+    _step(axes, [points[name] for name in front(points)])
+    axes.set_xlabel("cost per task (USD, all agents of a trial)")
+    axes.set_ylabel("Avg.@1 (% of submissions resolved)")
+    axes.set_title("Cost against score, 95 % intervals over instances", loc="left")
+    canvas.percent_axis(axes)
+    canvas.legend(figure, axes, [x for r in rows for x in (r["system"], _published_label(r))])
+    return figure
+
+
+def _side(row: Row, name: str, value: float, scale: float) -> list[list[float]] | None:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    if low is None or high is None:
+        return None
+    return [[max(0.0, value - scale * low)], [max(0.0, scale * high - value)]]
+
+
+def _published_points(axes: Any, rows: Sequence[Row], places: Mapping[str, int]) -> list[float]:
+    """Hollow, in the colour of the system that they stand beside; their costs."""
+    costs = []
+    for row in rows:
+        x, y = row["published_cost_per_task_usd"], row["published_avg_at_1"]
+        if x is None or y is None:
+            continue
+        place = places[row["system"]]
+        axes.plot(
+            x, 100 * y, canvas.marker(place), markerfacecolor="white", markersize=6, zorder=2,
+            color=canvas.colour(place),
+            label=_published_label(row),
+        )  # fmt: skip
+        costs.append(float(x))
+    return costs
+
+
+def _published_label(row: Row) -> str:
+    return f"published: {row['published']},\n{row['published_model']}"
+
+
+def _step(axes: Any, points: Sequence[tuple[float | None, float | None]]) -> None:
+    """The front: what can be had for so much money, as a step, up to the edge of the plot."""
+    xs = [float(x) for x, _ in points if x is not None]
+    ys = [100 * float(y) for _, y in points if y is not None]
+    right = axes.get_xlim()[1]
+    axes.step(
+        [*xs, right], [*ys, ys[-1]], where="post", color="#888888", linewidth=1, linestyle="--",
+        label="Pareto front of this run", zorder=1,
+    )  # fmt: skip
+    axes.set_xlim(right=right)
+
+
+def pass_by_k(scores: Scores) -> Any:
+    """Pass@k against k: curves of independent submissions, single points of shared ones."""
+    if all(min(each.wanted for each in mine) < 2 for mine in scores.values()):
+        return None
+    figure, axes = canvas.paper(8.2, 4.6)
+    most = 1
+    for place, (system, mine) in enumerate(scores.items()):
+        shared = any(each.kind == "shared" for each in mine)
+        points = any_of_n(mine) if shared else curve(mine)
+        if not points:
+            continue
+        most = max(most, *(k for k, _ in points))
+        axes.plot(
+            [k for k, _ in points], [100 * value for _, value in points],
+            color=canvas.colour(place), linewidth=1.4, linestyle="none" if shared else "-",
+            marker=canvas.marker(place), markersize=8 if shared else 4.5,
+            markerfacecolor="white" if shared else canvas.colour(place), zorder=3,
+            label=f"{system}:\n" + ("any of N, shared" if shared else "independent submissions"),
+        )  # fmt: skip
+    axes.set_xlabel("k (submissions)")
+    axes.set_ylabel("Pass@k (% of instances)")
+    axes.set_title("Pass@k: independent and shared are not the same measure", loc="left")
+    axes.set_xticks(range(1, most + 1))
+    axes.set_xlim(0.8, most + 0.2)
+    canvas.percent_axis(axes)
+    canvas.legend(figure, axes)
+    return figure
+
+
+def curve(mine: Sequence[score.InstanceScore]) -> list[tuple[int, float]]:
+    """Pass@k of independent submissions, for every k up to what each instance has."""
+    most = min(each.wanted for each in mine)
+    found = [
+        (k, mean(pass_at_k(each.wanted, each.resolved, k) for each in mine))
+        for k in range(1, most + 1)
+    ]
+    return [(k, value) for k, value in found if value is not None]
+
+
+def any_of_n(mine: Sequence[score.InstanceScore]) -> list[tuple[int, float]]:
+    """Avg.@1 and any of N, of a system whose submissions share a context."""
+    sizes = {wanted for each in mine for _, wanted in each.of_trials}
+    found = [(1, mean(each.average for each in mine))]
+    found += [(n, mean(each.pass_at(n) for each in mine)) for n in sorted(sizes)]
+    return [(k, value) for k, value in found if value is not None]
+
+
+def cost_by_instance(scores: Scores) -> Any:
+    """What each instance cost each system: a point an instance, a bar for the median."""
+    priced = {
+        system: [each.cost_usd for each in mine if each.cost_usd is not None and each.started]
+        for system, mine in scores.items()
+    }
+    priced = {system: mine for system, mine in priced.items() if mine}
+    costs = [cost for mine in priced.values() for cost in mine]
+    if not costs or not any(costs):
+        return None
+    figure, axes = canvas.paper(max(5.5, 1.15 * len(priced) + 1.2), 4.6)
+    every = list(scores)
+    for place, (system, mine) in enumerate(priced.items()):
+        ordered = sorted(mine)
+        places = [place + JITTER[at % len(JITTER)] for at in range(len(ordered))]
+        axes.plot(
+            places, ordered, "o", color=canvas.colour(every.index(system)), markersize=3.5,
+            alpha=0.7, markeredgewidth=0,
+        )  # fmt: skip
+        axes.hlines(
+            median(ordered), place - 0.32, place + 0.32, color="black", linewidth=1.4, zorder=4
+        )
+    canvas.dollar_axis(axes, "y", costs)
+    axes.set_xticks(range(len(priced)), list(priced), rotation=25, ha="right")
+    axes.set_xlim(-0.6, len(priced) - 0.4)
+    axes.grid(visible=False, axis="x")
+    axes.set_ylabel("cost of an instance (USD, all its trials)")
+    axes.set_title("Cost of each instance; the bar is the median", loc="left")
+    return figure

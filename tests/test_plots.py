@@ -1,0 +1,226 @@
+"""The plots of a run, and the table of their points."""
+
+import csv
+import os
+import subprocess
+import sys
+import time
+from contextlib import closing
+from xml.etree import ElementTree
+
+import pytest
+from fake_run import TEAM, fake_run
+from planted import MATRIX, System, plant
+
+from harness import results
+from harness.cost_accuracy import COLUMNS, cost_accuracy, front
+from harness.report import canvas
+from harness.report.plots import any_of_n, curve, draw
+from harness.score import instance_scores
+from harness.store import Store
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def drawn(folder):
+    """Draw the plots of a run; their names, and the folder."""
+    with closing(Store(folder.database)) as store:
+        rows = results.derive(folder, store)
+        paths = draw(folder.path, store, rows)
+    assert sorted(paths) == sorted((folder.path / "plots").iterdir())
+    return {path.stem for path in paths}, folder.path / "plots"
+
+
+def words(path) -> str:
+    """All that can be read in an SVG."""
+    return "\n".join(text.text or "" for text in ElementTree.parse(path).iter(f"{SVG}text"))
+
+
+def size(path) -> tuple[int, int]:
+    """Of a PNG, in pixels."""
+    content = path.read_bytes()
+    assert content.startswith(b"\x89PNG")
+    return int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
+
+
+@pytest.fixture
+async def folder(tmp_path):
+    return await fake_run(tmp_path, instances=6)
+
+
+async def test_a_run_of_many_systems_has_every_plot_in_both_formats(folder):
+    names, there = drawn(folder)
+    several = ("independent", "centralized-parallel", "delm-n2", "delm")
+    lanes = {f"timeline_{name}_project__repo-1000_0" for name in several}
+    assert names == {"cost_accuracy", "pass_at_k", "cost_by_instance"} | lanes
+    for name in names:
+        assert min(size(there / f"{name}.png")) > 200
+        assert ElementTree.parse(there / f"{name}.svg").getroot().tag == f"{SVG}svg"
+
+
+async def test_every_axis_says_what_it_is_and_in_what_unit(folder):
+    _, there = drawn(folder)
+    for name, said in {
+        "cost_accuracy": ("cost per task (USD", "Avg.@1 (% of", "Pareto front of this run"),
+        "pass_at_k": ("k (submissions)", "Pass@k (% of instances)", "any of N, shared"),
+        "cost_by_instance": ("cost of an instance (USD", "the bar is the median"),
+        "timeline_delm_project__repo-1000_0": ("seconds since the trial began", "agent-4",
+                                               "asking the model", "running a command"),
+    }.items():  # fmt: skip
+        text = words(there / f"{name}.svg")
+        for word in said:
+            assert word in text, (name, word)
+    for name in ("cost_accuracy", "pass_at_k", "cost_by_instance"):
+        text = words(there / f"{name}.svg")
+        assert all(system in text for system in TEAM)
+    published = words(there / "cost_accuracy.svg")
+    for label in ("mini-SWE-agent", "AOrchestra-Parallel", "DeLM n=2", "DeLM n=4"):
+        assert f"published: {label}," in published
+
+
+async def test_the_same_run_gives_the_same_bytes_in_another_process(folder):
+    _, there = drawn(folder)
+    before = {path.name: path.read_bytes() for path in there.glob("*.svg")}
+    for path in list(there.iterdir()):
+        path.unlink()
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom harness import results\n"
+        "from harness.report.plots import draw\nfrom harness.results import RunFolder\n"
+        "folder = RunFolder(Path(sys.argv[1]), sys.argv[2])\nstore = folder.open()\n"
+        "draw(folder.path, store, results.derive(folder, store))\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code, str(folder.path.parent), folder.run_id], check=True,
+        env=os.environ | {"PYTHONHASHSEED": "7"}, timeout=120,
+    )  # fmt: skip
+    assert {path.name: path.read_bytes() for path in there.glob("*.svg")} == before
+    assert b"<dc:date>" not in b"".join(before.values())
+
+
+async def test_drawing_takes_seconds_and_not_minutes(folder):
+    drawn(folder)  # matplotlib is imported
+    with closing(Store(folder.database)) as store:
+        rows = results.derive(folder, store)
+        began = time.monotonic()
+        draw(folder.path, store, rows)
+    assert time.monotonic() - began < 12  # 2 s on an idle machine
+
+
+async def test_one_system_on_one_instance_has_the_plots_that_mean_something(tmp_path):
+    matrix = {"single": System(1, "one", {"a__a-1": ["R"]})}
+    names, there = drawn(await plant(tmp_path, matrix=matrix))
+    assert names == {"cost_accuracy", "cost_by_instance"}
+    assert "Pass@k" not in "".join(words(path) for path in there.glob("*.svg"))
+
+
+async def test_without_a_price_there_is_no_plot_of_costs(tmp_path):
+    names, _ = drawn(await plant(tmp_path, price=None))
+    assert names == {"pass_at_k"}
+
+
+async def test_a_run_that_never_ran_has_none_and_old_ones_are_removed(tmp_path):
+    matrix = {"single": System(1, "one", {"a__a-1": ["E"]})}
+    folder = await plant(tmp_path, matrix=matrix, price=None)
+    there = folder.path / "plots"
+    there.mkdir()
+    (there / "pass_at_k.png").write_bytes(b"old")
+    with closing(Store(folder.database)) as store:
+        assert draw(folder.path, store, results.derive(folder, store)) == []
+    assert list(there.iterdir()) == []
+
+
+async def test_a_cost_of_nothing_is_drawn_and_not_divided_by(tmp_path):
+    from harness.model.prices import Price
+
+    free = Price(input=0, cached_input=0, cache_write=0, output=0, context_tokens=0,
+                 max_output_tokens=0, supports_tools=True, source="free")  # fmt: skip
+    names, _ = drawn(await plant(tmp_path, price=free))
+    assert "cost_accuracy" in names
+    assert "cost_by_instance" not in names
+
+
+async def test_curves_are_the_estimator_and_shared_points_are_any_of_n(tmp_path):
+    folder = await plant(tmp_path)
+    with closing(Store(folder.database)) as store:
+        scores = instance_scores(store.trials(), store.calls(), store.submissions())
+    mine = {name: [each for each in scores if each.system == name] for name in MATRIX}
+    # RU, UU and RR, UU and UU, UR: of 4 submissions on each instance 1, 2 and 1 are resolved
+    ks, values = zip(*curve(mine["independent"]), strict=True)
+    assert ks == (1, 2, 3, 4)
+    assert values == pytest.approx([1 / 3, (1 / 2 + 5 / 6 + 1 / 2) / 3, (3 / 4 + 1 + 3 / 4) / 3, 1])
+    assert any_of_n(mine["delm"]) == [(1, pytest.approx(1 / 4)), (4, pytest.approx(2 / 3))]
+
+
+def test_the_front_is_what_nothing_beats():
+    points = {
+        "cheap": (1.0, 0.2), "good": (2.0, 0.6), "dear": (3.0, 0.6), "worse": (2.5, 0.5),
+        "twin": (2.0, 0.6), "best": (9.0, 0.9), "unpriced": (None, 1.0), "unscored": (0.1, None),
+    }  # fmt: skip
+    assert front(points) == ["cheap", "good", "twin", "best"]
+    assert front({}) == []
+
+
+def test_the_points_hold_the_published_counterpart_as_shares():
+    numbers = {f"{name}{end}": 0.5 for name in ("cost_per_task_usd", "avg_at_1")
+               for end in ("", "_low", "_high")}  # fmt: skip
+    rows = [
+        {"system": "delm-n2", "agents": 2} | numbers,
+        {"system": "centralized-parallel", "agents": 4} | numbers | {"cost_per_task_usd": 0.6},
+        {"system": "single", "agents": 1} | numbers | {"cost_per_task_usd": None},
+    ]
+    two, parallel, single = cost_accuracy(rows, "gemini/gemini-3-flash-preview")
+    assert tuple(two) == COLUMNS
+    assert (two["published"], two["published_avg_at_1"]) == ("DeLM n=2", 0.6372)
+    assert (two["published_cost_per_task_usd"], two["on_front"]) == (0.24, 1)
+    assert two["published_source"] == "arXiv 2606.10662v2"
+    assert (parallel["published_cost_per_task_usd"], parallel["on_front"]) == (0.25, 0)
+    assert parallel["published_source"] == "arXiv 2606.10662v1"
+    assert (single["published"], single["on_front"]) == (None, None)
+
+
+async def test_the_csv_has_one_row_a_system_in_the_order_of_the_table(folder):
+    drawn(folder)
+    with (folder.path / "cost_accuracy.csv").open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert tuple(rows[0]) == COLUMNS
+    assert [row["system"] for row in rows] == list(TEAM)
+    assert {row["on_front"] for row in rows} == {"0", "1"}
+    with (folder.path / "table.csv").open(newline="") as lines:
+        table = list(csv.DictReader(lines))
+    assert [row["avg_at_1_low"] for row in rows] == [row["avg_at_1_low"] for row in table]
+
+
+def test_an_axis_of_dollars_begins_at_nothing_unless_that_hides_the_small_ones():
+    with canvas.ink():
+        _, axes = canvas.paper(2, 2)
+        canvas.dollar_axis(axes, "x", [0.1, 1.0])
+        canvas.dollar_axis(axes, "y", [0.001, 1.0])
+    assert (axes.get_xlim()[0], axes.get_xscale()) == (0, "linear")
+    assert axes.get_yscale() == "log"
+    assert axes.get_ylim()[0] < 0.001
+    with canvas.ink():
+        _, axes = canvas.paper(2, 2)
+        canvas.dollar_axis(axes, "x", [0.0, 1.0])  # nothing has no logarithm
+    assert axes.get_xscale() == "linear"
+
+
+def test_no_two_of_many_systems_look_alike():
+    looks = [(canvas.colour(at), canvas.marker(at)) for at in range(24)]
+    assert len(set(looks)) == 24
+
+
+async def test_score_draws_them_and_says_where(folder, delm):
+    told = delm("score", folder.path)
+    assert told.code == 0, told.text
+    assert f"plots: {folder.path / 'plots'}: cost_accuracy, pass_at_k" in told.out
+    assert (folder.path / "plots" / "cost_accuracy.svg").exists()
+
+
+def test_every_column_of_the_points_is_explained():
+    from pathlib import Path
+
+    text = (Path(__file__).parents[1] / "results" / "README.md").read_text()
+    section = text.partition("## cost_accuracy.csv")[2].partition("\n## ")[0]
+    for column in COLUMNS:
+        name = column.removesuffix("_low").removesuffix("_high")
+        assert f"`{name}`" in section, column

@@ -43,6 +43,11 @@ class Rules:
         if self.refresh not in {"step", "dispatch"}:
             raise TypeError(f"refresh is step or dispatch, not {self.refresh!r}")
 
+    @property
+    def apart(self) -> bool:
+        """Nothing is shared, checked or handed over: each agent is as in `independent`."""
+        return not (self.sharing or self.verification or self.queue)
+
     def turns_of(self, kind: str) -> int:
         """Turns that a task may take; 0: any number."""
         return int(self.turns.get(kind, self.turns.get("other", 0)))

@@ -9,14 +9,15 @@ import anyio
 from agents import desk as board_tools
 from agents import tools
 from agents.desk import Desk
-from agents.loop import Ending, converse, nothing
+from agents.loop import Ending, converse, ended_by, nothing
 from agents.prompts import render
 from agents.team import OWN, PRIORITIES, Team
 from harness.board import BoardRefused, Claim, LeaseLost, NewTask, Task
-from harness.errors import LimitReached, SandboxError, SandboxUnavailable, leaf
+from harness.errors import ContextOverflow, LimitReached, SandboxError, SandboxUnavailable, leaf
 from harness.protocols import Sandbox
 from harness.types import Message
 
+OWN_ENDS = ("agent_steps", "agent_tokens", "agent_cost", "context")  # no reason for the others
 BAD_LUCK = 3  # sandboxes in a row that fail before an agent gives up
 CANDIDATE = "/tmp/candidate.patch"  # noqa: S108 - inside the sandbox
 KEPT_COMMANDS, KEPT_DIFF = 40, 20_000
@@ -127,6 +128,8 @@ class Worker:
         return following
 
     async def _worth_a_thought(self, task: Task) -> bool:
+        if self._team.rules.apart:
+            return False
         number = int(task.label.rpartition("-")[2])
         return number <= self._team.rules.rounds and bool(await self._team.unsettled())
 
@@ -188,7 +191,7 @@ class _Job:
 
         The agent's next claim, where there is a task for it.
         """
-        ending = await self._converse()
+        ending = await self._ending()
         result: dict[str, Any] = {"summary": ending.summary, "reason": ending.reason}
         then: Sequence[NewTask] = ()
         if self._task.kind in OWN:
@@ -200,6 +203,19 @@ class _Job:
             self._claim, result=result, then=then, lease_s=self._team.rules.lease_s
         )
         return following
+
+    async def _ending(self) -> Ending:
+        """How the conversation ended; where agents are apart, what cuts one off ends its seat too.
+
+        Else another agent takes the task over.
+        """
+        try:
+            return await self._converse()
+        except (LimitReached, ContextOverflow) as end:
+            reason = ended_by(end)
+            if not self._team.rules.apart or reason not in OWN_ENDS:
+                raise
+            return Ending(reason=reason, summary="", messages=[])
 
     async def _tests(self, patch: str) -> Sequence[NewTask]:
         admitted = await self._team.context.entry(patch) if patch else None
@@ -294,7 +310,7 @@ class _Job:
 
     async def _missing(self) -> str:
         """What should still be done before this task is handed back."""
-        if self._task.kind not in OWN:
+        if self._task.kind not in OWN or self._team.rules.apart:
             return ""
         patch = await self._diff()
         if not patch:

@@ -94,6 +94,18 @@ async def test_fifty_spenders_in_parallel_never_pass_any_cap():
     assert run.spent == pytest.approx(sum(trial.dollars.spent for trial in trials))
 
 
+@pytest.mark.parametrize("given_limits", [{"steps": 4}, {"tokens": 40}, {"cost_usd": 0.4}])
+def test_who_has_used_up_its_share_ends_alone_while_another_is_at_its_last_call(given_limits):
+    trial = TrialBudget(limits(**given_limits))
+    first, second = trial.share(2), trial.share(2)
+    for share in (first, second, first):
+        share.check_and_reserve(0.1, 10).settle(0.1, 10)
+    second.check_and_reserve(0.1, 10)  # under way: all of the trial's is taken
+    with pytest.raises(LimitReached) as caught:
+        first.check_and_reserve(0.1, 10)
+    assert caught.value.limit == f"agent_{next(iter(given_limits)).removesuffix('_usd')}"
+
+
 def test_what_calls_under_way_hold_may_come_back_and_what_is_spent_does_not():
     budget = Budget(1.0)
     first = budget.reserve(0.6)

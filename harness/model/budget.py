@@ -203,7 +203,7 @@ class TrialBudget:
         for calls under way.
         """
         self.check_time()
-        for level in self.levels():
+        for level in reversed(self.levels()):  # its own share first: others may be at their last
             level.check(tokens, new_step=new_step)
         if cost_usd is None:
             reservation = Reservation(self.dollars.levels(), 0.0)

@@ -303,8 +303,9 @@ def test_what_is_printed_says_what_happened_and_holds_no_control_characters(run)
     assert all(c.isprintable() or c == "\n" for c in run.told.out)
 
 
-def test_the_harness_stays_under_400_mb(run):
-    assert 100 < run.peak_mb < 400
+def test_the_harness_stays_under_450_mb(run):
+    """Of these litellm takes 140, pandas 90, scipy 60, swebench 40 and matplotlib 30."""
+    assert 100 < run.peak_mb < 450
 
 
 def test_no_sandbox_is_left_behind(run):
@@ -315,7 +316,7 @@ def test_derived_files_are_the_same_to_the_byte_when_made_again(run):
     derived = [*run.folder.glob("*.csv"), *run.folder.glob("preds/*"),
                *run.folder.glob("trajectories/**/*.json")]  # fmt: skip
     before = {path: path.read_bytes() for path in derived}
-    assert len(before) == 4 + 4 + 4
+    assert len(before) == 10 + 4 + 4
     for path in derived:
         path.unlink()
     told = delm("score", "one", "-o", run.folder.parent)

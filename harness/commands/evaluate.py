@@ -22,6 +22,7 @@ from harness.commands import compose
 from harness.commands.begin import agreed, announce, done_already
 from harness.commands.drawn import draw_plots
 from harness.commands.missing import missing
+from harness.commands.pricing import foresee
 from harness.commands.table import print_run
 from harness.config import NOT_IDENTITY, Config
 from harness.errors import DelmError, UserError, leaf
@@ -71,12 +72,15 @@ def evaluate(options: Options) -> int:
         check_target(options.record)
     done = done_already(folder)
     announce(out, config, parts, contestants, items, folder, label=label, done=done)
+    asks = not (parts.replay or options.yes)
+    if options.dry_run or asks:
+        foresee(out, config, parts, contestants, items, folder)
     if options.dry_run:
         return 0
     folder.create()
     compose.check_disk(config, folder.path, cache_dir())
     finished = done == len(items) * sum(c.trials for c in contestants)
-    if not (parts.replay or options.yes or finished or agreed(out, folder)):
+    if asks and not (finished or agreed(out, folder)):
         return 1
     with folder.lock(), contextlib.closing(Store(folder.database)) as store:
         return anyio.run(_evaluate, out, options, parts, contestants, items, folder, store, label)

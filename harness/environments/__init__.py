@@ -55,6 +55,16 @@ def environment_key(environment: Environment) -> str:
     return _digest(dataclasses.asdict(environment))
 
 
+async def is_prepared(environment: Environment, cache: Path) -> bool:
+    """Whether `prepare` would find it built."""
+    python = await find_python(environment.python)
+    return (cache / "environments" / _key(environment, python)).is_dir()
+
+
+def _key(environment: Environment, python: Interpreter) -> str:
+    return _digest([dataclasses.asdict(environment), python.version, str(python.prefix)])
+
+
 async def prepare(
     environment: Environment, cache: Path, *, on_progress: Callable[[str], None]
 ) -> Prepared:
@@ -68,7 +78,7 @@ async def prepare(
             f"{environment.name}: no Python {environment.python} here, using {python.version}; "
             "tests may behave differently"
         )
-    key = _digest([dataclasses.asdict(environment), python.version, str(python.prefix)])
+    key = _key(environment, python)
     root = cache / "environments" / key
     prepared = Prepared(
         root=root, python_prefix=python.prefix, python_version=python.version, key=key

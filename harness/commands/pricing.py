@@ -1,0 +1,178 @@
+"""What a run is expected to take, said before it starts."""
+
+import contextlib
+import json
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+from rich.console import Console
+
+from harness import dockerd
+from harness.cache import cache_dir
+from harness.commands.compose import ModelParts
+from harness.config import Config
+from harness.environments import is_prepared
+from harness.errors import UserError
+from harness.estimate import (
+    ASSUMPTION,
+    IMAGE_BYTES,
+    REBUILT_BYTES,
+    RUN_BYTES,
+    Estimate,
+    Planned,
+    assumed,
+    estimate,
+    from_runs,
+    gigabytes,
+    hours,
+    thousands,
+    to_pull,
+)
+from harness.model.prices import Price
+from harness.published import published
+from harness.results import RunFolder
+from harness.run import Contestant
+from harness.sql import statements
+from harness.types import Environment, Item
+
+
+def foresee(
+    out: Console,
+    config: Config,
+    parts: ModelParts,
+    contestants: Sequence[Contestant],
+    items: Sequence[Item],
+    folder: RunFolder,
+) -> None:
+    """Say what the run is expected to take: tokens, dollars, disk and time."""
+    trials = len(items) * sum(contestant.trials for contestant in contestants)
+    lines = [
+        *([] if parts.replay else _model(config, parts, contestants, items, folder.path.parent)),
+        *disk(config, items, trials),
+    ]
+    for line in lines:
+        out.print(line, highlight=False, markup=False)
+
+
+def _model(
+    config: Config,
+    parts: ModelParts,
+    contestants: Sequence[Contestant],
+    items: Sequence[Item],
+    output: Path,
+) -> list[str]:
+    before = earlier(output, parts.name)
+    planned = [
+        Planned(
+            expected=from_runs(each.name, before) or assumed(each.name, published()),
+            trials=len(items) * each.trials,
+            submissions=len(items) * each.trials * each.wanted,
+        )
+        for each in contestants
+    ]
+    found = estimate(
+        planned,
+        price=parts.price,
+        submission_usd=config.budget.cost_usd,
+        run_usd=config.budget.run_cost_usd,
+        trial_wall_s=config.budget.wall_clock_s,
+        workers=config.workers,
+    )
+    return priced(planned, found, parts.price, config.workers)
+
+
+def priced(
+    planned: Sequence[Planned], found: Estimate, price: Price | None, workers: int
+) -> list[str]:
+    """The lines on tokens, dollars and time."""
+    lines = ["expected of a submission:"]
+    for each in planned:
+        tokens = each.expected.likely
+        cost = "" if price is None else f", ${tokens.usd(price):.4f}"
+        lines.append(
+            f"  {each.expected.system}: {thousands(tokens.prompt)} prompt tokens "
+            f"({thousands(tokens.cached)} cached), {thousands(tokens.completion)} completion"
+            f"{cost} ({each.expected.source})"
+        )
+    if any(each.expected.assumed for each in planned):
+        lines.append(f"  {ASSUMPTION}")
+    all_ = found.tokens
+    lines.append(
+        f"expected in all: {thousands(all_.prompt)} prompt tokens ({thousands(all_.cached)} "
+        f"cached), {thousands(all_.completion)} completion"
+    )
+    if found.low_usd is None or found.likely_usd is None:
+        lines.append("dollars: unknown, as the price of this model is")
+    else:
+        most = "no limit" if found.high_usd is None else f"${found.high_usd:.2f}"
+        lines.append(
+            f"dollars: low ${found.low_usd:.2f}, likely ${found.likely_usd:.2f}, "
+            f"high {most} (the budget)"
+        )
+    likely = "unknown" if found.likely_s is None else f"likely {hours(found.likely_s)}"
+    most = "no limit" if found.high_s is None else f"high {hours(found.high_s)} (the budget)"
+    lines.append(f"wall clock: {likely}, {most}, {workers} trials at a time")
+    return lines
+
+
+def disk(config: Config, items: Sequence[Item], trials: int) -> list[str]:
+    """What has to be downloaded or built, and what the run leaves."""
+    environments = {each.environment.name: each.environment for each in items if each.environment}
+    rebuilt = len(environments) and all(each.environment for each in items)
+    bubblewrap = config.sandbox.kind == "bubblewrap" or (
+        config.sandbox.kind == "auto" and rebuilt and shutil.which("bwrap")
+    )
+    left = f"the run leaves about {gigabytes(trials * RUN_BYTES)}"
+    if bubblewrap:
+        missing = anyio.run(_missing, list(environments.values()))
+        return [
+            f"disk: {missing} of {len(environments)} environments are to be built, about "
+            f"{gigabytes(missing * REBUILT_BYTES)} (download included); {left}"
+        ]
+    wanted = {each.instance.image: each for each in items}
+    here = _images()
+    lacking = to_pull(list(wanted), here or [])
+    pulls = [name for name in lacking if wanted[name].environment is None]
+    need = len(pulls) * IMAGE_BYTES + (len(lacking) - len(pulls)) * REBUILT_BYTES
+    unsure = "" if here is not None else " (Docker does not answer: none counts as here)"
+    return [
+        f"disk: {len(lacking)} of {len(wanted)} images are missing{unsure}: {len(pulls)} to pull, "
+        f"{len(lacking) - len(pulls)} to build, about {gigabytes(need)}; {left}"
+    ]
+
+
+def earlier(output: Path, model: str) -> list[dict[str, Any]]:
+    """What trials of earlier runs in `output` with `model` took, as `from_runs` reads it.
+
+    Replays do not count: their tokens were counted when they were recorded. A store that cannot be
+    read, or is of another version of this program, is passed over.
+    """
+    statement = statements("harness", "earlier.sql")["of_model"]
+    found: list[dict[str, Any]] = []
+    for path in sorted(output.glob("*/run.db")):
+        address = f"{path.absolute().as_uri()}?mode=ro"
+        with (
+            contextlib.suppress(sqlite3.DatabaseError),
+            contextlib.closing(sqlite3.connect(address, uri=True, timeout=1)) as database,
+        ):
+            database.row_factory = sqlite3.Row
+            rows = database.execute(statement, {"model": json.dumps(model)}).fetchall()
+            found += [dict(row) | {"run": path.parent.name} for row in rows]
+    return found
+
+
+async def _missing(environments: Sequence[Environment]) -> int:
+    return sum([not await is_prepared(each, cache_dir()) for each in environments])
+
+
+def _images() -> list[str] | None:
+    """The names of images on this machine; None where no Docker engine answers."""
+    try:
+        with dockerd.connected() as client:
+            return [tag for image in client.images.list() for tag in image.tags]
+    except UserError:
+        return None

@@ -1,0 +1,221 @@
+"""What a run is expected to take before it starts: the arithmetic, and the lines."""
+
+import re
+from functools import partial
+
+import anyio
+import pytest
+from console import DATASET, FLASK, bundled, query
+from fake_run import fake_run
+from planted import plant
+
+from harness.commands.pricing import earlier, priced
+from harness.config import system_names
+from harness.estimate import (
+    CACHED,
+    IMAGE_BYTES,
+    Estimate,
+    Expected,
+    Planned,
+    Tokens,
+    assumed,
+    estimate,
+    from_runs,
+    gigabytes,
+    hours,
+    thousands,
+    to_pull,
+)
+from harness.model.prices import Price, find_price
+from harness.published import published
+
+PRICE = Price(input=2e-6, cached_input=0.5e-6, cache_write=2.5e-6, output=10e-6, context_tokens=0,
+              max_output_tokens=0, supports_tools=True, source="test")  # fmt: skip
+FLASH = "gemini/gemini-3-flash-preview"
+SERVED = {"OPENAI_API_BASE": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "none"}
+
+
+def tokens(prompt: float, cached: float = 0, completion: float = 0) -> Tokens:
+    return Tokens(prompt=prompt, cached=cached, completion=completion)
+
+
+def planned(name: str, low: Tokens, likely: Tokens, trials: int, submissions: int, trial_s=100.0):
+    expected = Expected(system=name, low=low, likely=likely, trial_s=trial_s, source="a test")
+    return Planned(expected=expected, trials=trials, submissions=submissions)
+
+
+def added_up(parts, **more) -> Estimate:
+    settings = {"price": PRICE, "submission_usd": 3.0, "run_usd": 0.0, "trial_wall_s": 600.0,
+                "workers": 4} | more  # fmt: skip
+    return estimate(parts, **settings)
+
+
+PARTS = [
+    planned("a", tokens(1e5), tokens(2e5, 1e5, 1e4), trials=10, submissions=10),
+    planned("b", tokens(1e5), tokens(1e6), trials=5, submissions=20, trial_s=50.0),
+]
+
+
+def test_dollars_are_tokens_by_kind_at_their_prices():
+    # 100,000 fresh at 2, as many cached at 0.5, 10,000 written at 10 USD per million
+    assert tokens(2e5, 1e5, 1e4).usd(PRICE) == pytest.approx(0.2 + 0.05 + 0.1)
+
+
+def test_systems_are_added_up_by_their_submissions_and_trials():
+    found = added_up(PARTS)
+    assert found.tokens == tokens(2e6 + 2e7, 1e6, 1e5)
+    assert found.low_usd == pytest.approx(10 * 0.2 + 20 * 0.2)
+    assert found.likely_usd == pytest.approx(10 * 0.35 + 20 * 2.0)
+    assert found.high_usd == 90.0  # 30 submissions of 3 dollars
+    assert found.likely_s == pytest.approx((10 * 100 + 5 * 50) / 4)
+    assert found.high_s == 4 * 600  # 15 trials, 4 at a time
+
+
+def test_nothing_is_likely_beyond_the_budget():
+    assert added_up(PARTS, submission_usd=1.0).likely_usd == pytest.approx(10 * 0.35 + 20 * 1.0)
+    capped = added_up(PARTS, run_usd=5.0)
+    assert (capped.low_usd, capped.likely_usd, capped.high_usd) == (5.0, 5.0, 5.0)
+    assert added_up(PARTS, trial_wall_s=10.0).likely_s == pytest.approx(15 * 10 / 4)
+
+
+def test_no_limit_is_none_and_an_unknown_price_makes_dollars_unknown():
+    free = added_up(PARTS, submission_usd=0.0, trial_wall_s=0.0)
+    assert (free.high_usd, free.high_s) == (None, None)
+    assert free.likely_usd == pytest.approx(43.5)
+    unknown = added_up(PARTS, price=None)
+    assert (unknown.low_usd, unknown.likely_usd, unknown.high_usd) == (None, None, None)
+    assert unknown.tokens == added_up(PARTS).tokens
+
+
+def test_a_run_takes_at_least_as_long_as_one_trial():
+    assert added_up(PARTS[:1], workers=64).likely_s == 100.0
+    assert added_up([]).likely_s is None
+    nobody_knows = planned("c", tokens(1), tokens(1), 1, 1, trial_s=None)
+    assert added_up([*PARTS, nobody_knows]).likely_s is None
+
+
+def row(system: str, prompt: int, *, wanted: int = 1, run: str = "r", seconds: float = 10.0):
+    return {"system": system, "run": run, "wanted": wanted, "seconds": seconds,
+            "prompt_tokens": prompt, "cached_tokens": prompt // 2,
+            "completion_tokens": prompt // 10}  # fmt: skip
+
+
+def test_earlier_trials_count_by_their_submissions():
+    rows = [row("delm", 4000, wanted=4), row("delm", 12_000, wanted=4, run="s", seconds=30.0),
+            row("single", 7)]  # fmt: skip
+    found = from_runs("delm", rows)
+    assert found is not None
+    assert found.likely == tokens(2000, 1000, 200)
+    assert found.low.prompt == 1500  # the lower quartile of 1000 and 3000
+    assert found.low.cached / found.low.prompt == pytest.approx(0.5)
+    assert (found.trial_s, found.source, found.assumed) == (
+        20.0, "2 trials in 2 earlier runs", False
+    )  # fmt: skip
+
+
+def test_without_an_earlier_trial_there_is_nothing_to_expect_from():
+    assert from_runs("delm", []) is None
+    assert from_runs("delm", [row("single", 100)]) is None
+    assert from_runs("single", [row("single", 0)]) is None  # its provider counted nothing
+    one = from_runs("single", [row("single", 100)])
+    assert one is not None
+    assert one.low == one.likely
+
+
+@pytest.mark.parametrize("system", system_names())
+def test_what_is_assumed_costs_what_was_published_at_the_price_behind_it(system):
+    price = find_price(FLASH, {})
+    assert price is not None
+    found = assumed(system, published())
+    usd = {"single": 0.26, "mini-swe-agent": 0.26, "independent": 0.26, "centralized": 0.24,
+           "centralized-parallel": 0.25}.get(system, 0.12)  # fmt: skip
+    assert found.likely.usd(price) == pytest.approx(usd)
+    assert found.likely.cached == pytest.approx(CACHED * found.likely.prompt)
+    assert found.low.usd(price) < found.likely.usd(price)
+    assert f"${usd:.2f}" in found.source
+    assert found.assumed
+    assert found.trial_s is not None
+    assert 60 < found.trial_s < 300
+
+
+async def test_earlier_runs_of_the_same_model_are_read_and_replays_are_not(tmp_path):
+    await plant(tmp_path, "mine")
+    await plant(tmp_path, "replayed", replay=True)
+    await plant(tmp_path, "of-another-model", model="other")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "run.db").write_bytes(b"no database")
+    rows = earlier(tmp_path, "m")
+    assert {each["run"] for each in rows} == {"mine"}
+    done = query(tmp_path / "mine", "SELECT count(*) AS n FROM trial WHERE state = 'done'")
+    assert len(rows) == done[0]["n"]
+    found = from_runs("delm-n2", rows)
+    assert found is not None
+    assert found.likely.prompt == 500  # 1000 of a trial of two
+    assert earlier(tmp_path / "nowhere", "m") == []
+
+
+async def test_reading_an_earlier_run_changes_nothing_in_it(tmp_path):
+    folder = await fake_run(tmp_path, instances=2)
+    before = folder.database.read_bytes()
+    assert earlier(tmp_path, FLASH)
+    assert folder.database.read_bytes() == before
+
+
+def test_an_image_that_is_here_is_not_pulled_and_none_is_counted_twice():
+    assert to_pull(["a", "b", "a", "c"], ["b", "z"]) == ["a", "c"]
+    assert gigabytes(500 * IMAGE_BYTES) == "120.0 GB"
+
+
+def test_amounts_are_told_so_that_they_can_be_read():
+    assert [hours(s) for s in (0, 59, 3599, 3600, 12_345)] == [
+        "1 min", "1 min", "1 h 0 min", "1 h 0 min", "3 h 26 min",
+    ]  # fmt: skip
+    assert [gigabytes(b) for b in (0, 4e6, 1.26e9)] == ["0 MB", "4 MB", "1.3 GB"]
+    assert [thousands(t) for t in (900, 1_060_000)] == ["1k", "1.06M"]
+
+
+def test_the_lines_hold_every_number_and_say_what_is_assumed():
+    lines = priced(PARTS, added_up(PARTS), PRICE, 4)
+    text = "\n".join(lines)
+    assert "a: 200k prompt tokens (100k cached), 10k completion, $0.3500 (a test)" in text
+    assert "expected in all: 22.00M prompt tokens (1.00M cached), 100k completion" in text
+    assert "dollars: low $6.00, likely $43.50, high $90.00 (the budget)" in text
+    assert "wall clock: likely 5 min, high 40 min (the budget), 4 trials at a time" in text
+    assert "assumed" not in text
+    guess = Planned(expected=assumed("single", published()), trials=1, submissions=1)
+    text = "\n".join(priced([guess], added_up([guess]), PRICE, 4))
+    assert "assumed: $0.26, as published for mini-SWE-agent" in text
+    assert "without an earlier run of the system with this model" in text
+    text = "\n".join(priced(PARTS, added_up(PARTS, price=None), None, 4))
+    assert "dollars: unknown" in text
+    assert "$" not in text
+    free = added_up(PARTS, submission_usd=0.0, trial_wall_s=0.0)
+    text = "\n".join(priced(PARTS, free, PRICE, 4))
+    assert "high no limit" in text
+    assert "wall clock: likely 5 min, no limit, 4" in text
+
+
+def test_a_dry_run_prices_the_table_from_earlier_runs_and_starts_nothing(delm, place):
+    bundled(FLASK)
+    anyio.run(partial(plant, place / "results", "before", model="openai/scripted",
+                      prices={"openai/scripted": {}}))  # fmt: skip
+    told = delm("eval", "-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "--dry-run", **SERVED)
+    assert told.code == 0, told.text
+    assert re.search(r"  single: 1k prompt tokens .*\(10 trials in 1 earlier run\)", told.out)
+    assert re.search(r"  mini-swe-agent: .*\(assumed: \$0\.26, as published", told.out)
+    low, likely, high = map(float, re.search(
+        r"dollars: low \$([\d.]+), likely \$([\d.]+), high \$([\d.]+) \(the budget\)", told.out
+    ).groups())  # fmt: skip
+    assert 0 < low < likely < high == 28 * 3
+    assert "wall clock: likely " in told.out
+    assert "environments are to be built" in told.out
+    assert [path.name for path in (place / "results").iterdir()] == ["before"]
+
+
+def test_a_replay_is_not_priced(delm, place):
+    bundled(FLASK)
+    told = delm("eval", "--dry-run")
+    assert told.code == 0, told.text
+    assert "nothing is billed" in told.out
+    assert "dollars:" not in told.out
+    assert "disk: " in told.out

@@ -51,7 +51,9 @@ def missing(rows: Sequence[Row], facts: Mapping[str, Any], preset: Path = TABLE)
     if not absent or not there:
         return []
     if facts.get("replay"):
-        return [f"not recorded; needs a MODEL (make eval MODEL=…): {', '.join(absent)}"]
+        return [
+            f"not in this replay; what was not recorded needs a MODEL (make eval MODEL=…): {', '.join(absent)}"
+        ]
     return [f"of configs/table.yaml, not in this run: {', '.join(absent)}"]
 
 

@@ -50,11 +50,12 @@ def missing(rows: Sequence[Row], facts: Mapping[str, Any], preset: Path = TABLE)
     absent = [name for name in read_yaml(preset)["systems"] if name not in there]
     if not absent or not there:
         return []
+    names = ", ".join(absent)
     if facts.get("replay"):
         return [
-            f"not in this replay; what was not recorded needs a MODEL (make eval MODEL=…): {', '.join(absent)}"
+            "not in this replay; what was not recorded needs a MODEL (make eval MODEL=…): " + names
         ]
-    return [f"of configs/table.yaml, not in this run: {', '.join(absent)}"]
+    return [f"of configs/table.yaml, not in this run: {names}"]
 
 
 def worth(facts: Mapping[str, Any]) -> list[str]:

@@ -153,6 +153,7 @@ def show(
     instances: Annotated[
         list[str] | None, typer.Argument(help="Instances: tell their trials.")
     ] = None,
+    system: Annotated[str, typer.Option("-s", "--system", help="Only this system's.")] = "",
     conversation: Annotated[
         str, typer.Option("--conversation", help="Every message of one, such as patch-1.")
     ] = "",
@@ -162,7 +163,7 @@ def show(
     """Tell what happened in a run, or in the trials of some instances."""
     from harness.commands.show import tell
 
-    tell(run, instances or [], output, conversation, full=full)
+    tell(run, instances or [], output, conversation, full=full, system=system)
 
 
 @app.command()

@@ -35,8 +35,8 @@ INSTANCE_COLUMNS = (
 LEDGER_COLUMNS = (
     "call_id", "system", "instance_id", "trial", "attempt", "conversation", "position", "model",
     "outcome", "prompt_tokens", "repeated_tokens", "cached_tokens", "cache_write_tokens",
-    "completion_tokens", "reasoning_tokens", "cost_usd", "charged_usd", "reserved_usd", "latency_s", "attempts",
-    "error", "prompt_sha256", "started_at",
+    "completion_tokens", "reasoning_tokens", "cost_usd", "charged_usd", "reserved_usd", "latency_s",
+    "attempts", "error", "prompt_sha256", "started_at",
 )  # fmt: skip
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 

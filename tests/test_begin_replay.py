@@ -78,7 +78,8 @@ def test_a_dataset_with_a_label_is_recorded_under_the_name_that_loads_it(delm, p
 def test_agents_of_systems_that_do_not_scale_are_refused_and_of_some_are_noted(delm, place):
     bundled()
     words = ("eval", "-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "--dry-run", "-n", "3")
-    refused(delm(*words, "-s", "single", **SERVED), "-n 3 is not for single", "take one of: delm")
+    refused(delm(*words, "-s", "single", **SERVED), "-n 3 is not for single", "take one of: ",
+            " delm,")  # fmt: skip
     told = delm(*words, "-s", "single", "-s", "delm", **SERVED)
     assert told.code == 0, told.text
     assert "note: single does not scale: it has 1 agents, not 3" in told.out

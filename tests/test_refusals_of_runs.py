@@ -58,8 +58,8 @@ def test_instances_that_have_an_image_only_are_refused_on_bubblewrap(delm, place
     row |= {"instance_id": "a__a-1", "FAIL_TO_PASS": [], "PASS_TO_PASS": [], "log_parser": "x"}
     row |= {"eval_script": "true", "eval_type": "pass_and_fail"}
     (place / "rows.jsonl").write_text(json.dumps(row) + "\n")
-    told = delm("eval", "-m", "openai/scripted", "-s", "single", "-d", "rows.jsonl", "--sandbox", "bubblewrap",
-                "--yes", **SERVED)  # fmt: skip
+    told = delm("eval", "-m", "openai/scripted", "-s", "single", "-d", "rows.jsonl",
+                "--sandbox", "bubblewrap", "--yes", **SERVED)  # fmt: skip
     refused(told, "a__a-1 has a Docker image only", "--sandbox docker")
 
 

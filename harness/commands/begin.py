@@ -54,7 +54,14 @@ def announce(
         say(f"model {parts.name}, replayed from a recording: nothing is sent, nothing is billed")
     else:
         say(f"model {parts.name}: {_most(config, parts, submissions)}")
-    say(f"results in {folder.path}")
+    counts = {c.name: c.trials * c.wanted for c in contestants}
+    if len(set(counts.values())) > 1:
+        numbers = ", ".join(f"{name} {count}" for name, count in counts.items())
+        say(
+            f"note: not the same budget on an instance, by submissions: {numbers}; "
+            "-c submissions=4 (make: ARGS) makes it the same"
+        )
+    say(f"results in {folder.path}{' (a new run)' if done is None else ''}")
     if done is not None:
         say(f"going on with {folder.run_id}: {done} of {trials} trials are done already")
 

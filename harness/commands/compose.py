@@ -116,8 +116,8 @@ def _named(layers: Sequence[Mapping[str, Any]], section: str) -> str:
     return ""
 
 
-def model_parts(config: Config, say: Callable[[str], None]) -> ModelParts:
-    """The back end of the configured model, checked: known, with a key, with a price.
+def model_parts(config: Config, say: Callable[[str], None], *, sends: bool = True) -> ModelParts:
+    """The back end of the configured model, checked: known, with a price, and a key if it `sends`.
 
     Raises `UserError` that says what is missing and where to put it.
     """
@@ -135,7 +135,7 @@ def model_parts(config: Config, say: Callable[[str], None]) -> ModelParts:
     )
     replay = isinstance(backend, ReplayBackend)
     if not replay:
-        check_model(name, overrides)
+        check_model(name, overrides, sends=sends)
     price = find_price(name, overrides)
     if price is None and not config.model.allow_unknown_price:
         raise UserError(
@@ -148,8 +148,8 @@ def model_parts(config: Config, say: Callable[[str], None]) -> ModelParts:
     return ModelParts(backend=backend, name=name, price=price, replay=replay, text_protocol=text)
 
 
-def check_model(name: str, overrides: Mapping[str, Any]) -> None:
-    """`UserError` for a model that nobody knows, or whose key is not in the environment."""
+def check_model(name: str, overrides: Mapping[str, Any], *, sends: bool = True) -> None:
+    """`UserError` for a model that nobody knows, or, if it `sends`, whose key is not there."""
     if not known_model(name, overrides):
         raise UserError(
             f"unknown model {name!r}{_near(name, overrides)} (names are litellm's, such as "
@@ -161,7 +161,7 @@ def check_model(name: str, overrides: Mapping[str, Any]) -> None:
         hint = f"; did you mean {near} (GEMINI_API_KEY)?" if find_price(near, {}) else ""
         raise UserError(f"{name} {needs}{hint}")
     missing = missing_key(name, overrides)
-    if missing:
+    if missing and sends:
         what = "an address" if missing.endswith("BASE") else "a key"
         raise UserError(f"{name} needs {what}; set it with: export {missing}=…")
 
@@ -229,7 +229,8 @@ def items_of(
         if not ids:
             raise UserError(
                 f"the recording holds no instance of {config.dataset.name} for "
-                f"{' and '.join(systems)}; it holds {recorded.held(replayed)}"
+                f"{' and '.join(systems)}; it holds {recorded.held(replayed)}; "
+                "what is not recorded needs a model (-m)"
             )
         if len(ids) < len(items):
             note(f"{len(ids)} of the {len(items)} instances: those that the recording holds")
@@ -293,7 +294,8 @@ def _contestant(system: SystemConfig, agents: int, config: Config) -> Contestant
     if rest:
         raise UserError(
             f"{system.name} makes {wanted} submissions a trial, so {config.submissions} cannot be "
-            f"made on an instance; take a multiple of {wanted}, or give the number of trials (-k)"
+            f"made on an instance; take a multiple of {wanted}, another number of agents (-n), "
+            "or give the number of trials (-k)"
         )
     return Contestant(
         name=system.name,

@@ -62,7 +62,9 @@ def evaluate(options: Options) -> int:
     def note(line: str) -> None:
         out.print(f"note: {line}", markup=False, highlight=False)
 
-    parts = compose.model_parts(config, lambda line: note(f"{line}; {HARMLESS}"))
+    parts = compose.model_parts(
+        config, lambda line: note(f"{line}; {HARMLESS}"), sends=not options.dry_run
+    )
     contestants = compose.contestants(config, parts.backend)
     items = compose.items_of(config, parts.backend, contestants, note)
     label = config.dataset.label or Path(config.dataset.name).stem
@@ -76,6 +78,7 @@ def evaluate(options: Options) -> int:
     if options.dry_run or asks:
         foresee(out, config, parts, contestants, items, folder)
     if options.dry_run:
+        out.print("dry run: nothing was started", highlight=False, markup=False)
         return 0
     folder.create()
     compose.check_disk(config, folder.path, cache_dir())

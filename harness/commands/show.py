@@ -54,8 +54,11 @@ def tell(
     conversation: str = "",
     *,
     full: bool = False,
+    system: str = "",
 ) -> None:
     """Print the trials of a run, or those of `instances`; messages are cut unless `full`.
+
+    With `system`, only that one's.
 
     A trial with a board is told as a story, and message by message only of the `conversation` that
     is asked for; any other trial message by message.
@@ -65,6 +68,10 @@ def tell(
     board = SqliteBoard(folder.database)
     out = console()
     trials = store.trials()
+    systems = sorted({trial["system"] for trial in trials})
+    if system and system not in systems:
+        raise UserError(f"{system} is not in this run; there are: {', '.join(systems)}")
+    trials = [trial for trial in trials if system in {"", trial["system"]}]
     submissions = store.submissions()
     known = sorted({trial["instance_id"] for trial in trials})
     for instance in instances:

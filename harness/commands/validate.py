@@ -11,6 +11,9 @@ from harness.progress import console
 def validate(folder: Path, dataset: str) -> int:
     """Print every problem of the folder; 0 if there is none, else 1."""
     name = dataset or VERIFIED
+    inside = sorted(folder.glob("evaluation/*/*/all_preds.jsonl"))  # as `delm export` lays it out
+    if len(inside) == 1 and not (folder / "all_preds.jsonl").exists():
+        folder = inside[0].parent
     items = {item.instance.instance_id: item for item in load(name, cache=cache_dir())}
     known = checklist.Dataset(items=items, asides=asides(name))
     found = checklist.problems(folder, known)

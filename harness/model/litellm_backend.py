@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -198,6 +199,8 @@ def _import_litellm() -> tuple[Any, type[Exception]]:
     import litellm
     from openai import OpenAIError
 
+    # a call that is cut off just before it is sent leaves one behind: no harm, and no user's business
+    warnings.filterwarnings("ignore", r"coroutine '\S+' was never awaited", RuntimeWarning)
     litellm.suppress_debug_info = True
     for name in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -199,7 +199,7 @@ def _import_litellm() -> tuple[Any, type[Exception]]:
     import litellm
     from openai import OpenAIError
 
-    # a call that is cut off just before it is sent leaves one behind: no harm, and no user's business
+    # what a call that is cut off just before it is sent leaves behind is no harm
     warnings.filterwarnings("ignore", r"coroutine '\S+' was never awaited", RuntimeWarning)
     litellm.suppress_debug_info = True
     for name in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router"):

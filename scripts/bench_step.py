@@ -102,13 +102,13 @@ class Ours:
         self._client = ModelClient(
             self._backend, NAME, price=PRICE, ledger=self._store, limiter=limiter
         )
+        one: dict[str, Any] = {"agents": 1, "wanted": 1, "submits": "one", "trials": blocks}
+        contestant = Contestant(name=NAME, system=self, **one)
         self._run = Run(
             store=self._store,
             board=self._board,
             items=[self._item],
-            contestants=[
-                Contestant(name=NAME, system=self, agents=1, wanted=1, submits="one", trials=blocks)
-            ],
+            contestants=[contestant],
             client=self._client,
             sandboxes=sandboxes,
             grader=Grader(sandboxes, folder, None, GradingConfig()),

@@ -142,16 +142,24 @@ async def _evaluate(
         board.close()
         with anyio.CancelScope(shield=True):
             await parts.backend.aclose()
+    rows = _results(out, options, folder, store, draw=not stopped)
+    lacking = missing(store.trials(), store.submissions())
+    return _closing(out, options, folder, rows, lacking, stopped=stopped, reason=run.stopped)
+
+
+def _results(
+    out: Console, options: Options, folder: RunFolder, store: Store, *, draw: bool
+) -> list[Row]:
+    """Derive and show what there is; plots only if `draw`: who stopped a run waits for its end."""
     rows = results.derive(folder, store)
     if rows:
         print_run(out, rows, store.description())
-        if not stopped:  # who stopped it waits for the end; `delm score` draws them
+        if draw:
             draw_plots(out, folder, store, rows)
     if options.record:
         count = record(store, options.record)
         out.print(f"recorded {count} calls in {options.record}", highlight=False, markup=False)
-    lacking = missing(store.trials(), store.submissions())
-    return _closing(out, options, folder, rows, lacking, stopped=stopped, reason=run.stopped)
+    return rows
 
 
 async def _identify(

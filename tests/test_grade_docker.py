@@ -20,16 +20,22 @@ import docker
 import pytest
 from console import (
     DATASET,
+    FINISH,
     FLASK,
+    SOLVE,
     Told,
+    bash,
     bundled,
     delm,
     docker_client,
     own_cache,
+    query,
     tree_of,
+    turns,
     variables,
 )
 from patches import flask_patches
+from scripted_model import ScriptedModel
 
 from harness import images
 from harness.cache import cache_dir
@@ -188,7 +194,9 @@ def graded(items, derived, commit, tmp_path_factory) -> Graded:
     return Graded(folder, told, expected, theirs, run_id)
 
 
-def officially(folder: Path, rows: Path, predictions: Path, run_id: str) -> dict[str, Any]:
+def officially(
+    folder: Path, rows: Path, predictions: Path, run_id: str, *, model: str = "model"
+) -> dict[str, Any]:
     """The report that `swebench`'s own program writes, run in `folder`."""
     folder.mkdir()
     done = subprocess.run(
@@ -197,7 +205,7 @@ def officially(folder: Path, rows: Path, predictions: Path, run_id: str) -> dict
         cwd=folder, env=variables(), capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    return json.loads((folder / f"model.{run_id}.json").read_text())
+    return json.loads((folder / f"{model}.{run_id}.json").read_text())
 
 
 def test_the_verdicts_equal_the_official_ones(graded):
@@ -224,6 +232,35 @@ def test_test_by_test_the_reports_equal_the_official_ones(graded):
         assert ours == theirs, name
         compared += 1
     assert compared >= len(graded.expected) - 4
+
+
+def test_the_official_program_gives_exported_predictions_the_verdicts_of_the_run(
+    items, derived, tmp_path
+):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(json.dumps(row(items[0], FLASK, image=derived["flask"])) + "\n")
+    wrong = bash("echo '# a comment' >> src/flask/blueprints.py")
+    with ScriptedModel(turns([[SOLVE, FINISH], [wrong, FINISH]])) as server:
+        told = delm(
+            *("eval", "-m", "openai/scripted", "-s", "single", "-d", DATASET, "-i", FLASK),
+            *("-k", "2", "-w", "1", "--yes", "--run-id", "x", "-o", tmp_path),
+            OPENAI_API_BASE=server.base_url,
+            OPENAI_API_KEY="none",
+            DELM_CACHE=str(own_cache(tmp_path / "cache")),
+        )
+    assert told.code == 0, told.text
+    made = query(tmp_path / "x", "SELECT outcome FROM grade ORDER BY submission_id")
+    assert [each["outcome"] for each in made] == ["resolved", "unresolved"]
+    exported = tmp_path / "exported.jsonl"
+    assert delm("export", "x", exported, "-o", tmp_path).code == 0
+    second = tmp_path / "x/preds/single.2.jsonl"
+    for predictions, suffix, solved in ((exported, "", [FLASK]), (second, ".2", [])):
+        report = officially(
+            tmp_path / f"official{suffix}", rows, predictions, f"e-{secrets.token_hex(4)}",
+            model=f"single.openai__scripted{suffix}",
+        )  # fmt: skip
+        assert report["resolved_ids"] == solved
+        assert report["completed_ids"] == [FLASK]
 
 
 def test_what_does_not_apply_is_said_to(graded):

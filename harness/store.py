@@ -18,7 +18,7 @@ from harness.types import Activity, Message, Reply, Usage, Verdict
 
 Row = dict[str, Any]
 APPLICATION_ID = 0x64656C6D  # "delm"
-SCHEMA = 3  # raise it when a table changes
+SCHEMA = 4  # raise it when a table changes
 
 
 def now() -> str:

@@ -9,7 +9,7 @@ with `enqueue`. A result is the same small dict, written by each side's own mean
 Both have the same durability: journal_mode=WAL, synchronous=NORMAL and SQLite's own checkpoints on
 every connection, and a file of their own on the same disk. Workers are processes that connect, wait
 for each other, and then step until nothing is left; starting them is not measured. The sides take
-turns, so that a busy machine slows both.
+turns, so that a busy machine slows both; the ratio is the median of those of neighbouring rounds.
 
 The last line is the figure. Exit code 1: ours makes fewer steps a second at 8 or 32 processes.
 """
@@ -44,6 +44,23 @@ class Round:
 
     rate: float  # steps a second
     seconds: list[float]  # of each step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """Its rounds with one number of workers."""
+
+    rounds: list[Round]
+
+    @property
+    def rate(self) -> float:
+        """Steps a second, the median round's."""
+        return statistics.median(played.rate for played in self.rounds)
+
+    @property
+    def seconds(self) -> list[float]:
+        """Of each step of all rounds."""
+        return [seconds for played in self.rounds for seconds in played.seconds]
 
 
 # -- one worker ----------------------------------------------------------------------------------
@@ -150,25 +167,24 @@ def together(workers: list[subprocess.Popen[str]]) -> list[list[float]]:
     return [json.loads(worker.communicate()[0]) for worker in workers]
 
 
-def measure(rounds: int, tasks: int, processes: list[int]) -> dict[int, dict[str, Round]]:
-    """For each number of processes the sides' rounds, taken in turns and put together."""
-    found: dict[int, dict[str, Round]] = {}
+def measure(rounds: int, tasks: int, processes: list[int]) -> dict[int, dict[str, Side]]:
+    """For each number of processes the sides' rounds, taken in turns."""
+    found: dict[int, dict[str, Side]] = {}
     for count in processes:
-        played: dict[str, list[Round]] = {OURS: [], THEIRS: []}
+        found[count] = {OURS: Side(rounds=[]), THEIRS: Side(rounds=[])}
         for _ in range(rounds):
-            for side, sides in played.items():
-                sides.append(play(side, count, tasks))
-        found[count] = {
-            side: Round(
-                rate=statistics.median(one.rate for one in sides),
-                seconds=[seconds for one in sides for seconds in one.seconds],
-            )
-            for side, sides in played.items()
-        }
+            for name, side in found[count].items():
+                side.rounds.append(play(name, count, tasks))
     return found
 
 
-def show(found: dict[int, dict[str, Round]]) -> None:
+def ratio(sides: dict[str, Side]) -> float:
+    """Ours to theirs, the median of the pairs that ran one after the other."""
+    pairs = zip(sides[OURS].rounds, sides[THEIRS].rounds, strict=True)
+    return statistics.median(ours.rate / theirs.rate for ours, theirs in pairs)
+
+
+def show(found: dict[int, dict[str, Side]]) -> None:
     """One row for each number of processes and side."""
     from rich.console import Console
     from rich.table import Table
@@ -180,8 +196,9 @@ def show(found: dict[int, dict[str, Round]]) -> None:
     for processes, sides in found.items():
         for side, played in sides.items():
             name = f"huey {version('huey')}" if side == THEIRS else side
-            centiles = statistics.quantiles(played.seconds, n=100)
-            numbers = (centiles[49], centiles[98], max(played.seconds))
+            seconds = played.seconds
+            centiles = statistics.quantiles(seconds, n=100)
+            numbers = (centiles[49], centiles[98], max(seconds))
             row = (f"{1e3 * number:.2f}" for number in numbers)
             table.add_row(str(processes), name, f"{played.rate:,.0f}", *row)
     Console(width=None if sys.stdout.isatty() else 100).print(table)
@@ -200,12 +217,12 @@ def main() -> None:
             moments = work_theirs(Path(path), name)
         print(json.dumps(moments))
         return
-    rounds, tasks, processes = (2, 2_000, [1, 8, 32])
+    rounds, tasks, processes = (3, 4_000, [1, 8, 32])
     if not options.quick:
-        rounds, tasks, processes = (5, 5_000, [1, 8, 32, 128])
+        rounds, tasks, processes = (9, 10_000, [1, 8, 32, 128])
     found = measure(rounds, tasks, processes)
     show(found)
-    ratios = {n: found[n][OURS].rate / found[n][THEIRS].rate for n in COMPARED}
+    ratios = {n: ratio(found[n]) for n in COMPARED}
     both = " and ".join(f"{ratio:.2f} at {n}" for n, ratio in ratios.items())
     rates = ", ".join(
         f"{found[n][OURS].rate:,.0f} against {found[n][THEIRS].rate:,.0f} at {n}" for n in COMPARED

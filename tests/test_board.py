@@ -667,7 +667,12 @@ class TestSqlite:
             "UPDATE board_task SET holder = 'bob', attempts = 2, state = 'claimed' "
             "WHERE state = 'claimed'",
             "UPDATE board_task SET state = 'lost' WHERE state = 'open'",
-            "UPDATE board_task SET label = 'same'", "UPDATE board_task SET key = 'same'",
+            "UPDATE board_task SET label = 'same'", "UPDATE board_asked SET key = 'same'",
+            "UPDATE board_asked SET text = 'new'", "DELETE FROM board_asked",
+            "INSERT OR REPLACE INTO board_asked SELECT * FROM board_asked",
+            "INSERT INTO board_task (trial_id, number, label, kind, waiting, priority, preferred, "
+            "changed_at, changed_by) VALUES (1, 9, 'nine', 'k', 0, 0, '', 0, '')",
+            "INSERT INTO board_asked SELECT 99, 1, key, '', '', '[]', '' FROM board_asked",
             "INSERT OR REPLACE INTO board_entry SELECT * FROM board_entry",
         ],
     )  # fmt: skip

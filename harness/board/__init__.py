@@ -10,7 +10,7 @@ older one writes nothing.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 Kind = Literal["FACT", "FAIL", "CONSTRAINT", "PATCH"]
 TaskState = Literal["open", "claimed", "done", "failed", "cancelled"]
@@ -34,9 +34,8 @@ class NewTask:
     subject: str = ""  # label of the task or entry that it is about
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """A task as it stands."""
+class Task(NamedTuple):
+    """A task as it stands. A tuple: a claim makes one, and a dataclass takes six times longer."""
 
     label: str
     kind: str
@@ -53,8 +52,7 @@ class Task:
     result: Mapping[str, Any]  # what finishing it left; JSON
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(NamedTuple):
     """A task in the hands of one agent, as long as its lease is renewed."""
 
     task: Task

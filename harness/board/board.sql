@@ -6,42 +6,39 @@
 -- open → claimed → done | failed; open → cancelled; claimed → open when its lease is lost or given
 -- back (→ cancelled in a trial that is over). A lease that ran out stays claimed until another agent
 -- takes the task: until then its holder may still renew or finish.
+-- Only what changes, or is looked for with each claim: each change writes the whole row again, and a
+-- text in it is copied twice; so NULL stands for what most tasks have none of.
 CREATE TABLE IF NOT EXISTS board_task (
     task_id INTEGER PRIMARY KEY,
     trial_id INTEGER NOT NULL,
     number INTEGER NOT NULL,             -- 1, 2, … in the trial
     label TEXT NOT NULL,
-    key TEXT NOT NULL,
     kind TEXT NOT NULL,
     state TEXT NOT NULL DEFAULT 'open'
         -- not IN: that would build a table of the five words with each update
-        CHECK (state = 'open' OR state = 'claimed' OR state = 'done' OR state = 'failed'
+        CHECK (state = 'claimed' OR state = 'done' OR state = 'open' OR state = 'failed'
             OR state = 'cancelled'),
     waiting INTEGER NOT NULL CHECK (waiting >= 0),  -- needs that are not done yet
     priority INTEGER NOT NULL,
-    preferred TEXT NOT NULL,             -- agent, or ''
-    excluded TEXT NOT NULL,              -- agent, or ''
+    preferred TEXT,                      -- agent
+    excluded TEXT,                       -- agent
     holder TEXT NOT NULL DEFAULT '',     -- who has it, or had it last
     lease REAL,                          -- until when
     attempts INTEGER NOT NULL DEFAULT 0, -- claims so far: the fencing token
     changed_at REAL NOT NULL,
     changed_by TEXT NOT NULL,            -- agent; '': the board itself
     reason TEXT NOT NULL DEFAULT '',     -- of the last change
-    created_by TEXT NOT NULL,
-    subject TEXT NOT NULL,
-    after TEXT NOT NULL,                 -- JSON: the labels of board_need, in the order given
-    result TEXT NOT NULL DEFAULT '{}',   -- JSON
-    text TEXT NOT NULL,
+    result TEXT,                         -- JSON
     place INTEGER AS (CASE               -- in board_task_next: 0 claimed, 1 free, 2 somebody's wish
         WHEN state = 'claimed' THEN 0
-        WHEN state = 'open' AND waiting = 0 THEN iif(preferred = '', 1, 2) END) STORED,
+        WHEN state = 'open' AND waiting = 0 THEN iif(preferred IS NULL, 1, 2) END) STORED,
     CHECK ((state = 'claimed') = (lease IS NOT NULL)),
     CHECK ((attempts > 0) = (holder <> '')),
     CHECK (attempts > 0 OR state IN ('open', 'cancelled')),
     CHECK (waiting = 0 OR state IN ('open', 'cancelled')),
+    CHECK (preferred <> '' AND excluded <> ''),
     UNIQUE (trial_id, number),
-    UNIQUE (trial_id, label),
-    UNIQUE (trial_id, key)
+    UNIQUE (trial_id, label)
 ) STRICT;
 -- One tree for all that changes with each claim, so that it is one page in each commit: the claimed
 -- by the end of their leases, and right behind them the free in the order in which they are claimed.
@@ -50,7 +47,23 @@ CREATE INDEX IF NOT EXISTS board_task_next
     WHERE place IS NOT NULL;
 CREATE INDEX IF NOT EXISTS board_task_mine
     ON board_task (trial_id, preferred, priority DESC, task_id)
-    WHERE state = 'open' AND waiting = 0 AND preferred <> '';
+    WHERE preferred IS NOT NULL AND state = 'open' AND waiting = 0;
+
+CREATE TABLE IF NOT EXISTS board_asked ( -- what a task asks for; it never changes
+    task_id INTEGER PRIMARY KEY REFERENCES board_task,
+    trial_id INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    created_by TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    after TEXT NOT NULL,                 -- JSON: the labels of board_need, in the order given
+    text TEXT NOT NULL,
+    UNIQUE (trial_id, key)
+) STRICT;
+CREATE VIEW IF NOT EXISTS board_whole_task AS
+    SELECT board_task.trial_id, number, label, kind, text, state, priority, after,
+        coalesce(preferred, '') AS preferred, coalesce(excluded, '') AS excluded, subject,
+        created_by, holder, attempts, coalesce(result, '{}') AS result, task_id
+    FROM board_task JOIN board_asked USING (task_id);
 
 CREATE TABLE IF NOT EXISTS board_need (
     needed INTEGER NOT NULL REFERENCES board_task,
@@ -147,20 +160,22 @@ CREATE TABLE IF NOT EXISTS board_shown ( -- when a conversation was first shown 
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS board_event (
-    trial_id INTEGER NOT NULL,
-    number INTEGER NOT NULL,             -- 1, 2, … in the trial
+    event_id INTEGER PRIMARY KEY,        -- both that follow in one: a key to which rows are appended
+    trial_id INTEGER AS (event_id >> 32),
+    number INTEGER AS (event_id & 0xffffffff),  -- 1, 2, … in the trial
     at REAL NOT NULL,
     actor TEXT NOT NULL,                 -- agent; '': the board itself
     what TEXT NOT NULL,
     subject TEXT NOT NULL,
     detail TEXT NOT NULL,                -- JSON
-    PRIMARY KEY (trial_id, number)
-) STRICT, WITHOUT ROWID;
+    fence INTEGER                        -- of a claim; the last word of its detail
+) STRICT;
 
 CREATE TRIGGER IF NOT EXISTS board_task_put AFTER INSERT ON board_task BEGIN
-    INSERT INTO board_event SELECT NEW.trial_id, coalesce(max(number), 0) + 1, NEW.changed_at,
-        NEW.created_by, 'put', NEW.label, json_object('kind', NEW.kind)
-    FROM board_event WHERE trial_id = NEW.trial_id;
+    INSERT INTO board_event SELECT coalesce(max(event_id), NEW.trial_id << 32) + 1, NEW.changed_at,
+        NEW.changed_by, 'put', NEW.label, json_object('kind', NEW.kind), NULL
+    FROM board_event
+    WHERE event_id BETWEEN NEW.trial_id << 32 AND NEW.trial_id << 32 | 0xffffffff;
 END;
 
 -- A claim that the board itself opens: its holder lost it. That an agent has one claim is seen to
@@ -171,53 +186,60 @@ WHEN NEW.state <> OLD.state OR NEW.attempts <> OLD.attempts BEGIN
         AND (OLD.state = 'claimed' OR EXISTS (SELECT 1 FROM board_task
             WHERE trial_id = NEW.trial_id AND place = 0 AND holder = NEW.holder
                 AND task_id <> NEW.task_id));
-    INSERT INTO board_event VALUES (NEW.trial_id, 1 + (SELECT coalesce(max(number), 0)
-            FROM board_event WHERE trial_id = NEW.trial_id),
+    INSERT INTO board_event VALUES (1 + (SELECT coalesce(max(event_id), NEW.trial_id << 32)
+            FROM board_event
+            WHERE event_id BETWEEN NEW.trial_id << 32 AND NEW.trial_id << 32 | 0xffffffff),
         NEW.changed_at,
         iif(NEW.state = 'open' AND NEW.changed_by = '', NEW.holder, NEW.changed_by),
         CASE WHEN NEW.state <> 'open' THEN NEW.state WHEN NEW.changed_by = '' THEN 'lost'
             ELSE 'released' END,
         NEW.label,
-        CASE NEW.reason WHEN '' THEN '{"fence":' || NEW.attempts || '}'
-            ELSE json_object('fence', NEW.attempts, 'reason', NEW.reason) END);
+        CASE NEW.reason WHEN '' THEN '{}' ELSE json_object('reason', NEW.reason) END,
+        NEW.attempts);
 END;
 
 CREATE TRIGGER IF NOT EXISTS board_agent_came AFTER INSERT ON board_agent BEGIN
-    INSERT INTO board_event SELECT NEW.trial_id, coalesce(max(number), 0) + 1, NEW.changed_at,
-        NEW.agent, CASE NEW.gone WHEN 0 THEN 'joined' ELSE 'left' END, '', '{}'
-    FROM board_event WHERE trial_id = NEW.trial_id;
+    INSERT INTO board_event SELECT coalesce(max(event_id), NEW.trial_id << 32) + 1, NEW.changed_at,
+        NEW.agent, CASE NEW.gone WHEN 0 THEN 'joined' ELSE 'left' END, '', '{}', NULL
+    FROM board_event
+    WHERE event_id BETWEEN NEW.trial_id << 32 AND NEW.trial_id << 32 | 0xffffffff;
 END;
 
 CREATE TRIGGER IF NOT EXISTS board_agent_changed AFTER UPDATE OF gone ON board_agent
 WHEN NEW.gone <> OLD.gone BEGIN
-    INSERT INTO board_event SELECT NEW.trial_id, coalesce(max(number), 0) + 1, NEW.changed_at,
-        NEW.agent, CASE NEW.gone WHEN 0 THEN 'joined' ELSE 'left' END, '', '{}'
-    FROM board_event WHERE trial_id = NEW.trial_id;
+    INSERT INTO board_event SELECT coalesce(max(event_id), NEW.trial_id << 32) + 1, NEW.changed_at,
+        NEW.agent, CASE NEW.gone WHEN 0 THEN 'joined' ELSE 'left' END, '', '{}', NULL
+    FROM board_event
+    WHERE event_id BETWEEN NEW.trial_id << 32 AND NEW.trial_id << 32 | 0xffffffff;
 END;
 
 CREATE TRIGGER IF NOT EXISTS board_closes AFTER INSERT ON board_closed BEGIN
-    INSERT INTO board_event SELECT NEW.trial_id, coalesce(max(number), 0) + 1, NEW.at,
-        NEW.by, 'closed', '', json_object('reason', NEW.reason)
-    FROM board_event WHERE trial_id = NEW.trial_id;
+    INSERT INTO board_event SELECT coalesce(max(event_id), NEW.trial_id << 32) + 1, NEW.at,
+        NEW.by, 'closed', '', json_object('reason', NEW.reason), NULL
+    FROM board_event
+    WHERE event_id BETWEEN NEW.trial_id << 32 AND NEW.trial_id << 32 | 0xffffffff;
 END;
 
 CREATE TRIGGER IF NOT EXISTS board_proposal_kept AFTER INSERT ON board_proposal BEGIN
-    INSERT INTO board_event SELECT NEW.trial_id, coalesce(max(number), 0) + 1, NEW.at,
-        NEW.author, 'proposed', NEW.number, json_object('kind', NEW.kind, 'task', NEW.task)
-    FROM board_event WHERE trial_id = NEW.trial_id;
+    INSERT INTO board_event SELECT coalesce(max(event_id), NEW.trial_id << 32) + 1, NEW.at,
+        NEW.author, 'proposed', NEW.number, json_object('kind', NEW.kind, 'task', NEW.task), NULL
+    FROM board_event
+    WHERE event_id BETWEEN NEW.trial_id << 32 AND NEW.trial_id << 32 | 0xffffffff;
 END;
 
 CREATE TRIGGER IF NOT EXISTS board_proposal_settled AFTER UPDATE OF settled ON board_proposal BEGIN
-    INSERT INTO board_event SELECT NEW.trial_id, coalesce(max(number), 0) + 1, NEW.settled_at,
+    INSERT INTO board_event SELECT coalesce(max(event_id), NEW.trial_id << 32) + 1, NEW.settled_at,
         NEW.author, NEW.settled, coalesce(NEW.entry, NEW.number), json_object('proposal', NEW.number,
-        'seconds', NEW.seconds, 'reason', NEW.reason)
-    FROM board_event WHERE trial_id = NEW.trial_id;
+        'seconds', NEW.seconds, 'reason', NEW.reason), NULL
+    FROM board_event
+    WHERE event_id BETWEEN NEW.trial_id << 32 AND NEW.trial_id << 32 | 0xffffffff;
 END;
 
 CREATE TRIGGER IF NOT EXISTS board_link_made AFTER INSERT ON board_link BEGIN
-    INSERT INTO board_event SELECT NEW.trial_id, coalesce(max(number), 0) + 1, NEW.at,
-        '', 'linked', NEW.target, json_object('source', NEW.source, 'kind', NEW.kind)
-    FROM board_event WHERE trial_id = NEW.trial_id;
+    INSERT INTO board_event SELECT coalesce(max(event_id), NEW.trial_id << 32) + 1, NEW.at,
+        '', 'linked', NEW.target, json_object('source', NEW.source, 'kind', NEW.kind), NULL
+    FROM board_event
+    WHERE event_id BETWEEN NEW.trial_id << 32 AND NEW.trial_id << 32 | 0xffffffff;
 END;
 
 CREATE TRIGGER IF NOT EXISTS board_event_stays BEFORE UPDATE ON board_event
@@ -240,13 +262,18 @@ OF trial_id, number, at, author, task, kind, gist, summary, evidence, refutes ON
 BEGIN SELECT RAISE(ABORT, 'proposals never change'); END;
 CREATE TRIGGER IF NOT EXISTS board_proposal_remains BEFORE DELETE ON board_proposal
 BEGIN SELECT RAISE(ABORT, 'proposals never change'); END;
+CREATE TRIGGER IF NOT EXISTS board_asked_stays BEFORE UPDATE ON board_asked
+BEGIN SELECT RAISE(ABORT, 'what a task asks for never changes'); END;
+CREATE TRIGGER IF NOT EXISTS board_asked_remains BEFORE DELETE ON board_asked
+BEGIN SELECT RAISE(ABORT, 'tasks are not deleted'); END;
 CREATE TRIGGER IF NOT EXISTS board_task_remains BEFORE DELETE ON board_task
 BEGIN SELECT RAISE(ABORT, 'tasks are not deleted'); END;
 
 -- name: version
 -- lapsed: leases that ran out since the last look, which no write tells of
 SELECT
-    (SELECT coalesce(max(number), 0) FROM board_event WHERE trial_id = :trial) AS events,
+    (SELECT coalesce(max(event_id), 0) & 0xffffffff FROM board_event
+        WHERE event_id BETWEEN :trial << 32 AND :trial << 32 | 0xffffffff) AS events,
     (SELECT count(*) FROM board_task
         WHERE trial_id = :trial AND place = 0 AND lease > :since AND lease <= :now) AS lapsed;
 
@@ -294,38 +321,42 @@ FROM board_task WHERE trial_id = :trial;
 -- name: task_of_key
 SELECT label, kind, text, state, priority, after, preferred, excluded, subject, created_by, holder,
     attempts, result
-FROM board_task WHERE trial_id = :trial AND key = :key;
+FROM board_whole_task WHERE task_id =
+    (SELECT task_id FROM board_asked WHERE trial_id = :trial AND key = :key);
 
 -- name: task
 SELECT label, kind, text, state, priority, after, preferred, excluded, subject, created_by, holder,
     attempts, result, task_id
-FROM board_task WHERE trial_id = :trial AND label = :label;
+FROM board_whole_task WHERE trial_id = :trial AND label = :label;
 
 -- name: tasks
 SELECT label, kind, text, state, priority, after, preferred, excluded, subject, created_by, holder,
     attempts, result
-FROM board_task WHERE trial_id = :trial ORDER BY number;
+FROM board_whole_task WHERE trial_id = :trial ORDER BY number;
 
 -- name: next_of_kind
 INSERT INTO board_kind (trial_id, kind, last) VALUES (:trial, :kind, 1)
 ON CONFLICT DO UPDATE SET last = last + 1 RETURNING last;
 
 -- name: put
-INSERT INTO board_task (trial_id, number, label, key, kind, waiting, priority, preferred, excluded,
-    changed_at, changed_by, created_by, subject, after, text)
-VALUES (:trial, :number, :label, :key, :kind, :waiting, :priority, :preferred, :excluded, :now,
-    :by, :by, :subject, :after, :text)
-RETURNING label, kind, text, state, priority, after, preferred, excluded, subject, created_by, holder,
-    attempts, result, task_id;
+INSERT INTO board_task (trial_id, number, label, kind, waiting, priority, preferred, excluded,
+    changed_at, changed_by)
+VALUES (:trial, :number, :label, :kind, :waiting, :priority, nullif(:preferred, ''),
+    nullif(:excluded, ''), :now, :by);
+
+-- name: ask
+-- of the task that was just put
+INSERT INTO board_asked (task_id, trial_id, key, created_by, subject, after, text)
+VALUES (last_insert_rowid(), :trial, :key, :by, :subject, :after, :text);
 
 -- name: need
 INSERT INTO board_need (needed, task_id) VALUES (:needed, :task_id);
 
--- name: claim_first
+-- name: first
 -- The first that is free, for an agent that is well alive, where nothing else could be better: no
 -- wish, no lease that ran out, not the one that excludes it. In a closed trial nothing is free.
-UPDATE board_task SET state = 'claimed', holder = :agent, lease = :now + :lease_s,
-    attempts = attempts + 1, changed_at = :now, changed_by = :agent, reason = ''
+SELECT label, kind, text, priority, after, preferred, excluded, subject, created_by, attempts, task_id
+FROM board_whole_task
 WHERE task_id = (SELECT task_id FROM board_task INDEXED BY board_task_next
         WHERE trial_id = :trial AND place = 1 AND lease IS NULL
         ORDER BY priority DESC, task_id LIMIT 1)
@@ -334,46 +365,45 @@ WHERE task_id = (SELECT task_id FROM board_task INDEXED BY board_task_next
         AND NOT gone AND alive_until >= :now + :lease_s)
     AND NOT EXISTS (SELECT 1 FROM board_task WHERE trial_id = :trial AND place = 2)
     AND NOT EXISTS (SELECT 1 FROM board_task
-        WHERE trial_id = :trial AND place = 0 AND lease <= :now)
-RETURNING label, kind, text, state, priority, after, preferred, excluded, subject, created_by, holder,
-    attempts, result;
+        WHERE trial_id = :trial AND place = 0 AND lease <= :now);
 
 -- name: best
 WITH others (alive) AS (SELECT EXISTS (SELECT 1 FROM board_agent
         WHERE trial_id = :trial AND agent <> :agent AND NOT gone AND alive_until > :now)),
-may (task_id, priority, choice, state) AS (
-    SELECT * FROM (SELECT task_id, priority, 0, state
+may (task_id, priority, choice) AS (
+    SELECT * FROM (SELECT task_id, priority, 0
         FROM board_task INDEXED BY board_task_mine
-        WHERE trial_id = :trial AND state = 'open' AND waiting = 0 AND preferred <> ''
-            AND preferred = :agent AND (excluded <> :agent OR NOT (SELECT alive FROM others))
+        WHERE trial_id = :trial AND state = 'open' AND waiting = 0 AND preferred IS NOT NULL
+            AND preferred = :agent
+            AND (excluded IS NOT :agent OR NOT (SELECT alive FROM others))
         ORDER BY priority DESC, task_id LIMIT 1)
-    UNION ALL SELECT * FROM (SELECT task_id, priority, 1, state
+    UNION ALL SELECT * FROM (SELECT task_id, priority, 1
         FROM board_task INDEXED BY board_task_next
         WHERE trial_id = :trial AND place = 1 AND lease IS NULL
-            AND (excluded <> :agent OR NOT (SELECT alive FROM others))
+            AND (excluded IS NOT :agent OR NOT (SELECT alive FROM others))
         ORDER BY priority DESC, task_id LIMIT 1)
     -- the first that is preferred for anybody: where it is another's, this agent has no better
-    UNION ALL SELECT * FROM (SELECT task_id, priority, 2, state
+    UNION ALL SELECT * FROM (SELECT task_id, priority, 2
         FROM board_task INDEXED BY board_task_next
         WHERE trial_id = :trial AND place = 2 AND lease IS NULL
-            AND (excluded <> :agent OR NOT (SELECT alive FROM others))
+            AND (excluded IS NOT :agent OR NOT (SELECT alive FROM others))
         ORDER BY priority DESC, task_id LIMIT 1)
     UNION ALL SELECT task_id, priority,
-        CASE preferred WHEN :agent THEN 0 WHEN '' THEN 1 ELSE 2 END, state
+        CASE WHEN preferred = :agent THEN 0 WHEN preferred IS NULL THEN 1 ELSE 2 END
     FROM board_task INDEXED BY board_task_next
     WHERE trial_id = :trial AND place = 0 AND lease <= :now
-        AND (excluded <> :agent OR NOT (SELECT alive FROM others)))
-SELECT task_id, state FROM may
-WHERE NOT EXISTS (SELECT 1 FROM board_closed WHERE trial_id = :trial)
-    AND NOT EXISTS (SELECT 1 FROM board_agent WHERE trial_id = :trial AND agent = :agent AND gone)
-ORDER BY priority DESC, choice, task_id LIMIT 1;
+        AND (excluded IS NOT :agent OR NOT (SELECT alive FROM others)))
+SELECT label, kind, text, priority, after, preferred, excluded, subject, created_by, attempts,
+    task_id, state
+FROM board_whole_task
+WHERE task_id = (SELECT task_id FROM may ORDER BY priority DESC, choice, task_id LIMIT 1)
+    AND NOT EXISTS (SELECT 1 FROM board_closed WHERE trial_id = :trial)
+    AND NOT EXISTS (SELECT 1 FROM board_agent WHERE trial_id = :trial AND agent = :agent AND gone);
 
 -- name: claim
 UPDATE board_task SET state = 'claimed', holder = :agent, lease = :now + :lease_s,
     attempts = attempts + 1, changed_at = :now, changed_by = :agent, reason = ''
-WHERE task_id = :task_id
-RETURNING label, kind, text, state, priority, after, preferred, excluded, subject, created_by, holder,
-    attempts, result;
+WHERE task_id = :task_id;
 
 -- name: renew
 UPDATE board_task SET lease = :now + :lease_s
@@ -381,12 +411,20 @@ WHERE trial_id = :trial AND label = :label AND state = 'claimed' AND holder = :a
     AND attempts = :fence
 RETURNING task_id;
 
+-- name: finish_alone
+-- a task for which none waits
+UPDATE board_task SET state = :state, lease = NULL, result = :result, changed_at = :now,
+    changed_by = :agent, reason = ''
+WHERE trial_id = :trial AND label = :label AND state = 'claimed' AND holder = :agent
+    AND attempts = :fence
+    AND NOT EXISTS (SELECT 1 FROM board_need WHERE needed = board_task.task_id);
+
 -- name: finish
 UPDATE board_task SET state = :state, lease = NULL, result = :result, changed_at = :now,
     changed_by = :agent, reason = ''
 WHERE trial_id = :trial AND label = :label AND state = 'claimed' AND holder = :agent
     AND attempts = :fence
-RETURNING task_id, label, state, EXISTS (SELECT 1 FROM board_need WHERE needed = board_task.task_id) AS needed;
+RETURNING task_id, label, state;
 
 -- name: unblock
 UPDATE board_task SET waiting = waiting - 1
@@ -477,8 +515,10 @@ INSERT INTO board_shown (trial_id, conversation, label, level, at)
 VALUES (:trial, :conversation, :label, :level, :now) ON CONFLICT DO NOTHING;
 
 -- name: events
-SELECT number, at, actor, what, subject, detail FROM board_event WHERE trial_id = :trial
-ORDER BY number;
+SELECT number, at, actor, what, subject,
+    iif(fence IS NULL, detail, json_insert(detail, '$.fence', fence)) AS detail
+FROM board_event WHERE event_id BETWEEN :trial << 32 AND :trial << 32 | 0xffffffff
+ORDER BY event_id;
 
 -- name: proposals
 SELECT * FROM board_proposal WHERE trial_id = :trial ORDER BY number;

@@ -8,17 +8,21 @@ centile of 8 processes was 22-30 ms in a line and 4-16 without, at about the sam
 
 import fcntl
 import os
+import re
 import sqlite3
 from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
 from harness.sql import keep_a_log, small_pages, statements, storable
 
-Row = sqlite3.Row
-Run = Callable[..., list[Row]]
+Row = Any  # a sqlite3.Row
+Run = Callable[..., list[Row]]  # of a statement's name and parameters: its rows, or () a change
 Durability = Literal["OFF", "NORMAL", "FULL"]
+
+_NAMED = re.compile(r":(\w+)")
 
 
 class Connection:
@@ -33,18 +37,21 @@ class Connection:
         changed: Callable[[int], None],
     ) -> None:
         """Open or create. `changed` is told the trial of each transaction that was committed."""
-        self.sql = statements("harness.board", "board.sql")
+        sql = statements("harness.board", "board.sql")
+        schema = sql.pop("schema")
+        self.prepared = {name: Statement(text) for name, text in sql.items()}
         self.clock = clock
         self.changed = changed
         self.db = sqlite3.connect(path, timeout=60, isolation_level=None)
         try:
-            self._prepare(path, synchronous)
+            self._prepare(path, schema, synchronous)
         except BaseException:
             self.close()
             raise
 
-    def _prepare(self, path: Path, synchronous: Durability) -> None:
+    def _prepare(self, path: Path, schema: str, synchronous: Durability) -> None:
         self.db.row_factory = sqlite3.Row
+        self.cursor = self.db.cursor()
         alone = os.open(f"{path}-open", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(alone, fcntl.LOCK_EX)  # two at once would refuse each other WAL
@@ -53,7 +60,7 @@ class Connection:
             self.db.execute(f"PRAGMA synchronous = {synchronous}")
             self.db.execute("PRAGMA foreign_keys = ON")
             self.db.execute("PRAGMA recursive_triggers = ON")  # REPLACE is a DELETE, too
-            self.db.executescript(f"BEGIN IMMEDIATE; {self.sql['schema']} COMMIT;")
+            self.db.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;")
         finally:
             os.close(alone)
 
@@ -71,8 +78,8 @@ class Connection:
 
     def read(self, name: str, trial_id: int, **parameters: Any) -> list[Row]:
         """The rows of one statement."""
-        found = self.db.execute(self.sql[name], _bound(parameters | {"trial": trial_id}))
-        return found.fetchall()
+        parameters["trial"] = trial_id
+        return _rows(self.db.cursor(), self.prepared[name], parameters)
 
     def others_wrote(self) -> int:
         """A number that changes when another connection has written."""
@@ -82,15 +89,16 @@ class Connection:
 class Transaction:
     """What `Connection.write` promises. A class: a generator would take twice the time."""
 
-    __slots__ = ("_connection", "_db", "_now", "_trial")
+    __slots__ = ("_connection", "_cursor", "_now", "_prepared", "_trial")
 
     def __init__(self, connection: Connection, trial_id: int) -> None:
         self._connection = connection
-        self._db = connection.db
+        self._cursor = connection.cursor
+        self._prepared = connection.prepared
         self._trial = trial_id
 
     def __enter__(self) -> Run:
-        self._db.execute("BEGIN IMMEDIATE")
+        self._cursor.execute("BEGIN IMMEDIATE")
         self._now = self._connection.clock()
         return self._run
 
@@ -102,21 +110,39 @@ class Transaction:
     ) -> None:
         try:
             if kind is None:
-                self._db.execute("COMMIT")
+                self._cursor.execute("COMMIT")
         finally:
-            if self._db.in_transaction:  # a full disk may have ended it already
-                self._db.execute("ROLLBACK")
+            if self._connection.db.in_transaction:  # a full disk may have ended it already
+                self._cursor.execute("ROLLBACK")
         if kind is None:
             self._connection.changed(self._trial)
 
     def _run(self, name: str, **parameters: Any) -> list[Row]:
         parameters["trial"] = self._trial
         parameters["now"] = self._now
-        return self._db.execute(self._connection.sql[name], _bound(parameters)).fetchall()
+        return _rows(self._cursor, self._prepared[name], parameters)
 
 
-def _bound(parameters: dict[str, Any]) -> dict[str, Any]:
-    for value in parameters.values():
-        if value.__class__ is str and not value.isascii():
-            return storable(parameters)
-    return parameters
+class Statement:
+    """Its parameters by position: by name, SQLite is asked for each one's name each time."""
+
+    __slots__ = ("take", "text")
+
+    def __init__(self, text: str) -> None:
+        """`text` has them as `:name`."""
+        text = re.sub(r"--.*", "", text)
+        names = list(dict.fromkeys(_NAMED.findall(text)))
+        self.text = _NAMED.sub(lambda found: f"?{names.index(found[1]) + 1}", text)
+        self.take: Callable[[dict[str, Any]], Any] = (
+            itemgetter(*names) if len(names) > 1 else lambda given: [given[name] for name in names]
+        )
+
+
+def _rows(cursor: sqlite3.Cursor, statement: Statement, parameters: dict[str, Any]) -> list[Row]:
+    try:
+        cursor.execute(statement.text, statement.take(parameters))
+    except UnicodeEncodeError:
+        cursor.execute(statement.text, statement.take(storable(parameters)))
+    if cursor.description is None:
+        return [()] * cursor.rowcount
+    return cursor.fetchall()

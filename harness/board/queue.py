@@ -20,7 +20,7 @@ def _task(row: Row) -> Task:
         text=text,
         state=state,
         priority=priority,
-        after=tuple(json.loads(after)) if after != "[]" else (),
+        after=_labels(after),
         preferred=preferred,
         excluded=excluded,
         subject=subject,
@@ -29,6 +29,30 @@ def _task(row: Row) -> Task:
         attempts=attempts,
         result=json.loads(result) if result != "{}" else {},
     )
+
+
+def _claim(row: Row, agent: str) -> Claim:
+    label, kind, text, priority, after, preferred, excluded, subject, by, attempts = row[:10]
+    task = Task(
+        label=label,
+        kind=kind,
+        text=text,
+        state="claimed",
+        priority=priority,
+        after=_labels(after),
+        preferred=preferred,
+        excluded=excluded,
+        subject=subject,
+        created_by=by,
+        holder=agent,
+        attempts=attempts + 1,
+        result={},
+    )
+    return Claim(task=task, agent=agent, fence=attempts + 1)
+
+
+def _labels(said: str) -> tuple[str, ...]:
+    return tuple(json.loads(said)) if said != "[]" else ()
 
 
 class SqliteQueue:
@@ -98,21 +122,27 @@ class SqliteQueue:
 
     def _put_one(self, run: Run, task: NewTask, number: int, by: str) -> Row:
         needs = [self._need(run, label) for label in dict.fromkeys(task.after)]
-        (row,) = run(
+        label = self._label(run, task)
+        run(
             "put",
             number=number,
-            label=self._label(run, task),
-            key=bounds.task_key(task),
+            label=label,
             kind=task.kind,
             waiting=sum(need["state"] != "done" for need in needs),
             priority=task.priority,
             preferred=task.preferred,
             excluded=task.excluded,
             by=by,
+        )
+        run(
+            "ask",
+            key=bounds.task_key(task),
+            by=by,
             subject=task.subject,
             after=json.dumps([need["label"] for need in needs]),
             text=task.text,
         )
+        (row,) = run("task", label=label)
         for need in needs:
             run("need", needed=need["task_id"], task_id=row["task_id"])
         for need in needs:
@@ -165,15 +195,16 @@ class SqliteQueue:
 
     def _claim(self, run: Run, agent: str, lease_s: float) -> Claim | None:
         """For an agent that holds nothing."""
-        rows = run("claim_first", agent=agent, lease_s=lease_s)
+        rows = run("first", agent=agent, lease_s=lease_s)
         if not rows:
             run("alive", agent=agent, lease_s=lease_s)
-            for best in run("best", agent=agent):
+            rows = run("best", agent=agent)
+            for best in rows:
                 if best["state"] == "claimed":
                     run("lose", task_id=best["task_id"])
-                rows = run("claim", task_id=best["task_id"], agent=agent, lease_s=lease_s)
         for row in rows:
-            return Claim(task=_task(row), agent=agent, fence=row["attempts"])
+            run("claim", task_id=row["task_id"], agent=agent, lease_s=lease_s)
+            return _claim(row, agent)
         return None
 
     async def renew(self, claim: Claim, *, lease_s: float) -> None:
@@ -216,14 +247,15 @@ class SqliteQueue:
     def _finish(
         self, run: Run, claim: Claim, state: str, said: str, then: Sequence[NewTask]
     ) -> list[Task]:
-        rows = run("finish", **_fenced(claim), state=state, result=said)
-        if not rows:
-            raise LeaseLost(claim.task.label)
-        if rows[0]["needed"] and state == "done":
-            run("unblock", task_id=rows[0]["task_id"])
-        elif rows[0]["needed"]:
-            run("cancel_waiting", task_id=rows[0]["task_id"], reason=_why(rows[0]))
-        return self._put(run, then, claim.agent)
+        if not run("finish_alone", **_fenced(claim), state=state, result=said):
+            rows = run("finish", **_fenced(claim), state=state, result=said)
+            if not rows:
+                raise LeaseLost(claim.task.label)
+            if state == "done":
+                run("unblock", task_id=rows[0]["task_id"])
+            else:
+                run("cancel_waiting", task_id=rows[0]["task_id"], reason=_why(rows[0]))
+        return self._put(run, then, claim.agent) if then else []
 
     async def release(self, claim: Claim, *, reason: str) -> None:
         """Open again, or cancelled in a trial that is over."""

@@ -21,6 +21,7 @@ from harness.score import repeated_tokens
 from harness.scored import scored
 from harness.store import Row, Store
 from harness.teams import teams
+from harness.terminal import plain
 
 SUBMISSION_COLUMNS = (
     "system", "instance_id", "trial", "attempt", "author", "agent", "submission", "outcome",
@@ -36,8 +37,9 @@ LEDGER_COLUMNS = (
     "call_id", "system", "instance_id", "trial", "attempt", "conversation", "position", "model",
     "outcome", "prompt_tokens", "repeated_tokens", "cached_tokens", "cache_write_tokens",
     "completion_tokens", "reasoning_tokens", "cost_usd", "charged_usd", "reserved_usd", "latency_s",
-    "attempts", "error", "prompt_sha256", "started_at",
+    "attempts", "error", "prompt_sha256", "paid_call", "started_at",
 )  # fmt: skip
+FORMULAS = ("=", "+", "-", "@", "\t")  # beginnings of a cell that a spreadsheet calculates
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -173,9 +175,19 @@ def _csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     import pandas as pd
 
     frame = pd.DataFrame(
-        [[row[column] for column in columns] for row in rows], columns=list(columns), dtype=object
+        [[_cell(row[column]) for column in columns] for row in rows],
+        columns=list(columns),
+        dtype=object,
     )
     return str(frame.to_csv(index=False))
+
+
+def _cell(value: Any) -> Any:
+    """A text without control characters, and none that a spreadsheet would calculate."""
+    if not isinstance(value, str):
+        return value
+    text = plain(value)
+    return f"'{text}" if text.startswith(FORMULAS) else text
 
 
 def _instances(

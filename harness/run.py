@@ -1,20 +1,16 @@
 """A run: its trials, each claimed, worked on, graded and finished, `workers` of them at a time."""
 
-import sqlite3
 import traceback
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import anyio
 
 from harness.benchmarks.grading import Grader
-from harness.board import SharedContext, TaskQueue
 from harness.board.sqlite import SqliteBoard
 from harness.errors import (
     ContextOverflow,
-    DelmError,
     LimitReached,
     ModelRefused,
     ModelUnavailable,
@@ -23,13 +19,16 @@ from harness.errors import (
     UserError,
     leaf,
 )
+from harness.live import LiveTrial
+from harness.members import Member
 from harness.memo import NoMemo
 from harness.model.budget import Budget, TrialBudget, times
 from harness.model.client import ModelClient
-from harness.model.exchange import Exchange
-from harness.protocols import Memo, Model, Sandbox, Sandboxes, System
-from harness.store import Row, Store, now
-from harness.types import Activity, Instance, Item, Limits, Message, Verdict
+from harness.protocols import Memo, Sandboxes, System
+from harness.store import Row, Store
+from harness.types import Item, Limits, Verdict
+
+LOOK_S = 1.0  # between two looks at what other processes of the run do
 
 
 class Watcher(Protocol):
@@ -56,124 +55,6 @@ class Contestant:
     trials: int = 1  # on each instance
 
 
-class LiveTrial:
-    """`harness.protocols.Trial` for one running trial."""
-
-    def __init__(
-        self, run: "Run", row: Row, item: Item, client: ModelClient, budget: TrialBudget
-    ) -> None:
-        self.instance: Instance = item.instance
-        self.agents: int = row["agents"]
-        self.limits: Limits = budget.limits
-        self.submitted: list[tuple[int, str, str]] = []  # id, author, patch
-        self.endings: list[str] = []
-        self._run = run
-        self._row = row
-        self._item = item
-        self._client = client
-        self._budget = budget
-        self._exchange = Exchange()
-        self._shares: dict[str, TrialBudget] = {}
-        self._sandboxes: list[Sandbox] = []
-        board = run.board.of(row["trial_id"])
-        self.memo = run.memo(item)
-        self.queue: TaskQueue = board.queue
-        self.context: SharedContext = board.context
-
-    def count_tokens(self, text: str) -> int:
-        """See `harness.protocols.Trial.count_tokens`."""
-        return self._client.count_tokens(text)
-
-    def model(self, conversation: str, *, agent: str = "") -> Model:
-        """See `harness.protocols.Trial.model`."""
-        budget, wanted = self._budget, self._row["wanted"]
-        if agent and wanted > 1:  # what one submission may cost is the agent's own
-            budget = self._shares.setdefault(agent, self._budget.share(wanted))
-        return self._client.conversation(
-            self._row["trial_id"],
-            system=self._row["system"],
-            instance_id=self.instance.instance_id,
-            trial=self._row["number"],
-            conversation=conversation,
-            agent=agent,
-            budget=budget,
-            exchange=self._exchange,
-        )
-
-    @asynccontextmanager
-    async def doing(self, agent: str, what: Activity) -> AsyncIterator[None]:
-        """See `harness.protocols.Trial.doing`."""
-        at, began = now(), anyio.current_time()
-        try:
-            yield
-        finally:
-            with anyio.CancelScope(shield=True):
-                await self._run.store.note_span(
-                    self._row["trial_id"],
-                    agent=agent,
-                    what=what,
-                    started_at=at,
-                    seconds=anyio.current_time() - began,
-                )
-
-    async def sandbox(self) -> Sandbox:
-        """See `harness.protocols.Trial.sandbox`."""
-        sandboxes = self._run.sandboxes
-        try:
-            sandbox = await sandboxes.open(self._item, purpose="agents")
-        except SandboxUnavailable as error:
-            await self._note(str(error) if "leaks" in str(error) else "")
-            raise
-        self._sandboxes.append(sandbox)
-        await self._note(getattr(sandbox, "audit", ""))
-        self._run.watcher.trial(self._row, "working")
-        return sandbox
-
-    async def _note(self, audit: str) -> None:
-        await self._run.store.note_sandbox(
-            self._row["trial_id"],
-            sandbox=self._run.sandboxes.kind,
-            image=self._run.sandboxes.fingerprint(self._item),
-            audit=audit,
-        )
-
-    async def say(self, conversation: str, *messages: Message) -> None:
-        """See `harness.protocols.Trial.say`."""
-        await self._run.store.say(self._row["trial_id"], conversation, messages)
-        self._run.watcher.step(self._row, self._budget.steps, self._budget.dollars.spent)
-
-    async def submit(
-        self, author: str, patch: str, *, reason: str, salvaged: bool = False, agent: str = ""
-    ) -> None:
-        """See `harness.protocols.Trial.submit`."""
-        try:
-            submission = await self._run.store.submit(
-                self._row["trial_id"],
-                author,
-                patch,
-                agent=agent,
-                reason=reason,
-                salvaged=salvaged,
-            )
-        except sqlite3.IntegrityError:
-            raise DelmError(f"{author} has submitted already") from None
-        self.submitted.append((submission, author, patch))
-        self.endings.append(reason)
-
-    async def select(self, author: str, reasons: Sequence[str]) -> None:
-        """See `harness.protocols.Trial.select`."""
-        chosen = next((each for each, by, _ in self.submitted if by == author), None)
-        if chosen is None:
-            raise DelmError(f"{author} has submitted nothing that could be selected")
-        await self._run.store.select(chosen, reasons)
-
-    async def close(self) -> None:
-        """Close every sandbox that was lent."""
-        with anyio.CancelScope(shield=True):
-            for sandbox in self._sandboxes:
-                await sandbox.close()
-
-
 class Run:
     """All trials of a run that are not done yet."""
 
@@ -191,6 +72,7 @@ class Run:
         budget: Budget,
         workers: int,
         watcher: Watcher,
+        member: Member | None = None,
         memo: Callable[[Item], Memo] = lambda _: NoMemo(),
     ) -> None:
         self.store = store
@@ -198,6 +80,7 @@ class Run:
         self.board = board
         self.sandboxes = sandboxes
         self.watcher = watcher
+        self._member = member
         self._items: Mapping[str, Item] = {item.instance.instance_id: item for item in items}
         self._contestants = {c.name: c for c in contestants}
         self._client = client
@@ -242,43 +125,66 @@ class Run:
             }
             for item in self._items.values()
         ]
-        await self.store.plan(instances, rows)
+        await self.store.plan(instances, rows, self._alive())
         self._budget.charge(self.store.spent())
+
+    def _alive(self) -> set[str]:
+        return self._member.alive() if self._member else set()
 
     async def work(self) -> None:
         """Run every waiting trial. Cancelling it salvages and marks what is under way.
 
+        Where other processes work on the run, it ends when theirs have, too; what they leave behind
+        when they die is taken over.
         Raises `UserError` when the model refuses the very first call: nothing can work then.
         """
         try:
             async with anyio.create_task_group() as tasks:
-                for _ in range(self._workers):
-                    tasks.start_soon(self._worker)
+                tasks.start_soon(self._take_over, tasks.cancel_scope)
+                async with anyio.create_task_group() as workers:
+                    for _ in range(self._workers):
+                        workers.start_soon(self._worker)
+                tasks.cancel_scope.cancel()
         except BaseExceptionGroup as group:
             mistakes, rest = group.split(UserError)
             if mistakes is None or rest is not None:
                 raise
             raise leaf(mistakes) from None
 
+    async def _take_over(self, scope: anyio.CancelScope) -> None:
+        while True:
+            await anyio.sleep(LOOK_S)
+            alive = self._alive()
+            if self._member and self.store.others() - alive:
+                await self.store.take_over(alive)
+
     async def _worker(self) -> None:
         while not self.stopped:
             row = await self.store.claim_trial()
-            if row is None:
+            if row is not None:
+                await self._trial(row)
+            elif self.store.others():
+                await anyio.sleep(LOOK_S)
+            else:
                 return
-            await self._trial(row)
 
     async def _trial(self, row: Row) -> None:
-        item = self._items[row["instance_id"]]
         budget = TrialBudget(times(self._limits, row["wanted"]), self._budget)
-        trial = LiveTrial(self, row, item, self._client, budget)
+        trial = LiveTrial(self, row, self._items[row["instance_id"]], self._client, budget)
         started = anyio.current_time()
+        before = row["seconds"] or 0.0  # that it took until it was to be graded
         state, reason, detail = "cancelled", "interrupted", ""
         self.watcher.trial(row, "preparing")
         try:
-            state, reason = await self._attempt(row, trial)
-            await trial.close()
-            if state == "done":
-                state, reason = await self._grade(row, trial, reason)
+            ended, why = "done", row["reason"]
+            if row["state"] != "grading":
+                ended, why = await self._attempt(row, trial)
+                await trial.close()
+            if ended == "done":
+                spent = before + anyio.current_time() - started
+                await self.store.begin_grading(row["trial_id"], reason=why, seconds=spent)
+                ended, why = await self._grade(row, why)
+            state, reason = ended, why
         except UserError:
             raise
         except Exception as surprise:  # noqa: BLE001 - one trial's bug must not end the run
@@ -292,7 +198,7 @@ class Run:
                     state,
                     reason=reason,
                     detail=detail,
-                    seconds=anyio.current_time() - started,
+                    seconds=before + anyio.current_time() - started,
                 )
             self.watcher.step(row, budget.steps, budget.dollars.spent)  # calls that never answered
             self.watcher.trial(row, state, reason)
@@ -324,16 +230,19 @@ class Run:
         self._answered = self._answered or any(c["outcome"] == "ok" for c in self.store.calls())
         return self._answered
 
-    async def _grade(self, row: Row, trial: LiveTrial, reason: str) -> tuple[str, str]:
+    async def _grade(self, row: Row, reason: str) -> tuple[str, str]:
+        """Grade what is not graded yet; the trial's state and how it ended."""
         self.watcher.trial(row, "grading")
         item = self._items[row["instance_id"]]
         state = "done"
-        for index, (submission, _, patch) in enumerate(trial.submitted):
+        for index, made in enumerate(self.store.made(row["trial_id"])):
+            if made["outcome"] is not None:
+                continue
             name = model_name(
                 row["system"], self._client.model, row["number"] * row["wanted"] + index
             )
-            verdict: Verdict = await self._grader.grade(item, patch, model_name=name)
-            await self.store.grade(submission, verdict)
+            verdict: Verdict = await self._grader.grade(item, made["patch"], model_name=name)
+            await self.store.grade(made["submission_id"], verdict)
             if verdict.outcome == "error":
                 state, reason = "error", f"grading: {verdict.reason}"
         return state, reason

@@ -1,95 +1,34 @@
-"""The run's store: one SQLite file, written before anything acts on what it says.
-
-Every public write is one transaction. WAL with `synchronous=NORMAL`: a killed process loses
-nothing that was written; a power cut may lose the last moments, never corrupt what is there.
-"""
+"""The run's store: what it holds, written before anything acts on what it says."""
 
 import hashlib
 import json
-import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UserError
-from harness.sql import keep_a_log, small_pages, statements, storable
+import anyio
+
+from harness.database import Database, Row, now
+from harness.errors import LimitReached
 from harness.types import Activity, Message, Reply, Usage, Verdict
 
-Row = dict[str, Any]
-APPLICATION_ID = 0x64656C6D  # "delm"
-SCHEMA = 4  # raise it when a table changes
+__all__ = ["Row", "Store", "now"]
+
+LOOK_S = 0.2  # between two looks whether another process has given money back
 
 
-def now() -> str:
-    """This moment in UTC, ISO 8601 with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-class Store:
+class Store(Database):
     """`run.db`. Safe to call from many tasks of one event loop; a transaction has no await."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create. `UserError`: the file is not a store of this program."""
-        self.path = path
-        self._sql = statements("harness", "store.sql")
-        try:
-            self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
-            try:
-                self._prepare()
-            except BaseException:
-                self._db.close()
-                raise
-        except sqlite3.DatabaseError as error:
-            raise UserError(f"{path}: not a run's database: {error}") from None
+    def __init__(self, path: Path, *, owner: str = "", cap_usd: float = 0.0) -> None:
+        """Open or create. `UserError`: the file is not a store of this program.
 
-    def _prepare(self) -> None:
-        self._db.row_factory = sqlite3.Row
-        small_pages(self._db)
-        self._claim()
-        keep_a_log(self._db)
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-        self._db.executescript(self._sql["schema"])
-
-    def _claim(self) -> None:
-        """Mark a new file as ours; `sqlite3.DatabaseError` for one that is somebody else's."""
-        owner = self._db.execute("PRAGMA application_id").fetchone()[0]
-        tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if owner != APPLICATION_ID:
-            if owner or tables:
-                raise sqlite3.DatabaseError("it belongs to another program")
-            self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        schema = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if tables and schema != SCHEMA:
-            raise sqlite3.DatabaseError("another version of delm made it; take another --run-id")
-        self._db.execute(f"PRAGMA user_version = {SCHEMA}")
-
-    def close(self) -> None:
-        """Close the file; the write-ahead log is folded into it."""
-        self._db.close()
-
-    async def _write(self, *steps: tuple[str, Mapping[str, Any]]) -> list[Row]:
-        """Run named statements in one transaction; the rows that the last one returned.
-
-        Not in a thread: a commit takes 0.05 ms, the way to a thread and back four times that, and
-        without an await inside, nothing comes between and nothing can cancel half of it.
+        `owner` is this process among those that work on the run; `cap_usd` bounds what all of them
+        spend together (0: nothing does).
         """
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            rows: list[Row] = []
-            for name, parameters in steps:
-                cursor = self._db.execute(self._sql[name], storable(parameters))
-                rows = [dict(row) for row in cursor.fetchall()]
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:  # a full disk may have ended it already
-                self._db.execute("ROLLBACK")
-            raise
-        return rows
-
-    def _read(self, name: str, **parameters: Any) -> list[Row]:
-        return [dict(row) for row in self._db.execute(self._sql[name], parameters)]
+        super().__init__(path)
+        self.owner = owner
+        self._cap_usd = cap_usd
 
     # -- the run ---------------------------------------------------------------------------------
 
@@ -103,22 +42,41 @@ class Store:
         """All facts that `describe` was given."""
         return {row["key"]: json.loads(row["value"]) for row in self._read("get_run")}
 
-    async def plan(self, instances: Sequence[Row], trials: Iterable[Row]) -> None:
+    async def plan(
+        self, instances: Sequence[Row], trials: Iterable[Row], alive: Collection[str] = ()
+    ) -> None:
         """Add what is missing of instances and trials, and a new attempt for what has to run again.
 
-        Trials that a dead process left running count as cancelled; the caller has the run's lock.
+        Trials that a process left running which is not among `alive` count as cancelled.
         """
         await self._write(
-            ("cancel_running", {"now": now()}),
+            *self._let_go(alive),
             *(("put_instance", row | {"position": i}) for i, row in enumerate(instances)),
             *(("plan_trial", row) for row in trials),
             ("plan_again", {}),
         )
 
+    async def take_over(self, alive: Collection[str]) -> None:
+        """Put what processes had that are not among `alive` back to what is to be done."""
+        await self._write(*self._let_go(alive), ("plan_cut_again", {}))
+
+    def _let_go(self, alive: Collection[str]) -> list[tuple[str, Row]]:
+        parameters = {"alive": json.dumps(list(alive)), "now": now()}
+        return [(name, parameters) for name in ("charge_left", "leave_grading", "cancel_left")]
+
+    def others(self) -> set[str]:
+        """The other processes that have a trial under way."""
+        return {row["owner"] for row in self._read("others", owner=self.owner)}
+
     async def claim_trial(self) -> Row | None:
-        """The next waiting trial, now running, or None."""
-        rows = await self._write(("claim_trial", {"now": now()}))
+        """The next trial that waits, now running, or waits to be graded, or None."""
+        rows = await self._write(("claim_trial", {"now": now(), "owner": self.owner}))
         return rows[0] if rows else None
+
+    async def begin_grading(self, trial_id: int, *, reason: str, seconds: float) -> None:
+        """The trial has its submissions: only grades are missing."""
+        parameters = {"trial_id": trial_id, "reason": reason, "seconds": seconds}
+        await self._write(("begin_grading", parameters | {"owner": self.owner}))
 
     async def note_sandbox(self, trial_id: int, *, sandbox: str, image: str, audit: str) -> None:
         """What the trial runs in, and what the audit of it said."""
@@ -132,7 +90,7 @@ class Store:
     async def finish_trial(
         self, trial_id: int, state: str, *, reason: str, seconds: float, detail: str = ""
     ) -> None:
-        """End a running trial as done, error or cancelled."""
+        """End a trial of this process as done, error or cancelled."""
         await self._write(
             (
                 "finish_trial",
@@ -143,6 +101,7 @@ class Store:
                     "detail": detail,
                     "seconds": seconds,
                     "now": now(),
+                    "owner": self.owner,
                 },
             )
         )
@@ -161,8 +120,12 @@ class Store:
         repeated: float,
         reserved_usd: float | None,
         moment: int,
+        paid_call: int | None = None,
     ) -> int:
-        """A row before the call is sent."""
+        """A row before the call is sent, once the run's money covers it.
+
+        `LimitReached` where it does not, whatever calls under way in other processes give back.
+        """
         parameters = {
             "trial_id": trial_id,
             "conversation": conversation,
@@ -174,9 +137,32 @@ class Store:
             "reserved_usd": reserved_usd,
             "moment": moment,
             "now": now(),
+            "cap_usd": self._cap_usd,
+            "paid_call": paid_call,
         }
-        rows = await self._write(("begin_call", parameters))
+        while not (rows := await self._write(("begin_call", parameters))):
+            self._check_money(reserved_usd or 0.0, reserved=0.0)
+            await anyio.sleep(LOOK_S)
         return int(rows[0]["call_id"])
+
+    async def hold_more(self, call_id: int, usd: float) -> None:
+        """Have so much reserved for a call in all. `LimitReached`: it is not there.
+
+        Not after a wait: calls that wait for each other's money while they hold some would never
+        end.
+        """
+        parameters = {"call_id": call_id, "usd": usd, "cap_usd": self._cap_usd}
+        if not await self._write(("hold_more", parameters)):
+            self._check_money(usd, reserved=self._read("money")[0]["reserved"])
+
+    def _check_money(self, usd: float, *, reserved: float) -> None:
+        spent = self._read("money")[0]["spent"] + reserved
+        if spent + usd > self._cap_usd:
+            raise LimitReached(
+                "run_cost",
+                f"run_cost: the call can cost ${usd:.4f}, and ${spent:.4f} of "
+                f"${self._cap_usd:.4f} are spent by all processes of the run",
+            )
 
     async def end_call(
         self,
@@ -292,6 +278,19 @@ class Store:
             "now": now(),
         }
         await self._write(("add_grade", parameters))
+
+    # -- what a trial goes on from ----------------------------------------------------------------
+
+    def paid(self, trial_id: int) -> list[Row]:
+        """Answered calls of earlier attempts at the trial, the newest attempt first."""
+        rows = self._read("paid", trial_id=trial_id)
+        for row in rows:
+            row["reply"] = json.loads(row["reply"])
+        return rows
+
+    def made(self, trial_id: int) -> list[Row]:
+        """Submissions of the trial: submission_id, author, patch, and the outcome if graded."""
+        return self._read("made", trial_id=trial_id)
 
     # -- reading ---------------------------------------------------------------------------------
 

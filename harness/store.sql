@@ -14,9 +14,9 @@ CREATE TABLE IF NOT EXISTS instance (
     position INTEGER NOT NULL      -- in the order in which the run goes through them
 ) STRICT, WITHOUT ROWID;
 
--- One run of one system on one instance. waiting → running → done | error | cancelled.
+-- One run of one system on one instance. waiting → running → grading → done | error, or cancelled.
 -- error (infrastructure) and cancelled are run again on resume, as a new row with attempt + 1;
--- done never is.
+-- done never is. What was to be graded when its process ended is graded by the next one.
 CREATE TABLE IF NOT EXISTS trial (
     trial_id INTEGER PRIMARY KEY,
     system TEXT NOT NULL,
@@ -28,7 +28,8 @@ CREATE TABLE IF NOT EXISTS trial (
     submits TEXT NOT NULL          -- one; or one of each agent, that share a context or do not
         CHECK (submits IN ('one', 'independent', 'shared')),
     state TEXT NOT NULL DEFAULT 'waiting'
-        CHECK (state IN ('waiting', 'running', 'done', 'error', 'cancelled')),
+        CHECK (state IN ('waiting', 'running', 'grading', 'done', 'error', 'cancelled')),
+    owner TEXT NOT NULL DEFAULT '',      -- the process that has it, or had it last
     reason TEXT NOT NULL DEFAULT '',     -- how it ended
     detail TEXT NOT NULL DEFAULT '',     -- traceback of what nobody expected
     sandbox TEXT NOT NULL DEFAULT '',    -- docker or bubblewrap
@@ -40,7 +41,7 @@ CREATE TABLE IF NOT EXISTS trial (
     UNIQUE (system, instance_id, number, attempt)
 ) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS one_live_attempt ON trial (system, instance_id, number)
-    WHERE state IN ('waiting', 'running', 'done');
+    WHERE state IN ('waiting', 'running', 'grading', 'done');
 
 -- The ledger: a row before a call is sent, filled in when it ended.
 CREATE TABLE IF NOT EXISTS call (
@@ -71,8 +72,31 @@ CREATE TABLE IF NOT EXISTS call (
     ended_at TEXT,
     began INTEGER NOT NULL,        -- counts beginnings and ends of the calls of its trial
     ended INTEGER,
+    paid_call INTEGER REFERENCES call,   -- of an earlier attempt, whose answer this is: nothing was
+                                         -- sent or billed, tokens and cost are that call's
     UNIQUE (trial_id, conversation, position)
 ) STRICT;
+
+-- What all processes of the run have spent and hold for calls under way, in one row.
+CREATE TABLE IF NOT EXISTS money (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    spent REAL NOT NULL,
+    reserved REAL NOT NULL
+) STRICT;
+INSERT OR IGNORE INTO money VALUES (1, 0, 0);
+CREATE TRIGGER IF NOT EXISTS call_begun AFTER INSERT ON call
+WHEN NEW.reserved_usd IS NOT NULL AND NEW.paid_call IS NULL BEGIN
+    UPDATE money SET reserved = reserved + NEW.reserved_usd;
+END;
+CREATE TRIGGER IF NOT EXISTS call_holds_more AFTER UPDATE OF reserved_usd ON call
+WHEN NEW.charged_usd IS NULL AND NEW.paid_call IS NULL BEGIN
+    UPDATE money SET reserved = reserved + NEW.reserved_usd - OLD.reserved_usd;
+END;
+CREATE TRIGGER IF NOT EXISTS call_charged AFTER UPDATE OF charged_usd ON call
+WHEN OLD.charged_usd IS NULL AND NEW.charged_usd IS NOT NULL AND NEW.paid_call IS NULL
+    AND NEW.reserved_usd IS NOT NULL BEGIN
+    UPDATE money SET reserved = reserved - NEW.reserved_usd, spent = spent + NEW.charged_usd;
+END;
 
 -- The trajectory: what was said in each conversation, in order. Rows never change.
 CREATE TABLE IF NOT EXISTS message (
@@ -143,19 +167,48 @@ VALUES (:system, :instance_id, :number, :agents, :wanted, :submits) ON CONFLICT 
 INSERT INTO trial (system, instance_id, number, agents, wanted, submits, attempt)
 SELECT system, instance_id, number, agents, wanted, submits, max(attempt) + 1 FROM trial
 GROUP BY system, instance_id, number
-HAVING sum(state IN ('waiting', 'running', 'done')) = 0;
+HAVING sum(state IN ('waiting', 'running', 'grading', 'done')) = 0;
 
--- name: cancel_running
--- of a process that is gone
+-- name: plan_cut_again
+-- of those, what its process left behind
+INSERT INTO trial (system, instance_id, number, agents, wanted, submits, attempt)
+SELECT system, instance_id, number, agents, wanted, submits, max(attempt) + 1 FROM trial
+GROUP BY system, instance_id, number
+HAVING sum(state IN ('waiting', 'running', 'grading', 'done')) = 0
+    AND max(iif(reason = 'the process ended', attempt, -1)) = max(attempt);
+
+-- name: charge_left
+-- calls of processes that are gone: nobody can tell what they cost
+UPDATE call SET charged_usd = reserved_usd
+WHERE outcome = 'started' AND charged_usd IS NULL AND trial_id IN (
+    SELECT trial_id FROM trial WHERE state IN ('running', 'grading')
+        AND owner NOT IN (SELECT value FROM json_each(:alive)));
+
+-- name: leave_grading
+UPDATE trial SET owner = ''
+WHERE state = 'grading' AND owner NOT IN (SELECT value FROM json_each(:alive));
+
+-- name: cancel_left
 UPDATE trial SET state = 'cancelled', reason = 'the process ended', finished_at = :now
-WHERE state = 'running';
+WHERE state = 'running' AND owner NOT IN (SELECT value FROM json_each(:alive))
+RETURNING trial_id;
+
+-- name: others
+-- processes that have trials under way
+SELECT DISTINCT owner FROM trial WHERE state IN ('running', 'grading') AND owner <> :owner;
 
 -- name: claim_trial
-UPDATE trial SET state = 'running', started_at = :now
+UPDATE trial SET state = iif(state = 'waiting', 'running', state), owner = :owner,
+    started_at = coalesce(started_at, :now)
 WHERE trial_id = (
-    SELECT trial_id FROM trial JOIN instance USING (instance_id) WHERE state = 'waiting'
-    ORDER BY position, number, trial_id LIMIT 1)
-RETURNING trial_id, system, instance_id, number, attempt, agents, wanted;
+    SELECT trial_id FROM trial JOIN instance USING (instance_id)
+    WHERE state = 'waiting' OR (state = 'grading' AND owner = '')
+    ORDER BY state = 'waiting', position, number, trial_id LIMIT 1)
+RETURNING trial_id, system, instance_id, number, attempt, agents, wanted, state, reason, seconds;
+
+-- name: begin_grading
+UPDATE trial SET state = 'grading', reason = :reason, seconds = :seconds
+WHERE trial_id = :trial_id AND state = 'running' AND owner = :owner;
 
 -- name: note_sandbox
 UPDATE trial SET sandbox = :sandbox, image = :image, audit = :audit WHERE trial_id = :trial_id;
@@ -163,14 +216,26 @@ UPDATE trial SET sandbox = :sandbox, image = :image, audit = :audit WHERE trial_
 -- name: finish_trial
 UPDATE trial SET state = :state, reason = :reason, detail = :detail, seconds = :seconds,
     finished_at = :now
-WHERE trial_id = :trial_id AND state = 'running';
+WHERE trial_id = :trial_id AND state IN ('running', 'grading') AND owner = :owner;
 
 -- name: begin_call
+-- no row where the run's money does not cover it; a billionth of a dollar for the sum's rounding
 INSERT INTO call (trial_id, conversation, agent, position, model, prompt_sha256, repeated, reserved_usd,
-    started_at, began)
-VALUES (:trial_id, :conversation, :agent, :position, :model, :prompt_sha256, :repeated, :reserved_usd, :now,
-    :moment)
+    started_at, began, paid_call)
+SELECT :trial_id, :conversation, :agent, :position, :model, :prompt_sha256, :repeated, :reserved_usd,
+    :now, :moment, :paid_call
+WHERE :cap_usd = 0 OR :reserved_usd IS NULL OR :paid_call IS NOT NULL
+    OR (SELECT spent + reserved FROM money) + :reserved_usd <= :cap_usd + 1e-9
 RETURNING call_id;
+
+-- name: hold_more
+UPDATE call SET reserved_usd = :usd
+WHERE call_id = :call_id AND (:cap_usd = 0
+    OR (SELECT spent + reserved FROM money) - reserved_usd + :usd <= :cap_usd + 1e-9)
+RETURNING call_id;
+
+-- name: money
+SELECT spent, reserved FROM money;
 
 -- name: end_call
 UPDATE call SET outcome = :outcome, cost_usd = :cost_usd, charged_usd = :charged_usd,
@@ -227,4 +292,21 @@ ORDER BY submission_id;
 
 -- name: spent
 -- what died with its process counts as what was reserved for it: the cap holds
-SELECT coalesce(sum(coalesce(charged_usd, cost_usd, reserved_usd)), 0) AS usd FROM call;
+SELECT coalesce(sum(coalesce(charged_usd, cost_usd, reserved_usd)), 0) AS usd FROM call
+WHERE paid_call IS NULL;
+
+-- name: paid
+-- what earlier attempts at a trial were answered, the newest attempt first
+SELECT coalesce(call.paid_call, call.call_id) AS paid_call, call.trial_id, conversation, position,
+    prompt_sha256, reply, prompt_tokens, cached_tokens, cache_write_tokens, completion_tokens,
+    reasoning_tokens, cost_usd, began, ended
+FROM trial AS mine JOIN trial AS earlier USING (system, instance_id, number)
+    JOIN call ON call.trial_id = earlier.trial_id
+WHERE mine.trial_id = :trial_id AND earlier.attempt < mine.attempt AND outcome = 'ok'
+ORDER BY earlier.attempt DESC, call_id;
+
+-- name: made
+-- the submissions of one trial, in their order
+SELECT submission_id, author, patch, grade.outcome
+FROM submission LEFT JOIN grade USING (submission_id) WHERE trial_id = :trial_id
+ORDER BY submission_id;

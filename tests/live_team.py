@@ -20,7 +20,8 @@ from harness.cache import cache_dir
 from harness.commands import compose
 from harness.model.budget import Budget, TrialBudget, times
 from harness.progress import Progress, console
-from harness.run import LiveTrial, Run
+from harness.live import LiveTrial
+from harness.run import Run
 from harness.sandbox.providers import choose
 from harness.store import Store
 

@@ -45,6 +45,10 @@ class MemoryLedger:
         self.rows.append(row | {"outcome": "started"})
         return len(self.rows) - 1
 
+    async def hold_more(self, call_id: int, usd: float) -> None:
+        assert self.rows[call_id]["reserved_usd"] <= usd
+        self.rows[call_id]["reserved_usd"] = usd
+
     async def end_call(self, call_id: int, **row) -> None:
         await anyio.sleep(0.001)  # as a data base would: here a cancelled caller is cancelled
         assert self.rows[call_id]["outcome"] == "started", "a row is closed once"

@@ -169,7 +169,8 @@ async def test_an_attempt_that_may_have_been_billed_is_counted_in_full_and_once(
     async with bench([lost, Status(500), {"content": "x"}], timeout_s=0.4) as b:
         await b.talk().complete(HELLO, [])
         (row,) = b.ledger.rows
-        assert row["charged_usd"] == pytest.approx(row["cost_usd"] + row["reserved_usd"])
+        worst = row["reserved_usd"] / 2  # as much again was held for the attempt that was answered
+        assert row["charged_usd"] == pytest.approx(row["cost_usd"] + worst)
         assert b.budget.dollars.spent == pytest.approx(row["charged_usd"])
         assert 0 < row["cost_usd"] < row["reserved_usd"]
         assert b.budget.tokens > row["usage"].prompt_tokens + 1000

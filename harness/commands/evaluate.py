@@ -27,6 +27,7 @@ from harness.commands.table import print_run
 from harness.config import NOT_IDENTITY, Config
 from harness.errors import DelmError, UserError, leaf
 from harness.exports.recording import record
+from harness.members import Member, join
 from harness.model.budget import Budget
 from harness.model.prices import snapshot
 from harness.progress import Progress, console
@@ -85,8 +86,13 @@ def evaluate(options: Options) -> int:
     finished = done == len(items) * sum(c.trials for c in contestants)
     if asks and not (finished or agreed(out, folder)):
         return 1
-    with folder.lock(), contextlib.closing(Store(folder.database)) as store:
-        return anyio.run(_evaluate, out, options, parts, contestants, items, folder, store, label)
+    with join(folder.path) as member:
+        with member.alone():
+            store = Store(folder.database, owner=member.name, cap_usd=config.budget.run_cost_usd)
+        with contextlib.closing(store):
+            return anyio.run(
+                _evaluate, out, options, parts, contestants, items, folder, store, member, label
+            )
 
 
 async def _evaluate(
@@ -97,6 +103,7 @@ async def _evaluate(
     items: Sequence[Item],
     folder: RunFolder,
     store: Store,
+    member: Member,
     label: str,
 ) -> int:
     config = options.config
@@ -107,7 +114,8 @@ async def _evaluate(
         labels={"delm.run": folder.run_id},
         grading_network=config.grading.network,
     )
-    await _identify(store, folder, config, parts, label)
+    with member.alone():
+        await _identify(store, folder, config, parts, label)
     total = len(items) * sum(c.trials for c in contestants)
     progress = Progress(out, total, priced=parts.price is not None)
     progress.say(f"sandbox: {sandboxes.kind}")
@@ -125,6 +133,7 @@ async def _evaluate(
         budget=budget,
         workers=config.workers,
         watcher=progress,
+        member=member,
         memo=compose.memo(config, sandboxes),
     )
 
@@ -132,7 +141,8 @@ async def _evaluate(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(parts.backend.warm_up)
             await sandboxes.prepare(items, progress.say)
-        await run.plan()
+        with member.alone():
+            await run.plan()
         with progress.showing():
             await run.work()
 
@@ -142,7 +152,8 @@ async def _evaluate(
         board.close()
         with anyio.CancelScope(shield=True):
             await parts.backend.aclose()
-    rows = _results(out, options, folder, store, draw=not stopped)
+    with member.alone():
+        rows = _results(out, options, folder, store, draw=not stopped)
     lacking = missing(store.trials(), store.submissions())
     return _closing(out, options, folder, rows, lacking, stopped=stopped, reason=run.stopped)
 

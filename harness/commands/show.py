@@ -19,6 +19,7 @@ from harness.errors import UserError
 from harness.progress import console
 from harness.results import RunFolder
 from harness.store import Row, Store
+from harness.terminal import plain
 
 WIDTH = 2_000  # characters of one message
 
@@ -110,7 +111,7 @@ def _tell_trial(
     calls = [row for row in store.calls() if row["trial_id"] == trial["trial_id"]]
     costs = [row["cost_usd"] for row in calls]
     cost = None if None in costs else sum(costs)
-    out.rule(Text(_clean(_headline(trial, made))), align="left")
+    out.rule(Text(_headline(trial, made)), align="left")
     _say(
         out,
         f"sandbox {trial['sandbox'] or 'none'}, audit {trial['audit'] or 'not made'}, "
@@ -151,7 +152,7 @@ async def _material(
 ) -> story.Material:
     mine = board.of(trial_id)
     return story.Material(
-        tasks=[asdict(task) for task in await mine.queue.tasks()],
+        tasks=[task._asdict() for task in await mine.queue.tasks()],
         entries=[asdict(entry) for entry in await mine.context.entries()],
         links=[asdict(link) for link in await mine.context.links()],
         events=board.events(trial_id),
@@ -185,10 +186,5 @@ def _short(text: str, width: int | None) -> str:
     return f"{text[:half]}\n[... {cut} characters more: see them with --full ...]\n{text[-half:]}"
 
 
-def _clean(text: str) -> str:
-    text = text.replace("\r\n", "\n")
-    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
-
-
 def _say(out: Console, text: str, *, style: str = "") -> None:
-    out.print(Text(_clean(text), style=style), soft_wrap=True)
+    out.print(Text(plain(text), style=style), soft_wrap=True)

@@ -215,6 +215,17 @@ class TrialBudget:
             level.held_tokens[hold] = tokens
         return hold
 
+    def spend(self, cost_usd: float | None, tokens: int) -> None:
+        """Count a call that an earlier attempt at the trial made: one step, and what it took.
+
+        Not in the run's dollars, which have it already. `LimitReached`: the wall clock is used up.
+        """
+        self.check_time()
+        for level in self.levels():
+            level.steps += 1
+            level.tokens += tokens
+            level.dollars.spent += cost_usd or 0.0
+
     def levels(self) -> "list[TrialBudget]":
         """The trial's budget, and the share in it that this is, if it is one."""
         return [*(self._whole.levels() if self._whole else []), self]

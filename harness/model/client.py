@@ -4,7 +4,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -13,8 +13,10 @@ from harness.errors import ModelUnavailable
 from harness.model import prices
 from harness.model.backend import Backend, CallKey, Transient
 from harness.model.budget import Hold, TrialBudget
+from harness.model.calls import Request, Speaker, Tally
 from harness.model.exchange import Exchange
 from harness.model.ledger import CallOutcome, Ledger, prompt_hash
+from harness.model.paid import Paid, PaidCall
 from harness.model.prices import REQUEST_OVERHEAD_TOKENS, Price
 from harness.model.text_protocol import parse_reply, render_messages
 from harness.model.usage import counted, total
@@ -33,50 +35,6 @@ class RetryPolicy:
     base_s: float = 1.0
     cap_s: float = 60.0
     retry_after_cap_s: float = 600.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One call, ready to be sent, and the most that it can use."""
-
-    key: CallKey
-    messages: Sequence[Message]
-    tools: Sequence[Mapping[str, Any]]
-    worst_usd: float | None
-    worst_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class Speaker:
-    """Whose calls they are, for the ledger."""
-
-    trial_id: int
-    agent: str
-
-
-@dataclass(slots=True)
-class _Tally:
-    """What a call has cost so far, over all its attempts."""
-
-    hold: Hold
-    priced: bool
-    charged_usd: float = 0.0  # what budgets count
-    under_way: bool = False  # an attempt is with the provider
-    attempts: int = 0
-    latency_s: float = 0.0
-    usages: list[Usage] = field(default_factory=list)
-    costs: list[float | None] = field(default_factory=list)
-
-    @property
-    def cost_usd(self) -> float | None:
-        known = [cost for cost in self.costs if cost is not None]
-        return sum(known) if self.priced and len(known) == len(self.costs) else None
-
-    def close(self) -> None:
-        """Give back what is held, save for an attempt that was cut off: that may be billed."""
-        if self.under_way:
-            self.charged_usd += self.hold.settle(None, None)
-        self.hold.release()
 
 
 class ModelClient:
@@ -104,6 +62,7 @@ class ModelClient:
     ) -> None:
         self.model = model
         self.price = price
+        self.bills = not backend.name.startswith("replay:")  # else what it answers is free
         self._backend = backend
         self._ledger = ledger
         self._limiter = limiter
@@ -129,9 +88,10 @@ class ModelClient:
         agent: str,
         budget: TrialBudget,
         exchange: Exchange,
+        paid: Paid | None = None,
     ) -> "Conversation":
         """A `harness.protocols.Model` on the trial's `budget` and `exchange`. `trial_id` is the
-        ledger's; the rest is the key of recordings."""
+        ledger's; the rest is the key of recordings. What is `paid` for is not asked again."""
         key = CallKey(
             system=system,
             instance_id=instance_id,
@@ -139,25 +99,15 @@ class ModelClient:
             conversation=conversation,
             position=0,
         )
-        return Conversation(self, Speaker(trial_id, agent), key, budget, exchange)
+        return Conversation(self, Speaker(trial_id, agent), key, budget, exchange, paid)
 
     async def call(
         self, request: Request, hold: Hold, who: Speaker, budget: TrialBudget, exchange: Exchange
     ) -> Reply:
         """Make a call whose worst case `hold` covers; its row is closed whatever becomes of it."""
-        key, tally = request.key, _Tally(hold, priced=self.price is not None)
+        tally = Tally(hold, priced=self.price is not None)
         try:
-            call_id = await self._ledger.begin_call(
-                trial_id=who.trial_id,
-                conversation=key.conversation,
-                agent=who.agent,
-                position=key.position,
-                model=self.model,
-                prompt_sha256=prompt_hash(request.messages, request.tools),
-                repeated=exchange.repeated(request.messages, request.tools),
-                reserved_usd=request.worst_usd,
-                moment=exchange.moment(),
-            )
+            tally.call_id = await self._begin(request, who, exchange)
         except BaseException:
             tally.hold.release()
             raise
@@ -178,7 +128,7 @@ class ModelClient:
             tally.close()
             with anyio.CancelScope(shield=True):
                 await self._ledger.end_call(
-                    call_id,
+                    tally.call_id,
                     outcome=outcome,
                     reply=reply,
                     usage=total(tally.usages),
@@ -191,8 +141,51 @@ class ModelClient:
                 )
         return reply
 
+    async def _begin(
+        self, request: Request, who: Speaker, exchange: Exchange, paid: PaidCall | None = None
+    ) -> int:
+        return await self._ledger.begin_call(
+            trial_id=who.trial_id,
+            conversation=request.key.conversation,
+            agent=who.agent,
+            position=request.key.position,
+            model=self.model,
+            prompt_sha256=request.prompt_sha256,
+            repeated=exchange.repeated(request.messages, request.tools),
+            reserved_usd=None if paid else request.worst_usd,
+            moment=exchange.moment(),
+            paid_call=paid.call_id if paid else None,
+        )
+
+    async def answer(
+        self,
+        request: Request,
+        paid: PaidCall,
+        who: Speaker,
+        budget: TrialBudget,
+        exchange: Exchange,
+    ) -> Reply:
+        """Give the answer that is paid for. It counts in the trial's budget, not in the run's."""
+        usage = paid.reply.usage
+        budget.spend(paid.cost_usd, usage.prompt_tokens + usage.completion_tokens)
+        with anyio.CancelScope(shield=True):
+            call_id = await self._begin(request, who, exchange, paid)
+            await self._ledger.end_call(
+                call_id,
+                outcome="ok",
+                reply=paid.reply,
+                usage=usage,
+                cost_usd=paid.cost_usd,
+                charged_usd=None,
+                latency_s=0.0,
+                attempts=0,
+                error="",
+                moment=exchange.moment(),
+            )
+        return paid.reply
+
     async def _attempts(
-        self, request: Request, trial_id: int, budget: TrialBudget, tally: _Tally
+        self, request: Request, trial_id: int, budget: TrialBudget, tally: Tally
     ) -> Reply:
         while True:
             try:
@@ -213,11 +206,14 @@ class ModelClient:
                     tally.hold = await budget.take(
                         request.worst_usd, request.worst_tokens, new_step=False
                     )
+                    if request.worst_usd is not None:
+                        held = tally.charged_usd + request.worst_usd
+                        await self._ledger.hold_more(tally.call_id, held)
             else:
                 self._settle(reply.usage, tally)
                 return reply
 
-    async def _attempt(self, request: Request, budget: TrialBudget, tally: _Tally) -> Reply:
+    async def _attempt(self, request: Request, budget: TrialBudget, tally: Tally) -> Reply:
         async with self._limiter:
             budget.check_time()
             tally.attempts += 1
@@ -241,7 +237,7 @@ class ModelClient:
             return parse_reply(reply, f"text_{request.key.position}")
         return reply
 
-    def _wait(self, problem: Transient, budget: TrialBudget, tally: _Tally) -> float:
+    def _wait(self, problem: Transient, budget: TrialBudget, tally: Tally) -> float:
         """Seconds to wait for the next attempt; raises when there is none."""
         asked = problem.retry_after_s or 0.0
         if tally.attempts >= self._retry.attempts or asked > self._retry.retry_after_cap_s:
@@ -252,7 +248,7 @@ class ModelClient:
         budget.check_time(wait)
         return wait
 
-    def _settle(self, usage: Usage, tally: _Tally) -> None:
+    def _settle(self, usage: Usage, tally: Tally) -> None:
         known = self.price is not None and counted(usage)
         cost = prices.cost(usage, self.price) if self.price and known else None
         tally.usages.append(usage)
@@ -273,6 +269,7 @@ class ModelClient:
             key=key,
             messages=messages,
             tools=tools,
+            prompt_sha256=prompt_hash(messages, tools),
             worst_usd=worst,
             worst_tokens=size + REQUEST_OVERHEAD_TOKENS + self._max_output_tokens,
         )
@@ -288,8 +285,10 @@ class Conversation:
         key: CallKey,
         budget: TrialBudget,
         exchange: Exchange,
+        paid: Paid | None,
     ) -> None:
         self._client = client
+        self._paid = paid
         self._exchange = exchange
         self._who = who
         self._key = key
@@ -302,6 +301,13 @@ class Conversation:
         """Ask once, as `harness.protocols.Model.complete` promises."""
         key = replace(self._key, position=self._calls)
         request = self._client.request(key, messages, tools)
+        if self._paid:
+            paid = await self._paid.answer(key, request.prompt_sha256)
+            if paid is not None:
+                self._calls += 1
+                return await self._client.answer(
+                    request, paid, self._who, self._budget, self._exchange
+                )
         hold = await self._budget.take(request.worst_usd, request.worst_tokens)
         self._calls += 1
         return await self._client.call(request, hold, self._who, self._budget, self._exchange)

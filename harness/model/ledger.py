@@ -27,12 +27,19 @@ class Ledger(Protocol):
         repeated: float,
         reserved_usd: float | None,
         moment: int,
+        paid_call: int | None = None,
     ) -> int:
         """Commit a row in state `started` and return its id. Nothing is sent before this returns.
 
+        `paid_call` is the call of an earlier attempt at the trial whose answer this one is given.
+        `LimitReached` where the run's money does not cover it.
         `position` counts the calls of a conversation from 0, failed ones included; `moment` the
         beginnings and ends of all calls of the trial. `repeated`: see `Exchange.repeated`.
         """
+        ...
+
+    async def hold_more(self, call_id: int, usd: float) -> None:
+        """Have `usd` reserved for the call in all: it is sent again. `LimitReached` as above."""
         ...
 
     async def end_call(

@@ -20,6 +20,7 @@ from harness.model import tokens
 from harness.model.backend import CallKey, Transient
 from harness.model.prices import override_for
 from harness.model.usage import parse_usage, usage_of_body
+from harness.secrets import learn, redact, redact_error
 from harness.types import Message, Reply, ToolCall
 
 _RETRYABLE = {408, 409, 425, 429}
@@ -34,11 +35,6 @@ _NEVER = re.compile(  # of a provider's own package or credentials: no attempt m
 )
 _NO_CONNECTION = re.compile(r"connection error|cannot connect|connection refused", re.IGNORECASE)
 _RETRY_DELAY = re.compile(r'"retryDelay":\s*"(\d+(?:\.\d+)?)s"')  # Google says it in the body
-_KEY_SHAPES = re.compile(
-    r"\b(?:sk|gsk|xai|pk|rk)-[A-Za-z0-9_\-]{8,}|\bAIza[A-Za-z0-9_\-]{8,}"
-    r"|\bBearer\s+\S+|(?<=key=)[^&\s\"']+",
-)
-_SECRET_NAMES = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)$")
 
 
 class LitellmBackend:
@@ -64,6 +60,7 @@ class LitellmBackend:
             self._endpoint["api_key"] = os.environ.get(own.api_key_env, "")
         elif own is not None and own.api_base:
             self._endpoint["api_key"] = "none"  # a client refuses to have no key at all
+        learn(self._endpoint.get("api_key", ""))
         self._loaded: tuple[Any, type[Exception]] | None = None  # litellm and its errors' root
 
     async def warm_up(self) -> None:
@@ -152,7 +149,7 @@ class LitellmBackend:
                 for i, call in enumerate(getattr(message, "tool_calls", None) or ())
             ),
             usage=usage,
-            finish_reason=str(getattr(choices[0], "finish_reason", None) or ""),
+            finish_reason=_clean(str(getattr(choices[0], "finish_reason", None) or "")),
         )
 
     def _translate(self, problem: Exception, bodies: Sequence[object]) -> ModelError:
@@ -178,19 +175,8 @@ class LitellmBackend:
 
     def _one_line(self, problem: Exception) -> str:
         text = str(problem).partition("Traceback (most recent call last)")[0]
-        text = redact(text, [self._endpoint.get("api_key", "")])
-        text = " ".join(text.split())
+        text = " ".join(redact_error(text).split())
         return f"{self.name}: {text[:400]}"
-
-
-def redact(text: str, secrets: Sequence[str] = ()) -> str:
-    """`text` without the values of the secret environment variables, of `secrets`, or anything
-    that has the shape of a key."""
-    named = [value for name, value in os.environ.items() if _SECRET_NAMES.search(name)]
-    for value in sorted({*named, *secrets}, key=len, reverse=True):
-        if len(value) >= 6:  # shorter ones are words such as "none"
-            text = text.replace(value, "[key]")
-    return _KEY_SHAPES.sub("[key]", text)
 
 
 def _import_litellm() -> tuple[Any, type[Exception]]:
@@ -269,15 +255,16 @@ def _tool_call(call: Any, index: int) -> ToolCall:
     function = getattr(call, "function", None)
     arguments = getattr(function, "arguments", None)
     return ToolCall(
-        id=str(getattr(call, "id", None) or f"call_{index}"),
+        id=_clean(str(getattr(call, "id", None) or f"call_{index}")),
         name=_clean(str(getattr(function, "name", None) or "")),
-        arguments=_clean(arguments) if isinstance(arguments, str) else json.dumps(arguments or {}),
+        arguments=_clean(arguments if isinstance(arguments, str) else json.dumps(arguments or {})),
     )
 
 
 def _clean(text: str) -> str:
-    """`text` without halves of surrogate pairs, which models emit and no file can hold."""
-    return text.encode("utf-8", "replace").decode()
+    """`text` without secrets, which a model may have seen in an error, and without halves of
+    surrogate pairs, which models emit and no file can hold."""
+    return redact(text.encode("utf-8", "replace").decode())
 
 
 def _plain(usage: Any) -> Mapping[str, Any]:

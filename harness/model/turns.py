@@ -47,6 +47,11 @@ class Turns:
             self._awaited.pop(trial, None)
         self._pass(trial, mine)
 
+    def forget(self, key: CallKey) -> None:
+        """The call will not be made."""
+        for moments in (self._began, self._ended):
+            self._pass(_trial(key), moments.get(key, 0))
+
     def _pass(self, trial: Trial, moment: int) -> None:
         self._awaited.get(trial, set()).discard(moment)
         self._changed.pop(trial, anyio.Event()).set()

@@ -70,7 +70,7 @@ def instance_scores(
     for trial in last_attempts(trials):
         groups.setdefault((trial["system"], trial["instance_id"]), []).append(trial)
     spent: dict[tuple[str, str], list[Row]] = {}
-    for call in calls:
+    for call in sent(calls):
         spent.setdefault((call["system"], call["instance_id"]), []).append(call)
     made: dict[int, list[Row]] = {}
     for submission in submissions:
@@ -92,6 +92,11 @@ def instance_scores(
         )
         for key, group in groups.items()
     ]
+
+
+def sent(calls: Iterable[Row]) -> list[Row]:
+    """The calls that a provider was asked: not those that an earlier attempt had paid for."""
+    return [call for call in calls if call.get("paid_call") is None]
 
 
 def last_attempts(trials: Iterable[Row]) -> list[Row]:
@@ -139,7 +144,9 @@ def _instance_score(
         trials=len(trials),
         started=sum(trial["state"] != "waiting" for trial in trials),
         infra_errors=sum(trial["state"] == "error" for trial in trials),
-        unfinished=sum(trial["state"] in {"waiting", "running", "cancelled"} for trial in trials),
+        unfinished=sum(
+            trial["state"] in {"waiting", "running", "grading", "cancelled"} for trial in trials
+        ),
         retries=retries,
         cost_usd=None if any(cost is None for cost in costs) else float(sum(costs)),
         steps=len(calls),

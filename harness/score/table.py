@@ -11,6 +11,7 @@ from harness.score.rows import (
     Row,
     instance_scores,
     prefix_share,
+    sent,
     tokens_by_kind,
 )
 
@@ -50,7 +51,7 @@ def table(
     rows: list[Row] = []
     for system in dict.fromkeys(score.system for score in scores):
         mine = [score for score in scores if score.system == system]
-        spoken = [call for call in calls if call["system"] == system]
+        spoken = [call for call in sent(calls) if call["system"] == system]
         its_trials = [trial for trial in trials if trial["system"] == system]
         row = {
             "system": system,

@@ -1,0 +1,89 @@
+"""One SQLite file of ours: opened, marked, written in transactions.
+
+WAL with `synchronous=NORMAL`: a killed process loses nothing that was written; a power cut may lose
+the last moments, never corrupt what is there.
+"""
+
+import sqlite3
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UserError
+from harness.sql import keep_a_log, small_pages, statements, storable
+
+Row = dict[str, Any]
+APPLICATION_ID = 0x64656C6D  # "delm"
+SCHEMA = 4  # raise it when a table changes
+
+
+def now() -> str:
+    """This moment in UTC, ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Database:
+    """The file and the statements of `store.sql`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create. `UserError`: the file is not a store of this program."""
+        self.path = path
+        self._sql = statements("harness", "store.sql")
+        try:
+            self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+        except sqlite3.DatabaseError as error:
+            raise UserError(f"{path}: not a run's database: {error}") from None
+
+    def _prepare(self) -> None:
+        self._db.row_factory = sqlite3.Row
+        small_pages(self._db)
+        self._claim()
+        keep_a_log(self._db)
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("PRAGMA foreign_keys = ON")
+        self._db.executescript(self._sql["schema"])
+
+    def _claim(self) -> None:
+        """Mark a new file as ours; `sqlite3.DatabaseError` for one that is somebody else's."""
+        owner = self._db.execute("PRAGMA application_id").fetchone()[0]
+        tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if owner != APPLICATION_ID:
+            if owner or tables:
+                raise sqlite3.DatabaseError("it belongs to another program")
+            self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        schema = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if tables and schema != SCHEMA:
+            raise sqlite3.DatabaseError("another version of delm made it; take another --run-id")
+        self._db.execute(f"PRAGMA user_version = {SCHEMA}")
+
+    def close(self) -> None:
+        """Close the file; the write-ahead log is folded into it."""
+        self._db.close()
+
+    async def _write(self, *steps: tuple[str, Mapping[str, Any]]) -> list[Row]:
+        """Run named statements in one transaction; the rows that the last one returned.
+
+        Not in a thread: a commit takes 0.05 ms, the way to a thread and back four times that, and
+        without an await inside, nothing comes between and nothing can cancel half of it.
+        """
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            rows: list[Row] = []
+            for name, parameters in steps:
+                cursor = self._db.execute(self._sql[name], storable(parameters))
+                rows = [dict(row) for row in cursor.fetchall()]
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:  # a full disk may have ended it already
+                self._db.execute("ROLLBACK")
+            raise
+        return rows
+
+    def _read(self, name: str, **parameters: Any) -> list[Row]:
+        return [dict(row) for row in self._db.execute(self._sql[name], parameters)]

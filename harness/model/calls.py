@@ -1,0 +1,56 @@
+"""What the client knows of one call: what is sent, who speaks, what it has cost so far."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.model.backend import CallKey
+from harness.model.budget import Hold
+from harness.types import Message, Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One call, ready to be sent, and the most that it can use."""
+
+    key: CallKey
+    messages: Sequence[Message]
+    tools: Sequence[Mapping[str, Any]]
+    prompt_sha256: str
+    worst_usd: float | None
+    worst_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Whose calls they are, for the ledger."""
+
+    trial_id: int
+    agent: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a call has cost so far, over all its attempts."""
+
+    hold: Hold
+    priced: bool
+    call_id: int = -1  # its row in the ledger
+    charged_usd: float = 0.0  # what budgets count
+    under_way: bool = False  # an attempt is with the provider
+    attempts: int = 0
+    latency_s: float = 0.0
+    usages: list[Usage] = field(default_factory=list)
+    costs: list[float | None] = field(default_factory=list)
+
+    @property
+    def cost_usd(self) -> float | None:
+        """Of all attempts; None where that of one is not known."""
+        known = [cost for cost in self.costs if cost is not None]
+        return sum(known) if self.priced and len(known) == len(self.costs) else None
+
+    def close(self) -> None:
+        """Give back what is held, save for an attempt that was cut off: that may be billed."""
+        if self.under_way:
+            self.charged_usd += self.hold.settle(None, None)
+        self.hold.release()

@@ -4,6 +4,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from harness.secrets import redact_bytes
+
 
 def cache_dir() -> Path:
     """`$DELM_CACHE`, else `$XDG_CACHE_HOME/delm`, else `~/.cache/delm`; not created here."""
@@ -15,12 +17,15 @@ def cache_dir() -> Path:
 
 
 def write_beside(path: Path, content: bytes) -> None:
-    """Make or replace `path` so that a reader, or a crash, sees all of `content` or none of it."""
+    """Make or replace `path` so that a reader, or a crash, sees all of `content` or none of it.
+
+    No secret of this process is written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as beside:
-            beside.write(content)
+            beside.write(redact_bytes(content))
             beside.flush()
             os.fsync(beside.fileno())
         Path(name).chmod(0o644)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from harness import secrets, terminal
 from harness.commands import options
 from harness.errors import DelmError, UserError
 
@@ -272,6 +273,13 @@ def main() -> None:
         told: str = mistake.format_message()
         if "\n" in told:  # the help of a command that was given nothing
             print(told, file=sys.stderr)
+    secrets.learn()
+    sys.excepthook = terminal.tell_crash
+    with terminal.guarded():
+        _main()
+
+
+def _main() -> NoReturn:
             sys.exit(2)
         command = mistake.ctx.command_path if mistake.ctx else "delm"
         _fail(f"{told} (see: {command} --help)")
@@ -282,8 +290,8 @@ def main() -> None:
 
 
 def _fail(message: str, code: int = 2) -> NoReturn:
-    line = " ".join(message.split())
-    print("error: " + "".join(c if c.isprintable() else "?" for c in line), file=sys.stderr)
+    line = " ".join(secrets.redact_error(message).split())
+    print(f"error: {terminal.one_line(line)}", file=sys.stderr)
     sys.exit(code)
 
 

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import UserError
+from harness.secrets import NAMES, is_secret, passwords
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -211,9 +212,28 @@ def layer(spec: str) -> dict[str, Any]:
 
 
 def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
-    """The configuration that `base.yaml` and `layers` make. `UserError` names the first mistake."""
+    """The configuration that `base.yaml` and `layers` make. `UserError` names the first mistake.
+
+    A key in it is one: it would be written into the run.
+    """
     merged = merge(read_yaml(CONFIGS / "base.yaml"), read_yaml(CONFIGS / "models.yaml"), *layers)
-    return validate(Config, merged, "configuration")
+    config = validate(Config, merged, "configuration")
+    _refuse_secrets({"model": {"extra": config.model.extra}, "models": config.models})
+    return config
+
+
+def _refuse_secrets(content: Mapping[str, Any], path: str = "") -> None:
+    for name, value in content.items():
+        key = f"{path}.{name}" if path else str(name)
+        if isinstance(value, Mapping):
+            _refuse_secrets(value, key)
+        elif isinstance(value, str) and (
+            (NAMES.search(str(name)) and is_secret(value)) or passwords(value)
+        ):
+            raise UserError(
+                f"{key} would be written into the run's files; set the variable of the provider "
+                "instead (delm doctor -m MODEL names it), or name one as models.MODEL.api_key_env"
+            )
 
 
 def system_names() -> list[str]:

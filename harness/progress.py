@@ -1,6 +1,5 @@
 """What a person sees while a run goes on: a live table on a terminal, plain lines elsewhere."""
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,11 +7,12 @@ from typing import Any
 
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from harness.store import Row
+from harness.terminal import console as console
+from harness.terminal import one_line
 
 FINAL = ("done", "error", "cancelled")
 
@@ -79,8 +79,7 @@ class Progress:
 
     def say(self, line: str) -> None:
         """One line, above the live table where there is one, without control characters."""
-        clean = "".join(c if c.isprintable() else " " for c in line)
-        self._console.print(escape(clean), highlight=False, soft_wrap=True)
+        self._console.print(Text(one_line(line)), highlight=False, soft_wrap=True)
 
     def _usd(self, amount: float) -> str:
         return f"{amount:.4f}" if self._priced else "–"
@@ -108,14 +107,6 @@ class Progress:
             f"{_span(elapsed)}, about {eta} to go"
         )
         return table
-
-
-def console() -> Console:
-    """The console of the commands: standard output; lines are never wrapped, a pipe is wide."""
-    out = Console(file=sys.stdout, soft_wrap=True)
-    if not out.is_terminal:
-        out = Console(file=sys.stdout, soft_wrap=True, width=160)
-    return out
 
 
 def _span(seconds: float) -> str:

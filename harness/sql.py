@@ -2,9 +2,11 @@
 
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Any
+
+from harness.secrets import redact, redact_error
 
 
 def statements(package: str, name: str) -> dict[str, str]:
@@ -29,11 +31,18 @@ def keep_a_log(database: sqlite3.Connection) -> None:
     database.execute(f"PRAGMA wal_autocheckpoint = {LOG_BYTES // PAGE_BYTES}")
 
 
+ERRORS = ("error", "detail", "reason")  # parameters in which what looks like a key is none
+
+
 def storable(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Without halves of surrogate pairs, which JSON can spell and no file can hold."""
+    """Without secrets, and without halves of surrogate pairs, which no file can hold."""
     return {
-        key: value.encode(errors="replace").decode()
-        if isinstance(value, str) and not value.isascii()
+        key: _storable(value, redact_error if key in ERRORS else redact)
+        if isinstance(value, str)
         else value
         for key, value in parameters.items()
     }
+
+
+def _storable(text: str, cleaned: Callable[[str], str]) -> str:
+    return cleaned(text if text.isascii() else text.encode(errors="replace").decode())

@@ -20,8 +20,9 @@ from unidiff import PatchSet, UnidiffParseError
 
 from harness.config import GradingConfig
 from harness.errors import SandboxError, SandboxUnavailable
-from harness.protocols import Sandbox, Sandboxes
-from harness.types import ExecResult, Item, Reference, Verdict
+from harness.protocols import Sandboxes
+from harness.secrets import redact
+from harness.types import ExecResult, Item, Verdict
 
 RECIPE = 1  # raise it when the same inputs could be graded otherwise
 ATTEMPTS = 3  # of an evaluation whose sandbox fails
@@ -284,7 +285,7 @@ def _write_folder(folder: Path, files: Mapping[str, str]) -> None:
     beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     beside.chmod(0o755)
     for name, text in files.items():
-        (beside / name).write_text(text, encoding="utf-8")
+        (beside / name).write_text(redact(text), encoding="utf-8")
     try:
         beside.rename(folder)
     except OSError:  # an earlier grading's folder is there

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
+from harness.secrets import redact
 from harness.sql import keep_a_log, small_pages, statements, storable
 
 Row = Any  # a sqlite3.Row
@@ -23,6 +24,38 @@ Run = Callable[..., list[Row]]  # of a statement's name and parameters: its rows
 Durability = Literal["OFF", "NORMAL", "FULL"]
 
 _NAMED = re.compile(r":(\w+)")
+_OURS = frozenset(
+    (
+        "trial",
+        "now",
+        "lease_s",
+        "agent",
+        "by",
+        "author",
+        "preferred",
+        "excluded",
+        "conversation",
+        "task",
+        "task_id",
+        "number",
+        "label",
+        "kind",
+        "letter",
+        "level",
+        "state",
+        "settled",
+        "entry",
+        "source",
+        "target",
+        "after",
+        "needed",
+        "waiting",
+        "priority",
+        "fence",
+        "seconds",
+        "since",
+    )
+)  # parameters that the program chose or has checked; every other one is what somebody wrote
 
 
 class Connection:
@@ -126,12 +159,13 @@ class Transaction:
 class Statement:
     """Its parameters by position: by name, SQLite is asked for each one's name each time."""
 
-    __slots__ = ("take", "text")
+    __slots__ = ("take", "text", "written")
 
     def __init__(self, text: str) -> None:
         """`text` has them as `:name`."""
         text = re.sub(r"--.*", "", text)
         names = list(dict.fromkeys(_NAMED.findall(text)))
+        self.written = [name for name in names if name not in _OURS]
         self.text = _NAMED.sub(lambda found: f"?{names.index(found[1]) + 1}", text)
         self.take: Callable[[dict[str, Any]], Any] = (
             itemgetter(*names) if len(names) > 1 else lambda given: [given[name] for name in names]
@@ -139,6 +173,8 @@ class Statement:
 
 
 def _rows(cursor: sqlite3.Cursor, statement: Statement, parameters: dict[str, Any]) -> list[Row]:
+    for name in statement.written:
+        parameters[name] = redact(parameters[name])
     try:
         cursor.execute(statement.text, statement.take(parameters))
     except UnicodeEncodeError:

@@ -17,6 +17,8 @@ from harness.config import nearest
 from harness.errors import UserError
 from harness.progress import console
 from harness.score import Comparison, InstanceScore, Interval, Side
+from harness.terminal import widened
+from harness.words import counted
 
 LEVEL = 0.05  # of a test
 FEW = 10  # instances; 91 of 100 intervals hold the truth there, and fewer below
@@ -152,7 +154,7 @@ def _print_instances(out: Console, chosen: Sequence[Side]) -> None:
         table.add_column(letter, justify="right", no_wrap=True)
     for instance in dict.fromkeys(i for side in chosen for i in side.scores):
         table.add_row(instance, *(_cell(side.scores.get(instance)) for side in chosen))
-    whole = Console(file=out.file, force_terminal=out.is_terminal, width=max(out.width, 2 * WIDE))
+    whole = widened(out, 2 * WIDE)
     whole.print()
     whole.print(table, soft_wrap=True)
     _say(out, "resolved/asked for; * what the first trial ships resolves; – not asked for")

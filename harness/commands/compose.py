@@ -123,11 +123,6 @@ def model_parts(config: Config, say: Callable[[str], None], *, sends: bool = Tru
     """
     overrides = parse_overrides(config.models)
     parameters = dict(config.model.extra)
-    if "api_key" in parameters:
-        raise UserError(
-            "model.extra.api_key would be written into the run's files; set the variable of the "
-            "provider instead (delm doctor -m MODEL names it)"
-        )
     if config.model.temperature is not None:
         parameters["temperature"] = config.model.temperature
     backend, name = backend_for(

@@ -13,6 +13,8 @@ from harness.commands.layout import Line, Table, breadth, written
 from harness.commands.notes import notes, worth
 from harness.published import Counterpart, counterpart
 from harness.score.rows import Row
+from harness.terminal import widened
+from harness.words import counted
 
 SCORES = ("avg_at_1", "pass_at_2", "pass_at_4", "selected_at_1")
 TITLES = ("Avg.@1", "Pass@2", "Pass@4", "Sel.@1", "$/task", "$/subm.", "latency", "infra",
@@ -36,7 +38,7 @@ class Shown:
 
 def print_run(out: Console, rows: Sequence[Row], facts: Mapping[str, Any]) -> None:
     """The table of the run that `facts` (`Store.description`) describe, and what it is worth."""
-    whole = Console(file=out.file, force_terminal=out.is_terminal, width=max(out.width, 400))
+    whole = widened(out, 400)
     shown = _shown(rows, str(facts.get("model", "")))
     whole.print()
     for text, style in scores(shown, _title(rows, facts), out.width):

@@ -6,6 +6,7 @@ from harness.benchmarks.rows import VERIFIED, asides, load
 from harness.cache import cache_dir
 from harness.exports import checklist
 from harness.progress import console
+from harness.terminal import one_line
 
 
 def validate(folder: Path, dataset: str) -> int:
@@ -19,12 +20,8 @@ def validate(folder: Path, dataset: str) -> int:
     found = checklist.problems(folder, known)
     out = console()
     for line in found:
-        out.print(_plain(line), highlight=False, markup=False, soft_wrap=True)
+        out.print(one_line(line), highlight=False, markup=False, soft_wrap=True)
     for line in checklist.notes(folder, known):
-        out.print(_plain(f"note: {line}"), highlight=False, markup=False, soft_wrap=True)
+        out.print(one_line(f"note: {line}"), highlight=False, markup=False, soft_wrap=True)
     out.print(f"{len(found)} problems" if found else "no problems", highlight=False, markup=False)
     return 1 if found else 0
-
-
-def _plain(line: str) -> str:
-    return "".join(c if c.isprintable() else "�" for c in line)

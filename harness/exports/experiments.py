@@ -23,6 +23,7 @@ from harness.errors import UserError
 from harness.exports.atif import trial_document
 from harness.exports.predictions import prediction_line
 from harness.run import model_name
+from harness.secrets import environment_secrets
 from harness.store import Row, Store
 
 SPLITS = {
@@ -39,8 +40,6 @@ CHECKLIST = (
     "Does not have web-browsing OR has taken steps to prevent lookup of SWE-bench solutions via "
     "web-browsing",
 )
-SECRET_NAMES = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)$")
-SHORTEST_SECRET = 12  # characters; shorter values are words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,12 +260,8 @@ def _readme(
 
 
 def _refuse_secrets(files: Mapping[str, str]) -> None:
-    named = {
-        name: value
-        for name, value in os.environ.items()
-        if SECRET_NAMES.search(name) and len(value) >= SHORTEST_SECRET
-    }
+    named = environment_secrets(os.environ)
     for path, text in files.items():
-        for name, value in named.items():
+        for name, value in named:
             if value in text or json.dumps(value)[1:-1] in text:
                 raise UserError(f"{path} would hold the value of ${name}: nothing was written")

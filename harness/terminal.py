@@ -1,0 +1,105 @@
+"""What a person's terminal gets: no secret, and nothing in it that the terminal would obey."""
+
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
+from unicodedata import category
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from harness.secrets import redact, redact_error
+
+UNSEEN = "�"
+
+
+def plain(text: str) -> str:
+    """`text` without control, format and bidi characters; lines and tabs stay.
+
+    Blanks of other kinds become blanks, everything else that cannot be printed a mark.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else " " if category(c).startswith("Z") else UNSEEN
+        for c in text.replace("\r\n", "\n")
+    )
+
+
+def one_line(text: str) -> str:
+    """`text` as `plain` has it, in one line."""
+    return plain(text).replace("\n", " ").replace("\t", " ")
+
+
+class SafeConsole(Console):
+    """A console whose texts are texts: no markup, no emoji codes, no control characters.
+
+    Whatever is printed, in a table, a rule or by itself, comes through `render`; what rich writes
+    of its own (colours, the cursor) is no text there.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """See `Console.render`."""
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text.isprintable():
+                yield segment
+            else:
+                yield Segment(plain(segment.text), segment.style)
+
+
+def console() -> Console:
+    """The console of the commands: standard output; lines are never wrapped, a pipe is wide."""
+    out = SafeConsole(file=sys.stdout, soft_wrap=True)
+    if not out.is_terminal:
+        out = SafeConsole(file=sys.stdout, soft_wrap=True, width=160)
+    return out
+
+
+def widened(out: Console, width: int) -> Console:
+    """`out` with room for `width` columns, however narrow the terminal is."""
+    return SafeConsole(file=out.file, force_terminal=out.is_terminal, width=max(out.width, width))
+
+
+class _Guarded:
+    """A stream that no secret is written to."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(redact(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Inside this block no secret reaches standard output or standard error."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = _Guarded(before[0]), _Guarded(before[1])  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def tell_crash(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """As `sys.excepthook`: the traceback of a bug, with nothing secret or hostile in it."""
+    text = "".join(traceback.format_exception(kind, error, trace))
+    sys.stderr.write(plain(redact_error(text)))

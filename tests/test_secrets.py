@@ -1,0 +1,124 @@
+"""Secrets: which values are some, and that a text without one is left as it is."""
+
+import json
+from urllib.parse import quote
+
+import pytest
+
+from harness.board.connection import Connection
+from harness.cache import write_beside
+from harness.config import assignment, resolve
+from harness.errors import UserError
+from harness.secrets import Secrets, environment_secrets, is_secret, learn
+from harness.sql import storable
+
+KEY = 'mine-4f"\\é/7d2'
+
+
+def knowing(*values: str) -> Secrets:
+    known = Secrets()
+    known.learn(values)
+    return known
+
+
+def test_variables_whose_names_say_so_hold_secrets_and_so_do_addresses():
+    found = environment_secrets(
+        {
+            "OPENAI_API_KEY": "correct-horse-battery",
+            "AWS_ACCESS_KEY_ID": "ABCD1234EFGH",
+            "MY_KEY_2": "a1b2c3d4e5",
+            "github_token": "Zq8_Zq8_Zq8_",
+            "PIP_INDEX_URL": "https://me:pass-w0rd@packages.example/simple",
+            "PATH": "/usr/bin:/bin",
+            "KEYBOARD_LAYOUT": "us-international-1",
+            "SSH_AUTH_SOCK": "/tmp/agent.sock-12345",
+            "OTHER_API_KEY": "none",
+        }
+    )
+    assert dict(found) == {
+        "OPENAI_API_KEY": "correct-horse-battery",
+        "AWS_ACCESS_KEY_ID": "ABCD1234EFGH",
+        "MY_KEY_2": "a1b2c3d4e5",
+        "github_token": "Zq8_Zq8_Zq8_",
+        "PIP_INDEX_URL": "pass-w0rd",
+    }
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "none", "EMPTY", "not-needed", "dummy key", "100000000", "1.5e-07", "/usr/bin/env"],
+)
+def test_words_numbers_and_paths_are_no_secrets(value):
+    assert not is_secret(value)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"401: Bearer {KEY} is wrong",
+        json.dumps({"error": f"Bearer {KEY}"}),
+        json.dumps({"error": f"Bearer {KEY}"}, ensure_ascii=False),
+        json.dumps({"arguments": json.dumps({"command": f"echo {KEY}"})}),
+        f"https://host/v1?k={quote(KEY, safe='')}",
+        repr(f"x{KEY}"),
+    ],
+)
+def test_a_secret_is_found_in_every_form(said):
+    clean = knowing(KEY).redact(said)
+    assert "[key]" in clean
+    assert "7d2" not in clean
+    assert knowing(KEY).redact_bytes(said.encode()).decode() == clean
+
+
+def test_a_secret_that_is_part_of_another_leaves_nothing_of_it():
+    assert knowing("secret-1", "secret-1-and-more-2").redact("<secret-1-and-more-2>") == "<[key]>"
+
+
+def test_a_text_without_a_secret_is_the_same_object():
+    text = "sorted(rows, key=lambda row: row['sk-learn-0123456789abcdef'])" * 100
+    known = knowing(KEY)
+    assert known.redact(text) is text
+    assert known.redact_bytes(content := text.encode()) is content
+
+
+def test_an_error_loses_what_has_the_shape_of_a_key_a_text_does_not():
+    said = (
+        "Bearer abc.def, sk-proj-ABCDEFGH123, https://h/?key=zzz&x=1, AKIAIOSFODNN7EXAMPLE, "
+        "http://me:pw@host/x, sorted(rows, key=len)"
+    )
+    assert knowing().redact(said) == said
+    assert knowing().redact_error(said) == (
+        "[key] [key], https://h/?key=[key]&x=1, [key], http://[key]@host/x, sorted(rows, key=len)"
+    )
+
+
+def test_a_statement_and_a_file_are_given_no_secret(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLANTED_API_KEY", KEY)
+    learn()
+    assert storable({"a": f"<{KEY}>", "n": 7, "detail": "Bearer x"}) == {
+        "a": "<[key]>", "n": 7, "detail": "[key]",
+    }  # fmt: skip
+    write_beside(tmp_path / "file", f"<{KEY}>".encode())
+    assert (tmp_path / "file").read_text() == "<[key]>"
+
+
+def test_whatever_an_agent_writes_on_the_board_is_looked_through(tmp_path):
+    board = Connection(tmp_path / "b.db", clock=lambda: 0.0, changed=lambda _: None)
+    written = {name for each in board.prepared.values() for name in each.written}
+    board.close()
+    assert written == {"text", "key", "subject", "result", "reason", "gist", "summary", "evidence",
+                       "refutes", "raw"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "model.extra.api_key=abc-123-def",
+        "model.extra.extra_headers={X-Api-Key: abc-123-def}",
+        "models.own.api_base=http://me:pw@host/v1",
+    ],
+)
+def test_a_key_in_the_configuration_is_refused(setting):
+    with pytest.raises(UserError, match="would be written into the run's files; set the variable"):
+        resolve([assignment(setting)])
+    resolve([assignment("model.extra.api_key=none")])

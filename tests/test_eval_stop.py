@@ -37,7 +37,6 @@ class Story:
     words: list[str]
     cache: Path
     told: list[Told] = field(default_factory=list)
-    intruder: Told | None = None
     left_running: list[list[int]] = field(default_factory=list)
     left_sandboxes: list[int] = field(default_factory=list)
     trials: list[list[dict]] = field(default_factory=list)
@@ -54,8 +53,6 @@ def stop(story: Story, number: signal.Signals, mark: str) -> None:
     try:
         wait_for(lambda: running(mark) or process.poll() is not None, "the command")
         assert process.poll() is None, end(process)
-        if number == signal.SIGTERM:
-            story.intruder = delm(*story.words, DELM_CACHE=str(story.cache))
         os.killpg(process.pid, number)
         story.told.append(end(process))
     finally:
@@ -152,14 +149,6 @@ def test_the_call_that_was_cut_off_is_in_the_ledger(story):
     # the command was cut off, not the calls before it: all are closed
     assert {row["outcome"] for row in query(story.folder, statement)} == {"ok"}
     assert len(query(story.folder, statement)) == 4 * 2
-
-
-def test_a_second_process_on_the_same_run_is_refused_in_one_line(story):
-    assert story.intruder.code == 2
-    assert story.intruder.err == (
-        "error: another process is working on the run run; wait for it, or choose another "
-        "--run-id\n"
-    )
 
 
 def test_a_run_that_is_done_is_not_run_again(story):

@@ -1,0 +1,272 @@
+"""A run that is cut, and one that several processes work on: nothing is bought or done twice."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import pytest
+from console import (
+    DATASET,
+    FINISH,
+    FLASK,
+    SOLVE,
+    Told,
+    bash,
+    bundled,
+    delm,
+    end,
+    query,
+    running,
+    start,
+    wait_for,
+)
+from scripted_model import ScriptedModel
+
+from harness.errors import LimitReached
+from harness.members import join
+from harness.model.backend import CallKey
+from harness.model.paid import Paid
+from harness.store import Store
+from harness.types import Reply, Usage
+
+MARK = "3.0625"  # seconds nobody else sleeps
+USAGE = {"usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}}
+
+
+def words(folder: Path, *more: str) -> list[str]:
+    asked = ["eval", "-m", "openai/scripted", "-s", "single", "-d", DATASET, "-i", FLASK]
+    return [*asked, "--run-id", "run", "-o", str(folder), "--yes", *more]
+
+
+@contextlib.contextmanager
+def begun(server: ScriptedModel, *said: str) -> Iterator[subprocess.Popen[str]]:
+    process = start(*said, OPENAI_API_BASE=server.base_url, OPENAI_API_KEY="none")
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def finish(server: ScriptedModel, *said: str) -> Told:
+    return delm(*said, OPENAI_API_BASE=server.base_url, OPENAI_API_KEY="none")
+
+
+def sleepy(request: dict, n: int) -> dict:
+    """Solves it in three turns, with a command that takes its time before the last."""
+    turn = sum(message["role"] == "assistant" for message in request["messages"])
+    return [SOLVE, bash(f"sleep {MARK}"), FINISH][turn] | USAGE
+
+
+def states(folder: Path) -> list[tuple]:
+    rows = query(folder / "run", "SELECT number, attempt, state FROM trial ORDER BY 1, 2")
+    return [tuple(row.values()) for row in rows]
+
+
+def test_what_was_answered_before_a_kill_is_not_asked_again(tmp_path):
+    bundled(FLASK)
+    with ScriptedModel(sleepy) as server:
+        with begun(server, *words(tmp_path)) as process:
+            wait_for(lambda: running(MARK) or process.poll() is not None, "the command")
+            os.killpg(process.pid, signal.SIGKILL)
+        assert len(server.requests) == 2
+        told = finish(server, *words(tmp_path))
+        assert told.code == 0, told.text
+        assert len(server.requests) == 3
+    assert states(tmp_path) == [(0, 0, "cancelled"), (0, 1, "done")]
+    rows = query(
+        tmp_path / "run",
+        "SELECT attempt, position, paid_call, cost_usd FROM call JOIN trial USING (trial_id) "
+        "ORDER BY call_id",
+    )
+    assert [(row["attempt"], row["position"], row["paid_call"]) for row in rows] == [
+        (0, 0, None),
+        (0, 1, None),
+        (1, 0, 1),
+        (1, 1, 2),
+        (1, 2, None),
+    ]
+    (price,) = {row["cost_usd"] for row in rows}
+    table = (tmp_path / "run" / "table.csv").read_text().splitlines()
+    found = dict(zip(table[0].split(","), table[1].split(","), strict=True))
+    assert float(found["cost_usd"]) == pytest.approx(3 * price)
+    assert found["resolved"] == "1"
+
+
+def test_what_was_submitted_before_a_kill_is_graded_and_not_made_again(tmp_path):
+    bundled(FLASK)
+
+    def grading() -> bool:
+        with contextlib.suppress(Exception):
+            return states(tmp_path) == [(0, 0, "grading")]
+        return False
+
+    with ScriptedModel(lambda request, n: [SOLVE, FINISH][n] | USAGE) as server:
+        with begun(server, *words(tmp_path), "-c", "grading.cache=false") as process:
+            wait_for(lambda: grading() or process.poll() is not None, "the grading")
+            os.killpg(process.pid, signal.SIGKILL)
+        assert states(tmp_path) == [(0, 0, "grading")]
+        told = finish(server, *words(tmp_path))
+        assert told.code == 0, told.text
+        assert len(server.requests) == 2
+    assert states(tmp_path) == [(0, 0, "done")]
+    grades = query(tmp_path / "run", "SELECT outcome FROM grade")
+    assert grades == [{"outcome": "resolved"}]
+
+
+def test_two_processes_share_a_run_and_one_takes_over_what_the_other_left(tmp_path):
+    bundled(FLASK)
+    said = words(tmp_path, "-k", "4", "-w", "1")
+    with ScriptedModel(sleepy) as server, begun(server, *said) as one:
+        wait_for(lambda: len(server.requests) >= 2 or one.poll() is not None, "two requests")
+        with begun(server, *said) as other:
+            wait_for(lambda: len(running(MARK)) >= 2 or other.poll() is not None, "both at work")
+            owners = "SELECT DISTINCT owner FROM trial WHERE state = 'running'"
+            assert len(query(tmp_path / "run", owners)) == 2
+            os.killpg(one.pid, signal.SIGKILL)
+            told = end(other, timeout=120)
+            assert told.code == 0, told.text
+        asked = len(server.requests)
+    found = states(tmp_path)
+    assert [row[0] for row in found if row[2] == "done"] == [0, 1, 2, 3]
+    assert [row[2] for row in found if row[2] != "done"] == ["cancelled"]
+    assert asked == 4 * 3
+    graded = query(tmp_path / "run", "SELECT count(*) AS n FROM grade")
+    assert graded == [{"n": 4}]
+    assert query(tmp_path / "run", "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+
+
+# -- the parts ------------------------------------------------------------------------------------
+
+
+def key(conversation: str, position: int) -> CallKey:
+    return CallKey(
+        system="s", instance_id="i", trial=0, conversation=conversation, position=position
+    )
+
+
+def row(trial: int, conversation: str, position: int, began: int, **more) -> dict:
+    kinds = ("prompt", "cached", "cache_write", "completion", "reasoning")
+    reply = {"content": f"{trial}", "tool_calls": [], "finish_reason": "stop"}
+    plain = {
+        "paid_call": 10 * trial + position, "trial_id": trial, "conversation": conversation,
+        "position": position, "prompt_sha256": "same", "reply": reply, "cost_usd": 0.5,
+        "began": began, "ended": began + 1,
+    }  # fmt: skip
+    return plain | {f"{kind}_tokens": 1 for kind in kinds} | more
+
+
+async def test_the_newest_attempt_answers_first_and_an_older_one_what_it_did_not_come_to():
+    paid = Paid(key("", 0), [row(2, "a", 0, 1), row(1, "a", 0, 1), row(1, "a", 1, 3)])
+    first = await paid.answer(key("a", 0), "same")
+    second = await paid.answer(key("a", 1), "same")
+    assert first is not None
+    assert second is not None
+    assert (first.reply.content, second.reply.content) == ("2", "1")
+    assert first.reply == Reply(content="2", usage=Usage(*[1] * 0, **{
+        f"{kind}_tokens": 1
+        for kind in ("prompt", "cached", "cache_write", "completion", "reasoning")
+    }), finish_reason="stop")  # fmt: skip
+    assert await paid.answer(key("a", 2), "same") is None
+
+
+async def test_answers_come_in_the_order_in_which_they_came_before():
+    paid = Paid(key("", 0), [row(1, "a", 0, 1), row(1, "b", 0, 3), row(1, "a", 1, 5)])
+    order = []
+
+    async def ask(conversation: str, position: int) -> None:
+        assert await paid.answer(key(conversation, position), "same")
+        order.append((conversation, position))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask, "b", 0)
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(ask, "a", 0)
+    assert order == [("a", 0), ("b", 0)]
+
+
+async def test_a_conversation_that_asks_something_else_is_asked_anew_and_nobody_waits_for_it():
+    paid = Paid(key("", 0), [row(1, "a", 0, 1), row(1, "a", 1, 3), row(1, "b", 0, 5)])
+    assert await paid.answer(key("a", 0), "another") is None
+    assert await paid.answer(key("a", 1), "same") is None  # it was an answer to another talk
+    with anyio.fail_after(1):
+        assert await paid.answer(key("b", 0), "same")
+
+
+def call(trial: int, position: int, usd: float) -> dict:
+    return {
+        "trial_id": trial, "conversation": "a", "agent": "a", "position": position, "model": "m",
+        "prompt_sha256": "", "repeated": 0.0, "reserved_usd": usd, "moment": 1,
+    }  # fmt: skip
+
+
+async def test_processes_hold_one_cap_together(tmp_path):
+    with (
+        contextlib.closing(Store(tmp_path / "run.db", owner="one", cap_usd=1.0)) as one,
+        contextlib.closing(Store(tmp_path / "run.db", owner="two", cap_usd=1.0)) as two,
+    ):
+        instance = {"instance_id": "i", "repo": "r", "difficulty": ""}
+        trial = {"system": "s", "instance_id": "i", "agents": 1, "wanted": 1, "submits": "one"}
+        await one.plan([instance], [trial | {"number": n} for n in range(2)])
+        await one.claim_trial()
+        await two.claim_trial()
+        held = await one.begin_call(**call(1, 0, 0.7))
+        with anyio.move_on_after(0.5) as waiting:  # it may yet be given back
+            await two.begin_call(**call(2, 0, 0.4))
+        assert waiting.cancelled_caught
+        with pytest.raises(LimitReached, match="run_cost"):
+            await one.hold_more(held, 1.1)
+        await one.hold_more(held, 0.9)
+        ends = {"outcome": "ok", "reply": None, "usage": Usage(), "latency_s": 0.0, "attempts": 1}
+        await one.end_call(held, cost_usd=0.6, charged_usd=0.6, error="", moment=2, **ends)
+        await two.begin_call(**call(2, 0, 0.4))
+        with pytest.raises(LimitReached, match=r"\$0\.6000 of \$1\.0000"):
+            await two.begin_call(**call(2, 1, 0.5))
+
+
+async def test_what_a_dead_process_had_reserved_is_spent(tmp_path):
+    with contextlib.closing(Store(tmp_path / "run.db", owner="dead", cap_usd=1.0)) as store:
+        instance = {"instance_id": "i", "repo": "r", "difficulty": ""}
+        trial = {"system": "s", "instance_id": "i", "agents": 1, "wanted": 1, "submits": "one"}
+        await store.plan([instance], [trial | {"number": 0}])
+        await store.claim_trial()
+        await store.begin_call(**call(1, 0, 0.7))
+    with contextlib.closing(Store(tmp_path / "run.db", owner="two", cap_usd=1.0)) as two:
+        assert two.others() == {"dead"}
+        await two.take_over({"two"})
+        assert two.others() == set()
+        taken = await two.claim_trial()
+        assert taken is not None
+        assert taken["attempt"] == 1
+        with pytest.raises(LimitReached):
+            await two.begin_call(**call(taken["trial_id"], 0, 0.4))
+
+
+def test_a_member_is_alive_until_it_ends_whatever_way(tmp_path):
+    code = (
+        "import sys, time; from pathlib import Path; from harness.members import join\n"
+        "with join(Path(sys.argv[1])) as member:\n"
+        "    print(member.name, flush=True); time.sleep(60)"
+    )
+    with join(tmp_path) as me:
+        other = subprocess.Popen(
+            ["python3", "-c", code, str(tmp_path)],
+            executable=sys.executable,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert other.stdout is not None
+        name = other.stdout.readline().strip()
+        assert me.alive() == {me.name, name}
+        other.kill()
+        other.wait()
+        other.stdout.close()
+        assert me.alive() == {me.name}
+        assert [path.name for path in (tmp_path / ".members").iterdir()] == [me.name]
+    assert list((tmp_path / ".members").iterdir()) == []

@@ -267,12 +267,6 @@ def _given(**values: Any) -> dict[str, Any]:
 
 def main() -> None:
     """The console script: a user's mistake is one line on standard error and exit code 2."""
-    try:
-        sys.exit(app(standalone_mode=False))
-    except UsageError as mistake:
-        told: str = mistake.format_message()
-        if "\n" in told:  # the help of a command that was given nothing
-            print(told, file=sys.stderr)
     secrets.learn()
     sys.excepthook = terminal.tell_crash
     with terminal.guarded():
@@ -280,6 +274,12 @@ def main() -> None:
 
 
 def _main() -> NoReturn:
+    try:
+        sys.exit(app(standalone_mode=False))
+    except UsageError as mistake:
+        told: str = mistake.format_message()
+        if "\n" in told:  # the help of a command that was given nothing
+            print(told, file=sys.stderr)
             sys.exit(2)
         command = mistake.ctx.command_path if mistake.ctx else "delm"
         _fail(f"{told} (see: {command} --help)")

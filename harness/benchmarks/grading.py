@@ -20,9 +20,9 @@ from unidiff import PatchSet, UnidiffParseError
 
 from harness.config import GradingConfig
 from harness.errors import SandboxError, SandboxUnavailable
-from harness.protocols import Sandboxes
+from harness.protocols import Sandbox, Sandboxes
 from harness.secrets import redact
-from harness.types import ExecResult, Item, Verdict
+from harness.types import ExecResult, Item, Reference, Verdict
 
 RECIPE = 1  # raise it when the same inputs could be graded otherwise
 ATTEMPTS = 3  # of an evaluation whose sandbox fails

@@ -18,7 +18,6 @@ from harness.errors import UserError
 from harness.progress import console
 from harness.score import Comparison, InstanceScore, Interval, Side
 from harness.terminal import widened
-from harness.words import counted
 
 LEVEL = 0.05  # of a test
 FEW = 10  # instances; 91 of 100 intervals hold the truth there, and fewer below

@@ -14,7 +14,6 @@ from harness.commands.notes import notes, worth
 from harness.published import Counterpart, counterpart
 from harness.score.rows import Row
 from harness.terminal import widened
-from harness.words import counted
 
 SCORES = ("avg_at_1", "pass_at_2", "pass_at_4", "selected_at_1")
 TITLES = ("Avg.@1", "Pass@2", "Pass@4", "Sel.@1", "$/task", "$/subm.", "latency", "infra",

@@ -50,7 +50,9 @@ def eval_command(
     """Run systems on instances, grade every submission, write the results."""
     from harness.commands import compose
     from harness.commands.evaluate import Options, evaluate
+    from harness.commands.show import located
 
+    output, run_id = located(run_id, output)
     flags = _given(
         instances=instance,
         filter=filter or None,

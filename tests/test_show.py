@@ -1,10 +1,14 @@
 """`delm show`: what is told of a run, whole where that is asked for, and nothing garbled."""
 
+from pathlib import Path
+
 import anyio
 import pytest
 from console import refused
 
+from harness.commands.show import _there, located
 from harness.config import resolve
+from harness.errors import UserError
 from harness.results import RunFolder
 from harness.store import Store
 
@@ -52,6 +56,38 @@ def test_several_instances_are_told_and_no_other(delm, run):
     assert "c__c-3 one" in told.out
     assert "b__b-2" not in told.out
     refused(delm("show", "r", "a__a-1", "c__c-4"), "c__c-4 is not in this run", "'c__c-3'")
+
+
+def test_without_an_instance_or_with_an_unknown_one_it_says_what_there_is(delm, run):
+    there = "the instances are: a__a-1, b__b-2, c__c-3; the systems (-s): single"
+    told = delm("show", "r")
+    assert told.code == 0, told.text
+    assert "see one: delm show r a__a-1 -s single (make: view RUN=r INSTANCES=a__a-1)" in told.out
+    assert there in told.out
+    refused(delm("show", "r", "delm"), "delm is not in this run; ", there)
+    refused(delm("show", "r", "zzz", "-s", "single"), "zzz is not in this run of single", there)
+    assert "see one" not in delm("show", "r", "a__a-1").out
+
+
+def test_of_many_instances_the_first_are_named_and_the_rest_is_counted():
+    told = _there([f"a__a-{n:03}" for n in range(500)], ["single"])
+    assert "a__a-019 and 480 more; " in told
+    assert "a__a-020" not in told
+
+
+def test_a_run_of_eval_is_named_by_its_id_or_by_the_path_of_its_folder(run):
+    assert located("r", Path("results")) == (Path("results"), "r")
+    assert located("results/r/", Path("results")) == (Path("results"), "r")
+    assert located(f"{run.path}", Path("other")) == (run.path.resolve().parent, "r")
+    assert located("new", Path("results")) == (Path("results"), "new")
+    with pytest.raises(UserError, match="there is no run in results/q"):
+        located("results/q", Path("results"))
+
+
+def test_eval_goes_on_with_the_run_whose_path_it_is_given(delm, run):
+    told = delm("eval", "--run-id", "results/r", "--dry-run")
+    refused(told, "unknown model ''")  # its own, which is none; a new run has the bundled recording
+    refused(delm("eval", "--run-id", "results/q", "--dry-run"), "there is no run in results/q")
 
 
 def test_a_long_message_is_cut_and_says_how_to_see_it_whole(delm, run):

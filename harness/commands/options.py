@@ -109,7 +109,8 @@ RunId = Annotated[
     str,
     typer.Option(
         "--run-id",
-        help="A new run, or one to go on with: it keeps its configuration. "
+        help="A new run, or one to go on with (its id, or the path of its folder): it keeps its "
+        "configuration. "
         "[default: time and dataset]",
     ),
 ]

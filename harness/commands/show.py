@@ -2,11 +2,9 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import anyio
 from rich.console import Console
 from rich.text import Text
 
@@ -19,9 +17,11 @@ from harness.errors import UserError
 from harness.progress import console
 from harness.results import RunFolder
 from harness.store import Row, Store
+from harness.teams import material_of
 from harness.terminal import plain
 
 WIDTH = 2_000  # characters of one message
+MANY = 20  # instances that are listed; of more, the rest is counted
 
 
 def find(run: str, output: Path) -> RunFolder:
@@ -34,6 +34,15 @@ def find(run: str, output: Path) -> RunFolder:
             RunFolder(path.resolve().parent, path.resolve().name).refuse_grading()
         raise UserError(f"there is no run in {path}: it has no run.db")
     return RunFolder(output, run)
+
+
+def located(run: str, output: Path) -> tuple[Path, str]:
+    """The folder of runs and the id of `run`: an id in `output`, or the path of a run's folder."""
+    if "/" not in run:
+        return output, run
+    folder = find(run, output)
+    same = folder.path.parent == output.resolve()
+    return output if same else folder.path.parent, folder.run_id
 
 
 def rescore(run: str, output: Path) -> None:
@@ -77,7 +86,9 @@ def tell(
     known = sorted({trial["instance_id"] for trial in trials})
     for instance in instances:
         if instance not in known:
-            raise UserError(f"{instance} is not in this run{nearest(instance, known)}")
+            whose = f" of {system}" if system else ""
+            near = nearest(instance, known)
+            raise UserError(f"{instance} is not in this run{whose}{near}; {_there(known, systems)}")
     width = None if full else WIDTH
     for trial in trials:
         if trial["instance_id"] in instances:
@@ -85,8 +96,19 @@ def tell(
         elif not instances:
             made = [row for row in submissions if row["trial_id"] == trial["trial_id"]]
             _say(out, _headline(trial, made))
+    if trials and not instances:
+        name = run if output == Path("results") else folder.path
+        _say(out, f"see one: delm show {name} {known[0]} -s {trials[0]['system']} (make: view "
+                  f"RUN={name} INSTANCES={known[0]}); {_there(known, systems)}")  # fmt: skip
     board.close()
     store.close()
+
+
+def _there(instances: Sequence[str], systems: Sequence[str]) -> str:
+    """What can be asked for."""
+    more = f" and {len(instances) - MANY} more" if len(instances) > MANY else ""
+    listed = f"{', '.join(instances[:MANY])}{more}"
+    return f"the instances are: {listed}; the systems (-s): {', '.join(systems)}"
 
 
 def _headline(trial: Row, made: list[Row]) -> str:
@@ -120,7 +142,7 @@ def _tell_trial(
     if trial["detail"]:
         _say(out, trial["detail"], style="red")
     spoken = store.messages(trial["trial_id"])
-    rows = anyio.run(_material, board, trial["trial_id"], calls, made)
+    rows = material_of(board, trial["trial_id"], calls, made)
     if rows.tasks and not wanted:
         for line in [*story.told(rows), "", *story.ended(rows)]:
             _say(out, line)
@@ -145,21 +167,6 @@ def _tell_trial(
             style="bold",
         )
         _say(out, row["patch"])
-
-
-async def _material(
-    board: SqliteBoard, trial_id: int, calls: Sequence[Row], submissions: Sequence[Row]
-) -> story.Material:
-    mine = board.of(trial_id)
-    return story.Material(
-        tasks=[task._asdict() for task in await mine.queue.tasks()],
-        entries=[asdict(entry) for entry in await mine.context.entries()],
-        links=[asdict(link) for link in await mine.context.links()],
-        events=board.events(trial_id),
-        proposals=board.proposals(trial_id),
-        calls=calls,
-        submissions=submissions,
-    )
 
 
 def _tell_message(

@@ -29,7 +29,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
-import anyio
 import anyio.to_thread
 import docker
 import yaml
@@ -90,7 +89,6 @@ class Ours:
         self, client: docker.DockerClient, item: Item, folder: Path, steps: int, blocks: int
     ) -> None:
         self._item = item
-        self._blocks = blocks
         self._store = Store(folder / "run.db")
         self._board = SqliteBoard(folder / "run.db")
         self._backend = Timed(recording(steps, blocks))
@@ -103,12 +101,11 @@ class Ours:
             self._backend, NAME, price=PRICE, ledger=self._store, limiter=limiter
         )
         one: dict[str, Any] = {"agents": 1, "wanted": 1, "submits": "one", "trials": blocks}
-        contestant = Contestant(name=NAME, system=self, **one)
         self._run = Run(
             store=self._store,
             board=self._board,
             items=[self._item],
-            contestants=[contestant],
+            contestants=[Contestant(name=NAME, system=self, **one)],
             client=self._client,
             sandboxes=sandboxes,
             grader=Grader(sandboxes, folder, None, GradingConfig()),

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.prompts import render
+from agents.prompts import enclosed, render
+from agents.reports import bounded
 from agents.tools import Arguments, BadCall, Finished, Tool
 from harness.board import (
     BoardRefused,
@@ -34,6 +35,7 @@ RESERVED = (
 ADDS = 4  # tasks that one agent adds on one task
 PUBLISHED = 40  # proposals on one task
 TASK_CHARS, SUMMARY_CHARS = 4_000, 4_000
+UNFOLDED = 16_000  # characters of one entry, as of a command's output
 
 
 @dataclass(slots=True)
@@ -126,7 +128,7 @@ def unfold(desk: Desk) -> Tool:
             raise BadCall(f"The level is summary or raw, not {level!r}.")
         await desk.context.note_shown(desk.conversation, [entry.label], level)
         text = entry.raw if level == "raw" else f"{entry.summary}\n\n{_evidence(entry)}"
-        return f"<entry>\n{line_of(entry)}\n\n{text}\n</entry>"
+        return enclosed("entry", f"{line_of(entry)}\n\n{bounded(text, UNFOLDED)}\n")
 
     return Tool(
         name="unfold",

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
+from agents.prompts import enclosed
 from agents.tools import BadCall, Finished, Toolbox
 from harness.errors import ContextOverflow, LimitReached, ModelError
 from harness.protocols import Trial
@@ -102,7 +103,7 @@ async def _act(
                 text = await tools.call(call)
             acted = True
         except BadCall as problem:
-            text = f"<error>\n{problem}\n</error>"
+            text = enclosed("error", f"{problem}\n")
         observations.append({"role": "tool", "tool_call_id": sent["id"], "content": text})
     return acted, observations
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from agents.admission import Gate
-from agents.prompts import render
+from agents.prompts import one_line, render
 from harness.board import Entry, NewTask, Proposal, Ruling, Task
 from harness.protocols import Sandbox, Trial
 
@@ -119,7 +119,7 @@ class Team:
         mended = [task for task in tasks if task.kind == "repair" and task.subject == seat]
         if not seat or len(mended) >= self.rules.repairs:
             return
-        gist = failure.gist[:QUOTED]
+        gist = one_line(failure.gist, QUOTED)
         text = render("task_repair", patch=state, failure=failure.label, gist=gist)
         task = self._new(
             "repair", text, key=f"repair:{state}", subject=seat, preferred=candidate.author

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from agents.prompts import enclosed
 from harness.errors import SandboxError
 from harness.protocols import Sandbox
 from harness.types import Activity, ExecResult, ToolCall
@@ -257,7 +258,9 @@ def _not_once(path: str, content: str, old: str, count: int) -> str:
         )
     lines, first = content.splitlines(), old.strip().splitlines()[:1]
     near = difflib.get_close_matches(first[0], lines, n=1, cutoff=0.6) if first else []
-    hint = f" The nearest line is {lines.index(near[0]) + 1}: {near[0]!r}" if near else ""
+    hint = (
+        f" The nearest line is {lines.index(near[0]) + 1}: {near[0][:VIEW_WIDTH]!r}" if near else ""
+    )
     return f"That text does not occur in {path}, nothing was changed.{hint}"
 
 
@@ -311,5 +314,4 @@ def observation(result: ExecResult) -> str:
         status = "killed"
     else:
         status = str(result.exit_status)
-    end = "" if not result.output or result.output.endswith("\n") else "\n"
-    return f"<exit_status>{status}</exit_status>\n<output>\n{result.output}{end}</output>"
+    return f"<exit_status>{status}</exit_status>\n{enclosed('output', result.output)}"

@@ -328,7 +328,7 @@ def _commands(messages: Sequence[Message]) -> list[str]:
     outcomes = {m["tool_call_id"]: m["content"] for m in messages if m["role"] == "tool"}
     return [
         f"{call['function']['name']} {call['function']['arguments'][:300]}: "
-        f"{outcomes.get(call['id'], '').strip().splitlines()[:1]}"
+        f"{[line[:300] for line in outcomes.get(call['id'], '').strip().splitlines()[:1]]}"
         for message in messages
         for call in message.get("tool_calls") or ()
     ]

@@ -1,7 +1,9 @@
 """Tool calls as text, for models that have no native ones.
 
 The tools are explained in the system text, calls are fenced blocks, and results are user messages.
-Rendering a longer conversation never changes how its beginning was rendered.
+A call is read from the model's own reply only. In a result, the marks that models' templates put
+between turns are broken by a blank: where tools are native, the provider's own encoding keeps them
+apart. Rendering a longer conversation never changes how its beginning was rendered.
 """
 
 import json
@@ -14,6 +16,11 @@ from harness.types import Message, Reply, ToolCall
 
 _SHELLS = {"bash", "sh", "shell"}
 _FENCE = re.compile(r" {0,3}(?P<ticks>`{3,})[ \t]*(?P<word>[\w+-]*)[ \t]*")
+_TURNS = re.compile(  # what templates of models put between turns; a tokenizer may obey it anywhere
+    r"<\|[\w-]{1,40}\|>|</?s>|\[/?(?:INST|SYSTEM_PROMPT)\]|<</?SYS>>|<(?:start|end)_of_turn>"
+    r"|<｜[^｜<>]{1,40}｜>",
+    re.IGNORECASE,
+)
 _RULES = """\
 # How to call a tool
 
@@ -50,7 +57,7 @@ def render_messages(
         role, text = message["role"], _text(message.get("content"))
         if role == "tool":
             name = names.get(str(message.get("tool_call_id")), "tool")
-            role, text = "user", f"[result of {name}]\n{text}"
+            role, text = "user", _result(name, text)
         for call in message.get("tool_calls") or ():
             function = call["function"]
             names[str(call["id"])] = str(function["name"])
@@ -140,6 +147,18 @@ def _tool_text(tool: Mapping[str, Any]) -> str:
     function = tool.get("function", tool)
     parameters = json.dumps(function.get("parameters", {}), ensure_ascii=False)
     return f"\n## {function['name']}\n{function.get('description', '')}\nArguments: {parameters}\n"
+
+
+def _result(name: str, text: str) -> str:
+    """What a tool said, so that none of it is taken for a turn, or for the result of another."""
+    text = _TURNS.sub(lambda mark: f"{mark[0][0]} {mark[0][1:]}", text)
+    if "[result of " not in text and "[end of result" not in text:
+        return f"[result of {name}]\n{text}"
+    number = 1
+    while f"[end of result {number}]" in text:
+        number += 1
+    end = f"[end of result {number}]"
+    return f"[result of {name}, up to {end}]\n{text}\n{end}"
 
 
 def _text(content: Any) -> str:

@@ -13,6 +13,7 @@ SANDBOX   ?=
 RUN       ?=
 RUN2      ?=
 MAX_COST  ?=
+DISK_GB   ?=
 RECORD    ?=
 YES       ?=
 PREDS     ?= --gold
@@ -28,7 +29,7 @@ runs       = $(or $(notdir $(patsubst %/run.db,%,$(wildcard results/*/run.db))),
 
 # What is given on the command line must be one of these, and must not come out empty: a limit on
 # money that make drops without a word (MAXCOST=2, MAX_COST='$2') is no limit.
-VARIABLES := MODEL DATASET SYSTEMS INSTANCES N TRIALS WORKERS SANDBOX RUN RUN2 MAX_COST RECORD YES PREDS ARGS PYTHON
+VARIABLES := MODEL DATASET SYSTEMS INSTANCES N TRIALS WORKERS SANDBOX RUN RUN2 MAX_COST DISK_GB RECORD YES PREDS ARGS PYTHON
 GIVEN     := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 UNKNOWN   := $(firstword $(filter-out $(VARIABLES) SHELL,$(GIVEN)))
 DOLLAR    := $(firstword $(foreach name,$(filter-out ARGS,MAX_COST $(GIVEN)),$(if $(findstring $$,$(value $(name))),$(name))))
@@ -69,6 +70,7 @@ help: ## this text
 	@echo "             bubblewrap where it is installed and can rebuild the instances, else Docker)"
 	@echo "  RUN        run id; a run that is there goes on           (default: time and dataset)"
 	@echo "  MAX_COST   dollars of the whole run, such as 2           (default: no limit)"
+	@echo "  DISK_GB    GB that pulled images may take together, such as 60: pulled when needed (default: no limit; all are pulled first)"
 	@echo "  RECORD     file that keeps every answer for a replay     (default: none)"
 	@echo "  YES        1 starts without asking; without a terminal a real model needs it"
 	@echo "  ARGS       anything else for delm (see .venv/bin/delm eval --help)"
@@ -76,7 +78,7 @@ help: ## this text
 	@echo "of others:"
 	@echo "  RUN        the run of view, report and compare; view takes INSTANCES too"
 	@echo "  RUN2       the second run of compare (default: none, RUN's own systems are compared); it takes SYSTEMS too"
-	@echo "  PREDS      file of predictions, --gold or --empty of grade (default: --gold); DATASET, INSTANCES, SANDBOX as above"
+	@echo "  PREDS      file of predictions, --gold or --empty of grade (default: --gold); DATASET, INSTANCES, SANDBOX, DISK_GB as above"
 	@echo "  ARGS       arguments of pytest for test, of delm grade for grade, of the script for bench"
 	@echo "  PYTHON     interpreter for .venv, 3.11 to 3.13           (default: $(PYTHON))"
 
@@ -95,7 +97,7 @@ $(STAMP): requirements.lock pyproject.toml
 eval: setup ## run systems on instances, grade, print the table
 	$(strip $(DELM) eval $(if $(MODEL),-m $(MODEL)) $(if $(DATASET),-d $(DATASET)) $(call each,-s,$(SYSTEMS)) \
 	  $(call each,-i,$(INSTANCES)) $(if $(N),-n $(N)) $(if $(TRIALS),-k $(TRIALS)) $(if $(WORKERS),-w $(WORKERS)) \
-	  $(if $(SANDBOX),--sandbox $(SANDBOX)) $(if $(RUN),--run-id $(RUN)) $(if $(MAX_COST),--max-cost $(MAX_COST)) \
+	  $(if $(SANDBOX),--sandbox $(SANDBOX)) $(if $(RUN),--run-id $(RUN)) $(if $(MAX_COST),--max-cost $(MAX_COST)) $(if $(DISK_GB),--disk-gb $(DISK_GB)) \
 	  $(if $(RECORD),--record $(RECORD)) $(if $(YES),--yes) $(ARGS))
 
 compare: setup ## the systems of RUN, or RUN and RUN2, instance by instance, with paired tests
@@ -108,7 +110,7 @@ view: setup ## tell the story of RUN, or of INSTANCES in it
 	$(strip $(DELM) show $(RUN) $(INSTANCES) $(ARGS))
 
 grade: setup ## grade PREDS (a file, --gold or --empty) of DATASET
-	$(strip $(DELM) grade $(PREDS) $(if $(DATASET),-d $(DATASET)) $(call each,-i,$(INSTANCES)) $(if $(SANDBOX),--sandbox $(SANDBOX)) $(ARGS))
+	$(strip $(DELM) grade $(PREDS) $(if $(DATASET),-d $(DATASET)) $(call each,-i,$(INSTANCES)) $(if $(SANDBOX),--sandbox $(SANDBOX)) $(if $(DISK_GB),--disk-gb $(DISK_GB)) $(ARGS))
 
 images: setup ## build the Docker images of verified-offline
 	$(strip $(DELM) images build -d $(or $(DATASET),verified-offline) $(call each,-i,$(INSTANCES)))

@@ -40,6 +40,7 @@ def eval_command(
     sandbox: options.SandboxKind = "",
     run_id: options.RunId = "",
     output: options.Output = Path("results"),
+    disk_gb: options.DiskGb = None,
     cost_limit: options.CostLimit = None,
     max_cost: options.MaxCost = None,
     record: options.Record = None,
@@ -64,7 +65,7 @@ def eval_command(
         trials=trials,
         submissions=None if trials is None else 0,
         workers=workers,
-        sandbox=_given(kind=sandbox or None),
+        sandbox=_given(kind=sandbox or None, disk_gb=disk_gb),
         budget=_given(cost_usd=cost_limit, run_cost_usd=max_cost),
     )
     resolved = compose.configure(
@@ -97,6 +98,7 @@ def grade(
     workers: options.Workers = None,
     config: options.Specs = None,
     sandbox: options.SandboxKind = "",
+    disk_gb: options.DiskGb = None,
     run_id: Annotated[
         str, typer.Option("--run-id", help="Name of its folder. [default: grade, time and model]")
     ] = "",
@@ -111,7 +113,11 @@ def grade(
         empty=empty,
         dataset=dataset,
         specs=config or [],
-        flags=_given(instances=instance, workers=workers, sandbox=_given(kind=sandbox or None)),
+        flags=_given(
+            instances=instance,
+            workers=workers,
+            sandbox=_given(kind=sandbox or None, disk_gb=disk_gb),
+        ),
         run_id=run_id,
         output=output,
     )

@@ -20,7 +20,8 @@ from harness.secrets import NAMES, is_secret, passwords
 T = TypeVar("T", bound=BaseModel)
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-NOT_IDENTITY = ("workers", "budget.run_cost_usd")  # may differ when a run is taken up again
+# may differ when a run is taken up again
+NOT_IDENTITY = ("workers", "budget.run_cost_usd", "sandbox.disk_gb")
 
 
 class Section(BaseModel):
@@ -86,6 +87,7 @@ class SandboxConfig(Section):
     remember_checks: bool = True  # what a check of a finding saw, for later trials on this machine
     on_leak: Literal["refuse", "record"] = "refuse"  # when the audit at the start finds one
     min_free_gb: float = Field(2, ge=0)
+    disk_gb: float = Field(0, ge=0)  # that pulled images may take together; 0: all are pulled first
     limits: SandboxLimits = SandboxLimits()  # type: ignore[call-arg]  # pydantic fills them in
 
 

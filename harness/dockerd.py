@@ -42,14 +42,17 @@ def connected() -> Iterator["DockerClient"]:
 async def blocking(function: Callable[..., T], *arguments: Any) -> T:
     """Run `function` in a thread; Docker's client knows no other way.
 
-    Raises `UserError` when the daemon refuses what was asked.
+    Raises `UserError` when the daemon refuses what was asked, or is gone.
     """
     import docker
+    import requests
 
     try:
         return await anyio.to_thread.run_sync(function, *arguments)
     except docker.errors.DockerException as error:
         raise UserError(f"Docker refused: {' '.join(str(error).split())}") from error
+    except requests.RequestException as error:
+        raise UserError(f"Docker does not answer: {' '.join(str(error).split())}") from error
 
 
 def exists(client: "DockerClient", name: str) -> bool:

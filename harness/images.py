@@ -23,6 +23,7 @@ from harness.environments.interpreters import find_python, fits
 from harness.errors import UserError
 from harness.pulls import pull, pulled_images, record
 from harness.types import Environment, Item
+from harness.uses import Uses
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -88,12 +89,15 @@ def gc(cache: Path) -> list[str]:
     import docker
 
     removed = []
+    uses = Uses(cache / "uses")
     with connected() as client:
         for left in client.containers.list(all=True, filters={"label": f"{LABEL}=build"}):
             if left.status != "running":
                 left.remove(force=True)
         for image in _images_of_instances(client, cache):
-            if image.ours:
+            with uses.unused(image.name) as free:
+                if not (image.ours and free):
+                    continue
                 try:
                     client.images.remove(image.name)
                 except docker.errors.APIError as error:

@@ -178,16 +178,26 @@ class Sandboxes(Protocol):
     async def prepare(self, items: Sequence[Item], say: Callable[[str], None]) -> None:
         """Get ready whatever `open` needs for `items`: pull images, build environments.
 
-        Raises `UserError` when that cannot be done; `say` is told what is going on.
+        What is pulled only when it is needed is looked at as far as that costs nothing.
+        Raises `UserError` when that cannot be done; `say` is told what is going on, later too.
+        """
+        ...
+
+    def holding(self, item: Item) -> AbstractAsyncContextManager[None]:
+        """What `item` needs is here when the block begins, and stays as long as it lasts.
+
+        That can take as long as a download, or as others use the room for it. Raises
+        `SandboxUnavailable` where it cannot be had.
         """
         ...
 
     def fingerprint(self, item: Item) -> str:
-        """Names the content that a prepared item's sandboxes are made from."""
+        """Names the content that the sandboxes of an item are made from, while it is held."""
         ...
 
     async def open(self, item: Item, *, purpose: Literal["agents", "grading"]) -> Sandbox:
-        """A new sandbox. For agents the history is scrubbed and the audit passed.
+        """A new sandbox of an item that is held. For agents the history is scrubbed and the audit
+        passed.
 
         Raises `SandboxUnavailable`, also when the audit finds a leak and leaks are refused.
         """

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio import from_thread
 from filelock import FileLock
 
 from harness.cache import write_beside
@@ -45,7 +47,7 @@ async def pull(
             if there or failures:
                 return
             try:
-                await _pull_one(client, name, cache, on_progress)
+                await pull_one(client, name, cache, on_progress)
             except UserError as error:
                 failures.append(error)
 
@@ -58,17 +60,19 @@ async def pull(
     return names
 
 
-async def _pull_one(
+async def pull_one(
     client: "DockerClient", name: str, cache: Path, on_progress: Callable[[str], None]
 ) -> None:
+    """Pull an image that is not there, and note that it was us. Raises `UserError`.
+
+    A registry that is busy is asked again after a while. Cancelling ends the pull.
+    """
     if name.startswith(BUILT_PREFIX):
         raise UserError(f"{name} is in no registry: build it here (delm images build)")
     on_progress(f"pulling {name}")
     for wait in (*PULL_WAITS_SECONDS, None):
-        fault = await blocking(_try_pull, client, name)
+        fault = await blocking(_try_pull, client, name, cache)
         if fault is None:
-            image = await blocking(client.images.get, name)
-            await blocking(record, cache, {name: str(image.id)})
             return
         if wait is None or not any(word in fault.lower() for word in PULL_AGAIN):
             raise UserError(f"cannot pull {name}: {fault}")
@@ -76,18 +80,33 @@ async def _pull_one(
         await anyio.sleep(wait)
 
 
-def _try_pull(client: "DockerClient", name: str) -> str | None:
-    """Pull once; why it failed, in one line, or None."""
+def _try_pull(client: "DockerClient", name: str, cache: Path) -> str | None:
+    """Pull once and note it; why it failed, in one line, or None. For a thread of `blocking`.
+
+    What was here already, under another name or none, is not noted: it is somebody else's.
+    """
     import docker
     import requests
+    from docker.utils import parse_repository_tag
 
-    repository, _, tag = name.rpartition(":") if ":" in name.rpartition("/")[2] else (name, "", "")
+    before = {str(image["Id"]) for image in client.api.images()}
+    repository, tag = parse_repository_tag(name)
     try:
-        client.images.pull(repository, tag=tag or "latest", platform="linux/amd64")
+        told = client.api.pull(
+            repository, tag=tag or "latest", stream=True, decode=True, platform="linux/amd64"
+        )
+        with closing(told):
+            for line in told:
+                from_thread.check_cancelled()
+                if "error" in line:
+                    return " ".join(str(line["error"]).split())
+        image_id = str(client.images.get(name).id)
     except docker.errors.APIError as error:
         return " ".join(str(error.explanation or error).split())
     except requests.RequestException as error:
         return f"timeout or broken connection ({type(error).__name__})"
+    if image_id not in before or image_id in pulled_images(cache).values():
+        record(cache, {name: image_id})
     return None
 
 

@@ -169,39 +169,47 @@ class Run:
                 return
 
     async def _trial(self, row: Row) -> None:
-        budget = TrialBudget(times(self._limits, row["wanted"]), self._budget)
-        trial = LiveTrial(self, row, self._items[row["instance_id"]], self._client, budget)
-        started = anyio.current_time()
-        before = row["seconds"] or 0.0  # that it took until it was to be graded
+        item = self._items[row["instance_id"]]
+        clock = _Clock(row["seconds"] or 0.0)
         state, reason, detail = "cancelled", "interrupted", ""
         self.watcher.trial(row, "preparing")
         try:
-            ended, why = "done", row["reason"]
-            if row["state"] != "grading":
-                ended, why = await self._attempt(row, trial)
-                await trial.close()
-            if ended == "done":
-                spent = before + anyio.current_time() - started
-                await self.store.begin_grading(row["trial_id"], reason=why, seconds=spent)
-                ended, why = await self._grade(row, why)
-            state, reason = ended, why
+            async with self.sandboxes.holding(item):
+                await self.store.restart_clock(row["trial_id"])
+                clock.start()
+                state, reason = await self._attempt_and_grade(row, item, clock)
         except UserError:
             raise
+        except SandboxUnavailable as failure:
+            state, reason = "error", f"sandbox: {failure}"
         except Exception as surprise:  # noqa: BLE001 - one trial's bug must not end the run
             state, reason = "error", f"{type(surprise).__name__}: {surprise}"
             detail = traceback.format_exc()
         finally:
-            await trial.close()
             with anyio.CancelScope(shield=True):
                 await self.store.finish_trial(
-                    row["trial_id"],
-                    state,
-                    reason=reason,
-                    detail=detail,
-                    seconds=before + anyio.current_time() - started,
+                    row["trial_id"], state, reason=reason, detail=detail, seconds=clock.seconds
                 )
-            self.watcher.step(row, budget.steps, budget.dollars.spent)  # calls that never answered
             self.watcher.trial(row, state, reason)
+
+    async def _attempt_and_grade(self, row: Row, item: Item, clock: "_Clock") -> tuple[str, str]:
+        """The trial's state and how it ended; every sandbox of it is closed."""
+        budget = TrialBudget(times(self._limits, row["wanted"]), self._budget)
+        trial = LiveTrial(self, row, item, self._client, budget)
+        try:
+            state, reason = "done", row["reason"]
+            if row["state"] != "grading":
+                state, reason = await self._attempt(row, trial)
+                await trial.close()
+            if state == "done":
+                await self.store.begin_grading(
+                    row["trial_id"], reason=reason, seconds=clock.seconds
+                )
+                state, reason = await self._grade(row, reason)
+            return state, reason
+        finally:
+            await trial.close()
+            self.watcher.step(row, budget.steps, budget.dollars.spent)  # calls that never answered
 
     async def _attempt(self, row: Row, trial: LiveTrial) -> tuple[str, str]:
         """Let the system work; the trial's state and how it ended."""
@@ -246,6 +254,24 @@ class Run:
             if verdict.outcome == "error":
                 state, reason = "error", f"grading: {verdict.reason}"
         return state, reason
+
+
+class _Clock:
+    """What a trial took: `before` it was to be graded, and since `start`."""
+
+    def __init__(self, before: float) -> None:
+        self._before = before
+        self._started: float | None = None
+
+    def start(self) -> None:
+        """From here on it takes time."""
+        self._started = anyio.current_time()
+
+    @property
+    def seconds(self) -> float:
+        """Until now."""
+        since = 0.0 if self._started is None else anyio.current_time() - self._started
+        return self._before + since
 
 
 def model_name(system: str, model: str, index: int) -> str:

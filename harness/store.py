@@ -73,6 +73,11 @@ class Store(Database):
         rows = await self._write(("claim_trial", {"now": now(), "owner": self.owner}))
         return rows[0] if rows else None
 
+    async def restart_clock(self, trial_id: int) -> None:
+        """What the trial waited for is here: its latency counts from now."""
+        parameters = {"trial_id": trial_id, "now": now(), "owner": self.owner}
+        await self._write(("restart_clock", parameters))
+
     async def begin_grading(self, trial_id: int, *, reason: str, seconds: float) -> None:
         """The trial has its submissions: only grades are missing."""
         parameters = {"trial_id": trial_id, "reason": reason, "seconds": seconds}

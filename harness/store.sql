@@ -206,6 +206,10 @@ WHERE trial_id = (
     ORDER BY state = 'waiting', position, number, trial_id LIMIT 1)
 RETURNING trial_id, system, instance_id, number, attempt, agents, wanted, state, reason, seconds;
 
+-- name: restart_clock
+UPDATE trial SET started_at = :now
+WHERE trial_id = :trial_id AND state = 'running' AND owner = :owner;
+
 -- name: begin_grading
 UPDATE trial SET state = 'grading', reason = :reason, seconds = :seconds
 WHERE trial_id = :trial_id AND state = 'running' AND owner = :owner;

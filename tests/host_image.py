@@ -15,7 +15,7 @@ PROGRAMS = (
     "dd", "dirname", "env", "find", "git", "grep", "head", "hostname", "id", "kill", "ln", "ls",
     "mkdir", "mkfifo", "mknod", "mktemp", "mount", "mv", "nohup", "od", "pkill", "printf", "ps",
     "readlink", "realpath", "rm", "rmdir", "sed", "seq", "setsid", "sleep", "sort", "stat", "tail",
-    "tee", "touch", "tr", "true", "umount", "unshare", "wc", "xargs", "yes",
+    "tar", "tee", "touch", "tr", "true", "umount", "unshare", "wc", "xargs", "yes",
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from test_evalscript import TEST_PATCH
 
 from harness.benchmarks.factsheet import read_factsheet
 from harness.benchmarks.rows import BUNDLED, load, official_image
-from harness.benchmarks.select import select
+from harness.benchmarks.select import neighbours, select
 from harness.errors import UserError
 
 ROW = {
@@ -192,6 +192,12 @@ def test_a_requirement_that_is_not_pinned_is_refused(tmp_path, monkeypatch):
     path.write_text(path.read_text().replace("pip==23.2.1", "--index-url=https://x"))
     with pytest.raises(UserError, match=r"environments\.Thing-1\.0\.requirements\.0"):
         load(str(path), cache=tmp_path / "cache")
+
+
+def test_instances_of_one_image_follow_each_other_in_the_order_of_the_first(tmp_path):
+    images = ["x", "y", "x", "z", "y", "x"]
+    rows = [ROW | {"instance_id": f"a-{n}", "image": image} for n, image in enumerate(images)]
+    assert _ids(neighbours(_load(tmp_path, rows))) == ["a-0", "a-2", "a-5", "a-1", "a-4", "a-3"]
 
 
 def test_selection_shuffles_by_seed_then_filters_then_slices(tmp_path):

@@ -45,6 +45,12 @@ def select(
     return chosen
 
 
+def neighbours(items: Sequence[Item]) -> list[Item]:
+    """The same items, those that share an image behind the first of them; otherwise in order."""
+    first = {item.instance.image: place for place, item in reversed(list(enumerate(items)))}
+    return sorted(items, key=lambda item: first[item.instance.image])
+
+
 def _named(items: Sequence[Item], ids: Sequence[str]) -> list[Item]:
     by_id = {item.instance.instance_id: item for item in items}
     for name in ids:

@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 
 from harness.benchmarks.rows import HUB_NAME, load
-from harness.benchmarks.select import select
+from harness.benchmarks.select import neighbours, select
 from harness.cache import cache_dir
 from harness.commands import recorded
 from harness.config import (
@@ -211,6 +211,7 @@ def items_of(
     """The instances that are asked for; of a replay, by default, those that it holds.
 
     Raises `UserError` where a replay does not hold all that is asked for.
+    Those that share an image follow each other: what is pulled is used up before it is removed.
     """
     if HUB_NAME.fullmatch(config.dataset.name):
         note(f"loading {config.dataset.name} from the dataset hub, or its copy on this machine")
@@ -240,7 +241,7 @@ def items_of(
     if replayed is not None:
         names = [item.instance.instance_id for item in chosen]
         recorded.check(replayed, {c.name: c.trials for c in contestants}, names)
-    return chosen
+    return neighbours(chosen)
 
 
 def contestants(config: Config, backend: Backend) -> list[Contestant]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +13,14 @@ from rich.console import Console
 
 from harness.benchmarks.grading import Grader
 from harness.benchmarks.rows import load
-from harness.benchmarks.select import select
+from harness.benchmarks.select import neighbours, select
 from harness.cache import cache_dir
 from harness.commands import compose
 from harness.commands.evaluate import until_signal
 from harness.config import Config, dataset_layer, layer, nearest, resolve
-from harness.errors import UserError
+from harness.errors import SandboxUnavailable, UserError
 from harness.progress import Progress, console
+from harness.protocols import Sandboxes
 from harness.results import RunFolder, fresh_run_id, write
 from harness.sandbox.providers import choose
 from harness.types import Item, Verdict
@@ -88,7 +90,7 @@ async def _grade(
     folder: RunFolder,
 ) -> int:
     by_id = {item.instance.instance_id: item for item in items}
-    wanted = [by_id[p.instance_id] for p in predictions]
+    wanted = neighbours([by_id[p.instance_id] for p in predictions])
     sandboxes = choose(
         config.sandbox,
         cache_dir(),
@@ -102,9 +104,7 @@ async def _grade(
 
     async def one(prediction: Prediction, limiter: anyio.CapacityLimiter) -> None:
         async with limiter:
-            verdict = await grader.grade(
-                by_id[prediction.instance_id], prediction.patch, model_name=prediction.model_name
-            )
+            verdict = await _verdict(sandboxes, grader, by_id[prediction.instance_id], prediction)
         verdicts[prediction.instance_id] = verdict
         why = f" ({verdict.reason})" if verdict.reason else ""
         cached = ", remembered" if verdict.cached else ""
@@ -113,10 +113,11 @@ async def _grade(
         )
 
     async def work() -> None:
+        of = {prediction.instance_id: prediction for prediction in predictions}
         limiter = anyio.CapacityLimiter(config.workers)
         async with anyio.create_task_group() as tasks:
-            for prediction in predictions:
-                tasks.start_soon(one, prediction, limiter)
+            for item in wanted:
+                tasks.start_soon(one, of[item.instance.instance_id], limiter)
 
     await sandboxes.prepare(wanted, progress.say)
     stopped = await until_signal(work, progress.say)
@@ -131,6 +132,19 @@ async def _grade(
     if stopped:
         return 130
     return int(any(v.outcome == "error" for v in verdicts.values()))
+
+
+async def _verdict(
+    sandboxes: Sandboxes, grader: Grader, item: Item, prediction: Prediction
+) -> Verdict:
+    async with AsyncExitStack() as held:
+        try:
+            await held.enter_async_context(sandboxes.holding(item))
+        except SandboxUnavailable as error:
+            return Verdict(
+                outcome="error", reason=f"infrastructure: {error}", report={}, seconds=0.0
+            )
+        return await grader.grade(item, prediction.patch, model_name=prediction.model_name)
 
 
 def _predictions(request: Request, items: Sequence[Item]) -> list[Prediction]:

@@ -126,6 +126,15 @@ MaxCost = Annotated[
         "--max-cost", min=0, help="Dollars of the whole run; 0: no limit. [default: no limit]"
     ),
 ]
+DiskGb = Annotated[
+    float | None,
+    typer.Option(
+        "--disk-gb",
+        min=0,
+        help="GB that pulled Docker images may take together: they are pulled when needed, and "
+        "removed when others need the room; 0: no limit, all are pulled first. [default: no limit]",
+    ),
+]
 Record = Annotated[
     Path | None, typer.Option("--record", help="Keep every answer in this file, for replay:FILE.")
 ]

@@ -2,7 +2,8 @@
 
 import contextlib
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,6 +14,7 @@ from harness import images
 from harness.config import SandboxConfig
 from harness.environments import Prepared, prepare
 from harness.errors import SandboxUnavailable, UserError, leaf
+from harness.room import Room
 from harness.sandbox import docker as docker_sandbox
 from harness.sandbox.audit import audit, scrub
 from harness.sandbox.bubblewrap import BubblewrapMachine
@@ -48,9 +50,15 @@ class DockerSandboxes:
         self._labels = dict(labels)
         self._network = {"agents": config.network, "grading": grading_network}
         self._images: dict[str, str] = {}
+        self._room = Room(client, cache, config.disk_gb)
+        self._say: Callable[[str], None] = lambda _: None
 
     async def prepare(self, items: Sequence[Item], say: Callable[[str], None]) -> None:
-        """Have every image here, built or pulled. `UserError` names one that cannot be had."""
+        """Have every image here, built or pulled. `UserError` names one that cannot be had.
+
+        With a ceiling images are pulled when they are held; only the first one is asked for.
+        """
+        self._say = say
 
         def look() -> list[Item]:
             missing = []
@@ -71,10 +79,28 @@ class DockerSandboxes:
             await images.build(local, base=None, cache=self._cache, on_progress=say)
         published = [item for item in missing if item.environment is None]
         if published:
+            count = len({item.instance.image for item in published})
+            await self._room.preflight(count, say)
+            if self._config.disk_gb:
+                await self._room.check(published[0].instance.image, say)
+                return
             await images.pull(published, cache=self._cache, on_progress=say)
         missing = await to_thread.run_sync(look)
         if missing:
             raise UserError(f"the image {missing[0].instance.image} could not be pulled")
+
+    @asynccontextmanager
+    async def holding(self, item: Item) -> AsyncIterator[None]:
+        """See `harness.protocols.Sandboxes.holding`."""
+        async with AsyncExitStack() as stack:
+            if item.environment is None:  # what is built here nobody removes
+                held = self._room.holding(item.instance.image, self._say)
+                try:
+                    found = await stack.enter_async_context(held)
+                except UserError as error:
+                    raise SandboxUnavailable(str(error)) from error
+                self._images[item.instance.image] = found
+            yield
 
     def fingerprint(self, item: Item) -> str:
         """The image's content hash."""
@@ -130,6 +156,11 @@ class BubblewrapSandboxes:
                     tasks.start_soon(build, name)
         except BaseExceptionGroup as group:
             raise leaf(group) from None
+
+    @asynccontextmanager
+    async def holding(self, item: Item) -> AsyncIterator[None]:
+        """What was prepared stays."""
+        yield
 
     def fingerprint(self, item: Item) -> str:
         """The key of the environment: its specification, recipe and Python."""

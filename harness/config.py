@@ -97,6 +97,7 @@ class GradingConfig(Section):
     timeout_s: float = Field(1800, gt=0)
     network: bool = False
     cache: bool = True
+    guard: bool = True  # whether what the official grader resolves is looked at again
 
 
 class Config(Section):

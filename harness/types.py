@@ -116,6 +116,8 @@ class Verdict:
     report: Mapping[str, Any]  # the instance report of the official harness
     seconds: float
     cached: bool = False
+    official: str = ""  # resolved or unresolved, by the official grader alone; "": it gave none
+    flags: tuple[str, ...] = ()  # why a pass does not count: keys of `guard.FLAGS`
 
 
 Activity = Literal["command", "admission", "peer", "barrier", "main"]

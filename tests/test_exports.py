@@ -9,7 +9,7 @@ from console import FLASK, query, refused
 from exported import play
 
 from agents.external import load_package
-from harness.benchmarks.grading import official_report
+from harness.benchmarks.official import official_report
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ import pytest
 from console import FLASK, Told, bundled, delm, own_cache, refused, tree_of
 from patches import flask_patches
 
-from harness.benchmarks.grading import APPLY, LOG_FILES, Grader
+from harness.benchmarks.grading import LOG_FILES, Grader
+from harness.benchmarks.official import APPLY
 from harness.cache import cache_dir
 from harness.commands.grade import NOTHING, read_predictions
 from harness.config import GradingConfig, SandboxConfig

@@ -57,9 +57,9 @@ def touched_files(patch: str) -> tuple[list[str], list[str]]:
     added: set[str] = set()
     for file in files:
         if not file.is_added_file:
-            changed.add(_path(file.source_file))
+            changed.add(path_in_patch(file.source_file))
         if file.is_added_file or file.is_rename:
-            added.add(_path(file.target_file))
+            added.add(path_in_patch(file.target_file))
     return sorted(changed), sorted(added)
 
 
@@ -72,7 +72,7 @@ def heredoc_delimiter(body: str) -> str:
     return word
 
 
-def _path(name: str) -> str:
+def path_in_patch(name: str) -> str:
     """The path in the repository, out of `a/path` or git's quoted form of it."""
     if name.startswith('"') and name.endswith('"'):
         raw = name[1:-1].encode().decode("unicode_escape")

@@ -1,7 +1,7 @@
 """Grading by the official `swebench` package (5.x) in a sandbox that no agent has touched.
 
-This file is the only one that knows the package. It does what its `run_instance` does (the patch
-ladder, the evaluation script, the report) on our sandboxes, and leaves the judgement to it.
+The official verdict is the package's own. What it resolves is looked at again (`guard.py`), and is
+resolved in our score only where that finds nothing.
 """
 
 import hashlib
@@ -18,23 +18,23 @@ import anyio
 from anyio import to_thread
 from unidiff import PatchSet, UnidiffParseError
 
+from harness.benchmarks.guard import Guard
+from harness.benchmarks.official import (
+    Log,
+    apply_patch,
+    evaluation_script,
+    log_text,
+    official_report,
+    run_script,
+)
 from harness.config import GradingConfig
 from harness.errors import SandboxError, SandboxUnavailable
-from harness.protocols import Sandbox, Sandboxes
+from harness.protocols import Sandboxes
 from harness.secrets import redact
-from harness.types import ExecResult, Item, Reference, Verdict
+from harness.types import ExecResult, Item, Verdict
 
-RECIPE = 1  # raise it when the same inputs could be graded otherwise
+RECIPE = 2  # raise it when the same inputs could be graded otherwise
 ATTEMPTS = 3  # of an evaluation whose sandbox fails
-PATCH_FILE = "/tmp/patch.diff"  # noqa: S108 - inside the sandbox, where the official harness has it
-# Each as swebench's own GIT_APPLY_CMDS has it; a test holds them to that.
-APPLY = (
-    "git apply --verbose",
-    "git apply --verbose --3way",
-    "git apply --verbose --reject",
-    "patch --batch --forward --fuzz=5 -p1 -i",
-)
-APPLIED, NOT_APPLIED = ">>>>> Applied Patch", ">>>>> Patch Apply Failed"
 LOG_FILES = ("patch.diff", "eval.sh", "test_output.txt", "report.json", "run_instance.log")
 
 
@@ -76,12 +76,19 @@ class Grader:
         self._logs = logs
         self._cache = cache / "grades" if cache and config.cache else None
         self._config = config
+        self._guard = Guard(sandboxes, config.timeout_s)
 
     async def grade(self, item: Item, patch: str, *, model_name: str) -> Verdict:
         """The verdict on `patch`, its logs in `logs/<model_name>/<instance_id>/`."""
         folder = self._logs / model_name.replace("/", "__") / item.instance.instance_id
         if not patch.strip():
-            return Verdict(outcome="unresolved", reason="empty patch", report={}, seconds=0.0)
+            return Verdict(
+                outcome="unresolved",
+                reason="empty patch",
+                report={},
+                seconds=0.0,
+                official="unresolved",
+            )
         key = self._key(item, patch)
         known = self._recall(key, folder)
         if known is not None:
@@ -106,18 +113,10 @@ class Grader:
 
     async def _evaluate(self, item: Item, patch: str, model_name: str, folder: Path) -> Verdict:
         started = anyio.current_time()
-        log = _Log()
-        sandbox = await self._sandboxes.open(item, purpose="grading")
-        try:
-            applied = await _apply(sandbox, patch, log)
-            output = None
-            script = _script(item.reference)
-            if applied:
-                output = await self._run(sandbox, script, log)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await sandbox.close()
-        text = _output(output, self._config.timeout_s)
+        log = Log()
+        script = evaluation_script(item.reference)
+        output = await self._run(item, patch, script, log)
+        text = log_text(output, self._config.timeout_s)
         prediction = {
             "instance_id": item.instance.instance_id,
             "model_patch": patch,
@@ -125,6 +124,10 @@ class Grader:
         }
         report = await to_thread.run_sync(official_report, item.reference, prediction, text)
         log.say(f"report: {json.dumps(report)}")
+        mine = report[item.instance.instance_id]
+        flags: tuple[str, ...] = ()
+        if mine["resolved"] and self._config.guard:
+            flags = await self._guard.examine(item, patch, log)
         files = {
             "patch.diff": patch,
             "eval.sh": script,
@@ -133,19 +136,25 @@ class Grader:
             "run_instance.log": log.text(),
         }
         await to_thread.run_sync(_write_folder, folder, files)
-        mine = report[item.instance.instance_id]
         return Verdict(
-            outcome="resolved" if mine["resolved"] else "unresolved",
-            reason=_reason(mine, applied, output),
+            outcome="resolved" if mine["resolved"] and not flags else "unresolved",
+            reason=f"flagged: {', '.join(flags)}" if flags else _reason(mine, output),
             report=report,
             seconds=anyio.current_time() - started,
+            official="resolved" if mine["resolved"] else "unresolved",
+            flags=flags,
         )
 
-    async def _run(self, sandbox: Sandbox, script: str, log: "_Log") -> ExecResult:
-        await sandbox.write("/eval.sh", script.encode())
-        output = await sandbox.exec(
-            "/bin/bash /eval.sh", timeout_s=self._config.timeout_s, max_output_chars=50_000_000
-        )
+    async def _run(self, item: Item, patch: str, script: str, log: Log) -> ExecResult | None:
+        """What the script does on the patch in a fresh sandbox; None: it does not apply."""
+        sandbox = await self._sandboxes.open(item, purpose="grading")
+        try:
+            if not await apply_patch(sandbox, patch, log):
+                return None
+            output = await run_script(sandbox, script, self._config.timeout_s)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await sandbox.close()
         log.say(f"Test runtime: {output.seconds:.2f} seconds, exit status {output.exit_status}")
         return output
 
@@ -157,6 +166,7 @@ class Grader:
             patch,
             self._sandboxes.fingerprint(item),
             self._config.network,
+            self._config.guard,
             reference.eval_script,
             reference.log_parser,
             reference.eval_type,
@@ -170,7 +180,8 @@ class Grader:
             return None
         verdict = json.loads((kept / "verdict.json").read_text())
         _write_folder(folder, {name: (kept / name).read_text() for name in LOG_FILES})
-        return Verdict(**verdict, cached=True)
+        flags = tuple(verdict.pop("flags"))
+        return Verdict(**verdict, flags=flags, cached=True)
 
     def _remember(self, key: str, folder: Path, verdict: Verdict) -> None:
         if self._cache is None:
@@ -180,93 +191,21 @@ class Grader:
             "reason": verdict.reason,
             "report": verdict.report,
             "seconds": verdict.seconds,
+            "official": verdict.official,
+            "flags": verdict.flags,
         }
         files = {name: (folder / name).read_text() for name in LOG_FILES}
         _write_folder(self._cache / key, files | {"verdict.json": json.dumps(kept)})
 
 
-class _Log:
-    def __init__(self) -> None:
-        self._lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self._lines.append(line)
-
-    def text(self) -> str:
-        return "\n".join(self._lines) + "\n"
-
-
-async def _apply(sandbox: Sandbox, patch: str, log: _Log) -> bool:
-    """The official ladder: git apply, three-way, with rejects, `patch` with fuzz."""
-    await sandbox.write(PATCH_FILE, patch.encode())
-    for attempt, command in enumerate(APPLY):
-        if attempt:  # what a failed attempt left behind would fail the next one
-            await sandbox.exec("git checkout -- . ; git clean -fd")
-        result = await sandbox.exec(f"{command} {PATCH_FILE}", timeout_s=300)
-        if result.exit_status == 0:
-            log.say(f"{APPLIED}:\n{result.output}")
-            return True
-        log.say(f"Failed to apply patch to container: {command}\n{result.output}")
-    reverse = await sandbox.exec(f"git apply --check --reverse {PATCH_FILE}")
-    if reverse.exit_status == 0:
-        log.say(f"{APPLIED}: verified already applied")
-        return True
-    log.say(NOT_APPLIED)
-    return False
-
-
-def _output(result: ExecResult | None, timeout_s: float) -> str:
-    if result is None:
-        return f"{NOT_APPLIED}\n"
-    if result.timed_out:
-        return f"{result.output}\n\nTimeout error: {timeout_s} seconds exceeded."
-    return result.output
-
-
-def _row(reference: Reference) -> dict[str, Any]:
-    return {
-        "instance_id": reference.instance_id,
-        "image": reference.image,
-        "repo": reference.repo,
-        "version": reference.version,
-        "FAIL_TO_PASS": list(reference.fail_to_pass),
-        "PASS_TO_PASS": list(reference.pass_to_pass),
-        "eval_script": reference.eval_script,
-        "log_parser": reference.log_parser,
-        "eval_type": reference.eval_type,
-    }
-
-
-def _script(reference: Reference) -> str:
-    from swebench.harness.utils import make_test_spec
-
-    return str(make_test_spec(_row(reference)).eval_script)
-
-
-def official_report(
-    reference: Reference, prediction: Mapping[str, str], output: str
-) -> dict[str, Any]:
-    """What `swebench` says of a prediction whose tests wrote `output`: by instance, its report."""
-    from swebench.harness.grading import get_eval_report
-    from swebench.harness.utils import make_test_spec
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "test_output.txt"
-        path.write_text(output, encoding="utf-8")
-        report = get_eval_report(
-            make_test_spec(_row(reference)), dict(prediction), str(path), include_tests_status=True
-        )
-    return dict(report)
-
-
-def _reason(report: Mapping[str, Any], applied: bool, output: ExecResult | None) -> str:
+def _reason(report: Mapping[str, Any], output: ExecResult | None) -> str:
     if report["resolved"]:
         return ""
-    if not applied:
+    if output is None:
         return "the patch does not apply"
-    if output is not None and output.timed_out:
+    if output.timed_out:
         return "the tests ran out of time"
-    if output is not None and output.flooded:
+    if output.flooded:
         return "the tests wrote too much"
     status = report.get("tests_status")
     if not status:

@@ -1,0 +1,59 @@
+"""Grade hostile and honest patches; print which of them the official grader alone would pass.
+
+    .venv/bin/python scripts/forged_passes.py [--quick]
+
+Four bundled instances, one for each test runner (`--quick`: flask only). Ends with 1 where a
+hostile patch is resolved or an honest one is not.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import anyio
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from forgeries import Case, cases, judge_all
+
+INSTANCES = (
+    "pallets__flask-5014",
+    "pytest-dev__pytest-10051",
+    "django__django-16595",
+    "sympy__sympy-24443",
+)
+
+
+def main() -> int:
+    """Grade, print, and say by the exit code whether every verdict is right."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="the flask instance only")
+    wanted = INSTANCES[:1] if parser.parse_args().quick else INSTANCES
+    with tempfile.TemporaryDirectory() as folder:
+        found = anyio.run(judge_all, cases(*wanted), Path(folder))
+    wrong = 0
+    print("| instance | patch | official | ours | flags |\n| --- | --- | --- | --- | --- |")
+    for case, verdict in found.items():
+        wrong += (verdict.outcome == "resolved") != case.honest
+        print(_line(case, verdict.official, verdict.outcome, verdict.flags or (verdict.reason,)))
+    hostile = [(case, verdict) for case, verdict in found.items() if not case.honest]
+    honest = [(case, verdict) for case, verdict in found.items() if case.honest]
+    fooled = sum(verdict.official == "resolved" for _, verdict in hostile)
+    print(
+        f"\n{len(hostile)} hostile: {fooled} resolved by the official grader alone, "
+        f"{sum(v.outcome == 'resolved' for _, v in hostile)} by ours; {len(honest)} honest: "
+        f"{sum(v.outcome == 'resolved' for _, v in honest)} resolved, "
+        f"{sum(bool(v.flags) for _, v in honest)} flagged"
+    )
+    return int(bool(wrong))
+
+
+def _line(case: Case, official: str, ours: str, why: tuple[str, ...]) -> str:
+    name = f"honest: {case.name}" if case.honest else case.name
+    cells = (case.item.instance.instance_id, name, official, ours, ", ".join(why))
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,62 @@
+"""Grades hostile and honest patches, two at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+from console import FLASK, bundled, tree_of
+from hostile_patches import honest_flask, hostile_flask, hostile_others
+
+from harness.benchmarks.grading import Grader
+from harness.cache import cache_dir
+from harness.config import GradingConfig, SandboxConfig
+from harness.sandbox.providers import choose
+from harness.types import Item, Verdict
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A patch, and whether it solves its instance."""
+
+    item: Item
+    name: str
+    text: str
+    honest: bool
+
+
+def cases(*instances: str) -> list[Case]:
+    """The hostile and the honest patches of these bundled instances."""
+    found = []
+    for item in bundled(*instances):
+        tree, reference = tree_of(item), item.reference
+        if reference.instance_id == FLASK:
+            hostile = hostile_flask(tree, reference)
+            honest = honest_flask(tree, reference.patch)
+        else:
+            hostile = hostile_others(reference.instance_id, tree)
+            honest = {"gold": reference.patch}
+        found += [Case(item, name, text, False) for name, text in hostile.items()]
+        found += [Case(item, name, text, True) for name, text in honest.items()]
+    return found
+
+
+async def judge_all(wanted: Sequence[Case], logs: Path) -> dict[Case, Verdict]:
+    """The verdict on each, in their order."""
+    items = list({case.item.instance.instance_id: case.item for case in wanted}.values())
+    sandboxes = choose(
+        SandboxConfig(kind="bubblewrap"), cache_dir(), items, labels={}, grading_network=False
+    )
+    await sandboxes.prepare(items, print)
+    grader = Grader(sandboxes, logs, None, GradingConfig(timeout_s=120))
+    found: dict[Case, Verdict] = {}
+
+    async def judge(case: Case, number: int) -> None:
+        async with limiter:
+            found[case] = await grader.grade(case.item, case.text, model_name=f"m{number}")
+
+    limiter = anyio.CapacityLimiter(2)
+    async with anyio.create_task_group() as tasks:
+        for number, case in enumerate(wanted):
+            tasks.start_soon(judge, case, number)
+    return {case: found[case] for case in wanted}

@@ -1,7 +1,6 @@
 """A submission to SWE-bench/experiments: whole, honest, and refused as soon as it is not."""
 
 import json
-import re
 import secrets
 import shutil
 from pathlib import Path
@@ -12,8 +11,10 @@ from console import DATASET, FLASK, query, refused
 from exported import HINTS, Played, play, write_rows
 from planted import MATRIX, plant
 
+from harness.benchmarks.rows import load
+from harness.cache import cache_dir
 from harness.exports import leaks
-from harness.exports.experiments import shipped, write_experiment
+from harness.exports.experiments import DISCLAIMERS, cautions, shipped, write_experiment
 from harness.store import Store
 
 FILES = {
@@ -23,6 +24,11 @@ FILES = {
     *(f"results/{name}.json" for name in ("results", "resolved_by_repo", "resolved_by_time")),
     f"trajs/{FLASK}.json",
 }  # fmt: skip
+REPLAYED = "This is a replay of recorded answers: no benchmark result."
+REBUILT = (
+    "The instances are those of `verified-offline`, which is not the official dataset with its "
+    "images: this is no leaderboard result."
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +38,14 @@ def run(tmp_path_factory) -> Played:
 
 @pytest.fixture
 def made(run, delm, tmp_path) -> Path:
-    """A fresh submission folder of the run."""
+    """A fresh submission folder of the run, as if that were no replay of a rebuilt instance."""
     told = delm("export", run.folder, tmp_path / "fork", "--format", "experiments")
     assert told.code == 0, told.text
     (folder,) = (tmp_path / "fork" / "evaluation" / "verified").iterdir()
+    for line in (REPLAYED, REBUILT):
+        readme = (folder / "README.md").read_text()
+        assert f"\n{line}\n" in readme
+        (folder / "README.md").write_text(readme.replace(f"{line}\n", ""))
     return folder
 
 
@@ -51,7 +61,7 @@ def complained(delm, run: Played, folder: Path, *says: str, count: int = 1) -> N
     told = delm("validate", folder, "-d", run.rows)
     assert told.code == 1, told.text
     lines = [line for line in told.out.splitlines() if not line.startswith("note: ")]
-    assert lines[-1] == f"{count} problems", told.out
+    assert lines[-1].startswith(f"{count} problem"), told.out
     assert len(lines) == count + 1, told.out
     for words in says:
         assert words in told.out
@@ -67,11 +77,62 @@ def test_a_run_becomes_a_folder_that_the_checklist_has_nothing_against(delm, run
     day = query(run.folder, "SELECT value FROM run WHERE key = 'created_at'")[0]["value"]
     assert made.name == f"{json.loads(day)[:10].replace('-', '')}_single_scripted"
     assert {p.relative_to(made).as_posix() for p in made.rglob("*") if p.is_file()} == FILES
-    for dataset in (run.rows, DATASET):
-        told = delm("validate", made, "-d", dataset)
-        assert told.code == 0, told.text
-        assert "no problems" in told.out
+    told = delm("validate", made, "-d", run.rows)
+    assert told.code == 0, told.text
+    assert "no problems" in told.out
+    told = delm("validate", made, "-d", DATASET)
     assert "hints were not looked for" in told.out  # the bundled rows carry none
+
+
+def test_a_replay_of_rebuilt_instances_is_no_submission_and_export_and_checklist_say_so(
+    delm, run, tmp_path
+):
+    told = delm("export", run.folder, tmp_path / "fork", "--format", "experiments")
+    assert told.code == 0, told.text
+    lines = told.out.splitlines()
+    assert {f"note: {REPLAYED}", f"note: {REBUILT}"} < set(lines)
+    complained(delm, run, tmp_path / "fork", f"README.md says: {REPLAYED}",
+               f"README.md says: {REBUILT}", count=2)  # fmt: skip
+
+
+def test_instances_that_nobody_asked_for_are_missed(delm, run, made):
+    others = [item.instance.instance_id for item in load(DATASET, cache=cache_dir())]
+    others.remove(FLASK)
+    told = delm("validate", made, "-d", DATASET)
+    assert told.code == 1
+    missed, *_ = told.out.splitlines()
+    assert missed.startswith(
+        f"{len(others)} of the dataset's {len(others) + 1} instances are neither"
+    )
+    edit(made / "results" / "results.json", lambda content: content.update(no_generation=others))
+    told = delm("validate", made, "-d", DATASET)
+    assert (told.code, "are neither" in told.out) == (0, False), told.text
+
+
+def test_what_speaks_against_a_run_is_said_of_subsets_of_the_official_dataset_too():
+    config = {"dataset": {"name": "SWE-bench/SWE-bench_Verified"}}
+    official = {"config": config, "dataset": "SWE-bench Verified", "replay": False}
+    assert cautions(official, 500, 500) == []
+    assert cautions(official, 4, 0) == []  # nobody knows how many there are
+    (line,) = cautions(official, 4, 500)
+    assert line.startswith("The system ran on 4 of the dataset's 500 instances")
+    assert line.endswith(DISCLAIMERS)
+    assert cautions(official | {"replay": True}, 500, 500) == [REPLAYED]
+
+
+async def test_export_says_which_system_and_which_submission_it_took(delm, tmp_path):
+    folder = await plant(tmp_path / "runs", **FACTS)
+    for kind, which in (
+        ("experiments", "the one that the first trial ships"),
+        ("predictions", "the first; preds/ of the run has all"),
+    ):
+        told = delm("export", folder.path, tmp_path / kind, "--format", kind)
+        assert told.code == 0, told.text
+        assert "note: this is single; with -s there is: " in told.out
+        assert f", it has {which}" in told.out
+        told = delm("export", folder.path, tmp_path / f"{kind}2", "--format", kind, "-s", "delm")
+        assert told.code == 0, told.text
+        assert "with -s" not in told.out
 
 
 def test_what_is_submitted_is_the_first_trial_with_its_own_logs(run, made):
@@ -89,8 +150,6 @@ def test_what_is_submitted_is_the_first_trial_with_its_own_logs(run, made):
     readme = (made / "README.md").read_text()
     assert readme.count("- [x] ") == 4
     assert "Resolved 1 of 1 instances" in readme
-    assert "no leaderboard result" in readme
-    assert "replay" in readme
 
 
 def test_a_trajectory_can_be_read_and_tells_no_verdict(made):
@@ -101,14 +160,14 @@ def test_a_trajectory_can_be_read_and_tells_no_verdict(made):
 
 
 def test_no_secret_gets_into_a_folder(delm, run, made, tmp_path):
-    word = re.search(r"[A-Za-z]{14,}", (made / "README.md").read_text())
-    assert word is not None
+    value = "Agent Trajectory Interchange Format 1.7"
+    assert value in (made / "README.md").read_text()
     told = delm(
         "export", run.folder, tmp_path / "other", "--format", "experiments",
-        MY_API_KEY=word.group(),
+        MY_API_KEY=value,
     )  # fmt: skip
     refused(told, "$MY_API_KEY")
-    assert word.group() not in told.text
+    assert value not in told.text
     assert not list((tmp_path / "other").rglob("*.jsonl"))
     key = f"sk-{secrets.token_hex(16)}"
     with (made / "README.md").open("a") as readme:

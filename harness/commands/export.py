@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from harness.cache import write_beside
 from harness.commands.show import find
 from harness.errors import UserError
 from harness.exports.atif import trial_document
-from harness.exports.experiments import write_experiment
+from harness.exports.experiments import cautions, write_experiment
 from harness.exports.predictions import prediction_files
 from harness.exports.recording import record
 from harness.exports.trajectories import trajectory_files
@@ -75,7 +76,7 @@ def _predictions(chosen: _Chosen, target: Path) -> str:
         raise UserError(f"no predictions of {' or '.join(chosen.systems)}; there are: "
                         f"{there or 'none'}")  # fmt: skip
     write_beside(target, files[f"{made[0]}.jsonl"].encode())
-    return f"wrote {target}"
+    return f"wrote {target}{_left_out(chosen, made[0], 'the first; preds/ of the run has all')}"
 
 
 def _recording(chosen: _Chosen, target: Path) -> str:
@@ -106,17 +107,31 @@ def _atif(chosen: _Chosen, target: Path) -> str:
 
 
 def _experiments(chosen: _Chosen, target: Path) -> str:
-    dataset = chosen.store.description()["config"]["dataset"]
-    logs, system, note = chosen.folder.logs, chosen.systems[0], ""
+    store, description, system = chosen.store, chosen.store.description(), chosen.systems[0]
+    dataset, note = description["config"]["dataset"], ""
     try:
         known = asides(dataset["name"], split=dataset["split"])
     except UserError as error:
-        known, note = (
-            {},
-            f"\nnote: resolved_by_time.json is empty, as the years are not known: {error}",
-        )
+        known = {}
+        note = f"\nnote: resolved_by_time.json is empty, as the years are not known: {error}"
     years = {key: row.created_at[:4] for key, row in known.items() if row.created_at[:4].isdigit()}
-    return f"wrote {write_experiment(chosen.store, system, logs, years, target)}{note}"
+    logs, total = chosen.folder.logs, len(known)
+    folder = write_experiment(store, system, logs, years, target, total=total)
+    asked = {row["instance_id"] for row in store.trials() if row["system"] == system}
+    warned = [f"\nnote: {line}" for line in cautions(description, len(asked), total)]
+    left_out = _left_out(chosen, system, "the one that the first trial ships")
+    return f"wrote {folder}{left_out}{note}{''.join(warned)}"
+
+
+def _left_out(chosen: _Chosen, system: str, which: str) -> str:
+    """Lines that say what of the run was not taken, where something was not."""
+    rows = chosen.store.submissions()
+    made = Counter(row["instance_id"] for row in rows if row["system"] == system)
+    most, others = max(made.values(), default=0), [s for s in chosen.systems if s != system]
+    told = f"\nnote: this is {system}; with -s there is: {', '.join(others)}" if others else ""
+    if most > 1:
+        told += f"\nnote: of the submissions on an instance, up to {most}, it has {which}"
+    return told
 
 
 EXPORTS = {

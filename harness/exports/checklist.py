@@ -12,11 +12,11 @@ from typing import Any
 
 import yaml
 
-from harness.benchmarks.official import official_report
+from harness.benchmarks.grading import official_report
 from harness.benchmarks.rows import Aside
 from harness.errors import UserError
 from harness.exports import leaks
-from harness.exports.experiments import CHECKLIST
+from harness.exports.experiments import CHECKLIST, DISCLAIMERS
 from harness.types import Item
 
 NEEDED = ("all_preds.jsonl", "metadata.yaml", "README.md", "results/results.json")
@@ -45,7 +45,7 @@ def problems(folder: Path, dataset: Dataset) -> list[str]:
     if not (folder / "all_preds.jsonl").is_file():
         return missing
     faults, patches = _predictions(folder / "all_preds.jsonl", dataset)
-    found = [*missing, *faults, *_metadata(folder)]
+    found = [*missing, *faults, *_metadata(folder), *_lacking(folder, patches, dataset)]
     resolved: set[str] = set()
     for instance_id, patch in patches.items():
         found += _trajectory(folder, instance_id, dataset)
@@ -116,11 +116,25 @@ def _metadata(folder: Path) -> Iterator[str]:
             yield f"metadata.yaml: tags.system.attempts is {attempts}, and pass@1 is 1"
     if (folder / "README.md").is_file():
         readme = (folder / "README.md").read_text(encoding="utf-8")
+        said = [line.strip() for line in readme.split("\n")]
+        yield from (f"README.md says: {line}" for line in said if line.endswith(DISCLAIMERS))
         ticked = {line.strip().lower().removeprefix("- [x] ") for line in readme.split("\n")
                   if line.strip().lower().startswith("- [x] ")}  # fmt: skip
         for line in CHECKLIST:
             if line.lower() not in ticked:
                 yield f"README.md does not tick: {line}"
+
+
+def _lacking(folder: Path, patches: Mapping[str, str], dataset: Dataset) -> Iterator[str]:
+    """One line where instances are neither predicted nor said to have no prediction."""
+    path = folder / "results" / "results.json"
+    said = _json(path).get("no_generation") if path.is_file() else None
+    without = {str(key) for key in said} if isinstance(said, list) else set()
+    if left := len(dataset.items.keys() - patches.keys() - without):
+        yield (
+            f"{left} of the dataset's {len(dataset.items)} instances are neither predicted nor in "
+            "no_generation: the leaderboard counts them as not resolved"
+        )
 
 
 def _trajectory(folder: Path, instance_id: str, dataset: Dataset) -> Iterator[str]:

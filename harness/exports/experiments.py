@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ CHECKLIST = (
     "Does not have web-browsing OR has taken steps to prevent lookup of SWE-bench solutions via "
     "web-browsing",
 )
+DISCLAIMERS = (": no benchmark result.", ": this is no leaderboard result.")  # of a README's lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +76,19 @@ def shipped(store: Store, system: str) -> dict[str, Shipped]:
 
 
 def write_experiment(
-    store: Store, system: str, logs: Path, years: Mapping[str, str], target: Path
+    store: Store,
+    system: str,
+    logs: Path,
+    years: Mapping[str, str],
+    target: Path,
+    *,
+    total: int = 0,
 ) -> Path:
     """Write the folder below `target`; return it. It is there whole or not at all.
 
     `logs` is the run's folder of logs by model and instance; `years` says in which year the issue
-    of an instance was closed, where that is known. `UserError` where the folder exists, and where
+    of an instance was closed, where that is known; `total` is how many instances the dataset has, 0
+    where that is not known. `UserError` where the folder exists, and where
     something in it holds the value of a secret environment variable.
     """
     description = store.description()
@@ -88,7 +96,7 @@ def write_experiment(
     folder = target / "evaluation" / split / submission_name(system, description)
     if folder.exists():
         raise UserError(f"{folder} exists; remove it, or name another folder")
-    files = _files(store, system, logs, years)
+    files = _files(store, system, logs, years, total)
     _refuse_secrets(files)
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=".experiment-", dir=folder.parent))
@@ -119,7 +127,29 @@ def submission_name(system: str, description: Mapping[str, Any]) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{day}_{system}_{model}")
 
 
-def _files(store: Store, system: str, logs: Path, years: Mapping[str, str]) -> dict[str, str]:
+def cautions(description: Mapping[str, Any], asked: int, total: int) -> list[str]:
+    """Why what was made of the run is no leaderboard result, a sentence each.
+
+    `asked` is on how many instances a system ran, `total` how many there are, 0: not known.
+    """
+    found = []
+    if not description["config"]["dataset"]["name"].startswith(OFFICIAL):
+        found.append(
+            f"The instances are those of `{public_name(description['dataset'])}`, which is not the "
+            f"official dataset with its images{DISCLAIMERS[1]}"
+        )
+    if description.get("replay"):
+        found.append(f"This is a replay of recorded answers{DISCLAIMERS[0]}")
+    if asked < total:
+        found.append(
+            f"The system ran on {asked} of the dataset's {total} instances{DISCLAIMERS[1]}"
+        )
+    return found
+
+
+def _files(
+    store: Store, system: str, logs: Path, years: Mapping[str, str], total: int
+) -> dict[str, str]:
     """Every file of the submission by its name."""
     description = store.description()
     chosen = shipped(store, system)
@@ -154,7 +184,8 @@ def _files(store: Store, system: str, logs: Path, years: Mapping[str, str]) -> d
     files |= {f"results/{name}.json": json.dumps(text, indent=4) for name, text in results.items()}
     files["metadata.yaml"] = yaml.safe_dump(_metadata(system, description), sort_keys=False)
     resolved = len(results["results"]["resolved"])
-    files["README.md"] = _readme(system, description, chosen, len(asked), resolved)
+    warned = cautions(description, len(asked), total)
+    files["README.md"] = _readme(system, description, chosen, len(asked), resolved, warned)
     return files
 
 
@@ -215,6 +246,7 @@ def _readme(
     chosen: Mapping[str, Shipped],
     asked: int,
     resolved: int,
+    warned: Sequence[str],
 ) -> str:
     config = description["config"]
     empty = sum(not mine.submission["patch"].strip() for mine in chosen.values())
@@ -224,14 +256,8 @@ def _readme(
     network = config["sandbox"]["network"]
     share = f" ({resolved / asked:.1%})" if asked else ""
     lines = [f"# {system} + {description['model'].rpartition('/')[2]}", ""]
-    if not config["dataset"]["name"].startswith(OFFICIAL):
-        lines += [
-            f"The instances are those of `{public_name(description['dataset'])}`, which is not the "
-            "official dataset with its images: this is no leaderboard result.",
-            "",
-        ]
-    if description.get("replay"):
-        lines += ["This is a replay of recorded answers: no benchmark result.", ""]
+    for sentence in warned:
+        lines += [sentence, ""]
     lines += [
         f"Resolved {resolved} of {asked} instances{share}, as swebench grades them in fresh "
         f"sandboxes. Predictions: {len(chosen)}, of which {empty} are empty.",

@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.model.prices import Price
 from harness.published import MODEL, SWE_BENCH, Published
+from harness.words import counted
 
 Row = Mapping[str, Any]
 BASIS = {
@@ -123,7 +124,7 @@ def from_runs(system: str, trials: Sequence[Row]) -> Expected | None:
         low=likely.times(min(1.0, quarter / likely.prompt)),
         likely=likely,
         trial_s=mean(seconds) if seconds else None,
-        source=f"{_many(len(each), 'trial')} in {_many(runs, 'earlier run')}",
+        source=f"{counted(len(each), 'trial')} in {counted(runs, 'earlier run')}",
     )
 
 
@@ -224,10 +225,6 @@ def _number(rows: Sequence[Published], method: str, agents: int | None, metric: 
         for row in rows
         if (row.method, row.agents, row.metric, row.benchmark, row.model) == wanted
     ][-1]
-
-
-def _many(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"
 
 
 def _tokens(row: Row) -> Tokens:

@@ -13,6 +13,7 @@ from rich.text import Text
 from harness.store import Row
 from harness.terminal import console as console
 from harness.terminal import one_line
+from harness.words import counted
 
 FINAL = ("done", "error", "cancelled")
 
@@ -57,8 +58,8 @@ class Progress:
             seconds = time.monotonic() - mine["since"]
             self.say(
                 f"{row['system']} {row['instance_id']} #{row['number'] + 1}: {state}"
-                f"{f' ({note})' if note else ''}, {steps} steps, ${self._usd(usd)}, {seconds:.0f} s"
-                f"  [{sum(self._counts.values())}/{self._total}]"
+                f"{f' ({note})' if note else ''}, {counted(steps, 'step')}, "
+                f"${self._usd(usd)}, {seconds:.0f} s  [{sum(self._counts.values())}/{self._total}]"
             )
 
     def step(self, row: Row, steps: int, usd: float) -> None:
@@ -103,8 +104,8 @@ class Progress:
         eta = _span(elapsed / ended * (self._total - ended)) if ended else "?"
         failed = self._counts["error"] + self._counts["cancelled"]
         table.caption = (
-            f"{ended}/{self._total} trials, {failed} failed or cut short, ${self._usd(spent)}, "
-            f"{_span(elapsed)}, about {eta} to go"
+            f"{ended}/{counted(self._total, 'trial')}, {failed} failed or cut short, "
+            f"${self._usd(spent)}, {_span(elapsed)}, about {eta} to go"
         )
         return table
 

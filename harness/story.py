@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.words import counted
+
 Row = Mapping[str, Any]
 WORDS = 240  # characters of what somebody said
 
@@ -103,7 +105,7 @@ def _done(event: Row, material: Material) -> str:
     cost = "cost unknown" if None in costs else f"${sum(costs):.4f}"
     said = _short((task.get("result") or {}).get("summary"))
     how = "hands back" if event["what"] == "done" else "gives up"
-    price = f" ({len(mine)} calls, {cost})" if mine else ""
+    price = f" ({counted(len(mine), 'call')}, {cost})" if mine else ""
     return f"{event['actor']} {how} {label}{price}" + (f": {said}" if said else "")
 
 

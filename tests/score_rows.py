@@ -36,6 +36,7 @@ class Rows:
         submits: str = "one",
         repo: str = "a/a",
         difficulty: str = "",
+        agent: str = "agent-1",
     ) -> "Rows":
         key = len(self.trials)
         common = {"trial_id": key, "system": system, "instance_id": instance, "attempt": attempt}
@@ -45,9 +46,9 @@ class Rows:
                "seconds": seconds, "submits": submits, "repo": repo, "difficulty": difficulty,
                "started_at": None if state == "waiting" else START}
         )  # fmt: skip
-        said = {"outcome": call_outcome, "prompt_tokens": prompts[0], "repeated": prompts[1],
-                "cached_tokens": 0, "cache_write_tokens": 0, "completion_tokens": 5,
-                "reasoning_tokens": 0, "attempts": 1}  # fmt: skip
+        said = {"agent": agent, "outcome": call_outcome, "prompt_tokens": prompts[0],
+                "repeated": prompts[1], "cached_tokens": 0, "cache_write_tokens": 0,
+                "completion_tokens": 5, "reasoning_tokens": 0, "attempts": 1}  # fmt: skip
         self.calls += [common | said | {"cost_usd": cost} for cost in costs]
         self.submissions += [
             common

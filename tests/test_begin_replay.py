@@ -43,15 +43,15 @@ def test_a_replay_takes_the_dataset_the_systems_and_the_instances_that_were_reco
 ):
     told = delm("eval", "-m", answers, "--dry-run")
     assert told.code == 0, told.text
-    assert f"{DATASET}: 1 instances × (2 × single) = 2 trials" in told.out
+    assert f"{DATASET}: 1 instance × (2 × single) = 2 trials" in told.out
     assert "note: 1 of the 15 instances: those that the recording holds" in told.out
     lines = (place / "answers.jsonl").read_text().splitlines()
     again = json.loads(lines[1]) | {"system": "delm"}
     (place / "answers.jsonl").write_text("\n".join([*lines, json.dumps(again)]) + "\n")
     told = delm("eval", "-m", answers, "--dry-run")
-    assert "1 instances × (1 × single, 1 × delm) = 2 trials" in told.out
+    assert "1 instance × (1 × single, 1 × delm) = 2 trials" in told.out
     told = delm("eval", "-m", answers, "--dry-run", "-s", "single", "-k", "1")
-    assert "1 instances × (1 × single) = 1 trials" in told.out
+    assert "1 instance × (1 × single) = 1 trial" in told.out
 
 
 def test_an_export_is_replayed_as_it_was_recorded_without_another_word(delm, place, answers):
@@ -82,7 +82,7 @@ def test_agents_of_systems_that_do_not_scale_are_refused_and_of_some_are_noted(d
             " delm,")  # fmt: skip
     told = delm(*words, "-s", "single", "-s", "delm", **SERVED)
     assert told.code == 0, told.text
-    assert "note: single does not scale: it has 1 agents, not 3" in told.out
+    assert "note: single does not scale: it has 1 agent, not 3" in told.out
     assert "delm does not scale" not in told.out
     told = delm(*words[:-1], "1", "-s", "single", **SERVED)  # that is what it has
     assert told.code == 0, told.text

@@ -50,7 +50,8 @@ def test_two_systems_are_compared_in_the_order_in_which_they_are_named(delm, run
     told = delm("compare", "r", "-s", "delm", "-s", "single")
     assert "difference +0.0 points (95 %: " in line(told, "Avg.@1: A 25.0 %, B 25.0 %")
     assert "0 instances for A alone, 1 for B alone, 1 for both, 1 for neither" in told.out
-    assert "A 0.0016, B 0.0063, difference -0.0046" in line(told, "dollars an instance")
+    cost = line(told, "cost per instance (USD, all its trials)")
+    assert "A 0.0016, B 0.0063, difference -0.0046" in cost
     assert "pairs" not in told.out
 
 

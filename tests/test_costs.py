@@ -195,10 +195,10 @@ def test_the_runs_cap_says_what_is_missing_and_more_money_goes_on(tmp_path):
     assert done.told.code == 1, done.told.text
     assert "stopped starting trials: run_cost: the call can cost" in said
     assert (
-        f"missing: 2 of 3 trials, on 1 instances, of single: single on {FLASK} #2 (run_cost); "
+        f"missing: 2 of 3 trials, on 1 instance, of single: single on {FLASK} #2 (run_cost); "
         f"single on {FLASK} #3 (not started)" in said
     )
-    assert "1 submissions of trials that were cut are in submissions.csv, not graded" in said
+    assert "1 submission of trials that were cut, in submissions.csv, not graded" in said
     assert "to go on with a higher --max-cost" in said
     assert list(done.csv("instances")["state"]) == ["done", "cancelled", "waiting"]
     made = done.csv("submissions")

@@ -291,7 +291,7 @@ def test_neither_the_gold_patch_nor_the_tests_are_shown_to_the_model(run):
 
 def test_what_is_printed_says_what_happened_and_holds_no_control_characters(run):
     assert f"single {FLASK} #1: done (finished), 3 steps" in run.told.out
-    assert f"single {FLASK} #4: done (cost), 1 steps, $0.1700" in run.told.out
+    assert f"single {FLASK} #4: done (cost), 1 step, $0.1700" in run.told.out
     assert "at most $0.20 and 8 steps for each, at most $0.80 in all" in run.told.out
     assert "2 of 4" in run.told.out
     assert "sandbox: bubblewrap" in run.told.out
@@ -326,7 +326,7 @@ def test_derived_files_are_the_same_to_the_byte_when_made_again(run):
     table = told.out[: told.out.index("written: ")]
     assert table in run.told.out
     assert "2 of 4" in table
-    assert "budget of a submission: 8 steps, $0.20, 3600 s\n" in table
+    assert "budget per submission: 8 steps, $0.20, 3600 s a trial\n" in table
     assert "Dollars are at this price list: as gemini/gemini-3-flash-preview" in table
 
 
@@ -410,7 +410,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(tmp_path):
         cwd=tmp_path,
     )
     assert told.code == 0, told.text
-    assert "1 instances × (1 × single) = 1 trials" in told.out
+    assert "1 instance × (1 × single) = 1 trial" in told.out
     assert list(tmp_path.iterdir()) == []
 
 

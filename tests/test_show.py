@@ -106,7 +106,7 @@ def test_line_ends_of_windows_are_line_ends(delm, run):
 
 
 def test_a_call_that_was_never_answered_is_a_step_everywhere(delm, run):
-    assert ", 1 steps, $" in delm("show", "r", "a__a-1").out
+    assert ", 1 step, $" in delm("show", "r", "a__a-1").out
     assert delm("score", "r").code == 0
     header, first, *_ = (run.path / "instances.csv").read_text().splitlines()
     assert dict(zip(header.split(","), first.split(","), strict=True))["steps"] == "1"

@@ -21,7 +21,7 @@ def row(system: str, agents: int, **more: Any) -> dict[str, Any]:
     """A row of table.csv in which no two numbers are alike."""
     at = len(system) + agents  # differs from system to system
     return {
-        "system": system, "agents": agents, "instances": 500, "wanted": 2000,
+        "system": system, "agents": agents, "main_agents": 0, "instances": 500, "wanted": 2000,
         "resolved": 1000 + at, "infra_errors": 300 + at,
         "avg_at_1": 0.5 + at / 1000, "avg_at_1_low": 0.4 + at / 1000,
         "avg_at_1_high": 0.6 + at / 1000, "pass_at_2": 0.61 + at / 1000,
@@ -39,23 +39,24 @@ def row(system: str, agents: int, **more: Any) -> dict[str, Any]:
 
 def numbers(each: dict[str, Any]) -> list[str]:
     """What must be readable of a row, as a person reads it."""
-    found = [str(each["agents"]), f"{each['resolved']} of 2000", str(each["infra_errors"])]
+    leaders = f"{each['main_agents']}+" if each["main_agents"] else ""
+    found = [f"{leaders}{each['agents']}", f"{each['resolved']} of 2000", str(each["infra_errors"])]
     for name in ("avg_at_1", "pass_at_2", "pass_at_4", "selected_at_1"):
         if each[name] is not None:
             found.append(f"{100 * each[name]:.1f} %")
             found.append(f"{100 * each[f'{name}_low']:.1f}–{100 * each[f'{name}_high']:.1f}")
     found += [f"{each['cost_per_task_usd']:.4f}", f"{each['cost_per_submission_usd']:.4f}"]
     found.append(f"{each['cost_per_task_usd_low']:.4f}–{each['cost_per_task_usd_high']:.4f}")
-    found += [f"{each['latency_mean_s']:.0f} s", f"last {each['latency_last_s']:.0f} s"]
-    return [*found, f"${each['budget_per_instance_usd']:g} · 1000 steps", "3600 s a trial"]
+    found += [f"{each['latency_mean_s']:.0f} s", f"{each['latency_last_s']:.0f} s"]
+    return [*found, f"${each['budget_per_instance_usd']:g}"]
 
 
 ROWS = [
     row("single", 1),
     row("mini-swe-agent", 1),
     row("independent", 4),
-    row("centralized", 1),
-    row("centralized-parallel", 4),
+    row("centralized", 1, main_agents=1),
+    row("centralized-parallel", 4, main_agents=1),
     row("delm-n2", 2, pass_at_2_kind="shared", pass_at_4=None, pass_at_4_kind=None,
         selected_at_1=0.555, selected_at_1_low=0.222, selected_at_1_high=0.888),
     row("delm", 4, pass_at_4_kind="shared", pass_at_2=None, pass_at_2_kind=None),
@@ -65,11 +66,11 @@ FACTS = {
     "config": resolve([{"dataset": {"name": "d"}}]).model_dump(mode="json"),
 }  # fmt: skip
 PUBLISHED = {
-    "mini-SWE-agent": ["54.7 %", "65.6 %", "75.1 %", "±2.37", "0.26", "92 s", "unknown budget"],
-    "AOrchestra": ["55.3 %", "64.5 %", "73.2 %", "±2.03", "0.24", "90 s", "10 × 50 steps"],
+    "mini-SWE-agent": ["54.7 %", "65.6 %", "75.1 %", "±2.37", "0.26", "92 s"],
+    "AOrchestra": ["55.3 %", "64.5 %", "73.2 %", "±2.03", "0.24", "90 s"],
     "AOrchestra-Parallel": ["56.4 %", "63.2 %", "71.8 %", "0.25"],
-    "DeLM n=2": ["63.7 %", "72.9 %†", "0.24", "0.12", "72 s", "480 s · 6 × 50 steps"],
-    "DeLM n=4": ["66.1 %", "77.4 %†", "0.47", "0.12", "61 s", "480 s · 6 × 50 steps"],
+    "DeLM n=2": ["63.7 %", "72.9 %†", "0.24", "0.12", "72 s"],
+    "DeLM n=4": ["66.1 %", "77.4 %†", "0.47", "0.12", "61 s"],
 }
 
 
@@ -126,6 +127,31 @@ def test_only_what_shares_a_context_is_marked_as_any_of_n(width):
     assert "†" not in alone
 
 
+@pytest.mark.parametrize("width", [80, 100, 140, 160])
+def test_below_a_row_is_nothing_but_what_its_name_says(width):
+    text = shown(ROWS, width)
+    for line in text.splitlines():
+        if line.startswith("  95 % interval"):
+            assert re.fullmatch(r"  95 % interval( +[\d.]+–[\d.]+)+", line), line
+        if line.startswith("  sd over runs"):
+            assert re.fullmatch(r"  sd over runs( +±[\d.]+)+", line), line
+    cells = [line for line in text.splitlines() if re.search(r"\d \d|[%s]  ", line)]
+    assert all(line[:3].strip() for line in cells)
+
+
+def test_a_main_agent_is_counted_beside_those_that_it_leads():
+    text = shown(ROWS, 80)
+    assert of_system(text, "centralized").split()[1] == "1+1"
+    assert of_system(text, "centralized-parallel").split()[1] == "1+4"
+    assert "1+N agents: a main agent, and N sub-agents at a time." in text
+    assert "1+N" not in shown(ROWS[:3], 80)
+
+
+def test_one_instance_is_no_instances():
+    assert f"{FLASH} · 1 instance\n" in shown([ROWS[0] | {"instances": 1}], 160)
+    assert f"{FLASH} · 500 instances\n" in shown(ROWS, 160)
+
+
 def test_a_terminal_that_is_wide_enough_has_one_table():
     assert shown(ROWS, 160).count("\nsystem ") == 1
     assert shown(ROWS, 100).count("\nsystem ") == 2
@@ -134,7 +160,11 @@ def test_a_terminal_that_is_wide_enough_has_one_table():
 def test_a_budget_that_is_not_the_others_is_marked_and_said():
     rows = [*ROWS[:3], ROWS[3] | {"budget_per_instance_usd": 16.0}]
     text = shown(rows, 160)
-    assert "≠ $16 · 1000 steps" in of_system(text, "centralized")
+    assert "≠ $16" in of_system(text, "centralized")
+    assert (
+        "budget per instance: $12 · 1000 steps · 3600 s a trial (single, mini-swe-agent, "
+        "independent); $16 · 1000 steps · 3600 s a trial (centralized)\n"
+    ) in text
     assert "≠" not in of_system(text, "single")
     assert "≠ not the budget of the other rows" in text
     assert "≠" not in shown(ROWS, 160)
@@ -150,16 +180,17 @@ def test_no_limit_and_an_unknown_budget_are_not_the_same():
     names = [name for name in ROWS[0] if name.startswith("budget_")]
     assert of_system(shown([ROWS[0] | dict.fromkeys(names)], 160), "single").count("$") == 0
     free = ROWS[0] | {"budget_per_instance_usd": None, "budget_per_instance_tokens": 2_000_000}
-    mine = of_system(shown([free], 160), "single")
-    assert "any $ · 1000 steps" in mine
-    assert "2M tokens · 3600 s a trial" in mine
+    text = shown([free], 160)
+    assert of_system(text, "single").splitlines()[0].endswith("any $")
+    assert "budget per instance: any $ · 1000 steps · 2M tokens · 3600 s a trial\n" in text
 
 
 def test_the_leaderboard_and_what_else_must_be_known_stand_below():
     text = " ".join(shown(ROWS, 80).split())
     assert "mini-SWE-agent with Gemini 3 Flash at 75.8 % (250 steps, $3): a larger budget" in text
-    assert "budgets beside them, which are not ours" in text
     assert "arXiv 2606.10662v2 and arXiv 2606.10662v1, on SWE-bench Verified, at" in text
+    assert "at budgets that are not ours: mini-SWE-agent unknown; AOrchestra 10 × 50 steps;" in text
+    assert "DeLM n=4 480 s · 6 × 50 steps · 1M tokens (results/reference/published.csv)" in text
     other = " ".join(shown(ROWS, 80, dataset="verified-offline").split())
     assert "on SWE-bench Verified, not on verified-offline, at" in other
     assert "leaderboard" not in shown(ROWS[:1], 160)
@@ -191,7 +222,7 @@ def test_nothing_is_known_of_an_empty_run_and_nothing_is_made_up():
 def test_undefined_is_a_dash_and_not_a_zero():
     names = [n for n in ROWS[0] if n.startswith(("avg", "pass", "sel", "cost", "lat", "budget"))]
     mine = of_system(shown([ROWS[0] | dict.fromkeys(names)], 160), "single")
-    assert mine.split()[5:] == ["–"] * 7 + [str(ROWS[0]["infra_errors"]), "–"]
+    assert mine.split()[5:] == ["–"] * 8 + [str(ROWS[0]["infra_errors"]), "–"]
 
 
 def test_control_characters_are_never_printed_and_markup_is_not_obeyed():
@@ -203,7 +234,7 @@ def test_columns_are_aligned_whatever_is_in_them():
     head = Line(name="a", more="b", cells=("one", "two"))
     lines = (
         Line(name="short", more="1", cells=("1", "22")),
-        Line(name="a label that is longer", cells=("333", "")),
+        Line(name="a label that is longer", short="a label", cells=("333", "")),
     )
     table = Table(head=head, lines=lines)
     assert [text for text, _ in written(table, 80)] == [
@@ -215,7 +246,7 @@ def test_columns_are_aligned_whatever_is_in_them():
         "a     b  one  two",
         "short 1    1   22",
         "a label that is longer",
-        "         333",
+        "a label  333",
     ]
     assert breadth(written(table, 20)) == 22
 

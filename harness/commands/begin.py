@@ -13,6 +13,7 @@ from harness.results import RunFolder
 from harness.run import Contestant
 from harness.score import last_attempts
 from harness.types import Item
+from harness.words import counted
 
 
 def done_already(folder: RunFolder) -> int | None:
@@ -42,12 +43,12 @@ def announce(
 
     trials = len(items) * sum(c.trials for c in contestants)
     systems = ", ".join(f"{c.trials} × {c.name}" for c in contestants)
-    say(f"{label}: {len(items)} instances × ({systems}) = {trials} trials")
+    say(f"{label}: {counted(len(items), 'instance')} × ({systems}) = {counted(trials, 'trial')}")
     for contestant in contestants:
         if config.agents not in {0, contestant.agents}:
             say(
-                f"note: {contestant.name} does not scale: it has {contestant.agents} agents, "
-                f"not {config.agents}"
+                f"note: {contestant.name} does not scale: it has "
+                f"{counted(contestant.agents, 'agent')}, not {config.agents}"
             )
     submissions = len(items) * sum(c.trials * c.wanted for c in contestants)
     if parts.replay:
@@ -58,12 +59,15 @@ def announce(
     if len(set(counts.values())) > 1:
         numbers = ", ".join(f"{name} {count}" for name, count in counts.items())
         say(
-            f"note: not the same budget on an instance, by submissions: {numbers}; "
+            f"note: not the same budget per instance, by submissions: {numbers}; "
             "-c submissions=4 (make: ARGS) makes it the same"
         )
     say(f"results in {folder.path}{' (a new run)' if done is None else ''}")
     if done is not None:
-        say(f"going on with {folder.run_id}: {done} of {trials} trials are done already")
+        say(
+            f"going on with {folder.run_id}: {done} of {counted(trials, 'trial')} "
+            f"{'is' if trials == 1 else 'are'} done already"
+        )
 
 
 def _most(config: Config, parts: ModelParts, submissions: int) -> str:
@@ -75,8 +79,8 @@ def _most(config: Config, parts: ModelParts, submissions: int) -> str:
     if parts.price is None:
         worst = "its cost is unknown"
     dollars = f"${budget.cost_usd:.2f}" if budget.cost_usd else "any dollars"
-    steps = f"{budget.steps} steps" if budget.steps else "any steps"
-    return f"{submissions} submissions, at most {dollars} and {steps} for each, {worst}"
+    steps = counted(budget.steps, "step") if budget.steps else "any steps"
+    return f"{counted(submissions, 'submission')}, at most {dollars} and {steps} for each, {worst}"
 
 
 def agreed(out: Console, folder: RunFolder) -> bool:

@@ -18,6 +18,7 @@ from harness.errors import UserError
 from harness.progress import console
 from harness.score import Comparison, InstanceScore, Interval, Side
 from harness.terminal import widened
+from harness.words import counted
 
 LEVEL = 0.05  # of a test
 FEW = 10  # instances; 91 of 100 intervals hold the truth there, and fewer below
@@ -190,20 +191,22 @@ def _print_comparison(out: Console, a: Side, b: Side, x: str, y: str) -> None:
                    f"{found.left_out} that only one side has are left out")  # fmt: skip
     if not found.same_budget:
         whole = f"{x}: {_allowed(a, found)}; {y}: {_allowed(b, found)}"
-        _warn(out, f"different budgets of an instance ({whole}): money may have bought the score")
+        _warn(out, f"different budgets per instance ({whole}): money may have bought the score")
     _say(out, f"Avg.@1: {x} {percent(found.average_a)}, {y} {percent(found.average_b)}, difference "
               f"{_points(found.difference)} points{_between(found.difference_95, _points)}: "
               f"{_verdict(found, x, y)}")  # fmt: skip
-    _say(out, f"what the first trial ships resolves {found.only_a} instances for {x} alone, "
+    only = counted(found.only_a, "instance")
+    _say(out, f"what the first trial ships resolves {only} for {x} alone, "
               f"{found.only_b} for {y} alone, {found.both} for both, {found.neither} for neither; "
               f"exact McNemar p = {found.mcnemar_p:.3g}: {_tested(found, x, y)}")  # fmt: skip
-    if found.cost_difference is None:
-        _say(out, f"dollars an instance: {x} {dollars(found.cost_a)}, {y} {dollars(found.cost_b)}; "
-                  "unknown costs cannot be compared")  # fmt: skip
-    else:
-        _say(out, f"dollars an instance: {x} {dollars(found.cost_a)}, {y} {dollars(found.cost_b)}, "
-                  f"difference {_signed(found.cost_difference)}"
-                  f"{_between(found.cost_difference_95, _signed)}")  # fmt: skip
+    costs = f"{x} {dollars(found.cost_a)}, {y} {dollars(found.cost_b)}"
+    apart = (
+        "; unknown costs cannot be compared"
+        if found.cost_difference is None
+        else f", difference {_signed(found.cost_difference)}"
+        f"{_between(found.cost_difference_95, _signed)}"
+    )
+    _say(out, f"cost per instance (USD, all its trials): {costs}{apart}")
 
 
 def _allowed(side: Side, found: Comparison) -> str:
@@ -213,8 +216,8 @@ def _allowed(side: Side, found: Comparison) -> str:
     whole = side.allowance.times(side.scores[found.instances[0]].wanted)
     parts = [
         "any dollars" if whole.usd is None else f"${whole.usd:.2f}",
-        "any steps" if whole.steps is None else f"{whole.steps} steps",
-        "any tokens" if whole.tokens is None else f"{whole.tokens} tokens",
+        "any steps" if whole.steps is None else counted(whole.steps, "step"),
+        "any tokens" if whole.tokens is None else counted(whole.tokens, "token"),
         "any time" if whole.wall_clock_s is None else f"{whole.wall_clock_s:g} s a trial",
     ]
     return ", ".join(parts)

@@ -40,6 +40,7 @@ from harness.results import RunFolder
 from harness.run import Contestant
 from harness.store import Store
 from harness.types import Item, Limits
+from harness.words import counted
 
 BUNDLED = CONFIGS / "recordings" / "verified-offline.jsonl"
 VERIFIED = "swe-bench-verified"  # the dataset of a model, by default
@@ -210,8 +211,8 @@ def items_of(
 ) -> list[Item]:
     """The instances that are asked for; of a replay, by default, those that it holds.
 
-    Raises `UserError` where a replay does not hold all that is asked for.
     Those that share an image follow each other: what is pulled is used up before it is removed.
+    Raises `UserError` where a replay does not hold all that is asked for.
     """
     if HUB_NAME.fullmatch(config.dataset.name):
         note(f"loading {config.dataset.name} from the dataset hub, or its copy on this machine")
@@ -229,7 +230,8 @@ def items_of(
                 "what is not recorded needs a model (-m)"
             )
         if len(ids) < len(items):
-            note(f"{len(ids)} of the {len(items)} instances: those that the recording holds")
+            all_ = counted(len(items), "instance")
+            note(f"{len(ids)} of the {all_}: those that the recording holds")
     chosen = select(
         items,
         ids=ids,
@@ -261,7 +263,8 @@ def contestants(config: Config, backend: Backend) -> list[Contestant]:
         agents = (config.agents if system.scales else 0) or there or system.agents
         if there and agents != there:
             raise UserError(
-                f"the recording holds {system.name} with {there} agents, not {agents}; leave -n out"
+                f"the recording holds {system.name} with {counted(there, 'agent')}, not "
+                f"{agents}; leave -n out"
             )
         made.append(_contestant(system, agents, config))
     if config.agents and all(contestant.agents != config.agents for contestant in made):
@@ -289,9 +292,9 @@ def _contestant(system: SystemConfig, agents: int, config: Config) -> Contestant
     trials, rest = divmod(config.submissions, wanted)
     if rest:
         raise UserError(
-            f"{system.name} makes {wanted} submissions a trial, so {config.submissions} cannot be "
-            f"made on an instance; take a multiple of {wanted}, another number of agents (-n), "
-            "or give the number of trials (-k)"
+            f"{system.name} makes {counted(wanted, 'submission')} a trial, so "
+            f"{config.submissions} cannot be made on an instance; take a multiple of {wanted}, "
+            "another number of agents (-n), or give the number of trials (-k)"
         )
     return Contestant(
         name=system.name,

@@ -25,6 +25,7 @@ from harness.progress import console
 from harness.sandbox import cgroup
 from harness.sandbox import docker as docker_sandbox
 from harness.sandbox.bubblewrap import system_mounts
+from harness.words import counted
 
 GOOD_FREE_GB = 120  # what the official harness advises for all of SWE-bench Verified
 GOOD_MEMORY_GB = 16
@@ -174,7 +175,7 @@ def _dataset(name: str, *, docker_works: bool, hub_works: bool) -> Finding:
     if not docker_works and any(item.environment is None for item in items):
         text = "its instances are Docker images, and no Docker engine answers"
         return Finding(about=f"dataset {name}", state="bad", text=text)
-    return Finding(about=f"dataset {name}", state="good", text=f"{len(items)} instances")
+    return Finding(about=f"dataset {name}", state="good", text=counted(len(items), "instance"))
 
 
 def _model(name: str) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ class Line:
     """What it is about, more of that in columns of its own, and a cell for each column."""
 
     name: str
+    short: str = ""  # what stands beside the cells where the name has a line of its own
     more: str = ""  # as wide on every line that has it; where it is empty, the name may reach over
     cells: tuple[str, ...]
     style: str = ""  # rich's word
@@ -64,7 +65,7 @@ def _written(table: Table, width: int, least: int) -> list[tuple[str, str]]:
         name = line.name
         if len(name) > (names if line.more else room):
             lines.append((name, line.style))
-            name = ""
+            name = line.short
         lead = f"{name:<{names}} {line.more}" if line.more else name
         cells = "".join(
             " " * gap + cell.rjust(size) for cell, size in zip(line.cells, widths, strict=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 from harness.score import last_attempts
 from harness.store import Row
+from harness.words import counted
 
 FIRST = 4  # trials that are named
 
@@ -23,15 +24,15 @@ def missing(trials: Sequence[Row], submissions: Sequence[Row]) -> list[str]:
     named = "; ".join(map(_name, lacking[:FIRST]))
     more = f"; and {len(lacking) - FIRST} more" if len(lacking) > FIRST else ""
     lines = [
-        f"missing: {len(lacking)} of {len(last)} trials, on {instances} instances, of {systems}: "
-        f"{named}{more}"
+        f"missing: {len(lacking)} of {counted(len(last), 'trial')}, "
+        f"on {counted(instances, 'instance')}, of {systems}: {named}{more}"
     ]
     cut = {trial["trial_id"] for trial in lacking if trial["state"] == "cancelled"}
     saved = sum(row["trial_id"] in cut for row in submissions)
     if saved:
         lines.append(
-            f"{saved} submissions of trials that were cut are in submissions.csv, not graded: they "
-            "count in no score"
+            f"{counted(saved, 'submission')} of trials that were cut, in submissions.csv, not "
+            "graded: counted in no score"
         )
     return lines
 

@@ -7,6 +7,7 @@ from typing import Any
 from harness.config import CONFIGS, read_yaml
 from harness.published import SWE_BENCH, Counterpart, leaderboard, sources
 from harness.score.rows import Row
+from harness.words import counted
 
 TABLE = CONFIGS / "table.yaml"
 
@@ -16,29 +17,69 @@ def notes(
     beside: Sequence[Counterpart],
     facts: Mapping[str, Any],
     *,
-    odd_budgets: bool,
+    odd_budgets: Sequence[str],
 ) -> list[str]:
-    """Of the scores: what the marks mean, whose the published rows are, and what is missing."""
+    """Of the table: its marks, its budgets, whose the published rows are, what is missing.
+
+    `odd_budgets` are the systems whose budget has a mark.
+    """
     lines = []
+    if any(row.get("main_agents") for row in rows):
+        lines.append("1+N agents: a main agent, and N sub-agents at a time.")
     if any(row.get(f"pass_at_{k}_kind") == "shared" for row in rows for k in (2, 4)):
         lines.append(
             "† any of the N submissions of one trial, which share a context; without it: the "
             "chance that one of k independent ones is resolved. They do not measure the same."
         )
-    if odd_budgets:
-        lines.append("≠ not the budget of the other rows: the score may be what the money bought.")
+    lines += _budgets(rows, odd_budgets)
     if beside:
         lines += _published(beside, facts)
     return [*lines, *missing(rows, facts)]
+
+
+def budget_of(row: Row) -> tuple[Any, ...]:
+    """What an instance may cost: dollars, steps, tokens; and the wall clock of a trial."""
+    names = ("budget_per_instance_usd", "budget_per_instance_steps", "budget_per_instance_tokens",
+             "budget_wall_clock_s")  # fmt: skip
+    return tuple(row.get(name) for name in names)
+
+
+def allowed(row: Row) -> str:
+    """The same in words; unknown is a dash."""
+    money, steps, tokens, wall = budget_of(row)
+    if (money, steps, tokens, wall) == (None,) * 4:
+        return "–"
+    parts = [f"${money:g}" if money else "any $"]
+    parts += [counted(steps, "step") if steps else "any steps"]
+    parts += [f"{tokens / 1e6:g}M tokens"] if tokens else []
+    return " · ".join([*parts, f"{wall:g} s a trial" if wall else "any time"])
+
+
+def _budgets(rows: Sequence[Row], odd: Sequence[str]) -> list[str]:
+    """One budget for all rows, or whose is which."""
+    of: dict[str, list[str]] = {}
+    for row in rows:
+        of.setdefault(allowed(row), []).append(row["system"])
+    if not odd:
+        return [f"budget per instance: {words}" for words in of if words != "–"]
+    told = "; ".join(f"{words} ({', '.join(names)})" for words, names in of.items())
+    return [
+        f"budget per instance: {told}",
+        "≠ not the budget of the other rows: the score may be what the money bought.",
+    ]
 
 
 def _published(beside: Sequence[Counterpart], facts: Mapping[str, Any]) -> list[str]:
     where = str(facts.get("dataset"))
     other = "" if where == SWE_BENCH else f", not on {where}"
     found = leaderboard()
+    budgets = dict.fromkeys(
+        f"{each.label.partition(',')[0]} {' · '.join((each.budget or 'unknown').split('; '))}"
+        for each in beside
+    )
     return [
-        f"published: {' and '.join(sources(beside))}, on {SWE_BENCH}{other}, at the budgets beside "
-        "them, which are not ours (results/reference/published.csv).",
+        f"published: {' and '.join(sources(beside))}, on {SWE_BENCH}{other}, at budgets that are "
+        f"not ours: {'; '.join(budgets)} (results/reference/published.csv).",
         f"The official leaderboard has mini-SWE-agent with {found.model} at {found.value:g} % "
         f"({found.budget.replace('; ', ', ')}): a larger budget than that of the published rows.",
     ]
@@ -64,13 +105,13 @@ def worth(facts: Mapping[str, Any]) -> list[str]:
         return []
     budget = facts["config"]["budget"]
     limits = [
-        f"{budget['steps']} steps" if budget["steps"] else "any steps",
+        counted(budget["steps"], "step") if budget["steps"] else "any steps",
         f"${budget['cost_usd']:.2f}" if budget["cost_usd"] else "any dollars",
-        f"{budget['wall_clock_s']:g} s" if budget["wall_clock_s"] else "any time",
+        f"{budget['wall_clock_s']:g} s a trial" if budget["wall_clock_s"] else "any time",
     ]
     whole = f"; of the run: ${budget['run_cost_usd']:.2f}" if budget["run_cost_usd"] else ""
     source = facts.get("prices_source") or "none; the cost is unknown"
-    lines = [f"budget of a submission: {', '.join(limits)}{whole}"]
+    lines = [f"budget per submission: {', '.join(limits)}{whole}"]
     if facts.get("replay"):
         lines += ["This is a replay of recorded answers: no benchmark result."]
         return [*lines, f"Dollars are recorded tokens at this price list: {source}."]

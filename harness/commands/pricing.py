@@ -38,6 +38,7 @@ from harness.results import RunFolder
 from harness.run import Contestant
 from harness.sql import statements
 from harness.types import Environment, Item
+from harness.words import counted
 
 
 def foresee(
@@ -115,7 +116,7 @@ def priced(
         )
     likely = "unknown" if found.likely_s is None else f"likely {hours(found.likely_s)}"
     most = "no limit" if found.high_s is None else f"high {hours(found.high_s)} (the budget)"
-    lines.append(f"wall clock: {likely}, {most}, {workers} trials at a time")
+    lines.append(f"wall clock: {likely}, {most}, {counted(workers, 'trial')} at a time")
     return lines
 
 

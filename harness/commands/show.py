@@ -1,6 +1,7 @@
 """`delm score`, `delm show`: what a run holds."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from harness.results import RunFolder
 from harness.store import Row, Store
 from harness.teams import material_of
 from harness.terminal import plain
+from harness.words import counted
 
 WIDTH = 2_000  # characters of one message
 MANY = 20  # instances that are listed; of more, the rest is counted
@@ -112,12 +114,20 @@ def _there(instances: Sequence[str], systems: Sequence[str]) -> str:
 
 
 def _headline(trial: Row, made: list[Row]) -> str:
-    grades = ", ".join(row["outcome"] or "not graded" for row in made) or "no submission"
     again = f" (attempt {trial['attempt'] + 1})" if trial["attempt"] else ""
     return (
         f"{trial['system']} {trial['instance_id']} #{trial['number'] + 1}{again}: "
-        f"{trial['state']} ({trial['reason']}), {grades}"
+        f"{trial['state']} ({trial['reason']}), {_grades(made)}"
     )
+
+
+def _grades(made: Sequence[Row]) -> str:
+    """The outcome of one submission; of several, how many have which."""
+    outcomes = Counter(row["outcome"] or "not graded" for row in made)
+    if len(made) < 2:
+        return next(iter(outcomes), "no submission")
+    told = [f"{count} {outcome}" for outcome, count in outcomes.items()]
+    return f"{len(made)} submissions: {', '.join(told)}"
 
 
 def _tell_trial(
@@ -137,7 +147,7 @@ def _tell_trial(
     _say(
         out,
         f"sandbox {trial['sandbox'] or 'none'}, audit {trial['audit'] or 'not made'}, "
-        f"{len(calls)} steps, ${dollars(cost)}, {trial['seconds'] or 0:.0f} s",
+        f"{counted(len(calls), 'step')}, ${dollars(cost)}, {trial['seconds'] or 0:.0f} s",
     )
     if trial["detail"]:
         _say(out, trial["detail"], style="red")

@@ -10,19 +10,20 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.commands.layout import Line, Table, breadth, written
-from harness.commands.notes import notes, worth
+from harness.commands.notes import allowed, budget_of, notes, worth
 from harness.published import Counterpart, counterpart
 from harness.score.rows import Row
 from harness.terminal import widened
+from harness.words import counted
 
 SCORES = ("avg_at_1", "pass_at_2", "pass_at_4", "selected_at_1")
-TITLES = ("Avg.@1", "Pass@2", "Pass@4", "Sel.@1", "$/task", "$/subm.", "latency", "infra",
-          "budget an instance")  # fmt: skip
-OF_SCORES, OF_MONEY = (0, 1, 2, 3), (4, 5, 6, 7, 8)  # of TITLES, where a terminal is narrow
+TITLES = ("Avg.@1", "Pass@2", "Pass@4", "Sel.@1", "$/task", "$/submission", "latency", "last",
+          "infra", "budget")  # fmt: skip
+OF_SCORES, OF_MONEY = (0, 1, 2, 3), (4, 5, 6, 7, 8, 9)  # of TITLES, where a terminal is narrow
 OTHER = "≠"  # before a budget that is not the others'
 WIDE = 100  # columns of a terminal
 SHARED = "†"  # after a Pass@k that is any of N
-LABEL = "  published: "
+LABEL = "  published"
 Cells = tuple[str, ...]
 
 
@@ -44,7 +45,7 @@ def print_run(out: Console, rows: Sequence[Row], facts: Mapping[str, Any]) -> No
         whole.print(Text(text, style=style), soft_wrap=True)
     whole.print()
     beside = [each.beside for each in shown if each.beside]
-    odd = any(each.odd_budget for each in shown)
+    odd = [each.row["system"] for each in shown if each.odd_budget]
     for line in [*notes(rows, beside, facts, odd_budgets=odd), *worth(facts)]:
         told = textwrap.fill(line, out.width, subsequent_indent="  ", break_on_hyphens=False)
         whole.print(Text(told), soft_wrap=True)
@@ -62,7 +63,7 @@ def scores(shown: Sequence[Shown], title: str, width: int) -> list[tuple[str, st
 
 
 def _shown(rows: Sequence[Row], model: str) -> list[Shown]:
-    budgets = [_budget_of(row) for row in rows]
+    budgets = [budget_of(row) for row in rows]
     (usual, count), *others = Counter(budgets).most_common() or [((), 0)]
     tie = any(times == count for _, times in others)
     return [
@@ -76,14 +77,17 @@ def _shown(rows: Sequence[Row], model: str) -> list[Shown]:
 
 
 def _title(rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
+    about = [str(facts.get("dataset")), str(facts.get("model"))]
     counts = sorted({row["instances"] for row in rows})
-    many = f" · {' or '.join(map(str, counts))} instances" if counts else ""
-    return f"{facts.get('dataset')} · {facts.get('model')}{many}"
+    if not counts:
+        return " · ".join(about)
+    *others, last = [str(count) for count in counts[:-1]] + [counted(counts[-1], "instance")]
+    return " · ".join([*about, " or ".join([*others, last])])
 
 
 def _table(shown: Sequence[Shown], *, wide: bool) -> Table:
     agents = "agents" if wide else "n"
-    first = max([len(agents), *(len(str(each.row["agents"])) for each in shown)])
+    first = max([len(agents), *(len(_agents(each.row)) for each in shown)])
     second = max([len("resolved"), *(len(_resolved(each.row)) for each in shown)])
 
     def more(agents: str, resolved: str) -> str:
@@ -91,55 +95,48 @@ def _table(shown: Sequence[Shown], *, wide: bool) -> Table:
 
     lines: list[Line] = []
     for each in shown:
-        lines += _ours(each, more(str(each.row["agents"]), _resolved(each.row)))
-        lines += _theirs(each.beside, wide=wide) if each.beside else []
+        lines += _ours(each, more(_agents(each.row), _resolved(each.row)))
+        lines += _theirs(each.beside) if each.beside else []
     head = Line(name="system", more=more(agents, "resolved"), cells=TITLES, style="underline")
     return Table(head=head, lines=tuple(lines))
 
 
 def _ours(shown: Shown, more: str) -> list[Line]:
     row = shown.row
-    budget = _budget(row)
+    budget = _limit(row)
     values: Cells = (
         *(percent(row.get(name)) + _mark(row, name) for name in SCORES),
         dollars(row.get("cost_per_task_usd")),
         dollars(row.get("cost_per_submission_usd")),
         seconds(row.get("latency_mean_s")),
+        seconds(row.get("latency_last_s")),
         str(row.get("infra_errors", 0)),
-        f"{OTHER} {budget[0]}" if shown.odd_budget else budget[0],
+        f"{OTHER} {budget}" if shown.odd_budget else budget,
     )
-    last = row.get("latency_last_s")
     spread: Cells = (
         *(_between(row, name, 100, ".1f") for name in SCORES),
         _between(row, "cost_per_task_usd", 1, ".4f"),
-        "",
-        "" if last is None or last == row.get("latency_mean_s") else f"last {seconds(last)}",
-        "",
-        budget[1],
+        *("",) * 5,
     )
     second = Line(name="  95 % interval", cells=spread)
     first = Line(name=row["system"], more=more, cells=values, style="bold")
     return [first, second] if any(spread) else [first]
 
 
-def _theirs(beside: Counterpart, *, wide: bool) -> list[Line]:
-    """The published row. Where there is little room its budget is said with its name."""
-    first, *rest = beside.budget.split("; ") if beside.budget else ["unknown budget"]
-    budget = (" · ".join([first, *rest[:1]]), " · ".join(rest[1:])) if wide else ("", "")
-    name = f"{LABEL}{beside.label}"
-    if not wide:
-        name += f", {' · '.join([first, *rest])}"
+def _theirs(beside: Counterpart) -> list[Line]:
+    """The published row; its budget is said below the table."""
     marked = [percent_of(beside.value(name)) + _their_mark(beside, name) for name in SCORES[:3]]
     values: Cells = (
         *marked, "", _cents(beside.value("cost_per_task_usd")),
-        _cents(beside.value("cost_per_submission_usd")), seconds(beside.value("latency_s")), "",
-        budget[0],
+        _cents(beside.value("cost_per_submission_usd")), seconds(beside.value("latency_s")), "", "",
+        "",
     )  # fmt: skip
     of_money = ("cost_per_task_usd", "cost_per_submission_usd", "latency_s")
     spread: Cells = (
-        *(_deviation(beside, name) for name in (*SCORES, *of_money)), "", budget[1]
+        *(_deviation(beside, name) for name in (*SCORES, *of_money)), "", "", ""
     )  # fmt: skip
-    lines = [Line(name=name, cells=values, style="dim")]
+    name = f"{LABEL}: {beside.label}"
+    lines = [Line(name=name, short=LABEL, cells=values, style="dim")]
     if any(spread):
         lines.append(Line(name="  sd over runs", cells=spread, style="dim"))
     return lines
@@ -173,21 +170,15 @@ def _resolved(row: Row) -> str:
     return f"{row['resolved']} of {row['wanted']}"
 
 
-def _budget_of(row: Row) -> tuple[Any, ...]:
-    names = ("budget_per_instance_usd", "budget_per_instance_steps", "budget_per_instance_tokens",
-             "budget_wall_clock_s")  # fmt: skip
-    return tuple(row.get(name) for name in names)
+def _agents(row: Row) -> str:
+    """`1+4` where a main agent leads four."""
+    leaders = row.get("main_agents")
+    return f"{leaders}+{row['agents']}" if leaders else str(row["agents"])
 
 
-def _budget(row: Row) -> tuple[str, str]:
-    """What an instance may cost, and what goes below it: tokens, and the wall clock of a trial."""
-    money, steps, tokens, wall = _budget_of(row)
-    if (money, steps, tokens, wall) == (None,) * 4:
-        return "–", ""
-    above = [f"${money:g}" if money else "any $", f"{steps} steps" if steps else "any steps"]
-    below = [f"{tokens / 1e6:g}M tokens"] if tokens else []
-    below += [f"{wall:g} s a trial" if wall else "any time"]
-    return " · ".join(above), " · ".join(below)
+def _limit(row: Row) -> str:
+    """The dollars of an instance's budget; the whole of it is said below the table."""
+    return allowed(row).partition(" · ")[0]
 
 
 def percent(value: float | None) -> str:

@@ -7,6 +7,7 @@ from harness.cache import cache_dir
 from harness.exports import checklist
 from harness.progress import console
 from harness.terminal import one_line
+from harness.words import counted
 
 
 def validate(folder: Path, dataset: str) -> int:
@@ -23,5 +24,7 @@ def validate(folder: Path, dataset: str) -> int:
         out.print(one_line(line), highlight=False, markup=False, soft_wrap=True)
     for line in checklist.notes(folder, known):
         out.print(one_line(f"note: {line}"), highlight=False, markup=False, soft_wrap=True)
-    out.print(f"{len(found)} problems" if found else "no problems", highlight=False, markup=False)
+    out.print(
+        counted(len(found), "problem") if found else "no problems", highlight=False, markup=False
+    )
     return 1 if found else 0

@@ -8,6 +8,7 @@ from harness.score.estimators import mean, pass_at_k
 
 Row = Mapping[str, Any]
 Kind = Literal["independent", "shared"]
+MAIN = "main"  # what an agent is called that leads the others and is not counted among them
 TOKENS = ("cached_tokens", "cache_write_tokens", "completion_tokens", "reasoning_tokens")
 
 

@@ -7,6 +7,7 @@ from harness.score.budgets import Allowance, allowance_of
 from harness.score.estimators import METHOD, SHARE, mean, mean_interval, ratio_interval
 from harness.score.latency import Story, latencies
 from harness.score.rows import (
+    MAIN,
     InstanceScore,
     Row,
     instance_scores,
@@ -16,10 +17,11 @@ from harness.score.rows import (
 )
 
 COLUMNS = (
-    "system", "agents", "submissions_kind", "budget_per_submission_usd",
-    "budget_per_submission_steps", "budget_per_submission_tokens", "budget_per_instance_usd",
-    "budget_per_instance_steps", "budget_per_instance_tokens", "budget_wall_clock_s", "instances",
-    "trials", "wanted", "submissions", "resolved", "resolved_instances", "avg_at_1",
+    "system", "agents", "main_agents", "submissions_kind",
+    "budget_per_submission_usd", "budget_per_submission_steps", "budget_per_submission_tokens",
+    "budget_per_instance_usd", "budget_per_instance_steps", "budget_per_instance_tokens",
+    "budget_wall_clock_s", "instances", "trials", "wanted",
+    "submissions", "resolved", "resolved_instances", "avg_at_1",
     "avg_at_1_low", "avg_at_1_high", "pass_at_2", "pass_at_2_low", "pass_at_2_high",
     "pass_at_2_kind", "pass_at_4", "pass_at_4_low", "pass_at_4_high", "pass_at_4_kind",
     "selected_at_1", "selected_at_1_low", "selected_at_1_high", "cost_per_task_usd",
@@ -56,6 +58,7 @@ def table(
         row = {
             "system": system,
             "agents": agents[system],
+            "main_agents": int(any(call["agent"] == MAIN for call in spoken)),
             "submissions_kind": mine[0].submits,
             **_budget(mine, allowance),
             **_outcomes(mine),

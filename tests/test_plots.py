@@ -15,9 +15,11 @@ from planted import MATRIX, System, plant
 from harness import results
 from harness.cost_accuracy import COLUMNS, cost_accuracy, front
 from harness.report import canvas
-from harness.report.plots import any_of_n, curve, draw
+from harness.report.agents import since_first_errand
+from harness.report.plots import any_of_n, aside, curve, draw, pass_by_k
 from harness.score import instance_scores
 from harness.store import Store
+from harness.timeline import Interval
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -63,7 +65,7 @@ async def test_every_axis_says_what_it_is_and_in_what_unit(folder):
     for name, said in {
         "cost_accuracy": ("cost per task (USD", "Avg.@1 (% of", "Pareto front of this run"),
         "pass_at_k": ("k (submissions)", "Pass@k (% of instances)", "any of N, shared"),
-        "cost_by_instance": ("cost of an instance (USD", "the bar is the median"),
+        "cost_by_instance": ("cost per instance (USD", "the bar is the median"),
         "timeline_delm_project__repo-1000_0": ("seconds since the trial began", "agent-4",
                                                "asking the model", "running a command"),
     }.items():  # fmt: skip
@@ -149,6 +151,50 @@ async def test_curves_are_the_estimator_and_shared_points_are_any_of_n(tmp_path)
     assert ks == (1, 2, 3, 4)
     assert values == pytest.approx([1 / 3, (1 / 2 + 5 / 6 + 1 / 2) / 3, (3 / 4 + 1 + 3 / 4) / 3, 1])
     assert any_of_n(mine["delm"]) == [(1, pytest.approx(1 / 4)), (4, pytest.approx(2 / 3))]
+
+
+async def test_systems_with_the_same_curve_are_told_apart(tmp_path):
+    each = {"a__a-1": ["R", "R"]}
+    matrix = {name: System(1, "one", each) for name in ("one", "two", "three")}
+    folder = await plant(tmp_path, matrix=matrix)
+    with closing(Store(folder.database)) as store:
+        scores = instance_scores(store.trials(), store.calls(), store.submissions())
+    with canvas.ink():
+        figure = pass_by_k({each.system: [each] for each in scores})
+    lines = figure.axes[0].get_lines()
+    assert len(lines) == 3
+    assert len({tuple(line.get_xdata()) for line in lines}) == 3
+    assert len({line.get_linestyle() for line in lines}) == 3
+    for line in lines:
+        assert [round(x) for x in line.get_xdata()] == [1, 2]
+        assert list(line.get_ydata()) == [100, 100]  # a value is never moved
+
+
+def test_marks_are_moved_aside_evenly_and_never_to_another_k():
+    assert aside(0, 1) == 0
+    assert [aside(at, 3) for at in range(3)] == pytest.approx([-0.05, 0, 0.05])
+    assert [aside(0, 24), aside(23, 24)] == pytest.approx([-0.2, 0.2])
+
+
+def test_a_sub_agent_does_not_wait_before_it_was_given_anything():
+    def was(agent, what, start_s, seconds):
+        return Interval(agent=agent, what=what, start_s=start_s, seconds=seconds)
+
+    first = was("sub-1", "main", 0, 3)
+    never = was("sub-2", "main", 0, 9)
+    later = [was("main", "peer", 3, 4), was("sub-1", "command", 3, 2), was("sub-1", "main", 5, 4)]
+    assert since_first_errand([first, never, *later]) == later
+
+
+async def test_a_main_agent_waits_for_a_sub_agent_and_not_for_a_peer():
+    from harness.report.agents import lanes
+
+    trial = {"system": "s", "instance_id": "i", "number": 0}
+    waits = [Interval(agent=agent, what="peer", start_s=0, seconds=1) for agent in ("a", "main")]
+    for mine, word in ((waits, "waiting for a sub-agent"), (waits[:1], "waiting for a peer")):
+        with canvas.ink():
+            figure = lanes(trial, mine)
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == [word]
 
 
 def test_the_front_is_what_nothing_beats():

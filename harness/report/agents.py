@@ -1,10 +1,12 @@
 """What the agents of a trial did, as bars over time."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.report import canvas
 from harness.score import last_attempts
+from harness.score.rows import MAIN
 from harness.timeline import WHAT, Interval, timeline
 
 Row = Mapping[str, Any]
@@ -17,6 +19,7 @@ WORDS = {
     "barrier": "waiting at a barrier",
     "main": "waiting for the main agent",
 }
+LED = WORDS | {"peer": "waiting for a sub-agent"}  # where there is a main agent: the peer of it
 INKS = {
     "model": canvas.COLOURS[0],
     "command": canvas.COLOURS[1],
@@ -35,11 +38,24 @@ def timelines(trials: Sequence[Row], calls: Sequence[Row], spans: Sequence[Row])
         if trial["system"] in seen or trial["state"] != "done" or len(figures) == MOST:
             continue
         seen.add(trial["system"])
-        intervals = timeline(trial, calls, spans)
+        intervals = since_first_errand(timeline(trial, calls, spans))
         if len({each.agent for each in intervals}) > 1:
             name = f"timeline_{trial['system']}_{trial['instance_id']}_{trial['number']}"
             figures[name] = lanes(trial, intervals)
     return figures
+
+
+def since_first_errand(intervals: Sequence[Interval]) -> list[Interval]:
+    """Without what a sub-agent waits before the main agent has given it anything to do."""
+    begun: dict[str, float] = {}
+    for each in intervals:
+        if each.what != "main":
+            begun[each.agent] = min(each.start_s, begun.get(each.agent, each.start_s))
+    return [
+        each
+        for each in intervals
+        if each.what != "main" or each.start_s >= begun.get(each.agent, math.inf)
+    ]
 
 
 def lanes(trial: Row, intervals: Sequence[Interval]) -> Any:
@@ -51,9 +67,10 @@ def lanes(trial: Row, intervals: Sequence[Interval]) -> Any:
         bars = [(each.start_s, each.seconds) for each in mine]
         inks = [INKS[each.what] for each in mine]
         axes.broken_barh(bars, (at - 0.36, 0.72), color=inks, linewidth=0)
+    words = LED if any(each.what == "main" or each.agent == MAIN for each in intervals) else WORDS
     for what in WHAT:
         if any(each.what == what for each in intervals):
-            axes.plot([], [], "s", color=INKS[what], markersize=8, label=WORDS[what])
+            axes.plot([], [], "s", color=INKS[what], markersize=8, label=words[what])
     end = max(each.start_s + each.seconds for each in intervals)
     axes.set_xlim(0, end * 1.01 or 1)
     axes.set_ylim(len(agents) - 0.4, -0.6)

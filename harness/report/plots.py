@@ -19,6 +19,9 @@ from harness.store import Store
 Row = Mapping[str, Any]
 Scores = Mapping[str, Sequence[score.InstanceScore]]
 FOLDER = "plots"
+LINES = ("-", "--", "-.", ":", (0, (7, 2)), (0, (1, 3)), (0, (5, 1, 1, 1, 1, 1)))
+"""Of curves that lie on each other: what is below can be seen through what is above."""
+DODGE = 0.05  # of a submission, between the marks of two systems
 JITTER = (0.0, 0.12, -0.12, 0.24, -0.24, 0.06, -0.06, 0.18, -0.18)
 """By how much neighbouring points of one column are moved aside."""
 
@@ -73,7 +76,8 @@ def cost_against_score(rows: Sequence[Row]) -> Any:
     points = {row["system"]: (row["cost_per_task_usd"], row["avg_at_1"]) for row in known}
     canvas.dollar_axis(axes, "x", dear)
     _step(axes, [points[name] for name in front(points)])
-    axes.set_xlabel("cost per task (USD, all agents of a trial)")
+    log = ", logarithmic" if axes.get_xscale() == "log" else ""
+    axes.set_xlabel(f"cost per task (USD, all agents of a trial{log})")
     axes.set_ylabel("Avg.@1 (% of submissions resolved)")
     axes.set_title("Cost against score, 95 % intervals over instances", loc="left")
     canvas.percent_axis(axes)
@@ -122,7 +126,10 @@ def _step(axes: Any, points: Sequence[tuple[float | None, float | None]]) -> Non
 
 
 def pass_by_k(scores: Scores) -> Any:
-    """Pass@k against k: curves of independent submissions, single points of shared ones."""
+    """Pass@k against k: curves of independent submissions, single points of shared ones.
+
+    Marks at one k stand side by side, so that none hides another.
+    """
     if all(min(each.wanted for each in mine) < 2 for mine in scores.values()):
         return None
     figure, axes = canvas.paper(8.2, 4.6)
@@ -133,21 +140,30 @@ def pass_by_k(scores: Scores) -> Any:
         if not points:
             continue
         most = max(most, *(k for k, _ in points))
+        moved = aside(place, len(scores))
         axes.plot(
-            [k for k, _ in points], [100 * value for _, value in points],
-            color=canvas.colour(place), linewidth=1.4, linestyle="none" if shared else "-",
+            [k + moved for k, _ in points], [100 * value for _, value in points],
+            color=canvas.colour(place), linewidth=1.4,
+            linestyle="none" if shared else LINES[place % len(LINES)],
             marker=canvas.marker(place), markersize=8 if shared else 4.5,
             markerfacecolor="white" if shared else canvas.colour(place), zorder=3,
             label=f"{system}:\n" + ("any of N, shared" if shared else "independent submissions"),
         )  # fmt: skip
-    axes.set_xlabel("k (submissions)")
+    axes.set_xlabel("k (submissions); the marks at each k stand side by side")
     axes.set_ylabel("Pass@k (% of instances)")
     axes.set_title("Pass@k: independent and shared are not the same measure", loc="left")
     axes.set_xticks(range(1, most + 1))
-    axes.set_xlim(0.8, most + 0.2)
+    axes.set_xlim(0.7, most + 0.3)
     canvas.percent_axis(axes)
     canvas.legend(figure, axes)
     return figure
+
+
+def aside(place: int, count: int) -> float:
+    """By how much the marks of the system with that `place` of `count` are moved: all distances are
+    the same, none is beyond a fifth of a submission, and the middle is where k is."""
+    step = min(DODGE, 0.4 / max(1, count - 1))
+    return step * (place - (count - 1) / 2)
 
 
 def curve(mine: Sequence[score.InstanceScore]) -> list[tuple[int, float]]:
@@ -194,6 +210,7 @@ def cost_by_instance(scores: Scores) -> Any:
     axes.set_xticks(range(len(priced)), list(priced), rotation=25, ha="right")
     axes.set_xlim(-0.6, len(priced) - 0.4)
     axes.grid(visible=False, axis="x")
-    axes.set_ylabel("cost of an instance (USD, all its trials)")
-    axes.set_title("Cost of each instance; the bar is the median", loc="left")
+    log = ", logarithmic" if axes.get_yscale() == "log" else ""
+    axes.set_ylabel(f"cost per instance (USD, all its trials{log})")
+    axes.set_title("Cost per instance; the bar is the median", loc="left")
     return figure

@@ -40,6 +40,8 @@ LEDGER_COLUMNS = (
     "attempts", "error", "prompt_sha256", "paid_call", "started_at",
 )  # fmt: skip
 FORMULAS = ("=", "+", "-", "@", "\t")  # beginnings of a cell that a spreadsheet calculates
+DIGITS = 10  # of a number in a CSV that count
+NOISE = 1e-15  # what is smaller, p values aside, is what rounding left of nothing
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -132,21 +134,21 @@ def derive(folder: RunFolder, store: Store) -> list[Row]:
     trials, calls, submissions = store.trials(), store.calls(), store.submissions()
     description = store.description()
     scores = scored(store, trials, calls, submissions)
-    write(folder.path / "table.csv", _csv(scores.table, score.COLUMNS))
-    write(folder.path / "breakdown.csv", _csv(scores.breakdowns, score.BREAKDOWN_COLUMNS))
-    write(folder.path / "comparisons.csv", _csv(scores.comparisons, score.COMPARISON_COLUMNS))
-    write(folder.path / "instances.csv", _csv(_instances(trials, calls, submissions),
+    write(folder.path / "table.csv", csv_text(scores.table, score.COLUMNS))
+    write(folder.path / "breakdown.csv", csv_text(scores.breakdowns, score.BREAKDOWN_COLUMNS))
+    write(folder.path / "comparisons.csv", csv_text(scores.comparisons, score.COMPARISON_COLUMNS))
+    write(folder.path / "instances.csv", csv_text(_instances(trials, calls, submissions),
                                               INSTANCE_COLUMNS))  # fmt: skip
-    write(folder.path / "submissions.csv", _csv(_submissions(submissions), SUBMISSION_COLUMNS))
+    write(folder.path / "submissions.csv", csv_text(_submissions(submissions), SUBMISSION_COLUMNS))
     ledger = [row | {"repeated_tokens": repeated_tokens(row)} for row in calls]
-    write(folder.path / "ledger.csv", _csv(ledger, LEDGER_COLUMNS))
+    write(folder.path / "ledger.csv", csv_text(ledger, LEDGER_COLUMNS))
     found = teams(store, trials, calls, submissions)
-    write(folder.path / "coordination.csv", _csv(found.trials, coordination.COLUMNS))
+    write(folder.path / "coordination.csv", csv_text(found.trials, coordination.COLUMNS))
     write(folder.path / "coordination_systems.csv",
-          _csv(found.systems, coordination.SYSTEM_COLUMNS))  # fmt: skip
-    write(folder.path / "findings.csv", _csv(found.findings, findings.COLUMNS))
+          csv_text(found.systems, coordination.SYSTEM_COLUMNS))  # fmt: skip
+    write(folder.path / "findings.csv", csv_text(found.findings, findings.COLUMNS))
     points = cost_accuracy.cost_accuracy(scores.table, str(description.get("model", "")))
-    write(folder.path / "cost_accuracy.csv", _csv(points, cost_accuracy.COLUMNS))
+    write(folder.path / "cost_accuracy.csv", csv_text(points, cost_accuracy.COLUMNS))
     for name, text in prediction_files(submissions, trials, description["model"]).items():
         write(folder.path / "preds" / name, text)
     mine, made = _by_trial(calls), _by_trial(submissions)
@@ -171,19 +173,27 @@ def write_config(folder: RunFolder, config: Mapping[str, Any]) -> None:
     write(folder.path / "run.yaml", yaml.safe_dump(dict(config), sort_keys=False))
 
 
-def _csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """The columns of the rows as CSV, with a line of titles."""
     import pandas as pd
 
     frame = pd.DataFrame(
-        [[_cell(row[column]) for column in columns] for row in rows],
+        [[_cell(row[column], column) for column in columns] for row in rows],
         columns=list(columns),
         dtype=object,
     )
     return str(frame.to_csv(index=False))
 
 
-def _cell(value: Any) -> Any:
-    """A text without control characters, and none that a spreadsheet would calculate."""
+def _cell(value: Any, column: str) -> Any:
+    """A text without control characters, and none that a spreadsheet would calculate.
+
+    A number without the noise of binary fractions: `DIGITS` that count, and no remainder of a
+    difference that is nothing. A p may be as small as it likes.
+    """
+    if isinstance(value, float):
+        nothing = abs(value) < NOISE and not column.endswith("_p")
+        return 0.0 if nothing else float(f"{value:.{DIGITS}g}")
     if not isinstance(value, str):
         return value
     text = plain(value)

@@ -151,7 +151,7 @@ def test_a_system_that_fails_leaves_the_other_its_score(delm, place):
              "--run-id", "x")  # fmt: skip
     told = delm(*words)
     assert told.code == 1, told.text
-    assert "1 trials failed for infrastructure and 0 are not done" in told.out
+    assert "trials failed for infrastructure: 1, not done: 0" in told.out
     table = (place / "results/x/table.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in table] == ["system", "single", "other"]
     told = delm(*words)  # what failed is tried again, what is done is not

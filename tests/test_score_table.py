@@ -1,14 +1,18 @@
 """Every figure of table.csv, breakdown.csv and comparisons.csv beside one worked out by hand."""
 
 import csv
+import re
 from collections.abc import Mapping
 
 import anyio
 import pytest
 from planted import INSTANCES, MATRIX, plant, plant_board
+from score_rows import Rows
 
+from agents import central
 from harness import results, score
 from harness.score.estimators import METHOD
+from harness.score.rows import MAIN
 
 FRESH, CACHED, WRITTEN, COMPLETION = 300 * 2e-6, 600 * 0.5e-6, 100 * 2.5e-6, 50 * 10e-6
 ANSWER = FRESH + CACHED + WRITTEN + COMPLETION  # dollars of a call that was answered
@@ -54,7 +58,7 @@ BUDGET = {
     "budget_per_submission_usd": 3, "budget_per_submission_steps": 250,
     "budget_per_submission_tokens": None, "budget_per_instance_usd": 12,
     "budget_per_instance_steps": 1000, "budget_per_instance_tokens": None,
-    "budget_wall_clock_s": 3600, "intervals": METHOD,
+    "budget_wall_clock_s": 3600, "main_agents": 0, "intervals": METHOD,
 }  # fmt: skip
 EXPECTED = {
     "single": BUDGET | {
@@ -217,3 +221,24 @@ def test_what_is_derived_twice_is_the_same(run, tmp_path):
     store.close()
     assert {path.name: path.read_bytes() for path in folder.path.glob("*.csv")} == first
     assert len(INSTANCES) == 3
+
+
+def test_no_csv_holds_the_noise_of_binary_fractions(run):
+    for name, rows in run[1].items():
+        for row in rows:
+            for column, cell in row.items():
+                if re.fullmatch(r"-?\d+\.\d+(e-?\d+)?", cell):
+                    digits = cell.partition("e")[0].replace(".", "").strip("-0")
+                    assert len(digits) <= 10, (name, column, cell)
+
+
+def test_what_rounding_left_of_nothing_is_nothing_and_a_small_p_stays():
+    row = {"x": 0.1 + 0.2, "rest": -1.3877787807814457e-17, "mcnemar_p": 3e-18, "count": 123456789}
+    text = results.csv_text([row], list(row))
+    assert text.splitlines()[1] == "0.3,0.0,3e-18,123456789"
+
+
+def test_a_main_agent_is_found_by_its_name():
+    rows = Rows().add(system="led", agent=MAIN).add(system="alone").table()
+    assert [row["main_agents"] for row in rows] == [1, 0]
+    assert central.MAIN == MAIN

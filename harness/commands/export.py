@@ -19,6 +19,7 @@ from harness.exports.trajectories import trajectory_files
 from harness.progress import console
 from harness.results import RunFolder, check_target
 from harness.store import Row, Store
+from harness.words import counted
 
 FILES = ("predictions", "recording")
 FOLDERS = ("trajectories", "atif", "experiments")
@@ -80,7 +81,7 @@ def _predictions(chosen: _Chosen, target: Path) -> str:
 
 
 def _recording(chosen: _Chosen, target: Path) -> str:
-    return f"recorded {record(chosen.store, target)} calls in {target}"
+    return f"recorded {counted(record(chosen.store, target), 'call')} in {target}"
 
 
 def _trajectories(chosen: _Chosen, target: Path) -> str:
@@ -103,7 +104,7 @@ def _atif(chosen: _Chosen, target: Path) -> str:
         path = target / trial["system"] / trial["instance_id"] / name
         write_beside(path, json.dumps(document, indent=1).encode())
         count += 1
-    return f"wrote {count} trials to {target}"
+    return f"wrote {counted(count, 'trial')} to {target}"
 
 
 def _experiments(chosen: _Chosen, target: Path) -> str:

@@ -50,6 +50,8 @@ class MiniSweAgent:
     Raises `UserError` when the package is not installed or the file is not such a configuration.
     """
 
+    package = "mini-swe-agent"  # whose version a run records
+
     def __init__(self, config: str = "benchmarks/swebench.yaml") -> None:
         self._settings = read_settings(config)
 

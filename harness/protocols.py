@@ -156,7 +156,10 @@ class Trial(Protocol):
 
 
 class System(Protocol):
-    """One way of solving an instance."""
+    """One way of solving an instance.
+
+    One that is another's work names its distribution as `package`: a run records its version.
+    """
 
     async def run(self, trial: Trial) -> None:
         """Work on `trial` until everything wanted is submitted.

@@ -1,11 +1,13 @@
 """`mini-swe-agent`: the real package's agent, on protocols that are played and on a real issue."""
 
+import json
 import os
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import CancelledError
+from importlib.metadata import version
 
 import anyio
 import pytest
@@ -512,6 +514,14 @@ def test_its_calls_are_in_our_ledger_and_its_commands_in_the_time_line(run):
         assert 0 < sum(each["cost_usd"] for each in calls if each["number"] == number) <= 0.2
     spans = query(folder, "SELECT * FROM span JOIN trial USING (trial_id) WHERE number = 0")
     assert [(span["agent"], span["what"]) for span in spans] == [(BY, "command")] * 4
+
+
+def test_the_run_records_the_version_of_the_package(run):
+    folder, _, _ = run
+    (row,) = query(folder, "SELECT value FROM run WHERE key = 'packages'")
+    assert json.loads(row["value"]) == {
+        name: version(name) for name in ("mini-swe-agent", "swebench")
+    }
 
 
 def test_its_commands_saw_its_environment_and_its_sandbox_is_gone(run):

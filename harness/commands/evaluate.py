@@ -7,6 +7,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,6 @@ from harness.run import Contestant, Run
 from harness.sandbox.providers import choose
 from harness.store import Row, Store, now
 from harness.types import Item
-from harness.words import counted
 
 HARMLESS = (
     "no harm: answers are found by their place in a conversation, and a time or an address in what "
@@ -116,7 +116,7 @@ async def _evaluate(
         grading_network=config.grading.network,
     )
     with member.alone():
-        await _identify(store, folder, config, parts, label)
+        await _identify(store, folder, config, parts, label, contestants)
     total = len(items) * sum(c.trials for c in contestants)
     progress = Progress(out, total, priced=parts.price is not None)
     progress.say(f"sandbox: {sandboxes.kind}")
@@ -170,13 +170,17 @@ def _results(
             draw_plots(out, folder, store, rows)
     if options.record:
         count = record(store, options.record)
-        told = f"recorded {counted(count, 'call')} in {options.record}"
-        out.print(told, highlight=False, markup=False)
+        out.print(f"recorded {count} calls in {options.record}", highlight=False, markup=False)
     return rows
 
 
 async def _identify(
-    store: Store, folder: RunFolder, config: Config, parts: compose.ModelParts, label: str
+    store: Store,
+    folder: RunFolder,
+    config: Config,
+    parts: compose.ModelParts,
+    label: str,
+    contestants: Sequence[Contestant],
 ) -> None:
     """Write what the run is, or refuse to go on with another configuration under its id.
 
@@ -202,9 +206,16 @@ async def _identify(
         prices_sha256=digest,
         prices_source=parts.price.source if parts.price else "",
         version=__version__,
+        packages=packages(contestants),
         created_at=before.get("created_at", now()),
     )
     results.write_config(folder, mine)
+
+
+def packages(contestants: Sequence[Contestant]) -> dict[str, str]:
+    """By distribution, the installed version of what grades and of the systems that are others'."""
+    systems = {getattr(contestant.system, "package", "") for contestant in contestants}
+    return {name: version(name) for name in sorted({"swebench"} | systems - {""})}
 
 
 def _difference(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> str:
@@ -264,7 +275,7 @@ def _closing(
     if errors or unfinished or stopped:
         money = " with a higher --max-cost (make: MAX_COST=…)" if reason else ""
         out.print(
-            f"trials failed for infrastructure: {errors}, not done: {unfinished}; to go on"
+            f"{errors} trials failed for infrastructure and {unfinished} are not done; to go on"
             f"{money}: {_again(options, folder)}",
             highlight=False,
             markup=False,

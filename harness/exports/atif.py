@@ -243,6 +243,7 @@ def _facts(
         "trial": trial["number"],
         "reason": trial["reason"],
         "replay": bool(description.get("replay")),
+        "packages": description.get("packages", {}),
         "submissions": made,
     }
 

@@ -17,7 +17,7 @@ from harness.cache import write_beside
 from harness.errors import UserError
 from harness.exports.predictions import prediction_files
 from harness.exports.trajectories import trajectory_files
-from harness.score import repeated_tokens
+from harness.score import flags_of, repeated_tokens
 from harness.scored import scored
 from harness.store import Row, Store
 from harness.teams import teams
@@ -25,13 +25,13 @@ from harness.terminal import plain
 
 SUBMISSION_COLUMNS = (
     "system", "instance_id", "trial", "attempt", "author", "agent", "submission", "outcome",
-    "reason", "ended", "salvaged", "selected", "selection_reasons", "patch_sha256", "patch_files",
-    "lines_added", "lines_removed", "grade_seconds", "grade_cached", "created_at",
+    "official", "flags", "reason", "ended", "salvaged", "selected", "selection_reasons", "patch_sha256",
+    "patch_files", "lines_added", "lines_removed", "grade_seconds", "grade_cached", "created_at",
 )  # fmt: skip
 INSTANCE_COLUMNS = (
     "system", "instance_id", "repo", "difficulty", "trial", "attempt", "state", "reason", "agents",
-    "submissions", "resolved", "steps", "cost_usd", "seconds", "sandbox", "image", "audit",
-    "started_at", "finished_at",
+    "submissions", "resolved", "official", "flags", "steps", "cost_usd", "seconds", "sandbox",
+    "image", "audit", "started_at", "finished_at",
 )  # fmt: skip
 LEDGER_COLUMNS = (
     "call_id", "system", "instance_id", "trial", "attempt", "conversation", "position", "model",
@@ -215,6 +215,8 @@ def _instances(
                 "trial": trial["number"],
                 "submissions": len(made),
                 "resolved": sum(row["outcome"] == "resolved" for row in made),
+                "official": sum(row["official"] == "resolved" for row in made),
+                "flags": " ".join(sorted({flag for row in made for flag in flags_of(row)})),
                 "steps": len(mine),
                 "cost_usd": None if None in costs else sum(costs),
             }
@@ -231,6 +233,7 @@ def _submissions(submissions: Sequence[Row]) -> list[Row]:
             | {
                 "submission": row["submission_id"],
                 "reason": row["grade_reason"],
+                "flags": " ".join(flags_of(row)),
                 "ended": row["reason"],
                 "patch_files": " ".join(facts.files),
                 "lines_added": facts.added,

@@ -4,6 +4,8 @@ import contextlib
 from dataclasses import dataclass
 
 from harness import score
+from harness.benchmarks.calibrate import FILE as CALIBRATION
+from harness.benchmarks.calibrate import read_unstable
 from harness.board.sqlite import SqliteBoard
 from harness.store import Row, Store
 
@@ -25,7 +27,14 @@ def scored(store: Store, trials: list[Row], calls: list[Row], submissions: list[
             key: score.Story(tasks=board.tasks(key), events=board.events(key))
             for key in (trial["trial_id"] for trial in trials)
         }
-    rows = score.table(trials, calls, submissions, description=description, stories=stories)
+    rows = score.table(
+        trials,
+        calls,
+        submissions,
+        description=description,
+        stories=stories,
+        unstable=read_unstable(store.path.parent.parent / CALIBRATION),
+    )
     scores = score.instance_scores(trials, calls, submissions)
     systems = score.sides(scores, score.allowance_of(description))
     return Scored(

@@ -277,6 +277,8 @@ class Store(Database):
             "submission_id": submission_id,
             "outcome": verdict.outcome,
             "reason": verdict.reason,
+            "official": verdict.official,
+            "flags": json.dumps(verdict.flags),
             "report": json.dumps(verdict.report),
             "cached": int(verdict.cached),
             "seconds": verdict.seconds,

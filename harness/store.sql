@@ -142,6 +142,8 @@ CREATE TABLE IF NOT EXISTS grade (
     submission_id INTEGER PRIMARY KEY REFERENCES submission,
     outcome TEXT NOT NULL CHECK (outcome IN ('resolved', 'unresolved', 'error')),
     reason TEXT NOT NULL,
+    official TEXT NOT NULL,        -- the official grader's own verdict; empty: it gave none
+    flags TEXT NOT NULL,           -- JSON, why its pass does not count (harness/benchmarks/guard.py)
     report TEXT NOT NULL,          -- JSON of the official harness
     cached INTEGER NOT NULL,
     seconds REAL NOT NULL,
@@ -267,8 +269,9 @@ INSERT INTO selection (trial_id, submission_id, reasons)
 SELECT trial_id, submission_id, :reasons FROM submission WHERE submission_id = :submission_id;
 
 -- name: add_grade
-INSERT INTO grade (submission_id, outcome, reason, report, cached, seconds, graded_at)
-VALUES (:submission_id, :outcome, :reason, :report, :cached, :seconds, :now);
+INSERT INTO grade
+    (submission_id, outcome, reason, official, flags, report, cached, seconds, graded_at)
+VALUES (:submission_id, :outcome, :reason, :official, :flags, :report, :cached, :seconds, :now);
 
 -- name: trials
 -- systems in the order in which they were asked for
@@ -287,7 +290,8 @@ SELECT conversation, content FROM message WHERE trial_id = :trial_id ORDER BY me
 
 -- name: submissions
 SELECT submission.*, trial.system, trial.instance_id, trial.number AS trial, trial.attempt,
-    grade.outcome, grade.reason AS grade_reason, grade.report, grade.cached AS grade_cached,
+    grade.outcome, grade.reason AS grade_reason, grade.official, grade.flags, grade.report,
+    grade.cached AS grade_cached,
     grade.seconds AS grade_seconds, selection.submission_id IS NOT NULL AS selected,
     selection.reasons AS selection_reasons
 FROM submission JOIN trial USING (trial_id) LEFT JOIN grade USING (submission_id)

@@ -11,7 +11,9 @@ from typing import Any
 import anyio
 from rich.console import Console
 
+from harness.benchmarks.calibrate import NOTHING
 from harness.benchmarks.grading import Grader
+from harness.benchmarks.guard import FLAGS
 from harness.benchmarks.rows import load
 from harness.benchmarks.select import neighbours, select
 from harness.cache import cache_dir
@@ -25,12 +27,6 @@ from harness.results import RunFolder, fresh_run_id, write
 from harness.sandbox.providers import choose
 from harness.types import Item, Verdict
 
-# grades like no patch at all, but is run: an empty one never is
-NOTHING = """\
-diff --git a/delm_empty_patch b/delm_empty_patch
-new file mode 100644
-index 0000000..e69de29
-"""
 LONGEST_NAME = 200  # bytes; model names become folders
 
 
@@ -121,14 +117,7 @@ async def _grade(
 
     await sandboxes.prepare(wanted, progress.say)
     stopped = await until_signal(work, progress.say)
-    resolved = sum(v.outcome == "resolved" for v in verdicts.values())
-    rows = {
-        key: {"outcome": v.outcome, "reason": v.reason, "seconds": v.seconds, "cached": v.cached}
-        for key, v in sorted(verdicts.items())
-    }
-    write(folder.path / "grades.json", json.dumps(rows, indent=1) + "\n")
-    out.print(f"logs: {folder.logs}", highlight=False, markup=False)
-    out.print(f"resolved {resolved} of {len(predictions)}", highlight=False)
+    _tell(out, folder, verdicts, len(predictions))
     if stopped:
         return 130
     return int(any(v.outcome == "error" for v in verdicts.values()))
@@ -145,6 +134,31 @@ async def _verdict(
                 outcome="error", reason=f"infrastructure: {error}", report={}, seconds=0.0
             )
         return await grader.grade(item, prediction.patch, model_name=prediction.model_name)
+
+
+def _tell(out: Console, folder: RunFolder, verdicts: Mapping[str, Verdict], asked: int) -> None:
+    resolved = sum(v.outcome == "resolved" for v in verdicts.values())
+    rows = {
+        key: {
+            "outcome": v.outcome,
+            "official": v.official,
+            "flags": v.flags,
+            "reason": v.reason,
+            "seconds": v.seconds,
+            "cached": v.cached,
+        }
+        for key, v in sorted(verdicts.items())
+    }
+    write(folder.path / "grades.json", json.dumps(rows, indent=1) + "\n")
+    out.print(f"logs: {folder.logs}", highlight=False, markup=False)
+    flagged = {key: v for key, v in sorted(verdicts.items()) if v.flags}
+    for key, verdict in flagged.items():
+        for flag in verdict.flags:
+            out.print(f"{key}: {flag}: {FLAGS[flag]}", highlight=False, markup=False)
+    if flagged:
+        official = sum(v.official == "resolved" for v in verdicts.values())
+        out.print(f"the official grader alone: {official}, flagged {len(flagged)}", highlight=False)
+    out.print(f"resolved {resolved} of {asked}", highlight=False)
 
 
 def _predictions(request: Request, items: Sequence[Item]) -> list[Prediction]:

@@ -179,7 +179,7 @@ def _files(
         years,
         patches={key: mine.submission["patch"] for key, mine in chosen.items()},
         logged={key for key in chosen if f"logs/{key}/test_output.txt" in files},
-        resolved={k for k, mine in chosen.items() if mine.submission["outcome"] == "resolved"},
+        resolved={k for k, mine in chosen.items() if mine.submission["official"] == "resolved"},
     )
     files |= {f"results/{name}.json": json.dumps(text, indent=4) for name, text in results.items()}
     files["metadata.yaml"] = yaml.safe_dump(_metadata(system, description), sort_keys=False)

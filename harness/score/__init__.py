@@ -11,6 +11,7 @@ from harness.score.estimators import (
     ratio_interval,
 )
 from harness.score.latency import Moments, Story, moments
+from harness.score.readings import Unstable, flags_of, only_unstable, readings
 from harness.score.rows import (
     InstanceScore,
     instance_scores,
@@ -31,18 +32,22 @@ __all__ = [
     "Moments",
     "Side",
     "Story",
+    "Unstable",
     "allowance_of",
     "breakdowns",
     "compare",
     "comparisons",
+    "flags_of",
     "instance_scores",
     "last_attempts",
     "mcnemar",
     "mean_interval",
     "moments",
+    "only_unstable",
     "pass_at_k",
     "prefix_share",
     "ratio_interval",
+    "readings",
     "repeated_tokens",
     "sides",
     "table",

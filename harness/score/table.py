@@ -6,6 +6,7 @@ from typing import Any
 from harness.score.budgets import Allowance, allowance_of
 from harness.score.estimators import METHOD, SHARE, mean, mean_interval, ratio_interval
 from harness.score.latency import Story, latencies
+from harness.score.readings import Unstable, readings
 from harness.score.rows import (
     MAIN,
     InstanceScore,
@@ -21,7 +22,9 @@ COLUMNS = (
     "budget_per_submission_usd", "budget_per_submission_steps", "budget_per_submission_tokens",
     "budget_per_instance_usd", "budget_per_instance_steps", "budget_per_instance_tokens",
     "budget_wall_clock_s", "instances", "trials", "wanted",
-    "submissions", "resolved", "resolved_instances", "avg_at_1",
+    "submissions", "resolved", "resolved_instances",
+    "official_resolved", "flagged", "flake_adjusted_resolved", "avg_at_1_official",
+    "avg_at_1_flake_adjusted", "avg_at_1",
     "avg_at_1_low", "avg_at_1_high", "pass_at_2", "pass_at_2_low", "pass_at_2_high",
     "pass_at_2_kind", "pass_at_4", "pass_at_4_low", "pass_at_4_high", "pass_at_4_kind",
     "selected_at_1", "selected_at_1_low", "selected_at_1_high", "cost_per_task_usd",
@@ -41,15 +44,18 @@ def table(
     *,
     description: Mapping[str, Any] | None = None,
     stories: Mapping[int, Story] | None = None,
+    unstable: Unstable | None = None,
 ) -> list[Row]:
     """One row a system: `COLUMNS`.
 
     `description` is `Store.description` (without it budgets are unknown), `stories` the boards by
-    trial (without them nothing is known of verified patches).
+    trial (without them nothing is known of verified patches), `unstable` the unstable tests by
+    instance (without them nothing is flake-adjusted).
     """
     scores = instance_scores(trials, calls, submissions)
     allowance = allowance_of(description or {})
     agents = {trial["system"]: trial["agents"] for trial in trials}
+    otherwise = readings(trials, submissions, unstable)
     rows: list[Row] = []
     for system in dict.fromkeys(score.system for score in scores):
         mine = [score for score in scores if score.system == system]
@@ -62,6 +68,7 @@ def table(
             "submissions_kind": mine[0].submits,
             **_budget(mine, allowance),
             **_outcomes(mine),
+            **otherwise[system],
             **money(mine),
             **tokens_by_kind(spoken),
             "prefix_share": prefix_share(spoken),

@@ -1,0 +1,68 @@
+"""The same submissions read otherwise: as the official grader alone, and without unstable tests."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from harness.score.estimators import mean
+from harness.score.rows import InstanceScore, Row, instance_scores
+
+Unstable = Mapping[str, Collection[str]]  # by instance: tests that pass and fail on the same code
+
+
+def flags_of(submission: Row) -> list[str]:
+    """Why a pass of the official grader does not count; nothing where it does, or is none."""
+    return list(json.loads(submission["flags"] or "[]"))
+
+
+def only_unstable(submission: Row, unstable: Unstable) -> bool:
+    """Whether it fails, and every test that it fails is an unstable one of its instance."""
+    if submission["outcome"] != "unresolved" or flags_of(submission):
+        return False
+    report = json.loads(submission["report"] or "{}").get(submission["instance_id"], {})
+    status = report.get("tests_status", {})
+    failed = {
+        test
+        for kind in ("FAIL_TO_PASS", "PASS_TO_PASS")
+        for test in status.get(kind, {}).get("failure", ())
+    }
+    return bool(failed) and failed <= set(unstable.get(submission["instance_id"], ()))
+
+
+def readings(
+    trials: Sequence[Row], submissions: Sequence[Row], unstable: Unstable | None
+) -> dict[str, dict[str, Any]]:
+    """By system: what the official grader alone resolves, what is flagged, and flake-adjusted.
+
+    The flake-adjusted columns are None without a calibration.
+    """
+    official = [row | {"outcome": row["official"]} for row in map(dict, submissions)]
+    adjusted = [
+        row | {"outcome": "resolved"} if only_unstable(row, unstable or {}) else row
+        for row in map(dict, submissions)
+    ]
+    flagged: dict[str, int] = {}
+    for row in submissions:
+        flagged[row["system"]] = flagged.get(row["system"], 0) + bool(flags_of(row))
+    alone, lenient = _by_system(trials, official), _by_system(trials, adjusted)
+    return {
+        system: {
+            "official_resolved": sum(score.resolved for score in mine),
+            "avg_at_1_official": mean(score.average for score in mine),
+            "flagged": flagged.get(system, 0),
+            "flake_adjusted_resolved": (
+                None if unstable is None else sum(score.resolved for score in lenient[system])
+            ),
+            "avg_at_1_flake_adjusted": (
+                None if unstable is None else mean(score.average for score in lenient[system])
+            ),
+        }
+        for system, mine in alone.items()
+    }
+
+
+def _by_system(trials: Sequence[Row], submissions: Sequence[Row]) -> dict[str, list[InstanceScore]]:
+    found: dict[str, list[InstanceScore]] = {}
+    for score in instance_scores(trials, [], submissions):
+        found.setdefault(score.system, []).append(score)
+    return found

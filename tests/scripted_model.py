@@ -226,7 +226,8 @@ class _Server(ThreadingHTTPServer):
         self.requests: list[dict[str, Any]] = []
         self.problems: list[BaseException] = []
         self.headers: list[dict[str, str]] = []
-        self.in_flight = self.peak = self.prompt_tokens = self.completion_tokens = 0
+        self.in_flight = self.peak = 0
+        self.answers = self.prompt_tokens = self.completion_tokens = 0
         super().__init__(("127.0.0.1", port), _Handler)
 
     def serving(self, request: dict[str, Any], headers: dict[str, str]) -> _Serving:
@@ -234,6 +235,7 @@ class _Server(ThreadingHTTPServer):
 
     def count(self, usage: dict[str, Any]) -> None:
         with self.lock:
+            self.answers += 1
             self.prompt_tokens += usage.get("prompt_tokens") or 0
             self.completion_tokens += usage.get("completion_tokens") or 0
 
@@ -304,6 +306,11 @@ class ScriptedModel:
     def peak(self) -> int:
         """The most requests that were ever served at one time."""
         return self._server.peak
+
+    @property
+    def answers(self) -> int:
+        """How many replies there were; faults are none."""
+        return self._server.answers
 
     @property
     def prompt_tokens(self) -> int:

@@ -93,6 +93,12 @@ def grade(
     empty: Annotated[
         bool, typer.Option("--empty", help="Grade empty patches, really run.")
     ] = False,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Look for tests that are unstable on this machine.")
+    ] = False,
+    runs: Annotated[
+        int, typer.Option("--runs", min=2, help="Of --calibrate: runs of each of two patches.")
+    ] = 5,
     dataset: options.Dataset = "",
     instance: options.Instances = None,
     workers: options.Workers = None,
@@ -105,6 +111,7 @@ def grade(
     output: options.Output = Path("results"),
 ) -> None:
     """Grade predictions with the official package; the last line is "resolved R of N"."""
+    from harness.commands.calibrate import calibrate_instances
     from harness.commands.grade import Request, grade_predictions
 
     request = Request(
@@ -121,7 +128,9 @@ def grade(
         run_id=run_id,
         output=output,
     )
-    raise typer.Exit(grade_predictions(request))
+    raise typer.Exit(
+        calibrate_instances(request, runs) if calibrate else grade_predictions(request)
+    )
 
 
 @app.command()

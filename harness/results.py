@@ -25,8 +25,9 @@ from harness.terminal import plain
 
 SUBMISSION_COLUMNS = (
     "system", "instance_id", "trial", "attempt", "author", "agent", "submission", "outcome",
-    "official", "flags", "reason", "ended", "salvaged", "selected", "selection_reasons", "patch_sha256",
-    "patch_files", "lines_added", "lines_removed", "grade_seconds", "grade_cached", "created_at",
+    "official", "flags", "reason", "ended", "salvaged", "selected", "selection_reasons",
+    "patch_sha256", "patch_files", "lines_added", "lines_removed", "grade_seconds", "grade_cached",
+    "created_at",
 )  # fmt: skip
 INSTANCE_COLUMNS = (
     "system", "instance_id", "repo", "difficulty", "trial", "attempt", "state", "reason", "agents",

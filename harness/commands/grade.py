@@ -56,18 +56,8 @@ class Prediction:
 def grade_predictions(request: Request) -> int:
     """Grade; exit code 0, 1 where infrastructure failed, 130 when it was stopped."""
     if sum((request.gold, request.empty, request.predictions is not None)) != 1:
-        raise UserError("give one of: a predictions file, --gold, --empty")
-    config = resolve(
-        [
-            dataset_layer(request.dataset or "verified-offline"),
-            *(layer(spec) for spec in request.specs),
-            request.flags,
-        ]
-    )
-    items = select(
-        load(config.dataset.name, cache=cache_dir(), split=config.dataset.split),
-        ids=config.instances,
-    )
+        raise UserError("give one of: a predictions file, --gold, --empty, --calibrate")
+    config, items = configured(request)
     predictions = _predictions(request, items)
     name = predictions[0].model_name.replace("/", "__")
     run_id = request.run_id or fresh_run_id(f"grade-{datetime.now(UTC):%Y%m%d-%H%M%S}-{name}")
@@ -76,6 +66,21 @@ def grade_predictions(request: Request) -> int:
     compose.check_disk(config, folder.path, cache_dir())
     with folder.lock():
         return anyio.run(_grade, console(), config, items, predictions, folder)
+
+
+def configured(request: Request) -> tuple[Config, list[Item]]:
+    """The configuration that was asked for, and the instances."""
+    config = resolve(
+        [
+            dataset_layer(request.dataset or "verified-offline"),
+            *(layer(spec) for spec in request.specs),
+            request.flags,
+        ]
+    )
+    return config, select(
+        load(config.dataset.name, cache=cache_dir(), split=config.dataset.split),
+        ids=config.instances,
+    )
 
 
 async def _grade(

@@ -1,0 +1,78 @@
+"""`delm grade --calibrate`: which tests are unstable on this machine."""
+
+from collections.abc import Sequence
+
+import anyio
+from rich.console import Console
+
+from harness.benchmarks.calibrate import FILE, Calibration, Calibrator, write_calibration
+from harness.cache import cache_dir
+from harness.commands import compose
+from harness.commands.evaluate import until_signal
+from harness.commands.grade import Request, configured
+from harness.config import Config
+from harness.errors import UserError
+from harness.progress import Progress, console
+from harness.sandbox.providers import choose
+from harness.types import Item
+
+FORM = "{:<30}  {:>8}  {:>8}  {:>7}  {}"
+
+
+def calibrate_instances(request: Request, runs: int) -> int:
+    """Grade gold and empty patches `runs` times each and print the table.
+
+    The file is written for what was finished; exit code 130 when it was stopped.
+    """
+    if request.gold or request.empty or request.predictions is not None:
+        raise UserError("--calibrate grades gold and empty patches, and takes no predictions")
+    config, items = configured(request)
+    request.output.mkdir(parents=True, exist_ok=True)
+    compose.check_disk(config, request.output, cache_dir())
+    return anyio.run(_calibrate, console(), config, items, request, runs)
+
+
+async def _calibrate(
+    out: Console, config: Config, items: Sequence[Item], request: Request, runs: int
+) -> int:
+    sandboxes = choose(
+        config.sandbox, cache_dir(), items, labels={}, grading_network=config.grading.network
+    )
+    progress = Progress(out, total=len(items))
+    found: dict[str, Calibration] = {}
+
+    def done(one: Calibration) -> None:
+        found[one.instance_id] = one
+        progress.say(f"{one.instance_id}: {len(one.unstable)} unstable tests, {one.seconds:.1f} s")
+
+    async def work() -> None:
+        calibrator = Calibrator(sandboxes, config.grading, runs=runs)
+        await calibrator.calibrate(items, workers=config.workers, done=done)
+
+    await sandboxes.prepare(items, progress.say)
+    stopped = await until_signal(work, progress.say)
+    ordered = [found[name] for name in (i.instance.instance_id for i in items) if name in found]
+    for line in table_lines(ordered):
+        out.print(line, highlight=False, markup=False, soft_wrap=True)
+    path = request.output / FILE
+    if ordered:
+        write_calibration(path, ordered)
+        out.print(f"kept in {path}", highlight=False, markup=False)
+    return 130 if stopped else 0
+
+
+def table_lines(found: Sequence[Calibration]) -> list[str]:
+    """One line an instance, one more for each further unstable test, and one of all."""
+    lines = [FORM.format("instance", "gold", "empty", "seconds", "unstable tests")]
+    for one in found:
+        first, *others = one.unstable or ("none",)
+        gold, empty = (f"{n} of {one.runs}" for n in (one.gold_resolved, one.empty_resolved))
+        lines.append(FORM.format(one.instance_id, gold, empty, f"{one.seconds:.1f}", first))
+        lines += [FORM.format("", "", "", "", test) for test in others]
+    unstable = sum(len(one.unstable) for one in found)
+    broken = sum(one.gold_resolved == 0 for one in found)
+    lines.append(
+        f"{unstable} unstable tests in {sum(bool(one.unstable) for one in found)} of {len(found)} "
+        f"instances; {broken} whose gold patch never resolves"
+    )
+    return lines

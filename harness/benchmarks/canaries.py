@@ -201,7 +201,7 @@ def _first_statement(function: Function, lines: Sequence[str]) -> tuple[int, str
     return None if before.strip(" \t") else (line, before)
 
 
-def test_of(name: str, log_parser: str) -> tuple[str, str]:
+def function_of(name: str, log_parser: str) -> tuple[str, str]:
     """Of a test as the parser calls it: its file, or nothing where that does not say, and name."""
     if log_parser == "parse_log_sympy":
         return "", name

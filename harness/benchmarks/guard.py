@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from harness.benchmarks.canaries import Canaries, break_tests, plant, test_of
+from harness.benchmarks.canaries import Canaries, break_tests, function_of, plant
 from harness.benchmarks.infrastructure import (
     RUNNERS,
     import_roots,
@@ -213,7 +213,7 @@ def _expected(item: Item) -> dict[str, tuple[str, str]]:
     """By the name of each test that has to pass: its file, if its name says so, and function."""
     reference = item.reference
     names = (*reference.fail_to_pass, *reference.pass_to_pass)
-    return {name: test_of(name, reference.log_parser) for name in names}
+    return {name: function_of(name, reference.log_parser) for name in names}
 
 
 def _planted(item: Item, material: _Material) -> dict[str, Canaries]:

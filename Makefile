@@ -78,7 +78,7 @@ help: ## this text
 	@echo "of others:"
 	@echo "  RUN        the run of view, report and compare; view takes INSTANCES too"
 	@echo "  RUN2       the second run of compare (default: none, RUN's own systems are compared); it takes SYSTEMS too"
-	@echo "  PREDS      file of predictions, --gold or --empty of grade (default: --gold); DATASET, INSTANCES, SANDBOX, DISK_GB as above"
+	@echo "  PREDS      file of predictions, --gold, --empty or --calibrate of grade (default: --gold); DATASET, INSTANCES, SANDBOX, DISK_GB as above"
 	@echo "  ARGS       arguments of pytest for test, of delm grade for grade, of the script for bench"
 	@echo "  PYTHON     interpreter for .venv, 3.11 to 3.13           (default: $(PYTHON))"
 
@@ -109,7 +109,7 @@ report: setup ## make the CSVs of RUN anew and print its table
 view: setup ## tell the story of RUN, or of INSTANCES in it
 	$(strip $(DELM) show $(RUN) $(INSTANCES) $(ARGS))
 
-grade: setup ## grade PREDS (a file, --gold or --empty) of DATASET
+grade: setup ## grade PREDS (a file, --gold, --empty or --calibrate) of DATASET
 	$(strip $(DELM) grade $(PREDS) $(if $(DATASET),-d $(DATASET)) $(call each,-i,$(INSTANCES)) $(if $(SANDBOX),--sandbox $(SANDBOX)) $(if $(DISK_GB),--disk-gb $(DISK_GB)) $(ARGS))
 
 images: setup ## build the Docker images of verified-offline

@@ -24,6 +24,7 @@ NAMES = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"[-+.,\deE]+")
+_UNESCAPED = re.compile(r"[A-Za-z0-9_.-]+")
 _WORDS = re.compile(r"[a-z]+(?:[ _-][a-z]+)*")  # "none", "not-needed"
 _SHAPES = re.compile(
     r"\b(?:sk|gsk|xai|pk|rk)-[A-Za-z0-9_\-]{8,}|\bAIza[A-Za-z0-9_\-]{8,}"
@@ -37,28 +38,42 @@ class Secrets:
     """The values of secrets, in every form in which they stand in a text."""
 
     def __init__(self) -> None:
-        self._forms: tuple[str, ...] = ()
-        self._bytes: tuple[bytes, ...] = ()
+        self._values: set[str] = set()
+        self._plain: list[tuple[str, bytes]] = []
+        self._escaped: list[tuple[str, re.Pattern[str], bytes, re.Pattern[bytes]]] = []
 
     def learn(self, values: Iterable[str]) -> None:
         """Know these from now on; what is too short or a plain word is no secret."""
-        forms = {form for value in values if is_secret(value) for form in _forms(value)}
-        # the longest first: one may be a part of another
-        self._forms = tuple(sorted(forms | set(self._forms), key=lambda form: (-len(form), form)))
-        self._bytes = tuple(form.encode(errors="replace") for form in self._forms)
+        self._values |= {value for value in values if is_secret(value)}
+        known = sorted(self._values, key=len, reverse=True)  # one may be a part of another
+        forms = dict.fromkeys(form for value in known for form in (value, quote(value, safe="")))
+        self._plain = [(form, form.encode(errors="replace")) for form in forms]
+        self._escaped = []
+        for value in known:
+            if not _UNESCAPED.fullmatch(value):
+                anchor = max(_UNESCAPED.findall(value) or [""], key=len)
+                pattern = _escaped(value)
+                both = re.compile(pattern), re.compile(pattern.encode(errors="replace"))
+                self._escaped.append((anchor, both[0], anchor.encode(), both[1]))
 
     def redact(self, text: str) -> str:
         """`text` with a mark in place of each secret."""
-        for form in self._forms:
+        for form, _ in self._plain:
             if form in text:
                 text = text.replace(form, MARK)
+        for anchor, pattern, *_ in self._escaped:
+            if anchor in text:
+                text = pattern.sub(MARK, text)
         return text
 
     def redact_bytes(self, content: bytes) -> bytes:
         """`content` with a mark in place of each secret."""
-        for form in self._bytes:
+        for _, form in self._plain:
             if form in content:
                 content = content.replace(form, MARK.encode())
+        for *_, anchor, pattern in self._escaped:
+            if anchor in content:
+                content = pattern.sub(MARK.encode(), content)
         return content
 
     def redact_error(self, text: str) -> str:
@@ -95,13 +110,22 @@ def passwords(text: str) -> list[str]:
     return found
 
 
-def _forms(value: str) -> set[str]:
-    """The value as it stands, in JSON, in JSON in JSON, in an address, and in Python's quotes."""
-    forms = {value, quote(value, safe=""), repr(value)[1:-1]}
-    for ascii_only in (True, False):
-        once = json.dumps(value, ensure_ascii=ascii_only)[1:-1]
-        forms |= {once, json.dumps(once, ensure_ascii=ascii_only)[1:-1]}
-    return forms
+def _escaped(value: str) -> str:
+    """A pattern of the value in JSON, in Python's or a shell's quotes, or in one in the other.
+
+    Backslashes at its ends are left to what stands beside it, so that JSON stays JSON.
+    """
+    parts = []
+    for character in value.strip("\\"):
+        if character == "\\":
+            parts.append(r"\\+")
+        elif character.isascii() and character.isprintable():
+            escape = "" if _UNESCAPED.fullmatch(character) else r"\\*"
+            parts.append(escape + re.escape(character))
+        else:
+            spelt = json.dumps(character)[1:-1].replace("\\", r"\\+")
+            parts.append(f"(?:{re.escape(character)}|(?i:{spelt}))")
+    return "".join(parts)
 
 
 _OURS = Secrets()  # a process has one environment, and so one of these

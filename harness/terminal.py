@@ -90,7 +90,7 @@ class _Guarded:
 def guarded() -> Iterator[None]:
     """Inside this block no secret reaches standard output or standard error."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = _Guarded(before[0]), _Guarded(before[1])  # type: ignore[assignment]
+    sys.stdout, sys.stderr = _Guarded(before[0]), _Guarded(before[1])
     try:
         yield
     finally:

@@ -4,12 +4,14 @@ import json
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.board.connection import Connection
 from harness.cache import write_beside
 from harness.config import assignment, resolve
 from harness.errors import UserError
-from harness.secrets import Secrets, environment_secrets, is_secret, learn
+from harness.secrets import MARK, Secrets, environment_secrets, is_secret, learn
 from harness.sql import storable
 
 KEY = 'mine-4f"\\é/7d2'
@@ -61,13 +63,32 @@ def test_words_numbers_and_paths_are_no_secrets(value):
         json.dumps({"arguments": json.dumps({"command": f"echo {KEY}"})}),
         f"https://host/v1?k={quote(KEY, safe='')}",
         repr(f"x{KEY}"),
+        json.dumps({"arguments": json.dumps({"command": f"echo {KEY!r}"})}),
+        json.dumps(json.dumps(json.dumps(json.dumps(KEY)))),
     ],
 )
 def test_a_secret_is_found_in_every_form(said):
     clean = knowing(KEY).redact(said)
     assert "[key]" in clean
+    assert not said.startswith("{") or json.loads(clean)
     assert "7d2" not in clean
     assert knowing(KEY).redact_bytes(said.encode()).decode() == clean
+
+
+@given(
+    st.builds(lambda a, b: f"{a}Zq7x{b}Kp9w", st.text(), st.text()),
+    st.text(),
+    st.text(),
+    st.integers(0, 4),
+)
+def test_a_secret_is_found_however_deep_in_json_and_it_stays_json(key, before, after, depth):
+    said = f"{before}{key}{after}"
+    for level in range(depth):
+        said = json.dumps([said], ensure_ascii=level % 2 == 0)
+    clean = knowing(key).redact(said)
+    assert MARK in clean
+    for _ in range(depth):
+        (clean,) = json.loads(clean)
 
 
 def test_a_secret_that_is_part_of_another_leaves_nothing_of_it():

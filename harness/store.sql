@@ -113,7 +113,7 @@ CREATE TABLE IF NOT EXISTS span (
     trial_id INTEGER NOT NULL REFERENCES trial,
     agent TEXT NOT NULL,
     what TEXT NOT NULL             -- running a command, having a finding checked; or waiting for
-        CHECK (what IN ('command', 'admission', 'peer', 'barrier', 'main')),
+        CHECK (what IN ('command', 'admission', 'peer', 'barrier', 'main', 'turn')),
     started_at TEXT NOT NULL,
     seconds REAL NOT NULL
 ) STRICT;
@@ -187,7 +187,7 @@ WHERE outcome = 'started' AND charged_usd IS NULL AND trial_id IN (
         AND owner NOT IN (SELECT value FROM json_each(:alive)));
 
 -- name: leave_grading
-UPDATE trial SET owner = ''
+UPDATE trial SET owner = 'nobody'
 WHERE state = 'grading' AND owner NOT IN (SELECT value FROM json_each(:alive));
 
 -- name: cancel_left
@@ -204,7 +204,7 @@ UPDATE trial SET state = iif(state = 'waiting', 'running', state), owner = :owne
     started_at = coalesce(started_at, :now)
 WHERE trial_id = (
     SELECT trial_id FROM trial JOIN instance USING (instance_id)
-    WHERE state = 'waiting' OR (state = 'grading' AND owner = '')
+    WHERE state = 'waiting' OR (state = 'grading' AND owner = 'nobody')
     ORDER BY state = 'waiting', position, number, trial_id LIMIT 1)
 RETURNING trial_id, system, instance_id, number, attempt, agents, wanted, state, reason, seconds;
 

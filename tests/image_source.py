@@ -1,15 +1,18 @@
 """A registry on this machine with images of instances that anybody can solve, each of some size."""
 
+import contextlib
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
 import tarfile
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -93,14 +96,15 @@ def base_image(client: docker.DockerClient, folder: Path) -> Iterator[str]:
         yield said.stdout.strip()
     finally:
         for name in (BASE, f"{BASE}-host"):
-            client.images.remove(name, force=True)
+            with contextlib.suppress(docker.errors.ImageNotFound):
+                client.images.remove(name, force=True)
 
 
 def push(client: docker.DockerClient, name: str, folder: Path, size: int, *, zeros: bool) -> None:
     """Push an image with a file of `size` bytes in a layer of its own, and have it here no more."""
     archive = folder / "big.tar"
     with tarfile.open(archive, "w") as tar:
-        member = tarfile.TarInfo("big.bin")
+        member = tarfile.TarInfo(f"big-{secrets.token_hex(8)}")  # zeros are all alike otherwise
         member.size = size
         with Path("/dev/zero" if zeros else "/dev/urandom").open("rb") as stream:
             tar.addfile(member, stream)
@@ -162,3 +166,51 @@ def write_answers(path: Path, dataset: Path, names: Sequence[str], trials: int =
         for position, (tool, given) in enumerate(calls)
     ]  # fmt: skip
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+class Watch:
+    """Looks at what the images of a registry take on this machine, until its block ends.
+
+    By the daemon's list of images, with the base that they share counted once. `highest` in bytes;
+    `removed`: how many that were here at a look were not at the next.
+    """
+
+    def __init__(
+        self, client: docker.DockerClient, host: str, *, but: Collection[str] = ()
+    ) -> None:
+        self._client = client
+        self._host = host
+        self._but = set(but)
+        self._shared = int(client.images.get(BASE).attrs["Size"])
+        self._thread = threading.Thread(target=self._look)
+        self._over = threading.Event()
+        self.highest = 0
+        self.removed = 0
+        self.looks = 0
+
+    def here(self) -> dict[str, int]:
+        """The images by name, and their size."""
+        return {
+            name: int(image["Size"])
+            for image in self._client.api.images()
+            for name in image["RepoTags"] or ()
+            if name.startswith(self._host) and name not in self._but
+        }
+
+    def _look(self) -> None:
+        before: dict[str, int] = {}
+        while not self._over.wait(0.1):
+            here = self.here()
+            own = sum(size - self._shared for size in here.values())
+            self.highest = max(self.highest, own + self._shared * bool(here))
+            self.removed += len(before.keys() - here.keys())
+            self.looks += 1
+            before = here
+
+    def __enter__(self) -> "Watch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()

@@ -1,12 +1,15 @@
 import hashlib
 import io
 import json
+import os
 import shutil
 import tarfile
 import threading
-from contextlib import ExitStack, contextmanager
+import time
+from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import anyio
 import docker
 import pytest
 from tiny_release import download_pins, tiny_index
@@ -96,6 +99,18 @@ async def test_a_busy_registry_is_asked_again_and_what_came_is_recorded(client, 
                 client.images.remove(name)
 
 
+async def test_a_pull_that_is_cancelled_ends_at_once_and_leaves_nothing(client, tmp_path):
+    with _registry(busy=0, size=20_000_000, pause_s=0.05) as host:  # takes 15 s
+        name = f"{host}/swebench/tiny:latest"
+        began = time.monotonic()
+        with anyio.move_on_after(2):
+            await images.pull([_item(name)], cache=tmp_path, on_progress=print)
+        assert time.monotonic() - began < 8
+        time.sleep(1)
+        assert not client.images.list(name)
+        assert not (tmp_path / "pulled.json").exists()
+
+
 async def test_an_image_that_no_registry_has_fails_at_once(client, tmp_path):
     with _registry(busy=0) as host, pytest.raises(UserError, match=r"cannot pull .*absent"):
         await images.pull([_item(f"{host}/absent:1")], cache=tmp_path, on_progress=print)
@@ -148,8 +163,11 @@ def _item(image, environment=None):
 
 
 @contextmanager
-def _serving(answer):
-    """An HTTP server whose every reply is `answer(method, path)`: status, content type, body."""
+def _serving(answer, pause_s=0):
+    """An HTTP server whose every reply is `answer(method, path)`: status, content type, body.
+
+    It waits `pause_s` before every 64 KiB of a body.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def reply(self):
@@ -159,7 +177,10 @@ def _serving(answer):
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(body)
+                with suppress(ConnectionError):  # a client that was told to stop
+                    for at in range(0, len(body), 1 << 16):
+                        time.sleep(pause_s)
+                        self.wfile.write(body[at : at + (1 << 16)])
 
         do_GET = do_HEAD = do_DELETE = reply  # noqa: N815
 
@@ -178,11 +199,14 @@ def _serving(answer):
 
 
 @contextmanager
-def _registry(*, busy):
-    """A registry with one tiny image, which refuses the first `busy` manifests with status 429."""
+def _registry(*, busy, size=0, pause_s=0):
+    """A registry with one image of `size`, which refuses the first `busy` manifests with status
+    429, and sends slowly (see `_serving`)."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        tar.addfile(tarfile.TarInfo("file"))
+        member = tarfile.TarInfo("file")
+        member.size = size
+        tar.addfile(member, io.BytesIO(os.urandom(size)))
     layer = buffer.getvalue()
     config = json.dumps(
         {
@@ -214,7 +238,7 @@ def _registry(*, busy):
             return 200, "application/octet-stream", blobs[digest]
         return 404, "application/json", b'{"errors": [{"code": "MANIFEST_UNKNOWN"}]}'
 
-    with _serving(answer) as host:
+    with _serving(answer, pause_s) as host:
         yield host
 
 

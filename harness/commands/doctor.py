@@ -134,7 +134,10 @@ def _room(output: Path) -> Iterator[Finding]:
         state: Literal["good", "note", "bad"] = "good" if free >= GOOD_FREE_GB else "note"
         text = f"{free:.0f} GB free at {there}"
         if state == "note":
-            text += f"; all of SWE-bench Verified wants {GOOD_FREE_GB} GB for its images"
+            text += (
+                f"; all of SWE-bench Verified wants {GOOD_FREE_GB} GB for its images, less with "
+                "--disk-gb (make: DISK_GB)"
+            )
         if not _writable(there):
             state, text = "bad", f"{there} is not writable; choose another folder"
         elif free < least:

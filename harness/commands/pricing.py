@@ -139,10 +139,12 @@ def disk(config: Config, items: Sequence[Item], trials: int) -> list[str]:
     lacking = to_pull(list(wanted), here or [])
     pulls = [name for name in lacking if wanted[name].environment is None]
     need = len(pulls) * IMAGE_BYTES + (len(lacking) - len(pulls)) * REBUILT_BYTES
+    ceiling = config.sandbox.disk_gb
+    at_once = f", at most {ceiling:g} GB of pulled images at a time" if ceiling and pulls else ""
     unsure = "" if here is not None else " (Docker does not answer: none counts as here)"
     return [
         f"disk: {len(lacking)} of {len(wanted)} images are missing{unsure}: {len(pulls)} to pull, "
-        f"{len(lacking) - len(pulls)} to build, about {gigabytes(need)}; {left}"
+        f"{len(lacking) - len(pulls)} to build, about {gigabytes(need)}{at_once}; {left}"
     ]
 
 

@@ -18,6 +18,7 @@ from harness import images
 from harness.dockerd import LABEL, connected
 from harness.errors import UserError
 from harness.types import Instance, Item, Reference
+from harness.uses import Uses
 
 IMAGE_JSON = "application/vnd.docker.distribution.manifest.v2+json"
 
@@ -116,7 +117,7 @@ async def test_an_image_that_no_registry_has_fails_at_once(client, tmp_path):
         await images.pull([_item(f"{host}/absent:1")], cache=tmp_path, on_progress=print)
 
 
-def test_only_labelled_and_recorded_images_are_ever_removed(tmp_path, monkeypatch):
+async def test_only_labelled_and_recorded_images_are_ever_removed(tmp_path, monkeypatch):
     daemon_images = {
         "sha256:1": ("delm-offline/a:1", {LABEL: "image"}),
         "sha256:2": ("swebench/sweb.eval.x86_64.pulled:latest", {}),
@@ -139,6 +140,9 @@ def test_only_labelled_and_recorded_images_are_ever_removed(tmp_path, monkeypatc
         assert ours["swebench/sweb.eval.x86_64.of-somebody:latest"] is False
         assert not ours["precious:latest"]  # pulled by us once, by somebody else since
         expected = ["delm-offline/a:1", "swebench/sweb.eval.x86_64.pulled:latest"]
+        async with Uses(tmp_path / "uses").holding(expected[1]):
+            assert images.gc(tmp_path) == expected[:1]
+        removed.clear()
         assert images.gc(tmp_path) == expected
         assert removed == expected
     assert expected[1] not in json.loads((tmp_path / "pulled.json").read_text())

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 Row = Mapping[str, Any]
-WHAT = ("model", "command", "admission", "peer", "barrier", "main")
+WHAT = ("model", "command", "admission", "peer", "barrier", "main", "turn")
 """What an interval can be: in a model call, or one of `harness.types.Activity`."""
 
 
@@ -24,10 +24,11 @@ class Interval:
 def timeline(trial: Row, calls: Sequence[Row], spans: Sequence[Row]) -> list[Interval]:
     """The intervals of `trial`, oldest first; rows of other trials are passed over.
 
-    A call is from its row's `started_at` to `ended_at`, waits between its attempts included. Left
-    out are calls that never ended, and those without an agent: the check of a gist asks on nobody's
-    behalf, in an admission that is here. What began before the trial is cut off at 0, and a clock
-    that was set back makes no interval negative. Empty where the trial never started.
+    A call is from its row's `started_at` to `ended_at`, waits between its attempts included; what
+    it waits for its recorded turn in a replay is an interval of its own inside it. Left out are
+    calls that never ended, and those without an agent: the check of a gist asks on nobody's behalf,
+    in an admission that is here. What began before the trial is cut off at 0, and a clock that was
+    set back makes no interval negative. Empty where the trial never started.
     """
     if trial["started_at"] is None:
         return []
@@ -49,7 +50,7 @@ def seconds_by_cause(intervals: Iterable[Interval]) -> dict[str, dict[str, float
     """Seconds by agent and by what it was busy with; no moment of an agent counts twice.
 
     Where intervals of one agent overlap, the time is that of the one which began last: it is what
-    the agent is in while the others go on around it.
+    the agent is in while the others go on around it. Of two that begin at once, a `turn` is inside.
     """
     mine: dict[str, list[Interval]] = {}
     for interval in intervals:
@@ -79,7 +80,7 @@ def _shared_out(intervals: Sequence[Interval]) -> dict[str, float]:
             open_.append(waiting.pop())
         open_ = [each for each in open_ if _end(each) > start]
         if open_:
-            what = max(open_, key=lambda each: each.start_s).what
+            what = max(open_, key=lambda each: (each.start_s, each.what == "turn")).what
             seconds[what] = seconds.get(what, 0.0) + end - start
     return seconds
 

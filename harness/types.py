@@ -75,6 +75,15 @@ class ExecResult:
     seconds: float
     timed_out: bool = False
     flooded: bool = False  # killed because it wrote more than the hard bound
+    memory_kills: int = 0  # processes of it that the kernel killed at the sandbox's memory limit
+
+    @property
+    def out_of_memory(self) -> str:
+        """That it ran out of memory, in words; empty where nothing of it was killed for that."""
+        if not self.memory_kills:
+            return ""
+        number = "one" if self.memory_kills == 1 else str(self.memory_kills)
+        return f"out of memory: the kernel killed {number} of its processes at the sandbox's limit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,9 +129,9 @@ class Verdict:
     flags: tuple[str, ...] = ()  # why a pass does not count: keys of `guard.FLAGS`
 
 
-Activity = Literal["command", "admission", "peer", "barrier", "main"]
+Activity = Literal["command", "admission", "peer", "barrier", "main", "turn"]
 """What an agent does, or waits for, when it is not the model: a command, the check of a finding,
-the result of a peer, the others at a barrier, or the main agent."""
+the result of a peer, the others at a barrier, the main agent, or its recorded turn in a replay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

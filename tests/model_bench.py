@@ -39,6 +39,11 @@ HELLO = [{"role": "system", "content": "You are a test."}, {"role": "user", "con
 @dataclass
 class MemoryLedger:
     rows: list[dict] = field(default_factory=list)
+    spans: list[dict] = field(default_factory=list)
+
+    async def note_span(self, trial_id: int, **row) -> None:
+        await anyio.sleep(0.001)
+        self.spans.append(row | {"trial_id": trial_id})
 
     async def begin_call(self, **row) -> int:
         await anyio.sleep(0.001)

@@ -14,12 +14,12 @@ from planted import MATRIX, System, plant
 
 from harness import results
 from harness.cost_accuracy import COLUMNS, cost_accuracy, front
-from harness.report import canvas
+from harness.report import agents, canvas
 from harness.report.agents import since_first_errand
 from harness.report.plots import any_of_n, aside, curve, draw, pass_by_k
 from harness.score import instance_scores
 from harness.store import Store
-from harness.timeline import Interval
+from harness.timeline import WHAT, Interval
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -58,6 +58,11 @@ async def test_a_run_of_many_systems_has_every_plot_in_both_formats(folder):
     for name in names:
         assert min(size(there / f"{name}.png")) > 200
         assert ElementTree.parse(there / f"{name}.svg").getroot().tag == f"{SVG}svg"
+
+
+def test_every_cause_of_a_time_line_has_its_words_and_its_ink():
+    assert set(agents.WORDS) == set(agents.LED) == set(agents.INKS) == set(WHAT)
+    assert len(set(agents.INKS.values())) == len(WHAT)
 
 
 async def test_every_axis_says_what_it_is_and_in_what_unit(folder):

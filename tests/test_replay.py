@@ -7,10 +7,18 @@ import anyio
 import pytest
 from model_bench import BASH, PRICE, MemoryLedger, bench, unlimited
 
-from harness.errors import ContextOverflow, ModelRefused, ModelUnavailable, UserError
+from harness.errors import (
+    ContextOverflow,
+    LimitReached,
+    ModelRefused,
+    ModelUnavailable,
+    UserError,
+)
 from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
+from harness.model.calls import Speaker
 from harness.model.client import ModelClient
+from harness.model.exchange import Exchange
 from harness.model.ledger import prompt_hash
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.replay import (
@@ -154,6 +162,71 @@ async def test_a_call_that_failed_in_the_recording_fails_the_same_way(tmp_path):
     for n, (text, kind) in errors.items():
         with pytest.raises(kind, match=text.partition(": ")[2]):
             await ask(backend, key(n))
+
+
+def replaying(path, calls) -> tuple[ModelClient, MemoryLedger]:
+    """A client that answers from a recording of `calls`, and its ledger."""
+    write_recording(path, HEADER, calls)
+    ledger = MemoryLedger()
+    client = ModelClient(
+        ReplayBackend(load_recording(path), pytest.fail),
+        "openai/scripted",
+        price=PRICE,
+        ledger=ledger,
+        limiter=anyio.CapacityLimiter(1),
+    )
+    return client, ledger
+
+
+def speaker(client: ModelClient, agent: str, budget: TrialBudget):
+    return client.conversation(
+        7, system="delm", instance_id="a__b-1", trial=0, conversation=agent, agent=agent,
+        budget=budget, exchange=Exchange(),
+    )  # fmt: skip
+
+
+FIRST = replace(recorded(key(conversation="a")), began=1, ended=2)
+SECOND = replace(recorded(key(conversation="b")), began=3, ended=4)
+
+
+@pytest.mark.anyio
+async def test_waiting_for_a_recorded_turn_is_no_time_of_the_model_and_takes_no_slot(tmp_path):
+    client, ledger = replaying(tmp_path / "run.jsonl", [FIRST, SECOND])
+    budget = TrialBudget(unlimited())
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(speaker(client, "b", budget).complete, PROMPT, [])
+            await anyio.sleep(0.2)
+            tasks.start_soon(speaker(client, "a", budget).complete, PROMPT, [])
+    assert all(row["latency_s"] < 0.1 for row in ledger.rows)
+    (span,) = ledger.spans
+    assert (span["trial_id"], span["agent"], span["what"]) == (7, "b", "turn")
+    assert 0.15 < span["seconds"] < 2
+
+
+@pytest.mark.anyio
+async def test_a_call_that_is_cancelled_in_its_recorded_turn_has_a_cost_and_its_wait_is_kept(
+    tmp_path,
+):
+    client, ledger = replaying(tmp_path / "run.jsonl", [FIRST, SECOND])
+    with anyio.move_on_after(0.1):
+        await speaker(client, "b", TrialBudget(unlimited())).complete(PROMPT, [])
+    (row,) = ledger.rows
+    assert row["outcome"] == "cancelled"
+    assert row["cost_usd"] == row["charged_usd"] > 0
+    assert [span["what"] for span in ledger.spans] == ["turn"]
+
+
+@pytest.mark.anyio
+async def test_a_call_that_was_never_made_waits_for_no_turn(tmp_path):
+    client, ledger = replaying(tmp_path / "run.jsonl", [FIRST, SECOND])
+    budget = TrialBudget(unlimited(wall_clock_s=0.05))
+    hold = budget.check_and_reserve(None, 0)
+    request = client.request(key(conversation="b"), PROMPT, [])
+    await anyio.sleep(0.1)
+    with anyio.fail_after(5), pytest.raises(LimitReached):
+        await client.call(request, hold, Speaker(7, "b"), budget, Exchange())
+    assert (ledger.rows[0]["attempts"], ledger.spans) == (0, [])
 
 
 def write(path, *lines) -> None:

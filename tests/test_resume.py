@@ -164,8 +164,9 @@ def row(trial: int, conversation: str, position: int, began: int, **more) -> dic
 
 async def test_the_newest_attempt_answers_first_and_an_older_one_what_it_did_not_come_to():
     paid = Paid(key("", 0), [row(2, "a", 0, 1), row(1, "a", 0, 1), row(1, "a", 1, 3)])
-    first = await paid.answer(key("a", 0), "same")
-    second = await paid.answer(key("a", 1), "same")
+    first = paid.answer(key("a", 0), "same")
+    await paid.turn(key("a", 0))
+    second = paid.answer(key("a", 1), "same")
     assert first is not None
     assert second is not None
     assert (first.reply.content, second.reply.content) == ("2", "1")
@@ -173,7 +174,7 @@ async def test_the_newest_attempt_answers_first_and_an_older_one_what_it_did_not
         f"{kind}_tokens": 1
         for kind in ("prompt", "cached", "cache_write", "completion", "reasoning")
     }), finish_reason="stop")  # fmt: skip
-    assert await paid.answer(key("a", 2), "same") is None
+    assert paid.answer(key("a", 2), "same") is None
 
 
 async def test_answers_come_in_the_order_in_which_they_came_before():
@@ -181,7 +182,8 @@ async def test_answers_come_in_the_order_in_which_they_came_before():
     order = []
 
     async def ask(conversation: str, position: int) -> None:
-        assert await paid.answer(key(conversation, position), "same")
+        assert paid.answer(key(conversation, position), "same")
+        await paid.turn(key(conversation, position))
         order.append((conversation, position))
 
     async with anyio.create_task_group() as tasks:
@@ -193,10 +195,11 @@ async def test_answers_come_in_the_order_in_which_they_came_before():
 
 async def test_a_conversation_that_asks_something_else_is_asked_anew_and_nobody_waits_for_it():
     paid = Paid(key("", 0), [row(1, "a", 0, 1), row(1, "a", 1, 3), row(1, "b", 0, 5)])
-    assert await paid.answer(key("a", 0), "another") is None
-    assert await paid.answer(key("a", 1), "same") is None  # it was an answer to another talk
+    assert paid.answer(key("a", 0), "another") is None
+    assert paid.answer(key("a", 1), "same") is None  # it was an answer to another talk
     with anyio.fail_after(1):
-        assert await paid.answer(key("b", 0), "same")
+        assert paid.answer(key("b", 0), "same")
+        await paid.turn(key("b", 0))
 
 
 def call(trial: int, position: int, usd: float) -> dict:

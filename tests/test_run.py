@@ -97,6 +97,8 @@ class Answering:
             raise self._answer
         return self._answer
 
+    async def turn(self, key: Any) -> None: ...
+
     async def aclose(self) -> None: ...
 
 

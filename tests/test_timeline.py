@@ -84,6 +84,13 @@ def test_no_moment_of_an_agent_counts_twice_and_belongs_to_what_began_last():
     }
 
 
+def test_a_wait_for_a_recorded_turn_is_taken_out_of_the_call_that_it_is_in():
+    spans = [span("a", "turn", 11, 1.5), span("a", "turn", 15.25, 0.5)]
+    found = timeline(TRIAL, [call("a", 11, 12.75), call("a", 15, 16)], spans)
+    assert seconds_by_cause(found) == {"a": {"turn": 2, "model": 0.25 + 0.5}}
+    assert seconds_by_cause(reversed(found)) == seconds_by_cause(found)
+
+
 def test_intervals_of_no_length_take_no_time():
     assert seconds_by_cause([interval("a", "model", 3, 0)]) == {"a": {}}
     assert seconds_by_cause([]) == {}

@@ -70,6 +70,10 @@ class Backend(Protocol):
         """
         ...
 
+    async def turn(self, key: CallKey) -> None:
+        """Wait until the end of this call is due, after its last attempt. Only replays wait."""
+        ...
+
     def count_tokens(self, text: str) -> int:
         """How many tokens of the model `text` has."""
         ...

@@ -3,12 +3,13 @@
 import json
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
 
+from harness.database import now
 from harness.errors import ModelUnavailable
 from harness.model import prices
 from harness.model.backend import Backend, CallKey, Transient
@@ -21,6 +22,8 @@ from harness.model.prices import REQUEST_OVERHEAD_TOKENS, Price
 from harness.model.text_protocol import parse_reply, render_messages
 from harness.model.usage import counted, total
 from harness.types import Message, Reply, Usage
+
+LEAST_TURN_S = 0.001  # what takes less is no wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +117,11 @@ class ModelClient:
         outcome: CallOutcome = "failed"
         reply, error, cost_usd = None, "", None
         try:
-            reply = await self._attempts(request, who.trial_id, budget, tally)
+            try:
+                reply = await self._attempts(request, who.trial_id, budget, tally)
+            finally:
+                if tally.attempts:  # else it has not begun, and nothing waits for its end
+                    await self.wait(who, request.key, self._backend.turn)
             outcome, cost_usd = "ok", tally.cost_usd
         except anyio.get_cancelled_exc_class():
             outcome = "cancelled"
@@ -140,6 +147,21 @@ class ModelClient:
                     moment=exchange.moment(),
                 )
         return reply
+
+    async def wait(
+        self, who: Speaker, key: CallKey, turn: Callable[[CallKey], Awaitable[None]]
+    ) -> None:
+        """Wait for the `turn` of a call, and note it: it is no time of the model."""
+        at, began = now(), time.monotonic()
+        try:
+            await turn(key)
+        finally:
+            seconds = time.monotonic() - began
+            if who.agent and seconds >= LEAST_TURN_S:
+                with anyio.CancelScope(shield=True):
+                    await self._ledger.note_span(
+                        who.trial_id, agent=who.agent, what="turn", started_at=at, seconds=seconds
+                    )
 
     async def _begin(
         self, request: Request, who: Speaker, exchange: Exchange, paid: PaidCall | None = None
@@ -302,8 +324,9 @@ class Conversation:
         key = replace(self._key, position=self._calls)
         request = self._client.request(key, messages, tools)
         if self._paid:
-            paid = await self._paid.answer(key, request.prompt_sha256)
+            paid = self._paid.answer(key, request.prompt_sha256)
             if paid is not None:
+                await self._client.wait(self._who, key, self._paid.turn)
                 self._calls += 1
                 return await self._client.answer(
                     request, paid, self._who, self._budget, self._exchange

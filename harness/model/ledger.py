@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, Protocol
 
-from harness.types import Message, Reply, Usage
+from harness.types import Activity, Message, Reply, Usage
 
 CallOutcome = Literal["ok", "failed", "cancelled"]
 
 
 class Ledger(Protocol):
-    """The durable record of every model call."""
+    """The durable record of every model call, and of what was waited for around it."""
 
     async def begin_call(
         self,
@@ -61,10 +61,16 @@ class Ledger(Protocol):
         `usage` and `cost_usd` add up all billed attempts, not only the one that gave `reply`;
         a cost of None is unknown, never nothing. `charged_usd` is what counts against budgets: the
         cost, and the worst case of every attempt of which nobody can tell what is billed for it;
-        None without a price. `latency_s` is the time spent in attempts, without waits for a slot
-        or for the next attempt. `attempts` is how many were sent. `error` is
+        None without a price. `latency_s` is the time spent in attempts, without waits for a slot,
+        for the next attempt or for a recorded turn. `attempts` is how many were sent. `error` is
         "ErrorName: one line", empty for `ok`.
         """
+        ...
+
+    async def note_span(
+        self, trial_id: int, *, agent: str, what: Activity, started_at: str, seconds: float
+    ) -> None:
+        """What an agent was busy with, from when, for how long."""
         ...
 
 

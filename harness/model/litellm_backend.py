@@ -105,6 +105,9 @@ class LitellmBackend:
             raise self._translate(problem, bodies) from None
         return self._parse(response)
 
+    async def turn(self, key: CallKey) -> None:
+        """A live answer is given when it comes."""
+
     def count_tokens(self, text: str) -> int:
         """With the model's own tokenizer where litellm ships it, and its fallback otherwise."""
         if self._loaded is None:

@@ -57,8 +57,8 @@ class Paid:
     def __bool__(self) -> bool:
         return bool(self._calls)
 
-    async def answer(self, key: CallKey, prompt_sha256: str) -> PaidCall | None:
-        """The answer to this prompt at this place, once those before it were given; or None."""
+    def answer(self, key: CallKey, prompt_sha256: str) -> PaidCall | None:
+        """The answer to this prompt at this place, to be given when it is its `turn`; or None."""
         call = self._calls.get((key.conversation, key.position))
         if call is None:
             return None
@@ -66,8 +66,11 @@ class Paid:
             self._forget(key)
             return None
         self._turns.begin(key)
-        await self._turns.end(key)
         return call
+
+    async def turn(self, key: CallKey) -> None:
+        """Wait until the answers before this one were given."""
+        await self._turns.end(key)
 
     def _forget(self, key: CallKey) -> None:
         """The conversation goes another way from here on: nobody is to wait for it."""

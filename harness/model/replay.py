@@ -163,7 +163,10 @@ class ReplayBackend:
         max_output_tokens: int,
         timeout_s: float,
     ) -> Reply:
-        """The recorded reply, or the recorded error; `ModelRefused` for a call never recorded."""
+        """The recorded reply, or the recorded error, at once: `turn` is when it may be given.
+
+        `ModelRefused` for a call never recorded.
+        """
         call = self.recording.calls.get(key)
         if call is None:
             raise ModelRefused(f"the recording holds no {_words(key)}")
@@ -174,11 +177,14 @@ class ReplayBackend:
                 self._on_mismatch(
                     f"the prompt of {_words(key)} is not the recorded one; replaying all the same"
                 )
-        await self._turns.end(key)
         if call.error:
             kind, _, message = call.error.partition(": ")
             raise _ERRORS.get(kind, ModelUnavailable)(f"in the recording: {message or kind}")
         return call.reply
+
+    async def turn(self, key: CallKey) -> None:
+        """Wait until what came before the end of this call in the recording has happened."""
+        await self._turns.end(key)
 
     async def aclose(self) -> None:
         """Nothing to close."""

@@ -18,6 +18,7 @@ WORDS = {
     "peer": "waiting for a peer",
     "barrier": "waiting at a barrier",
     "main": "waiting for the main agent",
+    "turn": "waiting for its recorded turn\n(replay only)",
 }
 LED = WORDS | {"peer": "waiting for a sub-agent"}  # where there is a main agent: the peer of it
 INKS = {
@@ -27,6 +28,7 @@ INKS = {
     "peer": "#BBBBBB",
     "barrier": canvas.COLOURS[3],
     "main": "#777777",
+    "turn": "#E8E8E8",
 }
 
 

@@ -93,7 +93,11 @@ class Gate:
         async with self._settling:
             key = await self._key(proposal, seen.key)
             ruling = await self._context.admit(
-                number, key=key, raw=seen.raw, seconds=anyio.current_time() - began
+                number,
+                key=key,
+                raw=seen.raw,
+                seconds=anyio.current_time() - began,
+                verified=self._verify,
             )
             if ruling.entry is not None:
                 self._keys.setdefault(ruling.entry.label, key)

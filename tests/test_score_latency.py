@@ -59,6 +59,26 @@ def test_the_first_verified_patch_is_the_first_that_was_admitted():
     assert made(events=events[:5]).first_verified_s is None
 
 
+UNVERIFIED = [event(1, "proposed", "1", kind="PATCH"),
+              event(2, "admitted", "P1", proposal=1, unverified=1)]  # fmt: skip
+VERIFIED = [event(3, "proposed", "1", kind="PATCH"),
+            event(4, "admitted", "P1", proposal=1, unverified=0)]  # fmt: skip
+
+
+def test_a_patch_that_was_admitted_without_a_look_is_not_verified():
+    assert made(events=UNVERIFIED).first_verified_s is None
+    assert made(events=VERIFIED).first_verified_s == 4.0
+
+
+def test_a_system_that_verifies_nothing_has_no_latency_to_it_and_no_count():
+    rows = Rows().add(system="delm").add(system="delm-no-verification").add(system="single")
+    stories = {0: Story(tasks=[], events=VERIFIED), 1: Story(tasks=[], events=UNVERIFIED),
+               2: Story(tasks=[], events=[])}  # fmt: skip
+    found = table(rows.trials, rows.calls, rows.submissions, stories=stories)
+    told = [(row["latency_first_verified_s"], row["verified_trials"]) for row in found]
+    assert told == [(4.0, 1), (None, None), (None, None)]
+
+
 def test_a_clock_that_was_set_back_makes_no_time_negative():
     events = [event(-5, "proposed", "1", kind="PATCH"), event(-4, "admitted", "P1", proposal=1),
               event(-3, "done", "patch-1")]  # fmt: skip

@@ -238,10 +238,13 @@ class SharedContext(Protocol):
         """Keep a proposal before it is checked; its number."""
         ...
 
-    async def admit(self, number: int, *, key: str, raw: str, seconds: float) -> Ruling:
+    async def admit(
+        self, number: int, *, key: str, raw: str, seconds: float, verified: bool = True
+    ) -> Ruling:
         """Make it an entry; or, where `key` is that of an entry already, merge it into that one.
 
-        `seconds` is what the check took. `BoardRefused` when it is settled already.
+        `seconds` is what the check took; `verified` False: its evidence was not run, and its event
+        says so. `BoardRefused` when it is settled already.
         """
         ...
 

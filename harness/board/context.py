@@ -60,7 +60,9 @@ class SqliteContext:
             )
         return int(rows[0]["number"])
 
-    async def admit(self, number: int, *, key: str, raw: str, seconds: float) -> Ruling:
+    async def admit(
+        self, number: int, *, key: str, raw: str, seconds: float, verified: bool = True
+    ) -> Ruling:
         """One transaction looks for the key and adds or merges."""
         key, raw = bounds.short_key(key), bounds.cut(raw, bounds.MOST_RAW)
         with self._connection.write(self._trial) as run:
@@ -79,6 +81,7 @@ class SqliteContext:
                 seconds=seconds,
                 entry=entry.label,
                 reason="",
+                unverified=int(not verified),
             )
         return Ruling(settled="merged" if said_before else "admitted", entry=entry)
 
@@ -94,6 +97,7 @@ class SqliteContext:
                 seconds=seconds,
                 entry=None,
                 reason=reason,
+                unverified=0,
             )
         return Ruling(settled="rejected", entry=None, reason=reason)
 

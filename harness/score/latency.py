@@ -22,7 +22,7 @@ class Story:
 class Moments:
     """Seconds since the start of a trial."""
 
-    first_verified_s: float | None  # until the first patch passed admission
+    first_verified_s: float | None  # until the first patch was admitted that had been verified
     made_s: tuple[float, ...]  # until each of its submissions was made
 
 
@@ -52,8 +52,8 @@ def latencies(
     """The latency columns of `table.csv` for the trials of one system.
 
     Over those that are done, which are never run again. To the first verified patch: mean over
-    those that have one, whose number stands beside it; None for a system on whose boards nothing
-    was ever proposed.
+    those that have one, whose number stands beside it. Both are None for a system that verifies
+    nothing: on whose boards nothing was ever proposed, or something was admitted unverified.
     """
     made_in: dict[int, list[Row]] = {}
     for row in submissions:
@@ -63,30 +63,35 @@ def latencies(
         for trial in trials
         if trial["state"] == "done" and trial["started_at"] is not None
     ]
-    proposing = any(
-        event["what"] == "proposed"
-        for trial in trials
-        for event in getattr(stories.get(trial["trial_id"]), "events", ())
+    told = [stories[trial["trial_id"]] for trial in trials if trial["trial_id"] in stories]
+    events = [event for story in told for event in story.events]
+    verifying = any(event["what"] == "proposed" for event in events) and not any(
+        event["detail"].get("unverified") for event in events
     )
     first = [each.first_verified_s for each in found if each.first_verified_s is not None]
     made = [each.made_s for each in found if each.made_s]
     return {
         "latency_first_verified_s": mean(first),
-        "verified_trials": len(first) if proposing else None,
+        "verified_trials": len(first) if verifying else None,
         "latency_mean_s": mean(sum(each) / len(each) for each in made),
         "latency_last_s": mean(max(each) for each in made),
     }
 
 
 def _verified(events: Sequence[Row]) -> Iterable[float]:
-    """When patches were admitted, in seconds since the epoch."""
+    """When patches were admitted that had been verified, in seconds since the epoch."""
     patches = {
         str(event["subject"])
         for event in events
         if event["what"] == "proposed" and event["detail"].get("kind") == "PATCH"
     }
     for event in events:
-        if event["what"] == "admitted" and str(event["detail"].get("proposal")) in patches:
+        detail = event["detail"]
+        if (
+            event["what"] == "admitted"
+            and str(detail.get("proposal")) in patches
+            and not detail.get("unverified")
+        ):
             yield event["at"]
 
 

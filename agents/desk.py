@@ -302,7 +302,10 @@ def _told(desk: Desk, ruling: Ruling, evidence: Mapping[str, Any]) -> str:
     desk.known.add(label)
     if ruling.settled == "admitted":
         return f"Admitted as {label}."
-    return f"Known already as {line_of(ruling.entry)}" if not told else f"Known already: {label}."
+    if told:
+        return f"Known already: {label}."
+    line = line_of(ruling.entry)  # one line, which without a "<" imitates nothing of ours
+    return f"Known already as {enclosed('entry', line) if '<' in line else line}"
 
 
 def _evidence(entry: Entry) -> str:

@@ -33,7 +33,7 @@ def enclosed(name: str, text: str) -> str:
 
     Where it does hold such a tag, theirs has a number that no tag in the text has.
     """
-    imitated = re.findall(rf"<[\s/]*{name}(?![\w])(?:-(\d+))?", text, re.IGNORECASE)
+    imitated = set(re.findall(rf"<[\s/]*{name}(?!\w)(?:-(\d+))?", text, re.IGNORECASE))
     number = 2
     while str(number) in imitated:
         number += 1

@@ -1,0 +1,111 @@
+"""A terminal is given texts: nothing in them is obeyed, whatever they are printed in."""
+
+import io
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from harness.report import canvas
+from harness.results import csv_text
+from harness.secrets import learn
+from harness.terminal import SafeConsole, guarded, one_line, plain
+
+HOSTILE = (
+    "\x1b]0;owned\x07\x1b[2J\x9b1m\u202e\u2066\x7f[red]x[/red][link=http://e]y[/link]:skull:\r"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain text: é 漢 🙂", "plain text: é 漢 🙂"),
+        ("a\tb\nc\r\nd\re", "a\tb\nc\nd\ufffde"),
+        ("\x1b[31mred", "\ufffd[31mred"),
+        ("\x9b31m \x85 \x00", "\ufffd31m \ufffd \ufffd"),
+        ("\u202eback\u2066\u200f\u200b\ufeff", "\ufffdback\ufffd\ufffd\ufffd\ufffd"),
+        ("a\u00a0b\u2028c", "a b c"),
+        ("\ud800", "\ufffd"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_a_mark(text, shown):
+    assert plain(text) == shown
+    assert one_line(text) == shown.replace("\n", " ").replace("\t", " ")
+
+
+def table() -> Table:
+    made = Table(HOSTILE, title=HOSTILE)
+    made.add_row(HOSTILE)
+    return made
+
+
+@pytest.mark.parametrize(
+    "thing", [HOSTILE, Text(HOSTILE), table(), Panel(HOSTILE, title=HOSTILE), [HOSTILE]]
+)
+@pytest.mark.parametrize("terminal", [True, False])
+def test_nothing_that_is_printed_is_obeyed(thing, terminal):
+    out = io.StringIO()
+    console = SafeConsole(
+        file=out, force_terminal=terminal, width=200, color_system=None, legacy_windows=False
+    )
+    with Live(thing if not isinstance(thing, list) else "", console=console, transient=False):
+        console.print(thing, style="bold")
+        console.print(thing, soft_wrap=True)
+    console.rule(HOSTILE)
+    said = out.getvalue()
+    for ours in ("\x1b[?25l", "\x1b[?25h", "\x1b[1m", "\x1b[0m", "\x1b[2K", "\x1b[1A", "\r"):
+        said = said.replace(ours, "")
+    assert not {c for c in said if not (c.isprintable() or c == "\n")}
+    assert "[red]x[/red][link=http://e]y[/link]:skull:" in said
+
+
+def test_a_secret_is_in_no_stream_of_the_command_line(monkeypatch, capsys):
+    monkeypatch.setenv("A_TOKEN", "abc-7f-abc-7f")
+    learn()
+    with guarded():
+        print("out abc-7f-abc-7f")
+        sys.stderr.writelines(["err abc-7f-abc-7f"])
+        SafeConsole(file=sys.stdout).print("rich abc-7f-abc-7f")
+    print("no longer guarded")
+    said = capsys.readouterr()
+    assert said.out == "out [key]\nrich [key]\nno longer guarded\n"
+    assert said.err == "err [key]"
+
+
+def test_a_crash_is_told_without_secrets_and_escapes():
+    crash = "import sys\nfrom harness.terminal import tell_crash\nsys.excepthook = tell_crash\n"
+    done = subprocess.run(
+        [sys.executable, "-c", crash + "raise ValueError('\\x1b[31m Bearer abc.def')"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.endswith("ValueError: \ufffd[31m [key]\n")
+
+
+def test_a_cell_of_a_csv_is_no_formula_and_holds_no_escape():
+    rows = [
+        {"text": text, "number": number}
+        for text, number in (("=1+1", -1), ("+a", 2.5), ("-b", None), ("@c", 0), (HOSTILE, -0.5))
+    ]
+    said = csv_text(rows, ("text", "number"))
+    assert said.isprintable() or not {c for c in said if not (c.isprintable() or c == "\n")}
+    read = pd.read_csv(io.StringIO(said))
+    assert list(read["text"][:4]) == ["'=1+1", "'+a", "'-b", "'@c"]
+    assert list(read["number"].dropna()) == [-1, 2.5, 0, -0.5]
+
+
+def test_a_name_in_a_plot_is_a_text(tmp_path):
+    with canvas.ink():
+        figure, axes = canvas.paper(12, 4)
+        axes.set_title(f"<b>{HOSTILE}</b> $x^2$")
+        axes.plot([0, 1], label=HOSTILE)
+        canvas.legend(figure, axes)
+        canvas.save(figure, tmp_path, "p")
+    said = (tmp_path / "p.svg").read_text()
+    assert "&lt;b&gt;\ufffd]0;owned\ufffd" in said
+    assert not {c for c in said if not (c.isprintable() or c in "\n\t")}

@@ -174,7 +174,8 @@ class Statement:
 
 def _rows(cursor: sqlite3.Cursor, statement: Statement, parameters: dict[str, Any]) -> list[Row]:
     for name in statement.written:
-        parameters[name] = redact(parameters[name])
+        if isinstance(parameters[name], str):
+            parameters[name] = redact(parameters[name])
     try:
         cursor.execute(statement.text, statement.take(parameters))
     except UnicodeEncodeError:

@@ -32,7 +32,7 @@ from harness.benchmarks.official import (
     run_script,
 )
 from harness.errors import SandboxError
-from harness.protocols import Sandbox, Sandboxes
+from harness.protocols import Sandboxes
 from harness.types import Item
 
 FLAGS: Mapping[str, str] = {
@@ -55,7 +55,7 @@ cd /testbed && while IFS= read -r -d '' p; do
 done < {LIST} > {LIST}.there
 tar --null -T {LIST}.there -cf {LIST}.tar
 """
-PUT_BACK = f"cd /testbed && xargs -0 -r -a {LIST} rm -rf -- && tar -xf {LIST}.tar"
+PUT_BACK = f"cd /testbed && {{ xargs -0 -r -a {LIST} rm -rf --; tar -xf {LIST}.tar; }}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,20 +168,18 @@ class Guard:
         sandbox = await self._sandboxes.open(item, purpose="grading")
         try:
             await sandbox.write(LIST, "".join(f"{path}\0" for path in put_back).encode())
-            await _trusted(sandbox, KEEP)
+            kept = await sandbox.exec(KEEP, timeout_s=300)
+            if kept.exit_status != 0:
+                raise SandboxError(f"test files could not be kept: {kept.output[-300:]}")
             await apply_patch(sandbox, patch, Log())
-            await _trusted(sandbox, PUT_BACK)
+            back = await sandbox.exec(PUT_BACK, timeout_s=300)
+            if back.exit_status != 0:  # a file is where a folder was, or the like: no run, no pass
+                return back.output
             output = await run_script(sandbox, script, self._timeout_s)
         finally:
             with anyio.CancelScope(shield=True):
                 await sandbox.close()
         return log_text(output, self._timeout_s)
-
-
-async def _trusted(sandbox: Sandbox, script: str) -> None:
-    result = await sandbox.exec(script, timeout_s=300)
-    if result.exit_status != 0:
-        raise SandboxError(f"test files could not be put back: {result.output[-300:]}")
 
 
 def _refused(paths: Iterable[str], material: _Material) -> set[str]:

@@ -160,6 +160,10 @@ class Workspaces:
 
     kind = "played"
 
+    @asynccontextmanager
+    async def holding(self, _: Any):
+        yield
+
     def fingerprint(self, _: Any) -> str:
         return "print"
 

@@ -279,7 +279,8 @@ class SandboxAdapter:
         text = result.output.replace("\r\n", "\n").replace("\r", "\n")
         if result.exit_status is None:
             return _failed(_killed(command, result, self._trial.limits.command_s), text)
-        return {"output": text, "returncode": result.exit_status, "exception_info": ""}
+        told = result.out_of_memory  # mini-swe-agent has a place for what is not the command's own
+        return {"output": text, "returncode": result.exit_status, "exception_info": told}
 
     def get_template_vars(self, **_: Any) -> dict[str, Any]:
         """What templates may name of the environment: the package's Docker environment has these,

@@ -185,4 +185,5 @@ def ended(outcome: CommandOutcome) -> str:
         return f"it did not end within {first.seconds:.0f} s"
     if first.flooded:
         return "it wrote too much"
-    return "it was killed" if first.exit_status is None else f"exit status {first.exit_status}"
+    status = "it was killed" if first.exit_status is None else f"exit status {first.exit_status}"
+    return f"{status}, {first.out_of_memory}" if first.out_of_memory else status

@@ -314,4 +314,6 @@ def observation(result: ExecResult) -> str:
         status = "killed"
     else:
         status = str(result.exit_status)
+    if result.out_of_memory:
+        status += f" ({result.out_of_memory})"
     return f"<exit_status>{status}</exit_status>\n{enclosed('output', result.output)}"

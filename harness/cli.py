@@ -230,8 +230,16 @@ def doctor(
     model: Annotated[str, typer.Option("-m", "--model", help="Check its key and price.")] = "",
     dataset: options.Dataset = "",
     output: options.Output = Path("results"),
+    reap: Annotated[
+        bool,
+        typer.Option("--reap", help="Remove what killed runs left, and nothing else, instead."),
+    ] = False,
 ) -> None:
     """Check what a run needs on this machine, and say what to do about what is missing."""
+    if reap:
+        from harness.commands.reap import reap_all
+
+        raise typer.Exit(reap_all())
     from harness.commands.doctor import examine
 
     raise typer.Exit(examine(model, dataset, output))

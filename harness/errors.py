@@ -4,6 +4,7 @@
     ├── UserError              a mistake that the person at the keyboard can mend (exit code 2)
     ├── SandboxError           one request to a sandbox was refused; the sandbox is fine
     ├── SandboxUnavailable     the sandbox is gone or broken: infrastructure, never a failed command
+    │   └── SandboxUnfit       it came up and is of no use; another one would be like it
     ├── ModelError             a call that yielded no reply, after its retries
     │   ├── ModelRefused       retrying cannot help: authentication, unknown model, bad request
     │   ├── ContextOverflow    the prompt is longer than the model's context window
@@ -29,6 +30,10 @@ class SandboxError(DelmError):
 
 class SandboxUnavailable(DelmError):
     """The sandbox is gone or does not answer: infrastructure, never the command's failure."""
+
+
+class SandboxUnfit(SandboxUnavailable):
+    """A new sandbox came up and cannot be used (no repository, a leak); another is no better."""
 
 
 class ModelError(DelmError):

@@ -22,6 +22,9 @@ from harness.environments.building import scratch
 from harness.environments.interpreters import find_python, fits
 from harness.errors import UserError
 from harness.pulls import pull, pulled_images, record
+from harness.sandbox.docker import OWNER
+from harness.sandbox.owners import Owner
+from harness.sandbox.reaper import sweep_docker
 from harness.types import Environment, Item
 from harness.uses import Uses
 
@@ -84,16 +87,14 @@ def list_images(cache: Path) -> list[LocalImage]:
 def gc(cache: Path) -> list[str]:
     """Remove the images that we built or pulled, unless in use; their names. Blocking.
 
-    Containers of builds that were killed go first.
+    What dead owners left goes first: their containers may use images.
     """
     import docker
 
     removed = []
     uses = Uses(cache / "uses")
     with connected() as client:
-        for left in client.containers.list(all=True, filters={"label": f"{LABEL}=build"}):
-            if left.status != "running":
-                left.remove(force=True)
+        sweep_docker(client)
         for image in _images_of_instances(client, cache):
             with uses.unused(image.name) as free:
                 if not (image.ours and free):
@@ -240,7 +241,7 @@ def _create(client: "DockerClient", base: str, script: str) -> "Container":
         environment=VARIABLES,
         user="0:0",
         network_mode="none",
-        labels={LABEL: "build"},
+        labels={LABEL: "build", OWNER: str(Owner.me())},
     )
 
 

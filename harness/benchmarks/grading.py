@@ -156,6 +156,8 @@ class Grader:
             with anyio.CancelScope(shield=True):
                 await sandbox.close()
         log.say(f"Test runtime: {output.seconds:.2f} seconds, exit status {output.exit_status}")
+        if output.out_of_memory:
+            log.say(f"The tests ran {output.out_of_memory}")
         return output
 
     def _key(self, item: Item, patch: str) -> str:
@@ -207,15 +209,16 @@ def _reason(report: Mapping[str, Any], output: ExecResult | None) -> str:
         return "the tests ran out of time"
     if output.flooded:
         return "the tests wrote too much"
+    memory = [f"the tests ran {output.out_of_memory}"] if output.out_of_memory else []
     status = report.get("tests_status")
     if not status:
-        return "the log holds no trustworthy test results"
+        return "; ".join(["the log holds no trustworthy test results", *memory])
     fixed = status["FAIL_TO_PASS"]
     broken = len(status["PASS_TO_PASS"]["failure"])
     missing = len(fixed["failure"])
     total = missing + len(fixed["success"])
     reasons = [f"{missing} of {total} failing tests still fail"] if missing else []
-    return "; ".join(reasons + ([f"{broken} passing tests broken"] if broken else []))
+    return "; ".join(reasons + ([f"{broken} passing tests broken"] if broken else []) + memory)
 
 
 def _write_folder(folder: Path, files: Mapping[str, str]) -> None:

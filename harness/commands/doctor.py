@@ -25,6 +25,7 @@ from harness.progress import console
 from harness.sandbox import cgroup
 from harness.sandbox import docker as docker_sandbox
 from harness.sandbox.bubblewrap import system_mounts
+from harness.sandbox.reaper import reap
 from harness.words import counted
 
 GOOD_FREE_GB = 120  # what the official harness advises for all of SWE-bench Verified
@@ -63,6 +64,7 @@ def _findings(model: str, dataset: str, output: Path, out: Console) -> Iterator[
             about="sandboxes", state="bad", text="neither kind works; see the two lines above"
         )
     yield _limits()
+    yield from _leftovers()
     yield from _room(output)
     chosen = dataset or ("swe-bench-verified" if model else "verified-offline")
     config = resolve([dataset_layer(chosen)])
@@ -116,6 +118,13 @@ def _limits() -> Finding:
         return Finding(about="limits", state="note", text=text)
     group.remove()
     return Finding(about="limits", state="good", text="memory and processes are bounded by sandbox")
+
+
+def _leftovers() -> Iterator[Finding]:
+    left = reap(cache_dir(), remove=False)
+    if left:
+        text = f"{counted(len(left), 'thing')} of dead runs ({left[0]}); delm doctor --reap removes"
+        yield Finding(about="leftovers", state="note", text=f"{text} them, and so does every start")
 
 
 def _writable(folder: Path) -> bool:

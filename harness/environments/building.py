@@ -64,6 +64,23 @@ def _sweep(beside: Path) -> None:
             continue  # its builder is alive
 
 
+def sweep(place: Path, *, remove: bool = True) -> list[str]:
+    """Remove the folders of dead builders in `place`, or only name them. No other has a lock."""
+    found = []
+    for left in sorted(place.glob("*.building")):
+        lock = left.with_suffix(".lock")
+        if not lock.exists():
+            continue  # not made by `scratch`
+        try:
+            with FileLock(lock, timeout=0):
+                found.append(left.name)
+                if remove:
+                    _remove(left)
+        except Timeout:
+            continue
+    return found
+
+
 def _remove(folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)

@@ -10,7 +10,7 @@ import base64
 import os
 from collections.abc import Mapping
 
-from harness.errors import SandboxUnavailable
+from harness.errors import SandboxUnfit
 from harness.sandbox.sandbox import ShellSandbox
 from harness.types import ExecResult
 
@@ -114,11 +114,11 @@ INNOCENT_KINDS = ("LC_", "CONDA_")
 async def scrub(sandbox: ShellSandbox) -> bool:
     """Remove remotes, tags, reflogs, other branches and unreachable commits; True if any was there.
 
-    Where none was, nothing is changed. Raises `SandboxUnavailable` when git itself fails.
+    Where none was, nothing is changed. Raises `SandboxUnfit` when git itself fails.
     """
     result = await sandbox.amend(SCRUB, timeout_s=600, changed=lambda it: _last(it) != CLEAN)
     if result.exit_status != 0 or not _last(result).startswith(CLEAN):
-        raise SandboxUnavailable(f"the history could not be removed: {result.output[-300:]}")
+        raise SandboxUnfit(f"the history could not be removed: {result.output[-300:]}")
     return _last(result) != CLEAN
 
 
@@ -134,10 +134,10 @@ async def audit(
     script = LOOK.replace("BASE", base_commit).replace("NETWORK", str(int(network)))
     looked = await sandbox.inspect(script)
     if looked.exit_status != 0:
-        raise SandboxUnavailable(f"the audit failed: {looked.output[-300:]}")
+        raise SandboxUnfit(f"the audit failed: {looked.output[-300:]}")
     copies = await sandbox.inspect(COPIES)
     if copies.exit_status != 0:
-        raise SandboxUnavailable(f"the audit failed: {copies.output[-300:]}")
+        raise SandboxUnfit(f"the audit failed: {copies.output[-300:]}")
     findings = []
     for line in (looked.output + copies.output).splitlines():
         kind, _, what = line.partition("\t")

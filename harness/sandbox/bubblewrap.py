@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 
@@ -42,8 +43,10 @@ class BubblewrapMachine:
         *,
         network: bool,
         overlay: bool | None,
+        labels: Mapping[str, str],
     ) -> None:
         self._prepared = prepared
+        self._labels = labels
         self._store = store
         self._limits = limits
         self._network = network
@@ -64,13 +67,17 @@ class BubblewrapMachine:
         network: bool = False,
         files: Path | None = None,
         overlay: bool | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> "BubblewrapMachine":
         """Start on the environment's own files, or on a copy of another machine's `files`.
 
+        `labels` say whose it is, for whoever finds its folder.
         `overlay`: whether /testbed is one or a copy; by default it is where it can be. A machine
         and the one with `files` are of the same kind.
         """
-        machine = cls(prepared, store, limits, network=network, overlay=overlay)
+        machine = cls(
+            prepared, store, limits, network=network, overlay=overlay, labels=labels or {}
+        )
         try:
             await machine._lay_files(files)
             await machine._spawn()
@@ -115,7 +122,12 @@ class BubblewrapMachine:
             network=self._network,
             files=None if since == "image" else self._folder,
             overlay=self._overlay,
+            labels=self._labels,
         )
+
+    def memory_kills(self) -> int:
+        """See `Machine.memory_kills`."""
+        return self._group.kills() if self._group else 0
 
     async def lend_git(self, folder: str) -> None:
         """See `Machine.lend_git`. `folder` is under /tmp."""
@@ -141,15 +153,14 @@ class BubblewrapMachine:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.aclose()
-        if self._group is not None:
-            await to_thread.run_sync(self._group.remove)
-        await to_thread.run_sync(remove_tree, self._folder)
+        if self._group is None or await to_thread.run_sync(self._group.remove):
+            await to_thread.run_sync(remove_tree, self._folder)  # else `sweep` looks for both
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
 
     async def _lay_files(self, files: Path | None) -> None:
-        self._lock = await to_thread.run_sync(folders.claim, self._folder)
+        self._lock = await to_thread.run_sync(folders.claim, self._folder, self._labels)
         below = self._prepared.root / "testbed"
         if self._overlay is None:
             self._overlay = await to_thread.run_sync(overlay.fits, self._store, below)

@@ -6,6 +6,8 @@ bounded for each process, not for all of them together.
 """
 
 import contextlib
+import os
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,18 +27,38 @@ class Cgroup:
         """The files that take process ids."""
         return tuple(folder / "cgroup.procs" for folder in self.folders)
 
-    def remove(self) -> None:
-        """Remove the groups; their processes are dead or dying. Waits for those up to 5 s."""
+    def kills(self) -> int:
+        """How many processes the kernel has killed at the group's memory limit; 0: not told."""
+        for folder in self.folders:
+            for name in ("memory.events", "memory.oom_control"):
+                with contextlib.suppress(OSError):
+                    for line in (folder / name).read_text().splitlines():
+                        word, _, count = line.partition(" ")
+                        if word == "oom_kill":
+                            return int(count)
+        return 0
+
+    def remove(self) -> bool:
+        """Remove the groups and end what is left in them; waits up to 5 s. Whether all are gone."""
         for folder in self.folders:
             for _ in range(500):
                 try:
                     folder.rmdir()
                 except FileNotFoundError:
                     break
-                except OSError:  # a killed process is still leaving
+                except OSError:  # a process is still in there, or a killed one is leaving
+                    _kill(folder)
                     time.sleep(0.01)
                 else:
                     break
+        return not any(folder.exists() for folder in self.folders)
+
+
+def _kill(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        for process in (folder / "cgroup.procs").read_text().split():
+            if int(process) > 1:  # 0 stands for one that cannot be seen from here
+                os.kill(int(process), signal.SIGKILL)
 
 
 def create(name: str, *, memory_bytes: int, processes: int, cpus: float = 1) -> Cgroup | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+import anyio
 from anyio import to_thread
 
 from harness.errors import SandboxUnavailable
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     import docker
 
 T = TypeVar("T")
+CALL_S = 60.0  # for an answer of the daemon
+COMMIT_S = 120.0
+SILENT_S = 3.0
 
 
 class Commit:
@@ -45,8 +49,20 @@ class Commit:
                 await self._below.release()
 
 
-async def thread(call: Callable[[], T], *, gone_is_fine: bool = False) -> T | None:
-    """Run a call of the SDK in a thread, to its end; its failures are the sandbox's."""
+class _Silence:
+    """Whether the daemon has just let a call run out of time."""
+
+    now = False
+
+
+async def thread(
+    call: Callable[[], T], *, gone_is_fine: bool = False, within_s: float = CALL_S
+) -> T | None:
+    """Run a call of the SDK in a thread, whoever cancels; its failures are the sandbox's.
+
+    A daemon that hangs is one after `within_s`: the call is left to itself then. What only tidies
+    up (`gone_is_fine`) gets less while the daemon is known to be silent.
+    """
     import docker
     import requests
 
@@ -64,4 +80,11 @@ async def thread(call: Callable[[], T], *, gone_is_fine: bool = False) -> T | No
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
             raise SandboxUnavailable(f"docker: {error}") from error
 
-    return await to_thread.run_sync(guarded)
+    if gone_is_fine and _Silence.now:
+        within_s = min(within_s, SILENT_S)
+    with anyio.move_on_after(within_s, shield=True):
+        answer = await to_thread.run_sync(guarded, abandon_on_cancel=True)
+        _Silence.now = False
+        return answer
+    _Silence.now = True
+    raise SandboxUnavailable(f"docker has not answered for {within_s:.0f} s")

@@ -7,23 +7,27 @@ whose harness dies loses its standard input, ends, and is removed by the daemon 
 import contextlib
 import os
 import socket
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from harness.config import SandboxLimits
 from harness.errors import SandboxUnavailable
-from harness.sandbox.commits import Commit, thread
+from harness.sandbox.commits import COMMIT_S, Commit, thread
+from harness.sandbox.owners import Owner
 from harness.sandbox.shell import BOOT, SUPERVISOR, Since
 
 if TYPE_CHECKING:
     import docker
     from docker.models.containers import Container
+    from docker.types import Mount
 
-LABEL = "delm.harness"
-OWNER = "delm.owner"  # where the harness runs, and its process id there
+LABEL = "delm.harness"  # "sandbox" on containers and their volumes, "commit" on images of those
+OWNER = "delm.owner"  # an `Owner`
+INTERRUPT_S = 10.0
+REMOVE_S = 30.0
+ANSWER_S = 10.0  # for a first word of the daemon
 RECEIVE_BYTES = 1 << 18
 PERIOD_US = 100_000
 
@@ -44,7 +48,7 @@ class DockerMachine:
     ) -> None:
         self._client = client
         self._image = image
-        self._labels = {LABEL: "sandbox", OWNER: f"{_here()}:{os.getpid()}", **labels}
+        self._labels = {LABEL: "sandbox", OWNER: str(Owner.me()), **labels}
         self._limits = limits
         self._network = network
         self._activate = activate
@@ -54,6 +58,7 @@ class DockerMachine:
         self._socket: socket.socket | None = None
         self._keep: object = None  # the SDK's wrapper; the socket dies with it
         self._frames = bytearray()
+        self._given_up = False  # a start that is late is to leave nothing
 
     async def start(self) -> None:
         """Create, attach and start. `SandboxUnavailable`, with nothing left, when that fails."""
@@ -66,11 +71,36 @@ class DockerMachine:
             raise
 
     def _start(self) -> None:
+        try:
+            self._create_and_attach()
+        finally:
+            if self._given_up:
+                self._let_go()
+
+    def _let_go(self) -> None:
+        import docker
+
+        for end in (self._socket, self._keep):
+            if end is not None:
+                end.close()  # type: ignore[attr-defined]
+        if self._container is not None:
+            with contextlib.suppress(docker.errors.APIError):  # `destroy` was quicker
+                self._container.remove(force=True, v=True)
+
+    def _volumes(self, image: str) -> "list[Mount]":
+        """What the image declares as volumes, as volumes that have our labels."""
+        from docker.types import Mount
+
+        declared = self._client.images.get(image).attrs["Config"].get("Volumes") or {}
+        return [Mount(path, None, type="volume", labels=dict(self._labels)) for path in declared]
+
+    def _create_and_attach(self) -> None:
         from docker.types import LogConfig
 
         limits = self._limits
+        image = self._began_as.image if self._began_as else self._image
         self._container = self._client.containers.create(
-            self._began_as.image if self._began_as else self._image,
+            image,
             entrypoint=["/bin/bash", "-c", BOOT],
             command=[],
             user="0:0",
@@ -83,6 +113,7 @@ class DockerMachine:
             },
             hostname="testbed",
             labels=dict(self._labels),
+            mounts=self._volumes(image),
             network_mode="bridge" if self._network else "none",
             mem_limit=f"{limits.memory_mb}m",
             memswap_limit=f"{limits.memory_mb}m",
@@ -155,7 +186,13 @@ class DockerMachine:
         """See `Machine.interrupt`."""
         if self._container is not None:
             container = self._container
-            await thread(lambda: container.kill(signal="USR1"), gone_is_fine=True)
+            await thread(
+                lambda: container.kill(signal="USR1"), gone_is_fine=True, within_s=INTERRUPT_S
+            )
+
+    def memory_kills(self) -> int:
+        """See `Machine.memory_kills`: the supervisor sees all of them."""
+        return 0
 
     async def copy(self, since: Since) -> "DockerMachine":
         """See `Machine.copy`. What was changed is committed to an image first."""
@@ -177,12 +214,13 @@ class DockerMachine:
         return twin
 
     async def _commit(self, container: "Container") -> None:
-        changes = [f'LABEL {key}="{value}"' for key, value in self._labels.items()]
-        made = await thread(lambda: container.commit(changes="\n".join(changes)))
+        labels = self._labels | {LABEL: "commit"}  # whoever runs that image makes no sandbox
+        changes = "\n".join(f'LABEL {key}="{value}"' for key, value in labels.items())
+        made = await thread(lambda: container.commit(changes=changes), within_s=COMMIT_S)
         commit = Commit(self._client, str(made and made.id), self._began_as).use()
         before, self._copied_as = self._copied_as, commit
         if before is not None:
-            with contextlib.suppress(SandboxUnavailable):  # what stays is for `sweep`
+            with contextlib.suppress(SandboxUnavailable):  # what stays is for `reap`
                 await before.release()
 
     async def lend_git(self, folder: str) -> None:
@@ -193,7 +231,10 @@ class DockerMachine:
 
         def lend() -> None:
             pristine = self._client.containers.create(
-                self._image, command=["true"], labels=dict(self._labels)
+                self._image,
+                command=["true"],
+                labels=dict(self._labels),
+                mounts=self._volumes(self._image),
             )
             try:
                 archive, _ = pristine.get_archive("/testbed/.git")
@@ -203,18 +244,23 @@ class DockerMachine:
             finally:
                 pristine.remove(force=True, v=True)
 
-        await thread(lend)
+        await thread(lend, within_s=COMMIT_S)
 
     async def destroy(self) -> None:
-        """See `Machine.destroy`."""
+        """See `Machine.destroy`. What stays because a daemon hangs is for `reap`."""
+        self._given_up = True
         container, self._container = self._container, None
         wrapper, self._keep = self._keep, None
         raw, self._socket = self._socket, None
         commits = [commit for commit in (self._began_as, self._copied_as) if commit]
         self._began_as = self._copied_as = None
-        with contextlib.suppress(SandboxUnavailable):  # what stays is for `sweep`
+        with contextlib.suppress(SandboxUnavailable):  # what stays is for `reap`
             if container is not None:
-                await thread(lambda: container.remove(force=True, v=True), gone_is_fine=True)
+                await thread(
+                    lambda: container.remove(force=True, v=True),
+                    gone_is_fine=True,
+                    within_s=REMOVE_S,
+                )
                 await self._wait_until_gone(container)
         for commit in commits:
             with contextlib.suppress(SandboxUnavailable):
@@ -235,67 +281,23 @@ class DockerMachine:
                 await anyio.sleep(0.05)
 
 
-def sweep(client: "docker.DockerClient") -> int:
-    """Remove containers and committed images whose harness was killed on this host; how many."""
-    ours: dict[str, str | list[str] | bool] = {"label": f"{LABEL}=sandbox"}
-    removed = 0
-    for container in client.containers.list(all=True, filters=ours, ignore_removed=True):
-        if _orphaned(container.labels):
-            with _tolerant():
-                container.remove(force=True, v=True)
-                removed += 1
-    for image in client.images.list(filters=ours | {"dangling": True}):
-        if _orphaned(image.labels):
-            with _tolerant():
-                client.images.remove(str(image.id), force=True)
-                removed += 1
-    return removed
-
-
-def _orphaned(labels: Mapping[str, str]) -> bool:
-    where, _, process = labels.get(OWNER, "").rpartition(":")
-    if where != _here() or not process.isdigit():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:  # another user's
-        return False
-    return False
-
-
-def _here() -> str:
-    """Names the processes among which a process id means something."""
-    namespace = Path("/proc/self/ns/pid")
-    return f"{socket.gethostname()} {namespace.readlink() if namespace.is_symlink() else ''}"
-
-
-@contextlib.contextmanager
-def _tolerant() -> Iterator[None]:
-    """Somebody else removes it at the same moment."""
-    import docker
-
-    with contextlib.suppress(docker.errors.APIError):
-        yield
-
-
 def connect() -> "docker.DockerClient | str":
-    """A client of the running daemon, or why there is none. Imports the SDK."""
+    """A client of the running daemon, or why there is none. Imports the SDK where one may be."""
+    if silent := silent_socket():
+        return silent
     import docker
     import requests
 
-    if silent := _silent_socket():
-        return silent
     try:
-        client = docker.from_env(timeout=120, max_pool_size=64)
+        client = docker.from_env(timeout=int(ANSWER_S), max_pool_size=64)
         client.ping()
+        client.api.timeout = int(COMMIT_S)  # the longest that we wait
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
         return str(error)
     return client
 
 
-def _silent_socket() -> str:
+def silent_socket() -> str:
     """Why nobody answers at the daemon's socket, where it is one. The SDK leaks it when so."""
     host = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
     if not host.startswith("unix://"):
@@ -317,3 +319,10 @@ def image_id(client: Any, image: str) -> str | None:
         return str(client.images.get(image).id)
     except docker.errors.ImageNotFound:
         return None
+
+
+def no_image(failure: SandboxUnavailable) -> bool:
+    """Whether a sandbox was not opened because its image is not there."""
+    import docker
+
+    return isinstance(failure.__cause__, docker.errors.ImageNotFound)

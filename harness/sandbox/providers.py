@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,13 +13,13 @@ from anyio import to_thread
 from harness import images
 from harness.config import SandboxConfig
 from harness.environments import Prepared, prepare
-from harness.errors import SandboxUnavailable, UserError, leaf
+from harness.errors import SandboxUnavailable, SandboxUnfit, UserError, leaf
 from harness.room import Room
 from harness.sandbox import docker as docker_sandbox
 from harness.sandbox.audit import audit, scrub
 from harness.sandbox.bubblewrap import BubblewrapMachine
 from harness.sandbox.docker import DockerMachine
-from harness.sandbox.folders import sweep
+from harness.sandbox.reaper import reap_at_start
 from harness.sandbox.sandbox import ShellSandbox
 from harness.types import Item
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Purpose = Literal["agents", "grading"]
 BUILDERS = 2  # environments built, or images pulled, at a time
+OPEN_AGAIN_S = (1, 4, 10, 20)  # a Docker that is restarted is back after that
 
 
 class DockerSandboxes:
@@ -70,7 +71,7 @@ class DockerSandboxes:
                     self._images[item.instance.image] = found
             return missing
 
-        await to_thread.run_sync(docker_sandbox.sweep, self._client)
+        await reap_at_start(self._cache, say, self._client)
         missing = await to_thread.run_sync(look)
         if not missing:
             return
@@ -108,17 +109,20 @@ class DockerSandboxes:
 
     async def open(self, item: Item, *, purpose: Purpose) -> ShellSandbox:
         """See `harness.protocols.Sandboxes.open`."""
-        machine = DockerMachine(
-            self._client,
-            item.instance.image,
-            self._labels | {"delm.instance": item.instance.instance_id, "delm.purpose": purpose},
-            self._config.limits,
-            network=self._network[purpose],
-            activate=purpose == "agents",
-        )
-        await machine.start()
-        sandbox = await ShellSandbox.start(machine)
-        return await _ready(sandbox, item, purpose, self._config)
+
+        async def start() -> DockerMachine:
+            machine = DockerMachine(
+                self._client,
+                item.instance.image,
+                self._labels | _labels(item, purpose),
+                self._config.limits,
+                network=self._network[purpose],
+                activate=purpose == "agents",
+            )
+            await machine.start()
+            return machine
+
+        return await _opened(start, item, purpose, self._config)
 
 
 class BubblewrapSandboxes:
@@ -126,8 +130,17 @@ class BubblewrapSandboxes:
 
     kind = "bubblewrap"
 
-    def __init__(self, config: SandboxConfig, cache: Path, *, grading_network: bool) -> None:
+    def __init__(
+        self,
+        config: SandboxConfig,
+        cache: Path,
+        *,
+        grading_network: bool,
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
         self._config = config
+        self._cache = cache
+        self._labels = dict(labels or {})
         self._cache = cache
         self._network = {"agents": config.network, "grading": grading_network}
         self._prepared: dict[str, Prepared] = {}
@@ -143,7 +156,7 @@ class BubblewrapSandboxes:
                     "--sandbox docker, or -d verified-offline"
                 )
             wanted[item.environment.name] = item.environment
-        await to_thread.run_sync(sweep, self._store)
+        await reap_at_start(self._cache, say)
         limiter = anyio.CapacityLimiter(BUILDERS)
 
         async def build(name: str) -> None:
@@ -168,14 +181,44 @@ class BubblewrapSandboxes:
 
     async def open(self, item: Item, *, purpose: Purpose) -> ShellSandbox:
         """See `harness.protocols.Sandboxes.open`."""
-        machine = await BubblewrapMachine.start(
-            self._prepared[item.instance.environment],
-            self._store,
-            self._config.limits,
-            network=self._network[purpose],
-        )
-        sandbox = await ShellSandbox.start(machine)
-        return await _ready(sandbox, item, purpose, self._config)
+
+        async def start() -> BubblewrapMachine:
+            return await BubblewrapMachine.start(
+                self._prepared[item.instance.environment],
+                self._store,
+                self._config.limits,
+                network=self._network[purpose],
+                labels=self._labels | _labels(item, purpose),
+            )
+
+        return await _opened(start, item, purpose, self._config)
+
+
+def _labels(item: Item, purpose: Purpose) -> dict[str, str]:
+    return {"delm.instance": item.instance.instance_id, "delm.purpose": purpose}
+
+
+async def _opened(
+    start: Callable[[], Awaitable[DockerMachine | BubblewrapMachine]],
+    item: Item,
+    purpose: Purpose,
+    config: SandboxConfig,
+) -> ShellSandbox:
+    """A sandbox that is ready, begun anew a few times where the machinery fails.
+
+    That is safe: nobody has used it yet. Raises `SandboxUnavailable` at last.
+    """
+    for wait in (*OPEN_AGAIN_S, None):
+        try:
+            sandbox = await ShellSandbox.start(await start())
+            return await _ready(sandbox, item, purpose, config)
+        except SandboxUnfit:
+            raise
+        except SandboxUnavailable as failure:
+            if wait is None or docker_sandbox.no_image(failure):
+                raise
+            await anyio.sleep(wait)
+    raise AssertionError("unreachable")
 
 
 async def _ready(
@@ -188,7 +231,7 @@ async def _ready(
             leaks = await audit(sandbox, item.instance.base_commit, network=config.network)
             sandbox.audit = "; ".join(leaks) or "ok"
             if leaks and config.on_leak == "refuse":
-                raise SandboxUnavailable(
+                raise SandboxUnfit(
                     f"the sandbox leaks: {sandbox.audit} (sandbox.on_leak=record goes on)"
                 )
     except BaseException:
@@ -213,7 +256,9 @@ def choose(
     rebuildable = all(item.environment is not None for item in items)
     if config.kind == "bubblewrap" or (config.kind == "auto" and rebuildable):
         if shutil.which("bwrap"):
-            return BubblewrapSandboxes(config, cache, grading_network=grading_network)
+            return BubblewrapSandboxes(
+                config, cache, grading_network=grading_network, labels=labels
+            )
         if config.kind == "bubblewrap":
             raise UserError("bubblewrap is not installed; run: sudo apt-get install bubblewrap")
     client = docker_sandbox.connect()

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import anyio
 
-from harness.errors import SandboxError, SandboxUnavailable
+from harness.errors import SandboxError, SandboxUnavailable, SandboxUnfit
 from harness.sandbox import scripts
 from harness.sandbox.scripts import LENT, ROOT
 from harness.sandbox.shell import FLOOD_BYTES, Machine, Shell, Since
@@ -69,7 +69,7 @@ class ShellSandbox:
         result = await self._quietly(scripts.START, timeout_s=120, max_output_chars=FLOOD_BYTES)
         lines = result.output.split("\n")
         if result.exit_status != 0 or len(lines) < 2:
-            raise SandboxUnavailable(f"no git repository at {ROOT}: {result.output[-300:]}")
+            raise SandboxUnfit(f"no git repository at {ROOT}: {result.output[-300:]}")
         self._base = lines[0].strip()
         there = base64.b64decode(lines[1]).decode(errors="surrogateescape").split("\0")
         known = base64.b64decode(lines[2] if len(lines) > 2 else "")

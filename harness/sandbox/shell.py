@@ -36,6 +36,11 @@ class Machine(Protocol):
         """Send USR1 to the supervisor, which then kills the current command."""
         ...
 
+    def memory_kills(self) -> int:
+        """How many of its processes the kernel has killed at its memory limit so far, as far as
+        the supervisor cannot see them; 0 where nobody can tell."""
+        ...
+
     async def copy(self, since: Since) -> "Machine":
         """Another machine with the same files; `since` says what nothing was changed since."""
         ...
@@ -119,6 +124,7 @@ class Shell:
         nonce = secrets.token_hex(12)
         stream = _Stream(nonce, Capture(max_output_chars))
         started = anyio.current_time()
+        before = self.machine.memory_kills()
         header = f"{nonce} {len(script)} {int(timeout_s) + 60}\n".encode()
         await self._send(header + script)
         try:
@@ -137,6 +143,7 @@ class Shell:
             seconds=anyio.current_time() - started,
             timed_out=killed and clock.cancelled_caught,
             flooded=killed and stream.capture.total > FLOOD_BYTES,
+            memory_kills=stream.memory_kills + self.machine.memory_kills() - before,
         )
 
     async def _send(self, data: bytes) -> None:
@@ -179,6 +186,7 @@ class _Stream:
     def __init__(self, nonce: str, capture: Capture) -> None:
         self.capture = capture
         self.status: str | None = None
+        self.memory_kills = 0
         self._start = f"\0{nonce}\n".encode()
         self._end = f"\0{nonce} ".encode()
         self._started = False
@@ -204,4 +212,6 @@ class _Stream:
         line_end = self._buffer.find(b"\n", at + len(self._end))
         if line_end >= 0:
             self.capture.feed(self._buffer[:at])
-            self.status = self._buffer[at + len(self._end) : line_end].decode()
+            said = self._buffer[at + len(self._end) : line_end].decode()
+            self.status, _, kills = said.partition(" ")
+            self.memory_kills = int(kills or 0)

@@ -1,7 +1,8 @@
 # PID 1 of every sandbox: runs one command at a time for the host at the other end of stdin/stdout.
 #
 # In:  a line "NONCE BYTES SECONDS", then BYTES bytes of bash. Nothing more until the answer.
-# Out: "\0NONCE\n", what the command writes, "\0NONCE STATUS\n" (STATUS is "killed" after a USR1).
+# Out: "\0NONCE\n", what the command writes, "\0NONCE STATUS KILLS\n" (STATUS is "killed" after a USR1;
+#      KILLS processes were killed by the kernel for memory, as far as the sandbox can see it).
 #
 # It is PID 1 on purpose: nothing inside can kill it, it reaps every orphan, its end ends everything,
 # and its `kill -9 -1` reaches every other process at once, however fast they fork, and fails only
@@ -20,7 +21,10 @@ if [ -n "$DELM_ACTIVATE" ] && [ -f /opt/miniconda3/bin/activate ]; then
   . /opt/miniconda3/bin/activate && conda activate testbed
 fi >/dev/null </dev/null
 unset DELM_FSIZE_KB DELM_DATA_KB DELM_PROCESSES DELM_ACTIVATE
-export -n script deaf never stop nonce bytes seconds command status round
+for counter in /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control /dev/null; do
+  [ ! -r "$counter" ] || break
+done
+export -n script deaf never stop nonce bytes seconds command status round counter kills before
 
 # Stops the command when the host says so or is gone (stdin ends), or after SECONDS.
 watch() {
@@ -28,6 +32,15 @@ watch() {
   while kill -USR1 1; do
     read -r -t 0.5 -u "$never"
   done
+}
+
+# Sets `kills` to how many processes the kernel has killed at the sandbox's memory limit so far.
+count() {
+  local word number
+  kills=0
+  while read -r word number; do
+    [ "$word" != oom_kill ] || kills=$number
+  done < "$counter"
 }
 
 # An argument of a program holds 128 KiB at most: a longer command comes through a pipe.
@@ -43,6 +56,8 @@ run() {
 while read -r nonce bytes seconds; do
   [ -n "$seconds" ] || continue
   stop=
+  count
+  before=$kills
   LC_ALL=C IFS= read -r -N "$bytes" command
   printf '\0%s\n' "$nonce"
   watch > /dev/null &
@@ -59,5 +74,6 @@ while read -r nonce bytes seconds; do
   while read -r -t 0; do
     LC_ALL=C read -r -N 4096 -t 0.01 _ || (( $? > 128 )) || break
   done
-  printf '\0%s %s\n' "$nonce" "$status"
+  count
+  printf '\0%s %s %s\n' "$nonce" "$status" "$((kills - before))"
 done

@@ -1,0 +1,137 @@
+"""What dead owners have left on this machine, found and removed; nothing else is touched.
+
+In Docker an owner stands in a label (`Owner`); in the cache folder it holds a lock while it lives.
+What has neither is not ours, whatever its name.
+"""
+
+import contextlib
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anyio import to_thread
+
+from harness.environments import building
+from harness.sandbox import docker as docker_sandbox
+from harness.sandbox import folders
+from harness.sandbox.docker import LABEL, OWNER
+from harness.sandbox.owners import dead
+
+if TYPE_CHECKING:
+    import docker
+
+OURS = ("sandbox", "build", "commit")  # of what is labelled so, none outlives its owner
+ENDED = ("created", "exited", "dead")
+TEMPORARY = re.compile(r"\..+[.-][a-z0-9_]{8}")  # what is written beside a file or folder
+LONG_DEAD_S = 86_400.0  # a write takes seconds
+SHOWN = 3
+
+
+async def reap_at_start(
+    cache: Path, say: Callable[[str], None], client: "docker.DockerClient | None" = None
+) -> None:
+    """Remove what dead owners have left, before a run begins; one line where that was anything.
+
+    Without a `client` Docker's leftovers go, too, where it answers.
+    """
+    gone = await to_thread.run_sync(lambda: reap(cache, client))
+    if gone:
+        more = f" and {len(gone) - SHOWN} more" if len(gone) > SHOWN else ""
+        say(f"removed what dead runs left: {', '.join(gone[:SHOWN])}{more}")
+
+
+def reap(
+    cache: Path, client: "docker.DockerClient | None" = None, *, remove: bool = True
+) -> list[str]:
+    """Remove what dead owners have left in Docker and in `cache`; what it was, one line each.
+
+    Unless `remove`: only say it. A Docker that does not answer is left out. Blocking.
+    """
+    found = sweep_cache(cache, remove=remove)
+    if client is not None:
+        return found + sweep_docker(client, remove=remove)
+    mine = docker_sandbox.connect()
+    if isinstance(mine, str):
+        return found
+    with contextlib.closing(mine):
+        return found + sweep_docker(mine, remove=remove)
+
+
+def sweep_cache(cache: Path, *, remove: bool = True) -> list[str]:
+    """Remove folders of bubblewrap sandboxes, builds and half-written files of dead owners."""
+    found = folders.sweep(cache / "sandboxes", remove=remove)
+    for place in ("environments", "images"):
+        names = building.sweep(cache / place, remove=remove)
+        found += [f"unfinished build {place}/{name}" for name in names]
+    for path in _half_written(cache):
+        found.append(f"half-written {path.relative_to(cache)}")
+        if remove:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    return found
+
+
+def _half_written(cache: Path) -> Iterator[Path]:
+    """What was written beside something a day ago or longer, and never put in its place."""
+    if not cache.is_dir():
+        return
+    below = (cache / name for name in ("rows", "grades", "checks", "files", "images", "uses"))
+    for place in (cache, *filter(Path.is_dir, below)):
+        for path in place.glob(".*"):
+            with contextlib.suppress(FileNotFoundError):
+                old = time.time() - path.lstat().st_mtime > LONG_DEAD_S
+                if old and TEMPORARY.fullmatch(path.name) and not path.is_symlink():
+                    yield path
+
+
+def sweep_docker(client: "docker.DockerClient", *, remove: bool = True) -> list[str]:
+    """Remove containers, committed images, volumes and networks of dead owners."""
+    import docker
+    import requests
+
+    api = client.api
+    found = []
+    with contextlib.suppress(docker.errors.DockerException, requests.RequestException):
+        for what, name, labels, act in _orphans(api):
+            if remove:
+                try:
+                    act()
+                except docker.errors.APIError:  # in use, or somebody else is removing it
+                    continue
+            run = labels.get("delm.run")
+            found.append(f"{what} {name}" + (f" of run {run}" if run else ""))
+    return found
+
+
+def _orphans(api: Any) -> Iterator[tuple[str, str, Mapping[str, str], Callable[[], Any]]]:
+    """Kind, name, labels and removal of everything in Docker whose owner is certainly dead."""
+    marked = {"label": OWNER}
+    for each in api.containers(all=True, filters=marked):
+        key, labels = each["Id"], each["Labels"]
+        if _orphaned(labels, active=each["State"] not in ENDED):
+            yield (
+                "container",
+                key[:12],
+                labels,
+                partial(api.remove_container, key, v=True, force=True),
+            )
+    for each in api.images(filters=marked | {"dangling": True}):
+        key, labels = each["Id"], each["Labels"]
+        if _orphaned(labels):
+            name = key.removeprefix("sha256:")[:12]
+            yield "image", name, labels, partial(api.remove_image, key, force=True)
+    for each in api.volumes(filters=marked)["Volumes"] or ():
+        key, labels = each["Name"], each["Labels"]
+        if _orphaned(labels):
+            yield "volume", key[:12], labels, partial(api.remove_volume, key)
+    for each in api.networks(filters=marked):
+        if _orphaned(each["Labels"]):
+            yield "network", each["Name"], each["Labels"], partial(api.remove_network, each["Id"])
+
+
+def _orphaned(labels: Mapping[str, str] | None, *, active: bool = False) -> bool:
+    labels = labels or {}
+    return labels.get(LABEL) in OURS and dead(labels.get(OWNER, ""), active=active)

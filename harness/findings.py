@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from harness.spending import spent
 from harness.story import Material, Row, rests_on, task_of
 
 OF_ENTRIES = (
@@ -74,22 +75,20 @@ def readers(entry: Row, shown: Iterable[Row], speakers: Mapping[str, str]) -> li
 def cost_of(proposal: Row, material: Material) -> float | None:
     """USD of the author's conversations on the task, shared out equally among its proposals there.
 
-    None where it had no call there, or one whose cost is unknown; a call that the process died with
-    counts nothing, as in `instances.csv`.
+    The least that it can be, as in `instances.csv`; None where it had no call there, or the cost of
+    one is unknown.
     """
     author, task = proposal["author"], proposal["task"]
     calls = [
         call
         for call in material.calls
-        if call["agent"] == author
-        and task_of(call["conversation"]) == task
-        and call["outcome"] != "started"
+        if call["agent"] == author and task_of(call["conversation"]) == task
     ]
-    costs = [call["cost_usd"] for call in calls]
-    if not costs or None in costs:
+    cost = spent(calls).usd
+    if not calls or cost is None:
         return None
     siblings = [p for p in material.proposals if p["author"] == author and p["task"] == task]
-    return float(sum(costs)) / len(siblings)
+    return cost / len(siblings)
 
 
 def _came_of(

@@ -19,6 +19,7 @@ from harness.exports.predictions import prediction_files
 from harness.exports.trajectories import trajectory_files
 from harness.score import flags_of, repeated_tokens
 from harness.scored import scored
+from harness.spending import spent
 from harness.store import Row, Store
 from harness.teams import teams
 from harness.terminal import plain
@@ -31,8 +32,8 @@ SUBMISSION_COLUMNS = (
 )  # fmt: skip
 INSTANCE_COLUMNS = (
     "system", "instance_id", "repo", "difficulty", "trial", "attempt", "state", "reason", "agents",
-    "submissions", "resolved", "official", "flags", "steps", "cost_usd", "seconds", "sandbox",
-    "image", "audit", "started_at", "finished_at",
+    "submissions", "resolved", "official", "flags", "steps", "cost_usd", "cost_unsure_usd",
+    "seconds", "sandbox", "image", "audit", "started_at", "finished_at",
 )  # fmt: skip
 LEDGER_COLUMNS = (
     "call_id", "system", "instance_id", "trial", "attempt", "conversation", "position", "model",
@@ -209,7 +210,7 @@ def _instances(
     for trial in trials:
         mine = calls_of.get(trial["trial_id"], [])
         made = submissions_of.get(trial["trial_id"], [])
-        costs = [row["cost_usd"] for row in mine if row["outcome"] != "started"]
+        cost = spent(mine)
         rows.append(
             trial
             | {
@@ -219,7 +220,8 @@ def _instances(
                 "official": sum(row["official"] == "resolved" for row in made),
                 "flags": " ".join(sorted({flag for row in made for flag in flags_of(row)})),
                 "steps": len(mine),
-                "cost_usd": None if None in costs else sum(costs),
+                "cost_usd": cost.usd,
+                "cost_unsure_usd": cost.unsure_usd,
             }
         )
     return rows

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.spending import in_words, spent
 from harness.words import counted
 
 Row = Mapping[str, Any]
@@ -20,7 +21,7 @@ class Material:
     links: Sequence[Row]  # source, target, kind
     events: Sequence[Row]  # number, at, actor, what, subject, detail
     proposals: Sequence[Row]  # number, author, task, kind, gist
-    calls: Sequence[Row]  # conversation, cost_usd
+    calls: Sequence[Row]  # conversation, outcome, cost_usd, charged_usd, …
     submissions: Sequence[Row]  # author, agent, outcome, selected, salvaged, …
     shown: Sequence[Row] = ()  # conversation, label, level, at
 
@@ -101,8 +102,7 @@ def _done(event: Row, material: Material) -> str:
     label = event["subject"]
     task = next((t for t in material.tasks if t["label"] == label), {})
     mine = [c for c in material.calls if task_of(c["conversation"]) == label]
-    costs = [c["cost_usd"] for c in mine]
-    cost = "cost unknown" if None in costs else f"${sum(costs):.4f}"
+    cost = in_words(spent(mine))
     said = _short((task.get("result") or {}).get("summary"))
     how = "hands back" if event["what"] == "done" else "gives up"
     price = f" ({counted(len(mine), 'call')}, {cost})" if mine else ""

@@ -142,7 +142,8 @@ def test_the_cost_of_a_conversation_is_shared_out_among_its_proposals():
         calls=[
             call("localize-1", "agent-1", 0.25),
             call("localize-1+", "agent-1", 0.5),
-            call("localize-1", "agent-1", None, outcome="started"),  # the process died with it
+            call("localize-1", "agent-1", None, outcome="started")  # the process died with it
+            | {"reserved_usd": 0.25},
             call("localize-1.2", "agent-2", 2.0),
             call("patch-2", "agent-2", 1.0),
             call("patch-2", "agent-2", None),

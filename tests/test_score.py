@@ -98,6 +98,15 @@ def test_an_unknown_cost_makes_every_cost_unknown_and_never_zero():
     assert row["avg_at_1"] == 1  # the score is known all the same
 
 
+def test_a_call_that_was_cut_off_makes_the_costs_the_least_that_they_can_be_and_says_by_how_much():
+    rows = Rows().add(costs=[0.25, None]).add("b__b-2", costs=[0.5])
+    rows.calls[1] |= {"outcome": "cancelled", "charged_usd": 0.125}
+    row = rows.row()
+    assert (row["cost_usd"], row["cost_unsure_usd"]) == (0.75, 0.125)
+    assert row["cost_per_task_usd"] == 0.375
+    assert [score.cost_unsure_usd for score in rows.scores()] == [0.125, 0]
+
+
 def test_a_cost_of_zero_is_known():
     row = Rows().add(costs=[0.0]).row()
     assert (row["cost_usd"], row["cost_per_task_usd"]) == (0, 0)

@@ -219,6 +219,17 @@ def test_nothing_is_known_of_an_empty_run_and_nothing_is_made_up():
     assert "not in this run" not in text
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_dollars_to_which_cut_off_calls_may_add_are_marked_and_said(width):
+    mine = row("single", 1, cost_unsure_usd=0.5), row("delm", 4, cost_unsure_usd=0.0)
+    text = shown(mine, width)
+    unsure = of_system(text, "single")
+    assert f"≥{mine[0]['cost_per_task_usd']:.4f}" in unsure
+    assert f"≥{mine[0]['cost_per_submission_usd']:.4f}" in unsure
+    assert "≥" not in of_system(text, "delm")
+    assert "it is more by: single $0.5000." in " ".join(text.split())
+
+
 def test_undefined_is_a_dash_and_not_a_zero():
     names = [n for n in ROWS[0] if n.startswith(("avg", "pass", "sel", "cost", "lat", "budget"))]
     mine = of_system(shown([ROWS[0] | dict.fromkeys(names)], 160), "single")

@@ -206,7 +206,12 @@ def _print_comparison(out: Console, a: Side, b: Side, x: str, y: str) -> None:
         else f", difference {_signed(found.cost_difference)}"
         f"{_between(found.cost_difference_95, _signed)}"
     )
-    _say(out, f"cost per instance (USD, all its trials): {costs}{apart}")
+    unsure = (
+        f"; these are the least that they can be: calls that were cut off may add "
+        f"{dollars(found.cost_unsure)} in all"
+    )
+    _say(out, f"cost per instance (USD, all its trials): {costs}{apart}"
+              f"{unsure if found.cost_unsure else ''}")  # fmt: skip
 
 
 def _allowed(side: Side, found: Comparison) -> str:

@@ -31,10 +31,22 @@ def notes(
             "† any of the N submissions of one trial, which share a context; without it: the "
             "chance that one of k independent ones is resolved. They do not measure the same."
         )
-    lines += _budgets(rows, odd_budgets)
+    lines += _unsure(rows) + _budgets(rows, odd_budgets)
     if beside:
         lines += _published(beside, facts)
     return [*lines, *missing(rows, facts)]
+
+
+def _unsure(rows: Sequence[Row]) -> list[str]:
+    """Whose dollars are the least that they can be, and what they can be more."""
+    more = {row["system"]: row["cost_unsure_usd"] for row in rows if row.get("cost_unsure_usd")}
+    if not more:
+        return []
+    told = ", ".join(f"{system} ${usd:.4f}" for system, usd in more.items())
+    return [
+        "≥ the least that it can be: calls that were cut off may be billed, and no provider says. "
+        f"At most, in all, it is more by: {told}."
+    ]
 
 
 def budget_of(row: Row) -> tuple[Any, ...]:

@@ -12,11 +12,12 @@ from rich.text import Text
 from harness import results, story
 from harness.board.sqlite import SqliteBoard
 from harness.commands.drawn import draw_plots
-from harness.commands.table import dollars, print_run
+from harness.commands.table import print_run
 from harness.config import nearest
 from harness.errors import UserError
 from harness.progress import console
 from harness.results import RunFolder
+from harness.spending import in_words, spent
 from harness.store import Row, Store
 from harness.teams import material_of
 from harness.terminal import plain
@@ -141,13 +142,11 @@ def _tell_trial(
 ) -> None:
     made = [row for row in submissions if row["trial_id"] == trial["trial_id"]]
     calls = [row for row in store.calls() if row["trial_id"] == trial["trial_id"]]
-    costs = [row["cost_usd"] for row in calls]
-    cost = None if None in costs else sum(costs)
     out.rule(Text(_headline(trial, made)), align="left")
     _say(
         out,
         f"sandbox {trial['sandbox'] or 'none'}, audit {trial['audit'] or 'not made'}, "
-        f"{counted(len(calls), 'step')}, ${dollars(cost)}, {trial['seconds'] or 0:.0f} s",
+        f"{counted(len(calls), 'step')}, {in_words(spent(calls))}, {trial['seconds'] or 0:.0f} s",
     )
     if trial["detail"]:
         _say(out, trial["detail"], style="red")

@@ -23,6 +23,7 @@ OF_SCORES, OF_MONEY = (0, 1, 2, 3), (4, 5, 6, 7, 8, 9)  # of TITLES, where a ter
 OTHER = "≠"  # before a budget that is not the others'
 WIDE = 100  # columns of a terminal
 SHARED = "†"  # after a Pass@k that is any of N
+LEAST = "≥"  # before dollars to which calls that were cut off may add
 LABEL = "  published"
 Cells = tuple[str, ...]
 
@@ -106,8 +107,8 @@ def _ours(shown: Shown, more: str) -> list[Line]:
     budget = _limit(row)
     values: Cells = (
         *(percent(row.get(name)) + _mark(row, name) for name in SCORES),
-        dollars(row.get("cost_per_task_usd")),
-        dollars(row.get("cost_per_submission_usd")),
+        _at_least(row) + dollars(row.get("cost_per_task_usd")),
+        _at_least(row) + dollars(row.get("cost_per_submission_usd")),
         seconds(row.get("latency_mean_s")),
         seconds(row.get("latency_last_s")),
         str(row.get("infra_errors", 0)),
@@ -144,6 +145,10 @@ def _theirs(beside: Counterpart) -> list[Line]:
 
 def _mark(row: Row, name: str) -> str:
     return SHARED if row.get(f"{name}_kind") == "shared" and row.get(name) is not None else ""
+
+
+def _at_least(row: Row) -> str:
+    return LEAST if row.get("cost_unsure_usd") else ""
 
 
 def _their_mark(beside: Counterpart, name: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.benchmarks.rows import public_name
+from harness.spending import spent
 from harness.store import Row
 from harness.types import Message
 
@@ -177,14 +178,14 @@ def _measured(row: Row) -> dict[str, Any]:
 
 
 def _totals(calls: Sequence[Row], steps: int) -> dict[str, Any]:
-    costs = [row["cost_usd"] for row in calls]
+    cost = spent(calls)
     totals = {
         "total_prompt_tokens": sum(row["prompt_tokens"] for row in calls),
         "total_completion_tokens": sum(row["completion_tokens"] for row in calls),
         "total_cached_tokens": sum(row["cached_tokens"] for row in calls),
-        "total_cost_usd": None if None in costs else sum(costs),
+        "total_cost_usd": cost.usd,
         "total_steps": steps,
-        "extra": {"calls": len(calls)},
+        "extra": _known({"calls": len(calls), "cost_unsure_usd": cost.unsure_usd or None}),
     }
     return _known(totals)
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.spending import spent
 from harness.store import Row
 from harness.types import Message
 
@@ -23,14 +24,13 @@ def trajectory_files(
     files = {}
     for conversation, messages in spoken.items():
         mine = [row for row in calls if row["conversation"] == conversation]
-        costs = [row["cost_usd"] for row in mine]
         submission = made.get(conversation)
         content = {
             "info": {
                 "exit_status": trial["reason"],
                 "submission": submission["patch"] if submission else "",
                 "model_stats": {
-                    "instance_cost": None if None in costs else sum(costs),
+                    "instance_cost": spent(mine).usd,
                     "api_calls": len(mine),
                 },
                 "config": {"model": {"model_name": description["model"]}},

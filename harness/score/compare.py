@@ -47,6 +47,7 @@ class Comparison:
     mcnemar_p: float
     cost_a: float | None  # USD an instance, all trials; None: unknown
     cost_b: float | None
+    cost_unsure: float  # USD of all these instances that the costs of A and B may be more
     cost_difference: float | None
     cost_difference_95: Interval | None
 
@@ -85,6 +86,7 @@ def compare(a: Side, b: Side) -> Comparison:
         mcnemar_p=mcnemar(only_a, only_b),
         cost_a=costs[0],
         cost_b=costs[1],
+        cost_unsure=sum(each.cost_unsure_usd or 0.0 for pair in pairs for each in pair),
         cost_difference=mean(cheaper),
         cost_difference_95=mean_interval(cheaper),
     )

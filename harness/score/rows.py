@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from harness.score.estimators import mean, pass_at_k
+from harness.spending import spent
 
 Row = Mapping[str, Any]
 Kind = Literal["independent", "shared"]
@@ -32,7 +33,8 @@ class InstanceScore:
     infra_errors: int  # trials whose last attempt failed for infrastructure
     unfinished: int  # trials that were never run to an end
     retries: int  # attempts at its trials beyond the first of each, that were started
-    cost_usd: float | None  # all its calls, all attempts; None as soon as one of them is unknown
+    cost_usd: float | None  # all its calls, all attempts, at least: see `harness.spending`
+    cost_unsure_usd: float | None  # what it may be more
     steps: int
     seconds: float
 
@@ -70,9 +72,9 @@ def instance_scores(
     groups: dict[tuple[str, str], list[Row]] = {}
     for trial in last_attempts(trials):
         groups.setdefault((trial["system"], trial["instance_id"]), []).append(trial)
-    spent: dict[tuple[str, str], list[Row]] = {}
+    asked: dict[tuple[str, str], list[Row]] = {}
     for call in sent(calls):
-        spent.setdefault((call["system"], call["instance_id"]), []).append(call)
+        asked.setdefault((call["system"], call["instance_id"]), []).append(call)
     made: dict[int, list[Row]] = {}
     for submission in submissions:
         made.setdefault(submission["trial_id"], []).append(submission)
@@ -86,7 +88,7 @@ def instance_scores(
     return [
         _instance_score(
             group,
-            spent.get(key, []),
+            asked.get(key, []),
             made,
             retries=retried[key],
             chooses=key[0] in choosers,
@@ -129,7 +131,7 @@ def _instance_score(
         for trial in trials
     }
     chosen = chooses or all(trial["wanted"] == 1 for trial in trials)
-    costs = [call["cost_usd"] for call in calls if call["outcome"] != "started"]
+    cost = spent(calls)
     return InstanceScore(
         system=first["system"],
         instance_id=first["instance_id"],
@@ -149,7 +151,8 @@ def _instance_score(
             trial["state"] in {"waiting", "running", "grading", "cancelled"} for trial in trials
         ),
         retries=retries,
-        cost_usd=None if any(cost is None for cost in costs) else float(sum(costs)),
+        cost_usd=cost.usd,
+        cost_unsure_usd=cost.unsure_usd,
         steps=len(calls),
         seconds=sum(trial["seconds"] or 0.0 for trial in trials),
     )

@@ -29,7 +29,7 @@ COLUMNS = (
     "pass_at_2_kind", "pass_at_4", "pass_at_4_low", "pass_at_4_high", "pass_at_4_kind",
     "selected_at_1", "selected_at_1_low", "selected_at_1_high", "cost_per_task_usd",
     "cost_per_task_usd_low", "cost_per_task_usd_high", "cost_per_submission_usd",
-    "cost_per_resolved_usd", "cost_usd", "fresh_prompt_tokens", "cached_tokens",
+    "cost_per_resolved_usd", "cost_usd", "cost_unsure_usd", "fresh_prompt_tokens", "cached_tokens",
     "cache_write_tokens", "completion_tokens", "reasoning_tokens", "prefix_share",
     "steps_per_task", "seconds_per_task", "latency_first_verified_s", "verified_trials",
     "latency_mean_s", "latency_last_s", "trial_retries", "call_retries", "infra_errors",
@@ -92,10 +92,14 @@ def estimate(name: str, values: Sequence[float | None]) -> dict[str, float | Non
 
 
 def money(mine: Sequence[InstanceScore]) -> dict[str, float | None]:
-    """The cost columns. All are None as soon as the cost of one call is unknown."""
+    """The cost columns, the least that it can be; and in all, what it may be more.
+
+    All are None as soon as the cost of one answer is unknown.
+    """
     costs = [score.cost_usd for score in mine]
     known = [cost for cost in costs if cost is not None]
     cost = sum(known) if len(known) == len(costs) else None
+    unsure = sum(score.cost_unsure_usd or 0.0 for score in mine)
     started = [score.started for score in mine]
     interval = ratio_interval(costs, started)
     return {
@@ -105,6 +109,7 @@ def money(mine: Sequence[InstanceScore]) -> dict[str, float | None]:
         "cost_per_submission_usd": _ratio(cost, sum(score.submissions for score in mine)),
         "cost_per_resolved_usd": _ratio(cost, sum(score.resolved > 0 for score in mine)),
         "cost_usd": cost,
+        "cost_unsure_usd": None if cost is None else unsure,
     }
 
 

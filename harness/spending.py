@@ -1,0 +1,45 @@
+"""What calls cost, also where nobody can tell it of some of them: a pure function over rows."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+NOISE_USD = 1e-9  # USD; what is less is left of rounding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """USD: at least `usd`, and at most `unsure_usd` more. None: a price is unknown."""
+
+    usd: float | None
+    unsure_usd: float | None
+
+
+def spent(calls: Iterable[Mapping[str, Any]]) -> Spent:
+    """What `calls` (rows of the ledger) cost.
+
+    A request that was sent and not answered (cut off on its way, by a time-out, or with its
+    process) may be billed, and no provider says. `usd` has what is known of such a call,
+    `unsure_usd` the worst case that counts against the budgets for it. Both are None as soon as the
+    cost of a call is unknown that was answered, or whose worst case is unknown too: there is no
+    price.
+    """
+    usd = unsure = 0.0
+    for call in calls:
+        known, most = call["cost_usd"], call.get("charged_usd")
+        if call.get("outcome") == "started" and most is None:
+            most = call.get("reserved_usd")
+        if known is None and (most is None or call.get("outcome") == "ok"):
+            return Spent(usd=None, unsure_usd=None)
+        usd += known or 0.0
+        more = 0.0 if most is None else most - (known or 0.0)
+        unsure += more if more > NOISE_USD else 0.0
+    return Spent(usd=usd, unsure_usd=unsure)
+
+
+def in_words(cost: Spent) -> str:
+    """`$0.1234`, with what it may be more; unknown where it is."""
+    if cost.usd is None:
+        return "cost unknown"
+    least = f"${cost.usd:.4f}"
+    return f"{least} to ${cost.usd + cost.unsure_usd:.4f}" if cost.unsure_usd else least

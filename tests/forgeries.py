@@ -41,14 +41,16 @@ def cases(*instances: str) -> list[Case]:
     return found
 
 
-async def judge_all(wanted: Sequence[Case], logs: Path) -> dict[Case, Verdict]:
+async def judge_all(
+    wanted: Sequence[Case], logs: Path, *, guard: bool = True
+) -> dict[Case, Verdict]:
     """The verdict on each, in their order."""
     items = list({case.item.instance.instance_id: case.item for case in wanted}.values())
     sandboxes = choose(
         SandboxConfig(kind="bubblewrap"), cache_dir(), items, labels={}, grading_network=False
     )
     await sandboxes.prepare(items, print)
-    grader = Grader(sandboxes, logs, None, GradingConfig(timeout_s=120))
+    grader = Grader(sandboxes, logs, None, GradingConfig(timeout_s=600, guard=guard))
     found: dict[Case, Verdict] = {}
 
     async def judge(case: Case, number: int) -> None:

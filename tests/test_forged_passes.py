@@ -1,11 +1,12 @@
 """What the official grader resolves is resolved by us only where the solution made it pass."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
 import anyio
 import pytest
-from console import FLASK
+from console import FLASK, delm, own_cache
 from forgeries import Case, cases, judge_all
 from hostile_patches import HONEST, HOSTILE
 
@@ -64,3 +65,30 @@ def test_every_patch_is_named_here(verdicts):
 )
 def test_a_flag_says_what_was_wrong(verdicts, name, flag):
     assert flag in verdicts[name][1].flags
+
+
+def test_delm_grade_names_each_flag_and_remembers_it(tmp_path):
+    (case,) = [case for case in cases(FLASK) if case.name == "sitecustomize"]
+    cache = own_cache(tmp_path / "cache")
+    row = {"instance_id": FLASK, "model_name_or_path": "m", "model_patch": case.text}
+    (tmp_path / "p.json").write_text(json.dumps([row]))
+    for run in ("first", "again"):
+        told = delm("grade", "p.json", "--run-id", run, cwd=tmp_path, DELM_CACHE=str(cache))
+        assert told.code == 0, told.text
+        assert f"{FLASK}: startup-hook: {FLAGS['startup-hook']}\n" in told.out
+        assert told.out.endswith("the official grader alone: 1, flagged 1\nresolved 0 of 1\n")
+        grade = json.loads((tmp_path / "results" / run / "grades.json").read_text())[FLASK]
+        assert (grade["outcome"], grade["official"]) == ("unresolved", "resolved")
+        assert grade["flags"] == ["startup-hook"]
+        assert grade["cached"] == (run == "again")
+
+
+@pytest.fixture(scope="module")
+def fooled() -> Case:
+    (case,) = [case for case in cases(FLASK) if case.name == "pytest.ini"]
+    return case
+
+
+async def test_without_the_guard_the_official_verdict_is_ours(fooled, tmp_path):
+    verdict = (await judge_all([fooled], tmp_path, guard=False))[fooled]
+    assert (verdict.outcome, verdict.official, verdict.flags) == ("resolved", "resolved", ())

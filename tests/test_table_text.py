@@ -230,6 +230,22 @@ def test_dollars_to_which_cut_off_calls_may_add_are_marked_and_said(width):
     assert "it is more by: single $0.5000." in " ".join(text.split())
 
 
+def test_what_is_flagged_or_fails_unstable_tests_only_is_said_below_and_else_nothing():
+    known = {"resolved": 1, "wanted": 4, "official_resolved": 3, "flagged": 2,
+             "flake_adjusted_resolved": 2}  # fmt: skip
+    text = " ".join(shown([row("single", 1, **known), row("delm", 4)], 120).split())
+    assert (
+        "single: 3 resolved by the official grader alone, 2 submissions flagged (see "
+        "submissions.csv)." in text
+    )
+    assert "single: 2 of 4 resolved where tests that are unstable" in text
+    plain = shown(
+        [row("single", 1, **known | {"flagged": 0, "flake_adjusted_resolved": None})], 120
+    )
+    assert "flagged" not in plain
+    assert "unstable" not in plain
+
+
 def test_undefined_is_a_dash_and_not_a_zero():
     names = [n for n in ROWS[0] if n.startswith(("avg", "pass", "sel", "cost", "lat", "budget"))]
     mine = of_system(shown([ROWS[0] | dict.fromkeys(names)], 160), "single")

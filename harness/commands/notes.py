@@ -31,7 +31,7 @@ def notes(
             "† any of the N submissions of one trial, which share a context; without it: the "
             "chance that one of k independent ones is resolved. They do not measure the same."
         )
-    lines += _unsure(rows) + _budgets(rows, odd_budgets)
+    lines += _unsure(rows) + _second_look(rows) + _budgets(rows, odd_budgets)
     if beside:
         lines += _published(beside, facts)
     return [*lines, *missing(rows, facts)]
@@ -47,6 +47,23 @@ def _unsure(rows: Sequence[Row]) -> list[str]:
         "≥ the least that it can be: calls that were cut off may be billed, and no provider says. "
         f"At most, in all, it is more by: {told}."
     ]
+
+
+def _second_look(rows: Sequence[Row]) -> list[str]:
+    """Whose passes do not count, and whose failures may not be their own."""
+    lines = []
+    for row in rows:
+        if row.get("flagged"):
+            lines.append(
+                f"{row['system']}: {row['official_resolved']} resolved by the official grader "
+                f"alone, {counted(row['flagged'], 'submission')} flagged (see submissions.csv)."
+            )
+        if (row.get("flake_adjusted_resolved") or 0) > row["resolved"]:
+            lines.append(
+                f"{row['system']}: {row['flake_adjusted_resolved']} of {row['wanted']} resolved "
+                "where tests that are unstable on this machine do not count."
+            )
+    return lines
 
 
 def budget_of(row: Row) -> tuple[Any, ...]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LABEL = "delm.harness"  # "sandbox" on containers and their volumes, "commit" on images of those
 OWNER = "delm.owner"  # an `Owner`
+START_S = 60.0
 INTERRUPT_S = 10.0
 REMOVE_S = 30.0
 ANSWER_S = 10.0  # for a first word of the daemon
@@ -63,7 +64,7 @@ class DockerMachine:
     async def start(self) -> None:
         """Create, attach and start. `SandboxUnavailable`, with nothing left, when that fails."""
         try:
-            await thread(self._start)
+            await thread(self._start, within_s=START_S)
             await self.send(SUPERVISOR.encode())
         except BaseException:
             with anyio.CancelScope(shield=True):

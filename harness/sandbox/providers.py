@@ -122,7 +122,7 @@ class DockerSandboxes:
             await machine.start()
             return machine
 
-        return await _opened(start, item, purpose, self._config)
+        return await begun(start, _examined(item, purpose, self._config))
 
 
 class BubblewrapSandboxes:
@@ -191,54 +191,66 @@ class BubblewrapSandboxes:
                 labels=self._labels | _labels(item, purpose),
             )
 
-        return await _opened(start, item, purpose, self._config)
+        return await begun(start, _examined(item, purpose, self._config))
 
 
 def _labels(item: Item, purpose: Purpose) -> dict[str, str]:
     return {"delm.instance": item.instance.instance_id, "delm.purpose": purpose}
 
 
-async def _opened(
+async def begun(
     start: Callable[[], Awaitable[DockerMachine | BubblewrapMachine]],
-    item: Item,
-    purpose: Purpose,
-    config: SandboxConfig,
+    ready: Callable[[ShellSandbox], Awaitable[None]] | None = None,
 ) -> ShellSandbox:
-    """A sandbox that is ready, begun anew a few times where the machinery fails.
+    """A sandbox that is `ready`, begun anew a few times where the machinery fails.
 
-    That is safe: nobody has used it yet. Raises `SandboxUnavailable` at last.
+    That is safe: nobody has used it yet. Raises `SandboxUnavailable` at last; at once where another
+    would be like it.
     """
     for wait in (*OPEN_AGAIN_S, None):
         try:
             sandbox = await ShellSandbox.start(await start())
-            return await _ready(sandbox, item, purpose, config)
+            if ready is not None:
+                await _or_close(sandbox, ready)
         except SandboxUnfit:
             raise
         except SandboxUnavailable as failure:
             if wait is None or docker_sandbox.no_image(failure):
                 raise
             await anyio.sleep(wait)
+        else:
+            return sandbox
     raise AssertionError("unreachable")
 
 
-async def _ready(
-    sandbox: ShellSandbox, item: Item, purpose: Purpose, config: SandboxConfig
-) -> ShellSandbox:
-    """For agents: no history, and an audit that found nothing, or is to be recorded."""
+async def _or_close(
+    sandbox: ShellSandbox, ready: Callable[[ShellSandbox], Awaitable[None]]
+) -> None:
     try:
-        if purpose == "agents":
-            await scrub(sandbox)
-            leaks = await audit(sandbox, item.instance.base_commit, network=config.network)
-            sandbox.audit = "; ".join(leaks) or "ok"
-            if leaks and config.on_leak == "refuse":
-                raise SandboxUnfit(
-                    f"the sandbox leaks: {sandbox.audit} (sandbox.on_leak=record goes on)"
-                )
+        await ready(sandbox)
     except BaseException:
         with anyio.CancelScope(shield=True):
             await sandbox.close()
         raise
-    return sandbox
+
+
+def _examined(
+    item: Item, purpose: Purpose, config: SandboxConfig
+) -> Callable[[ShellSandbox], Awaitable[None]]:
+    """For agents: no history, and an audit that found nothing, or is to be recorded."""
+
+    async def examine(sandbox: ShellSandbox) -> None:
+        if purpose != "agents":
+            return
+        await scrub(sandbox)
+        leaks = await audit(sandbox, item.instance.base_commit, network=config.network)
+        sandbox.audit = "; ".join(leaks) or "ok"
+        if leaks and config.on_leak == "refuse":
+            raise SandboxUnfit(
+                f"the sandbox leaks: {sandbox.audit} (sandbox.on_leak=record goes on)"
+            )
+
+    return examine
 
 
 def choose(

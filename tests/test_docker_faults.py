@@ -1,0 +1,179 @@
+"""A Docker engine that ends, hangs or loses a container: infrastructure, in bounded time.
+
+The engine is the module's own, so that no other test is disturbed.
+"""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+import docker
+import own_daemon
+import pytest
+from sandboxes import LIMITS, Docker
+
+from harness.errors import SandboxUnavailable
+from harness.sandbox import commits, providers, shell
+from harness.sandbox import docker as docker_sandbox
+from harness.sandbox.docker import DockerMachine
+from harness.sandbox.sandbox import ShellSandbox
+
+BOUND_S = 30
+# the SDK leaves the sockets of connections that the engine ends, or that run out of time
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@dataclass
+class Engine:
+    """The daemon, a client of it as runs have one, and the image of a tiny repository."""
+
+    daemon: own_daemon.OwnDaemon
+    client: docker.DockerClient
+    image: str
+
+    async def machine(self) -> DockerMachine:
+        """One that runs."""
+        made = DockerMachine(
+            self.client, self.image, {"delm.run": "faults"}, LIMITS, network=False, activate=False
+        )
+        await made.start()
+        return made
+
+    async def open(self) -> ShellSandbox:
+        return await ShellSandbox.start(await self.machine())
+
+    def left(self) -> list[str]:
+        """Containers that are there."""
+        marked = {"label": "delm.run=faults"}
+        return [each["Id"] for each in self.client.api.containers(all=True, filters=marked)]
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory) -> Iterator[Engine]:
+    if reason := own_daemon.why_not():
+        pytest.skip(reason)
+    folder = Path(tempfile.mkdtemp(prefix="own-"))
+    daemon = own_daemon.OwnDaemon(folder)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            daemon.start()
+            patch.setenv("DOCKER_HOST", daemon.host)
+            made = Docker(tmp_path_factory.mktemp("repository"))
+        yield Engine(daemon, made.client, made.image)
+        made.client.close()
+    finally:
+        daemon.stop()
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+        places = [line.split()[4] for line in lines]
+        for place in sorted((p for p in places if p.startswith(f"{folder}/")), reverse=True):
+            subprocess.run(["umount", "-l", place], check=False)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def lost(sandbox: ShellSandbox, command: str, *, timeout_s: float) -> str:
+    """Why a command came to nothing; it came to no result, and in bounded time."""
+    with anyio.fail_after(BOUND_S), pytest.raises(SandboxUnavailable) as failure:
+        await sandbox.exec(command, timeout_s=timeout_s)
+    return str(failure.value)
+
+
+async def test_a_container_killed_in_mid_command_gives_no_result(engine):
+    sandbox = await engine.open()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: lost(sandbox, "echo begun; sleep 100", timeout_s=100))
+        await anyio.sleep(0.5)
+        (name,) = engine.left()
+        subprocess.run(
+            ["docker", "--host", engine.daemon.host, "kill", name], check=True, capture_output=True
+        )
+    assert "ended" in await lost(sandbox, "true", timeout_s=10)
+    await sandbox.close()
+    assert engine.left() == []
+
+
+async def test_a_container_killed_for_memory_gives_no_result(engine):
+    sandbox = await engine.open()
+    hog = "echo 0 > /proc/$$/oom_score_adj; x=$(head -c 1G /dev/zero | tr '\\0' x)"
+    await lost(sandbox, f"echo 1000 > /proc/1/oom_score_adj; {hog}; sleep 100", timeout_s=60)
+    await sandbox.close()
+    assert engine.left() == []
+
+
+async def test_an_engine_that_restarts_during_a_command_or_between_two_is_back_for_the_next(engine):
+    busy, idle = await engine.open(), await engine.open()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: lost(busy, "sleep 100", timeout_s=100))
+        await anyio.sleep(0.5)
+        await anyio.to_thread.run_sync(engine.daemon.stop)
+    await lost(idle, "echo", timeout_s=10)
+    waits = []
+
+    async def started():
+        try:
+            return await engine.machine()
+        except SandboxUnavailable as failure:
+            waits.append(str(failure))
+            if len(waits) == 1:
+                await anyio.to_thread.run_sync(engine.daemon.start)
+            raise
+
+    fresh = await providers.begun(started)
+    assert len(waits) == 1
+    assert (await fresh.exec("echo back")).output == "back\n"
+    for sandbox in (busy, idle, fresh):
+        await sandbox.close()
+    assert engine.left() == []
+
+
+async def test_an_engine_that_hangs_is_infrastructure_in_bounded_time(engine, monkeypatch):
+    monkeypatch.setattr(docker_sandbox, "INTERRUPT_S", 2.0)
+    monkeypatch.setattr(docker_sandbox, "REMOVE_S", 2.0)
+    monkeypatch.setattr(docker_sandbox, "START_S", 2.0)
+    monkeypatch.setattr(commits, "SILENT_S", 1.0)
+    monkeypatch.setattr(shell, "GRACE_S", 4.0)
+    sandbox = await engine.open()
+    engine.daemon.hang()
+    try:
+        await lost(sandbox, "echo no result", timeout_s=2)
+        with anyio.fail_after(BOUND_S), pytest.raises(SandboxUnavailable, match="not answered"):
+            await engine.open()
+        with anyio.fail_after(BOUND_S):
+            await sandbox.close()
+    finally:
+        engine.daemon.wake()
+    with anyio.fail_after(BOUND_S):
+        while engine.left():  # what came too late removes itself
+            await anyio.sleep(0.2)
+    fresh = await engine.open()
+    assert (await fresh.exec("echo back")).output == "back\n"
+    await fresh.close()
+
+
+async def test_a_short_hang_is_waited_for(engine):
+    sandbox = await engine.open()
+    engine.daemon.hang()
+
+    async def wake():
+        await anyio.sleep(2)
+        engine.daemon.wake()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wake)
+        result = await sandbox.exec("echo late", timeout_s=20)
+    assert (result.exit_status, result.output) == (0, "late\n")
+    await sandbox.close()
+
+
+async def test_a_command_out_of_memory_is_told_so_and_its_container_lives(engine):
+    sandbox = await engine.open()
+    result = await sandbox.exec("head -c 1G /dev/zero | tail -c 1G; exit 3", timeout_s=60)
+    assert result.exit_status == 3
+    assert result.memory_kills >= 1
+    assert "out of memory" in result.out_of_memory
+    after = await sandbox.exec("echo fine")
+    assert (after.output, after.memory_kills, after.out_of_memory) == ("fine\n", 0, "")
+    await sandbox.close()

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from sandboxes import Docker
 
+from harness.config import SandboxConfig
 from harness.sandbox import owners
 from harness.sandbox.docker import LABEL, OWNER
 from harness.sandbox.folders import MARK, claim, sweep
 from harness.sandbox.owners import Owner, dead
+from harness.sandbox.providers import BubblewrapSandboxes
 from harness.sandbox.reaper import sweep_cache, sweep_docker
 
 NAME = "0123456789abcdef" * 2
@@ -191,3 +193,16 @@ def test_the_doctor_reaps_and_says_what(delm, tmp_path):
     assert "no Docker engine answers" in told.out
     assert not Path(store / NAME).exists()
     assert "reaped: nothing of dead owners\n" in delm("doctor", "--reap", **nowhere).out
+
+
+async def test_a_start_reaps_first_and_says_so_in_one_line_or_not_at_all(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
+    place = tmp_path / "sandboxes" / NAME
+    subprocess.run([sys.executable, "-c", CLAIM, str(place)], check=False)
+    sandboxes = BubblewrapSandboxes(SandboxConfig(), tmp_path, grading_network=False)
+    said: list[str] = []
+    await sandboxes.prepare([], said.append)
+    told = f"removed what dead runs left: bubblewrap sandbox {NAME[:12]} of run killed"
+    assert said == [told]
+    await sandboxes.prepare([], said.append)
+    assert said == [told]

@@ -1,10 +1,13 @@
 """How every sandbox ends, well or badly, and that nothing of it stays on this machine."""
 
+import contextlib
+import os
+import signal
 import sys
 
 import anyio
 import pytest
-from sandboxes import Bubblewrap, vanish
+from sandboxes import Bubblewrap, namespace_of, processes_of, vanish
 
 from harness.config import SandboxLimits
 from harness.errors import SandboxUnavailable
@@ -59,6 +62,24 @@ class TestTheEndOfEverySandbox:
                 tasks.start_soon(run)
                 await anyio.sleep(0.3)
             await anyio.to_thread.run_sync(kind.kill, sandbox)
+        with anyio.fail_after(2 * SOON_S):
+            await _is_unavailable(sandbox)
+
+    async def test_its_processes_killed_with_9_it_is_unavailable_and_gives_no_result(
+        self, kind, sandbox
+    ):
+        namespace = await namespace_of(sandbox)
+        async with anyio.create_task_group() as tasks:
+
+            async def run():
+                with pytest.raises(SandboxUnavailable), anyio.fail_after(2 * SOON_S):
+                    await sandbox.exec("echo no result; sleep 100", timeout_s=200)
+
+            tasks.start_soon(run)
+            await anyio.sleep(0.3)
+            for process in processes_of(namespace):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
         with anyio.fail_after(2 * SOON_S):
             await _is_unavailable(sandbox)
 

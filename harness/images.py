@@ -260,7 +260,7 @@ def _commit(container: "Container", name: str) -> None:
             *(f"ENV {name}={value}" for name, value in VARIABLES.items()),
             f"WORKDIR {TESTBED}",
             'CMD ["/bin/bash"]',
-            f"LABEL {LABEL}=image",
+            f'LABEL {LABEL}=image {OWNER}=""',  # the builder's own goes with its container
         ],
     )
 

@@ -17,6 +17,7 @@ from tiny_release import download_pins, tiny_index
 from harness import images
 from harness.dockerd import LABEL, connected
 from harness.errors import UserError
+from harness.sandbox.docker import OWNER
 from harness.types import Instance, Item, Reference
 from harness.uses import Uses
 
@@ -72,7 +73,7 @@ async def test_a_built_image_has_the_tree_the_venv_and_our_label(client, tmp_pat
             network_mode="none",
         )
         assert written.split() == [b"0", b"/testbed"]
-        assert client.images.get(name).labels == {LABEL: "image"}
+        assert client.images.get(name).labels == {LABEL: "image", OWNER: ""}
         found = {image.name: image for image in images.list_images(tmp_path / "cache")}
         assert found[name].ours
         assert list((tmp_path / "cache" / "images").glob("*.building")) == []

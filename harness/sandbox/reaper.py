@@ -110,7 +110,7 @@ def _orphans(api: Any) -> Iterator[tuple[str, str, Mapping[str, str], Callable[[
     """Kind, name, labels and removal of everything in Docker whose owner is certainly dead."""
     marked = {"label": OWNER}
     for each in api.containers(all=True, filters=marked):
-        key, labels = each["Id"], each["Labels"]
+        key, labels = each["Id"], each.get("Labels") or {}
         if _orphaned(labels, active=each["State"] not in ENDED):
             yield (
                 "container",
@@ -119,17 +119,22 @@ def _orphans(api: Any) -> Iterator[tuple[str, str, Mapping[str, str], Callable[[
                 partial(api.remove_container, key, v=True, force=True),
             )
     for each in api.images(filters=marked | {"dangling": True}):
-        key, labels = each["Id"], each["Labels"]
+        key, labels = each["Id"], each.get("Labels") or {}
         if _orphaned(labels):
             name = key.removeprefix("sha256:")[:12]
             yield "image", name, labels, partial(api.remove_image, key, force=True)
     for each in api.volumes(filters=marked)["Volumes"] or ():
-        key, labels = each["Name"], each["Labels"]
+        key, labels = each["Name"], each.get("Labels") or {}
         if _orphaned(labels):
             yield "volume", key[:12], labels, partial(api.remove_volume, key)
     for each in api.networks(filters=marked):
-        if _orphaned(each["Labels"]):
-            yield "network", each["Name"], each["Labels"], partial(api.remove_network, each["Id"])
+        if _orphaned(each.get("Labels") or {}):
+            yield (
+                "network",
+                each["Name"],
+                each.get("Labels") or {},
+                partial(api.remove_network, each["Id"]),
+            )
 
 
 def _orphaned(labels: Mapping[str, str] | None, *, active: bool = False) -> bool:

@@ -35,6 +35,7 @@ class OwnDaemon:
         with log:
             self._process = subprocess.Popen(
                 [
+                    *("unshare", "--net"),  # without a bridge it removes the machine's docker0
                     *("dockerd", "--host", self.host, "--bridge", "none", "--iptables=false"),
                     *("--data-root", self._folder / "data", "--exec-root", self._folder / "exec"),
                     *("--pidfile", self._folder / "pid"),

@@ -18,9 +18,9 @@ from harness.benchmarks.grading import Grader
 from harness.board.sqlite import SqliteBoard
 from harness.cache import cache_dir
 from harness.commands import compose
+from harness.live import LiveTrial
 from harness.model.budget import Budget, TrialBudget, times
 from harness.progress import Progress, console
-from harness.live import LiveTrial
 from harness.run import Run
 from harness.sandbox.providers import choose
 from harness.store import Store

@@ -122,7 +122,9 @@ async def _submit(store: Store, trial: int, said: str) -> None:
         author = f"patch-{index + 1}"
         made = await store.submit(trial, author, f"{trial}", reason="finished", salvaged=False)
         outcome = "resolved" if letter == "R" else "unresolved"
-        await store.grade(made, Verdict(outcome=outcome, reason="", report={}, seconds=0, official=outcome))
+        await store.grade(
+            made, Verdict(outcome=outcome, reason="", report={}, seconds=0, official=outcome)
+        )
         if index == selected:
             await store.select(made, ["it is"])
 

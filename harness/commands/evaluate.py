@@ -37,6 +37,7 @@ from harness.run import Contestant, Run
 from harness.sandbox.providers import choose
 from harness.store import Row, Store, now
 from harness.types import Item
+from harness.words import counted
 
 HARMLESS = (
     "no harm: answers are found by their place in a conversation, and a time or an address in what "
@@ -170,7 +171,8 @@ def _results(
             draw_plots(out, folder, store, rows)
     if options.record:
         count = record(store, options.record)
-        out.print(f"recorded {count} calls in {options.record}", highlight=False, markup=False)
+        told = f"recorded {counted(count, 'call')} in {options.record}"
+        out.print(told, highlight=False, markup=False)
     return rows
 
 
@@ -275,7 +277,7 @@ def _closing(
     if errors or unfinished or stopped:
         money = " with a higher --max-cost (make: MAX_COST=…)" if reason else ""
         out.print(
-            f"{errors} trials failed for infrastructure and {unfinished} are not done; to go on"
+            f"trials failed for infrastructure: {errors}, not done: {unfinished}; to go on"
             f"{money}: {_again(options, folder)}",
             highlight=False,
             markup=False,

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from harness.benchmarks.grading import official_report
+from harness.benchmarks.official import official_report
 from harness.benchmarks.rows import Aside
 from harness.errors import UserError
 from harness.exports import leaks

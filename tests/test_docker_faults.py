@@ -96,10 +96,20 @@ async def test_a_container_killed_in_mid_command_gives_no_result(engine):
 
 
 async def test_a_container_killed_for_memory_gives_no_result(engine):
-    sandbox = await engine.open()
     hog = "echo 0 > /proc/$$/oom_score_adj; x=$(head -c 1G /dev/zero | tr '\\0' x)"
-    await lost(sandbox, f"echo 1000 > /proc/1/oom_score_adj; {hog}; sleep 100", timeout_s=60)
-    await sandbox.close()
+    for _ in range(
+        4
+    ):  # whom it kills is the kernel's choice: now and then the command, all the same
+        sandbox = await engine.open()
+        try:
+            with anyio.fail_after(BOUND_S):
+                await sandbox.exec(f"echo 1000 > /proc/1/oom_score_adj; {hog}", timeout_s=60)
+        except SandboxUnavailable:
+            break
+        finally:
+            await sandbox.close()
+    else:
+        pytest.fail("a container without its first process gave a result, four times")
     assert engine.left() == []
 
 

@@ -122,7 +122,7 @@ def test_what_was_submitted_before_a_kill_is_graded_and_not_made_again(tmp_path)
 
 def test_two_processes_share_a_run_and_one_takes_over_what_the_other_left(tmp_path):
     bundled(FLASK)
-    said = words(tmp_path, "-k", "4", "-w", "1")
+    said = words(tmp_path, "-k", "8", "-w", "1")
     with ScriptedModel(sleepy) as server, begun(server, *said) as one:
         wait_for(lambda: len(server.requests) >= 2 or one.poll() is not None, "two requests")
         with begun(server, *said) as other:
@@ -134,11 +134,11 @@ def test_two_processes_share_a_run_and_one_takes_over_what_the_other_left(tmp_pa
             assert told.code == 0, told.text
         asked = len(server.requests)
     found = states(tmp_path)
-    assert [row[0] for row in found if row[2] == "done"] == [0, 1, 2, 3]
+    assert [row[0] for row in found if row[2] == "done"] == list(range(8))
     assert [row[2] for row in found if row[2] != "done"] == ["cancelled"]
-    assert asked == 4 * 3
+    assert asked == 8 * 3
     graded = query(tmp_path / "run", "SELECT count(*) AS n FROM grade")
-    assert graded == [{"n": 4}]
+    assert graded == [{"n": 8}]
     assert query(tmp_path / "run", "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
 
 

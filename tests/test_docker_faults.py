@@ -97,9 +97,7 @@ async def test_a_container_killed_in_mid_command_gives_no_result(engine):
 
 async def test_a_container_killed_for_memory_gives_no_result(engine):
     hog = "echo 0 > /proc/$$/oom_score_adj; x=$(head -c 1G /dev/zero | tr '\\0' x)"
-    for _ in range(
-        4
-    ):  # whom the kernel kills is its own choice
+    for _ in range(4):  # whom the kernel kills is its own choice
         sandbox = await engine.open()
         try:
             with anyio.fail_after(BOUND_S):

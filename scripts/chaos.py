@@ -41,10 +41,13 @@ from console import DATASET, DELM, bundled, own_cache, query, variables
 from scripted_model import Cut, Garbage, Hang, ScriptedModel, Status
 from table_script import TableScript
 
+from harness.config import resolve
+from harness.model.prices import find_price, parse_overrides
+
+MODEL = "openai/scripted"
 INSTANCES = ("pallets__flask-5014", "psf__requests-6028")
 SYSTEMS = {"single": 1, "centralized": 2, "delm-n2": 2}  # agents that may have a call under way
 SUBMISSIONS = len(INSTANCES) * 2 * len(SYSTEMS)
-PRICE = (0.5e-6, 3e-6)  # dollars a token that the model reads and writes
 ROUNDS = 6  # attacks of a seed at most
 PATIENCE_S = 240.0
 MOST_TWICE = 0.2  # calls bought twice, an agent and a cut
@@ -109,14 +112,16 @@ class Seed:
             weather.bad = 0.0
             self._to_the_end(server)
             self.found.served = server.answers
+            price = find_price(MODEL, parse_overrides(resolve([]).models))
+            assert price is not None
             self.found.server_usd = (
-                server.prompt_tokens * PRICE[0] + server.completion_tokens * PRICE[1]
+                server.prompt_tokens * price.input + server.completion_tokens * price.output
             )
         self._check()
         return self.found
 
     def _start(self, server: ScriptedModel, *before: str) -> subprocess.Popen[str]:
-        words = ["eval", "-m", "openai/scripted", "-d", DATASET, "--run-id", "run", "--yes"]
+        words = ["eval", "-m", MODEL, "-d", DATASET, "--run-id", "run", "--yes"]
         words += [word for name in INSTANCES for word in ("-i", name)]
         words += [word for name in SYSTEMS for word in ("-s", name)]
         words += ["-c", "submissions=2", "-c", "sandbox.kind=bubblewrap"]
@@ -154,8 +159,9 @@ class Seed:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
                 self._wait(processes, 2.0)
-            self.found.cut += self._at_work()
-            for process in processes if kind != "left alone" else ():
+            cuts = kind != "left alone"
+            self.found.cut += self._at_work() if cuts else 0
+            for process in processes if cuts else ():
                 number = signal.SIGINT if kind == "ctrl-c" else signal.SIGKILL
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, number)
@@ -213,8 +219,7 @@ class Seed:
             wrong.append("a submission was graded twice")
         self._check_money()
         found.twice = found.served - self._needed()
-        agents_cut = max(1, found.cut)
-        if found.twice > agents_cut:
+        if found.twice > found.cut:
             wrong.append(f"{found.twice} calls bought twice, and {found.cut} agents were cut off")
         wrong += [f"left over: {each}" for each in self._left()]
 

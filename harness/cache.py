@@ -30,6 +30,5 @@ def write_beside(path: Path, content: bytes) -> None:
             os.fsync(beside.fileno())
         Path(name).chmod(0o644)
         Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    finally:
+        Path(name).unlink(missing_ok=True)  # it is there only where something failed

@@ -6,6 +6,7 @@ the last moments, never corrupt what is there.
 
 import sqlite3
 from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,10 @@ class Database:
         self._sql = statements("harness", "store.sql")
         try:
             self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
-            try:
+            with ExitStack() as undo:
+                undo.callback(self._db.close)
                 self._prepare()
-            except BaseException:
-                self._db.close()
-                raise
+                undo.pop_all()
         except sqlite3.DatabaseError as error:
             raise UserError(f"{path}: not a run's database: {error}") from None
 
@@ -79,10 +79,9 @@ class Database:
                 cursor = self._db.execute(self._sql[name], storable(parameters))
                 rows = [dict(row) for row in cursor.fetchall()]
             self._db.execute("COMMIT")
-        except BaseException:
+        finally:
             if self._db.in_transaction:  # a full disk may have ended it already
                 self._db.execute("ROLLBACK")
-            raise
         return rows
 
     def _read(self, name: str, **parameters: Any) -> list[Row]:

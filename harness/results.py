@@ -17,6 +17,7 @@ from harness.cache import write_beside
 from harness.errors import UserError
 from harness.exports.predictions import prediction_files
 from harness.exports.trajectories import trajectory_files
+from harness.locks import lock
 from harness.score import flags_of, repeated_tokens
 from harness.scored import scored
 from harness.spending import spent
@@ -97,14 +98,11 @@ class RunFolder:
         """Hold the run alone. `UserError` while another process does."""
         handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            raise UserError(
-                f"another process is working on the run {self.run_id}; wait for it, or choose "
-                "another --run-id"
-            ) from None
-        try:
+            if not lock(handle, fcntl.LOCK_EX):
+                raise UserError(
+                    f"another process is working on the run {self.run_id}; wait for it, or choose "
+                    "another --run-id"
+                )
             yield
         finally:
             os.close(handle)

@@ -8,13 +8,13 @@ import fcntl
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import anyio
 
+from harness.locks import living, lock, sign_in
 from harness.weights import Weight, of_json, to_json
 
 LOOK_S = 0.1  # between two looks whether an image that is being removed is gone
@@ -49,7 +49,7 @@ class Uses:
         self._images.mkdir(parents=True, exist_ok=True)
         handle = os.open(self._path(image), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            while not _lock(handle, fcntl.LOCK_SH):  # noqa: ASYNC110 - another process does it
+            while not lock(handle, fcntl.LOCK_SH):  # noqa: ASYNC110 - another process does it
                 await anyio.sleep(LOOK_S)
             os.utime(handle)
             try:
@@ -69,7 +69,7 @@ class Uses:
         if not there:
             os.utime(handle, (0, 0))  # to look is not to use
         try:
-            yield _lock(handle, fcntl.LOCK_EX)
+            yield lock(handle, fcntl.LOCK_EX)
         finally:
             os.close(handle)
 
@@ -82,39 +82,11 @@ class Uses:
 
     def promise(self, weight: Weight) -> Promise:
         """Keep room for a pull. The caller sees to it that no two do so at once."""
-        self._pulls.mkdir(parents=True, exist_ok=True)
-        path = self._pulls / f"{os.getpid()}-{secrets.token_hex(4)}"
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-        _lock(handle, fcntl.LOCK_EX)
-        os.write(handle, json.dumps(to_json(weight)).encode())
-        return Promise(path, handle)
+        return Promise(*sign_in(self._pulls, json.dumps(to_json(weight)).encode()))
 
     def promised(self) -> list[Weight]:
         """What the pulls under way will take. What the dead left is removed."""
-        found = []
-        for path in self._pulls.iterdir() if self._pulls.is_dir() else ():
-            try:
-                handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-            except FileNotFoundError:  # it ended just now
-                continue
-            try:
-                if _lock(handle, fcntl.LOCK_EX):
-                    path.unlink(missing_ok=True)
-                else:
-                    found.append(of_json(json.loads(path.read_bytes())))
-            except FileNotFoundError:
-                continue
-            finally:
-                os.close(handle)
-        return found
+        return [of_json(json.loads(content)) for _, content in living(self._pulls)]
 
     def _path(self, image: str) -> Path:
         return self._images / hashlib.sha256(image.encode()).hexdigest()
-
-
-def _lock(handle: int, kind: int) -> bool:
-    try:
-        fcntl.flock(handle, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -37,13 +37,11 @@ from console import FLASK, SOLVE, bundled
 from harness import results
 from harness.benchmarks.grading import Grader
 from harness.board.sqlite import SqliteBoard
-from harness.cache import cache_dir
 from harness.commands import compose
 from harness.config import resolve
 from harness.model.budget import Budget
 from harness.results import RunFolder
 from harness.run import Run
-from harness.sandbox.providers import choose
 from harness.store import Store
 from harness.types import Item
 
@@ -134,13 +132,7 @@ async def play(folder: Path, item: Item, count: int, workers: int) -> Outcome:
     contestants = compose.contestants(config, parts.backend)
     target = RunFolder(folder, f"run-{count}-{workers}")
     target.create()
-    sandboxes = choose(
-        config.sandbox,
-        cache_dir(),
-        items,
-        labels={"delm.run": target.run_id},
-        grading_network=config.grading.network,
-    )
+    sandboxes = compose.sandboxes(config, items, target.run_id)
     memory: list[float] = []
     with (
         closing(Store(target.database)) as store,

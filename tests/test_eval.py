@@ -134,8 +134,7 @@ def test_the_run_folder_has_every_file(run):
     }
     wanted |= {f"trajectories/single/{FLASK}/{n}.0.agent-1.traj.json" for n in range(4)}
     assert wanted <= there
-    hidden = {name for name in there if Path(name).name.startswith(".")}
-    assert hidden == {".lock", ".turn"}  # nobody is a member any more
+    assert not [name for name in there if Path(name).name.startswith(".") and name != ".lock"]
 
 
 def test_run_yaml_is_the_resolved_configuration(run):
@@ -169,13 +168,18 @@ def test_table_csv_has_the_columns_and_the_numbers(run):
     assert (row["infra_errors"], row["unfinished"]) == (0, 0)
 
 
+def ten_digits(number: float) -> float:
+    """As CSVs have it."""
+    return float(f"{number:.10g}")
+
+
 def test_the_csvs_equal_the_database(run):
     ledger = pd.read_csv(run.folder / "ledger.csv", keep_default_na=False)
     calls = query(run.folder, "SELECT * FROM call ORDER BY call_id")
     for column in ("position", "outcome", "prompt_tokens", "completion_tokens", "attempts",
                    "prompt_sha256", "conversation"):  # fmt: skip
         assert ledger[column].tolist() == [call[column] for call in calls], column
-    assert ledger["cost_usd"].tolist() == pytest.approx([call["cost_usd"] for call in calls])
+    assert ledger["cost_usd"].tolist() == [ten_digits(call["cost_usd"]) for call in calls]
     submissions = pd.read_csv(run.folder / "submissions.csv")
     made = query(run.folder, "SELECT * FROM submission JOIN grade USING (submission_id)")
     for column in ("patch_sha256", "outcome", "salvaged", "author"):
@@ -184,7 +188,7 @@ def test_the_csvs_equal_the_database(run):
     trials = query(run.folder, "SELECT * FROM trial ORDER BY number")
     for column in ("state", "reason", "sandbox", "image", "audit", "attempt"):
         assert instances[column].tolist() == [row[column] for row in trials], column
-    assert instances["seconds"].tolist() == pytest.approx([row["seconds"] for row in trials])
+    assert instances["seconds"].tolist() == [ten_digits(row["seconds"]) for row in trials]
     assert instances["resolved"].tolist() == [1, 1, 0, 0]
     assert instances["steps"].tolist() == [3, 6, 8, 1]
     assert set(instances["audit"]) == {"ok"}

@@ -17,7 +17,7 @@ FAILURES = (
     "raise AssertionError('{0} != {1}')", "[{0}].index({1})", "dict(a={0})['b']",
 )  # fmt: skip
 
-PYTEST = """
+FUNCTIONS = """
 
 def test_{passes}():
     assert sorted([{high}, {low}]) == [{low}, {high}]
@@ -32,11 +32,16 @@ def test_{fails_1}():
 
 
 def test_{fails_2}():
+"""
+PYTEST = (
+    FUNCTIONS
+    + """\
     import pytest
 
     with pytest.raises(LookupError):
         [{low}, {high}].index({high})
 """
+)
 UNITTEST = """
 
 import unittest
@@ -74,27 +79,16 @@ class {klass}MoreTests(SimpleTestCase):
         self.assertTrue({high} < {low})
 """
 )
-SYMPY = """
-
-def test_{passes}():
-    assert sorted([{high}, {low}]) == [{low}, {high}]
-
-
-def test_{fails_0}():
-    assert sorted([{high}, {low}]) == [{high}, {low}]
-
-
-def test_{fails_1}():
-    [{low}, {high}].index({higher})
-
-
-def test_{fails_2}():
+SYMPY = (
+    FUNCTIONS
+    + """\
     try:
         from sympy.testing.pytest import raises
     except ImportError:
         from sympy.utilities.pytest import raises
     raises(LookupError, lambda: [{low}, {high}].index({high}))
 """
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -356,7 +356,8 @@ INSERT INTO board_need (needed, task_id) VALUES (:needed, :task_id);
 -- name: first
 -- The first that is free, for an agent that is well alive, where nothing else could be better: no
 -- wish, no lease that ran out, not the one that excludes it. In a closed trial nothing is free.
-SELECT label, kind, text, priority, after, preferred, excluded, subject, created_by, attempts, task_id
+SELECT label, kind, text, 'claimed' AS state, priority, after, preferred, excluded, subject, created_by,
+    :agent AS holder, attempts + 1 AS attempts, '{}' AS result, task_id
 FROM board_whole_task
 WHERE task_id = (SELECT task_id FROM board_task INDEXED BY board_task_next
         WHERE trial_id = :trial AND place = 1 AND lease IS NULL
@@ -394,8 +395,8 @@ may (task_id, priority, choice) AS (
     FROM board_task INDEXED BY board_task_next
     WHERE trial_id = :trial AND place = 0 AND lease <= :now
         AND (excluded IS NOT :agent OR NOT (SELECT alive FROM others)))
-SELECT label, kind, text, priority, after, preferred, excluded, subject, created_by, attempts,
-    task_id, state
+SELECT label, kind, text, 'claimed' AS state, priority, after, preferred, excluded, subject, created_by,
+    :agent AS holder, attempts + 1 AS attempts, '{}' AS result, task_id, state AS was
 FROM board_whole_task
 WHERE task_id = (SELECT task_id FROM may ORDER BY priority DESC, choice, task_id LIMIT 1)
     AND NOT EXISTS (SELECT 1 FROM board_closed WHERE trial_id = :trial)

@@ -11,6 +11,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable
+from contextlib import ExitStack
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
@@ -76,11 +77,10 @@ class Connection:
         self.clock = clock
         self.changed = changed
         self.db = sqlite3.connect(path, timeout=60, isolation_level=None)
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.close)
             self._prepare(path, schema, synchronous)
-        except BaseException:
-            self.close()
-            raise
+            undo.pop_all()
 
     def _prepare(self, path: Path, schema: str, synchronous: Durability) -> None:
         self.db.row_factory = sqlite3.Row

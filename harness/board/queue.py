@@ -20,7 +20,7 @@ def _task(row: Row) -> Task:
         text=text,
         state=state,
         priority=priority,
-        after=_labels(after),
+        after=tuple(json.loads(after)) if after != "[]" else (),
         preferred=preferred,
         excluded=excluded,
         subject=subject,
@@ -29,30 +29,6 @@ def _task(row: Row) -> Task:
         attempts=attempts,
         result=json.loads(result) if result != "{}" else {},
     )
-
-
-def _claim(row: Row, agent: str) -> Claim:
-    label, kind, text, priority, after, preferred, excluded, subject, by, attempts = row[:10]
-    task = Task(
-        label=label,
-        kind=kind,
-        text=text,
-        state="claimed",
-        priority=priority,
-        after=_labels(after),
-        preferred=preferred,
-        excluded=excluded,
-        subject=subject,
-        created_by=by,
-        holder=agent,
-        attempts=attempts + 1,
-        result={},
-    )
-    return Claim(task=task, agent=agent, fence=attempts + 1)
-
-
-def _labels(said: str) -> tuple[str, ...]:
-    return tuple(json.loads(said)) if said != "[]" else ()
 
 
 class SqliteQueue:
@@ -200,11 +176,12 @@ class SqliteQueue:
             run("alive", agent=agent, lease_s=lease_s)
             rows = run("best", agent=agent)
             for best in rows:
-                if best["state"] == "claimed":
+                if best["was"] == "claimed":
                     run("lose", task_id=best["task_id"])
         for row in rows:
             run("claim", task_id=row["task_id"], agent=agent, lease_s=lease_s)
-            return _claim(row, agent)
+            task = _task(row)
+            return Claim(task=task, agent=agent, fence=task.attempts)
         return None
 
     async def renew(self, claim: Claim, *, lease_s: float) -> None:

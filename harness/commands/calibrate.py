@@ -13,7 +13,6 @@ from harness.commands.grade import Request, configured
 from harness.config import Config
 from harness.errors import UserError
 from harness.progress import Progress, console
-from harness.sandbox.providers import choose
 from harness.types import Item
 
 FORM = "{:<30}  {:>8}  {:>8}  {:>7}  {}"
@@ -35,9 +34,7 @@ def calibrate_instances(request: Request, runs: int) -> int:
 async def _calibrate(
     out: Console, config: Config, items: Sequence[Item], request: Request, runs: int
 ) -> int:
-    sandboxes = choose(
-        config.sandbox, cache_dir(), items, labels={}, grading_network=config.grading.network
-    )
+    sandboxes = compose.sandboxes(config, items)
     progress = Progress(out, total=len(items))
     found: dict[str, Calibration] = {}
 

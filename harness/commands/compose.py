@@ -38,6 +38,7 @@ from harness.model.replay import PREFIX, ReplayBackend, backend_for, load_record
 from harness.protocols import Memo, Sandboxes, System
 from harness.results import RunFolder
 from harness.run import Contestant
+from harness.sandbox.providers import BubblewrapSandboxes, DockerSandboxes, choose
 from harness.store import Store
 from harness.types import Item, Limits
 from harness.words import counted
@@ -188,6 +189,19 @@ def client(
         text_protocol=parts.text_protocol,
         seed=config.seed,
         waiting=waiting,
+    )
+
+
+def sandboxes(
+    config: Config, items: Sequence[Item], run_id: str = ""
+) -> DockerSandboxes | BubblewrapSandboxes:
+    """Those that the configuration asks for, marked with the run; `UserError` as for `choose`."""
+    return choose(
+        config.sandbox,
+        cache_dir(),
+        items,
+        labels={"delm.run": run_id} if run_id else {},
+        grading_network=config.grading.network,
     )
 
 

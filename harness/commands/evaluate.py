@@ -34,7 +34,6 @@ from harness.model.prices import snapshot
 from harness.progress import Progress, console
 from harness.results import RunFolder, check_target, fresh_run_id
 from harness.run import Contestant, Run
-from harness.sandbox.providers import choose
 from harness.store import Row, Store, now
 from harness.types import Item
 from harness.words import counted
@@ -109,13 +108,7 @@ async def _evaluate(
     label: str,
 ) -> int:
     config = options.config
-    sandboxes = choose(
-        config.sandbox,
-        cache_dir(),
-        items,
-        labels={"delm.run": folder.run_id},
-        grading_network=config.grading.network,
-    )
+    sandboxes = compose.sandboxes(config, items, folder.run_id)
     with member.alone():
         await _identify(store, folder, config, parts, label, contestants)
     total = len(items) * sum(c.trials for c in contestants)

@@ -24,7 +24,6 @@ from harness.errors import SandboxUnavailable, UserError
 from harness.progress import Progress, console
 from harness.protocols import Sandboxes
 from harness.results import RunFolder, fresh_run_id, write
-from harness.sandbox.providers import choose
 from harness.types import Item, Verdict
 
 LONGEST_NAME = 200  # bytes; model names become folders
@@ -92,13 +91,7 @@ async def _grade(
 ) -> int:
     by_id = {item.instance.instance_id: item for item in items}
     wanted = neighbours([by_id[p.instance_id] for p in predictions])
-    sandboxes = choose(
-        config.sandbox,
-        cache_dir(),
-        wanted,
-        labels={"delm.run": folder.run_id},
-        grading_network=config.grading.network,
-    )
+    sandboxes = compose.sandboxes(config, wanted, folder.run_id)
     progress = Progress(out, total=len(predictions))
     grader = Grader(sandboxes, folder.logs, cache_dir(), config.grading)
     verdicts: dict[str, Verdict] = {}

@@ -109,9 +109,8 @@ def write_experiment(
             (beside / name).mkdir(exist_ok=True)
         beside.chmod(0o755)
         beside.rename(folder)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)  # it is there only where something failed
     return folder
 
 

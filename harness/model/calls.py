@@ -37,7 +37,7 @@ class Tally:
     priced: bool
     call_id: int = -1  # its row in the ledger
     charged_usd: float = 0.0  # what budgets count
-    under_way: bool = False  # an attempt is with the provider
+    cut_off: bool = False  # while an attempt was with the provider
     attempts: int = 0
     latency_s: float = 0.0
     usages: list[Usage] = field(default_factory=list)
@@ -51,6 +51,6 @@ class Tally:
 
     def close(self) -> None:
         """Give back what is held, save for an attempt that was cut off: that may be billed."""
-        if self.under_way:
+        if self.cut_off:
             self.charged_usd += self.hold.settle(None, None)
         self.hold.release()

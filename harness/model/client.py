@@ -4,13 +4,14 @@ import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
 
 from harness.database import now
-from harness.errors import ModelUnavailable
+from harness.errors import DelmError, ModelUnavailable
 from harness.model import prices
 from harness.model.backend import Backend, CallKey, Transient
 from harness.model.budget import Hold, TrialBudget
@@ -109,27 +110,24 @@ class ModelClient:
     ) -> Reply:
         """Make a call whose worst case `hold` covers; its row is closed whatever becomes of it."""
         tally = Tally(hold, priced=self.price is not None)
-        try:
+        with ExitStack() as undo:
+            undo.callback(hold.release)
             tally.call_id = await self._begin(request, who, exchange)
-        except BaseException:
-            tally.hold.release()
-            raise
+            undo.pop_all()
         outcome: CallOutcome = "failed"
-        reply, error, cost_usd = None, "", None
+        reply, error = None, ""
         try:
             try:
                 reply = await self._attempts(request, who.trial_id, budget, tally)
             finally:
                 if tally.attempts:  # else it has not begun, and nothing waits for its end
                     await self.wait(who, request.key, self._backend.turn)
-            outcome, cost_usd = "ok", tally.cost_usd
+            outcome = "ok"
         except anyio.get_cancelled_exc_class():
             outcome = "cancelled"
-            if not tally.under_way:  # else nobody can tell what the provider bills for it
-                cost_usd = tally.cost_usd
             raise
-        except BaseException as problem:
-            error, cost_usd = f"{type(problem).__name__}: {problem}", tally.cost_usd
+        except DelmError as problem:
+            error = f"{type(problem).__name__}: {problem}"
             raise
         finally:
             tally.close()
@@ -139,7 +137,8 @@ class ModelClient:
                     outcome=outcome,
                     reply=reply,
                     usage=total(tally.usages),
-                    cost_usd=cost_usd,
+                    # nobody can tell what the provider bills for what was cut off
+                    cost_usd=None if tally.cut_off else tally.cost_usd,
                     charged_usd=tally.charged_usd if tally.priced else None,
                     latency_s=tally.latency_s,
                     attempts=tally.attempts,
@@ -240,7 +239,6 @@ class ModelClient:
             budget.check_time()
             tally.attempts += 1
             started = time.monotonic()
-            tally.under_way = True
             try:
                 reply = await self._backend.attempt(
                     request.key,
@@ -249,9 +247,8 @@ class ModelClient:
                     max_output_tokens=self._max_output_tokens,
                     timeout_s=min(self._timeout_s, budget.remaining_s),
                 )
-                tally.under_way = False
-            except Exception:
-                tally.under_way = False
+            except anyio.get_cancelled_exc_class():
+                tally.cut_off = True
                 raise
             finally:
                 tally.latency_s += time.monotonic() - started

@@ -26,6 +26,7 @@ from harness.errors import SandboxUnavailable
 from harness.sandbox import cgroup, folders, namespace, overlay
 from harness.sandbox.namespace import remove_tree, system_mounts, whatever_modes
 from harness.sandbox.shell import BOOT, SUPERVISOR, Since
+from harness.sandbox.undo import or_undo
 
 __all__ = ["BubblewrapMachine", "system_mounts"]
 
@@ -78,13 +79,9 @@ class BubblewrapMachine:
         machine = cls(
             prepared, store, limits, network=network, overlay=overlay, labels=labels or {}
         )
-        try:
+        async with or_undo(machine.destroy):
             await machine._lay_files(files)
             await machine._spawn()
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await machine.destroy()
-            raise
         return machine
 
     async def send(self, data: bytes) -> None:

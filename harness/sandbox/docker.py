@@ -17,6 +17,7 @@ from harness.errors import SandboxUnavailable
 from harness.sandbox.commits import COMMIT_S, Commit, thread
 from harness.sandbox.owners import Owner
 from harness.sandbox.shell import BOOT, SUPERVISOR, Since
+from harness.sandbox.undo import or_undo
 
 if TYPE_CHECKING:
     import docker
@@ -63,13 +64,9 @@ class DockerMachine:
 
     async def start(self) -> None:
         """Create, attach and start. `SandboxUnavailable`, with nothing left, when that fails."""
-        try:
+        async with or_undo(self.destroy):
             await thread(self._start, within_s=START_S)
             await self.send(SUPERVISOR.encode())
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await self.destroy()
-            raise
 
     def _start(self) -> None:
         try:

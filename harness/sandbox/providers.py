@@ -21,6 +21,7 @@ from harness.sandbox.bubblewrap import BubblewrapMachine
 from harness.sandbox.docker import DockerMachine
 from harness.sandbox.reaper import reap_at_start
 from harness.sandbox.sandbox import ShellSandbox
+from harness.sandbox.undo import or_undo
 from harness.types import Item
 
 if TYPE_CHECKING:
@@ -226,12 +227,8 @@ async def begun(
 async def _or_close(
     sandbox: ShellSandbox, ready: Callable[[ShellSandbox], Awaitable[None]]
 ) -> None:
-    try:
+    async with or_undo(sandbox.close):
         await ready(sandbox)
-    except BaseException:
-        with anyio.CancelScope(shield=True):
-            await sandbox.close()
-        raise
 
 
 def _examined(

@@ -17,6 +17,7 @@ from harness.errors import SandboxError, SandboxUnavailable, SandboxUnfit
 from harness.sandbox import scripts
 from harness.sandbox.scripts import LENT, ROOT
 from harness.sandbox.shell import FLOOD_BYTES, Machine, Shell, Since
+from harness.sandbox.undo import or_undo
 from harness.types import ExecResult
 
 CHUNK = 3_000_000  # bytes of a file that one command carries, as base64
@@ -58,12 +59,8 @@ class ShellSandbox:
         return sandbox
 
     async def _or_destroy(self, first: Awaitable[None]) -> None:
-        try:
+        async with or_undo(self._machine.destroy):
             await first
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await self._machine.destroy()
-            raise
 
     async def _note_base(self) -> None:
         result = await self._quietly(scripts.START, timeout_s=120, max_output_chars=FLOOD_BYTES)

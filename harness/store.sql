@@ -92,10 +92,11 @@ CREATE TRIGGER IF NOT EXISTS call_holds_more AFTER UPDATE OF reserved_usd ON cal
 WHEN NEW.charged_usd IS NULL AND NEW.paid_call IS NULL BEGIN
     UPDATE money SET reserved = reserved + NEW.reserved_usd - OLD.reserved_usd;
 END;
-CREATE TRIGGER IF NOT EXISTS call_charged AFTER UPDATE OF charged_usd ON call
-WHEN OLD.charged_usd IS NULL AND NEW.charged_usd IS NOT NULL AND NEW.paid_call IS NULL
-    AND NEW.reserved_usd IS NOT NULL BEGIN
-    UPDATE money SET reserved = reserved - NEW.reserved_usd, spent = spent + NEW.charged_usd;
+CREATE TRIGGER IF NOT EXISTS call_spent AFTER UPDATE OF outcome, charged_usd ON call
+WHEN OLD.outcome = 'started' AND OLD.charged_usd IS NULL AND NEW.paid_call IS NULL
+    AND (NEW.outcome <> 'started' OR NEW.charged_usd IS NOT NULL) BEGIN
+    UPDATE money SET reserved = reserved - coalesce(NEW.reserved_usd, 0),
+        spent = spent + coalesce(NEW.charged_usd, NEW.cost_usd, NEW.reserved_usd, 0);
 END;
 
 -- The trajectory: what was said in each conversation, in order. Rows never change.
@@ -300,8 +301,7 @@ ORDER BY submission_id;
 
 -- name: spent
 -- what died with its process counts as what was reserved for it: the cap holds
-SELECT coalesce(sum(coalesce(charged_usd, cost_usd, reserved_usd)), 0) AS usd FROM call
-WHERE paid_call IS NULL;
+SELECT spent + reserved AS usd FROM money;
 
 -- name: paid
 -- what earlier attempts at a trial were answered, the newest attempt first

@@ -30,11 +30,16 @@ from scripted_model import ScriptedModel
 from harness.errors import LimitReached
 from harness.members import join
 from harness.model.backend import CallKey
+from harness.model.budget import TrialBudget
+from harness.model.client import ModelClient
+from harness.model.exchange import Exchange
 from harness.model.paid import Paid
 from harness.store import Store
-from harness.types import Reply, Usage
+from harness.types import Limits, Reply, Usage
 
 MARK = "3.0625"  # seconds nobody else sleeps
+HELLO = [{"role": "user", "content": "Hello"}]
+LIMITS = ("steps", "cost_usd", "tokens", "wall_clock_s", "command_s")
 USAGE = {"usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}}
 
 
@@ -200,6 +205,44 @@ async def test_a_conversation_that_asks_something_else_is_asked_anew_and_nobody_
     with anyio.fail_after(1):
         assert paid.answer(key("b", 0), "same")
         await paid.turn(key("b", 0))
+
+
+class Silent:
+    """A back end that nobody is to ask."""
+
+    name = "silent"
+
+
+async def test_calls_that_overlapped_do_so_in_the_record_of_the_attempt_that_was_served(tmp_path):
+    """Else the attempt after it would not know that one was asked before the other was answered."""
+    with contextlib.closing(Store(tmp_path / "run.db")) as store:
+        instance = {"instance_id": "i", "repo": "r", "difficulty": ""}
+        trial = {"system": "s", "instance_id": "i", "agents": 1, "wanted": 1, "submits": "one"}
+        await store.plan([instance], [trial | {"number": 0}])
+        limiter = anyio.CapacityLimiter(1)
+        client = ModelClient(Silent(), "silent", price=None, ledger=store, limiter=limiter)
+        said = client.request(key("a", 0), HELLO, []).prompt_sha256
+        held = await store.begin_call(**call(1, 9, 0.5))  # what paid for both
+        rows = [row(1, "a", 0, 1, ended=3), row(1, "b", 0, 2, ended=4)]
+        same = {"prompt_sha256": said, "paid_call": held}
+        paid = Paid(key("", 0), [each | same for each in rows])
+        budget, exchange = TrialBudget(Limits(**dict.fromkeys(LIMITS, 0))), Exchange()
+
+        async def ask(conversation: str) -> None:
+            talk = client.conversation(
+                1, system="s", instance_id="i", trial=0, conversation=conversation,
+                agent=conversation, budget=budget, exchange=exchange, paid=paid,
+            )  # fmt: skip
+            await talk.complete(HELLO, [])
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask, "a")
+            await anyio.wait_all_tasks_blocked()
+            tasks.start_soon(ask, "b")
+        first, second = store.calls()[1:]
+    assert (first["conversation"], second["conversation"]) == ("a", "b")
+    moments = (first["began"], second["began"], first["ended"], second["ended"])
+    assert moments == (1, 2, 3, 4)
 
 
 def call(trial: int, position: int, usd: float) -> dict:

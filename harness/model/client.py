@@ -112,7 +112,7 @@ class ModelClient:
         tally = Tally(hold, priced=self.price is not None)
         with ExitStack() as undo:
             undo.callback(hold.release)
-            tally.call_id = await self._begin(request, who, exchange)
+            tally.call_id = await self._begin(request, who, exchange, exchange.moment())
             undo.pop_all()
         outcome: CallOutcome = "failed"
         reply, error = None, ""
@@ -163,7 +163,12 @@ class ModelClient:
                     )
 
     async def _begin(
-        self, request: Request, who: Speaker, exchange: Exchange, paid: PaidCall | None = None
+        self,
+        request: Request,
+        who: Speaker,
+        exchange: Exchange,
+        moment: int,
+        paid: PaidCall | None = None,
     ) -> int:
         return await self._ledger.begin_call(
             trial_id=who.trial_id,
@@ -174,7 +179,7 @@ class ModelClient:
             prompt_sha256=request.prompt_sha256,
             repeated=exchange.repeated(request.messages, request.tools),
             reserved_usd=None if paid else request.worst_usd,
-            moment=exchange.moment(),
+            moment=moment,
             paid_call=paid.call_id if paid else None,
         )
 
@@ -185,12 +190,16 @@ class ModelClient:
         who: Speaker,
         budget: TrialBudget,
         exchange: Exchange,
+        began: int,
     ) -> Reply:
-        """Give the answer that is paid for. It counts in the trial's budget, not in the run's."""
+        """Give the answer that is paid for to a call that was made at the moment `began`.
+
+        It counts in the trial's budget, not in the run's.
+        """
         usage = paid.reply.usage
         budget.spend(paid.cost_usd, usage.prompt_tokens + usage.completion_tokens)
         with anyio.CancelScope(shield=True):
-            call_id = await self._begin(request, who, exchange, paid)
+            call_id = await self._begin(request, who, exchange, began, paid)
             await self._ledger.end_call(
                 call_id,
                 outcome="ok",
@@ -323,10 +332,11 @@ class Conversation:
         if self._paid:
             paid = self._paid.answer(key, request.prompt_sha256)
             if paid is not None:
+                began = self._exchange.moment()  # before the wait: others may not be answered first
                 await self._client.wait(self._who, key, self._paid.turn)
                 self._calls += 1
                 return await self._client.answer(
-                    request, paid, self._who, self._budget, self._exchange
+                    request, paid, self._who, self._budget, self._exchange, began
                 )
         hold = await self._budget.take(request.worst_usd, request.worst_tokens)
         self._calls += 1

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sandboxes import Docker
 
 from harness.config import SandboxConfig
 from harness.sandbox import owners
@@ -144,9 +143,8 @@ def test_unfinished_builds_and_half_written_files_go_where_nobody_is_at_them(tmp
     }
 
 
+@pytest.mark.parametrize("kind", ["docker"], indirect=True)
 def test_in_docker_only_what_has_our_label_and_a_dead_owner_goes(kind, tmp_path):
-    if not isinstance(kind, Docker):
-        pytest.skip("of Docker")
     session = {"delm.test": kind.session, "delm.run": "killed"}
     mine = session | {LABEL: "sandbox"}
     cases = {

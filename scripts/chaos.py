@@ -2,18 +2,21 @@
 
     python scripts/chaos.py [--seeds 20] [--quick] [--first N]
 
-Under each seed the same run (three systems on two bundled instances, bubblewrap, a scripted model
-behind real HTTP) is started again and again, alone or by two processes at once. While it works they
-are killed with -9 (the process group, or only what runs in the sandboxes), interrupted, started
-with a clock that is hours wrong (where `faketime` is installed), or their results lie on a disk
-that is full (a small tmpfs, where this may be mounted); the model answers late, with 429 and 500,
-with garbage, or not at all. Then it is left alone until it is done, and checked:
+Under each seed the same run (three systems on two bundled instances, a scripted model behind real
+HTTP) is started again and again, alone or by two processes at once. While it works they are killed
+with -9 (the process group, or only what runs in the sandboxes), interrupted, started with a clock
+that is hours wrong (where `faketime` is installed), or their results lie on a disk that is full (a
+small tmpfs, where this may be mounted); the model answers late, with 429 and 500, with garbage, or
+not at all. As root on a machine with Docker every fourth seed runs in Docker, with a daemon of its
+own, which is restarted, and whose containers are killed; the others run in bubblewrap. Then the
+run is left alone until it is done, and checked:
 
 * every trial is done, and every submission of it is graded exactly once, the same ones each time;
 * the ledger's dollars are the server's, to the cent, but for calls that were cut off with their
   process: of these the ledger has a row each, and the worst case of each counts as spent;
 * no agent buys more than one call twice for each time that it was cut off, on average under 0.2;
-* no process, sandbox, member or temporary file is left over, and `run.db` is whole.
+* no process, container, image, sandbox, member or temporary file is left over, and `run.db` is
+  whole.
 
 The last line is the figure. Exit code 1: something did not hold.
 """
@@ -37,6 +40,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from chaos_boxes import Boxes, Namespaces, engine, full_disk
 from console import DATASET, DELM, bundled, own_cache, query, variables
 from scripted_model import Cut, Garbage, Hang, ScriptedModel, Status
 from table_script import TableScript
@@ -51,6 +55,7 @@ SUBMISSIONS = len(INSTANCES) * 2 * len(SYSTEMS)
 ROUNDS = 6  # attacks of a seed at most
 PATIENCE_S = 240.0
 MOST_TWICE = 0.2  # calls bought twice, an agent and a cut
+IN_DOCKER = 2  # of every four seeds
 FULL_KB = 700  # of the disk that is full: room for the database to begin
 
 
@@ -59,6 +64,7 @@ class Found:
     """What came of one seed."""
 
     seed: int
+    kind: str  # of sandbox
     attacks: list[str] = field(default_factory=list)
     cut: int = 0  # agents that were at work when their process was cut off
     served: int = 0  # answers that the server billed
@@ -95,8 +101,9 @@ class Weather:
 class Seed:
     """One run under attack."""
 
-    def __init__(self, seed: int, folder: Path, cache: Path) -> None:
-        self.found = Found(seed=seed)
+    def __init__(self, seed: int, folder: Path, cache: Path, boxes: Boxes) -> None:
+        self.found = Found(seed=seed, kind=boxes.kind)
+        self.boxes = boxes
         self.chance = random.Random(seed)
         self.output = folder / "results"
         self.run = self.output / "run"
@@ -124,7 +131,7 @@ class Seed:
         words = ["eval", "-m", MODEL, "-d", DATASET, "--run-id", "run", "--yes"]
         words += [word for name in INSTANCES for word in ("-i", name)]
         words += [word for name in SYSTEMS for word in ("-s", name)]
-        words += ["-c", "submissions=2", "-c", "sandbox.kind=bubblewrap"]
+        words += ["-c", "submissions=2", "-c", f"sandbox.kind={self.boxes.kind}"]
         words += ["-w", "2", "-o", str(self.output)]
         return subprocess.Popen(
             [*before, DELM, *words],
@@ -132,6 +139,7 @@ class Seed:
                 OPENAI_API_BASE=server.base_url,
                 OPENAI_API_KEY="none",
                 DELM_CACHE=str(self.cache),
+                **self.boxes.variables,
             ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -141,27 +149,27 @@ class Seed:
         )
 
     def _attack(self, server: ScriptedModel) -> None:
-        kinds = ["kill -9", "kill -9", "kill -9 of two", "ctrl-c", "sandboxes", "left alone"]
+        kinds = ["kill -9", "kill -9", "kill -9 of two", "ctrl-c", "left alone"]
+        kinds += self.boxes.attacks
         kinds += ["clock"] * bool(shutil.which("faketime"))
         kinds += ["full disk"] * (os.geteuid() == 0 and not self.found.attacks)
         kind = self.chance.choice(kinds)
         self.found.attacks.append(kind)
         before = ("faketime", "-f", self.chance.choice(("+3h", "-3h"))) if kind == "clock" else ()
-        with full_disk(self.output) if kind == "full disk" else contextlib.nullcontext():
+        with full_disk(self.output, FULL_KB) if kind == "full disk" else contextlib.nullcontext():
             processes = [self._start(server, *before)]
             if kind == "kill -9 of two":
                 processes.append(self._start(server))
-            asked = len(server.requests)
+            asked, failed = len(server.requests), self._agents("error")
             self._wait(processes, 30.0, lambda: len(server.requests) > asked)
             self._wait(processes, self.chance.uniform(0.0, 3.0))
-            if kind == "sandboxes":
-                for pid in sandboxed(self.cache):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+            struck = kind in self.boxes.attacks
+            if struck:
+                self.boxes.strike(kind, self.chance)
                 self._wait(processes, 2.0)
-            cuts = kind != "left alone"
-            self.found.cut += self._at_work() if cuts else 0
-            for process in processes if cuts else ():
+            survives = kind == "left alone" or (struck and self.chance.random() < 0.5)
+            self.found.cut += 0 if survives else self._agents("running")
+            for process in () if survives else processes:
                 number = signal.SIGINT if kind == "ctrl-c" else signal.SIGKILL
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, number)
@@ -169,6 +177,7 @@ class Seed:
                 said, _ = process.communicate(timeout=PATIENCE_S)
                 if "Traceback" in said:
                     self.found.wrong.append(f"a traceback after {kind}: {said[-300:]!r}")
+            self.found.cut += self._agents("error") - failed
 
     def _wait(
         self,
@@ -182,9 +191,10 @@ class Seed:
                 return
             time.sleep(0.02)
 
-    def _at_work(self) -> int:
+    def _agents(self, state: str) -> int:
+        """Of the trials in a state."""
         try:
-            rows = query(self.run, "SELECT system FROM trial WHERE state = 'running'")
+            rows = query(self.run, "SELECT system FROM trial WHERE state = ?", state)
         except sqlite3.Error:
             return 0  # it has not begun
         return sum(SYSTEMS[row["system"]] for row in rows)
@@ -251,45 +261,11 @@ class Seed:
             )
 
     def _left(self) -> Iterator[str]:
-        yield from (f"process {pid}" for pid in sandboxed(self.cache))
-        for folder in (self.cache / "sandboxes", self.run / ".members"):
-            if folder.is_dir():
-                yield from (str(path) for path in folder.iterdir())
+        yield from self.boxes.left()
+        members = self.run / ".members"
+        if members.is_dir():
+            yield from (str(path) for path in members.iterdir())
         yield from (str(path) for path in self.run.rglob("*.tmp*"))
-
-
-@contextlib.contextmanager
-def full_disk(place: Path) -> Iterator[None]:
-    """`place` on a small disk; what was written there is kept."""
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={FULL_KB}k", "tmpfs", str(place)], check=False
-    )
-    if made.returncode:
-        yield
-        return
-    try:
-        yield
-        with tempfile.TemporaryDirectory() as kept:
-            shutil.copytree(place, kept, dirs_exist_ok=True)
-            subprocess.run(["umount", str(place)], check=True)
-            made.returncode = 1
-            shutil.copytree(kept, place, dirs_exist_ok=True)
-    finally:
-        if not made.returncode:
-            subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def sandboxed(cache: Path) -> list[int]:
-    """Processes of sandboxes whose files lie in `cache`."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_bytes()
-        except OSError:
-            continue  # it ended
-        if str(cache).encode() in words and b"bwrap" in words:
-            found.append(int(process.name))
-    return found
 
 
 # -- all of them ---------------------------------------------------------------------------------
@@ -301,14 +277,24 @@ def show(rows: list[Found]) -> None:
     from rich.table import Table
 
     table = Table(title="a run under attack", title_justify="left")
-    for column in ("seed", "attacks", "agents cut", "served", "twice", "ledger $", "server $"):
-        table.add_column(column, justify="left" if column == "attacks" else "right")
+    for column in (
+        "seed",
+        "sandbox",
+        "attacks",
+        "agents cut",
+        "served",
+        "twice",
+        "ledger $",
+        "server $",
+    ):
+        table.add_column(column, justify="left" if column in {"sandbox", "attacks"} else "right")
     table.add_column("wrong", style="red")
     for row in rows:
         numbers = (str(row.cut), str(row.served), str(row.twice))
         money = (f"{row.ledger_usd:.4f}", f"{row.server_usd:.4f}")
         table.add_row(
-            str(row.seed), ", ".join(row.attacks), *numbers, *money, "; ".join(row.wrong) or "–"
+            *(str(row.seed), row.kind, ", ".join(row.attacks)),
+            *(*numbers, *money, "; ".join(row.wrong) or "–"),
         )
     Console(width=None if sys.stdout.isatty() else 140).print(table)
 
@@ -321,13 +307,19 @@ def main() -> None:
     options = parser.parse_args()
     bundled(*INSTANCES)
     rows = []
-    with tempfile.TemporaryDirectory(prefix="delm-chaos-") as place:
+    seeds = range(options.first, options.first + (2 if options.quick else options.seeds))
+    dockers = [seed for seed in seeds if seed % 4 == IN_DOCKER]
+    with (
+        tempfile.TemporaryDirectory(prefix="delm-chaos-") as place,
+        engine(INSTANCES) if dockers else contextlib.nullcontext() as own,
+    ):
         cache = own_cache(Path(place) / "cache")
-        for seed in range(options.first, options.first + (2 if options.quick else options.seeds)):
+        for seed in seeds:
             folder = Path(place) / f"seed-{seed}"
             folder.mkdir()
             began = time.monotonic()
-            rows.append(Seed(seed, folder, cache).play())
+            boxes = own if own and seed in dockers else Namespaces(cache)
+            rows.append(Seed(seed, folder, cache, boxes).play())
             said = "; ".join(rows[-1].wrong) or "all holds"
             print(f"seed {seed} ({time.monotonic() - began:.0f} s): {said}", flush=True)
     show(rows)

@@ -1,0 +1,148 @@
+"""Cut a long document into pieces at real boundaries: headings first, then ever smaller ones.
+
+Sizes, kinds of heading and how one kind is chosen are those of the published splitter
+(arXiv 2606.10662), which asks a model where to cut what lies between two headings; here a program
+does, so that the same text is always cut alike and nothing is paid for it.
+"""
+
+import itertools
+import re
+import statistics
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+TINY, LARGE, LARGEST = 6_000, 25_000, 30_000  # characters
+PREAMBLE = 200  # what stands before the first heading is a section of its own beyond this
+FEWEST = 3  # headings of a kind, before they are taken for the document's own
+SNAP = 0.1  # of a piece's size: how far a cut may move to a better place
+TITLE = 120
+LOOK_BACK = 200
+
+HEADINGS = {
+    "section": r"section\s+\w",
+    "article": r"article\s+\w",
+    "chapter": r"chapter\s+\w",
+    "part": r"part\s+\w",
+    "numbered_title": r"title\s+\w",
+    "item": r"item\s+\w",
+    "annex": r"(?:schedule|annex|appendix)\b",
+    "document": r"document\b",
+    "passage": r"passage\b",
+    "doc": r"doc\b",
+    "source": r"source\s*:",
+    "title": r"title\s*:",
+    "level_1": r"#[ \t]+\S",
+    "level_2": r"##[ \t]+\S",
+    "level_3": r"###[ \t]+\S",
+}
+_ANY = "|".join(f"(?P<{kind}>{begins})" for kind, begins in HEADINGS.items())
+ANY_HEADING = re.compile(rf"^[ \t]*(?=[sacptid#])(?:{_ANY}).*", re.IGNORECASE | re.MULTILINE)
+SENTENCE_ENDS = tuple(".!?:。！？：")
+CLOSING = "\"'”’)]»」』"
+BLANK = re.compile(r"\s+(?<=\n)")
+# where a piece may begin, the best first; a match's end is the place
+PLACES = (
+    re.compile(r"\n\s*\n"),  # after a blank line
+    re.compile(rf"[{''.join(SENTENCE_ENDS)}][{re.escape(CLOSING)}]*[ \t]*\n"),
+    re.compile(r"\n"),
+    re.compile(rf"[.!?。！？][{re.escape(CLOSING)}]*\s|[。！？]"),
+    re.compile(r"\s"),
+)
+
+
+class Piece(NamedTuple):
+    """`text[start:end]` of a document, in characters, and the heading that it stands under."""
+
+    start: int
+    end: int
+    title: str
+
+
+def split(text: str) -> list[Piece]:
+    """The pieces of `text`, in order: together they are the text, without gap or overlap.
+
+    Each has `TINY` to `LARGEST` characters; a text that is shorter than `TINY` is one piece, an
+    empty one none. The time it takes grows with the length of the text and nothing else.
+    """
+    if not text:
+        return []
+    edges = [0, *_headings(text), len(text)]
+    packed = _pack([b - a for a, b in itertools.pairwise(edges)])
+    starts, at = [], 0
+    for size in packed:
+        starts += [at, *_cuts(text, at, at + size)]
+        at += size
+    ends = [*starts[1:], len(text)]
+    return [Piece(a, b, _title(text, a)) for a, b in zip(starts, ends, strict=True)]
+
+
+def _headings(text: str) -> list[int]:
+    """Where sections begin: the headings of the kind that is most frequent and most even."""
+    kinds: dict[str, list[int]] = {}
+    for heading in ANY_HEADING.finditer(text):
+        if _stands_alone(text, heading):
+            kinds.setdefault(str(heading.lastgroup), []).append(heading.start())
+    for level in ("level_2", "level_3"):  # a level cuts where those above it do
+        above = kinds.get(f"level_{int(level[-1]) - 1}", [])
+        kinds[level] = sorted([*above, *kinds.get(level, [])])
+    enough = [found for found in kinds.values() if len(found) >= FEWEST]
+    best = max(enough, key=lambda f: len(f) / (1 + _unevenness([*f, len(text)])), default=[])
+    return best[best[:1] <= [PREAMBLE] :]
+
+
+def _unevenness(places: Sequence[int]) -> float:
+    """The coefficient of variation of the gaps between `places`."""
+    gaps = [b - a for a, b in itertools.pairwise(places)]
+    return statistics.pstdev(gaps) / statistics.fmean(gaps)
+
+
+def _stands_alone(text: str, match: re.Match[str]) -> bool:
+    """A heading follows nothing, a blank line, or the end of a sentence; else it is prose."""
+    above = text[max(0, match.start() - LOOK_BACK) : match.start()]
+    words = above.rstrip()
+    if not words or above.count("\n", len(words)) > 1:
+        return True
+    return words.rstrip(CLOSING).endswith(SENTENCE_ENDS)
+
+
+def _pack(sizes: Sequence[int]) -> list[int]:
+    """Sections put together until none is tiny; a last one that is goes to the one before it."""
+    packed = [0]
+    for size in sizes:
+        if packed[-1] >= TINY:
+            packed.append(0)
+        packed[-1] += size
+    if len(packed) > 1 and packed[-1] < TINY:
+        last = packed.pop()
+        packed[-1] += last
+    return packed
+
+
+def _cuts(text: str, start: int, end: int) -> Iterator[int]:
+    """Where `text[start:end]` is cut: evenly, each cut moved to the best place near it."""
+    size = end - start
+    if size <= LARGEST:
+        return
+    number = -(-size // LARGE)
+    most = int(SNAP * size / number)
+    for index in range(1, number):
+        ideal = start + size * index // number
+        yield _place(text, ideal - most, ideal, ideal + most)
+
+
+def _place(text: str, low: int, ideal: int, high: int) -> int:
+    found = [m.start() for m in ANY_HEADING.finditer(text, low, high) if _stands_alone(text, m)]
+    for place in PLACES:
+        found = [at for at in found if low <= at <= high] or [
+            match.end() for match in place.finditer(text, low, high)
+        ]
+        if found:
+            return min(found, key=lambda at: (abs(at - ideal), at))
+    return ideal
+
+
+def _title(text: str, start: int) -> str:
+    """The first line of a piece where it is a heading; else nothing."""
+    blank = BLANK.match(text, start, start + LOOK_BACK)
+    found = ANY_HEADING.match(text, blank.end() if blank else start)
+    return found[0].strip("# \t")[:TITLE] if found and _stands_alone(text, found) else ""

@@ -138,6 +138,7 @@ class SystemConfig(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")  # becomes the name of files
     system: str  # import string, "agents.single:Single"
     agents: int = Field(1, ge=1)
+    benchmark: Literal["swe-bench", "longbench-v2"] = "swe-bench"  # whose instances it takes
     scales: bool = False  # the number of agents can be chosen with -n
     submissions: Literal["one", "independent", "shared"] = "one"  # of a trial: one; or one of each
     # agent, and whether these know nothing of each other or share a context

@@ -6,9 +6,12 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio import to_thread
 
+from harness.benchmarks.questions import read_document
 from harness.board import SharedContext, TaskQueue
-from harness.errors import DelmError, SandboxUnavailable
+from harness.cache import cache_dir
+from harness.errors import DelmError, SandboxError, SandboxUnavailable
 from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
 from harness.model.client import ModelClient
@@ -111,6 +114,14 @@ class LiveTrial:
             image=self._run.sandboxes.fingerprint(self._item),
             audit=audit,
         )
+
+    async def document(self) -> str:
+        """See `harness.protocols.Trial.document`."""
+        question = self.instance.question
+        if question is None:
+            raise SandboxError(f"{self.instance.instance_id} asks about no document")
+        self._run.watcher.trial(self._row, "working")
+        return await to_thread.run_sync(read_document, question.document, cache_dir())
 
     async def say(self, conversation: str, *messages: Message) -> None:
         """See `harness.protocols.Trial.say`."""

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol
 
 from harness.board import SharedContext, TaskQueue
-from harness.types import Activity, ExecResult, Instance, Item, Limits, Message, Reply
+from harness.types import Activity, ExecResult, Instance, Item, Limits, Message, Reply, Verdict
 
 
 class Sandbox(Protocol):
@@ -118,6 +118,13 @@ class Trial(Protocol):
         """A sandbox in the instance's pristine state, which the trial closes at its end."""
         ...
 
+    async def document(self) -> str:
+        """The text that the instance's question is about.
+
+        Raises `SandboxUnavailable` where it cannot be had, `SandboxError` where there is none.
+        """
+        ...
+
     async def say(self, conversation: str, *messages: Message) -> None:
         """Put messages into the trajectory of `conversation`, in order."""
         ...
@@ -170,12 +177,21 @@ class System(Protocol):
         ...
 
 
+class Grader(Protocol):
+    """What says whether submissions are right."""
+
+    async def grade(self, item: Item, patch: str, *, model_name: str) -> Verdict:
+        """The verdict on `patch`, which the logs say is `model_name`'s. What fails for
+        infrastructure is a verdict, too: its outcome is `error`."""
+        ...
+
+
 class Sandboxes(Protocol):
     """One kind of sandbox on this machine."""
 
     @property
     def kind(self) -> str:
-        """docker or bubblewrap."""
+        """docker, bubblewrap, or none."""
         ...
 
     async def prepare(self, items: Sequence[Item], say: Callable[[str], None]) -> None:

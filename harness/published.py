@@ -15,6 +15,7 @@ COLUMNS = (
     "unit", "budget", "note",
 )  # fmt: skip
 SWE_BENCH = "SWE-bench Verified"
+LONGBENCH = "LongBench-v2 Multi-Doc QA"
 MODEL = "Gemini 3 Flash"  # the one that both versions of the paper have
 METHODS = {
     "mini-swe-agent": "mini-SWE-agent",
@@ -22,6 +23,7 @@ METHODS = {
     "centralized-parallel": "AOrchestra-Parallel",
     "delm": "DeLM",
     "delm-n2": "DeLM",
+    "base": "Base",
 }
 """The published method by our name of a system; what is not here has none."""
 TEAMS = ("DeLM",)  # methods whose numbers depend on the number of agents

@@ -7,7 +7,6 @@ from typing import Literal, Protocol
 
 import anyio
 
-from harness.benchmarks.grading import Grader
 from harness.board.sqlite import SqliteBoard
 from harness.errors import (
     ContextOverflow,
@@ -24,7 +23,7 @@ from harness.members import Member
 from harness.memo import NoMemo
 from harness.model.budget import Budget, TrialBudget, times
 from harness.model.client import ModelClient
-from harness.protocols import Memo, Sandboxes, System
+from harness.protocols import Grader, Memo, Sandboxes, System
 from harness.store import Row, Store
 from harness.types import Item, Limits, Verdict
 
@@ -52,6 +51,7 @@ class Contestant:
     agents: int
     wanted: int  # submissions of a trial
     submits: Literal["one", "independent", "shared"]
+    benchmark: str = "swe-bench"  # whose instances it takes
     trials: int = 1  # on each instance
 
 

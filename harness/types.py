@@ -11,34 +11,50 @@ Outcome = Literal["resolved", "unresolved", "error"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What an instance has that asks about a long document, and not for a patch."""
+
+    choices: Mapping[str, str]  # by letter
+    document: str  # SHA-256 of the text, which is read when it is needed
+    characters: int  # of it
+    length: str  # short, medium or long, as the benchmark has it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
-    """What a system may know of one benchmark item."""
+    """What a system may know of one benchmark item.
+
+    An issue has the repository's fields; a question has `question`, and its domain as `repo`.
+    """
 
     instance_id: str
     repo: str
-    base_commit: str
     problem_statement: str
-    version: str
-    image: str  # Docker image that holds the repository at /testbed
+    base_commit: str = ""
+    version: str = ""
+    image: str = ""  # Docker image that holds the repository at /testbed
     environment: str = ""  # name of the `Environment` it can be rebuilt from; empty: image only
     difficulty: str = ""
+    question: Question | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """What only grading may know: the gold patch and the tests. Never handed to a system."""
+    """What only grading may know: the gold patch and the tests, or the answer. Never handed to a
+    system."""
 
     instance_id: str
     repo: str
-    version: str
-    image: str
-    patch: str
-    test_patch: str
-    fail_to_pass: tuple[str, ...]
-    pass_to_pass: tuple[str, ...]
-    eval_script: str
-    log_parser: str
-    eval_type: str
+    version: str = ""
+    image: str = ""
+    patch: str = ""
+    test_patch: str = ""
+    fail_to_pass: tuple[str, ...] = ()
+    pass_to_pass: tuple[str, ...] = ()
+    eval_script: str = ""
+    log_parser: str = ""
+    eval_type: str = ""
+    answer: str = ""  # of a question: the letter of the right choice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

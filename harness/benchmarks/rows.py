@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
 
+from harness.benchmarks import generated, questions
 from harness.benchmarks.factsheet import items_of_factsheet
 from harness.errors import UserError
 from harness.types import Instance, Item, Reference
@@ -62,17 +63,19 @@ def load(name: str, *, cache: Path, split: str = "test") -> list[Item]:
     `name` is a `.jsonl`, `.json`, `.parquet` or `.yaml` file, the name of a bundled dataset, or
     `owner/name` on the dataset hub, of which `split` is read. Raises `UserError`, one line.
     """
+    if name == generated.NAME:
+        return _items(generated.rows(), source=name, cache=cache)
     path = Path(name).expanduser()
     if path.suffix in (".yaml", ".yml"):
         return items_of_factsheet(path, cache)
     if path.suffix in READERS:
-        return _items(READERS[path.suffix](_existing(path)), source=str(path))
+        return _items(READERS[path.suffix](_existing(path)), source=str(path), cache=cache)
     if path.is_file() or path.suffix in NOT_DATASETS or name.startswith((".", "/", "~")):
         raise UserError(
             f"{name} is not a dataset: a file must end in .jsonl, .json, .parquet or .yaml"
         )
     if HUB_NAME.fullmatch(name):
-        return _items(_read_hub(name, split), source=name)
+        return _items(_read_hub(name, split), source=name, cache=cache)
     bundled = sorted(file.stem for file in BUNDLED.glob("*.yaml"))
     if name in bundled:
         return items_of_factsheet(BUNDLED / f"{name}.yaml", cache)
@@ -148,22 +151,42 @@ def item_of(row: HubRow) -> Item:
     return Item(instance=instance, reference=reference)
 
 
-def _items(rows: Iterator[tuple[str, Mapping[str, Any]]], *, source: str) -> list[Item]:
-    """Check rows that come with the words that say where each stands."""
+def _items(
+    rows: Iterator[tuple[str, Mapping[str, Any]]], *, source: str, cache: Path
+) -> list[Item]:
+    """Check rows that come with the words that say where each stands.
+
+    They are issues or questions, not both; of questions, those of another domain are left out.
+    """
     items: dict[str, Item] = {}
+    kinds = set()
     for place, raw in rows:
-        named = raw.get("instance_id")
+        named = raw.get("instance_id", raw.get("_id"))
         where = f"{source}: {place}" + (f" ({named})" if isinstance(named, str) else "")
+        kinds.add(questions.asks(raw))
+        if len(kinds) > 1:
+            raise UserError(f"{where} is of another benchmark than the rows before it")
         try:
-            row = HubRow.model_validate(raw)
+            item = _item(raw, cache)
         except ValidationError as error:
             raise UserError(f"{where} {_first_fault(error)}") from error
-        if row.instance_id in items:
+        if item is None:
+            continue
+        if item.instance.instance_id in items:
             raise UserError(f"{where} is there twice: every instance_id must be unique")
-        items[row.instance_id] = item_of(row)
+        items[item.instance.instance_id] = item
     if not items:
-        raise UserError(f"{source} has no rows")
+        of = f" of the domain {questions.MULTI_DOC}" if True in kinds else ""
+        raise UserError(f"{source} has no rows{of}")
     return list(items.values())
+
+
+def _item(raw: Mapping[str, Any], cache: Path) -> Item | None:
+    """What a row stands for; None for a question of a domain that is not asked."""
+    if not questions.asks(raw):
+        return item_of(HubRow.model_validate(raw))
+    row = questions.QuestionRow.model_validate(raw)
+    return questions.item_of(row, cache) if row.domain == questions.MULTI_DOC else None
 
 
 def _first_fault(error: ValidationError) -> str:

@@ -11,6 +11,9 @@ from typing import Any
 
 import anyio
 
+from harness.benchmarks import questions
+from harness.benchmarks.grading import Grader as PatchGrader
+from harness.benchmarks.questions import AnswerGrader
 from harness.benchmarks.rows import HUB_NAME, load
 from harness.benchmarks.select import neighbours, select
 from harness.cache import cache_dir
@@ -35,10 +38,11 @@ from harness.model.client import ModelClient, RetryPolicy
 from harness.model.prices import Price, find_price, parse_overrides
 from harness.model.providers import known_model, missing_key, missing_package, nearest_models
 from harness.model.replay import PREFIX, ReplayBackend, backend_for, load_recording
-from harness.protocols import Memo, Sandboxes, System
+from harness.protocols import Grader, Memo, Sandboxes, System
 from harness.results import RunFolder
 from harness.run import Contestant
-from harness.sandbox.providers import BubblewrapSandboxes, DockerSandboxes, choose
+from harness.sandbox.nothing import NoSandboxes
+from harness.sandbox.providers import choose
 from harness.store import Store
 from harness.types import Item, Limits
 from harness.words import counted
@@ -78,8 +82,9 @@ def configure(
     said: dict[str, Any] = {}
     if model:
         said["model"] = {"name": model}
-    if dataset:  # a flag wins over -c
-        said["dataset"] = {"name": dataset_layer(dataset)["dataset"]["name"]}
+    if dataset:  # a flag wins over -c, whose label is of another dataset
+        named = dataset_layer(dataset)["dataset"]
+        said["dataset"] = {"name": named["name"], "label": named.get("label", "")}
     if stored is not None:
         return validate(Config, merge(stored, *given, flags, said), "configuration")
     name = model or _named(given, "model") or f"{PREFIX}{BUNDLED}"
@@ -192,10 +197,13 @@ def client(
     )
 
 
-def sandboxes(
-    config: Config, items: Sequence[Item], run_id: str = ""
-) -> DockerSandboxes | BubblewrapSandboxes:
-    """Those that the configuration asks for, marked with the run; `UserError` as for `choose`."""
+def sandboxes(config: Config, items: Sequence[Item], run_id: str = "") -> Sandboxes:
+    """Those that the configuration asks for, marked with the run; `UserError` as for `choose`.
+
+    Questions need none.
+    """
+    if questions.benchmark_of(items) == questions.NAME:
+        return NoSandboxes()
     return choose(
         config.sandbox,
         cache_dir(),
@@ -203,6 +211,15 @@ def sandboxes(
         labels={"delm.run": run_id} if run_id else {},
         grading_network=config.grading.network,
     )
+
+
+def grader(
+    config: Config, items: Sequence[Item], sandboxes: Sandboxes, folder: RunFolder
+) -> Grader:
+    """What grades these items."""
+    if questions.benchmark_of(items) == questions.NAME:
+        return AnswerGrader()
+    return PatchGrader(sandboxes, folder.logs, cache_dir(), config.grading)
 
 
 def memo(config: Config, sandboxes: Sandboxes) -> Callable[[Item], Memo]:
@@ -257,7 +274,20 @@ def items_of(
     if replayed is not None:
         names = [item.instance.instance_id for item in chosen]
         recorded.check(replayed, {c.name: c.trials for c in contestants}, names)
+    _check_fit(contestants, chosen)
     return neighbours(chosen)
+
+
+def _check_fit(contestants: Sequence[Contestant], items: Sequence[Item]) -> None:
+    """`UserError` where a system cannot take the instances."""
+    found = questions.benchmark_of(items)
+    strange = [c.name for c in contestants if c.benchmark != found]
+    if strange:
+        fit = [name for name in system_names() if read_system(name).benchmark == found]
+        raise UserError(
+            f"{strange[0]} does not take instances of {found}; take (-s, make: SYSTEMS) one of: "
+            f"{', '.join(fit)}"
+        )
 
 
 def contestants(config: Config, backend: Backend) -> list[Contestant]:
@@ -316,6 +346,7 @@ def _contestant(system: SystemConfig, agents: int, config: Config) -> Contestant
         agents=agents,
         wanted=wanted,
         submits=system.submissions,
+        benchmark=system.benchmark,
         trials=trials or config.trials,
     )
 

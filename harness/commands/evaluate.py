@@ -16,11 +16,11 @@ import anyio.abc
 from rich.console import Console
 
 from harness import __version__, results
-from harness.benchmarks.grading import Grader
 from harness.board.sqlite import SqliteBoard
 from harness.cache import cache_dir
 from harness.commands import compose
 from harness.commands.begin import agreed, announce, done_already
+from harness.commands.domains import print_domains
 from harness.commands.drawn import draw_plots
 from harness.commands.missing import missing
 from harness.commands.pricing import foresee
@@ -123,7 +123,7 @@ async def _evaluate(
         contestants=contestants,
         client=compose.client(parts, config, store, progress.waiting),
         sandboxes=sandboxes,
-        grader=Grader(sandboxes, folder.logs, cache_dir(), config.grading),
+        grader=compose.grader(config, items, sandboxes, folder),
         limits=compose.limits_of(config),
         budget=budget,
         workers=config.workers,
@@ -160,6 +160,7 @@ def _results(
     rows = results.derive(folder, store)
     if rows:
         print_run(out, rows, store.description())
+        print_domains(out, rows, store)
         if draw:
             draw_plots(out, folder, store, rows)
     if options.record:
@@ -197,6 +198,7 @@ async def _identify(
         model=parts.name,
         replay=parts.replay,
         dataset=label,
+        benchmark=contestants[0].benchmark,
         prices=prices,
         prices_sha256=digest,
         prices_source=parts.price.source if parts.price else "",

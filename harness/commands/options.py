@@ -7,7 +7,9 @@ import typer
 
 from harness.errors import UserError
 
-_DATASET = "Hugging Face name, .jsonl/.json/.parquet/.yaml file, or verified-offline."
+_DATASET = (
+    "Hugging Face name, .jsonl/.json/.parquet/.yaml file, verified-offline, or longbench-offline."
+)
 Dataset = Annotated[str, typer.Option("-d", "--dataset", help=_DATASET)]
 EvalDataset = Annotated[
     str,

@@ -12,6 +12,7 @@ import anyio
 from rich.console import Console
 
 from harness import dockerd
+from harness.benchmarks.questions import NAME, benchmark_of
 from harness.cache import cache_dir
 from harness.commands.compose import ModelParts
 from harness.config import Config
@@ -122,12 +123,14 @@ def priced(
 
 def disk(config: Config, items: Sequence[Item], trials: int) -> list[str]:
     """What has to be downloaded or built, and what the run leaves."""
+    left = f"the run leaves about {gigabytes(trials * RUN_BYTES)}"
+    if benchmark_of(items) == NAME:
+        return [f"disk: {left}"]
     environments = {each.environment.name: each.environment for each in items if each.environment}
     rebuilt = len(environments) and all(each.environment for each in items)
     bubblewrap = config.sandbox.kind == "bubblewrap" or (
         config.sandbox.kind == "auto" and rebuilt and shutil.which("bwrap")
     )
-    left = f"the run leaves about {gigabytes(trials * RUN_BYTES)}"
     if bubblewrap:
         missing = anyio.run(_missing, list(environments.values()))
         return [

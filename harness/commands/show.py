@@ -11,6 +11,7 @@ from rich.text import Text
 
 from harness import results, story
 from harness.board.sqlite import SqliteBoard
+from harness.commands.domains import print_domains
 from harness.commands.drawn import draw_plots
 from harness.commands.table import print_run
 from harness.config import nearest
@@ -55,6 +56,7 @@ def rescore(run: str, output: Path) -> None:
     rows = results.derive(folder, store)
     out = console()
     print_run(out, rows, store.description())
+    print_domains(out, rows, store)
     draw_plots(out, folder, store, rows)
     out.print(f"written: {folder.path}", highlight=False, markup=False)
     store.close()

@@ -1,5 +1,6 @@
 """One row a system: `table.csv`."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,7 +26,8 @@ COLUMNS = (
     "submissions", "resolved", "resolved_instances",
     "official_resolved", "flagged", "flake_adjusted_resolved", "avg_at_1_official",
     "avg_at_1_flake_adjusted", "avg_at_1",
-    "avg_at_1_low", "avg_at_1_high", "pass_at_2", "pass_at_2_low", "pass_at_2_high",
+    "avg_at_1_low", "avg_at_1_high", "avg_at_1_by_repo", "avg_at_1_by_repo_sd",
+    "pass_at_2", "pass_at_2_low", "pass_at_2_high",
     "pass_at_2_kind", "pass_at_4", "pass_at_4_low", "pass_at_4_high", "pass_at_4_kind",
     "selected_at_1", "selected_at_1_low", "selected_at_1_high", "cost_per_task_usd",
     "cost_per_task_usd_low", "cost_per_task_usd_high", "cost_per_submission_usd",
@@ -91,6 +93,30 @@ def estimate(name: str, values: Sequence[float | None]) -> dict[str, float | Non
     }
 
 
+def by_repo(mine: Sequence[InstanceScore]) -> dict[str, float | None]:
+    """Avg.@1 where each repository, or domain of questions, counts alike, however many instances
+    it has; and its standard deviation over trials, None of fewer than two. Shares.
+
+    It is the average that LongBench-v2's scores are published as (arXiv 2606.10662, Table 2).
+    """
+    repos = [[s for s in mine if s.repo == repo] for repo in dict.fromkeys(s.repo for s in mine)]
+    each = range(min(len(score.of_trials) for score in mine))
+    shares = [
+        mean(mean(_share(score, trial) for score in repo) or 0.0 for repo in repos)
+        for trial in each
+    ]
+    known = [share for share in shares if share is not None]
+    return {
+        "avg_at_1_by_repo": mean(mean(s.average for s in repo) or 0.0 for repo in repos),
+        "avg_at_1_by_repo_sd": statistics.stdev(known) if len(known) > 1 else None,
+    }
+
+
+def _share(score: InstanceScore, trial: int) -> float:
+    resolved, wanted = score.of_trials[trial]
+    return resolved / wanted
+
+
 def money(mine: Sequence[InstanceScore]) -> dict[str, float | None]:
     """The cost columns, the least that it can be; and in all, what it may be more.
 
@@ -122,6 +148,7 @@ def _outcomes(mine: Sequence[InstanceScore]) -> dict[str, Any]:
         "resolved": sum(score.resolved for score in mine),
         "resolved_instances": sum(score.resolved > 0 for score in mine),
         **estimate("avg_at_1", [score.average for score in mine]),
+        **by_repo(mine),
         **estimate("selected_at_1", [score.selected for score in mine]),
     }
     for k in (2, 4):

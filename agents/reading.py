@@ -1,0 +1,64 @@
+"""`base`: one call over everything that fits. The benchmark's own way to ask a question."""
+
+import re
+from collections.abc import Callable
+
+from agents.prompts import render
+from harness.protocols import Trial
+from harness.types import Question
+
+AUTHOR = "agent-1"
+CHOICE = re.compile(r"the correct answer is \(?([A-D])\b", re.IGNORECASE)
+GAP = "\n\n[… {left} characters from the middle are left out here …]\n\n"
+
+
+class Base:
+    """The whole document, or as much of both its ends as `tokens` allow, and the question."""
+
+    def __init__(self, tokens: int = 120_000) -> None:
+        if tokens < 1:
+            raise TypeError(f"tokens is at least 1, not {tokens}")
+        self.tokens = tokens
+
+    async def run(self, trial: Trial) -> None:
+        """See `harness.protocols.System`."""
+        document = middle_left_out(await trial.document(), self.tokens, trial.count_tokens)
+        prompt = render("question_base", document=document, **asked(trial))
+        messages = [{"role": "user", "content": prompt}]
+        await trial.say(AUTHOR, *messages)
+        reply = await trial.model(AUTHOR, agent=AUTHOR).complete(messages, [])
+        await trial.say(AUTHOR, {"role": "assistant", "content": reply.content})
+        letter = choice_of(reply.content)
+        await trial.submit(AUTHOR, letter, reason="finished" if letter else "no choice")
+
+
+def asked(trial: Trial) -> dict[str, object]:
+    """What templates need of the question: `question` and `choices`."""
+    question = trial.instance.question
+    choices = question.choices if isinstance(question, Question) else {}
+    return {"question": trial.instance.problem_statement, "choices": choices}
+
+
+def choice_of(answer: str) -> str:
+    """The letter that an answer chooses, nothing where it chooses none; read as the benchmark does.
+
+    LongBench-v2's own code takes the first "The correct answer is (X)", asterisks aside.
+    """
+    found = CHOICE.search(answer.replace("*", ""))
+    return found[1].upper() if found else ""
+
+
+def middle_left_out(text: str, most: int, count_tokens: Callable[[str], int]) -> str:
+    """`text` where it has at most `most` tokens; else as much of both ends, and words between.
+
+    LongBench-v2's own code leaves out the middle, too.
+    """
+    tokens = count_tokens(text)
+    kept = len(text)
+    while tokens > most and kept:
+        kept = min(kept - 1, int(kept * most / tokens * 0.99))
+        tokens = count_tokens(text[: kept // 2]) + count_tokens(text[len(text) - kept // 2 :])
+    if kept == len(text):
+        return text
+    gap = GAP.format(left=f"{len(text) - 2 * (kept // 2):,}")
+    return text[: kept // 2] + gap + text[len(text) - kept // 2 :]

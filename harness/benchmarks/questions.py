@@ -1,0 +1,110 @@
+"""LongBench-v2's rows: questions about long documents, with four choices, and how they are graded.
+
+The texts lie in the cache, each once, under the hash of its content: a run holds none of them but
+those that it is reading.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from harness.cache import write_beside
+from harness.errors import SandboxUnavailable
+from harness.types import Instance, Item, Question, Reference, Verdict
+
+HUB = "zai-org/LongBench-v2"  # once THUDM/LongBench-v2
+NAME = "longbench-v2"
+MULTI_DOC = "Multi-Document QA"  # the domain that is asked
+LETTERS = ("A", "B", "C", "D")
+
+
+class QuestionRow(BaseModel):
+    """The fields of a row; the dataset's own names."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+    id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = Field(
+        alias="_id"
+    )
+    domain: str
+    sub_domain: str
+    difficulty: str
+    length: str
+    question: Annotated[str, StringConstraints(min_length=1)]
+    choice_A: str  # noqa: N815 - their names, as in the three below
+    choice_B: str  # noqa: N815
+    choice_C: str  # noqa: N815
+    choice_D: str  # noqa: N815
+    answer: Literal["A", "B", "C", "D"]
+    context: Annotated[str, StringConstraints(min_length=1)]
+
+
+def asks(row: Mapping[str, Any]) -> bool:
+    """Whether a row of a dataset is a question's."""
+    return "choice_A" in row
+
+
+def item_of(row: QuestionRow, cache: Path) -> Item:
+    """Split a row into what a system may know and what only grading may know; keep its text."""
+    instance = Instance(
+        instance_id=row.id,
+        repo=row.sub_domain,
+        problem_statement=row.question,
+        difficulty=row.difficulty,
+        question=Question(
+            choices={letter: getattr(row, f"choice_{letter}") for letter in LETTERS},
+            document=keep_document(row.context, cache),
+            characters=len(row.context),
+            length=row.length,
+        ),
+    )
+    reference = Reference(instance_id=row.id, repo=row.sub_domain, answer=row.answer)
+    return Item(instance=instance, reference=reference)
+
+
+def benchmark_of(items: Sequence[Item]) -> str:
+    """Whose instances they are: swe-bench or longbench-v2. A dataset holds no mixture."""
+    return NAME if any(item.instance.question for item in items) else "swe-bench"
+
+
+def keep_document(text: str, cache: Path) -> str:
+    """Keep a text in the cache; the SHA-256 of its UTF-8 bytes."""
+    content = text.encode()
+    name = hashlib.sha256(content).hexdigest()
+    path = _path(name, cache)
+    if not path.exists():
+        write_beside(path, content)
+    return name
+
+
+def read_document(name: str, cache: Path) -> str:
+    """A text that was kept. Blocking. Raises `SandboxUnavailable` where it is gone or damaged."""
+    try:
+        text = _path(name, cache).read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SandboxUnavailable(f"the document {name[:12]} cannot be read: {error}") from error
+    return text
+
+
+def _path(name: str, cache: Path) -> Path:
+    return cache / "documents" / name[:2] / f"{name}.txt"
+
+
+class AnswerGrader:
+    """Grades letters."""
+
+    async def grade(self, item: Item, patch: str, *, model_name: str) -> Verdict:
+        """The verdict on the answer `patch`: a letter, or nothing where none was given."""
+        right = item.reference.answer
+        outcome: Literal["resolved", "unresolved"] = "resolved" if patch == right else "unresolved"
+        reason = "" if patch == right else f"answered {patch}" if patch else "no answer"
+        return Verdict(
+            outcome=outcome,
+            reason=reason,
+            report={"answer": patch, "right": right},
+            seconds=0.0,
+            official=outcome,
+        )

@@ -1,0 +1,80 @@
+"""The table of questions by domain, in the form of the published one."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from harness import score
+from harness.benchmarks.questions import NAME
+from harness.commands.layout import Line, Table, written
+from harness.published import LONGBENCH, Counterpart, counterpart, sources
+from harness.score.rows import Row
+from harness.store import Store
+from harness.terminal import widened
+
+METRICS = {
+    "Financial": "accuracy_financial",
+    "Governmental": "accuracy_government",
+    "Multi-news": "accuracy_multi_news",
+    "Legal": "accuracy_legal",
+    "Academic": "accuracy_academic",
+}
+"""The dataset's names of the five domains, in the paper's order, and the published metric."""
+
+
+def print_domains(out: Console, rows: Sequence[Row], store: Store) -> None:
+    """Accuracy by domain and the domains' mean, with the published row below each of ours.
+
+    `rows` are those of `table.csv`. Nothing of a run whose instances are no questions.
+    """
+    facts = store.description()
+    if facts.get("benchmark") != NAME or not rows:
+        return
+    scores = score.instance_scores(store.trials(), store.calls(), store.submissions())
+    there = {each.repo for each in scores}
+    domains = [name for name in METRICS if name in there] + sorted(there - METRICS.keys())
+    lines: list[Line] = []
+    beside: list[Counterpart] = []
+    for row in rows:
+        mine = [each for each in scores if each.system == row["system"]]
+        cells = [_mean([each.average for each in mine if each.repo == name]) for name in domains]
+        mean = _percent(row["avg_at_1_by_repo"], row["avg_at_1_by_repo_sd"])
+        lines.append(Line(name=row["system"], cells=(*cells, mean), style="bold"))
+        found = counterpart(
+            row["system"], row["agents"], str(facts.get("model", "")), benchmark=LONGBENCH
+        )
+        if found:
+            lines.append(_published(found, domains))
+            beside.append(found)
+    head = Line(name="system", cells=(*domains, "mean"), style="underline")
+    whole = widened(out, 400)
+    whole.print()
+    whole.print(Text("accuracy by domain, %; their mean ± its deviation over trials", "italic"))
+    for text, style in written(Table(head=head, lines=tuple(lines)), out.width):
+        whole.print(Text(text, style=style), soft_wrap=True)
+    if beside:
+        other = "" if facts.get("dataset") == LONGBENCH else f", not on {facts.get('dataset')}"
+        whole.print(Text(f"published: {' and '.join(sources(beside))}, on {LONGBENCH}{other}"))
+
+
+def _published(beside: Counterpart, domains: Sequence[str]) -> Line:
+    metrics = [*(METRICS.get(name, "") for name in domains), "avg_at_1"]
+    cells = tuple(_plain(beside.value(metric), beside.sd(metric)) for metric in metrics)
+    return Line(name=f"  published: {beside.label}", short="  published", cells=cells, style="dim")
+
+
+def _mean(values: Sequence[float]) -> str:
+    return _percent(sum(values) / len(values) if values else None, None)
+
+
+def _percent(share: float | None, deviation: float | None) -> str:
+    return _plain(
+        None if share is None else 100 * share, None if deviation is None else 100 * deviation
+    )
+
+
+def _plain(percent: float | None, deviation: float | None) -> str:
+    if percent is None:
+        return "–"
+    return f"{percent:.1f}" + ("" if deviation is None else f" ±{deviation:.1f}")

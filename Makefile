@@ -1,6 +1,8 @@
 # Two commands are all there is to install: `make eval` and `make test`. `make help` explains.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
+# Setup compiles nothing, so that what is imported is compiled once, at its first import, and kept.
+unexport PYTHONDONTWRITEBYTECODE
 
 MODEL     ?=
 DATASET   ?=

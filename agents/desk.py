@@ -47,7 +47,7 @@ class Desk:
     judge: Callable[[Proposal], Awaitable[Ruling]]
     claim: Claim
     conversation: str
-    workspace: Sandbox
+    workspace: Sandbox | None = None  # the copy of the repository, where there is one
     sharing: bool = True
     read_to: int = 0  # position of the last entry that this conversation was told of
     links_to: int = 0
@@ -268,7 +268,7 @@ async def _given_evidence(desk: Desk, kind: str, arguments: Arguments) -> Mappin
     state = arguments["on"].strip() or "base"
     if kind == "PATCH":
         try:
-            diff = await desk.workspace.diff()
+            diff = await desk.workspace.diff() if desk.workspace else ""
         except SandboxError as error:
             raise BadCall(f"Your changes cannot be read: {error}.") from None
         return {"form": "patch", "diff": diff, "command": arguments["command"]}

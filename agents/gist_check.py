@@ -18,9 +18,11 @@ UNREADABLE = (
 )
 
 
-def gist_checker(model: Callable[[str], Model], *, name: str = "gist-check") -> Checker:
+def gist_checker(
+    model: Callable[[str], Model], *, name: str = "gist-check", template: str = "gist_check"
+) -> Checker:
     """A checker for `agents.admission.Gate`. `model` makes the one of a conversation of a name,
-    which is that of the gist, so that it is the same in a replay.
+    which is that of the gist, so that it is the same in a replay. `template` is the prompt's.
 
     Raises what the model raises: `LimitReached` and `ModelError`.
     """
@@ -30,7 +32,7 @@ def gist_checker(model: Callable[[str], Model], *, name: str = "gist-check") -> 
         digest = hashlib.sha256(f"{gist}\0{evidence}".encode(errors="replace")).hexdigest()[:12]
         asked_before[digest] += 1
         asked = model(f"{name}-{digest}-{asked_before[digest]}")
-        prompt = render("gist_check", gist=gist, evidence=evidence)
+        prompt = render(template, gist=gist, evidence=evidence)
         messages: list[Message] = [{"role": "user", "content": prompt}]
         for _ in range(2):
             answer = (await asked.complete(messages, [])).content

@@ -43,16 +43,17 @@ async def converse(
     turns: int = 0,
     long_tokens: int = 0,
     no_call: str = NO_CALL,
+    shared: bool = False,
 ) -> Ending:
     """Let one agent work until it finishes, falls silent, or has had `turns` answers (0: any).
 
     `no_call` is what an answer without a tool call is told.
     What `news` returns after a turn stands at the end of its last observation. A conversation whose
     prompt has more than `long_tokens` tokens (0: any) ends as `long`. `agent` is who speaks, for
-    its share of the budget and for the time line.
+    its share of the budget and for the time line; `shared` as in `Trial.model`.
     Raises what the model and the sandbox raise: `LimitReached`, `ModelError`, `SandboxUnavailable`.
     """
-    model = trial.model(conversation, agent=agent)
+    model = trial.model(conversation, agent=agent, shared=shared)
     messages = list(opening)
     await trial.say(conversation, *messages)
     idle = taken = 0

@@ -9,22 +9,22 @@ import anyio
 from agents import desk as board_tools
 from agents import tools
 from agents.desk import Desk
+from agents.life import Life
 from agents.loop import Ending, converse, ended_by, nothing
 from agents.prompts import render
-from agents.team import OWN, PRIORITIES, Team
-from harness.board import BoardRefused, Claim, LeaseLost, NewTask, Task
-from harness.errors import ContextOverflow, LimitReached, SandboxError, SandboxUnavailable, leaf
+from agents.team import OWN, Team
+from harness.board import Claim, NewTask, Task
+from harness.errors import ContextOverflow, LimitReached, SandboxError, SandboxUnavailable
 from harness.protocols import Sandbox
 from harness.types import Message
 
 OWN_ENDS = ("agent_steps", "agent_tokens", "agent_cost", "context")  # no reason for the others
-BAD_LUCK = 3  # sandboxes in a row that fail before an agent gives up
 CANDIDATE = "/tmp/candidate.patch"  # noqa: S108 - inside the sandbox
 KEPT_COMMANDS, KEPT_DIFF = 40, 20_000
 
 
 class Worker:
-    """An agent. It lives until the trial is over, or its budget."""
+    """An agent of a team that solves an issue."""
 
     def __init__(self, team: Team, name: str) -> None:
         self.name = name
@@ -32,82 +32,9 @@ class Worker:
         self._queue = team.queue
 
     async def live(self) -> None:
-        """Claim and work until nothing is left to do.
-
-        Raises what a trial cannot deal with; whatever happens, what was claimed is open again.
-        """
-        lease_s, unlucky = self._team.rules.lease_s, 0
-        claim: Claim | None = None
-        await self._queue.join(self.name, lease_s=lease_s)
-        try:
-            while True:
-                version = self._queue.version
-                claim = claim or await self._queue.claim(self.name, lease_s=lease_s)
-                if claim is None:
-                    if await self._queue.closed():
-                        return
-                    if not await self._decide():
-                        async with self._team.trial.doing(self.name, "peer"):
-                            await self._queue.wait(version, timeout_s=lease_s / 3)
-                    continue
-                held, claim = claim, None
-                try:
-                    claim = await self._hold(held)
-                    unlucky = 0
-                except SandboxUnavailable as failure:
-                    unlucky += 1
-                    await self._queue.release(held, reason=str(failure))
-                    if unlucky == BAD_LUCK:
-                        raise
-                except LimitReached as limit:
-                    if not limit.limit.startswith("agent_"):
-                        raise
-                    return  # this agent has used up its share; the others go on
-        finally:
-            with anyio.CancelScope(shield=True):
-                await self._queue.leave(self.name)
-
-    async def _decide(self) -> bool:
-        """Where the queue is empty, put the decision what to do into it; whether that was us."""
-        tasks = await self._queue.tasks()
-        number = sum(task.kind == "decide" for task in tasks) + 1
-        task = NewTask(
-            kind="decide",
-            text="Decide whether something more is to be done.",
-            label=f"decide-{number}",
-            priority=PRIORITIES["decide"],
-        )
-        try:
-            return await self._queue.put_when_empty(task, by=self.name) is not None
-        except BoardRefused:
-            return False  # the trial was closed a moment ago
-
-    async def _hold(self, claim: Claim) -> Claim | None:
-        """Work on a claim while its lease is renewed; without the lease, drop everything.
-
-        The claim that follows, where handing this one back gave one.
-        """
-        lease_s = self._team.rules.lease_s
-        following: Claim | None = None
-
-        async def renew(scope: anyio.CancelScope) -> None:
-            while True:
-                await anyio.sleep(lease_s / 3)
-                try:
-                    await self._queue.renew(claim, lease_s=lease_s)
-                except LeaseLost:
-                    scope.cancel()
-
-        try:
-            async with anyio.create_task_group() as group:
-                group.start_soon(renew, group.cancel_scope)
-                following = await self._work(claim)
-                group.cancel_scope.cancel()
-        except BaseExceptionGroup as failures:
-            first = leaf(failures)
-            if not isinstance(first, LeaseLost):
-                raise first from None
-        return following
+        """Claim and work until nothing is left to do; see `agents.life.Life.live`."""
+        life = Life(self._team.trial, self.name, lease_s=self._team.rules.lease_s, work=self._work)
+        await life.live()
 
     async def _work(self, claim: Claim) -> Claim | None:
         task = claim.task

@@ -49,7 +49,7 @@ def eval_command(
     yes: options.Yes = False,
 ) -> None:
     """Run systems on instances, grade every submission, write the results."""
-    from harness.commands import compose
+    from harness.commands import configure
     from harness.commands.evaluate import Options, evaluate
     from harness.commands.show import located
 
@@ -68,7 +68,7 @@ def eval_command(
         sandbox=_given(kind=sandbox or None, disk_gb=disk_gb),
         budget=_given(cost_usd=cost_limit, run_cost_usd=max_cost),
     )
-    resolved = compose.configure(
+    resolved = configure.configure(
         model=model,
         dataset=dataset,
         specs=[
@@ -76,7 +76,7 @@ def eval_command(
             *(["model.allow_unknown_price=true"] if allow_unknown_price else []),
         ],
         flags=flags,
-        stored=compose.stored(output, run_id),
+        stored=configure.stored(output, run_id),
     )
     chosen = Options(
         config=resolved, output=output, run_id=run_id, record=record, dry_run=dry_run, yes=yes

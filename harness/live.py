@@ -61,7 +61,7 @@ class LiveTrial:
         """See `harness.protocols.Trial.count_tokens`."""
         return self._client.count_tokens(text)
 
-    def model(self, conversation: str, *, agent: str = "") -> Model:
+    def model(self, conversation: str, *, agent: str = "", shared: bool = False) -> Model:
         """See `harness.protocols.Trial.model`."""
         budget, wanted = self._budget, self._row["wanted"]
         if agent and wanted > 1:  # what one submission may cost is the agent's own
@@ -76,6 +76,7 @@ class LiveTrial:
             budget=budget,
             exchange=self._exchange,
             paid=self._paid,
+            shared=self._run.shared if shared and self._client.bills else None,
         )
 
     @asynccontextmanager

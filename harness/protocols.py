@@ -101,10 +101,12 @@ class Trial(Protocol):
         """Its budget."""
         ...
 
-    def model(self, conversation: str, *, agent: str = "") -> Model:
+    def model(self, conversation: str, *, agent: str = "", shared: bool = False) -> Model:
         """The model on the trial's budget. `conversation` is unique in the trial and stable across
         runs: recordings are keyed by it. `agent` is who speaks. Where each agent makes a submission
-        of its own, all its conversations together have no more than its equal share."""
+        of its own, all its conversations together have no more than its equal share. `shared`: what
+        it asks depends on the document alone, and an answer that another trial of the run was given
+        to the same prompt is taken instead of being bought again."""
         ...
 
     def doing(self, agent: str, what: Activity) -> AbstractAsyncContextManager[None]:

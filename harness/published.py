@@ -23,9 +23,10 @@ METHODS = {
     "centralized-parallel": "AOrchestra-Parallel",
     "delm": "DeLM",
     "delm-n2": "DeLM",
-    "base": "Base",
 }
 """The published method by our name of a system; what is not here has none."""
+READERS = {"base": "Base", "readagent": "ReadAgent", "delm-documents": "DeLM"}
+"""The same for systems that answer questions."""
 TEAMS = ("DeLM",)  # methods whose numbers depend on the number of agents
 LEADERBOARD = "SWE-bench leaderboard"
 
@@ -112,13 +113,13 @@ def counterpart(
     source that has it, and of a team with as many agents; one for which the source names no number
     of agents stands in only where there is none with that number.
     """
-    method = METHODS.get(system)
+    method = (READERS if benchmark == LONGBENCH else METHODS).get(system)
     every = published() if rows is None else rows
     of_method = [row for row in every if row.method == method and row.benchmark == benchmark]
     known = dict.fromkeys(row.model for row in of_method)
     chosen = next((name for name in known if same_model(name, model)), MODEL)
     mine = [row for row in of_method if row.model == chosen]
-    if method in TEAMS:
+    if method in TEAMS and benchmark == SWE_BENCH:  # elsewhere no number of agents is told
         exact = [row for row in mine if row.agents == agents]
         if not exact:
             return None
@@ -130,7 +131,7 @@ def counterpart(
         numbers.setdefault(row.metric, row)
     return Counterpart(
         method=str(method),
-        agents=agents if method in TEAMS else None,
+        agents=agents if method in TEAMS and benchmark == SWE_BENCH else None,
         model=chosen,
         numbers=numbers,
     )

@@ -23,6 +23,7 @@ from harness.members import Member
 from harness.memo import NoMemo
 from harness.model.budget import Budget, TrialBudget, times
 from harness.model.client import ModelClient
+from harness.model.shared import Shared
 from harness.protocols import Grader, Memo, Sandboxes, System
 from harness.store import Row, Store
 from harness.types import Item, Limits, Verdict
@@ -88,6 +89,7 @@ class Run:
         self._limits = limits
         self._budget = budget
         self._workers = workers
+        self.shared = Shared(lambda prompt: store.answered(client.model, prompt))
         self._answered = False  # the model has answered at least once
         self.stopped = ""  # why no further trial is started
 

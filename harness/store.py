@@ -295,6 +295,13 @@ class Store(Database):
             row["reply"] = json.loads(row["reply"])
         return rows
 
+    def answered(self, model: str, prompt_sha256: str) -> Row | None:
+        """A call of this run with just this prompt that was answered and paid for, or None."""
+        rows = self._read("answered", model=model, prompt_sha256=prompt_sha256)
+        for row in rows:
+            row["reply"] = json.loads(row["reply"])
+        return rows[0] if rows else None
+
     def made(self, trial_id: int) -> list[Row]:
         """Submissions of the trial: submission_id, author, patch, and the outcome if graded."""
         return self._read("made", trial_id=trial_id)

@@ -72,10 +72,14 @@ CREATE TABLE IF NOT EXISTS call (
     ended_at TEXT,
     began INTEGER NOT NULL,        -- counts beginnings and ends of the calls of its trial
     ended INTEGER,
-    paid_call INTEGER REFERENCES call,   -- of an earlier attempt, whose answer this is: nothing was
-                                         -- sent or billed, tokens and cost are that call's
+    paid_call INTEGER REFERENCES call,   -- whose answer this is, of an earlier attempt or, where the
+                                         -- run shares it, of another trial: nothing was sent or
+                                         -- billed, tokens and cost are that call's
     UNIQUE (trial_id, conversation, position)
 ) STRICT;
+
+CREATE INDEX IF NOT EXISTS call_of_prompt ON call (prompt_sha256)
+    WHERE outcome = 'ok' AND paid_call IS NULL;
 
 -- What all processes of the run have spent and hold for calls under way, in one row.
 CREATE TABLE IF NOT EXISTS money (
@@ -312,6 +316,14 @@ FROM trial AS mine JOIN trial AS earlier USING (system, instance_id, number)
     JOIN call ON call.trial_id = earlier.trial_id
 WHERE mine.trial_id = :trial_id AND earlier.attempt < mine.attempt AND outcome = 'ok'
 ORDER BY earlier.attempt DESC, call_id;
+
+-- name: answered
+-- whoever asked it
+SELECT call_id AS paid_call, prompt_sha256, reply, prompt_tokens, cached_tokens, cache_write_tokens,
+    completion_tokens, reasoning_tokens, cost_usd
+FROM call INDEXED BY call_of_prompt
+WHERE prompt_sha256 = :prompt_sha256 AND outcome = 'ok' AND paid_call IS NULL AND model = :model
+ORDER BY call_id LIMIT 1;
 
 -- name: made
 -- the submissions of one trial, in their order

@@ -17,7 +17,7 @@ from agents.worker import Worker
 from harness.benchmarks.grading import Grader
 from harness.board.sqlite import SqliteBoard
 from harness.cache import cache_dir
-from harness.commands import compose
+from harness.commands import compose, configure
 from harness.live import LiveTrial
 from harness.model.budget import Budget, TrialBudget, times
 from harness.progress import Progress, console
@@ -33,7 +33,7 @@ LEASE_S = 3.0
 async def live_team(folder: Path, base_url: str, *, agents: int) -> AsyncIterator[Team]:
     """The team of the one trial in `folder`, which the first to come plans and claims."""
     os.environ.update(OPENAI_API_BASE=base_url, OPENAI_API_KEY="sk-not-a-key")
-    config = compose.configure(
+    config = configure.configure(
         model="openai/scripted",
         dataset="verified-offline",
         specs=["model.timeout_s=60"],

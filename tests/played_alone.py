@@ -88,7 +88,7 @@ class PlayedTrial:
         self.submitted: list[tuple[str, str, str, bool]] = []
         self.did: list[tuple[str, str]] = []
 
-    def model(self, conversation: str, *, agent: str = "") -> "PlayedModel":
+    def model(self, conversation: str, *, agent: str = "", shared: bool = False) -> "PlayedModel":
         return PlayedModel(self, conversation)
 
     async def sandbox(self) -> PlayedSandbox:

@@ -156,7 +156,7 @@ class PlayedTrial:
         self.submitted: list[tuple[str, str, str, bool]] = []
         self.spans: list[tuple[str, str, str]] = []  # agent, what, begin or end
 
-    def model(self, conversation: str, *, agent: str = "") -> "PlayedModel":
+    def model(self, conversation: str, *, agent: str = "", shared: bool = False) -> "PlayedModel":
         assert conversation not in self.agent_of, "a conversation's name is its own"
         self.agent_of[conversation] = agent
         return PlayedModel(self, conversation)

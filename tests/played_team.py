@@ -110,7 +110,7 @@ class PlayedTrial:
     def count_tokens(self, text: str) -> int:
         return len(text.split())
 
-    def model(self, conversation: str, *, agent: str = "") -> "PlayedModel":
+    def model(self, conversation: str, *, agent: str = "", shared: bool = False) -> "PlayedModel":
         return PlayedModel(self, conversation)
 
     async def sandbox(self) -> PlayedWorkspace:

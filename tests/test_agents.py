@@ -90,7 +90,7 @@ class PlayedTrial:
         self.did: list[tuple[str, str]] = []
         self._answers = list(answers)
 
-    def model(self, conversation: str, *, agent: str = "") -> "PlayedTrial":
+    def model(self, conversation: str, *, agent: str = "", shared: bool = False) -> "PlayedTrial":
         return self
 
     async def complete(

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.commands.compose import BUNDLED, configure
+from harness.commands.configure import BUNDLED, configure
 from harness.config import (
     CONFIGS,
     assignment,

@@ -212,7 +212,7 @@ def a_run(tmp_path_factory):
     with ScriptedModel(reader) as server:
         told = run_delm(
             *("eval", "-m", "openai/scripted", "-d", "longbench-offline", "--run-id", "run"),
-            *("-c", "submissions=2", "--yes", "-o", place),
+            *("-s", "base", "-k", "2", "--yes", "-o", place),
             **KEYS | {"OPENAI_API_BASE": server.base_url},
             DELM_CACHE=str(place / "cache"),
         )

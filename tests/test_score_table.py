@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Mapping
+from statistics import stdev
 
 import anyio
 import pytest
@@ -65,6 +66,8 @@ EXPECTED = {
         "agents": 1, "submissions_kind": "one", "instances": 3, "trials": 12, "wanted": 12,
         "submissions": 4 + 2 + 4, "resolved": 1 + 2 + 0, "resolved_instances": 2,
         "avg_at_1": (1 / 4 + 2 / 4 + 0) / 3,
+        "avg_at_1_by_repo": ((1 / 4 + 2 / 4) / 2 + 0) / 2,
+        "avg_at_1_by_repo_sd": stdev([1 / 2, 1 / 4, 0, 0]),
         "pass_at_2": (3 / 6 + 5 / 6 + 0) / 3, "pass_at_2_kind": "independent",
         "pass_at_4": (1 + 1 + 0) / 3, "pass_at_4_kind": "independent",
         "selected_at_1": (1 / 4 + 2 / 4 + 0) / 3,
@@ -83,6 +86,8 @@ EXPECTED = {
     "independent": BUDGET | {
         "agents": 2, "submissions_kind": "independent", "instances": 3, "trials": 6, "wanted": 12,
         "submissions": 12, "resolved": 4, "resolved_instances": 3, "avg_at_1": 4 / 12,
+        "avg_at_1_by_repo": ((1 / 4 + 2 / 4) / 2 + 1 / 4) / 2,
+        "avg_at_1_by_repo_sd": stdev([(1 / 2 + 1) / 4, (0 + 1 / 2) / 2]),
         "pass_at_2": (3 / 6 + 5 / 6 + 3 / 6) / 3, "pass_at_2_kind": "independent",
         "pass_at_4": 1, "pass_at_4_kind": "independent",
         "selected_at_1": None, "selected_at_1_low": None, "selected_at_1_high": None,
@@ -99,6 +104,7 @@ EXPECTED = {
         "agents": 4, "submissions_kind": "shared", "instances": 3, "trials": 3, "wanted": 12,
         "submissions": 12, "resolved": 3, "resolved_instances": 2,
         "avg_at_1": (2 / 4 + 0 + 1 / 4) / 3,
+        "avg_at_1_by_repo": ((2 / 4 + 0) / 2 + 1 / 4) / 2, "avg_at_1_by_repo_sd": None,
         "pass_at_2": None, "pass_at_2_low": None, "pass_at_2_high": None, "pass_at_2_kind": None,
         "pass_at_4": 2 / 3, "pass_at_4_kind": "shared", "selected_at_1": 1 / 3,
         "cost_usd": 3 * ANSWER, "cost_per_task_usd": ANSWER,
@@ -112,6 +118,8 @@ EXPECTED = {
         "agents": 2, "submissions_kind": "shared", "instances": 3, "trials": 6, "wanted": 12,
         "submissions": 10, "resolved": 3, "resolved_instances": 2,
         "avg_at_1": (1 / 4 + 2 / 4 + 0) / 3,
+        "avg_at_1_by_repo": ((1 / 4 + 2 / 4) / 2 + 0) / 2,
+        "avg_at_1_by_repo_sd": stdev([(1 / 2 + 1) / 4, 0]),
         "pass_at_2": (1 / 2 + 1 / 2 + 0) / 3, "pass_at_2_kind": "shared",
         "pass_at_4": None, "pass_at_4_kind": None,
         "selected_at_1": (1 / 2 + 1 / 2 + 0) / 3,
@@ -128,7 +136,7 @@ EXPECTED = {
 for figures in EXPECTED.values():  # nothing is flagged or cut off, and nobody calibrated
     figures |= {
         "official_resolved": figures["resolved"], "avg_at_1_official": figures["avg_at_1"],
-        "cost_unsure_usd": 0, "flagged": 0,
+        "cost_unsure_usd": 0, "served_usd": 0, "flagged": 0,
         "flake_adjusted_resolved": None, "avg_at_1_flake_adjusted": None,
     }  # fmt: skip
 

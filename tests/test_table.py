@@ -9,7 +9,7 @@ from console import DATASET, Told, bundled, delm, own_cache
 from scripted_model import ScriptedModel
 from table_script import ISSUES, TableScript
 
-from harness.commands.compose import TABLE
+from harness.commands.configure import TABLE
 from harness.config import read_yaml
 
 # Of the conversations of each kind that begin on an issue, those that fail. One trial runs at a

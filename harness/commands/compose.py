@@ -1,6 +1,5 @@
 """Put a run's parts together from its configuration. With `harness.cli`, the composition root."""
 
-import contextlib
 import importlib
 import math
 import shutil
@@ -19,16 +18,9 @@ from harness.benchmarks.select import neighbours, select
 from harness.cache import cache_dir
 from harness.commands import recorded
 from harness.config import (
-    CONFIGS,
     Config,
     SystemConfig,
-    dataset_layer,
-    layer,
-    merge,
-    read_yaml,
-    resolve,
     system_names,
-    validate,
 )
 from harness.config import system_config as read_system
 from harness.errors import UserError
@@ -37,7 +29,7 @@ from harness.model.backend import Backend
 from harness.model.client import ModelClient, RetryPolicy
 from harness.model.prices import Price, find_price, parse_overrides
 from harness.model.providers import known_model, missing_key, missing_package, nearest_models
-from harness.model.replay import PREFIX, ReplayBackend, backend_for, load_recording
+from harness.model.replay import ReplayBackend, backend_for
 from harness.protocols import Grader, Memo, Sandboxes, System
 from harness.results import RunFolder
 from harness.run import Contestant
@@ -46,10 +38,6 @@ from harness.sandbox.providers import choose
 from harness.store import Store
 from harness.types import Item, Limits
 from harness.words import counted
-
-BUNDLED = CONFIGS / "recordings" / "verified-offline.jsonl"
-VERIFIED = "swe-bench-verified"  # the dataset of a model, by default
-TABLE = CONFIGS / "table.yaml"  # its systems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,66 +49,6 @@ class ModelParts:
     price: Price | None
     replay: bool
     text_protocol: bool
-
-
-def configure(
-    *,
-    model: str,
-    dataset: str,
-    specs: Sequence[str],
-    flags: Mapping[str, Any],
-    stored: Mapping[str, Any] | None = None,
-) -> Config:
-    """The configuration of `delm eval`: the shipped defaults, the dataset's file, -c, the flags.
-
-    Without a model it is the bundled replay. A replay takes the dataset, the systems and the number
-    of submissions that were recorded; a model takes SWE-bench Verified and `configs/table.yaml`;
-    both unless told otherwise. A run that is there already goes on as `stored`, its own
-    configuration, says: only -c and the flags are laid over that.
-    """
-    given = [layer(spec) for spec in specs]
-    said: dict[str, Any] = {}
-    if model:
-        said["model"] = {"name": model}
-    if dataset:  # a flag wins over -c, whose label is of another dataset
-        named = dataset_layer(dataset)["dataset"]
-        said["dataset"] = {"name": named["name"], "label": named.get("label", "")}
-    if stored is not None:
-        return validate(Config, merge(stored, *given, flags, said), "configuration")
-    name = model or _named(given, "model") or f"{PREFIX}{BUNDLED}"
-    said["model"] = {"name": name}
-    chosen, defaults = dataset or _named(given, "dataset"), read_yaml(TABLE)
-    if name.startswith(PREFIX):
-        recording = load_recording(Path(name.removeprefix(PREFIX)).expanduser())
-        chosen = chosen or recording.header.dataset
-        systems = list(dict.fromkeys(key.system for key in recording.calls))
-        defaults = {"submissions": recorded.submissions(recording)}
-        defaults |= {"systems": systems} if systems else {}
-    if any("systems" in words or "trials" in words for words in (*given, flags)):
-        defaults.pop("submissions", None)
-    return resolve([defaults, dataset_layer(chosen or VERIFIED), *given, flags, said])
-
-
-def stored(output: Path, run_id: str) -> Mapping[str, Any] | None:
-    """The configuration of the run that is there already under `run_id`; None: there is none."""
-    if not run_id:
-        return None
-    folder = RunFolder(output, run_id)
-    folder.refuse_grading()
-    if not folder.database.exists():
-        return None
-    with contextlib.closing(folder.open()) as store:
-        found: Mapping[str, Any] | None = store.description().get("config")
-        return found
-
-
-def _named(layers: Sequence[Mapping[str, Any]], section: str) -> str:
-    """The name that the last of `layers` gives to the model or the dataset, or nothing."""
-    for content in reversed(layers):
-        found = content.get(section)
-        if isinstance(found, Mapping) and found.get("name"):
-            return str(found["name"])
-    return ""
 
 
 def model_parts(config: Config, say: Callable[[str], None], *, sends: bool = True) -> ModelParts:

@@ -16,7 +16,8 @@ from rich.text import Text
 
 from harness.benchmarks.rows import HUB_NAME, load
 from harness.cache import cache_dir
-from harness.commands.compose import BUNDLED, check_model
+from harness.commands.compose import check_model
+from harness.commands.configure import BUNDLED
 from harness.config import dataset_layer, resolve
 from harness.errors import UserError
 from harness.model.prices import find_price, parse_overrides

@@ -53,9 +53,24 @@ def print_domains(out: Console, rows: Sequence[Row], store: Store) -> None:
     whole.print(Text("accuracy by domain, %; their mean ± its deviation over trials", "italic"))
     for text, style in written(Table(head=head, lines=tuple(lines)), out.width):
         whole.print(Text(text, style=style), soft_wrap=True)
+    for line in _unshared(rows):
+        whole.print(Text(line))
     if beside:
         other = "" if facts.get("dataset") == LONGBENCH else f", not on {facts.get('dataset')}"
         whole.print(Text(f"published: {' and '.join(sources(beside))}, on {LONGBENCH}{other}"))
+
+
+def _unshared(rows: Sequence[Row]) -> list[str]:
+    """What a task would cost if every trial had prepared the documents by itself."""
+    alone = {
+        row["system"]: row["cost_per_task_usd"] * (1 + row["served_usd"] / row["cost_usd"])
+        for row in rows
+        if row["served_usd"] and row["cost_usd"] and row["cost_per_task_usd"] is not None
+    }
+    if not alone:
+        return []
+    told = ", ".join(f"{system} {usd:.4f}" for system, usd in alone.items())
+    return [f"documents are prepared once for all trials; $/task if each had paid: {told}"]
 
 
 def _published(beside: Counterpart, domains: Sequence[str]) -> Line:

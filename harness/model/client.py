@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
@@ -16,10 +16,12 @@ from harness.model import prices
 from harness.model.backend import Backend, CallKey, Transient
 from harness.model.budget import Hold, TrialBudget
 from harness.model.calls import Request, Speaker, Tally
+from harness.model.conversation import Conversation
 from harness.model.exchange import Exchange
 from harness.model.ledger import CallOutcome, Ledger, prompt_hash
 from harness.model.paid import Paid, PaidCall
 from harness.model.prices import REQUEST_OVERHEAD_TOKENS, Price
+from harness.model.shared import Shared
 from harness.model.text_protocol import parse_reply, render_messages
 from harness.model.usage import counted, total
 from harness.types import Message, Reply, Usage
@@ -93,9 +95,11 @@ class ModelClient:
         budget: TrialBudget,
         exchange: Exchange,
         paid: Paid | None = None,
-    ) -> "Conversation":
+        shared: Shared | None = None,
+    ) -> Conversation:
         """A `harness.protocols.Model` on the trial's `budget` and `exchange`. `trial_id` is the
-        ledger's; the rest is the key of recordings. What is `paid` for is not asked again."""
+        ledger's; the rest is the key of recordings. What is `paid` for is not asked again, nor what
+        is `shared` with other trials."""
         key = CallKey(
             system=system,
             instance_id=instance_id,
@@ -103,7 +107,9 @@ class ModelClient:
             conversation=conversation,
             position=0,
         )
-        return Conversation(self, Speaker(trial_id, agent), key, budget, exchange, paid)
+        return Conversation(
+            self, Speaker(trial_id, agent), key, budget, exchange, paid=paid, shared=shared
+        )
 
     async def call(
         self, request: Request, hold: Hold, who: Speaker, budget: TrialBudget, exchange: Exchange
@@ -301,43 +307,3 @@ class ModelClient:
             worst_usd=worst,
             worst_tokens=size + REQUEST_OVERHEAD_TOKENS + self._max_output_tokens,
         )
-
-
-class Conversation:
-    """A `harness.protocols.Model`: numbers its calls and gives them to the client."""
-
-    def __init__(
-        self,
-        client: ModelClient,
-        who: Speaker,
-        key: CallKey,
-        budget: TrialBudget,
-        exchange: Exchange,
-        paid: Paid | None,
-    ) -> None:
-        self._client = client
-        self._paid = paid
-        self._exchange = exchange
-        self._who = who
-        self._key = key
-        self._budget = budget
-        self._calls = 0
-
-    async def complete(
-        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]
-    ) -> Reply:
-        """Ask once, as `harness.protocols.Model.complete` promises."""
-        key = replace(self._key, position=self._calls)
-        request = self._client.request(key, messages, tools)
-        if self._paid:
-            paid = self._paid.answer(key, request.prompt_sha256)
-            if paid is not None:
-                began = self._exchange.moment()  # before the wait: others may not be answered first
-                await self._client.wait(self._who, key, self._paid.turn)
-                self._calls += 1
-                return await self._client.answer(
-                    request, paid, self._who, self._budget, self._exchange, began
-                )
-        hold = await self._budget.take(request.worst_usd, request.worst_tokens)
-        self._calls += 1
-        return await self._client.call(request, hold, self._who, self._budget, self._exchange)

@@ -47,7 +47,7 @@ class Paid:
             place = row["conversation"], row["position"]
             if place in self._calls:
                 continue
-            self._calls[place] = _paid_call(row)
+            self._calls[place] = paid_call(row)
             began, ended = row["began"], row["ended"] or 0
             most = max(most, began, ended)
             moments.append((_key(trial, place), after + began, after + ended))
@@ -91,7 +91,8 @@ def _key(trial: CallKey, place: _Place) -> CallKey:
     )
 
 
-def _paid_call(row: Mapping[str, Any]) -> PaidCall:
+def paid_call(row: Mapping[str, Any]) -> PaidCall:
+    """The answer in a row of `Store.paid` or `Store.answered`."""
     said = row["reply"]
     kinds = ("prompt", "cached", "cache_write", "completion", "reasoning")
     return PaidCall(

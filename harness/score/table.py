@@ -31,7 +31,8 @@ COLUMNS = (
     "pass_at_2_kind", "pass_at_4", "pass_at_4_low", "pass_at_4_high", "pass_at_4_kind",
     "selected_at_1", "selected_at_1_low", "selected_at_1_high", "cost_per_task_usd",
     "cost_per_task_usd_low", "cost_per_task_usd_high", "cost_per_submission_usd",
-    "cost_per_resolved_usd", "cost_usd", "cost_unsure_usd", "fresh_prompt_tokens", "cached_tokens",
+    "cost_per_resolved_usd", "cost_usd", "cost_unsure_usd", "served_usd", "fresh_prompt_tokens",
+    "cached_tokens",
     "cache_write_tokens", "completion_tokens", "reasoning_tokens", "prefix_share",
     "steps_per_task", "seconds_per_task", "latency_first_verified_s", "verified_trials",
     "latency_mean_s", "latency_last_s", "trial_retries", "call_retries", "infra_errors",
@@ -63,6 +64,7 @@ def table(
         mine = [score for score in scores if score.system == system]
         spoken = [call for call in sent(calls) if call["system"] == system]
         its_trials = [trial for trial in trials if trial["system"] == system]
+        cost = money(mine)
         row = {
             "system": system,
             "agents": agents[system],
@@ -71,7 +73,8 @@ def table(
             **_budget(mine, allowance),
             **_outcomes(mine),
             **otherwise[system],
-            **money(mine),
+            **cost,
+            "served_usd": served_usd(its_trials, calls) if cost["cost_usd"] is not None else None,
             **tokens_by_kind(spoken),
             "prefix_share": prefix_share(spoken),
             **_effort(mine),
@@ -137,6 +140,24 @@ def money(mine: Sequence[InstanceScore]) -> dict[str, float | None]:
         "cost_usd": cost,
         "cost_unsure_usd": None if cost is None else unsure,
     }
+
+
+def served_usd(trials: Sequence[Row], calls: Sequence[Row]) -> float | None:
+    """What some trials would have paid more if nothing were shared: the cost of answers that other
+    trials of the run had paid for. None where the cost of one is unknown."""
+    mine = {trial["trial_id"] for trial in trials}
+    given = [call for call in calls if call.get("paid_call") is not None]
+    payers = {call["call_id"]: _place(call) for call in calls} if given else {}
+    served = [
+        call["cost_usd"]
+        for call in given
+        if call["trial_id"] in mine and payers[call["paid_call"]] != _place(call)
+    ]
+    return None if None in served else sum(served)
+
+
+def _place(call: Row) -> tuple[str, str, int]:
+    return call["system"], call["instance_id"], call["trial"]
 
 
 def _outcomes(mine: Sequence[InstanceScore]) -> dict[str, Any]:

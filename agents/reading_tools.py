@@ -1,0 +1,161 @@
+"""What a reader of a document can do: unfold, publish, add tasks, answer."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from agents.desk import LABEL, TASK_CHARS, Desk, line_of
+from agents.finding_gate import QUOTATIONS
+from agents.prompts import enclosed
+from agents.tools import Arguments, BadCall, Finished, ListOf, Tool
+from harness.board import BoardRefused, NewTask, Proposal
+
+FINDINGS = 20  # proposals on one task
+TASKS = 8  # that one task may add
+
+
+def unfold(desk: Desk, pieces: Sequence[str], neighbours: int) -> Tool:
+    """Show what stands behind a label: of a piece its claims, or its text and its neighbours'.
+
+    `pieces` are the labels of the document's pieces, in its order.
+    """
+
+    async def act(arguments: Arguments) -> str:
+        label, level = arguments["label"].strip(), arguments["level"] or "summary"
+        if level not in {"summary", "raw"}:
+            raise BadCall(f"The level is summary or raw, not {level!r}.")
+        entry = await desk.entry(label)
+        around = [label]
+        if level == "raw" and label in pieces:
+            at = pieces.index(label)
+            around = list(pieces[max(0, at - neighbours) : at + neighbours + 1])
+        await desk.context.note_shown(desk.conversation, around, level)
+        if level == "summary":
+            return enclosed("entry", f"{line_of(entry)}\n\n{entry.summary}")
+        shown = [await desk.entry(each) for each in around]
+        return "\n".join(enclosed("entry", f"{each.label}\n\n{each.raw}") for each in shown)
+
+    return Tool(
+        name="unfold",
+        description="Show what stands behind a label.",
+        parameters={"label": "The label, such as F3."},
+        optional={
+            "level": "summary: the claims that were taken from a part of the document, or what the "
+            "author of a finding wrote; raw: the text of the part and of those beside it, or the "
+            "quotations of a finding. summary if left out."
+        },
+        act=act,
+        activity=None,
+    )
+
+
+def publish(desk: Desk) -> Tool:
+    """Propose a finding and learn the verdict."""
+
+    async def act(arguments: Arguments) -> str:
+        desk.published += 1
+        if desk.published > FINDINGS:
+            raise BadCall("You have published all that one task may; finish it.")
+        quotations: list[Mapping[str, str]] = arguments["quotations"]
+        if len(quotations) > QUOTATIONS:
+            raise BadCall(f"A finding has at most {QUOTATIONS} quotations.")
+        ruling = await desk.judge(
+            Proposal(
+                kind="FACT",
+                gist=" ".join(arguments["finding"].split()),
+                summary=arguments["reasoning"],
+                evidence={
+                    "form": "quotations",
+                    "quotations": [
+                        {"label": each["label"].strip(), "quote": each["quote"]}
+                        for each in quotations
+                    ],
+                    "builds_on": LABEL.findall(arguments["finding"]),
+                },
+                author=desk.claim.agent,
+                task=desk.claim.task.label,
+            )
+        )
+        if ruling.entry is None:
+            raise BadCall(f"Refused, and not in the shared context: {ruling.reason}")
+        desk.known.add(ruling.entry.label)
+        word = "Admitted as" if ruling.settled == "admitted" else "Known already as"
+        return f"{word} {ruling.entry.label}."
+
+    return Tool(
+        name="publish",
+        description="Put a finding into the shared context, with the places that show it. They "
+        "are looked up, and the finding is compared with them. That something does not stand in "
+        "the document is a finding, too, if you say which parts you read.",
+        parameters={
+            "finding": "One or two sentences, at most 100 tokens, complete in itself, with its "
+            "conditions; with the labels of findings that it builds on.",
+            "reasoning": "How it follows from the quotations, with every step of a computation.",
+        },
+        lists={
+            "quotations": ListOf(
+                meaning="The places, verbatim.",
+                fields={"label": "Of the part of the document.", "quote": "Its words."},
+            )
+        },
+        act=act,
+        activity="admission",
+    )
+
+
+def add_task(desk: Desk) -> Tool:
+    """Put a task into the queue, perhaps behind others."""
+
+    async def act(arguments: Arguments) -> str:
+        text = arguments["text"].strip()
+        if not text or len(text) > TASK_CHARS:
+            raise BadCall(f"The text of a task has 1 to {TASK_CHARS} characters.")
+        if desk.added >= TASKS:
+            raise BadCall(f"You have added {TASKS} tasks on this one, which is the most.")
+        after = tuple(re.findall(r"[\w-]+", arguments["after"]))
+        try:
+            (task,) = await desk.queue.put(
+                NewTask(kind="find", text=text, priority=10, after=after), by=desk.claim.agent
+            )
+        except BoardRefused as refusal:
+            raise BadCall(f"The task was not added: {refusal}") from None
+        desk.added += 1
+        return f"The task is `{task.label}` and {task.state}; whoever is free takes it."
+
+    return Tool(
+        name="add_task",
+        description="Add a task to the queue, for whoever is free.",
+        parameters={"text": "What is to be found out, complete in itself."},
+        optional={"after": "Labels of tasks that have to be done before, such as find-1."},
+        act=act,
+        activity=None,
+    )
+
+
+def answer(
+    desk: Desk, letters: Sequence[str], labels: Callable[[], Awaitable[Sequence[str]]]
+) -> Tool:
+    """Choose, and say what the choice rests on: labels that are admitted, and at least one."""
+
+    async def act(arguments: Arguments) -> str:
+        letter = arguments["letter"].strip().strip("()").upper()
+        if letter not in letters:
+            raise BadCall(f"The letter is one of {', '.join(letters)}.")
+        cited = list(dict.fromkeys(LABEL.findall(arguments["because"])))
+        known = await labels()
+        strange = [label for label in cited if label not in known]
+        if strange:
+            raise BadCall(f"There is no entry {strange[0]}. Cite entries of the shared context.")
+        if known and not cited:
+            raise BadCall("Name the labels that the choice rests on.")
+        raise Finished(letter)
+
+    return Tool(
+        name="answer",
+        description="Give the answer to the question, for everybody. It ends the trial.",
+        parameters={
+            "letter": f"{', '.join(letters)}: the choice that is right.",
+            "because": "Why, with the labels that it rests on.",
+        },
+        act=act,
+        activity=None,
+    )

@@ -1,0 +1,94 @@
+"""What `delm eval` runs: its configuration, from the shipped files, -c and the flags."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.commands import recorded
+from harness.config import (
+    CONFIGS,
+    Config,
+    dataset_layer,
+    layer,
+    merge,
+    read_yaml,
+    resolve,
+    validate,
+)
+from harness.model.replay import PREFIX, load_recording
+from harness.results import RunFolder
+
+BUNDLED = CONFIGS / "recordings" / "verified-offline.jsonl"
+VERIFIED = "swe-bench-verified"  # the dataset of a model, by default
+TABLE = CONFIGS / "table.yaml"  # its systems
+
+
+def configure(
+    *,
+    model: str,
+    dataset: str,
+    specs: Sequence[str],
+    flags: Mapping[str, Any],
+    stored: Mapping[str, Any] | None = None,
+) -> Config:
+    """The configuration of `delm eval`: the shipped defaults, the dataset's file, -c, the flags.
+
+    Without a model it is the bundled replay. A replay takes the dataset, the systems and the number
+    of submissions that were recorded; a model takes SWE-bench Verified and `configs/table.yaml`;
+    both unless told otherwise. A run that is there already goes on as `stored`, its own
+    configuration, says: only -c and the flags are laid over that.
+    """
+    given = [layer(spec) for spec in specs]
+    said: dict[str, Any] = {}
+    if model:
+        said["model"] = {"name": model}
+    if dataset:  # a flag wins over -c; the label that came with another name is not its own
+        said["dataset"] = {"name": dataset_layer(dataset)["dataset"]["name"]}
+        given = [_without_label(content) for content in given]
+    if stored is not None:
+        return validate(Config, merge(stored, *given, flags, said), "configuration")
+    name = model or _named(given, "model") or f"{PREFIX}{BUNDLED}"
+    said["model"] = {"name": name}
+    chosen, defaults = dataset or _named(given, "dataset"), read_yaml(TABLE)
+    if name.startswith(PREFIX):
+        recording = load_recording(Path(name.removeprefix(PREFIX)).expanduser())
+        chosen = chosen or recording.header.dataset
+        systems = list(dict.fromkeys(key.system for key in recording.calls))
+        defaults = {"submissions": recorded.submissions(recording)}
+        defaults |= {"systems": systems} if systems else {}
+    of_dataset = dataset_layer(chosen or VERIFIED)
+    if any("systems" in words or "trials" in words for words in (*given, flags)):
+        for layer_ in (defaults, of_dataset):  # as many submissions as their own systems make
+            layer_.pop("submissions", None)
+    return resolve([defaults, of_dataset, *given, flags, said])
+
+
+def stored(output: Path, run_id: str) -> Mapping[str, Any] | None:
+    """The configuration of the run that is there already under `run_id`; None: there is none."""
+    if not run_id:
+        return None
+    folder = RunFolder(output, run_id)
+    folder.refuse_grading()
+    if not folder.database.exists():
+        return None
+    with contextlib.closing(folder.open()) as store:
+        found: Mapping[str, Any] | None = store.description().get("config")
+        return found
+
+
+def _without_label(content: dict[str, Any]) -> dict[str, Any]:
+    """A layer without the dataset's label, where it says its name too."""
+    found = content.get("dataset")
+    if not isinstance(found, Mapping) or not found.get("name"):
+        return content
+    return {**content, "dataset": {k: v for k, v in found.items() if k != "label"}}
+
+
+def _named(layers: Sequence[Mapping[str, Any]], section: str) -> str:
+    """The name that the last of `layers` gives to the model or the dataset, or nothing."""
+    for content in reversed(layers):
+        found = content.get(section)
+        if isinstance(found, Mapping) and found.get("name"):
+            return str(found["name"])
+    return ""

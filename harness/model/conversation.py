@@ -1,0 +1,70 @@
+"""One conversation with a model: where each of its answers comes from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from harness.model.backend import CallKey
+from harness.model.budget import TrialBudget
+from harness.model.calls import Request, Speaker
+from harness.model.exchange import Exchange
+from harness.model.paid import Paid, PaidCall
+from harness.model.shared import Shared
+from harness.types import Message, Reply
+
+if TYPE_CHECKING:
+    from harness.model.client import ModelClient
+
+
+class Conversation:
+    """A `harness.protocols.Model`: numbers its calls and gives them to the client."""
+
+    def __init__(
+        self,
+        client: "ModelClient",
+        who: Speaker,
+        key: CallKey,
+        budget: TrialBudget,
+        exchange: Exchange,
+        *,
+        paid: Paid | None,
+        shared: Shared | None,
+    ) -> None:
+        self._client = client
+        self._paid = paid
+        self._shared = shared
+        self._exchange = exchange
+        self._who = who
+        self._key = key
+        self._budget = budget
+        self._calls = 0
+
+    async def complete(
+        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]
+    ) -> Reply:
+        """Ask once, as `harness.protocols.Model.complete` promises."""
+        key = replace(self._key, position=self._calls)
+        request = self._client.request(key, messages, tools)
+        if self._paid:
+            paid = self._paid.answer(key, request.prompt_sha256)
+            if paid is not None:
+                began = self._exchange.moment()  # before the wait: others may not be answered first
+                await self._client.wait(self._who, key, self._paid.turn)
+                return await self._served(request, paid, began)
+        if self._shared is None:
+            return await self._asked(request)
+        async with self._shared.once(request.prompt_sha256) as known:
+            if known is not None:
+                return await self._served(request, known, self._exchange.moment())
+            return await self._asked(request)
+
+    async def _served(self, request: Request, paid: PaidCall, began: int) -> Reply:
+        self._calls += 1
+        return await self._client.answer(
+            request, paid, self._who, self._budget, self._exchange, began
+        )
+
+    async def _asked(self, request: Request) -> Reply:
+        hold = await self._budget.take(request.worst_usd, request.worst_tokens)
+        self._calls += 1
+        return await self._client.call(request, hold, self._who, self._budget, self._exchange)

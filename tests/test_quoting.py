@@ -1,0 +1,142 @@
+"""A claim stands where it says it does, word for word, with its numbers; else it is refused."""
+
+import random
+import re
+
+import pytest
+
+from agents.gist_check import gist_checker
+from agents.quoting import NotThere, Place, ends, gaps, locate, quoted, strange_numbers
+from harness.benchmarks.generated import rows
+from harness.types import Reply
+
+TEXTS = [row["context"] for _, row in rows()][:4]
+TEXT = "It rose by 12 % in 2024.\nThe board, in\npart, agreed to it. It rose by 12 % in 2025."
+
+
+def test_head_and_tail_tell_a_place_whatever_lines_it_is_broken_into():
+    place = locate(TEXT, "The board, in part,", "agreed to it.")
+    assert TEXT[place.start : place.end] == "The board, in\npart, agreed to it."
+    place = locate(TEXT, "agreed to it.", "It rose by 12 %")
+    assert TEXT[place.start : place.end] == "agreed to it. It rose by 12 %"
+    assert quoted(TEXT, "in part, agreed") == Place(TEXT.index("in\npart"), TEXT.index(" to it."))
+
+
+@pytest.mark.parametrize(
+    ("head", "tail", "says"),
+    [
+        ("The board, in part, refused", "agreed to it.", "head does not stand"),
+        ("The board, in part,", "agreed to that.", "tail does not stand"),
+        ("agreed to it. It rose", "The board, in part,", "tail stands before the head"),
+        ("It rose by 12 %", "12 % in 2025.", "stands at 2 places: give more"),
+        ("it.", "in 2025.", "fewer than 3 words"),
+        ("", "agreed to it.", "fewer than 3 words"),
+    ],
+)
+def test_what_does_not_stand_there_is_refused_with_the_reason(head, tail, says):
+    with pytest.raises(NotThere, match=says):
+        locate(TEXT, head, tail)
+
+
+def test_a_place_is_no_chapter():
+    text = "It began so here. " + "word " * 3_000 + "It ended so there."
+    with pytest.raises(NotThere, match="split the claim"):
+        locate(text, "It began so here.", "It ended so there.")
+
+
+@pytest.mark.parametrize(
+    ("claim", "evidence", "strange"),
+    [
+        ("It rose by 12 % to 2,500.", "rose 12% to 2500.0 crowns", []),
+        ("It rose by 12 to 2,500.", "rose 12% to 2500 crowns", ["12"]),
+        ("Of 10 000 letters 3 came.", "Of 10,000 letters, 3 came", []),
+        ("It fell by 3.5.", "It fell by 3.50 or -3", []),
+        ("By F12 and S3.2 it is so.", "nothing", []),
+        ("In 1999.", "In 1989.", ["1999"]),
+        ("It has 12.", "It has 112, and 12.5, and 120.", ["12"]),
+    ],
+)
+def test_numbers_are_compared_by_what_they_mean(claim, evidence, strange):
+    assert strange_numbers(claim, evidence) == strange
+
+
+def test_gaps_are_what_no_claim_speaks_of():
+    text = "a" * 100 + "b" * 50 + "c" * 100
+    assert list(gaps(text, [Place(100, 150)], least=60)) == [Place(0, 100), Place(150, 250)]
+    assert list(gaps(text, [Place(0, 120), Place(10, 40), Place(130, 250)], least=11)) == []
+    assert list(gaps(text, [Place(0, 120), Place(10, 40), Place(130, 250)], least=10)) == [
+        Place(120, 130)
+    ]
+    assert list(gaps(text, [], least=1)) == [Place(0, 250)]
+    assert ends("so  it\nis " * 40, Place(0, 320), 10) == "so it is s … o it is so"[:10] + (
+        " … " + " ".join(("so  it\nis " * 40)[:320].split())[-10:]
+    )
+
+
+# -- a hundred planted claims ---------------------------------------------------------------------
+
+
+def planted():
+    """100 claims about generated documents: (kind, text, claim, head, tail), 20 of them true."""
+    chance = random.Random(7)
+    found = []
+    for number in range(100):
+        kind = ("true", "word altered", "reversed", "another document", "number changed")[
+            number % 5
+        ]
+        at = chance.randrange(len(TEXTS))
+        others = " ".join(text for n, text in enumerate(TEXTS) if n != at)
+        sentences = [
+            sentence
+            for sentence in re.findall(r"[A-Z][^.\n]*\d[^.\n]*\.", TEXTS[at])
+            if len(sentence.split()) > 10
+            and " ".join(sentence.split()[:5]) not in others
+            and TEXTS[at].count(" ".join(sentence.split()[:5])) == 1
+        ]
+        claim = chance.choice(sentences)
+        words = claim.split()
+        head, tail = words[:5], words[-5:]
+        text = TEXTS[at]
+        if kind == "word altered":
+            side = chance.choice((head, tail))
+            side[chance.randrange(1, 4)] += "x"
+        elif kind == "reversed":
+            head, tail = tail, head
+        elif kind == "another document":
+            text = TEXTS[(at + 1) % len(TEXTS)]
+        elif kind == "number changed":
+            claim = re.sub(r"\d+", lambda m: str(int(m[0]) + 1), claim, count=1)
+        found.append((kind, text, claim, " ".join(head), " ".join(tail)))
+    return found
+
+
+def holds(text, claim, head, tail):
+    """Whether the program's part lets a claim pass."""
+    try:
+        place = locate(text, head, tail)
+    except NotThere:
+        return False
+    return not strange_numbers(claim, text[place.start : place.end])
+
+
+def test_of_a_hundred_planted_claims_the_true_ones_pass_and_no_false_one():
+    passed = [kind for kind, *claim in planted() if holds(*claim)]
+    assert passed == ["true"] * 20
+
+
+async def test_a_dropped_qualifier_is_the_models_part():
+    """The program cannot see it; the checker is asked with both, and its refusal is the reason."""
+    claim, gist = "About 12 of the depots were, in part, mended.", "12 of the depots were mended."
+    assert strange_numbers(gist, claim) == []
+    prompts = []
+
+    class Verifier:
+        async def complete(self, messages, tools):
+            prompts.append(messages[-1]["content"])
+            told = "in part" in messages[-1]["content"].split("<gist>")[1].split("</gist>")[0]
+            return Reply(content="APPROVED" if told else "WRONG: it drops 'in part'.")
+
+    check = gist_checker(lambda name: Verifier(), template="check_gist")
+    assert await check(claim, claim) == ""
+    assert "drops 'in part'" in await check(gist, claim)
+    assert all(claim in prompt for prompt in prompts)

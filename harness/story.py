@@ -49,12 +49,28 @@ def told(material: Material) -> list[str]:
     if not material.events:
         return []
     began = material.events[0]["at"]
-    lines = []
-    for event in material.events:
-        words = _TELL.get(event["what"], _nothing)(event, material)
-        if words:
-            lines.append(f"{event['at'] - began:7.1f} s  {words}")
-    return lines
+    lines = [
+        (event["at"], words)
+        for event in material.events
+        if (words := _TELL.get(event["what"], _nothing)(event, material))
+    ]
+    lines += _unfolded(material)
+    lines.sort(key=lambda line: line[0])
+    return [f"{at - began:7.1f} s  {words}" for at, words in lines]
+
+
+def _unfolded(material: Material) -> list[tuple[float, str]]:
+    """Which parts of a document were looked into, by which task, and how deep."""
+    parts = {e["label"] for e in material.entries if e["evidence"].get("form") == "part"}
+    found: dict[tuple[float, str, str], list[str]] = {}
+    for row in material.shown:
+        if row["label"] in parts and row["level"] != "gist":
+            key = (row["at"], row["conversation"], row["level"])
+            found.setdefault(key, []).append(row["label"])
+    return [
+        (at, f"{conversation} unfolds {', '.join(labels)}: {_DEPTHS[level]}")
+        for (at, conversation, level), labels in found.items()
+    ]
 
 
 def ended(material: Material) -> list[str]:
@@ -115,11 +131,25 @@ def _cancelled(event: Row, material: Material) -> str:
 
 def _admitted(event: Row, material: Material) -> str:
     entry = next((e for e in material.entries if e["label"] == event["subject"]), {})
+    evidence = entry.get("evidence") or {}
+    if evidence.get("form") == "part":
+        return (
+            f"{event['subject']} is [{evidence['start']}–{evidence['end']}] of the document, by "
+            f"{event['actor']}: {counted(evidence['claims'], 'claim')}, {evidence['refused']} "
+            f"refused: {_short(entry.get('gist'))}"
+        )
     seconds = event["detail"].get("seconds", 0.0)
     return (
         f"{event['actor']} publishes {event['subject']} {entry.get('kind', '')} on "
         f"{entry.get('task', '')} (checked in {seconds:.1f} s): {_short(entry.get('gist'))}"
+        f"{_quotations(evidence)}"
     )
+
+
+def _quotations(evidence: Mapping[str, Any]) -> str:
+    """The words of a document that a finding rests on."""
+    found = evidence.get("quotations") or ()
+    return "".join(f"; {each['label']}: “{_short(each['quote'])}”" for each in found)
 
 
 def _merged(event: Row, material: Material) -> str:
@@ -152,6 +182,7 @@ def _short(text: Any) -> str:
     return words if len(words) <= WORDS else f"{words[:WORDS]} …"
 
 
+_DEPTHS = {"summary": "the claims", "raw": "the text"}
 _TELL = {
     "claimed": _claimed, "lost": _lost, "released": _released, "put": _put, "done": _done,
     "failed": _done, "cancelled": _cancelled, "admitted": _admitted, "merged": _merged,

@@ -50,7 +50,7 @@ ifneq ($(and $(filter view report compare,$(MAKECMDGOALS)),$(if $(RUN),,missing)
 $(error error: which run? give RUN=<run id>; there are: $(runs))
 endif
 
-.PHONY: setup eval compare report view grade images bench test lint clean help
+.PHONY: setup eval longbench compare report view grade images bench test lint clean help
 
 help: ## this text
 	@echo "make eval                      replay the bundled recording on rebuilt instances (no key, no Docker)"
@@ -101,6 +101,12 @@ eval: setup ## run systems on instances, grade, print the table
 	  $(call each,-i,$(INSTANCES)) $(if $(N),-n $(N)) $(if $(TRIALS),-k $(TRIALS)) $(if $(WORKERS),-w $(WORKERS)) \
 	  $(if $(SANDBOX),--sandbox $(SANDBOX)) $(if $(RUN),--run-id $(RUN)) $(if $(MAX_COST),--max-cost $(MAX_COST)) $(if $(DISK_GB),--disk-gb $(DISK_GB)) \
 	  $(if $(RECORD),--record $(RECORD)) $(if $(YES),--yes) $(ARGS))
+
+longbench: setup ## systems that answer questions, with MODEL on LongBench-v2 or DATASET; variables as of eval
+	@[ -n "$(MODEL)$(RUN)" ] || { echo "error: make longbench needs a model: MODEL=…; without one there is no recording of questions to replay" >&2; exit 2; }
+	$(strip $(DELM) eval -c configs/datasets/longbench-v2.yaml $(if $(MODEL),-m $(MODEL)) -d $(or $(DATASET),longbench-v2) $(call each,-s,$(SYSTEMS)) \
+	  $(call each,-i,$(INSTANCES)) $(if $(N),-n $(N)) $(if $(TRIALS),-k $(TRIALS)) $(if $(WORKERS),-w $(WORKERS)) \
+	  $(if $(RUN),--run-id $(RUN)) $(if $(MAX_COST),--max-cost $(MAX_COST)) $(if $(RECORD),--record $(RECORD)) $(if $(YES),--yes) $(ARGS))
 
 compare: setup ## the systems of RUN, or RUN and RUN2, instance by instance, with paired tests
 	$(strip $(DELM) compare $(RUN) $(RUN2) $(call each,-s,$(SYSTEMS)) $(ARGS))

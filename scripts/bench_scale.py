@@ -171,7 +171,7 @@ async def play(folder: Path, item: Item, count: int, workers: int) -> Outcome:
             trial_s=sum(trial["seconds"] for trial in trials),
             model_s=sum(lasted(call) for call in store.calls()),
             command_s=sum(span["seconds"] for span in store.spans())
-            + sum(row["grade_seconds"] for row in store.submissions()),
+            + sum(r["grade_seconds"] for r in store.submissions() if not r["grade_cached"]),
             memory_mb=memory,
         )
 
@@ -208,7 +208,11 @@ def table_of(folder: Path, count: int, workers: int) -> dict[str, str]:
     """The row of the one system, without what is measured in seconds."""
     with (folder / f"run-{count}-{workers}" / "table.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
-    return {name: value for name, value in row.items() if not name.endswith("_s")}
+    return {
+        name: value
+        for name, value in row.items()
+        if not name.endswith("_s") and "seconds" not in name
+    }
 
 
 def show(rows: Sequence[Outcome]) -> None:

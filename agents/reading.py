@@ -3,7 +3,11 @@
 import re
 from collections.abc import Callable
 
+import anyio
+
+from agents.loop import ended_by
 from agents.prompts import render
+from harness.errors import LimitReached, ModelError
 from harness.protocols import Trial
 from harness.types import Question
 
@@ -26,10 +30,18 @@ class Base:
         prompt = render("question_base", document=document, **asked(trial))
         messages = [{"role": "user", "content": prompt}]
         await trial.say(AUTHOR, *messages)
-        reply = await trial.model(AUTHOR, agent=AUTHOR).complete(messages, [])
-        await trial.say(AUTHOR, {"role": "assistant", "content": reply.content})
-        letter = choice_of(reply.content)
-        await trial.submit(AUTHOR, letter, reason="finished" if letter else "no choice")
+        letter, reason = "", "interrupted"
+        try:
+            reply = await trial.model(AUTHOR, agent=AUTHOR).complete(messages, [])
+            await trial.say(AUTHOR, {"role": "assistant", "content": reply.content})
+            letter = choice_of(reply.content)
+            reason = "finished" if letter else "no choice"
+        except (LimitReached, ModelError) as end:
+            reason = ended_by(end)
+            raise
+        finally:
+            with anyio.CancelScope(shield=True):
+                await trial.submit(AUTHOR, letter, reason=reason, salvaged=reason != "finished")
 
 
 def asked(trial: Trial) -> dict[str, object]:

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 from console import delm, query
 from reading_script import ReadingScript, call, own_turns, quotable, text_of, tools_of
-from scripted_model import ScriptedModel
+from scripted_model import ScriptedModel, Status
 
 from harness.benchmarks.generated import rows
 from harness.board.sqlite import SqliteBoard
@@ -252,6 +252,22 @@ def test_a_main_reader_waits_for_all_of_a_round(table):
     assert spans[0]["n"] == 8
     leads = [r for r in requests if "delegate" in tools_of(r) and own_turns(r) == 1]
     assert all(r["messages"][-1]["content"].count("<report>") == 2 for r in leads)
+
+
+@pytest.mark.parametrize(
+    "system", ["base", "readagent", "centralized-parallel-documents", "delm-documents"]
+)
+def test_a_document_that_does_not_fit_is_a_question_without_an_answer(tmp_path, system):
+    too_long = Status(400, "maximum context length", error={"code": "context_length_exceeded"})
+    _, folder, _ = play(tmp_path, lambda request, n: too_long, *OFFLINE, "-s", system)
+    trials = query(
+        folder,
+        "SELECT state, trial.reason, patch, salvaged, outcome FROM trial "
+        "JOIN submission USING (trial_id) JOIN grade USING (submission_id)",
+    )
+    assert [tuple(trial.values()) for trial in trials] == [
+        ("done", "context", "", 1, "unresolved")
+    ] * 2
 
 
 def test_instructions_in_a_document_change_nothing(tmp_path):

@@ -91,6 +91,19 @@ def test_every_variable_reaches_its_command(make):
     assert done.stdout.splitlines()[-1] == "delm compare r -s s -s t -o x"
 
 
+def test_questions_need_a_model_and_take_the_same_variables(make):
+    done = make("longbench", "DATASET=d")
+    assert done.returncode == 2
+    assert "error: make longbench needs a model: MODEL=…" in done.stderr
+    done = make("longbench", "MODEL=m", "SYSTEMS=s t", "MAX_COST=2.50", "YES=1")
+    assert done.stdout.splitlines()[-1] == (
+        "delm eval -c configs/datasets/longbench-v2.yaml -m m -d longbench-v2 -s s -s t "
+        "--max-cost 2.50 --yes"
+    )
+    done = make("longbench", "MODEL=m", "DATASET=d.jsonl", "TRIALS=2", "WORKERS=3")
+    assert done.stdout.splitlines()[-1].endswith("-m m -d d.jsonl -k 2 -w 3")
+
+
 def test_a_variable_of_the_environment_may_be_anything(make, monkeypatch):
     monkeypatch.setenv("MODLE", "x")
     monkeypatch.setenv("DATASET", "")

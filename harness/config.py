@@ -250,8 +250,11 @@ def system_config(name: str) -> SystemConfig:
     path = Path(name) if name.endswith((".yaml", ".yml")) else CONFIGS / "systems" / f"{name}.yaml"
     if not path.exists():
         known = system_names()
+        folder = CONFIGS / "systems"
+        plain = [each for each in known if "extends" not in read_yaml(folder / f"{each}.yaml")]
         raise UserError(
-            f"there is no system {name!r}{nearest(name, known)}; known: {', '.join(known)}"
+            f"there is no system {name!r}{nearest(name, known)}; known: {', '.join(plain)}; and "
+            "what configs/systems has of each with a switch turned"
         )
     content = read_yaml(path)
     base = content.pop("extends", None)

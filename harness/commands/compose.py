@@ -240,7 +240,9 @@ def contestants(config: Config, backend: Backend) -> list[Contestant]:
             )
         made.append(_contestant(system, agents, config))
     if config.agents and all(contestant.agents != config.agents for contestant in made):
-        scaling = [name for name in system_names() if read_system(name).scales]
+        known = [read_system(name) for name in system_names()]
+        fit = {contestant.benchmark for contestant in made}
+        scaling = [each.name for each in known if each.scales and each.benchmark in fit]
         raise UserError(
             f"-n {config.agents} is not for {' and '.join(names)}: the number of agents is fixed "
             f"(scales: true in a system's file lets it be chosen); leave it out, or take one of: "

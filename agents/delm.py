@@ -10,6 +10,7 @@ from agents.gist_check import gist_checker
 from agents.loop import ended_by
 from agents.selection import Candidate, select
 from agents.team import Rules, Team, Work, failures_of
+from agents.together import together
 from agents.worker import Worker
 from harness.board import Entry, Task
 from harness.errors import (
@@ -17,7 +18,6 @@ from harness.errors import (
     ModelError,
     SandboxError,
     SandboxUnavailable,
-    leaf,
 )
 from harness.protocols import Trial
 
@@ -61,12 +61,8 @@ class Delm:
         return Team(trial, rules, pristine, gate)
 
     async def _live(self, team: Team) -> None:
-        try:
-            async with anyio.create_task_group() as group:
-                for number in range(team.trial.agents):
-                    group.start_soon(Worker(team, f"agent-{number + 1}").live)
-        except BaseExceptionGroup as failures:
-            raise leaf(failures) from None
+        names = (f"agent-{number + 1}" for number in range(team.trial.agents))
+        await together(Worker(team, name).live for name in names)
 
 
 async def hand_in(team: Team, reason: str) -> None:

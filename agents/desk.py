@@ -119,13 +119,19 @@ def _own_words(message: Message) -> str:
 # -- the tools ---------------------------------------------------------------------------------
 
 
+def level_of(arguments: Arguments) -> str:
+    """How deep an entry is to be unfolded. `BadCall` for no such level."""
+    level: str = arguments["level"] or "summary"
+    if level not in {"summary", "raw"}:
+        raise BadCall(f"The level is summary or raw, not {level!r}.")
+    return level
+
+
 def unfold(desk: Desk) -> Tool:
     """Show what stands behind a label."""
 
     async def act(arguments: Arguments) -> str:
-        entry, level = await desk.entry(arguments["label"].strip()), arguments["level"] or "summary"
-        if level not in {"summary", "raw"}:
-            raise BadCall(f"The level is summary or raw, not {level!r}.")
+        entry, level = await desk.entry(arguments["label"].strip()), level_of(arguments)
         await desk.context.note_shown(desk.conversation, [entry.label], level)
         text = entry.raw if level == "raw" else f"{entry.summary}\n\n{_evidence(entry)}"
         return enclosed("entry", f"{line_of(entry)}\n\n{bounded(text, UNFOLDED)}\n")
@@ -209,19 +215,7 @@ def add_task(desk: Desk, seats: Sequence[str] = ()) -> Tool:
                 f"{kind!r} cannot be the kind of a task that you add; take a word such as test or "
                 "investigate."
             )
-        if not text or len(text) > TASK_CHARS:
-            raise BadCall(f"The text of a task has 1 to {TASK_CHARS} characters.")
-        if desk.added >= ADDS:
-            raise BadCall(f"You have added {ADDS} tasks on this one, which is the most.")
-        try:
-            (task,) = await desk.queue.put(
-                NewTask(kind=kind, text=text, subject=about),
-                by=desk.claim.agent,
-            )
-        except BoardRefused as refusal:
-            raise BadCall(f"The task was not added: {refusal}") from None
-        desk.added += 1
-        return f"The task is `{task.label}` and {task.state}; whoever is free takes it."
+        return await put_task(desk, NewTask(kind=kind, text=text, subject=about), most=ADDS)
 
     return Tool(
         name="add_task",
@@ -235,6 +229,23 @@ def add_task(desk: Desk, seats: Sequence[str] = ()) -> Tool:
         act=act,
         activity=None,
     )
+
+
+async def put_task(desk: Desk, new: NewTask, *, most: int) -> str:
+    """Put a task that an agent asks for into the queue, and say so; `most` on one task of its own.
+
+    `BadCall` says why it was not added.
+    """
+    if not new.text or len(new.text) > TASK_CHARS:
+        raise BadCall(f"The text of a task has 1 to {TASK_CHARS} characters.")
+    if desk.added >= most:
+        raise BadCall(f"You have added {most} tasks on this one, which is the most.")
+    try:
+        (task,) = await desk.queue.put(new, by=desk.claim.agent)
+    except BoardRefused as refusal:
+        raise BadCall(f"The task was not added: {refusal}") from None
+    desk.added += 1
+    return f"The task is `{task.label}` and {task.state}; whoever is free takes it."
 
 
 def finish(ready: Callable[[], Awaitable[str]]) -> Tool:

@@ -9,18 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 import anyio
 
+from agents.admission import GIST_TOKENS
+from agents.evidence import Refused
 from agents.gist_check import Checker
 from agents.prompts import enclosed
 from agents.quoting import NUMBER, NotThere, quoted, strange_numbers
 from harness.board import BoardRefused, Entry, Link, Proposal, Ruling, SharedContext
 from harness.errors import LimitReached, ModelError
 
-GIST_TOKENS = 100
 QUOTATIONS, QUOTED_CHARS = 8, 2_000  # of one finding; of one quotation
-
-
-class Refused(Exception):
-    """The finding stays out; the message is the reason, for its author."""
 
 
 class FindingGate:

@@ -7,6 +7,7 @@ more is to be found out, and answers.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import anyio
@@ -15,19 +16,20 @@ from agents.desk import Desk, finish
 from agents.finding_gate import FindingGate
 from agents.gist_check import gist_checker
 from agents.life import Life
-from agents.loop import converse, ended_by
+from agents.loop import Ending, converse, ended_by
 from agents.preparing import UNKNOWN, Note, prepare
 from agents.prompts import render
-from agents.reading import asked
-from agents.reading_tools import add_task, answer, publish, unfold
+from agents.reading import asked, choose
+from agents.reading_tools import add_task, publish, uncited, unfold
 from agents.splitting import split
+from agents.together import together
 from agents.tools import Toolbox
 from harness.board import Claim, NewTask, Proposal
-from harness.errors import LimitReached, ModelError, leaf
+from harness.errors import LimitReached, ModelError
 from harness.protocols import Trial
-from harness.types import Message, Question
+from harness.types import Message
 
-READ, PLAN, FIND = 30, 20, 10  # priorities
+READ, PLAN = 30, 20  # priorities
 AUTHOR = "answer"
 
 
@@ -55,7 +57,9 @@ class Reading:
         reason = "interrupted"
         await team.seed()
         try:
-            await self._live(team)
+            names = [f"agent-{number + 1}" for number in range(trial.agents)]
+            lives = [Life(trial, n, lease_s=self.rules.lease_s, work=team.work) for n in names]
+            await together(life.live for life in lives)
             reason = "finished" if team.letter else "no choice"
         except (LimitReached, ModelError) as end:
             reason = ended_by(end)
@@ -70,17 +74,6 @@ class Reading:
                     salvaged=reason != "finished",
                     agent=team.answered_by,
                 )
-
-    async def _live(self, team: "Team") -> None:
-        rules = self.rules
-        try:
-            async with anyio.create_task_group() as group:
-                for number in range(team.trial.agents):
-                    name = f"agent-{number + 1}"
-                    life = Life(team.trial, name, lease_s=rules.lease_s, work=team.work)
-                    group.start_soon(life.live)
-        except BaseExceptionGroup as failures:
-            raise leaf(failures) from None
 
 
 class Team:
@@ -155,7 +148,7 @@ class Team:
             finish(_nothing),
         )
         ending = await self._converse(desk, task.text, box)
-        await queue.finish(claim, result={"summary": ending[1], "reason": ending[0]})
+        await queue.finish(claim, result={"summary": ending.summary, "reason": ending.reason})
         return None
 
     async def _prepare(self, note: Note, agent: str) -> None:
@@ -218,11 +211,15 @@ class Team:
         desk = self._desk(claim, ".answer" if number <= self._rules.rounds else "")
         box = Toolbox(
             unfold(desk, self._pieces, self._rules.neighbours),
-            answer(desk, self._letters(), self._labels),
+            choose(
+                self.trial,
+                partial(uncited, self.trial.context),
+                because="Why, with the labels that it rests on.",
+            ),
         )
-        reason, letter = await self._converse(desk, render("task_answer"), box)
-        self.letter, self.answered_by = letter, claim.agent
-        await queue.finish(claim, result={"summary": letter, "reason": reason})
+        ending = await self._converse(desk, render("task_answer"), box)
+        self.letter, self.answered_by = ending.summary, claim.agent
+        await queue.finish(claim, result={"summary": ending.summary, "reason": ending.reason})
         await queue.close(by=claim.agent, reason="the question is answered")
 
     def _desk(self, claim: Claim, suffix: str = "") -> Desk:
@@ -235,8 +232,8 @@ class Team:
             conversation=f"{claim.task.label}{again}{suffix}",
         )
 
-    async def _converse(self, desk: Desk, text: str, box: Toolbox) -> tuple[str, str]:
-        """How a task's conversation ended, and what it finished with."""
+    async def _converse(self, desk: Desk, text: str, box: Toolbox) -> Ending:
+        """Work on a task, and note what it rests on."""
         parts = len(self._pieces)
         lines = await desk.lines()
         opening: list[Message] = [
@@ -265,14 +262,7 @@ class Team:
             no_call="Your answer held no tool call. Go on with the tools that you have.",
         )
         await desk.cite(list(ending.messages))
-        return ending.reason, ending.summary
-
-    async def _labels(self) -> list[str]:
-        return [entry.label for entry in await self.trial.context.entries()]
-
-    def _letters(self) -> list[str]:
-        question = self.trial.instance.question
-        return list(question.choices) if isinstance(question, Question) else []
+        return ending
 
 
 async def _nothing() -> str:

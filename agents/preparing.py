@@ -7,20 +7,22 @@ depends on the piece alone, so that every trial and system of a run shares it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import anyio
 
+from agents.admission import GIST_TOKENS
 from agents.gist_check import Checker
 from agents.loop import converse
 from agents.prompts import render
 from agents.quoting import NotThere, Place, ends, gaps, locate, strange_numbers
 from agents.splitting import Piece, split
+from agents.together import together
 from agents.tools import Arguments, BadCall, Finished, ListOf, Tool, Toolbox
-from harness.errors import leaf
 from harness.protocols import Trial
 
-GIST_TOKENS = 100
+AT_ONCE = 8  # parts that `prepare_all` has in hand
 TURNS = 8  # of one piece
 GAP_ROUNDS = 2  # times that the stretches without a claim are asked for
 CLAIMS = 40  # of one piece
@@ -236,25 +238,16 @@ class _Job:
         return await self._checker(gist, evidence) if self._checker else ""
 
 
-async def prepare_all(
-    trial: Trial, text: str, *, agent: str, at_once: int = 8, hierarchy: bool = False
-) -> list[Note]:
-    """Every part of a document, so many at a time, with a gist that is not checked."""
+async def prepare_all(trial: Trial, text: str, *, agent: str) -> list[Note]:
+    """Every part of a document, `AT_ONCE` at a time, with a gist that is not checked."""
     notes = [Note(number=n, piece=piece) for n, piece in enumerate(split(text), 1)]
-    slots = anyio.Semaphore(at_once)
+    slots = anyio.Semaphore(AT_ONCE)
 
     async def one(note: Note) -> None:
         async with slots:
-            await prepare(
-                trial, text, note, agent=agent, verify=False, hierarchy=hierarchy, checker=None
-            )
+            await prepare(trial, text, note, agent=agent, verify=False, hierarchy=False)
 
-    try:
-        async with anyio.create_task_group() as group:
-            for note in notes:
-                group.start_soon(one, note)
-    except BaseExceptionGroup as failures:
-        raise leaf(failures) from None
+    await together(partial(one, note) for note in notes)
     return notes
 
 

@@ -6,16 +6,18 @@ N readers that know nothing of each other, each with an answer of its own; what 
 is bought once, as the trials of a run share it.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import anyio
 
 from agents.loop import converse, ended_by
 from agents.preparing import Note, context_of, prepare_all
 from agents.prompts import enclosed, render
-from agents.reading import asked
-from agents.tools import Arguments, BadCall, Finished, ListOf, Tool, Toolbox
-from harness.errors import LimitReached, ModelError, leaf
+from agents.reading import asked, choose
+from agents.together import together
+from agents.tools import Arguments, BadCall, ListOf, Tool, Toolbox
+from harness.errors import LimitReached, ModelError
 from harness.protocols import Trial
 from harness.types import Message
 
@@ -38,26 +40,18 @@ class ReadAgent:
         reason = "interrupted"
         try:
             notes = await prepare_all(trial, text, agent="")
-            async with anyio.create_task_group() as group:
-                for author in authors:
-                    group.start_soon(self._answer, trial, text, notes, author, letters)
-            reason = "finished"
-        except BaseExceptionGroup as failures:
-            first = leaf(failures)
-            if isinstance(first, LimitReached | ModelError):
-                reason = ended_by(first)
-            raise first from None
+            await together(
+                partial(self._answer, trial, text, notes, author, letters) for author in authors
+            )
+            reason = "no choice"
         except (LimitReached, ModelError) as end:
             reason = ended_by(end)
             raise
         finally:
             with anyio.CancelScope(shield=True):
-                for author in authors:
-                    why = "finished" if letters[author] else reason
-                    why = "no choice" if why == "finished" and not letters[author] else why
-                    await trial.submit(
-                        author, letters[author], reason=why, salvaged=why != "finished"
-                    )
+                for author, letter in letters.items():
+                    why = "finished" if letter else reason
+                    await trial.submit(author, letter, reason=why, salvaged=not letter)
 
     async def _answer(
         self, trial: Trial, text: str, notes: Sequence[Note], author: str, letters: dict[str, str]
@@ -69,11 +63,18 @@ class ReadAgent:
             {"role": "user", "content": render("look_up", least=self.least, most=self.most)},
         ]
 
-        async def ready() -> str:
+        async def against(because: str) -> str:
             return "" if len(looked) >= self.least else "Look up a page first."
 
-        box = Toolbox(look_up(text, notes, looked, self.most), choose(trial, ready))
-        ending = await converse(trial, author, opening, box, agent=author, turns=TURNS)
+        box = Toolbox(
+            look_up(text, notes, looked, self.most), choose(trial, against, because="Why.")
+        )
+        try:
+            ending = await converse(trial, author, opening, box, agent=author, turns=TURNS)
+        except LimitReached as limit:
+            if not limit.limit.startswith("agent_"):
+                raise
+            return  # its own share is used up: no reason for the others to stop
         letters[author] = ending.summary
 
 
@@ -101,31 +102,6 @@ def look_up(text: str, notes: Sequence[Note], looked: set[int], most: int) -> To
         description="Show the text of pages.",
         parameters={},
         lists={"pages": ListOf(meaning="Their labels, such as P3.")},
-        act=act,
-        activity=None,
-    )
-
-
-def choose(trial: Trial, ready: Callable[[], Awaitable[str]]) -> Tool:
-    """Give the answer and end, unless `ready` says what has to be done first."""
-    question = trial.instance.question
-    letters = list(question.choices) if question else []
-
-    async def act(arguments: Arguments) -> str:
-        letter = arguments["letter"].strip().strip("()").upper()
-        if letter not in letters:
-            raise BadCall(f"The letter is one of {', '.join(letters)}.")
-        if missing := await ready():
-            raise BadCall(missing)
-        raise Finished(letter)
-
-    return Tool(
-        name="answer",
-        description="Give the answer to the question. It ends the work.",
-        parameters={
-            "letter": f"{', '.join(letters)}: the choice that is right.",
-            "because": "Why.",
-        },
         act=act,
         activity=None,
     )

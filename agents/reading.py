@@ -1,15 +1,15 @@
 """`base`: one call over everything that fits. The benchmark's own way to ask a question."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import anyio
 
 from agents.loop import ended_by
 from agents.prompts import render
+from agents.tools import Arguments, BadCall, Finished, Tool
 from harness.errors import LimitReached, ModelError
 from harness.protocols import Trial
-from harness.types import Question
 
 AUTHOR = "agent-1"
 CHOICE = re.compile(r"the correct answer is \(?([A-D])\b", re.IGNORECASE)
@@ -47,8 +47,35 @@ class Base:
 def asked(trial: Trial) -> dict[str, object]:
     """What templates need of the question: `question` and `choices`."""
     question = trial.instance.question
-    choices = question.choices if isinstance(question, Question) else {}
+    choices = question.choices if question else {}
     return {"question": trial.instance.problem_statement, "choices": choices}
+
+
+def choose(trial: Trial, against: Callable[[str], Awaitable[str]], *, because: str) -> Tool:
+    """The tool that gives the answer and ends, unless something is `against` it.
+
+    `against` is asked with the reasons that are given; `because` says what these are to have.
+    """
+    letters = list(trial.instance.question.choices) if trial.instance.question else []
+
+    async def act(arguments: Arguments) -> str:
+        letter = arguments["letter"].strip().strip("()").upper()
+        if letter not in letters:
+            raise BadCall(f"The letter is one of {', '.join(letters)}.")
+        if fault := await against(arguments["because"]):
+            raise BadCall(fault)
+        raise Finished(letter)
+
+    return Tool(
+        name="answer",
+        description="Give the answer to the question. It ends the work.",
+        parameters={
+            "letter": f"{', '.join(letters)}: the choice that is right.",
+            "because": because,
+        },
+        act=act,
+        activity=None,
+    )
 
 
 def choice_of(answer: str) -> str:

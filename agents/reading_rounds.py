@@ -5,16 +5,18 @@ all reports of a round before it goes on, and answers.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import anyio
 
 from agents.loop import converse, ended_by
 from agents.preparing import Note, context_of, prepare_all
 from agents.prompts import enclosed, render
-from agents.readagent import choose, look_up
-from agents.reading import asked
+from agents.readagent import look_up
+from agents.reading import asked, choose
+from agents.together import together
 from agents.tools import Arguments, BadCall, Finished, ListOf, Tool, Toolbox
-from harness.errors import LimitReached, ModelError, leaf
+from harness.errors import LimitReached, ModelError
 from harness.protocols import Trial
 from harness.types import Message
 
@@ -72,10 +74,10 @@ class _Lead:
     def tools(self) -> Toolbox:
         """The main reader's."""
 
-        async def ready() -> str:
+        async def nothing(because: str) -> str:
             return ""
 
-        return Toolbox(self._delegate(), choose(self._trial, ready))
+        return Toolbox(self._delegate(), choose(self._trial, nothing, because="Why."))
 
     def _delegate(self) -> Tool:
         async def act(arguments: Arguments) -> str:
@@ -87,12 +89,9 @@ class _Lead:
                 raise BadCall("There are no more rounds: answer from what was reported.")
             self._round += 1
             reports = [""] * len(asked_for)
-            try:
-                async with anyio.create_task_group() as group:
-                    for index, task in enumerate(asked_for):
-                        group.start_soon(self._sub, index, task, reports)
-            except BaseExceptionGroup as failures:
-                raise leaf(failures) from None
+            await together(
+                partial(self._sub, index, task, reports) for index, task in enumerate(asked_for)
+            )
             return "\n".join(enclosed("report", report) for report in reports)
 
         return Tool(

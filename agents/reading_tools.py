@@ -1,16 +1,17 @@
 """What a reader of a document can do: unfold, publish, add tasks, answer."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from agents.desk import LABEL, TASK_CHARS, Desk, line_of
+from agents.desk import LABEL, Desk, level_of, line_of, put_task
 from agents.finding_gate import QUOTATIONS
 from agents.prompts import enclosed
-from agents.tools import Arguments, BadCall, Finished, ListOf, Tool
-from harness.board import BoardRefused, NewTask, Proposal
+from agents.tools import Arguments, BadCall, ListOf, Tool
+from harness.board import NewTask, Proposal, SharedContext
 
 FINDINGS = 20  # proposals on one task
 TASKS = 8  # that one task may add
+PRIORITY = 10  # of what is to be found out
 
 
 def unfold(desk: Desk, pieces: Sequence[str], neighbours: int) -> Tool:
@@ -20,9 +21,7 @@ def unfold(desk: Desk, pieces: Sequence[str], neighbours: int) -> Tool:
     """
 
     async def act(arguments: Arguments) -> str:
-        label, level = arguments["label"].strip(), arguments["level"] or "summary"
-        if level not in {"summary", "raw"}:
-            raise BadCall(f"The level is summary or raw, not {level!r}.")
+        label, level = arguments["label"].strip(), level_of(arguments)
         entry = await desk.entry(label)
         around = [label]
         if level == "raw" and label in pieces:
@@ -106,20 +105,10 @@ def add_task(desk: Desk) -> Tool:
     """Put a task into the queue, perhaps behind others."""
 
     async def act(arguments: Arguments) -> str:
-        text = arguments["text"].strip()
-        if not text or len(text) > TASK_CHARS:
-            raise BadCall(f"The text of a task has 1 to {TASK_CHARS} characters.")
-        if desk.added >= TASKS:
-            raise BadCall(f"You have added {TASKS} tasks on this one, which is the most.")
         after = tuple(re.findall(r"[\w-]+", arguments["after"]))
-        try:
-            (task,) = await desk.queue.put(
-                NewTask(kind="find", text=text, priority=10, after=after), by=desk.claim.agent
-            )
-        except BoardRefused as refusal:
-            raise BadCall(f"The task was not added: {refusal}") from None
-        desk.added += 1
-        return f"The task is `{task.label}` and {task.state}; whoever is free takes it."
+        text = arguments["text"].strip()
+        task = NewTask(kind="find", text=text, priority=PRIORITY, after=after)
+        return await put_task(desk, task, most=TASKS)
 
     return Tool(
         name="add_task",
@@ -131,31 +120,10 @@ def add_task(desk: Desk) -> Tool:
     )
 
 
-def answer(
-    desk: Desk, letters: Sequence[str], labels: Callable[[], Awaitable[Sequence[str]]]
-) -> Tool:
-    """Choose, and say what the choice rests on: labels that are admitted, and at least one."""
-
-    async def act(arguments: Arguments) -> str:
-        letter = arguments["letter"].strip().strip("()").upper()
-        if letter not in letters:
-            raise BadCall(f"The letter is one of {', '.join(letters)}.")
-        cited = list(dict.fromkeys(LABEL.findall(arguments["because"])))
-        known = await labels()
-        strange = [label for label in cited if label not in known]
-        if strange:
-            raise BadCall(f"There is no entry {strange[0]}. Cite entries of the shared context.")
-        if known and not cited:
-            raise BadCall("Name the labels that the choice rests on.")
-        raise Finished(letter)
-
-    return Tool(
-        name="answer",
-        description="Give the answer to the question, for everybody. It ends the trial.",
-        parameters={
-            "letter": f"{', '.join(letters)}: the choice that is right.",
-            "because": "Why, with the labels that it rests on.",
-        },
-        act=act,
-        activity=None,
-    )
+async def uncited(context: SharedContext, because: str) -> str:
+    """What is wrong with the labels that an answer rests on: there is one, and all are entries."""
+    cited = LABEL.findall(because)
+    for label in cited:
+        if await context.entry(label) is None:
+            return f"There is no entry {label}. Cite entries of the shared context."
+    return "" if cited else "Name the labels that the choice rests on."

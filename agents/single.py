@@ -7,12 +7,15 @@ In the manner of mini-swe-agent; unlike it, whatever way the conversation ends, 
 then is submitted.
 """
 
+from functools import partial
+
 import anyio
 
 from agents import tools
 from agents.loop import converse, ended_by
 from agents.prompts import render
-from harness.errors import ContextOverflow, LimitReached, ModelError, SandboxError, leaf
+from agents.together import together
+from harness.errors import ContextOverflow, LimitReached, ModelError, SandboxError
 from harness.protocols import Sandbox, Trial
 
 AUTHOR = "agent-1"
@@ -42,12 +45,7 @@ class Independent:
                 if not limit.limit.startswith("agent_"):
                     raise
 
-        try:
-            async with anyio.create_task_group() as group:
-                for number in range(trial.agents):
-                    group.start_soon(work, f"agent-{number + 1}")
-        except BaseExceptionGroup as failures:
-            raise leaf(failures) from None
+        await together(partial(work, f"agent-{number + 1}") for number in range(trial.agents))
 
 
 async def work_alone(trial: Trial, sandbox: Sandbox, author: str, *, steps: int) -> None:

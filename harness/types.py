@@ -16,7 +16,6 @@ class Question:
 
     choices: Mapping[str, str]  # by letter
     document: str  # SHA-256 of the text, which is read when it is needed
-    characters: int  # of it
     length: str  # short, medium or long, as the benchmark has it
 
 

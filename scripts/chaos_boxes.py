@@ -75,7 +75,6 @@ class Engine:
     attacks = ("containers", "dockerd")
 
     def __init__(self, folder: Path, instances: Sequence[str]) -> None:
-        self._folder = folder
         self._daemon = own_daemon.OwnDaemon(folder)
         self._daemon.start()
         self.variables: Mapping[str, str] = {"DOCKER_HOST": self._daemon.host}
@@ -112,12 +111,7 @@ class Engine:
 
     def close(self) -> None:
         """End the daemon and remove its files."""
-        self._daemon.stop()
-        lines = Path("/proc/self/mountinfo").read_text().splitlines()
-        places = [line.split()[4] for line in lines]
-        for place in sorted((p for p in places if p.startswith(f"{self._folder}/")), reverse=True):
-            subprocess.run(["umount", "-l", place], check=False)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._daemon.remove()
 
     @contextlib.contextmanager
     def _client(self) -> Iterator[docker.DockerClient]:

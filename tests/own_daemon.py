@@ -71,6 +71,16 @@ class OwnDaemon:
             self._process.wait(60)
             self._process = None
 
+    def remove(self) -> None:
+        """End it and remove its folder, with whatever is mounted there."""
+        self.stop()
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+        places = [line.split()[4] for line in lines]
+        mine = (place for place in places if place.startswith(f"{self._folder}/"))
+        for place in sorted(mine, reverse=True):
+            subprocess.run(["umount", "-l", place], check=False)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
     def _signal(self, number: int) -> None:
         assert self._process is not None
         with suppress(ProcessLookupError):

@@ -3,7 +3,6 @@
 The engine is the module's own, so that no other test is disturbed.
 """
 
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -66,12 +65,7 @@ def engine(tmp_path_factory) -> Iterator[Engine]:
         yield Engine(daemon, made.client, made.image)
         made.client.close()
     finally:
-        daemon.stop()
-        lines = Path("/proc/self/mountinfo").read_text().splitlines()
-        places = [line.split()[4] for line in lines]
-        for place in sorted((p for p in places if p.startswith(f"{folder}/")), reverse=True):
-            subprocess.run(["umount", "-l", place], check=False)
-        shutil.rmtree(folder, ignore_errors=True)
+        daemon.remove()
 
 
 async def lost(sandbox: ShellSandbox, command: str, *, timeout_s: float) -> str:

@@ -47,7 +47,6 @@ def test_a_question_has_its_text_in_the_cache_once_and_its_answer_apart(tmp_path
     assert len(list((tmp_path / "documents").rglob("*.txt"))) == 1
     assert one.repo == "Legal"
     assert one.question.choices == {"A": "One", "B": "Two", "C": "Three", "D": "Four"}
-    assert one.question.characters == len(ROW["context"])
     assert found[0].reference.answer == "C"
     assert "answer" not in str(one).lower()
 

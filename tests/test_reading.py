@@ -184,24 +184,21 @@ def test_every_part_is_an_entry_with_its_text_in_the_documents_order(careless):
 
 def test_a_conversation_only_grows_and_a_part_is_the_same_to_the_byte(careless, table):
     for _, _, requests, _ in (careless, table):
-        begun = {}
-        for request in requests:
-            if not tools_of(request):
-                continue
-            prompt = [json.dumps(message) for message in request["messages"]]
-            spoken = own_turns(request)
-            first = json.dumps(request["tools"]) + "".join(
-                prompt[: len(prompt) if not spoken else 1]
-            )
-            if spoken:
-                assert any(first.startswith(known[: len(first)]) or known.startswith(first)
-                           for known in begun)  # fmt: skip
-            else:
-                begun[first] = prompt
-        reads = [r for r in requests if "gist" in tools_of(r)]
-        assert len({(r["messages"][0]["content"], json.dumps(r["tools"])) for r in reads}) < len(
-            reads
-        )
+        prompts = {sent(request["tools"], request["messages"]) for request in requests
+                   if tools_of(request)}  # fmt: skip
+        for request in filter(own_turns, requests):
+            messages = request["messages"]
+            last = max(n for n, m in enumerate(messages) if m["role"] == "assistant")
+            assert sent(request["tools"], messages[:last]) in prompts
+        reads = [request for request in requests if "gist" in tools_of(request)]
+        parts = {sent(request["tools"], request["messages"][:1]) for request in reads}
+        assert parts <= prompts
+        assert len(parts) < len(reads)
+
+
+def sent(tools, messages):
+    """A prompt as text."""
+    return json.dumps([tools, messages], sort_keys=True)
 
 
 # -- all systems ----------------------------------------------------------------------------------
@@ -268,6 +265,29 @@ def test_a_document_that_does_not_fit_is_a_question_without_an_answer(tmp_path, 
     assert [tuple(trial.values()) for trial in trials] == [
         ("done", "context", "", 1, "unresolved")
     ] * 2
+
+
+def test_a_reader_that_uses_up_its_share_stops_no_other(tmp_path):
+    class Talker(ReadingScript):
+        talks = False
+
+        def look(self, request):
+            if own_turns(request) == 0 and not self.talks:
+                self.talks = True
+                return call("look_up", pages=["P1"]) | {"content": "I never come to an end."}
+            if "I never come to an end." in json.dumps(request["messages"]):
+                return call("look_up", pages=["P1"])
+            return super().look(request)
+
+    words = ("-i", ROWS[0]["_id"], "-s", "independent-documents", "-c", "budget.steps=5")
+    _, folder, _ = play(tmp_path, Talker(ANSWERS), *words)
+    made = query(folder, "SELECT patch, reason FROM submission")
+    right = ROWS[0]["answer"]
+    assert Counter((row["patch"], row["reason"]) for row in made) == {
+        (right, "finished"): 3, ("", "no choice"): 1,
+    }  # fmt: skip
+    (trial,) = query(folder, "SELECT state FROM trial")
+    assert trial["state"] == "done"
 
 
 def test_instructions_in_a_document_change_nothing(tmp_path):

@@ -15,7 +15,6 @@ from harness.cache import write_beside
 from harness.errors import SandboxUnavailable
 from harness.types import Instance, Item, Question, Reference, Verdict
 
-HUB = "zai-org/LongBench-v2"  # once THUDM/LongBench-v2
 NAME = "longbench-v2"
 MULTI_DOC = "Multi-Document QA"  # the domain that is asked
 LETTERS = ("A", "B", "C", "D")
@@ -57,7 +56,6 @@ def item_of(row: QuestionRow, cache: Path) -> Item:
         question=Question(
             choices={letter: getattr(row, f"choice_{letter}") for letter in LETTERS},
             document=keep_document(row.context, cache),
-            characters=len(row.context),
             length=row.length,
         ),
     )
@@ -83,10 +81,9 @@ def keep_document(text: str, cache: Path) -> str:
 def read_document(name: str, cache: Path) -> str:
     """A text that was kept. Blocking. Raises `SandboxUnavailable` where it is gone or damaged."""
     try:
-        text = _path(name, cache).read_bytes().decode()
+        return _path(name, cache).read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise SandboxUnavailable(f"the document {name[:12]} cannot be read: {error}") from error
-    return text
 
 
 def _path(name: str, cache: Path) -> Path:

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.benchmarks.questions import NAME as QUESTIONS
 from harness.config import CONFIGS, read_yaml
 from harness.published import SWE_BENCH, Counterpart, leaderboard, sources
 from harness.score.rows import Row
 from harness.words import counted
 
 TABLE = CONFIGS / "table.yaml"
-SWE_BENCH_ITEMS = "swe-bench"  # the benchmark of its systems
 
 
 def notes(
@@ -118,7 +118,7 @@ def _published(beside: Sequence[Counterpart], facts: Mapping[str, Any]) -> list[
 def missing(rows: Sequence[Row], facts: Mapping[str, Any], preset: Path = TABLE) -> list[str]:
     """Which systems of the preset were not run, and what they need."""
     there = {row["system"] for row in rows}
-    if facts.get("benchmark", SWE_BENCH_ITEMS) != SWE_BENCH_ITEMS:
+    if facts.get("benchmark") == QUESTIONS:
         return []
     absent = [name for name in read_yaml(preset)["systems"] if name not in there]
     if not absent or not there:

@@ -27,6 +27,9 @@ STAMP     := .venv/.installed
 PIP       := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DELM      := $(BIN)/delm
 each       = $(foreach word,$(2),$(1) $(word))
+QUESTIONS := configs/recordings/longbench-offline.jsonl
+asked      = -c configs/datasets/longbench-v2.yaml -m $(MODEL) -d $(or $(DATASET),longbench-v2)
+begun      = $(and $(RUN),$(wildcard results/$(RUN)/run.db))
 runs       = $(or $(notdir $(patsubst %/run.db,%,$(wildcard results/*/run.db))),none)
 
 # What is given on the command line must be one of these, and must not come out empty: a limit on
@@ -102,9 +105,8 @@ eval: setup ## run systems on instances, grade, print the table
 	  $(if $(SANDBOX),--sandbox $(SANDBOX)) $(if $(RUN),--run-id $(RUN)) $(if $(MAX_COST),--max-cost $(MAX_COST)) $(if $(DISK_GB),--disk-gb $(DISK_GB)) \
 	  $(if $(RECORD),--record $(RECORD)) $(if $(YES),--yes) $(ARGS))
 
-longbench: setup ## systems that answer questions, with MODEL on LongBench-v2 or DATASET; variables as of eval
-	@[ -n "$(MODEL)$(RUN)" ] || { echo "error: make longbench needs a model: MODEL=…; without one there is no recording of questions to replay" >&2; exit 2; }
-	$(strip $(DELM) eval -c configs/datasets/longbench-v2.yaml $(if $(MODEL),-m $(MODEL)) -d $(or $(DATASET),longbench-v2) $(call each,-s,$(SYSTEMS)) \
+longbench: setup ## systems that answer questions: a recording, with MODEL LongBench-v2 or DATASET; variables as of eval
+	$(strip $(DELM) eval $(if $(MODEL),$(asked),$(if $(begun),,-m replay:$(QUESTIONS)) $(if $(DATASET),-d $(DATASET))) $(call each,-s,$(SYSTEMS)) \
 	  $(call each,-i,$(INSTANCES)) $(if $(N),-n $(N)) $(if $(TRIALS),-k $(TRIALS)) $(if $(WORKERS),-w $(WORKERS)) \
 	  $(if $(RUN),--run-id $(RUN)) $(if $(MAX_COST),--max-cost $(MAX_COST)) $(if $(RECORD),--record $(RECORD)) $(if $(YES),--yes) $(ARGS))
 

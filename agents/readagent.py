@@ -11,7 +11,7 @@ from functools import partial
 
 import anyio
 
-from agents.loop import converse, ended_by
+from agents.loop import Ending, converse, ended_by
 from agents.preparing import Note, context_of, prepare_all
 from agents.prompts import enclosed, render
 from agents.reading import asked, choose
@@ -36,25 +36,32 @@ class ReadAgent:
         """See `harness.protocols.System`."""
         text = await trial.document()
         authors = [f"agent-{number + 1}" for number in range(trial.agents)]
-        letters = dict.fromkeys(authors, "")
+        endings: dict[str, Ending] = {}
         reason = "interrupted"
         try:
             notes = await prepare_all(trial, text, agent="")
             await together(
-                partial(self._answer, trial, text, notes, author, letters) for author in authors
+                partial(self._answer, trial, text, notes, author, endings) for author in authors
             )
-            reason = "no choice"
         except (LimitReached, ModelError) as end:
             reason = ended_by(end)
             raise
         finally:
             with anyio.CancelScope(shield=True):
-                for author, letter in letters.items():
-                    why = "finished" if letter else reason
-                    await trial.submit(author, letter, reason=why, salvaged=not letter)
+                for author in authors:
+                    ending = endings.get(author, Ending(reason=reason, summary="", messages=()))
+                    salvaged = ending.reason != "finished"
+                    await trial.submit(
+                        author, ending.summary, reason=ending.reason, salvaged=salvaged
+                    )
 
     async def _answer(
-        self, trial: Trial, text: str, notes: Sequence[Note], author: str, letters: dict[str, str]
+        self,
+        trial: Trial,
+        text: str,
+        notes: Sequence[Note],
+        author: str,
+        endings: dict[str, Ending],
     ) -> None:
         looked: set[int] = set()
         opening: list[Message] = [
@@ -70,12 +77,11 @@ class ReadAgent:
             look_up(text, notes, looked, self.most), choose(trial, against, because="Why.")
         )
         try:
-            ending = await converse(trial, author, opening, box, agent=author, turns=TURNS)
+            endings[author] = await converse(trial, author, opening, box, agent=author, turns=TURNS)
         except LimitReached as limit:
             if not limit.limit.startswith("agent_"):
                 raise
-            return  # its own share is used up: no reason for the others to stop
-        letters[author] = ending.summary
+            endings[author] = Ending(reason=limit.limit, summary="", messages=())  # of it alone
 
 
 def look_up(text: str, notes: Sequence[Note], looked: set[int], most: int) -> Tool:

@@ -47,8 +47,8 @@ class ReadingRounds:
             raise
         finally:
             with anyio.CancelScope(shield=True):
-                why = reason if letter or reason != "finished" else "no choice"
-                await trial.submit(MAIN, letter, reason=why, salvaged=why != "finished", agent=MAIN)
+                salvaged = reason != "finished"
+                await trial.submit(MAIN, letter, reason=reason, salvaged=salvaged, agent=MAIN)
 
 
 class _Lead:

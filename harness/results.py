@@ -32,9 +32,9 @@ SUBMISSION_COLUMNS = (
     "created_at",
 )  # fmt: skip
 INSTANCE_COLUMNS = (
-    "system", "instance_id", "repo", "difficulty", "trial", "attempt", "state", "reason", "agents",
-    "submissions", "resolved", "official", "flags", "steps", "cost_usd", "cost_unsure_usd",
-    "seconds", "sandbox", "image", "audit", "started_at", "finished_at",
+    "system", "instance_id", "repo", "difficulty", "length", "trial", "attempt", "state", "reason",
+    "agents", "submissions", "resolved", "official", "flags", "steps", "cost_usd",
+    "cost_unsure_usd", "seconds", "sandbox", "image", "audit", "started_at", "finished_at",
 )  # fmt: skip
 LEDGER_COLUMNS = (
     "call_id", "system", "instance_id", "trial", "attempt", "conversation", "position", "model",
@@ -149,7 +149,7 @@ def derive(folder: RunFolder, store: Store) -> list[Row]:
     write(folder.path / "findings.csv", csv_text(found.findings, findings.COLUMNS))
     points = cost_accuracy.cost_accuracy(scores.table, str(description.get("model", "")))
     write(folder.path / "cost_accuracy.csv", csv_text(points, cost_accuracy.COLUMNS))
-    for name, text in prediction_files(submissions, trials, description["model"]).items():
+    for name, text in prediction_files(submissions, trials, description).items():
         write(folder.path / "preds" / name, text)
     mine, made = _by_trial(calls), _by_trial(submissions)
     for trial in trials:

@@ -124,6 +124,7 @@ class Run:
                 "instance_id": item.instance.instance_id,
                 "repo": item.instance.repo,
                 "difficulty": item.instance.difficulty,
+                "length": item.instance.question.length if item.instance.question else "",
             }
             for item in self._items.values()
         ]

@@ -51,7 +51,10 @@ class Store(Database):
         """
         await self._write(
             *self._let_go(alive),
-            *(("put_instance", row | {"position": i}) for i, row in enumerate(instances)),
+            *(
+                ("put_instance", {"length": "", **row, "position": i})
+                for i, row in enumerate(instances)
+            ),
             *(("plan_trial", row) for row in trials),
             ("plan_again", {}),
         )

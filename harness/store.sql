@@ -11,6 +11,7 @@ CREATE TABLE IF NOT EXISTS instance (
     instance_id TEXT PRIMARY KEY,
     repo TEXT NOT NULL,
     difficulty TEXT NOT NULL,
+    length TEXT NOT NULL,          -- of a question's document, in the dataset's word; else empty
     position INTEGER NOT NULL      -- in the order in which the run goes through them
 ) STRICT, WITHOUT ROWID;
 
@@ -162,8 +163,8 @@ INSERT INTO run (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE S
 SELECT key, value FROM run;
 
 -- name: put_instance
-INSERT INTO instance (instance_id, repo, difficulty, position)
-VALUES (:instance_id, :repo, :difficulty, :position) ON CONFLICT DO NOTHING;
+INSERT INTO instance (instance_id, repo, difficulty, length, position)
+VALUES (:instance_id, :repo, :difficulty, :length, :position) ON CONFLICT DO NOTHING;
 
 -- name: plan_trial
 INSERT INTO trial (system, instance_id, number, agents, wanted, submits)

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -83,9 +83,7 @@ class Outcome:
     @property
     def growth(self) -> float:
         """Memory in the last fifth of the run against that in its second, as a share of this."""
-        fifth = max(1, len(self.memory_mb) // 5)
-        early = statistics.median(self.memory_mb[fifth : 2 * fifth])
-        return statistics.median(self.memory_mb[-fifth:]) / early - 1
+        return growth_of(self.memory_mb)
 
 
 class Silent:
@@ -106,10 +104,10 @@ class Silent:
 
 
 @contextmanager
-def model(folder: Path, latency_s: float, turns: int):
-    """The scripted model, a process of its own; its address."""
+def served_by(folder: Path, words: str) -> Iterator[str]:
+    """A scripted model, a process of its own, that does what `words` define as `script`."""
     script = folder / "script.py"
-    script.write_text(SCRIPT.format(solve=SOLVE["tool_calls"][0], latency=latency_s, turns=turns))
+    script.write_text(words)
     server = Path(__file__).parents[1] / "tests" / "scripted_model.py"
     process = subprocess.Popen(
         [sys.executable, str(server), "--script", str(script), "--port", "0"],
@@ -122,6 +120,13 @@ def model(folder: Path, latency_s: float, turns: int):
     finally:
         process.terminate()
         process.communicate()
+
+
+def growth_of(memory_mb: Sequence[float]) -> float:
+    """Memory in the last fifth of a run against that in its second, as a share of this."""
+    fifth = max(1, len(memory_mb) // 5)
+    early = statistics.median(memory_mb[fifth : 2 * fifth])
+    return statistics.median(memory_mb[-fifth:]) / early - 1
 
 
 async def play(folder: Path, item: Item, count: int, workers: int) -> Outcome:
@@ -246,9 +251,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         os.environ["OPENAI_API_KEY"] = "none"
-        with model(folder, latency_s, turns) as os.environ["OPENAI_API_BASE"]:
+        slow, quick = (
+            SCRIPT.format(solve=SOLVE["tool_calls"][0], latency=seconds, turns=turns)
+            for seconds in (latency_s, 0.1)
+        )
+        with served_by(folder, slow) as os.environ["OPENAI_API_BASE"]:
             large = anyio.run(play, folder, item, count, WORKERS)
-        with model(folder, 0.1, turns) as os.environ["OPENAI_API_BASE"]:
+        with served_by(folder, quick) as os.environ["OPENAI_API_BASE"]:
             rows = [large, *(anyio.run(play, folder, item, few, w) for w in (WORKERS, 3))]
         tables = [table_of(folder, few, workers) for workers in (WORKERS, 3)]
     show(rows)

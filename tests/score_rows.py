@@ -36,6 +36,7 @@ class Rows:
         submits: str = "one",
         repo: str = "a/a",
         difficulty: str = "",
+        length: str = "",
         agent: str = "agent-1",
     ) -> "Rows":
         key = len(self.trials)
@@ -44,6 +45,7 @@ class Rows:
             common
             | {"number": number, "agents": agents, "wanted": wanted, "state": state,
                "seconds": seconds, "submits": submits, "repo": repo, "difficulty": difficulty,
+               "length": length,
                "started_at": None if state == "waiting" else START}
         )  # fmt: skip
         said = {"agent": agent, "outcome": call_outcome, "prompt_tokens": prompts[0],

@@ -91,10 +91,15 @@ def test_every_variable_reaches_its_command(make):
     assert done.stdout.splitlines()[-1] == "delm compare r -s s -s t -o x"
 
 
-def test_questions_need_a_model_and_take_the_same_variables(make):
-    done = make("longbench", "DATASET=d")
-    assert done.returncode == 2
-    assert "error: make longbench needs a model: MODEL=…" in done.stderr
+def test_questions_are_a_replay_without_a_model_and_take_the_same_variables(make, tmp_path):
+    replay = "delm eval -m replay:configs/recordings/longbench-offline.jsonl"
+    assert make("longbench").stdout.splitlines()[-1] == replay
+    done = make("longbench", "DATASET=d", "RUN=new", "SYSTEMS=base")
+    assert done.stdout.splitlines()[-1] == f"{replay} -d d -s base --run-id new"
+    (tmp_path / "results" / "old").mkdir(parents=True)
+    (tmp_path / "results" / "old" / "run.db").touch()
+    done = make("longbench", "RUN=old")  # goes on with what it was begun with
+    assert done.stdout.splitlines()[-1] == "delm eval --run-id old"
     done = make("longbench", "MODEL=m", "SYSTEMS=s t", "MAX_COST=2.50", "YES=1")
     assert done.stdout.splitlines()[-1] == (
         "delm eval -c configs/datasets/longbench-v2.yaml -m m -d longbench-v2 -s s -s t "

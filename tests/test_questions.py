@@ -1,5 +1,6 @@
 """LongBench-v2's rows, the bundled set in their form, and a run over it."""
 
+import csv
 import hashlib
 import json
 import re
@@ -240,6 +241,41 @@ def test_a_run_scores_each_question_and_each_domain_alike(a_run):
     )
     assert "sandbox: none" in told.out
     assert "configs/table.yaml" not in told.out
+
+
+def test_a_run_scores_easy_and_hard_short_and_long_apart(a_run):
+    told, folder = a_run
+    # right: 1 (hard, short), 4 (hard, short), 5 (easy, short); wrong: 2, 7, 8 (easy, two of them
+    # medium), 3 and 6 (hard, short)
+    lines = told.out.splitlines()
+    at = lines.index("accuracy by difficulty and length, %")
+    assert lines[at + 1].split() == ["system", "easy", "hard", "short", "medium"]
+    assert lines[at + 2].split() == ["base", "25.0", "50.0", "50.0", "0.0"]
+    with (folder / "breakdown.csv").open(newline="") as file:
+        rows_ = [row for row in csv.DictReader(file) if row["by"] == "length"]
+    assert [(row["value"], row["instances"], float(row["avg_at_1"])) for row in rows_] == [
+        ("short", "6", 0.5), ("medium", "2", 0.0),
+    ]  # fmt: skip
+
+
+def test_answers_are_kept_as_the_benchmarks_own_scoring_reads_them(delm, a_run, tmp_path):
+    _, folder = a_run
+    files = sorted(path.name for path in (folder / "preds").iterdir())
+    assert files == ["base.2.jsonl", "base.jsonl"]
+    kept = [json.loads(line) for line in (folder / "preds" / "base.jsonl").read_text().splitlines()]
+    assert {row["_id"] for row in kept if row["judge"]} == RIGHT
+    by_id = {row["_id"]: row for row in kept}
+    bundled = {row["_id"]: row for _, row in rows()}
+    for name, row in by_id.items():
+        same = ("domain", "sub_domain", "difficulty", "length", "answer")
+        assert {key: row[key] for key in same} == {key: bundled[name][key] for key in same}
+        assert row["judge"] == (row["pred"] == row["answer"])
+    assert by_id["offline-2"]["pred"] is None
+    told = delm("export", folder, tmp_path / "answers.jsonl")
+    assert told.code == 0, told.text
+    assert (tmp_path / "answers.jsonl").read_bytes() == (
+        folder / "preds" / "base.jsonl"
+    ).read_bytes()
 
 
 def test_a_run_holds_no_document_but_in_its_conversations(a_run):

@@ -284,7 +284,7 @@ def test_a_reader_that_uses_up_its_share_stops_no_other(tmp_path):
     made = query(folder, "SELECT patch, reason FROM submission")
     right = ROWS[0]["answer"]
     assert Counter((row["patch"], row["reason"]) for row in made) == {
-        (right, "finished"): 3, ("", "no choice"): 1,
+        (right, "finished"): 3, ("", "agent_steps"): 1,
     }  # fmt: skip
     (trial,) = query(folder, "SELECT state FROM trial")
     assert trial["state"] == "done"

@@ -1,4 +1,4 @@
-"""The table of questions by domain, in the form of the published one."""
+"""The tables of questions: by domain as the published one is, by difficulty and by length."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from harness import score
 from harness.benchmarks.questions import NAME
 from harness.commands.layout import Line, Table, written
 from harness.published import LONGBENCH, Counterpart, counterpart, sources
-from harness.score.rows import Row
+from harness.score.rows import InstanceScore, Row
 from harness.store import Store
 from harness.terminal import widened
 
@@ -21,10 +21,12 @@ METRICS = {
     "Academic": "accuracy_academic",
 }
 """The dataset's names of the five domains, in the paper's order, and the published metric."""
+LEVELS = ("easy", "hard", "short", "medium", "long")
+"""Its words for difficulty and for length, in the order of the benchmark's own table."""
 
 
 def print_domains(out: Console, rows: Sequence[Row], store: Store) -> None:
-    """Accuracy by domain and the domains' mean, with the published row below each of ours.
+    """Accuracy by domain, and the published row below each of ours; by difficulty and length.
 
     `rows` are those of `table.csv`. Nothing of a run whose instances are no questions.
     """
@@ -47,17 +49,36 @@ def print_domains(out: Console, rows: Sequence[Row], store: Store) -> None:
         if found:
             lines.append(_published(found, domains))
             beside.append(found)
-    head = Line(name="system", cells=(*domains, "mean"), style="underline")
     whole = widened(out, 400)
-    whole.print()
-    whole.print(Text("accuracy by domain, %; their mean ± its deviation over trials", "italic"))
-    for text, style in written(Table(head=head, lines=tuple(lines)), out.width):
-        whole.print(Text(text, style=style), soft_wrap=True)
+    title = "accuracy by domain, %; their mean ± its deviation over trials"
+    _print(whole, out.width, title, (*domains, "mean"), lines)
+    levels = [level for level in LEVELS if any(level in _levels(each) for each in scores)]
+    if len(levels) > 2:  # of one difficulty and one length there is nothing to compare
+        by_level = [_by_level(row["system"], scores, levels) for row in rows]
+        _print(whole, out.width, "accuracy by difficulty and length, %", levels, by_level)
     for line in _unshared(rows):
         whole.print(Text(line))
     if beside:
         other = "" if facts.get("dataset") == LONGBENCH else f", not on {facts.get('dataset')}"
         whole.print(Text(f"published: {' and '.join(sources(beside))}, on {LONGBENCH}{other}"))
+
+
+def _print(whole: Console, width: int, title: str, head: Sequence[str], lines: list[Line]) -> None:
+    whole.print()
+    whole.print(Text(title, "italic"))
+    top = Line(name="system", cells=tuple(head), style="underline")
+    for text, style in written(Table(head=top, lines=tuple(lines)), width):
+        whole.print(Text(text, style=style), soft_wrap=True)
+
+
+def _by_level(system: str, scores: Sequence[InstanceScore], levels: Sequence[str]) -> Line:
+    mine = [each for each in scores if each.system == system]
+    cells = [_mean([each.average for each in mine if level in _levels(each)]) for level in levels]
+    return Line(name=system, cells=tuple(cells), style="bold")
+
+
+def _levels(score: InstanceScore) -> tuple[str, str]:
+    return score.difficulty, score.length
 
 
 def _unshared(rows: Sequence[Row]) -> list[str]:

@@ -70,7 +70,7 @@ def export_run(run: str, output: Path, kind: str, system: str, target: Path) -> 
 
 def _predictions(chosen: _Chosen, target: Path) -> str:
     store = chosen.store
-    files = prediction_files(store.submissions(), store.trials(), store.description()["model"])
+    files = prediction_files(store.submissions(), store.trials(), store.description())
     made = [name for name in chosen.systems if f"{name}.jsonl" in files]
     if not made:
         there = ", ".join(name.removesuffix(".jsonl") for name in files)

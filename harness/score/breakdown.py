@@ -1,4 +1,4 @@
-"""Scores by repository and by difficulty: `breakdown.csv`."""
+"""Scores by repository, difficulty and length: `breakdown.csv`."""
 
 from collections.abc import Sequence
 
@@ -12,15 +12,18 @@ BREAKDOWN_COLUMNS = (
     "selected_at_1_high", "cost_per_task_usd", "infra_errors", "unfinished",
 )  # fmt: skip
 EFFORTS = ("<15 min fix", "15 min - 1 hour", "1-4 hours", ">4 hours")
-"""SWE-bench Verified's own words for how difficult an instance is, from easy to hard."""
+LENGTHS = ("short", "medium", "long")
+ORDER = (*EFFORTS, *LENGTHS)
+"""SWE-bench Verified's words for the difficulty of an instance, LongBench-v2's for a length."""
 
 
 def breakdowns(scores: Sequence[InstanceScore]) -> list[Row]:
-    """One row for each system and repository, then for each system and difficulty."""
+    """One row for each system and repository, then difficulty, then length where there is one."""
+    kinds = ("repo", "difficulty", *(["length"] if any(s.length for s in scores) else []))
     return [
         _row(system, by, value, mine)
         for system in dict.fromkeys(score.system for score in scores)
-        for by in ("repo", "difficulty")
+        for by in kinds
         for value, mine in _groups([s for s in scores if s.system == system], by).items()
     ]
 
@@ -28,10 +31,10 @@ def breakdowns(scores: Sequence[InstanceScore]) -> list[Row]:
 def _groups(scores: Sequence[InstanceScore], by: str) -> dict[str, list[InstanceScore]]:
     groups: dict[str, list[InstanceScore]] = {}
     for score in scores:
-        groups.setdefault(score.repo if by == "repo" else score.difficulty, []).append(score)
+        groups.setdefault(getattr(score, by), []).append(score)
 
     def place(value: str) -> tuple[int, str]:
-        return (EFFORTS.index(value) if value in EFFORTS else len(EFFORTS), value)
+        return (ORDER.index(value) if value in ORDER else len(ORDER), value)
 
     return {value: groups[value] for value in sorted(groups, key=place)}
 

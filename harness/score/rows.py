@@ -21,6 +21,7 @@ class InstanceScore:
     instance_id: str
     repo: str
     difficulty: str
+    length: str
     submits: str  # one, independent or shared: see `trial` in harness/store.sql
     wanted: int  # submissions that were asked for: the denominator
     submissions: int  # that were made in trials which came to their end
@@ -137,6 +138,7 @@ def _instance_score(
         instance_id=first["instance_id"],
         repo=first["repo"],
         difficulty=first["difficulty"],
+        length=first["length"],
         submits=first["submits"],
         wanted=sum(trial["wanted"] for trial in trials),
         submissions=sum(map(len, counted.values())),

@@ -6,22 +6,27 @@ used again nor a time-out fools anybody.
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+
+import anyio
 
 from harness.errors import UserError
 from harness.locks import living, lock, sign_in
 
 MEMBERS = ".members"  # a folder in the run's
+RANGES = ".ranges"  # an empty file beside it
+LOOK_S = 0.2  # between looks at what another process holds
 
 
 class Member:
     """This process, among all that work on the run in `folder`. Made by `join`."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, ranges: int) -> None:
         self.name = name
         self._members = folder / MEMBERS
+        self._ranges = ranges  # the handle of a file whose bytes are locked
 
     def alive(self) -> set[str]:
         """The members that live, this one among them."""
@@ -36,6 +41,27 @@ class Member:
             yield
         finally:
             os.close(handle)
+
+    @asynccontextmanager
+    async def one_at_a_time(self, digest: str) -> AsyncIterator[None]:
+        """No other process is inside such a block of the same hexadecimal `digest`.
+
+        Within this process it excludes nobody: the kernel's locks on bytes are a process's.
+        """
+        byte = int(digest[:15], 16)
+        while not self._locks(byte):  # noqa: ASYNC110 - another process can set no event
+            await anyio.sleep(LOOK_S)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._ranges, fcntl.LOCK_UN, 1, byte)
+
+    def _locks(self, byte: int) -> bool:
+        try:
+            fcntl.lockf(self._ranges, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+        except (BlockingIOError, PermissionError):  # POSIX leaves open which
+            return False
+        return True
 
 
 @contextmanager
@@ -52,10 +78,12 @@ def join(folder: Path) -> Iterator[Member]:
                 "--run-id"
             )
         path, handle = sign_in(folder / MEMBERS)
+        ranges = os.open(folder / RANGES, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            yield Member(folder, path.name)
+            yield Member(folder, path.name, ranges)
         finally:
             path.unlink(missing_ok=True)
             os.close(handle)
+            os.close(ranges)
     finally:
         os.close(shared)

@@ -3,6 +3,7 @@
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Protocol
 
 import anyio
@@ -89,7 +90,8 @@ class Run:
         self._limits = limits
         self._budget = budget
         self._workers = workers
-        self.shared = Shared(lambda prompt: store.answered(client.model, prompt))
+        answered = partial(store.answered, client.model)
+        self.shared = Shared(answered, member.one_at_a_time) if member else Shared(answered)
         self._answered = False  # the model has answered at least once
         self.stopped = ""  # why no further trial is started
 

@@ -95,6 +95,7 @@ async def prepare(
             "content": render(
                 "read_piece",
                 text=job.raw,
+                title=note.piece.title,
                 hierarchy=hierarchy,
                 most=max(3, min(12, -(-len(job.raw) // 2_500))),
                 tokens=GIST_TOKENS,
@@ -188,10 +189,13 @@ class _Job:
         if not self._verify:
             return Place(0, len(self.raw))
         place = locate(self.raw, head, tail)
-        strange = strange_numbers(claim, self.raw[place.start : place.end])
+        strange = strange_numbers(claim, self._with_title(self.raw[place.start : place.end]))
         if strange:
             raise NotThere(f"That place does not have the number {strange[0]}.")
         return place
+
+    def _with_title(self, words: str) -> str:
+        return f"{self._note.piece.title}\n{words}"
 
     def _left(self) -> list[str]:
         base = self._note.piece.start
@@ -231,7 +235,7 @@ class _Job:
             return ""
         if self._hierarchy and not self._note.claims:
             return "No claim was taken yet: call `report` first."
-        strange = strange_numbers(gist, self.raw)
+        strange = strange_numbers(gist, self._with_title(self.raw))
         if strange:
             return f"The text does not have the number {strange[0]}."
         evidence = self._note.summary if self._hierarchy else self.raw

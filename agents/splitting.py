@@ -8,6 +8,7 @@ does, so that the same text is always cut alike and nothing is paid for it.
 import itertools
 import re
 import statistics
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ TINY, LARGE, LARGEST = 6_000, 25_000, 30_000  # characters
 PREAMBLE = 200  # what stands before the first heading is a section of its own beyond this
 FEWEST = 3  # headings of a kind, before they are taken for the document's own
 SNAP = 0.1  # of a piece's size: how far a cut may move to a better place
-TITLE = 120
+TITLE = 80  # characters of a heading
 LOOK_BACK = 200
 
 HEADINGS = {
@@ -51,7 +52,7 @@ PLACES = (
 
 
 class Piece(NamedTuple):
-    """`text[start:end]` of a document, in characters, and the heading that it stands under."""
+    """`text[start:end]` of a document, in characters, and the headings that it stands under."""
 
     start: int
     end: int
@@ -66,22 +67,39 @@ def split(text: str) -> list[Piece]:
     """
     if not text:
         return []
-    edges = [0, *_headings(text), len(text)]
+    kinds, titles = _headings(text)
+    edges = [0, *_sections(text, kinds), len(text)]
     packed = _pack([b - a for a, b in itertools.pairwise(edges)])
     starts, at = [], 0
     for size in packed:
         starts += [at, *_cuts(text, at, at + size)]
         at += size
     ends = [*starts[1:], len(text)]
-    return [Piece(a, b, _title(text, a)) for a, b in zip(starts, ends, strict=True)]
+    return [Piece(a, b, _title(text, titles, a)) for a, b in zip(starts, ends, strict=True)]
 
 
-def _headings(text: str) -> list[int]:
-    """Where sections begin: the headings of the kind that is most frequent and most even."""
-    kinds: dict[str, list[int]] = {}
+Kinds = dict[str, list[int]]  # where headings of each kind begin, in order
+
+
+def _headings(text: str) -> tuple[Kinds, Kinds]:
+    """All headings, and those of them that may be titles.
+
+    No title is what is long or ends as a sentence does, prose that begins with such a word, nor a
+    source, which is that of a figure above it.
+    """
+    kinds: Kinds = {}
+    titles: Kinds = {}
     for heading in ANY_HEADING.finditer(text):
         if _stands_alone(text, heading):
-            kinds.setdefault(str(heading.lastgroup), []).append(heading.start())
+            kind, (start, end) = str(heading.lastgroup), heading.span()
+            kinds.setdefault(kind, []).append(start)
+            if end - start <= TITLE and text[end - 1] not in SENTENCE_ENDS and kind != "source":
+                titles.setdefault(kind, []).append(start)
+    return kinds, titles
+
+
+def _sections(text: str, kinds: Kinds) -> list[int]:
+    """Where sections begin: the headings of the kind that is most frequent and most even."""
     for level in ("level_2", "level_3"):  # a level cuts where those above it do
         above = kinds.get(f"level_{int(level[-1]) - 1}", [])
         kinds[level] = sorted([*above, *kinds.get(level, [])])
@@ -141,8 +159,18 @@ def _place(text: str, low: int, ideal: int, high: int) -> int:
     return ideal
 
 
-def _title(text: str, start: int) -> str:
-    """The first line of a piece where it is a heading; else nothing."""
+def _title(text: str, titles: Kinds, start: int) -> str:
+    """Under which titles a piece begins: the outermost and the innermost, or nothing.
+
+    Of each kind it is the last one before. A kind stands above those that came first after it;
+    a title is over when one of a kind above it follows.
+    """
     blank = BLANK.match(text, start, start + LOOK_BACK)
-    found = ANY_HEADING.match(text, blank.end() if blank else start)
-    return found[0].strip("# \t")[:TITLE] if found and _stands_alone(text, found) else ""
+    begins = blank.end() if blank else start
+    reached: list[int] = []
+    for found in sorted(titles.values(), key=lambda found: found[0]):
+        before = bisect_right(found, begins)
+        if before and found[before - 1] > max(reached, default=-1):
+            reached.append(found[before - 1])
+    lines = [text[at : at + TITLE].split("\n", 1)[0] for at in reached[:1] + reached[1:][-1:]]
+    return " › ".join(" ".join(line.strip("# \t").split()) for line in lines)

@@ -96,3 +96,20 @@ def test_time_grows_with_the_length_alone():
         short, long = unit * (100_000 // len(unit)), unit * (1_000_000 // len(unit))
         seconds(short)
         assert seconds(long) < 40 * max(seconds(short), 0.005)
+
+
+def test_a_piece_stands_under_the_headings_that_are_in_force_where_it_begins():
+    filler = "It was so, and it stayed so. " * 240  # 7,000 characters
+    text = (
+        f"Document: the first\n\n{filler}\n\nSection 1\n\n{filler}\n\nSection 2\n\n{filler}\n\n"
+        f"Document: the second\n\n{filler}\n\nSource: a chart\n\nSection 1\n\n{filler}{filler}"
+        f"\n\nSection 9 of it says that it was so.\n\n{filler}{filler}{filler}"
+    )
+    titles = [piece.title for piece in split(text)]
+    assert titles[0] == "Document: the first"
+    assert set(titles) <= {
+        "Document: the first", "Document: the first › Section 1", "Document: the first › Section 2",
+        "Document: the second", "Document: the second › Section 1",
+    }  # fmt: skip
+    assert titles == sorted(titles, key=list(dict.fromkeys(titles)).index)
+    assert titles[-1] == "Document: the second › Section 1"

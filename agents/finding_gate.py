@@ -21,18 +21,23 @@ QUOTATIONS, QUOTED_CHARS = 8, 2_000  # of one finding; of one quotation
 
 
 class FindingGate:
-    """Admits findings about a document. `verify` off: none is looked at."""
+    """Admits findings about a document. `verify` off: none is looked at.
+
+    `above` tells the headings over a place of the document; the checker sees those of a quotation.
+    """
 
     def __init__(
         self,
         context: SharedContext,
         *,
         count_tokens: Callable[[str], int],
+        above: Callable[[int], str],
         verify: bool = True,
         checker: Checker | None = None,
     ) -> None:
         self._context = context
         self._count_tokens = count_tokens
+        self._above = above
         self._verify = verify
         self._checker = checker
         self._settling = anyio.Lock()  # two equal findings: the second has to find the first
@@ -110,8 +115,10 @@ class FindingGate:
             place = quoted(entry.raw, quote)
         except NotThere as fault:
             raise Refused(f"Of {label}: {fault} Unfold {label} raw and copy the words.") from None
-        words = entry.raw[place.start : place.end]
-        return f"{label}:\n{enclosed('quotation', words)}"
+        lines = [f"{label}:", enclosed("quotation", entry.raw[place.start : place.end])]
+        if not _found(entry) and (heading := self._above(entry.evidence["start"] + place.start)):
+            lines.insert(1, f"under the heading {enclosed('heading', heading)}")
+        return "\n".join(lines)
 
 
 def labels_of(proposal: Proposal) -> list[str]:

@@ -21,7 +21,7 @@ from agents.preparing import UNKNOWN, Note, prepare
 from agents.prompts import render
 from agents.reading import asked, choose
 from agents.reading_tools import add_task, publish, uncited, unfold
-from agents.splitting import split
+from agents.splitting import Headings, split
 from agents.together import together
 from agents.tools import Toolbox
 from harness.board import Claim, NewTask, Proposal
@@ -102,6 +102,7 @@ class Team:
         self.gate = FindingGate(
             trial.context,
             count_tokens=trial.count_tokens,
+            above=Headings(text).above,
             verify=rules.verification,
             checker=check("judge", "check_finding", shared=False),
         )

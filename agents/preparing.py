@@ -16,7 +16,7 @@ from agents.admission import GIST_TOKENS
 from agents.gist_check import Checker
 from agents.loop import converse
 from agents.prompts import render
-from agents.quoting import NotThere, Place, ends, gaps, locate, strange_numbers
+from agents.quoting import LONGEST, NotThere, Place, ends, gaps, locate, strange_numbers
 from agents.splitting import Piece, split
 from agents.together import together
 from agents.tools import Arguments, BadCall, Finished, ListOf, Tool, Toolbox
@@ -99,6 +99,7 @@ async def prepare(
                 hierarchy=hierarchy,
                 most=max(3, min(12, -(-len(job.raw) // 2_500))),
                 tokens=GIST_TOKENS,
+                longest=LONGEST,
             ),
         }
     ]
@@ -160,7 +161,8 @@ class _Job:
                     meaning="What it says, in its order; the whole text is to be covered.",
                     fields={
                         "claim": "One statement, complete in itself.",
-                        "head": "The first 5 to 8 words of the place where it stands, verbatim.",
+                        "head": "The first 5 to 8 words of the place where it stands, verbatim; "
+                        "more where these stand in other places too.",
                         "tail": "The last 5 to 8 words of that place, verbatim.",
                     },
                 )

@@ -67,35 +67,57 @@ def split(text: str) -> list[Piece]:
     """
     if not text:
         return []
-    kinds, titles = _headings(text)
-    edges = [0, *_sections(text, kinds), len(text)]
+    headings = Headings(text)
+    edges = [0, *_sections(text, headings.kinds), len(text)]
     packed = _pack([b - a for a, b in itertools.pairwise(edges)])
     starts, at = [], 0
     for size in packed:
         starts += [at, *_cuts(text, at, at + size)]
         at += size
     ends = [*starts[1:], len(text)]
-    return [Piece(a, b, _title(text, titles, a)) for a, b in zip(starts, ends, strict=True)]
+    return [Piece(a, b, headings.above(a)) for a, b in zip(starts, ends, strict=True)]
 
 
 Kinds = dict[str, list[int]]  # where headings of each kind begin, in order
 
 
-def _headings(text: str) -> tuple[Kinds, Kinds]:
-    """All headings, and those of them that may be titles.
+class Headings:
+    """The headings of a text.
 
-    No title is what is long or ends as a sentence does, prose that begins with such a word, nor a
-    source, which is that of a figure above it.
+    `kinds` has all of them. Those that are titles say what a place stands under: no title is what
+    is long or ends as a sentence does, which is prose that begins with such a word, nor a source,
+    which is that of a figure above it.
     """
-    kinds: Kinds = {}
-    titles: Kinds = {}
-    for heading in ANY_HEADING.finditer(text):
-        if _stands_alone(text, heading):
-            kind, (start, end) = str(heading.lastgroup), heading.span()
-            kinds.setdefault(kind, []).append(start)
-            if end - start <= TITLE and text[end - 1] not in SENTENCE_ENDS and kind != "source":
-                titles.setdefault(kind, []).append(start)
-    return kinds, titles
+
+    def __init__(self, text: str) -> None:
+        self.kinds: Kinds = {}
+        self._text = text
+        titles: Kinds = {}
+        for heading in ANY_HEADING.finditer(text):
+            if _stands_alone(text, heading):
+                kind, (start, end) = str(heading.lastgroup), heading.span()
+                self.kinds.setdefault(kind, []).append(start)
+                ended = text[end - 1] in SENTENCE_ENDS
+                if end - start <= TITLE and not ended and kind != "source":
+                    titles.setdefault(kind, []).append(start)
+        self._titles = sorted(titles.values(), key=lambda found: found[0])
+
+    def above(self, place: int) -> str:
+        """Under which titles `text[place:]` begins: the outermost and the innermost, or nothing.
+
+        Of each kind it is the last one before. A kind stands above those that came first after it;
+        a title is over when one of a kind above it follows.
+        """
+        blank = BLANK.match(self._text, place, place + LOOK_BACK)
+        begins = blank.end() if blank else place
+        reached: list[int] = []
+        for found in self._titles:
+            before = bisect_right(found, begins)
+            if before and found[before - 1] > max(reached, default=-1):
+                reached.append(found[before - 1])
+        ends = reached[:1] + reached[1:][-1:]
+        lines = [self._text[at : at + TITLE].split("\n", 1)[0] for at in ends]
+        return " › ".join(" ".join(line.strip("# \t").split()) for line in lines)
 
 
 def _sections(text: str, kinds: Kinds) -> list[int]:
@@ -157,20 +179,3 @@ def _place(text: str, low: int, ideal: int, high: int) -> int:
         if found:
             return min(found, key=lambda at: (abs(at - ideal), at))
     return ideal
-
-
-def _title(text: str, titles: Kinds, start: int) -> str:
-    """Under which titles a piece begins: the outermost and the innermost, or nothing.
-
-    Of each kind it is the last one before. A kind stands above those that came first after it;
-    a title is over when one of a kind above it follows.
-    """
-    blank = BLANK.match(text, start, start + LOOK_BACK)
-    begins = blank.end() if blank else start
-    reached: list[int] = []
-    for found in sorted(titles.values(), key=lambda found: found[0]):
-        before = bisect_right(found, begins)
-        if before and found[before - 1] > max(reached, default=-1):
-            reached.append(found[before - 1])
-    lines = [text[at : at + TITLE].split("\n", 1)[0] for at in reached[:1] + reached[1:][-1:]]
-    return " › ".join(" ".join(line.strip("# \t").split()) for line in lines)

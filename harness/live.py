@@ -76,7 +76,7 @@ class LiveTrial:
             budget=budget,
             exchange=self._exchange,
             paid=self._paid,
-            shared=self._run.shared if shared and self._client.bills else None,
+            shared=self._run.shared if shared else None,
         )
 
     @asynccontextmanager

@@ -217,6 +217,10 @@ class Store(Database):
 
     # -- trajectories, submissions, grades -------------------------------------------------------
 
+    async def share_call(self, call_id: int) -> None:
+        """See `harness.model.ledger.Ledger.share_call`."""
+        await self._write(("share_call", {"call_id": call_id}))
+
     async def say(self, trial_id: int, conversation: str, messages: Iterable[Message]) -> None:
         """Append messages to a trajectory."""
         await self._write(

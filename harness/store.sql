@@ -258,6 +258,15 @@ UPDATE call SET outcome = :outcome, cost_usd = :cost_usd, charged_usd = :charged
     ended_at = :now
 WHERE call_id = :call_id AND outcome = 'started';
 
+-- name: share_call
+-- an answered call has the answer of another one, where that had the same prompt and is paid for
+UPDATE call SET paid_call = (
+    SELECT min(first.call_id) FROM call AS first
+    WHERE first.prompt_sha256 = call.prompt_sha256 AND first.outcome = 'ok'
+        AND first.paid_call IS NULL AND first.model = call.model AND first.call_id <> call.call_id
+)
+WHERE call_id = :call_id AND outcome = 'ok';
+
 -- name: add_message
 INSERT INTO message (trial_id, conversation, content) VALUES (:trial_id, :conversation, :content);
 

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import re
+from pathlib import Path
 
 import pytest
 from console import delm as run_delm
@@ -184,6 +185,8 @@ async def test_letters_are_graded(tmp_path):
     assert grades[""].reason == "no answer"
 
 
+QUESTIONS = Path(__file__).parents[1] / "configs" / "recordings" / "longbench-offline.jsonl"
+
 # -- a run ----------------------------------------------------------------------------------------
 
 KEYS = {"OPENAI_API_BASE": "http://x", "OPENAI_API_KEY": "none"}
@@ -282,6 +285,32 @@ def test_a_run_holds_no_document_but_in_its_conversations(a_run):
     _, folder = a_run
     for path in folder.rglob("*.csv"):
         assert "left the arrangement as it was" not in path.read_text()
+
+
+def test_the_bundled_recording_of_questions_replays_and_costs_what_it_cost(delm, tmp_path):
+    """What `make longbench` runs."""
+    told = delm("eval", "-m", f"replay:{QUESTIONS}", "--run-id", "run", "-o", tmp_path)
+    assert told.code == 0, told.text
+    assert "is not the recorded one" not in told.out
+    lines = told.out.splitlines()
+    (domains,) = (n for n, line in enumerate(lines) if line.startswith("accuracy by domain"))
+    assert lines[domains + 1].split() == ["system", "Financial", "Legal", "mean"]
+    assert [line.split()[0] for line in lines[domains + 2 : domains + 6]] == [
+        "base", "published:", "delm-documents", "published:",
+    ]  # fmt: skip
+    made = query(tmp_path / "run", "SELECT system, outcome FROM submission JOIN grade USING "
+                 "(submission_id) JOIN trial USING (trial_id)")  # fmt: skip
+    assert [row["outcome"] for row in made] == ["resolved"] * 8
+    assert {row["system"] for row in made} == {"base", "delm-documents"}
+    # both trials of a question prepare the same parts: each prompt is paid for once, as it was
+    shared = query(
+        tmp_path / "run",
+        "SELECT prompt_sha256, sum(paid_call IS NULL) AS paid, count(*) AS asked FROM call "
+        "WHERE conversation LIKE 'read-%' GROUP BY prompt_sha256",
+    )
+    assert {(row["paid"], row["asked"]) for row in shared} == {(1, 2)}
+    refused = query(tmp_path / "run", "SELECT 1 FROM board_proposal WHERE settled = 'rejected'")
+    assert refused
 
 
 def test_systems_of_issues_do_not_take_questions_nor_the_other_way(delm, place):

@@ -50,18 +50,20 @@ def configure(
         return validate(Config, merge(stored, *given, flags, said), "configuration")
     name = model or _named(given, "model") or f"{PREFIX}{BUNDLED}"
     said["model"] = {"name": name}
-    chosen, defaults = dataset or _named(given, "dataset"), read_yaml(TABLE)
+    chosen = dataset or _named(given, "dataset")
     if name.startswith(PREFIX):
         recording = load_recording(Path(name.removeprefix(PREFIX)).expanduser())
         chosen = chosen or recording.header.dataset
         systems = list(dict.fromkeys(key.system for key in recording.calls))
-        defaults = {"submissions": recorded.submissions(recording)}
+        defaults: dict[str, Any] = {"submissions": recorded.submissions(recording)}
         defaults |= {"systems": systems} if systems else {}
-    of_dataset = dataset_layer(chosen or VERIFIED)
+        shipped = [dataset_layer(chosen), defaults]  # what was recorded, whatever its own are
+    else:
+        shipped = [read_yaml(TABLE), dataset_layer(chosen or VERIFIED)]
     if any("systems" in words or "trials" in words for words in (*given, flags)):
-        for layer_ in (defaults, of_dataset):  # as many submissions as their own systems make
+        for layer_ in shipped:  # as many submissions as their own systems make
             layer_.pop("submissions", None)
-    return resolve([defaults, of_dataset, *given, flags, said])
+    return resolve([*shipped, *given, flags, said])
 
 
 def stored(output: Path, run_id: str) -> Mapping[str, Any] | None:

@@ -112,9 +112,19 @@ class ModelClient:
         )
 
     async def call(
-        self, request: Request, hold: Hold, who: Speaker, budget: TrialBudget, exchange: Exchange
+        self,
+        request: Request,
+        hold: Hold,
+        who: Speaker,
+        budget: TrialBudget,
+        exchange: Exchange,
+        *,
+        shares: bool = False,
     ) -> Reply:
-        """Make a call whose worst case `hold` covers; its row is closed whatever becomes of it."""
+        """Make a call whose worst case `hold` covers; its row is closed whatever becomes of it.
+
+        `shares`: other trials may ask the same; in a replay each is answered, and one has the cost.
+        """
         tally = Tally(hold, priced=self.price is not None)
         with ExitStack() as undo:
             undo.callback(hold.release)
@@ -151,6 +161,8 @@ class ModelClient:
                     error=error,
                     moment=exchange.moment(),
                 )
+        if shares and not self.bills:
+            await self._ledger.share_call(tally.call_id)
         return reply
 
     async def wait(

@@ -51,7 +51,7 @@ class Conversation:
                 began = self._exchange.moment()  # before the wait: others may not be answered first
                 await self._client.wait(self._who, key, self._paid.turn)
                 return await self._served(request, paid, began)
-        if self._shared is None:
+        if self._shared is None or not self._client.bills:
             return await self._asked(request)
         async with self._shared.once(request.prompt_sha256) as known:
             if known is not None:
@@ -67,4 +67,7 @@ class Conversation:
     async def _asked(self, request: Request) -> Reply:
         hold = await self._budget.take(request.worst_usd, request.worst_tokens)
         self._calls += 1
-        return await self._client.call(request, hold, self._who, self._budget, self._exchange)
+        shares = self._shared is not None
+        return await self._client.call(
+            request, hold, self._who, self._budget, self._exchange, shares=shares
+        )

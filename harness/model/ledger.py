@@ -67,6 +67,14 @@ class Ledger(Protocol):
         """
         ...
 
+    async def share_call(self, call_id: int) -> None:
+        """Note that the answer of a closed row is that of another one with the same prompt.
+
+        So a replay tells what trials share, which buys nothing and must not wait for another trial.
+        Of the rows with one prompt exactly one keeps its cost.
+        """
+        ...
+
     async def note_span(
         self, trial_id: int, *, agent: str, what: Activity, started_at: str, seconds: float
     ) -> None:

@@ -80,12 +80,12 @@ class Desk:
         lines = await self.lines()
         return render("delm_news", lines=lines) if lines else ""
 
-    async def cite(self, messages: list[Message]) -> None:
-        """Note the labels that the agent itself named: what its task rests on."""
+    async def cite(self, messages: list[Message], *, source: str = "") -> None:
+        """Note the labels that the agent itself named: what its task, or `source`, rests on."""
         for label in dict.fromkeys(LABEL.findall(" ".join(map(_own_words, messages)))):
             if label in self.known:
                 await self.context.link(
-                    Link(source=self.claim.task.label, target=label, kind="cites")
+                    Link(source=source or self.claim.task.label, target=label, kind="cites")
                 )
 
     def _visible(self, entry: Entry) -> bool:

@@ -220,6 +220,7 @@ class Team:
         )
         ending = await self._converse(desk, render("task_answer"), box)
         self.letter, self.answered_by = ending.summary, claim.agent
+        await desk.cite(list(ending.messages), source=AUTHOR)
         await queue.finish(claim, result={"summary": ending.summary, "reason": ending.reason})
         await queue.close(by=claim.agent, reason="the question is answered")
 

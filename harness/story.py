@@ -79,7 +79,8 @@ def ended(material: Material) -> list[str]:
     for row in material.submissions:
         others = rests_on(material, row["author"])
         whose = [f"{e['label']} ({e['author']}, {e['task']})" for e in others]
-        facts = [row["outcome"] or "not graded"]
+        answer = json.loads(row.get("report") or "{}").get("answer")
+        facts = [answer or "no letter"] * (answer is not None) + [row["outcome"] or "not graded"]
         facts += ["the one to ship"] * bool(row["selected"]) + ["salvaged"] * bool(row["salvaged"])
         by = f" by {row['agent']}" if row["agent"] != row["author"] else ""
         rests = f"; rests on {', '.join(whose)}" if whose else ""

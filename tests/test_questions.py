@@ -309,8 +309,10 @@ def test_the_bundled_recording_of_questions_replays_and_costs_what_it_cost(delm,
         "WHERE conversation LIKE 'read-%' GROUP BY prompt_sha256",
     )
     assert {(row["paid"], row["asked"]) for row in shared} == {(1, 2)}
-    refused = query(tmp_path / "run", "SELECT 1 FROM board_proposal WHERE settled = 'rejected'")
-    assert refused
+    story = delm("show", tmp_path / "run", "offline-1", "-s", "delm-documents").out
+    assert "answer by agent-2: A, resolved; rests on F8 (agent-1, find-3)" in story
+    assert "is refused: “Hartwell Instruments" in story
+    assert "F1: “Revenue in the year before the one of this report was 236 million" in story
 
 
 def test_systems_of_issues_do_not_take_questions_nor_the_other_way(delm, place):

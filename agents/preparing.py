@@ -16,11 +16,21 @@ from agents.admission import GIST_TOKENS
 from agents.gist_check import Checker
 from agents.loop import converse
 from agents.prompts import render
-from agents.quoting import LONGEST, NotThere, Place, ends, gaps, locate, strange_numbers
+from agents.quoting import (
+    LONGEST,
+    NotThere,
+    Place,
+    ends,
+    ends_again,
+    gaps,
+    locate,
+    strange_numbers,
+)
 from agents.splitting import Piece, split
 from agents.together import together
 from agents.tools import Arguments, BadCall, Finished, ListOf, Tool, Toolbox
 from harness.protocols import Trial
+from harness.words import counted
 
 AT_ONCE = 8  # parts that `prepare_all` has in hand
 TURNS = 8  # of one piece
@@ -143,9 +153,9 @@ class _Job:
 
         async def act(arguments: Arguments) -> str:
             self._note.topic = self._note.topic or " ".join(arguments["topic"].split())[:400]
-            faults = [fault for each in arguments["claims"] if (fault := self._take(each))]
-            lines = [f"{len(arguments['claims']) - len(faults)} claims taken."]
-            lines += faults
+            before = len(self._note.claims)
+            told = [words for each in arguments["claims"] if (words := self._take(each))]
+            lines = [f"{counted(len(self._note.claims) - before, 'claim')} taken.", *told]
             if self._verify and self._rounds < GAP_ROUNDS:
                 self._rounds += 1
                 lines += self._left()
@@ -155,7 +165,9 @@ class _Job:
         return Tool(
             name="report",
             description="Say what the text says, claim by claim; more may be reported later.",
-            parameters={"topic": "What the text is about, in one or two sentences."},
+            parameters={
+                "topic": "What the text is about, in one or two sentences; later it may be empty."
+            },
             lists={
                 "claims": ListOf(
                     meaning="What it says, in its order; the whole text is to be covered.",
@@ -163,7 +175,8 @@ class _Job:
                         "claim": "One statement, complete in itself.",
                         "head": "The first 5 to 8 words of the place where it stands, verbatim; "
                         "more where these stand in other places too.",
-                        "tail": "The last 5 to 8 words of that place, verbatim.",
+                        "tail": "The last 5 to 8 words of that place, verbatim; more where these "
+                        "stand in it before.",
                     },
                 )
             },
@@ -172,7 +185,7 @@ class _Job:
         )
 
     def _take(self, given: Mapping[str, str]) -> str:
-        """Keep a claim that holds; why it does not."""
+        """Keep a claim that holds; what is to be said of it, such as why it does not."""
         claim = " ".join(given["claim"].split())
         if len(self._note.claims) >= CLAIMS:
             return f"Not taken, {CLAIMS} claims are the most: {claim[:60]!r}."
@@ -185,6 +198,8 @@ class _Job:
             return f"Refused: {claim[:60]!r}: {fault}"
         base = self._note.piece.start
         self._note.claims.append(Claim(text=claim, start=base + place.start, end=base + place.end))
+        if self._verify and ends_again(self.raw, place, given["tail"]):
+            return f"Of {claim[:60]!r}: its tail stands again further on; the first one was taken."
         return ""
 
     def _place(self, claim: str, head: str, tail: str) -> Place:

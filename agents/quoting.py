@@ -50,6 +50,11 @@ def locate(text: str, head: str, tail: str) -> Place:
     return Place(first.start, last.end)
 
 
+def ends_again(text: str, place: Place, tail: str) -> bool:
+    """Whether a place that `locate` found could have ended later, at the same words."""
+    return bool(_words(tail).search(text, place.end, place.start + LONGEST))
+
+
 def quoted(text: str, quotation: str) -> Place:
     """Where a quotation stands first. Raises `NotThere`."""
     return _found(text, quotation, "quotation")[0]
@@ -59,13 +64,16 @@ def _found(text: str, words: str, what: str) -> list[Place]:
     parts = words.split()
     if len(parts) < FEWEST_WORDS and sum(map(len, parts)) < 4 * FEWEST_WORDS:
         raise NotThere(f"The {what} has fewer than {FEWEST_WORDS} words.")
-    pattern = re.compile(r"\s+".join(map(re.escape, parts)))
-    found = [Place(*match.span()) for match in pattern.finditer(text)]
+    found = [Place(*match.span()) for match in _words(words).finditer(text)]
     if not found:
         raise NotThere(
             f"The {what} does not stand in the text word for word: {' '.join(parts)[:80]!r}."
         )
     return found
+
+
+def _words(words: str) -> re.Pattern[str]:
+    return re.compile(r"\s+".join(map(re.escape, words.split())))
 
 
 def strange_numbers(claim: str, evidence: str) -> list[str]:

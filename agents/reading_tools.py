@@ -92,7 +92,7 @@ def publish(desk: Desk) -> Tool:
         },
         lists={
             "quotations": ListOf(
-                meaning="The places, verbatim.",
+                meaning="The places, verbatim; none where it follows from findings that it names.",
                 fields={"label": "Of the part of the document.", "quote": "Its words."},
             )
         },
@@ -114,7 +114,7 @@ def add_task(desk: Desk) -> Tool:
         name="add_task",
         description="Add a task to the queue, for whoever is free.",
         parameters={"text": "What is to be found out, complete in itself."},
-        optional={"after": "Labels of tasks that have to be done before, such as find-1."},
+        optional={"after": "Labels of tasks that have to be done before, such as find-1, find-2."},
         act=act,
         activity=None,
     )

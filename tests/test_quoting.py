@@ -6,7 +6,16 @@ import re
 import pytest
 
 from agents.gist_check import gist_checker
-from agents.quoting import NotThere, Place, ends, gaps, locate, quoted, strange_numbers
+from agents.quoting import (
+    NotThere,
+    Place,
+    ends,
+    ends_again,
+    gaps,
+    locate,
+    quoted,
+    strange_numbers,
+)
 from harness.benchmarks.generated import rows
 from harness.types import Reply
 
@@ -139,3 +148,16 @@ async def test_a_dropped_qualifier_is_the_models_part():
     assert await check(claim, claim) == ""
     assert "drops 'in part'" in await check(gist, claim)
     assert all(claim in prompt for prompt in prompts)
+
+
+def test_a_tail_that_stands_again_further_on_is_told_of():
+    text = (
+        "It began in May. So it was then, and it ended. Later it was not so, and it ended. No more."
+    )
+    place = locate(text, "It began in May.", "and it ended.")
+    assert text[place.start : place.end].endswith("then, and it ended.")
+    assert ends_again(text, place, "and it ended.")
+    whole = locate(text, "It began in May.", "not so, and it ended.")
+    assert not ends_again(text, whole, "not so, and it ended.")
+    far = f"It began in May, and it ended. {'x' * 3_000} and it ended."
+    assert not ends_again(far, locate(far, "It began in May,", "and it ended."), "and it ended.")

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from harness.cache import write_beside
-from harness.errors import SandboxUnavailable
+from harness.errors import SandboxUnavailable, UserError
 from harness.types import Instance, Item, Question, Reference, Verdict
 
 NAME = "longbench-v2"
@@ -66,6 +66,12 @@ def item_of(row: QuestionRow, cache: Path) -> Item:
 def benchmark_of(items: Sequence[Item]) -> str:
     """Whose instances they are: swe-bench or longbench-v2. A dataset holds no mixture."""
     return NAME if any(item.instance.question for item in items) else "swe-bench"
+
+
+def refuse_questions(benchmark: str, what: str) -> None:
+    """`UserError` where `what` is asked of this one."""
+    if benchmark == NAME:
+        raise UserError(f"{what} is for issues and their tests; these instances are questions")
 
 
 def keep_document(text: str, cache: Path) -> str:

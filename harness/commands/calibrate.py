@@ -6,6 +6,7 @@ import anyio
 from rich.console import Console
 
 from harness.benchmarks.calibrate import FILE, Calibration, Calibrator, write_calibration
+from harness.benchmarks.questions import benchmark_of, refuse_questions
 from harness.cache import cache_dir
 from harness.commands import compose
 from harness.commands.evaluate import until_signal
@@ -26,6 +27,7 @@ def calibrate_instances(request: Request, runs: int) -> int:
     if request.gold or request.empty or request.predictions is not None:
         raise UserError("--calibrate grades gold and empty patches, and takes no predictions")
     config, items = configured(request)
+    refuse_questions(benchmark_of(items), "--calibrate")
     request.output.mkdir(parents=True, exist_ok=True)
     compose.check_disk(config, request.output, cache_dir())
     return anyio.run(_calibrate, console(), config, items, request, runs)

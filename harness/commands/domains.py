@@ -60,7 +60,9 @@ def print_domains(out: Console, rows: Sequence[Row], store: Store) -> None:
         whole.print(Text(line))
     if beside:
         other = "" if facts.get("dataset") == LONGBENCH else f", not on {facts.get('dataset')}"
-        whole.print(Text(f"published: {' and '.join(sources(beside))}, on {LONGBENCH}{other}"))
+        mean = "" if set(METRICS) <= there else "; its mean is of all five domains"
+        words = f"published: {' and '.join(sources(beside))}, on {LONGBENCH}{other}{mean}"
+        whole.print(Text(words))
 
 
 def _print(whole: Console, width: int, title: str, head: Sequence[str], lines: list[Line]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.benchmarks.questions import refuse_questions
 from harness.benchmarks.rows import asides
 from harness.cache import write_beside
 from harness.commands.show import find
@@ -109,6 +110,7 @@ def _atif(chosen: _Chosen, target: Path) -> str:
 
 def _experiments(chosen: _Chosen, target: Path) -> str:
     store, description, system = chosen.store, chosen.store.description(), chosen.systems[0]
+    refuse_questions(description.get("benchmark", ""), "a submission to the leaderboard")
     dataset, note = description["config"]["dataset"], ""
     try:
         known = asides(dataset["name"], split=dataset["split"])

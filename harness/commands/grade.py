@@ -12,8 +12,8 @@ import anyio
 from rich.console import Console
 
 from harness.benchmarks.calibrate import NOTHING
-from harness.benchmarks.grading import Grader
 from harness.benchmarks.guard import FLAGS
+from harness.benchmarks.questions import LETTERS
 from harness.benchmarks.rows import load
 from harness.benchmarks.select import neighbours, select
 from harness.cache import cache_dir
@@ -22,7 +22,7 @@ from harness.commands.evaluate import until_signal
 from harness.config import Config, dataset_layer, layer, nearest, resolve
 from harness.errors import SandboxUnavailable, UserError
 from harness.progress import Progress, console
-from harness.protocols import Sandboxes
+from harness.protocols import Grader, Sandboxes
 from harness.results import RunFolder, fresh_run_id, write
 from harness.types import Item, Verdict
 
@@ -93,7 +93,7 @@ async def _grade(
     wanted = neighbours([by_id[p.instance_id] for p in predictions])
     sandboxes = compose.sandboxes(config, wanted, folder.run_id)
     progress = Progress(out, total=len(predictions))
-    grader = Grader(sandboxes, folder.logs, cache_dir(), config.grading)
+    grader = compose.grader(config, wanted, sandboxes, folder)
     verdicts: dict[str, Verdict] = {}
 
     async def one(prediction: Prediction, limiter: anyio.CapacityLimiter) -> None:
@@ -148,7 +148,8 @@ def _tell(out: Console, folder: RunFolder, verdicts: Mapping[str, Verdict], aske
         for key, v in sorted(verdicts.items())
     }
     write(folder.path / "grades.json", json.dumps(rows, indent=1) + "\n")
-    out.print(f"logs: {folder.logs}", highlight=False, markup=False)
+    if folder.logs.exists():  # letters leave none
+        out.print(f"logs: {folder.logs}", highlight=False, markup=False)
     flagged = {key: v for key, v in sorted(verdicts.items()) if v.flags}
     for key, verdict in flagged.items():
         for flag in verdict.flags:
@@ -165,7 +166,7 @@ def _predictions(request: Request, items: Sequence[Item]) -> list[Prediction]:
             Prediction(
                 instance_id=item.instance.instance_id,
                 model_name="gold" if request.gold else "empty",
-                patch=item.reference.patch if request.gold else NOTHING,
+                patch=_right(item) if request.gold else _wrong(item),
             )
             for item in items
         ]
@@ -174,8 +175,19 @@ def _predictions(request: Request, items: Sequence[Item]) -> list[Prediction]:
     return read_predictions(path, [item.instance.instance_id for item in items])
 
 
+def _right(item: Item) -> str:
+    return item.reference.answer if item.instance.question else item.reference.patch
+
+
+def _wrong(item: Item) -> str:
+    """What changes nothing, or no answer."""
+    return "" if item.instance.question else NOTHING
+
+
 def read_predictions(path: Path, known: Sequence[str]) -> list[Prediction]:
     """The predictions of a .jsonl, or of a .json list or object keyed by instance.
+
+    Of questions they are rows as LongBench-v2's own code writes them, with `_id` and `pred`.
 
     Raises `UserError`: missing, malformed (with its line), a row without a field, a row twice, an
     instance that the dataset does not have (with the nearest).
@@ -219,6 +231,12 @@ def _jsonl(path: Path, text: str) -> list[Any]:
 
 
 def _prediction(path: Path, number: int, row: Any) -> Prediction:
+    if isinstance(row, dict) and isinstance(row.get("_id"), str) and "pred" in row:
+        if row["pred"] not in (*LETTERS, None):
+            raise UserError(
+                f"{path}: row {number} ({row['_id']}): pred is {', '.join(LETTERS)} or null"
+            )
+        return Prediction(instance_id=row["_id"], model_name="answers", patch=row["pred"] or "")
     if not isinstance(row, dict) or not isinstance(row.get("instance_id"), str):
         raise UserError(f"{path}: row {number} has no instance_id")
     if "model_patch" not in row or not isinstance(row["model_patch"], str | None):

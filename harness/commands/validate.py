@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from harness.benchmarks.questions import benchmark_of, refuse_questions
 from harness.benchmarks.rows import VERIFIED, asides, load
 from harness.cache import cache_dir
 from harness.exports import checklist
@@ -16,7 +17,9 @@ def validate(folder: Path, dataset: str) -> int:
     inside = sorted(folder.glob("evaluation/*/*/all_preds.jsonl"))  # as `delm export` lays it out
     if len(inside) == 1 and not (folder / "all_preds.jsonl").exists():
         folder = inside[0].parent
-    items = {item.instance.instance_id: item for item in load(name, cache=cache_dir())}
+    loaded = load(name, cache=cache_dir())
+    refuse_questions(benchmark_of(loaded), "the leaderboard's checklist")
+    items = {item.instance.instance_id: item for item in loaded}
     known = checklist.Dataset(items=items, asides=asides(name))
     found = checklist.problems(folder, known)
     out = console()

@@ -21,7 +21,7 @@ T = TypeVar("T", bound=BaseModel)
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 # may differ when a run is taken up again
-NOT_IDENTITY = ("workers", "budget.run_cost_usd", "sandbox.disk_gb")
+NOT_IDENTITY = ("workers", "plots", "budget.run_cost_usd", "sandbox.disk_gb")
 
 
 class Section(BaseModel):
@@ -114,6 +114,7 @@ class Config(Section):
     trials: int = Field(1, ge=1)  # of each system on each instance
     submissions: int = Field(0, ge=0)  # of each system on each instance; 0: what its trials give
     workers: int = Field(4, ge=1)
+    plots: bool = True  # drawn at the end of a run; `delm score` always draws them
     model: ModelConfig = ModelConfig()  # type: ignore[call-arg]
     models: dict[str, dict[str, Any]] = {}  # price and endpoint overrides, as in models.yaml
     budget: BudgetConfig = BudgetConfig()  # type: ignore[call-arg]

@@ -33,11 +33,11 @@ def place(tmp_path, monkeypatch):
 @pytest.fixture
 def delm(place, monkeypatch, capfd):
     """The console script's own function, in this process: a start of Python costs half a second."""
-    from console import Told
+    from console import Told, quickly
 
     def call(*words: object, **variables: str) -> Told:
         with monkeypatch.context() as patch:
-            patch.setattr(sys, "argv", ["delm", *map(str, words)])
+            patch.setattr(sys, "argv", ["delm", *quickly(words)])
             for name, value in variables.items():
                 patch.setenv(name, value)
             capfd.readouterr()

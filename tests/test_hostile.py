@@ -142,7 +142,8 @@ def run(tmp_path_factory) -> Evaluated:
         told = delm(
             *("eval", "-m", MODEL, "--allow-unknown-price", "-d", DATASET, "-i", FLASK),
             *("-s", "delm", "-n", "2", "-s", "single", "-w", "1", "--yes"),
-            *("-c", "model.backoff_s=0.01", "-c", "submissions=0", "--run-id", "h", "-o", home),
+            *("-c", "model.backoff_s=0.01", "-c", "submissions=0", "-c", "plots=true"),
+            *("--run-id", "h", "-o", home),
             *("--record", home / "recording.jsonl"),
             OPENAI_API_BASE=server.base_url,
             DELM_CACHE=str(cache),
@@ -273,6 +274,7 @@ def test_files_for_people_hold_no_escapes_and_json_holds_them_spelt(run, told):
             assert not found or evidence.search(path.name), (path, found)
             looked += 1
     assert looked > 20
+    assert list(run.folder.glob("plots/*.svg"))  # drawn at the end of the run
 
 
 def test_cells_of_csvs_are_no_formulas(run):

@@ -148,7 +148,7 @@ async def _evaluate(
         with anyio.CancelScope(shield=True):
             await parts.backend.aclose()
     with member.alone():
-        rows = _results(out, options, folder, store, draw=not stopped)
+        rows = _results(out, options, folder, store, draw=config.plots and not stopped)
     lacking = missing(store.trials(), store.submissions())
     return _closing(out, options, folder, rows, lacking, stopped=stopped, reason=run.stopped)
 

@@ -27,7 +27,7 @@ MAPPING = st.recursive(
     lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
     max_leaves=8,
 )
-FREE = {("workers",), ("budget", "run_cost_usd"), ("sandbox", "disk_gb")}
+FREE = {("workers",), ("plots",), ("budget", "run_cost_usd"), ("sandbox", "disk_gb")}
 LAYER = st.dictionaries(st.sampled_from("abc"), MAPPING, max_size=3)
 
 

@@ -1,12 +1,11 @@
 """Systems that answer questions about documents, over real HTTP with a scripted reader."""
 
 import json
-import time
 from collections import Counter
 from contextlib import closing
 
 import pytest
-from console import delm, query, start, wait_for
+from console import delm, query
 from reading_script import ReadingScript, call, own_turns, quotable, text_of, tools_of
 from scripted_model import ScriptedModel, Status
 
@@ -242,36 +241,6 @@ def test_a_document_is_prepared_once_and_both_costs_are_told(table):
     assert "documents are prepared once for all trials; $/task if each had paid: readagent" in (
         told.out
     )
-
-
-RUNNING = "SELECT DISTINCT owner FROM trial WHERE state = 'running'"
-
-
-def test_two_processes_at_the_same_part_at_once_buy_its_preparation_once(tmp_path):
-    class Slow(ReadingScript):
-        def read(self, request):  # not before both are at it
-            wait_for(lambda: self.both or len(query(tmp_path / "run", RUNNING)) == 2, "the second")
-            self.both = True
-            time.sleep(1)
-            return super().read(request)
-
-        both = False
-
-    words = (
-        *("eval", "-m", "openai/scripted", "-d", "longbench-offline", "-i", ROWS[0]["_id"]),
-        *("-s", "readagent", "-k", "2", "-w", "1", "--run-id", "run", "-o", tmp_path, "--yes"),
-    )
-    with ScriptedModel(Slow(ANSWERS)) as server:
-        env = {"OPENAI_API_BASE": server.base_url, "OPENAI_API_KEY": "none"}
-        both = [start(*words, **env, DELM_CACHE=str(tmp_path / "cache")) for _ in range(2)]
-        told = [process.communicate()[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0], told
-    owners = query(tmp_path / "run", "SELECT owner, reason FROM trial")
-    assert len({row["owner"] for row in owners}) == 2
-    assert [row["reason"] for row in owners] == ["finished"] * 2
-    parts = Counter(r["messages"][0]["content"] for r in server.requests if "gist" in tools_of(r))
-    assert len(parts) > 2
-    assert set(parts.values()) == {1}
 
 
 def test_a_main_reader_waits_for_all_of_a_round(table):

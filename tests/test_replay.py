@@ -19,7 +19,7 @@ from harness.model.budget import TrialBudget
 from harness.model.calls import Speaker
 from harness.model.client import ModelClient
 from harness.model.exchange import Exchange
-from harness.model.ledger import prompt_hash
+from harness.model.fingerprint import prompt_hash
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.replay import (
     Header,

@@ -18,7 +18,8 @@ from harness.model.budget import Hold, TrialBudget
 from harness.model.calls import Request, Speaker, Tally
 from harness.model.conversation import Conversation
 from harness.model.exchange import Exchange
-from harness.model.ledger import CallOutcome, Ledger, prompt_hash
+from harness.model.fingerprint import exact_hash, prompt_hash
+from harness.model.ledger import CallOutcome, Ledger
 from harness.model.paid import Paid, PaidCall
 from harness.model.prices import REQUEST_OVERHEAD_TOKENS, Price
 from harness.model.shared import Shared
@@ -303,9 +304,14 @@ class ModelClient:
         tally.charged_usd += tally.hold.settle(cost, tokens)
 
     def request(
-        self, key: CallKey, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]
+        self,
+        key: CallKey,
+        messages: Sequence[Message],
+        tools: Sequence[Mapping[str, Any]],
+        *,
+        exact: bool = False,
     ) -> Request:
-        """The call as it will be sent, with its worst case."""
+        """The call as it will be sent, with its worst case. `exact`: no two prompts are one."""
         if self._text_protocol:
             messages, tools = render_messages(messages, tools), ()
         text = json.dumps([list(messages), list(tools)], ensure_ascii=False)
@@ -315,7 +321,7 @@ class ModelClient:
             key=key,
             messages=messages,
             tools=tools,
-            prompt_sha256=prompt_hash(messages, tools),
+            prompt_sha256=(exact_hash if exact else prompt_hash)(messages, tools),
             worst_usd=worst,
             worst_tokens=size + REQUEST_OVERHEAD_TOKENS + self._max_output_tokens,
         )

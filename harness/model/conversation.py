@@ -44,7 +44,8 @@ class Conversation:
     ) -> Reply:
         """Ask once, as `harness.protocols.Model.complete` promises."""
         key = replace(self._key, position=self._calls)
-        request = self._client.request(key, messages, tools)
+        exact = self._shared is not None  # the answer may be given to another trial
+        request = self._client.request(key, messages, tools, exact=exact)
         if self._paid:
             paid = self._paid.answer(key, request.prompt_sha256)
             if paid is not None:

@@ -1,13 +1,8 @@
-"""The ledger: a row before a call is sent, the same row closed after. And the hash of a prompt."""
+"""The ledger: a row before a call is sent, the same row closed after."""
 
-import hashlib
-import json
-import re
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
-from harness.types import Activity, Message, Reply, Usage
+from harness.types import Activity, Reply, Usage
 
 CallOutcome = Literal["ok", "failed", "cancelled"]
 
@@ -80,58 +75,3 @@ class Ledger(Protocol):
     ) -> None:
         """What an agent was busy with, from when, for how long."""
         ...
-
-
-def prompt_hash(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> str:
-    """The sha256 of a request, the same when the same commands print other times and addresses."""
-    both = (
-        "[" + ",".join(_steady_json(json.dumps(each)) for each in part) + "]"
-        for part in (messages, tools)
-    )
-    text = "[" + ",".join(both) + "]"
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-_LONG = 200  # characters; what is shorter is not worth a place in the memo
-_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
-_DAY = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,?\s+)?"
-_ZONE = r"(?:Z|\s?[+-]\d\d:?\d\d)?"
-_VOLATILE = re.compile(
-    "|".join(
-        (
-            rf"(?P<stamp>\b\d{{4}}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?{_ZONE})?"
-            rf"|\b{_DAY}{_MONTH}\s+\d{{1,2}}(?:,?\s+\d{{4}})?\b"
-            rf"|\b{_DAY}\d{{1,2}}\s+{_MONTH}\s+\d{{4}}\b)",
-            r"(?P<clock>\b\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?\b)",
-            r"(?P<duration>\b\d+(?:\.\d+)?(?:e-?\d+)?\s?"
-            r"(?:ns|us|µs|ms|s|secs?|seconds?|min|minutes?|h|hours?)\b)",
-            r"(?P<address>\b0x[0-9a-fA-F]{6,}\b)",
-            r"(?P<tmp>\btmp[a-z0-9_]{8}\b|\btmp\.[A-Za-z0-9]{6,}\b|\bpytest-of-\w+/pytest-\d+)",
-        )
-    )
-)
-
-
-def _steady(value: Any) -> Any:
-    if isinstance(value, str):
-        return _steady_text(value) if len(value) < _LONG else _steady_digest(value)
-    if isinstance(value, Mapping):
-        return {str(key): _steady(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_steady(item) for item in value]
-    return value
-
-
-def _steady_text(text: str) -> str:
-    return _VOLATILE.sub(lambda match: f"<{match.lastgroup}>", text)
-
-
-@lru_cache(maxsize=8192)
-def _steady_json(text: str) -> str:
-    """One message or tool. A memo, because every call repeats what the earlier ones sent."""
-    steady = _steady(json.loads(text))
-    return json.dumps(steady, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def _steady_digest(text: str) -> str:
-    return hashlib.sha256(_steady_text(text).encode("utf-8", "surrogatepass")).hexdigest()

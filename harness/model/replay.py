@@ -15,7 +15,7 @@ from harness.cache import write_beside
 from harness.errors import ContextOverflow, ModelError, ModelRefused, ModelUnavailable, UserError
 from harness.model import tokens
 from harness.model.backend import Backend, CallKey
-from harness.model.ledger import prompt_hash
+from harness.model.fingerprint import exact_hash, prompt_hash
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.turns import Turns
 from harness.types import Message, Reply, ToolCall, Usage
@@ -171,7 +171,8 @@ class ReplayBackend:
         if call is None:
             raise ModelRefused(f"the recording holds no {_words(key)}")
         self._turns.begin(key)
-        if call.prompt_sha256 != prompt_hash(messages, tools):
+        # what trials share is kept by its exact hash
+        if call.prompt_sha256 not in (prompt_hash(messages, tools), exact_hash(messages, tools)):
             self.mismatches += 1
             if self.mismatches == 1:
                 self._on_mismatch(

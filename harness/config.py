@@ -20,6 +20,10 @@ from harness.secrets import NAMES, is_secret, passwords
 T = TypeVar("T", bound=BaseModel)
 
 CONFIGS = Path(__file__).parents[1] / "configs"
+MOVED = {  # on the hub, from and to: the older names are in many papers and scripts
+    "princeton-nlp/SWE-bench_Verified": "SWE-bench/SWE-bench_Verified",
+    "THUDM/LongBench-v2": "zai-org/LongBench-v2",
+}
 # may differ when a run is taken up again
 NOT_IDENTITY = ("workers", "plots", "budget.run_cost_usd", "sandbox.disk_gb")
 
@@ -191,8 +195,10 @@ def assignment(text: str) -> dict[str, Any]:
 def dataset_layer(name: str) -> dict[str, Any]:
     """`-d NAME`: the layer of `configs/datasets/NAME.yaml`, or just the name of a dataset.
 
-    A dataset with such a file has it under any of its names: the file's, the hub's, its label.
+    A dataset with such a file has it under any of its names: the file's, the hub's, also the one
+    that it had there before, its label.
     """
+    name = MOVED.get(name, name)
     for path in sorted((CONFIGS / "datasets").glob("*.yaml")):
         content = read_yaml(path)
         if "environments" in content:  # facts about instances, not a layer

@@ -210,6 +210,13 @@ def test_a_shipped_name_of_a_dataset_brings_its_settings():
                                                              "label": ""}}  # fmt: skip
 
 
+def test_a_dataset_is_the_same_under_the_name_that_it_had_on_the_hub_before():
+    for older, file in (("princeton-nlp/SWE-bench_Verified", "swe-bench-verified"),
+                        ("THUDM/LongBench-v2", "longbench-v2")):  # fmt: skip
+        assert dataset_layer(older) == dataset_layer(file)
+        assert _configure("openai/x", older).dataset == _configure("openai/x", file).dataset
+
+
 def test_every_shipped_file_is_valid():
     systems = sorted(path.stem for path in (CONFIGS / "systems").glob("*.yaml"))
     assert "single" in systems

@@ -94,7 +94,7 @@ def run(tmp_path_factory) -> Evaluated:
                 "-w",
                 "1",
             ),
-            *("-c", "model.timeout_s=6", "-c", "model.backoff_s=0.01", *LIMITS),
+            *("-c", "model.timeout_s=6", "-c", "model.backoff_s=0.01", "-c", "plots=true", *LIMITS),
             *("--run-id", "one", "-o", folder, "--record", folder / "recording.jsonl", "--yes"),
             OPENAI_API_BASE=server.base_url,
             OPENAI_API_KEY=KEY,
@@ -134,7 +134,8 @@ def test_the_run_folder_has_every_file(run):
     }
     wanted |= {f"trajectories/single/{FLASK}/{n}.0.agent-1.traj.json" for n in range(4)}
     assert wanted <= there
-    assert not [name for name in there if Path(name).name.startswith(".") and name != ".lock"]
+    hidden = {name for name in there if Path(name).name.startswith(".")}
+    assert hidden == {".lock", ".ranges"}
 
 
 def test_run_yaml_is_the_resolved_configuration(run):
@@ -376,7 +377,7 @@ def test_the_recording_holds_no_prompt(run):
 def test_a_replay_gives_the_same_submissions_and_verdicts(run, tmp_path):
     told = delm(
         *("eval", "-m", f"replay:{run.recording}", "-d", DATASET, "-k", "4", *LIMITS),
-        *("--run-id", "again", "-o", tmp_path),
+        *("-c", "plots=true", "--run-id", "again", "-o", tmp_path),
         DELM_CACHE=str(run.cache),
     )
     assert told.code == 0, told.text

@@ -302,8 +302,7 @@ def test_a_member_is_alive_until_it_ends_whatever_way(tmp_path):
     )
     with join(tmp_path) as me:
         other = subprocess.Popen(
-            ["python3", "-c", code, str(tmp_path)],
-            executable=sys.executable,
+            [sys.executable, "-c", code, str(tmp_path)],
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -70,7 +70,7 @@ async def build(
     with connected() as client:
         missing = [name for name in environments if not await blocking(exists, client, name)]
         if missing and base is None:
-            base = await _base(client, cache, on_progress)
+            base = await base_image(client, cache, on_progress)
         if missing and base is not None and not await blocking(exists, client, base):
             raise UserError(f"no image {base} on this machine: pull or load it first")
         for name in missing:
@@ -126,8 +126,13 @@ def _images_of_instances(client: "DockerClient", cache: Path) -> list[LocalImage
     return sorted(found, key=lambda image: image.name)
 
 
-async def _base(client: "DockerClient", cache: Path, on_progress: Callable[[str], None]) -> str:
-    """The minimal Debian, made if it is not there."""
+async def base_image(
+    client: "DockerClient", cache: Path, on_progress: Callable[[str], None]
+) -> str:
+    """The name of the minimal Debian, made if it is not there.
+
+    Raises `UserError` where it would have to be, and there is no root or no debootstrap.
+    """
     if await blocking(exists, client, BASE):
         return BASE
     if os.geteuid() != 0 or shutil.which("debootstrap") is None:

@@ -155,14 +155,19 @@ def bundled(*ids: str) -> list[Item]:
 
 def docker_client(stack: ExitStack) -> DockerClient:
     """A client of the Docker engine for as long as `stack` lives; skips where none answers."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # the SDK leaves a socket when it fails
-        try:
-            return stack.enter_context(connected())
-        except UserError:
-            pass
-        gc.collect()
+    try:
+        return stack.enter_context(connected())
+    except UserError:
+        pass
+    forget_sockets()
     pytest.skip("no Docker engine answers")
+
+
+def forget_sockets() -> None:
+    """Let go of those that Docker's SDK leaves when it fails, lest another test is blamed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def tree_of(item: Item) -> Path:

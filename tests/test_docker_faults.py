@@ -13,6 +13,7 @@ import anyio
 import docker
 import own_daemon
 import pytest
+from console import forget_sockets
 from sandboxes import LIMITS, Docker
 
 from harness.errors import SandboxUnavailable
@@ -66,6 +67,7 @@ def engine(tmp_path_factory) -> Iterator[Engine]:
         made.client.close()
     finally:
         daemon.remove()
+        forget_sockets()
 
 
 async def lost(sandbox: ShellSandbox, command: str, *, timeout_s: float) -> str:

@@ -129,7 +129,7 @@ bench: setup ## every measurement of scripts/bench_*.py (ARGS=--quick: a minute 
 	@for script in scripts/bench_*.py; do echo "$$script"; $(BIN)/python $$script $(ARGS) || exit; done
 
 test: setup ## run the tests
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

@@ -36,6 +36,20 @@ ASSUMPTION = (
     f"published with {MODEL}, as {CACHED:.0%} cached prompt and {ANSWERED:.0%} as much completion; "
     "low is a quarter of it"
 )
+READS = {
+    "base": 1.0, "readagent": 3.0, "independent-documents": 3.0,
+    "centralized-parallel-documents": 5.0,
+}  # fmt: skip
+"""How many times over a submission's prompts hold the document, without an earlier run; all others:
+`TEAM_READS`, which is between the 8 and 13 of `delm-documents` in the bundled recording."""
+TEAM_READS = 10.0
+BASE_TOKENS = 120_000  # that `base` sends at most
+WRITTEN = 0.04  # assumed completion tokens by prompt tokens, of readers
+READING = (
+    "assumed, without an earlier run of the system with this model in the output folder: its "
+    f"document so many times over, nothing cached and {WRITTEN:.0%} as much completion; low is a "
+    "quarter of it, and more than one trial pays less, as preparation is shared"
+)
 LOW = 0.25  # without an earlier run: how much less than the assumption it may be
 GRADING_S = 60.0  # assumed for sandboxes and grading, beside the published latency
 IMAGE_BYTES = 240_000_000  # of an image of SWE-bench Verified: 120 GB for all 500
@@ -76,7 +90,12 @@ class Expected:
     likely: Tokens
     trial_s: float | None  # wall clock of a trial
     source: str  # in words
-    assumed: bool = False  # there is no earlier run
+    assumption: str = ""  # in words, where there is no earlier run
+
+    @property
+    def assumed(self) -> bool:
+        """Whether there is no earlier run."""
+        return bool(self.assumption)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +161,23 @@ def assumed(system: str, rows: Sequence[Published]) -> Expected:
         likely=likely,
         trial_s=latency + GRADING_S,
         source=f"assumed: ${usd:.2f}, as published for {method}",
-        assumed=True,
+        assumption=ASSUMPTION,
+    )
+
+
+def assumed_reading(system: str, documents: Sequence[float]) -> Expected:
+    """What answering questions over documents of so many tokens may take, by their length."""
+    most = BASE_TOKENS if system == "base" else max(documents)
+    times = READS.get(system, TEAM_READS)
+    prompt = times * mean(min(tokens, most) for tokens in documents)
+    likely = Tokens(prompt=prompt, cached=0.0, completion=WRITTEN * prompt)
+    return Expected(
+        system=system,
+        low=likely.times(LOW),
+        likely=likely,
+        trial_s=None,
+        source="assumed: its document once" if times == 1 else f"assumed: its document {times:g}×",
+        assumption=READING,
     )
 
 

@@ -1,6 +1,7 @@
 """The run folder: everything in it but `run.db` and the logs is derived and can be made again."""
 
 import fcntl
+import json
 import os
 import re
 import tempfile
@@ -19,6 +20,7 @@ from harness.exports.predictions import prediction_files
 from harness.exports.trajectories import trajectory_files
 from harness.locks import lock
 from harness.score import flags_of, repeated_tokens
+from harness.score.rows import sent
 from harness.scored import scored
 from harness.spending import spent
 from harness.store import Row, Store
@@ -28,8 +30,8 @@ from harness.terminal import plain
 SUBMISSION_COLUMNS = (
     "system", "instance_id", "trial", "attempt", "author", "agent", "submission", "outcome",
     "official", "flags", "reason", "ended", "salvaged", "selected", "selection_reasons",
-    "patch_sha256", "patch_files", "lines_added", "lines_removed", "grade_seconds", "grade_cached",
-    "created_at",
+    "answer", "patch_sha256", "patch_files", "lines_added", "lines_removed", "grade_seconds",
+    "grade_cached", "created_at",
 )  # fmt: skip
 INSTANCE_COLUMNS = (
     "system", "instance_id", "repo", "difficulty", "length", "trial", "attempt", "state", "reason",
@@ -208,7 +210,7 @@ def _instances(
     for trial in trials:
         mine = calls_of.get(trial["trial_id"], [])
         made = submissions_of.get(trial["trial_id"], [])
-        cost = spent(mine)
+        cost = spent(sent(mine))
         rows.append(
             trial
             | {
@@ -229,6 +231,7 @@ def _submissions(submissions: Sequence[Row]) -> list[Row]:
     rows = []
     for row in submissions:
         facts = patch_facts(row["patch"])
+        answer = json.loads(row["report"] or "{}").get("answer", "")
         rows.append(
             row
             | {
@@ -236,6 +239,7 @@ def _submissions(submissions: Sequence[Row]) -> list[Row]:
                 "reason": row["grade_reason"],
                 "flags": " ".join(flags_of(row)),
                 "ended": row["reason"],
+                "answer": answer,
                 "patch_files": " ".join(facts.files),
                 "lines_added": facts.added,
                 "lines_removed": facts.removed,

@@ -135,9 +135,9 @@ def _admitted(event: Row, material: Material) -> str:
     evidence = entry.get("evidence") or {}
     if evidence.get("form") == "part":
         return (
-            f"{event['subject']} is [{evidence['start']}–{evidence['end']}] of the document, by "
+            f"{event['subject']} is characters {evidence['start']}–{evidence['end']}, by "
             f"{event['actor']}: {counted(evidence['claims'], 'claim')}, {evidence['refused']} "
-            f"refused: {_short(entry.get('gist'))}"
+            f"claims or gists refused: {_short(entry.get('gist'))}"
         )
     seconds = event["detail"].get("seconds", 0.0)
     return (

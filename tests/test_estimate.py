@@ -19,6 +19,7 @@ from harness.estimate import (
     Planned,
     Tokens,
     assumed,
+    assumed_reading,
     estimate,
     from_runs,
     gigabytes,
@@ -172,6 +173,17 @@ def test_amounts_are_told_so_that_they_can_be_read():
     ]  # fmt: skip
     assert [gigabytes(b) for b in (0, 4e6, 1.26e9)] == ["0 MB", "4 MB", "1.3 GB"]
     assert [thousands(t) for t in (900, 1_060_000)] == ["1k", "1.06M"]
+
+
+def test_a_question_is_assumed_to_cost_what_its_document_is_long():
+    short, long = ([tokens] * 3 for tokens in (10_000, 1_000_000))
+    for system, times in (("base", 1), ("readagent", 3), ("delm-documents", 10)):
+        found = assumed_reading(system, short)
+        assert found.likely.prompt == times * 10_000
+        assert (found.trial_s, found.assumed) == (None, True)
+    assert assumed_reading("base", long).likely.prompt == 120_000  # what it sends at most
+    assert assumed_reading("delm-documents", long).likely.prompt == 10_000_000
+    assert assumed_reading("readagent", [10_000, 30_000]).likely.prompt == 60_000
 
 
 def test_the_lines_hold_every_number_and_say_what_is_assumed():

@@ -92,6 +92,11 @@ def read_document(name: str, cache: Path) -> str:
         raise SandboxUnavailable(f"the document {name[:12]} cannot be read: {error}") from error
 
 
+def document_bytes(name: str, cache: Path) -> int:
+    """How long a text is that was kept. Raises `OSError` where it is gone."""
+    return _path(name, cache).stat().st_size
+
+
 def _path(name: str, cache: Path) -> Path:
     return cache / "documents" / name[:2] / f"{name}.txt"
 

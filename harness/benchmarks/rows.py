@@ -276,7 +276,7 @@ def _read_hub(name: str, split: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         raise UserError(
             f"cannot load {name} (split {split}) from the dataset hub "
             f"({reason[0] if reason else type(error).__name__}); "
-            "give a local .jsonl or .parquet file, or -d verified-offline"
+            "give a local .jsonl or .parquet file, or -d verified-offline or longbench-offline"
         ) from error
     for number, row in enumerate(rows, start=1):
         yield f"row {number}", row

@@ -211,7 +211,8 @@ def read_predictions(path: Path, known: Sequence[str]) -> list[Prediction]:
         if prediction.instance_id not in known:
             hint = nearest(prediction.instance_id, known)
             raise UserError(
-                f"{path}: row {number}: no instance {prediction.instance_id!r} in the dataset{hint}"
+                f"{path}: row {number}: no instance {prediction.instance_id!r} in the dataset"
+                f"{hint or '; -d names another dataset'}"
             )
         if prediction.instance_id in found:
             raise UserError(f"{path}: row {number}: {prediction.instance_id} is there twice")

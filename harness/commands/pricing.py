@@ -12,20 +12,21 @@ import anyio
 from rich.console import Console
 
 from harness import dockerd
-from harness.benchmarks.questions import NAME, benchmark_of
+from harness.benchmarks.questions import NAME, benchmark_of, document_bytes
 from harness.cache import cache_dir
 from harness.commands.compose import ModelParts
 from harness.config import Config
 from harness.environments import is_prepared
 from harness.errors import UserError
 from harness.estimate import (
-    ASSUMPTION,
     IMAGE_BYTES,
     REBUILT_BYTES,
     RUN_BYTES,
     Estimate,
+    Expected,
     Planned,
     assumed,
+    assumed_reading,
     estimate,
     from_runs,
     gigabytes,
@@ -40,6 +41,8 @@ from harness.run import Contestant
 from harness.sql import statements
 from harness.types import Environment, Item
 from harness.words import counted
+
+CHARS_A_TOKEN = 4.2  # of English prose, about
 
 
 def foresee(
@@ -68,9 +71,18 @@ def _model(
     output: Path,
 ) -> list[str]:
     before = earlier(output, parts.name)
+    documents = [
+        document_bytes(each.instance.question.document, cache_dir()) / CHARS_A_TOKEN
+        for each in items
+        if each.instance.question
+    ]
+
+    def unseen(system: str) -> Expected:
+        return assumed_reading(system, documents) if documents else assumed(system, published())
+
     planned = [
         Planned(
-            expected=from_runs(each.name, before) or assumed(each.name, published()),
+            expected=from_runs(each.name, before) or unseen(each.name),
             trials=len(items) * each.trials,
             submissions=len(items) * each.trials * each.wanted,
         )
@@ -100,8 +112,8 @@ def priced(
             f"({thousands(tokens.cached)} cached), {thousands(tokens.completion)} completion"
             f"{cost} ({each.expected.source})"
         )
-    if any(each.expected.assumed for each in planned):
-        lines.append(f"  {ASSUMPTION}")
+    words = dict.fromkeys(each.expected.assumption for each in planned if each.expected.assumed)
+    lines += [f"  {assumption}" for assumption in words]
     all_ = found.tokens
     lines.append(
         f"expected in all: {thousands(all_.prompt)} prompt tokens ({thousands(all_.cached)} "

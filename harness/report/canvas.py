@@ -87,6 +87,11 @@ def legend(figure: Any, axes: Any, order: Sequence[str] = ()) -> None:
         figure.legend([found[label] for label in labels], labels, loc="outside right upper")
 
 
+def caption(figure: Any, words: str) -> None:
+    """A line under everything."""
+    figure.supxlabel(words, x=0.01, ha="left", fontsize=8, color="0.35")
+
+
 def save(figure: Any, folder: Path, name: str) -> list[Path]:
     """Write the figure in every format; the same figure gives the same bytes."""
     from matplotlib.text import Text

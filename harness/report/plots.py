@@ -35,7 +35,8 @@ def draw(path: Path, store: Store, rows: Sequence[Row]) -> list[Path]:
     scores: dict[str, list[score.InstanceScore]] = {}
     for each in score.instance_scores(trials, calls, store.submissions()):
         scores.setdefault(each.system, []).append(each)
-    model = str(store.description().get("model", ""))
+    facts = store.description()
+    model = str(facts.get("model", ""))
     folder = path / FOLDER
     written: list[Path] = []
     with canvas.ink():
@@ -46,12 +47,20 @@ def draw(path: Path, store: Store, rows: Sequence[Row]) -> list[Path]:
         } | timelines(trials, calls, store.spans())
         for name, figure in figures.items():
             if figure is not None:
+                canvas.caption(figure, _caption(facts))
                 written += canvas.save(figure, folder, re.sub(r"[^A-Za-z0-9._-]+", "-", name))
     for form in canvas.FORMATS:
         for old in folder.glob(f"*.{form}"):
             if old not in written:
                 old.unlink()
     return written
+
+
+def _caption(facts: Row) -> str:
+    """What a plot that is passed on has to say of itself: the instances, the model, a replay."""
+    replay = ["a replay of recorded answers: no benchmark result"] if facts.get("replay") else []
+    words = [str(facts.get("dataset", "")), str(facts.get("model", "")), *replay]
+    return " · ".join(word for word in words if word)
 
 
 def cost_against_score(rows: Sequence[Row]) -> Any:

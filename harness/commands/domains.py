@@ -9,6 +9,7 @@ from harness import score
 from harness.benchmarks.questions import NAME
 from harness.commands.layout import Line, Table, written
 from harness.published import LONGBENCH, Counterpart, counterpart, sources
+from harness.score.breakdown import LENGTHS
 from harness.score.rows import InstanceScore, Row
 from harness.store import Store
 from harness.terminal import widened
@@ -21,7 +22,7 @@ METRICS = {
     "Academic": "accuracy_academic",
 }
 """The dataset's names of the five domains, in the paper's order, and the published metric."""
-LEVELS = ("easy", "hard", "short", "medium", "long")
+LEVELS = ("easy", "hard", *LENGTHS)
 """Its words for difficulty and for length, in the order of the benchmark's own table."""
 
 

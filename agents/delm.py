@@ -9,7 +9,7 @@ from agents.admission import Gate, Refused
 from agents.gist_check import gist_checker
 from agents.loop import ended_by
 from agents.selection import Candidate, select
-from agents.team import Rules, Team, Work, failures_of
+from agents.team import Rules, Team, Work, authors_of, fails, failures_of
 from agents.together import together
 from agents.worker import Worker
 from harness.board import Entry, Task
@@ -85,22 +85,48 @@ async def hand_in(team: Team, reason: str) -> None:
 
 async def candidates(team: Team, works: Sequence[Work], *, run: bool) -> list[Candidate]:
     """The submissions with all that selection looks at; `run`: the checks are executed."""
-    entries, tasks = await team.context.entries(), await team.queue.tasks()
+    entries, tasks = await team.standing(), await team.queue.tasks()
+    admitted = {entry.label: entry for entry in entries}
     commands = checks_of(entries) if run and len({work.patch for work in works}) > 1 else []
-    checks: dict[str, Mapping[str, bool]] = {work.seat: {} for work in works}
-    with anyio.move_on_after(team.rules.selection_s):
-        checks = {work.seat: await _checked(team, work.patch, commands) for work in works}
+    checks = await outcomes(team, works, commands)
     return [
         Candidate(
             author=work.seat,
             patch=work.patch,
-            verified=bool(work.entry),
+            verified=work.entry in admitted,
             failures=len(failures_of(work.entry, entries)) if work.entry else 0,
-            passed_peers=passed_by_peers(tasks, entries, work.entry) if work.entry else 0,
+            passed_peers=passed_by_peers(tasks, entries, admitted.get(work.entry)),
             checks=checks[work.seat],
         )
         for work in works
     ]
+
+
+async def outcomes(
+    team: Team, works: Sequence[Work], commands: Sequence[str]
+) -> Mapping[str, Mapping[str, bool]]:
+    """By seat and command, whether the command passes with the seat's patch.
+
+    All submissions are held to the same commands: one that could not be run with each of them,
+    since the time limit came or a sandbox broke, says nothing of any.
+    """
+    found: dict[str, dict[str, bool]] = {work.seat: {} for work in works}
+    with anyio.move_on_after(team.rules.selection_s):
+        for command in commands:
+            try:
+                passed = {w.seat: await _passes(team, w.patch, command) for w in works if w.patch}
+            except SandboxUnavailable:
+                continue
+            for seat, outcome in passed.items():
+                found[seat][command] = outcome
+    return found
+
+
+async def _passes(team: Team, patch: str, command: str) -> bool:
+    try:
+        return (await team.gate.run_on(patch, command)).exit_status == 0
+    except (Refused, SandboxError):
+        return False
 
 
 def checks_of(entries: Sequence[Entry]) -> list[str]:
@@ -118,27 +144,20 @@ def checks_of(entries: Sequence[Entry]) -> list[str]:
     return list(dict.fromkeys(commands))
 
 
-async def _checked(team: Team, patch: str, commands: Sequence[str]) -> Mapping[str, bool]:
-    outcomes = {}
-    for command in commands if patch else ():
-        try:
-            outcomes[command] = (await team.gate.run_on(patch, command)).exit_status == 0
-        except (Refused, SandboxError, SandboxUnavailable):
-            outcomes[command] = False
-    return outcomes
+def passed_by_peers(tasks: Sequence[Task], entries: Sequence[Entry], patch: Entry | None) -> int:
+    """How many finished tests of an admitted patch left no failure of it behind.
 
-
-def passed_by_peers(tasks: Sequence[Task], entries: Sequence[Entry], patch: str) -> int:
-    """How many finished test tasks on an admitted patch left no failure of it behind."""
-    testers = {
-        entry.task
-        for entry in entries
-        if entry.kind == "FAIL" and entry.evidence.get("state") == patch
-    }
+    Tests by somebody who wrote the same patch are none.
+    """
+    if patch is None:
+        return 0
+    authors = authors_of(patch, tasks)
+    found = {entry.task for entry in entries if fails(entry, patch.label)}
     return sum(
         task.kind == "test"
         and task.state == "done"
-        and task.label not in testers
-        and task.subject == patch
+        and task.subject == patch.label
+        and task.label not in found
+        and task.holder not in authors
         for task in tasks
     )

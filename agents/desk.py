@@ -49,6 +49,7 @@ class Desk:
     conversation: str
     workspace: Sandbox | None = None  # the copy of the repository, where there is one
     sharing: bool = True
+    max_tasks: int = 0  # of the trial; an agent adds none beyond it. 0: any number
     read_to: int = 0  # position of the last entry that this conversation was told of
     links_to: int = 0
     known: set[str] = field(default_factory=set)
@@ -240,6 +241,8 @@ async def put_task(desk: Desk, new: NewTask, *, most: int) -> str:
         raise BadCall(f"The text of a task has 1 to {TASK_CHARS} characters.")
     if desk.added >= most:
         raise BadCall(f"You have added {most} tasks on this one, which is the most.")
+    if desk.max_tasks and len(await desk.queue.tasks()) >= desk.max_tasks:
+        raise BadCall(f"The trial has {desk.max_tasks} tasks, which is the most. Do it yourself.")
     try:
         (task,) = await desk.queue.put(new, by=desk.claim.agent)
     except BoardRefused as refusal:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from agents import tools
 from agents.loop import Ending, converse
 from agents.prompts import render
-from agents.reports import Report, bounded, failed
+from agents.reports import Report, bounded
 from agents.tools import Arguments, BadCall, Finished, Tool
-from harness.errors import ContextOverflow
 from harness.protocols import Sandbox, Trial
 from harness.types import Message
 
@@ -17,6 +16,10 @@ WARNED = (5, 1)  # turns that are left when a sub-agent is told so
 ENDINGS = {
     "turns": "used up its turns without a report; this is what it said last",
     "no_tool_calls": "ended without a report; this is what it said last",
+    "context": "outgrew what the model can read at once, and ended without a report; this is what "
+    "it said last",
+    "refused": "was refused an answer by the model's provider, and ended without a report; this is "
+    "what it said last",
 }
 
 
@@ -40,8 +43,7 @@ async def run_errand(
 ) -> Report:
     """Let a sub-agent work until it hands back, falls silent, or has had `turns` turns (0: any).
 
-    A report is cut to `chars` characters. Raises as `converse` does, but for a conversation that
-    no longer fits into the model's context: that is a failed errand.
+    A report is cut to `chars` characters. Raises as `converse` does.
     """
     opening: list[Message] = [
         {
@@ -76,12 +78,9 @@ async def run_errand(
         tools.edit(sandbox),
         finish(said),
     )
-    try:
-        ending = await converse(
-            trial, errand.label, opening, box, news=news, agent=errand.agent, turns=turns
-        )
-    except ContextOverflow:
-        return failed("outgrew what the model can read at once, and ended without a report")
+    ending = await converse(
+        trial, errand.label, opening, box, news=news, agent=errand.agent, turns=turns
+    )
     return _report(ending, said, chars)
 
 

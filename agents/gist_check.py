@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from agents.prompts import render
+from harness.errors import ConversationRefused
 from harness.protocols import Model
 from harness.types import Message
 
@@ -15,6 +16,10 @@ AGAIN = "Begin your answer with APPROVED, or with WRONG: and the reason. Nothing
 UNREADABLE = (
     "The gist could not be checked: the checking model's answer was unreadable. Say only what "
     "the evidence shows, and send it again."
+)
+REFUSED = (
+    "The gist could not be checked: the checking model's provider refuses this text. Give shorter "
+    "evidence, or say it in other words, and send it again."
 )
 
 
@@ -35,7 +40,10 @@ def gist_checker(
         prompt = render(template, gist=gist, evidence=evidence)
         messages: list[Message] = [{"role": "user", "content": prompt}]
         for _ in range(2):
-            answer = (await asked.complete(messages, [])).content
+            try:
+                answer = (await asked.complete(messages, [])).content
+            except ConversationRefused:
+                return REFUSED
             verdict = read_verdict(answer)
             if verdict is not None:
                 return verdict

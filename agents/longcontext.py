@@ -60,7 +60,7 @@ class Reading:
             names = [f"agent-{number + 1}" for number in range(trial.agents)]
             lives = [Life(trial, n, lease_s=self.rules.lease_s, work=team.work) for n in names]
             await together(life.live for life in lives)
-            reason = "finished" if team.letter else "no choice"
+            reason = "finished" if team.letter else team.unanswered
         except (LimitReached, ModelError) as end:
             reason = ended_by(end)
             raise
@@ -83,6 +83,7 @@ class Team:
         self.trial = trial
         self.letter = ""
         self.answered_by = ""
+        self.unanswered = "no choice"  # why there is no letter
         self._rules = rules
         self._text = text
         self._notes = [Note(number=n, piece=piece) for n, piece in enumerate(split(text), 1)]
@@ -220,6 +221,8 @@ class Team:
         )
         ending = await self._converse(desk, render("task_answer"), box)
         self.letter, self.answered_by = ending.summary, claim.agent
+        if ending.reason in {"context", "refused"}:
+            self.unanswered = ending.reason
         await desk.cite(list(ending.messages), source=AUTHOR)
         await queue.finish(claim, result={"summary": ending.summary, "reason": ending.reason})
         await queue.close(by=claim.agent, reason="the question is answered")

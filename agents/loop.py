@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from agents.prompts import enclosed
 from agents.tools import BadCall, Finished, Toolbox
-from harness.errors import ContextOverflow, LimitReached, ModelError
+from harness.errors import ContextOverflow, ConversationRefused, LimitReached, ModelError
 from harness.protocols import Trial
 from harness.types import Message, Reply, ToolCall
 
@@ -17,12 +17,17 @@ NO_CALL = (
     "or `finish` to hand in your work."
 )
 
+NOT_ENDED = (
+    "Not ended: a call before this one in the same answer failed. Read what it says, and call this "
+    "again when nothing is left to do."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """How a conversation ended."""
 
-    reason: str  # finished, no_tool_calls, turns, or long
+    reason: str  # finished, no_tool_calls, turns, long, context or refused
     summary: str  # what it finished with
     messages: Sequence[Message]  # all of it
 
@@ -49,23 +54,32 @@ async def converse(
 
     `no_call` is what an answer without a tool call is told.
     What `news` returns after a turn stands at the end of its last observation. A conversation whose
-    prompt has more than `long_tokens` tokens (0: any) ends as `long`. `agent` is who speaks, for
-    its share of the budget and for the time line; `shared` as in `Trial.model`.
-    Raises what the model and the sandbox raise: `LimitReached`, `ModelError`, `SandboxUnavailable`.
+    prompt has more than `long_tokens` tokens (0: any), or than the model takes, ends as `long`.
+    What the provider refuses to go on with ends as `context` where it is too long, or `refused`.
+    `agent` is who speaks, for its share of the budget and for the time line; `shared` as in
+    `Trial.model`.
+    Raises what else the model and the sandbox raise: `LimitReached`, `ModelError`,
+    `SandboxUnavailable`.
     """
     model = trial.model(conversation, agent=agent, shared=shared)
     messages = list(opening)
     await trial.say(conversation, *messages)
     idle = taken = 0
     while True:
-        reply = await model.complete(messages, tools.schemas)
+        try:
+            reply = await model.complete(messages, tools.schemas)
+        except ConversationRefused as end:
+            reason = ended_by(end)
+            if reason == "context" and long_tokens and taken:
+                reason = "long"
+            return Ending(reason=reason, summary="", messages=messages)
         answer = _assistant(reply, len(messages))
         messages.append(answer)
         await trial.say(conversation, answer)
-        try:
-            acted, observations = await _act(trial, agent, reply, answer, tools, no_call)
-        except Finished as end:
-            return Ending(reason="finished", summary=end.summary, messages=messages)
+        acted, observations, finished = await _act(trial, agent, reply, answer, tools, no_call)
+        if finished:
+            await trial.say(conversation, *observations)
+            return Ending(reason="finished", summary=finished.summary, messages=messages)
         observations[-1]["content"] += await news()
         await trial.say(conversation, *observations)
         messages += observations
@@ -78,7 +92,9 @@ def ended_by(end: LimitReached | ModelError) -> str:
     """The word for what cut an agent's work off."""
     if isinstance(end, LimitReached):
         return end.limit
-    return "context" if isinstance(end, ContextOverflow) else "model_error"
+    if isinstance(end, ConversationRefused):
+        return "context" if isinstance(end, ContextOverflow) else "refused"
+    return "model_error"
 
 
 def _over(idle: int, taken: int, turns: int, tokens: int, long_tokens: int) -> str:
@@ -91,11 +107,15 @@ def _over(idle: int, taken: int, turns: int, tokens: int, long_tokens: int) -> s
 
 async def _act(
     trial: Trial, agent: str, reply: Reply, answer: Message, tools: Toolbox, no_call: str
-) -> tuple[bool, list[Message]]:
-    """Carry out the calls in order: whether any could be, and the messages that answer them."""
+) -> tuple[bool, list[Message], Finished | None]:
+    """Carry out the calls in order: whether any could be, the messages that answer them, the end.
+
+    An end behind a call that failed is not carried out: the agent has not seen yet what became of
+    that call, such as a finding that was refused.
+    """
     if not reply.tool_calls:
-        return False, [{"role": "user", "content": no_call}]
-    acted = False
+        return False, [{"role": "user", "content": no_call}], None
+    acted = failed = False
     observations: list[Message] = []
     for call, sent in zip(reply.tool_calls, answer["tool_calls"], strict=True):
         try:
@@ -103,10 +123,15 @@ async def _act(
             async with trial.doing(agent, activity) if activity else nullcontext():
                 text = await tools.call(call)
             acted = True
+        except Finished as end:
+            if not failed:
+                return True, observations, end
+            text = enclosed("error", f"{NOT_ENDED}\n")
         except BadCall as problem:
+            failed = True
             text = enclosed("error", f"{problem}\n")
         observations.append({"role": "tool", "tool_call_id": sent["id"], "content": text})
-    return acted, observations
+    return acted, observations, None
 
 
 def _assistant(reply: Reply, turn: int) -> Message:

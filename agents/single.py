@@ -15,7 +15,7 @@ from agents import tools
 from agents.loop import converse, ended_by
 from agents.prompts import render
 from agents.together import together
-from harness.errors import ContextOverflow, LimitReached, ModelError, SandboxError
+from harness.errors import LimitReached, ModelError, SandboxError
 from harness.protocols import Sandbox, Trial
 
 AUTHOR = "agent-1"
@@ -39,8 +39,6 @@ class Independent:
         async def work(author: str) -> None:
             try:
                 await work_alone(trial, await trial.sandbox(), author, steps=steps)
-            except ContextOverflow:
-                return  # its own conversation is too long: no reason for the others to stop
             except LimitReached as limit:
                 if not limit.limit.startswith("agent_"):
                     raise

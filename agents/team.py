@@ -1,6 +1,6 @@
 """What the agents of one trial have in common: the board, the gate, the rules of their tasks."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -32,7 +32,7 @@ class Rules:
     localizers: int = 0  # tasks that look for the fault; 0: one an agent, at most four
     repairs: int = 2  # of one submission
     rounds: int = 1  # times that an empty queue is thought about by an agent
-    max_tasks: int = 60
+    max_tasks: int = 60  # of a trial; agents add none beyond it
     turns: Mapping[str, int] = field(default_factory=dict)  # by kind of task; "other" for the rest
     long_tokens: int = 100_000  # a conversation whose prompt is longer is compacted, once
     lease_s: float = 60.0
@@ -102,42 +102,91 @@ class Team:
         return NewTask(kind=kind, text=text, priority=PRIORITIES.get(kind, 15), **more)
 
     async def judge(self, proposal: Proposal) -> Ruling:
-        """Put a proposal through the gate; a failure of a candidate opens its repair."""
+        """Put a proposal through the gate; a failure of a candidate opens its repair.
+
+        A repair that nobody has begun is cancelled where all that it was to mend is refuted.
+        """
         ruling = await self.gate.submit(proposal)
         entry = ruling.entry
         if entry is not None and ruling.settled == "admitted" and entry.kind == "FAIL":
-            await self._open_repair(entry)
+            await self._open_repairs(entry)
+        if entry is not None and proposal.refutes:
+            await self._cancel_repairs()
         return ruling
 
-    async def _open_repair(self, failure: Entry) -> None:
+    async def _open_repairs(self, failure: Entry) -> None:
+        """One for each submission that is this candidate, however many have written the same."""
         state = str(failure.evidence.get("state", "base"))
         candidate = await self.context.entry(state)
         if candidate is None or not self.rules.queue:
             return
-        seat = await self.seat_of(candidate)
+        agents = {w.seat: w.agent for w in await self.works() if w.entry == state}
+        if seat := await self.seat_of(candidate):
+            agents.setdefault(seat, candidate.author)
+        for seat, agent in agents.items():
+            await self.queue.put(*await self._repairs(seat, agent, state, failure), by="")
+
+    async def _repairs(
+        self, seat: str, agent: str, state: str, failure: Entry
+    ) -> Sequence[NewTask]:
+        """The repair of a seat whose candidate fails, unless it had its repairs."""
         tasks = await self.queue.tasks()
         mended = [task for task in tasks if task.kind == "repair" and task.subject == seat]
-        if not seat or len(mended) >= self.rules.repairs:
-            return
+        if len(mended) >= self.rules.repairs:
+            return ()
         gist = one_line(failure.gist, QUOTED)
         text = render("task_repair", patch=state, failure=failure.label, gist=gist)
-        task = self._new(
-            "repair", text, key=f"repair:{state}", subject=seat, preferred=candidate.author
-        )
-        await self.queue.put(task, by="")
+        key = f"repair:{seat}:{state}"
+        return (self._new("repair", text, key=key, subject=seat, preferred=agent),)
+
+    async def _cancel_repairs(self) -> None:
+        """Those that the board opened for failures of which none stands any more."""
+        standing = await self.standing()
+        works = {work.seat: work for work in await self.works()}
+        for task in await self.queue.tasks():
+            work = works.get(task.subject)
+            if task.kind != "repair" or task.state != "open" or task.created_by or work is None:
+                continue
+            if work.entry and not failures_of(work.entry, standing):
+                await self.queue.cancel(task.label, by="", reason="the failure was refuted")
 
     async def seat_of(self, candidate: Entry) -> str:
         """The `patch` task that an admitted patch is the work of, or nothing."""
         tasks = {task.label: task for task in await self.queue.tasks()}
-        found = tasks.get(candidate.task)
-        if found is None or found.kind not in OWN:
-            return ""
-        return found.label if found.kind == "patch" else found.subject
+        return seat_of(tasks[candidate.task]) if candidate.task in tasks else ""
 
-    def test_of(self, patch: str, author: str) -> NewTask:
-        """The task to test an admitted patch, for anyone but its author first."""
+    async def standing(self) -> list[Entry]:
+        """The entries that nobody has refuted, in order."""
+        links = await self.context.links()
+        refuted = {link.target for link in links if link.kind == "refutes"}
+        return [entry for entry in await self.context.entries() if entry.label not in refuted]
+
+    async def following(self, patch: str, task: Task, agent: str) -> Sequence[NewTask]:
+        """What is to be done when `agent` hands back `task` with the admitted `patch`.
+
+        Its test, by somebody who has not written the same patch, where there is anybody; and its
+        repair, where it is known to fail already.
+        """
+        admitted = await self.context.entry(patch) if patch else None
+        if admitted is None or not self.rules.queue:
+            return ()
+        authors = {agent, *authors_of(admitted, await self.queue.tasks())}
+        failures = [e for e in await self.standing() if fails(e, patch)]
+        repairs = await self._repairs(seat_of(task), agent, patch, failures[0]) if failures else ()
+        if len(authors) >= self.trial.agents:
+            await self._cancel_test(patch)
+            return repairs
         text = render("task_test", patch=patch)
-        return self._new("test", text, key=f"test:{patch}", subject=patch, excluded=author)
+        excluded = tuple(sorted(authors))
+        return (
+            self._new("test", text, key=f"test:{patch}", subject=patch, excluded=excluded),
+            *repairs,
+        )
+
+    async def _cancel_test(self, patch: str) -> None:
+        for task in await self.queue.tasks():
+            if task.kind == "test" and task.subject == patch and not task.created_by:
+                await self.queue.cancel(task.label, by="", reason="every agent has written it")
 
     async def works(self) -> list[Work]:
         """Every submission that is wanted, as it stands: the last finished patch of its seat."""
@@ -155,13 +204,15 @@ class Team:
     async def unsettled(self) -> list[str]:
         """What is not as it should be when no task is left, one line each."""
         lines = []
-        entries = {entry.label: entry for entry in await self.context.entries()}
+        standing = await self.standing()
         for work in await self.works():
             if not work.patch:
                 lines.append(f"{work.seat} came to no patch.")
             elif not work.entry:
                 lines.append(f"{work.seat} has a patch that was never admitted.")
-            elif failures := failures_of(work.entry, entries.values()):
+            elif all(entry.label != work.entry for entry in standing):
+                lines.append(f"{work.seat} ({work.entry}) was refuted.")
+            elif failures := failures_of(work.entry, standing):
                 lines.append(f"{work.seat} ({work.entry}) fails: {', '.join(failures)}.")
         return lines
 
@@ -174,10 +225,24 @@ def _take(work: Work, task: Task) -> None:
     work.finished = work.reason == "finished"
 
 
+def fails(entry: Entry, patch: str) -> bool:
+    """Whether an entry is a failure of an admitted patch."""
+    return entry.kind == "FAIL" and entry.evidence.get("state") == patch
+
+
 def failures_of(patch: str, entries: Iterable[Entry]) -> list[str]:
     """Labels of the failures that were admitted against an admitted patch."""
-    return [
-        entry.label
-        for entry in entries
-        if entry.kind == "FAIL" and entry.evidence.get("state") == patch
-    ]
+    return [entry.label for entry in entries if fails(entry, patch)]
+
+
+def seat_of(task: Task) -> str:
+    """The seat that a task works for: its own label, what a repair mends, or nothing."""
+    if task.kind not in OWN:
+        return ""
+    return task.label if task.kind == "patch" else task.subject
+
+
+def authors_of(patch: Entry, tasks: Iterable[Task]) -> set[str]:
+    """Who handed in exactly this patch, and who published it first."""
+    same = {t.holder for t in tasks if t.kind in OWN and t.result.get("entry") == patch.label}
+    return {patch.author, *same}

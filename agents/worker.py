@@ -10,15 +10,15 @@ from agents import desk as board_tools
 from agents import tools
 from agents.desk import Desk
 from agents.life import Life
-from agents.loop import Ending, converse, ended_by, nothing
+from agents.loop import Ending, converse, nothing
 from agents.prompts import render
 from agents.team import OWN, Team
 from harness.board import Claim, NewTask, Task
-from harness.errors import ContextOverflow, LimitReached, SandboxError, SandboxUnavailable
+from harness.errors import LimitReached, SandboxError, SandboxUnavailable
 from harness.protocols import Sandbox
 from harness.types import Message
 
-OWN_ENDS = ("agent_steps", "agent_tokens", "agent_cost", "context")  # no reason for the others
+OWN_ENDS = ("agent_steps", "agent_tokens", "agent_cost")  # no reason for the others
 CANDIDATE = "/tmp/candidate.patch"  # noqa: S108 - inside the sandbox
 KEPT_COMMANDS, KEPT_DIFF = 40, 20_000
 
@@ -111,6 +111,7 @@ class _Job:
             conversation=f"{claim.task.label}{again}",
             workspace=workspace,
             sharing=team.rules.sharing,
+            max_tasks=team.rules.max_tasks,
         )
 
     async def run(self) -> Claim | None:
@@ -125,7 +126,7 @@ class _Job:
             patch = await self._diff()
             entry = self._desk.patch[0] if self._desk.patch[1] == patch else ""
             result |= {"patch": patch, "entry": entry}
-            then = await self._tests(entry)
+            then = await self._team.following(entry, self._task, self._claim.agent)
         _, following = await self._team.queue.finish_and_claim(
             self._claim, result=result, then=then, lease_s=self._team.rules.lease_s
         )
@@ -138,17 +139,10 @@ class _Job:
         """
         try:
             return await self._converse()
-        except (LimitReached, ContextOverflow) as end:
-            reason = ended_by(end)
-            if not self._team.rules.apart or reason not in OWN_ENDS:
+        except LimitReached as end:
+            if not self._team.rules.apart or end.limit not in OWN_ENDS:
                 raise
-            return Ending(reason=reason, summary="", messages=[])
-
-    async def _tests(self, patch: str) -> Sequence[NewTask]:
-        admitted = await self._team.context.entry(patch) if patch else None
-        if admitted is None or not self._team.rules.queue:
-            return ()
-        return (self._team.test_of(patch, admitted.author),)
+            return Ending(reason=end.limit, summary="", messages=[])
 
     async def _diff(self) -> str:
         try:

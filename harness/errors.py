@@ -7,7 +7,8 @@
     │   └── SandboxUnfit       it came up and is of no use; another one would be like it
     ├── ModelError             a call that yielded no reply, after its retries
     │   ├── ModelRefused       retrying cannot help: authentication, unknown model, bad request
-    │   ├── ContextOverflow    the prompt is longer than the model's context window
+    │   ├── ConversationRefused  this conversation cannot go on (a content filter); others can
+    │   │   └── ContextOverflow  its prompt is longer than the model's context window
     │   └── ModelUnavailable   the provider failed or stayed away: infrastructure
     └── LimitReached           a budget (steps, dollars, tokens, wall clock) is used up
 
@@ -44,7 +45,14 @@ class ModelRefused(ModelError):
     """The provider refused the call and would refuse it again."""
 
 
-class ContextOverflow(ModelError):
+class ConversationRefused(ModelError):
+    """The provider refuses to go on with this conversation; other conversations are not concerned.
+
+    What was done in it before stays done, and is graded.
+    """
+
+
+class ContextOverflow(ConversationRefused):
     """The prompt does not fit the model's context window."""
 
 

@@ -11,6 +11,7 @@ import anyio
 from harness.board.sqlite import SqliteBoard
 from harness.errors import (
     ContextOverflow,
+    ConversationRefused,
     LimitReached,
     ModelRefused,
     ModelUnavailable,
@@ -225,8 +226,8 @@ class Run:
                 self.stopped = str(limit)
                 return "cancelled", limit.limit
             return "done", limit.limit
-        except ContextOverflow:
-            return "done", "context"
+        except ConversationRefused as end:
+            return "done", "context" if isinstance(end, ContextOverflow) else "refused"
         except ModelRefused as refusal:
             if not self._anything_answered():
                 raise UserError(f"the model refuses every call: {refusal}") from None

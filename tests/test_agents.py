@@ -13,6 +13,7 @@ from agents.loop import NO_CALL, PATIENCE, converse
 from agents.single import Single
 from harness.errors import (
     ContextOverflow,
+    ConversationRefused,
     LimitReached,
     ModelUnavailable,
     SandboxError,
@@ -286,7 +287,6 @@ async def test_single_hands_in_what_differs_when_it_finishes():
     [
         (LimitReached("cost", "cost: used up"), "cost"),
         (LimitReached("wall_clock", "used up"), "wall_clock"),
-        (ContextOverflow("too long"), "context"),
         (ModelUnavailable("away"), "model_error"),
         (RuntimeError("a bug"), "interrupted"),
     ],
@@ -295,6 +295,18 @@ async def test_single_salvages_its_work_whatever_ends_it(problem, reason):
     trial = PlayedTrial(said(bash("ls")), problem)
     with pytest.raises(type(problem)):
         await Single().run(trial)
+    assert trial.submitted == [("agent-1", PATCH, reason, True)]
+
+
+@pytest.mark.parametrize(
+    ("problem", "reason"),
+    [(ContextOverflow("too long"), "context"), (ConversationRefused("filtered"), "refused")],
+)
+async def test_a_conversation_that_the_provider_refuses_ends_and_its_work_is_handed_in(
+    problem, reason
+):
+    trial = PlayedTrial(said(bash("ls")), problem)
+    await Single().run(trial)
     assert trial.submitted == [("agent-1", PATCH, reason, True)]
 
 

@@ -122,14 +122,30 @@ class TestTaskQueue:
             await queue.finish(stale)
 
     async def test_who_is_excluded_gets_it_only_when_nobody_else_is_alive(self, queue, clock):
-        await queue.put(task("one", excluded="ann"), by="")
+        await queue.put(task("one", excluded=("ann",)), by="")
         await queue.join("bob", lease_s=LEASE)
         assert await claimed(queue, "ann") == ""
         clock.now += 2 * LEASE
         assert await claimed(queue, "ann") == "one"
 
+    async def test_a_second_put_excludes_more_agents_while_the_task_is_open(self, queue):
+        await queue.put(task("one", excluded=("ann",)), by="")
+        await queue.join("eve", lease_s=LEASE)
+        (again,) = await queue.put(task("one", excluded=("bob",)), by="")
+        assert again.excluded == ("ann", "bob")
+        assert await claimed(queue, "bob") == await claimed(queue, "ann") == ""
+        assert await claimed(queue, "eve") == "one"
+        (late,) = await queue.put(task("one", excluded=("eve",)), by="")
+        assert late.excluded == ("ann", "bob")  # who has it keeps it
+
+    async def test_where_all_who_are_alive_are_excluded_one_of_them_gets_it(self, queue):
+        await queue.put(task("one", excluded=("ann", "bob")), by="")
+        for agent in ("ann", "bob"):
+            await queue.join(agent, lease_s=LEASE)
+        assert await claimed(queue, "bob") == "one"
+
     async def test_who_left_is_not_alive_and_gets_nothing_until_it_joins_again(self, queue):
-        await queue.put(task("one", excluded="ann"), task("two", excluded="ann"), by="")
+        await queue.put(task("one", excluded=("ann",)), task("two", excluded=("ann",)), by="")
         await queue.join("bob", lease_s=LEASE)
         await queue.leave("bob")
         assert await claimed(queue, "bob") == ""
@@ -140,7 +156,7 @@ class TestTaskQueue:
     async def test_each_claim_and_renewal_keeps_its_agent_alive(self, queue, clock):
         await queue.put(task("one"), by="")
         claim = await queue.claim("bob", lease_s=LEASE)
-        await queue.put(task("two", excluded="ann"), by="")
+        await queue.put(task("two", excluded=("ann",)), by="")
         for _ in range(5):
             clock.now += LEASE / 2
             await queue.renew(claim, lease_s=LEASE)

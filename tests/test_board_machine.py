@@ -26,7 +26,7 @@ class Known:
     label: str
     priority: int
     preferred: str
-    excluded: str
+    excluded: set[str]
     after: tuple[str, ...]
     state: str = "open"
     holder: str = ""
@@ -72,9 +72,9 @@ class Model:
         others = any(
             until > now
             for name, until in self.alive.items()
-            if name != agent and name not in self.gone
+            if name not in task.excluded and name not in self.gone
         )
-        return free and ready and not (task.excluded == agent and others)
+        return free and ready and not (agent in task.excluded and others)
 
     def pushed(self, agent: str, now: float) -> None:
         """A claim or a renewal: at least a lease, and a quarter of one more when it is written."""
@@ -124,7 +124,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.now += seconds
 
     @rule(
-        priority=st.integers(-1, 1), preferred=WISHES, excluded=WISHES,
+        priority=st.integers(-1, 1), preferred=WISHES, excluded=st.sets(AGENTS, max_size=2),
         needs=st.sets(st.integers(0, 9), max_size=2),
     )  # fmt: skip
     def put(self, priority, preferred, excluded, needs):
@@ -133,7 +133,7 @@ class QueueMachine(RuleBasedStateMachine):
         label = f"t{len(labels)}"
         new = NewTask(
             kind="work", text="", label=label, priority=priority, preferred=preferred,
-            excluded=excluded, after=after,
+            excluded=tuple(excluded), after=after,
         )  # fmt: skip
         try:
             (task,) = self.call("put", new, by="root")
@@ -146,6 +146,18 @@ class QueueMachine(RuleBasedStateMachine):
             known.state = "cancelled"
         self.model.tasks[label] = known
         assert task.state == known.state
+
+    @rule(which=st.integers(0, 9), excluded=st.sets(AGENTS, max_size=2))
+    def put_again(self, which, excluded):
+        labels = [label for label in self.model.tasks if label.startswith("t")]  # put with a label
+        if which >= len(labels) or self.model.closed:
+            return
+        again = NewTask(kind="work", text="", key=labels[which], excluded=tuple(excluded))
+        (task,) = self.call("put", again, by="root")
+        known = self.model.tasks[labels[which]]
+        if known.state == "open":
+            known.excluded |= excluded
+        assert (task.label, set(task.excluded)) == (known.label, known.excluded)
 
     @rule(agent=AGENTS)
     def put_when_empty(self, agent):

@@ -50,8 +50,9 @@ async def test_what_there_is_is_submitted_when_the_budget_or_the_model_ends(wher
 
 
 async def test_a_main_agent_whose_context_is_full_submits_what_there_is():
-    error = ContextOverflow("long")
-    trial = await fails(error, {"main": [one("Go."), error], "sub-1.1": [write("a.py"), back()]})
+    plans = {"main": [one("Go."), ContextOverflow("long")], "sub-1.1": [write("a.py"), back()]}
+    trial = PlayedTrial(script(plans), agents=1)
+    await Centralized().run(trial)
     assert trial.submitted == [("main", A, "context", True)]
 
 

@@ -30,7 +30,7 @@ class NewTask:
     priority: int = 0  # higher is claimed first
     after: tuple[str, ...] = ()  # labels of tasks that have to be done before
     preferred: str = ""  # the agent that gets it before its other choices
-    excluded: str = ""  # the agent that does not get it while another one is alive
+    excluded: tuple[str, ...] = ()  # agents that do not get it while another one is alive
     subject: str = ""  # label of the task or entry that it is about
 
 
@@ -44,7 +44,7 @@ class Task(NamedTuple):
     priority: int
     after: tuple[str, ...]
     preferred: str
-    excluded: str
+    excluded: tuple[str, ...]
     subject: str
     created_by: str
     holder: str  # who has it claimed, or did last; empty: nobody ever
@@ -147,6 +147,8 @@ class TaskQueue(Protocol):
     async def put(self, *tasks: NewTask, by: str) -> list[Task]:
         """Add tasks, all or none; one whose key is there already is the one that is there.
 
+        While that one is open, it excludes from then on whom either of the two excludes.
+
         `BoardRefused`: the label is taken by another task, `after` names no task, the trial is
         closed, or it holds its most tasks.
         """
@@ -156,7 +158,7 @@ class TaskQueue(Protocol):
         """The best eligible task, now `agent`'s for `lease_s` seconds; None where there is none.
 
         Eligible: open, or claimed under a lease that ran out; all of `after` done; `agent` not
-        excluded, unless nobody else is alive; the agent holds no other live claim. The best:
+        excluded, unless all who are alive are; the agent holds no other live claim. The best:
         highest priority, then preferred for `agent`, then preferred for nobody, then oldest.
         """
         ...

@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS board_task (
     waiting INTEGER NOT NULL CHECK (waiting >= 0),  -- needs that are not done yet
     priority INTEGER NOT NULL,
     preferred TEXT,                      -- agent
-    excluded TEXT,                       -- agent
+    excluded TEXT,                       -- JSON: agents
     holder TEXT NOT NULL DEFAULT '',     -- who has it, or had it last
     lease REAL,                          -- until when
     attempts INTEGER NOT NULL DEFAULT 0, -- claims so far: the fencing token
@@ -61,7 +61,7 @@ CREATE TABLE IF NOT EXISTS board_asked ( -- what a task asks for; it never chang
 ) STRICT;
 CREATE VIEW IF NOT EXISTS board_whole_task AS
     SELECT board_task.trial_id, number, label, kind, text, state, priority, after,
-        coalesce(preferred, '') AS preferred, coalesce(excluded, '') AS excluded, subject,
+        coalesce(preferred, '') AS preferred, coalesce(excluded, '[]') AS excluded, subject,
         created_by, holder, attempts, coalesce(result, '{}') AS result, task_id
     FROM board_task JOIN board_asked USING (task_id);
 
@@ -343,7 +343,11 @@ ON CONFLICT DO UPDATE SET last = last + 1 RETURNING last;
 INSERT INTO board_task (trial_id, number, label, kind, waiting, priority, preferred, excluded,
     changed_at, changed_by)
 VALUES (:trial, :number, :label, :kind, :waiting, :priority, nullif(:preferred, ''),
-    nullif(:excluded, ''), :now, :by);
+    nullif(:excluded, '[]'), :now, :by);
+
+-- name: exclude
+UPDATE board_task SET excluded = :excluded
+WHERE trial_id = :trial AND label = :label AND state = 'open';
 
 -- name: ask
 -- of the task that was just put
@@ -355,14 +359,14 @@ INSERT INTO board_need (needed, task_id) VALUES (:needed, :task_id);
 
 -- name: first
 -- The first that is free, for an agent that is well alive, where nothing else could be better: no
--- wish, no lease that ran out, not the one that excludes it. In a closed trial nothing is free.
+-- wish, no lease that ran out, nobody excluded. In a closed trial nothing is free.
 SELECT label, kind, text, 'claimed' AS state, priority, after, preferred, excluded, subject, created_by,
     :agent AS holder, attempts + 1 AS attempts, '{}' AS result, task_id
 FROM board_whole_task
 WHERE task_id = (SELECT task_id FROM board_task INDEXED BY board_task_next
         WHERE trial_id = :trial AND place = 1 AND lease IS NULL
         ORDER BY priority DESC, task_id LIMIT 1)
-    AND excluded <> :agent
+    AND excluded = '[]'
     AND EXISTS (SELECT 1 FROM board_agent WHERE trial_id = :trial AND agent = :agent
         AND NOT gone AND alive_until >= :now + :lease_s)
     AND NOT EXISTS (SELECT 1 FROM board_task WHERE trial_id = :trial AND place = 2)
@@ -370,31 +374,36 @@ WHERE task_id = (SELECT task_id FROM board_task INDEXED BY board_task_next
         WHERE trial_id = :trial AND place = 0 AND lease <= :now);
 
 -- name: best
-WITH others (alive) AS (SELECT EXISTS (SELECT 1 FROM board_agent
-        WHERE trial_id = :trial AND agent <> :agent AND NOT gone AND alive_until > :now)),
+-- barred: what excludes this agent, and not everybody who is alive
+WITH barred (task_id) AS (SELECT task_id FROM board_task
+    WHERE trial_id = :trial AND place IS NOT NULL AND excluded IS NOT NULL
+        AND :agent IN (SELECT value FROM json_each(excluded))
+        AND EXISTS (SELECT 1 FROM board_agent
+            WHERE trial_id = :trial AND NOT gone AND alive_until > :now
+                AND agent NOT IN (SELECT value FROM json_each(excluded)))),
 may (task_id, priority, choice) AS (
     SELECT * FROM (SELECT task_id, priority, 0
         FROM board_task INDEXED BY board_task_mine
         WHERE trial_id = :trial AND state = 'open' AND waiting = 0 AND preferred IS NOT NULL
             AND preferred = :agent
-            AND (excluded IS NOT :agent OR NOT (SELECT alive FROM others))
+            AND (excluded IS NULL OR task_id NOT IN (SELECT task_id FROM barred))
         ORDER BY priority DESC, task_id LIMIT 1)
     UNION ALL SELECT * FROM (SELECT task_id, priority, 1
         FROM board_task INDEXED BY board_task_next
         WHERE trial_id = :trial AND place = 1 AND lease IS NULL
-            AND (excluded IS NOT :agent OR NOT (SELECT alive FROM others))
+            AND (excluded IS NULL OR task_id NOT IN (SELECT task_id FROM barred))
         ORDER BY priority DESC, task_id LIMIT 1)
     -- the first that is preferred for anybody: where it is another's, this agent has no better
     UNION ALL SELECT * FROM (SELECT task_id, priority, 2
         FROM board_task INDEXED BY board_task_next
         WHERE trial_id = :trial AND place = 2 AND lease IS NULL
-            AND (excluded IS NOT :agent OR NOT (SELECT alive FROM others))
+            AND (excluded IS NULL OR task_id NOT IN (SELECT task_id FROM barred))
         ORDER BY priority DESC, task_id LIMIT 1)
     UNION ALL SELECT task_id, priority,
         CASE WHEN preferred = :agent THEN 0 WHEN preferred IS NULL THEN 1 ELSE 2 END
     FROM board_task INDEXED BY board_task_next
     WHERE trial_id = :trial AND place = 0 AND lease <= :now
-        AND (excluded IS NOT :agent OR NOT (SELECT alive FROM others)))
+        AND (excluded IS NULL OR task_id NOT IN (SELECT task_id FROM barred)))
 SELECT label, kind, text, 'claimed' AS state, priority, after, preferred, excluded, subject, created_by,
     :agent AS holder, attempts + 1 AS attempts, '{}' AS result, task_id, state AS was
 FROM board_whole_task

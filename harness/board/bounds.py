@@ -14,6 +14,7 @@ MOST_JSON = 200_000
 MOST_RAW = 200_000
 MOST_NAME = 200
 MOST_PRIORITY = 1_000_000
+MOST_EXCLUDED = 1_000  # agents of one task
 
 _LABEL = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _KIND = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")  # room for a number behind it
@@ -30,8 +31,12 @@ def check_task(task: NewTask) -> None:
     if abs(task.priority) > MOST_PRIORITY:
         raise BoardRefused(f"a priority is at most {MOST_PRIORITY}")
     check_length("a task's text", task.text, MOST_TEXT)
-    for what in ("preferred", "excluded", "subject"):
+    for what in ("preferred", "subject"):
         check_length(what, getattr(task, what), MOST_NAME)
+    if len(task.excluded) > MOST_EXCLUDED:
+        raise BoardRefused(f"a task excludes at most {MOST_EXCLUDED} agents")
+    for agent in task.excluded:
+        check_agent(agent)
 
 
 def check_proposal(proposal: Proposal) -> None:

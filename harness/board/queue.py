@@ -22,7 +22,7 @@ def _task(row: Row) -> Task:
         priority=priority,
         after=tuple(json.loads(after)) if after != "[]" else (),
         preferred=preferred,
-        excluded=excluded,
+        excluded=tuple(json.loads(excluded)) if excluded != "[]" else (),
         subject=subject,
         created_by=by,
         holder=holder,
@@ -93,7 +93,7 @@ class SqliteQueue:
                 if number > self._max_tasks:
                     raise BoardRefused(f"the trial has its {self._max_tasks:,} tasks already")
                 there = [self._put_one(run, task, number, by)]
-            found.append(_task(there[0]))
+            found.append(self._exclude(run, _task(there[0]), task.excluded))
         return found
 
     def _put_one(self, run: Run, task: NewTask, number: int, by: str) -> Row:
@@ -107,7 +107,7 @@ class SqliteQueue:
             waiting=sum(need["state"] != "done" for need in needs),
             priority=task.priority,
             preferred=task.preferred,
-            excluded=task.excluded,
+            excluded=json.dumps(task.excluded),
             by=by,
         )
         run(
@@ -127,6 +127,13 @@ class SqliteQueue:
                 (row,) = run("task", label=row["label"])
                 break
         return row
+
+    def _exclude(self, run: Run, there: Task, excluded: Sequence[str]) -> Task:
+        both = tuple(dict.fromkeys((*there.excluded, *excluded)))
+        if both == there.excluded or there.state != "open":
+            return there
+        run("exclude", label=there.label, excluded=json.dumps(both))
+        return there._replace(excluded=both)
 
     def _need(self, run: Run, label: str) -> Row:
         for row in run("task", label=label):

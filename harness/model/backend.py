@@ -65,7 +65,8 @@ class Backend(Protocol):
     ) -> Reply:
         """Ask once, for at most `timeout_s` seconds.
 
-        Raises `Transient` when another attempt may help, else `ModelRefused` or `ContextOverflow`.
+        Raises `Transient` when another attempt may help; else `ConversationRefused` (of which
+        `ContextOverflow` is one) where only this conversation is refused, and `ModelRefused`.
         No message holds a key. A reply without usage has a `Usage` of zeros.
         """
         ...

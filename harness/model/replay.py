@@ -12,7 +12,14 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.cache import write_beside
-from harness.errors import ContextOverflow, ModelError, ModelRefused, ModelUnavailable, UserError
+from harness.errors import (
+    ContextOverflow,
+    ConversationRefused,
+    ModelError,
+    ModelRefused,
+    ModelUnavailable,
+    UserError,
+)
 from harness.model import tokens
 from harness.model.backend import Backend, CallKey
 from harness.model.fingerprint import exact_hash, prompt_hash
@@ -23,7 +30,8 @@ from harness.types import Message, Reply, ToolCall, Usage
 PREFIX = "replay:"
 _Shape = TypeVar("_Shape", bound=BaseModel)
 _ERRORS: Mapping[str, type[ModelError]] = {
-    kind.__name__: kind for kind in (ModelRefused, ContextOverflow, ModelUnavailable)
+    kind.__name__: kind
+    for kind in (ModelRefused, ConversationRefused, ContextOverflow, ModelUnavailable)
 }
 
 

@@ -28,11 +28,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import anyio
-import yaml
 
 from agents.line import Line
 from agents.loop import ended_by
 from agents.single import AUTHOR, hand_in
+from harness import yaml_text
 from harness.errors import LimitReached, ModelError, SandboxError, UserError
 from harness.protocols import Sandbox, Trial
 from harness.types import ExecResult, Message, Reply
@@ -112,7 +112,7 @@ def read_settings(config: str) -> Settings:
     own = Path(spec.submodule_search_locations[0], "config", config)
     path = own if own.is_file() else Path(config)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml_text.read(path)
         agent, environment = content["agent"], content["environment"]
         for needed in ("system_template", "instance_template"):
             agent[needed]
@@ -123,8 +123,8 @@ def read_settings(config: str) -> Settings:
             observation=content["model"]["observation_template"],
             format_error=content["model"]["format_error_template"],
         )
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"mini-swe-agent: {config} cannot be read: {error}") from None
+    except UserError as error:
+        raise UserError(f"mini-swe-agent: {error}") from None
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"mini-swe-agent: {config} is no configuration of an agent with tool calls: {error}"

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from harness import yaml_text
 from harness.errors import UserError
 from harness.secrets import NAMES, is_secret, passwords
 
@@ -151,18 +151,8 @@ class SystemConfig(Section):
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file. `UserError`: missing, malformed (with the line), no mapping."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "it cannot be parsed"
-        raise UserError(f"{path}: not valid YAML{where}: {problem}") from None
+    """The mapping in a YAML file. `UserError`: missing, malformed, a key twice, no mapping."""
+    content = yaml_text.read(path)
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected a mapping of keys to values at the top")
     return content
@@ -182,10 +172,7 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
 def assignment(text: str) -> dict[str, Any]:
     """`key.sub=value` as a layer; the value is read as YAML."""
     key, _, value = text.partition("=")
-    try:
-        parsed = yaml.safe_load(value) if value else ""
-    except yaml.YAMLError:
-        raise UserError(f"-c {text}: the value is not valid YAML; put it in quotes") from None
+    parsed = yaml_text.parse(value, where=f"-c {text}") if value else ""
     layer: Any = parsed
     for part in reversed(key.strip().split(".")):
         layer = {part: layer}

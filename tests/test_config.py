@@ -60,6 +60,41 @@ def test_later_layers_win_over_earlier_ones_and_over_the_defaults():
 
 
 @pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("seed: 1\nworkers: 2\nseed: 3\n", "line 3: seed is there twice; the first is in line 1"),
+        ("budget: {steps: 1, cost_usd: 2,\n  steps: 3}", "line 2: steps is there twice"),
+        ("systems:\n- {name: a, name: b}", "line 2: name is there twice"),
+        ("1: a\n1: b", "line 2: 1 is there twice"),
+        ("a: &x {b: 1}\nc:\n  <<: *x\n  <<: *x", "line 4: << is there twice"),
+        ("a: [", "not valid YAML at line 1"),
+        ("a: 2020-13-01", "not valid YAML: month"),
+    ],
+)
+def test_a_key_that_is_there_twice_in_yaml_is_refused_with_its_line(tmp_path, text, says):
+    path = tmp_path / "my.yaml"
+    path.write_text(text)
+    for read in (lambda: read_yaml(path), lambda: layer(str(path))):
+        with pytest.raises(UserError) as caught:
+            read()
+        assert str(caught.value).startswith(f"{path}: {says}")
+
+
+def test_a_key_of_a_merged_mapping_may_be_set_anew(tmp_path):
+    path = tmp_path / "my.yaml"
+    path.write_text("a: &a {x: 1}\nb: &b {<<: *a, x: 2}\nc: {<<: *b, y: 3}\nd: {<<: *b, x: 4}\n")
+    assert read_yaml(path) == {"a": {"x": 1}, "b": {"x": 2}, "c": {"x": 2, "y": 3}, "d": {"x": 4}}
+
+
+def test_a_key_twice_is_refused_in_a_value_of_the_command_line_and_in_a_system(tmp_path):
+    with pytest.raises(UserError, match=r"-c budget=.*line 1: steps is there twice"):
+        assignment("budget={steps: 1, steps: 2}")
+    (tmp_path / "mine.yaml").write_text("name: mine\nsystem: a:B\nname: other\n")
+    with pytest.raises(UserError, match="line 3: name is there twice"):
+        system_config(str(tmp_path / "mine.yaml"))
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("budget.steps=3", {"budget": {"steps": 3}}),

@@ -305,6 +305,37 @@ def test_logs_of_another_patch_are_refused(delm, run, made):
     complained(delm, run, made, "patch.diff is not the patch that is predicted")
 
 
+def test_a_byte_that_is_no_text_is_a_problem_with_its_place(delm, run, made):
+    spoilt = ("all_preds.jsonl", "README.md", f"trajs/{FLASK}.json", f"logs/{FLASK}/patch.diff",
+              f"logs/{FLASK}/test_output.txt", "metadata.yaml")  # fmt: skip
+    for name in spoilt:
+        content = (made / name).read_bytes()
+        (made / name).write_bytes(content.removesuffix(b"\n") + b"\n\xe9\n")
+    told = delm("validate", made, "-d", run.rows)
+    assert told.code == 1, told.text
+    for name in spoilt:
+        size = (made / name).stat().st_size
+        assert f"{name} is not UTF-8 text: byte {size - 2}, in line " in told.out
+    assert told.out.count("is 0xe9") == len(spoilt)
+    assert "patch.diff is not the patch that is predicted" in told.out
+    assert "its log does not" not in told.out  # the log is read all the same
+
+
+def test_a_logged_patch_is_compared_byte_for_byte(delm, run, made):
+    preds, logged = made / "all_preds.jsonl", made / "logs" / FLASK / "patch.diff"
+    row = json.loads(preds.read_text())
+    row["model_patch"] = row["model_patch"].replace("\n", "\r\n")
+    preds.write_text(json.dumps(row) + "\n")
+    logged.write_bytes(row["model_patch"].encode())
+    assert delm("validate", made, "-d", run.rows).code == 0
+    logged.write_bytes(row["model_patch"].encode().replace(b"\r", b""))
+    complained(delm, run, made, "patch.diff is not the patch that is predicted")
+    row["model_patch"] += "\ud800"
+    preds.write_text(json.dumps(row) + "\n")
+    told = delm("validate", made, "-d", run.rows)
+    assert f"line 1: the patch of {FLASK} is no text" in told.out
+
+
 @pytest.mark.parametrize("name", ["patch.diff", "report.json"])
 def test_a_missing_log_is_refused(delm, run, made, name):
     (made / "logs" / FLASK / name).unlink()
@@ -345,6 +376,10 @@ def test_more_than_one_attempt_and_an_unticked_checklist_are_refused(delm, run, 
     complained(delm, run, made, "attempts is 4", "does not tick: Is a pass@1", count=2)
     metadata.write_text("[")
     readme.unlink()
+    complained(delm, run, made, "README.md is missing", "metadata.yaml: not valid YAML", count=2)
+    metadata.write_text("tags: {system: {attempts: 4}}\ninfo: {name: a}\ntags: {}\n")
+    complained(delm, run, made, "README.md is missing", "line 3: tags is there twice", count=2)
+    metadata.write_text("{}")
     complained(delm, run, made, "README.md is missing", "no info.name", "attempts is None", count=3)
 
 

@@ -422,8 +422,9 @@ def test_without_the_package_the_user_is_told_what_to_install(tmp_path):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (None, "cannot be read"),
-        ("agent: [", "cannot be read"),
+        (None, "no such file"),
+        ("agent: [", "not valid YAML at line 1"),
+        ("agent: {}\nagent: {}", "line 2: agent is there twice"),
         ("\xff", "cannot be read"),
         ("", "no configuration"),
         ("- agent", "no configuration"),

@@ -1,6 +1,7 @@
 """Grading on bubblewrap: honest and hostile patches, memory, logs, and `delm grade`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,10 @@ from console import FLASK, Told, bundled, delm, own_cache, refused, tree_of
 from patches import flask_patches
 
 from harness.benchmarks.grading import LOG_FILES, Grader
-from harness.benchmarks.official import APPLY
+from harness.benchmarks.official import APPLY, official_report
+from harness.benchmarks.predictions import read_predictions
 from harness.cache import cache_dir
-from harness.commands.grade import NOTHING, read_predictions
+from harness.commands.grade import NOTHING
 from harness.config import GradingConfig, SandboxConfig
 from harness.errors import SandboxUnavailable, UserError
 from harness.sandbox.providers import choose
@@ -99,6 +101,27 @@ async def test_a_verdict_is_remembered_by_the_patch_and_nothing_less(flask, patc
     assert (logs / "model" / FLASK / "patch.diff").read_text() == worse  # not the first one's logs
 
 
+async def test_the_logs_hold_byte_for_byte_what_was_graded(flask, patches, tmp_path):
+    start = ": '>>>>> Start Test Output'\n"
+    said = r"printf 'half\rway\r\n\xe9t\xe9 \xff\n'" + "\n"
+    script = flask.reference.eval_script.replace(start, start + said)
+    item = replace(flask, reference=replace(flask.reference, eval_script=script))
+    text = patches["gold"][0] + (
+        "diff --git a/old.bat b/old.bat\nnew file mode 100644\n--- /dev/null\n+++ b/old.bat\n"
+        "@@ -0,0 +1,2 @@\n+one\rstill one\r\n+two \x0c\u2028\r\n"
+    )
+    cache, logs = tmp_path / "cache", tmp_path / "logs"
+    for name in ("first", "remembered"):
+        verdict = await judge(item, text, logs, cache, name)
+        assert (verdict.outcome, verdict.cached) == ("resolved", name == "remembered")
+        folder = logs / name / FLASK
+        assert (folder / "patch.diff").read_bytes() == text.encode()
+        output = (folder / "test_output.txt").read_bytes()
+        assert "half\rway\r\n\ufffdt\ufffd \ufffd\n".encode() in output
+        prediction = {"instance_id": FLASK, "model_name_or_path": "", "model_patch": text}
+        assert official_report(item.reference, prediction, output.decode()) == verdict.report
+
+
 async def test_a_grader_that_may_not_remember_does_not(flask, tmp_path):
     sandboxes = choose(
         SandboxConfig(kind="bubblewrap"), cache_dir(), [flask], labels={}, grading_network=False
@@ -182,21 +205,53 @@ def test_a_file_of_predictions_is_graded_row_by_row(graded, patches):
     }
 
 
-def test_predictions_come_in_three_shapes(tmp_path):
+IDS = ["a__a-1", "b__b-2"]
+
+
+def test_predictions_come_in_every_form_that_harnesses_write(tmp_path):
     rows = [
         {"instance_id": "a__a-1", "model_name_or_path": "m", "model_patch": "one\u2028line\x85"},
         {"instance_id": "b__b-2", "model_name_or_path": "m", "model_patch": None},
     ]
-    text = "\n\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
-    (tmp_path / "p.jsonl").write_text(text)
-    (tmp_path / "list.json").write_text(json.dumps(rows))
-    (tmp_path / "object.json").write_text(json.dumps({row["instance_id"]: row for row in rows}))
-    read = [
-        read_predictions(tmp_path / name, ["a__a-1", "b__b-2"])
-        for name in ("p.jsonl", "list.json", "object.json")
-    ]
-    assert read[0] == read[1] == read[2]
-    assert [p.patch for p in read[0]] == ["one\u2028line\x85", ""]
+    lines = "\n\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    keyed = {row["instance_id"]: row for row in rows}
+    bare = {key: {k: v for k, v in row.items() if k != "instance_id"} for key, row in keyed.items()}
+    forms = {
+        "p.jsonl": lines.encode(),
+        "UPPER.JSONL": lines.replace("\n", "\r\n").encode(),
+        "mark.jsonl": lines.encode("utf-8-sig"),
+        "list.json": json.dumps(rows).encode(),
+        "mark.json": json.dumps(rows).encode("utf-8-sig"),
+        "shell.json": json.dumps(rows).encode("utf-16"),
+        "object.json": json.dumps(keyed).encode(),
+        "object-without-ids.JSON": json.dumps(bare).encode(),
+    }
+    for name, content in forms.items():
+        (tmp_path / name).write_bytes(content)
+    read = [read_predictions(tmp_path / name, IDS) for name in forms]
+    assert all(one == read[0] for one in read)
+    assert [p.patch for p in read[0].rows] == ["one\u2028line\x85", ""]
+    (tmp_path / "one.json").write_text(json.dumps(rows[0]))
+    assert read_predictions(tmp_path / "one.json", IDS).rows == read[0].rows[:1]
+
+
+def test_predictions_of_instances_that_were_not_asked_for_are_counted_and_left_out(tmp_path):
+    rows = [{"instance_id": key, "model_patch": "x"} for key in IDS]
+    (tmp_path / "p.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    read = read_predictions(tmp_path / "p.jsonl", [*IDS, "c__c-3"], ["b__b-2", "c__c-3"])
+    assert [row.instance_id for row in read.rows] == ["b__b-2"]
+    assert (read.left_out, read.missing) == (1, ("c__c-3",))
+    with pytest.raises(UserError, match="no predictions of the instances asked for, and 2"):
+        read_predictions(tmp_path / "p.jsonl", [*IDS, "c__c-3"], ["c__c-3"])
+
+
+def test_half_a_surrogate_pair_refuses_its_row_and_no_other(tmp_path):
+    rows = [{"instance_id": key, "model_patch": "a\ud800" * (key == IDS[0])} for key in IDS]
+    (tmp_path / "p.json").write_text(json.dumps(rows))
+    read = read_predictions(tmp_path / "p.json", IDS)
+    assert [row.instance_id for row in read.rows] == ["b__b-2"]
+    assert list(read.refused) == ["a__a-1"]
+    assert "character 2" in read.refused["a__a-1"]
 
 
 GOOD = {"instance_id": "a__a-1", "model_name_or_path": "m", "model_patch": ""}
@@ -210,12 +265,15 @@ GOOD = {"instance_id": "a__a-1", "model_name_or_path": "m", "model_patch": ""}
         ("p.json", "3", "no predictions"),
         ("p.json", '[{"instance_id"', "not valid JSON"),
         ("p.jsonl", json.dumps(GOOD) + '\n{"instance_id": "a', "line 2 is not valid JSON"),
-        ("p.jsonl", '["a__a-1"]', "row 1 has no instance_id"),
-        ("p.jsonl", '{"instance_id": "a__a-1"}', "row 1 (a__a-1) has no model_patch"),
+        ("p.jsonl", '["a__a-1"]', "line 1 is no prediction: it is not an object"),
+        ("p.jsonl", "\n{}", "line 2 has no instance_id"),
+        ("p.jsonl", '{"instance_id": "a__a-1"}', "line 1 (a__a-1) has no model_patch"),
+        ("p.json", '{"a__a-1": {"instance_id": "b", "model_patch": ""}}', "is another: 'b'"),
+        ("p.json", '{"a__a-1": {"model_patch": ""}, "a__a-1": {}}', "'a__a-1' is there twice"),
+        ("p.json", '{"a__a-1": "diff"}', "row a__a-1 is no prediction"),
         ("p.jsonl", json.dumps(GOOD | {"model_patch": 3}), "has no model_patch"),
         ("p.jsonl", json.dumps(GOOD | {"instance_id": "a__a-2"}), "did you mean 'a__a-1'"),
-        ("p.jsonl", json.dumps(GOOD) + "\n" + json.dumps(GOOD), "row 2: a__a-1 is there twice"),
-        ("p.jsonl", json.dumps(GOOD | {"model_patch": "\ud800"}), "no valid text"),
+        ("p.jsonl", json.dumps(GOOD) + "\n" + json.dumps(GOOD), "line 2: a__a-1 is there twice"),
         ("p.jsonl", json.dumps(GOOD | {"model_name_or_path": ".."}), "model_name_or_path"),
         ("p.jsonl", json.dumps(GOOD | {"model_name_or_path": "m" * 300}), "model_name_or_path"),
         ("p.jsonl", json.dumps(GOOD | {"model_name_or_path": "a\0b"}), "model_name_or_path"),
@@ -234,6 +292,6 @@ def test_predictions_that_cannot_be_graded_are_refused_with_their_place(
 def test_wrong_predictions_are_one_line_at_the_console(place):
     bundled()
     (place / "p.json").write_text('[{"instance_id"')
-    refused(delm("grade", "p.json", cwd=place), "p.json: not valid JSON")
+    refused(delm("grade", "p.json", cwd=place), "p.json is not valid JSON")
     refused(delm("grade", "none.jsonl", cwd=place), "none.jsonl: no such file")
     refused(delm("grade", ".", cwd=place), "cannot be read")

@@ -152,7 +152,7 @@ class TestADifference:
         )
         assert found.stdout == wanted.output
         assert "untracked" not in patch
-        assert "ignored" not in patch
+        assert "x.ignored" not in patch
         left = await bench.exec("ls -d /tmp/owned /tmp/.delm* /tmp/tmp.*")
         assert left.output.count("No such file") == 3, left.output
 
@@ -165,6 +165,25 @@ class TestADifference:
         patch = await bench.diff()
         assert "new file mode 120000" in patch
         assert "+secret" not in patch
+
+    async def test_has_in_binary_form_only_the_files_that_are_no_text(self, bench):
+        made = await bench.exec(r"""
+            printf 'd\xe9j\xe0\n' >> latin1.txt; printf '3\r\n' >> crlf.txt
+            echo more >> a.txt; echo 'diff --git a/x b/x' > ünï.txt; printf 'x\n' > $'caf\xe9'
+            rm pkg/extra.py; printf '\xfe\n' > pkg/extra.py; rm link; echo file > link""")
+        assert made.exit_status == 0, made.output
+        patch = await bench.diff()
+        parts = ("\n" + patch).split("\ndiff --git ")[1:]
+        binary = [part.partition("\n")[0] for part in parts if "GIT binary patch" in part]
+        assert len(parts) == 8  # a link that became a file is removed and added
+        assert binary == [
+            r'"a/caf\351" "b/caf\351"',
+            "a/latin1.txt b/latin1.txt",
+            "a/pkg/extra.py b/pkg/extra.py",
+        ]
+        assert "+more\n" in patch
+        assert "+3\r\n" in patch
+        assert "b/ünï.txt" in patch
 
     async def test_leaves_the_index_and_the_files_as_they_are(self, bench):
         await bench.exec("echo 1 >> a.txt; git add a.txt; echo 2 >> a.txt; echo n > n; rm link")

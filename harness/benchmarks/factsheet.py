@@ -7,11 +7,10 @@ patches so stay out of this repository.
 import hashlib
 import json
 import zipfile
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -21,6 +20,7 @@ from pydantic import (
     ValidationError,
 )
 
+from harness import yaml_text
 from harness.benchmarks.evalscript import eval_script
 from harness.cache import write_beside
 from harness.environments import environment_key, index
@@ -134,18 +134,7 @@ def items_of_factsheet(path: Path, cache: Path) -> list[Item]:
 
 def read_factsheet(path: Path) -> Factsheet:
     """The checked content of a dataset file. Raises `UserError`, with the line or the key."""
-    try:
-        # _Unique is a SafeLoader
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Unique)  # noqa: S506
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(f"{path}: line {line}: {error.problem}") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    content = yaml_text.read(path)
     if content is None:
         raise UserError(f"{path} is empty")
     try:
@@ -173,21 +162,6 @@ def environment_of(name: str, facts: EnvironmentFacts) -> Environment:
 def local_image(environment: Environment) -> str:
     """The name of the Docker image that is built here of `environment`."""
     return f"delm-offline/{environment.name.lower()}:{environment_key(environment)[:12]}"
-
-
-class _Unique(yaml.SafeLoader):
-    """YAML whose mappings have no key twice (the later would silently win)."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Hashable] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key} is there twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
 
 
 def _rows(source: RowSource, cache: Path) -> Mapping[str, Any]:

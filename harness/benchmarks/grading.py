@@ -30,7 +30,7 @@ from harness.benchmarks.official import (
 from harness.config import GradingConfig
 from harness.errors import SandboxError, SandboxUnavailable
 from harness.protocols import Sandboxes
-from harness.secrets import redact
+from harness.secrets import redact, redact_bytes
 from harness.types import ExecResult, Item, Verdict
 
 RECIPE = 2  # raise it when the same inputs could be graded otherwise
@@ -79,7 +79,11 @@ class Grader:
         self._guard = Guard(sandboxes, config.timeout_s)
 
     async def grade(self, item: Item, patch: str, *, model_name: str) -> Verdict:
-        """The verdict on `patch`, its logs in `logs/<model_name>/<instance_id>/`."""
+        """The verdict on `patch`, its logs in `logs/<model_name>/<instance_id>/`.
+
+        What is graded is what the logs hold, byte for byte: secrets are out of it before.
+        """
+        patch = redact(patch)
         folder = self._logs / model_name.replace("/", "__") / item.instance.instance_id
         if not patch.strip():
             return Verdict(
@@ -116,7 +120,7 @@ class Grader:
         log = Log()
         script = evaluation_script(item.reference)
         output = await self._run(item, patch, script, log)
-        text = log_text(output, self._config.timeout_s)
+        text = redact(log_text(output, self._config.timeout_s))
         prediction = {
             "instance_id": item.instance.instance_id,
             "model_patch": patch,
@@ -135,7 +139,8 @@ class Grader:
             "report.json": json.dumps(report, indent=4),
             "run_instance.log": log.text(),
         }
-        await to_thread.run_sync(_write_folder, folder, files)
+        written = {name: content.encode() for name, content in files.items()}
+        await to_thread.run_sync(_write_folder, folder, written)
         return Verdict(
             outcome="resolved" if mine["resolved"] and not flags else "unresolved",
             reason=f"flagged: {', '.join(flags)}" if flags else _reason(mine, output),
@@ -181,7 +186,7 @@ class Grader:
         if self._cache is None or not (kept := self._cache / key).is_dir():
             return None
         verdict = json.loads((kept / "verdict.json").read_text())
-        _write_folder(folder, {name: (kept / name).read_text() for name in LOG_FILES})
+        _write_folder(folder, {name: (kept / name).read_bytes() for name in LOG_FILES})
         flags = tuple(verdict.pop("flags"))
         return Verdict(**verdict, flags=flags, cached=True)
 
@@ -196,8 +201,8 @@ class Grader:
             "official": verdict.official,
             "flags": verdict.flags,
         }
-        files = {name: (folder / name).read_text() for name in LOG_FILES}
-        _write_folder(self._cache / key, files | {"verdict.json": json.dumps(kept)})
+        files = {name: (folder / name).read_bytes() for name in LOG_FILES}
+        _write_folder(self._cache / key, files | {"verdict.json": json.dumps(kept).encode()})
 
 
 def _reason(report: Mapping[str, Any], output: ExecResult | None) -> str:
@@ -221,13 +226,13 @@ def _reason(report: Mapping[str, Any], output: ExecResult | None) -> str:
     return "; ".join(reasons + ([f"{broken} passing tests broken"] if broken else []) + memory)
 
 
-def _write_folder(folder: Path, files: Mapping[str, str]) -> None:
+def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write `files` beside `folder` and rename, so that it is there whole or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     beside.chmod(0o755)
-    for name, text in files.items():
-        (beside / name).write_text(redact(text), encoding="utf-8")
+    for name, content in files.items():
+        (beside / name).write_bytes(redact_bytes(content))
     try:
         beside.rename(folder)
     except OSError:  # an earlier grading's folder is there

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from harness import yaml_text
+from harness.benchmarks.json_text import half_pair
 from harness.benchmarks.official import official_report
 from harness.benchmarks.rows import Aside
 from harness.errors import UserError
@@ -20,6 +20,7 @@ from harness.exports.experiments import CHECKLIST, DISCLAIMERS
 from harness.types import Item
 
 NEEDED = ("all_preds.jsonl", "metadata.yaml", "README.md", "results/results.json")
+OTHER_RESULTS = ("results/resolved_by_repo.json", "results/resolved_by_time.json")
 LOGS = ("patch.diff", "report.json", "test_output.txt")
 FIELDS = ("instance_id", "model_name_or_path", "model_patch")
 TO_FILL_IN = ("site", "report", "authors")  # of metadata.yaml: only the submitter knows
@@ -37,7 +38,8 @@ def problems(folder: Path, dataset: Dataset) -> list[str]:
     """Every reason to refuse the folder, one line each; empty: there is none.
 
     Verdicts are taken from the logs: each `test_output.txt` is graded anew by `swebench`, and the
-    report and the results have to say the same. Raises `UserError` where there is no such folder.
+    report and the results have to say the same. A byte that is no text is a problem of its own.
+    Raises `UserError` where there is no such folder.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder")
@@ -45,7 +47,9 @@ def problems(folder: Path, dataset: Dataset) -> list[str]:
     if not (folder / "all_preds.jsonl").is_file():
         return missing
     faults, patches = _predictions(folder / "all_preds.jsonl", dataset)
-    found = [*missing, *faults, *_metadata(folder), *_lacking(folder, patches, dataset)]
+    found = [*missing, *faults]
+    found += [*_metadata(folder / "metadata.yaml"), *_readme(folder / "README.md")]
+    found += _lacking(folder, patches, dataset)
     resolved: set[str] = set()
     for instance_id, patch in patches.items():
         found += _trajectory(folder, instance_id, dataset)
@@ -56,6 +60,7 @@ def problems(folder: Path, dataset: Dataset) -> list[str]:
     found += _strays(folder, patches)
     found += _results(folder, patches, resolved)
     found += _secrets(folder)
+    found += _bad_bytes(folder, patches)
     return found
 
 
@@ -65,7 +70,10 @@ def notes(folder: Path, dataset: Dataset) -> list[str]:
     if not any(aside.hints_text for aside in dataset.asides.values()):
         found.append("the rows of the dataset carry no hints_text: hints were not looked for")
     path = folder / "metadata.yaml"
-    content = _yaml(path) if path.is_file() else {}
+    try:
+        content = _yaml(path) if path.is_file() else {}
+    except UserError:
+        content = {}  # it is one of the problems
     info = content.get("info") if isinstance(content, Mapping) else None
     blank = [name for name in TO_FILL_IN if isinstance(info, Mapping) and not info.get(name)]
     if blank:
@@ -78,7 +86,7 @@ def _predictions(path: Path, dataset: Dataset) -> tuple[list[str], dict[str, str
     faults: list[str] = []
     patches: dict[str, str] = {}
     names: set[str] = set()
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+    for number, line in enumerate(_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         where = f"{path.name}: line {number}"
@@ -95,7 +103,7 @@ def _predictions(path: Path, dataset: Dataset) -> tuple[list[str], dict[str, str
             faults.append(f"{where}: {key} has a row already: one prediction an instance")
         elif key not in dataset.items:
             faults.append(f"{where}: {key} is not in the dataset")
-        elif not isinstance(patch, str | None):
+        elif not isinstance(patch, str | None) or half_pair(patch or "") >= 0:
             faults.append(f"{where}: the patch of {key} is no text")
         else:
             patches[key] = patch or ""
@@ -104,25 +112,33 @@ def _predictions(path: Path, dataset: Dataset) -> tuple[list[str], dict[str, str
     return faults, patches
 
 
-def _metadata(folder: Path) -> Iterator[str]:
-    if (folder / "metadata.yaml").is_file():
-        content = _yaml(folder / "metadata.yaml")
-        info, tags = (content.get(name) for name in ("info", "tags"))
-        if not isinstance(info, Mapping) or not info.get("name"):
-            yield "metadata.yaml has no info.name"
-        system = tags.get("system") if isinstance(tags, Mapping) else None
-        attempts = system.get("attempts") if isinstance(system, Mapping) else None
-        if str(attempts) != "1":
-            yield f"metadata.yaml: tags.system.attempts is {attempts}, and pass@1 is 1"
-    if (folder / "README.md").is_file():
-        readme = (folder / "README.md").read_text(encoding="utf-8")
-        said = [line.strip() for line in readme.split("\n")]
-        yield from (f"README.md says: {line}" for line in said if line.endswith(DISCLAIMERS))
-        ticked = {line.strip().lower().removeprefix("- [x] ") for line in readme.split("\n")
-                  if line.strip().lower().startswith("- [x] ")}  # fmt: skip
-        for line in CHECKLIST:
-            if line.lower() not in ticked:
-                yield f"README.md does not tick: {line}"
+def _metadata(path: Path) -> Iterator[str]:
+    if not path.is_file():
+        return
+    try:
+        content = _yaml(path)
+    except UserError as error:
+        yield str(error)
+        return
+    info, tags = (content.get(name) for name in ("info", "tags"))
+    if not isinstance(info, Mapping) or not info.get("name"):
+        yield "metadata.yaml has no info.name"
+    system = tags.get("system") if isinstance(tags, Mapping) else None
+    attempts = system.get("attempts") if isinstance(system, Mapping) else None
+    if str(attempts) != "1":
+        yield f"metadata.yaml: tags.system.attempts is {attempts}, and pass@1 is 1"
+
+
+def _readme(path: Path) -> Iterator[str]:
+    if not path.is_file():
+        return
+    said = [line.strip() for line in _text(path).split("\n")]
+    yield from (f"README.md says: {line}" for line in said if line.endswith(DISCLAIMERS))
+    ticked = {line.lower().removeprefix("- [x] ") for line in said
+              if line.lower().startswith("- [x] ")}  # fmt: skip
+    for line in CHECKLIST:
+        if line.lower() not in ticked:
+            yield f"README.md does not tick: {line}"
 
 
 def _lacking(folder: Path, patches: Mapping[str, str], dataset: Dataset) -> Iterator[str]:
@@ -143,7 +159,7 @@ def _trajectory(folder: Path, instance_id: str, dataset: Dataset) -> Iterator[st
         yield f"{instance_id}: there is no trajectory in trajs/"
     item = dataset.items[instance_id]
     for path in paths:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = _text(path)
         try:
             content = json.loads(text)
         except ValueError:
@@ -171,13 +187,13 @@ def _logs(folder: Path, instance_id: str, patch: str, dataset: Dataset) -> tuple
     missing = [name for name in LOGS if not (path / name).is_file()]
     found = [f"{instance_id}: logs/{instance_id}/{name} is missing" for name in missing]
     if "patch.diff" not in missing:
-        logged = (path / "patch.diff").read_text(encoding="utf-8")
-        if logged.rstrip("\n") != patch.rstrip("\n"):
+        logged = (path / "patch.diff").read_bytes()
+        if logged.rstrip(b"\n") != patch.encode().rstrip(b"\n"):
             found.append(f"{instance_id}: patch.diff is not the patch that is predicted")
     if "test_output.txt" in missing:
         return False, found
     prediction = {"instance_id": instance_id, "model_name_or_path": "", "model_patch": patch}
-    output = (path / "test_output.txt").read_text(encoding="utf-8")
+    output = _text(path / "test_output.txt")
     item = dataset.items[instance_id]
     verdict = bool(official_report(item.reference, prediction, output)[instance_id]["resolved"])
     if "report.json" not in missing:
@@ -194,7 +210,7 @@ def _logs(folder: Path, instance_id: str, patch: str, dataset: Dataset) -> tuple
 
 def _reported(path: Path, instance_id: str) -> bool | None:
     try:
-        resolved = json.loads(path.read_text(encoding="utf-8"))[instance_id]["resolved"]
+        resolved = json.loads(path.read_bytes())[instance_id]["resolved"]
     except (ValueError, KeyError, TypeError):
         return None
     return resolved if isinstance(resolved, bool) else None
@@ -230,10 +246,9 @@ def _results(folder: Path, patches: Mapping[str, str], resolved: set[str]) -> It
     yield from (f"{key}: results.json has it in no_generation" for key in sorted(wrong))
     left = without - set(lists["no_generation"] or ())
     yield from (f"{key}: its patch is empty, and no_generation lacks it" for key in sorted(left))
-    for name in ("resolved_by_repo", "resolved_by_time"):
-        other = folder / "results" / f"{name}.json"
-        if other.is_file():
-            yield from _sums(_json(other), name, len(claimed))
+    for name in OTHER_RESULTS:
+        if (folder / name).is_file():
+            yield from _sums(_json(folder / name), Path(name).stem, len(claimed))
 
 
 def _sums(content: Mapping[str, Any], name: str, resolved: int) -> Iterator[str]:
@@ -250,24 +265,44 @@ def _sums(content: Mapping[str, Any], name: str, resolved: int) -> Iterator[str]
 
 def _secrets(folder: Path) -> Iterator[str]:
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and leaks.KEY.search(path.read_text(encoding="utf-8", errors="replace")):
+        if path.is_file() and leaks.KEY.search(_text(path)):
             yield f"{path.relative_to(folder)} holds what looks like an API key"
 
 
 def _json(path: Path) -> Mapping[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_bytes())
     except ValueError:
         return {}
     return content if isinstance(content, Mapping) else {}
 
 
 def _yaml(path: Path) -> Mapping[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError:
-        return {}
+    content = yaml_text.parse(_text(path), where=path.name)
     return content if isinstance(content, Mapping) else {}
+
+
+def _text(path: Path) -> str:
+    """The whole file, its line ends as they are; a byte that is no text gets a mark."""
+    return path.read_bytes().decode(errors="replace")
+
+
+def _bad_bytes(folder: Path, patches: Mapping[str, str]) -> Iterator[str]:
+    """One line for each file that is looked at and is not UTF-8 text."""
+    paths = [folder / name for name in (*NEEDED, *OTHER_RESULTS)]
+    paths += [folder / "logs" / key / name for key in patches for name in LOGS]
+    paths += sorted((folder / "trajs").glob("*"))
+    for path in paths:
+        try:
+            if path.is_file():
+                path.read_bytes().decode()
+        except UnicodeDecodeError as error:
+            content, at = error.object, error.start
+            line = content.count(b"\n", 0, at) + 1
+            yield (
+                f"{path.relative_to(folder)} is not UTF-8 text: byte {at}, in line {line}, is "
+                f"0x{content[at]:02x}"
+            )
 
 
 def _word(resolved: bool) -> str:

@@ -104,7 +104,7 @@ def write_experiment(
         for name, text in files.items():
             path = beside / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(text.encode())
         for name in ("logs", "trajs"):
             (beside / name).mkdir(exist_ok=True)
         beside.chmod(0o755)
@@ -168,7 +168,7 @@ def _files(
         for name in LOG_FILES if mine.submission["patch"].strip() else ():
             path = logs / mine.logs / instance_id / name
             if path.is_file():
-                files[f"logs/{instance_id}/{name}"] = path.read_text(encoding="utf-8")
+                files[f"logs/{instance_id}/{name}"] = path.read_bytes().decode()
     name = model_name(system, description["model"], 0)
     files["all_preds.jsonl"] = "".join(
         prediction_line(key, name, mine.submission["patch"]) for key, mine in chosen.items()

@@ -15,6 +15,7 @@ import anyio
 
 from harness.errors import SandboxError, SandboxUnavailable, SandboxUnfit
 from harness.sandbox import scripts
+from harness.sandbox.patch_text import as_text, is_text
 from harness.sandbox.scripts import LENT, ROOT
 from harness.sandbox.shell import FLOOD_BYTES, Machine, Shell, Since
 from harness.sandbox.undo import or_undo
@@ -178,7 +179,19 @@ class ShellSandbox:
                 self._unchanged_since = before
             return result
 
-    async def _diff(self, objects: str, attributes: str = "", quote_paths: str = "false") -> str:
+    async def _diff(self, objects: str) -> str:
+        """The patch as text; the files in it that are none, and no others, in binary form."""
+        patch = await self._compare(objects)
+        if is_text(patch):
+            return patch.decode()
+        try:
+            return as_text(patch, await self._compare(objects, "* -diff\n", "true"))
+        except ValueError as error:
+            raise SandboxError(f"the patch: it is not text: {error}") from None
+
+    async def _compare(
+        self, objects: str, attributes: str = "", quote_paths: str = "false"
+    ) -> bytes:
         result = await self._shell.run_in_turn(
             scripts.HEAD
             + scripts.DIFF.format(
@@ -195,13 +208,7 @@ class ShellSandbox:
         if result.exit_status == scripts.NO_BASE:
             raise _BaseIsGone
         _refuse("the patch", result)
-        try:
-            return base64.b64decode(result.output).decode()
-        except UnicodeDecodeError:
-            if attributes:
-                raise SandboxError("the patch: it is not text") from None
-            # a text file or a name in another encoding: made binary, or quoted, it is ASCII
-            return await self._diff(objects, "* -diff\n", "true")
+        return base64.b64decode(result.output)
 
     async def _diff_with_lent_git(self) -> str:
         """The diff against the image's own repository, which no other command gets to see."""

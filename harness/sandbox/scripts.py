@@ -44,7 +44,7 @@ mv -fT -- {part} "$target"
 """
 )
 # A git folder of our own beside the repository's objects: no index, no configuration, no hook, no
-# attribute of the tree can change what is compared with what. {attributes}: where text fails.
+# attribute of the tree can change what is compared with what. {attributes} tell binary from text.
 # git takes a repository in the tree for a submodule, or fails on it: its files are added by name.
 DIFF = r"""
 scratch=$(mktemp -d) && trap 'rm -rf "$scratch"' EXIT || exit

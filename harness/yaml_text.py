@@ -1,0 +1,75 @@
+"""YAML as it is read everywhere here: safe, and no mapping with a key twice."""
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.errors import UserError
+
+MERGE = "tag:yaml.org,2002:merge"  # `<<`: what it brings may be overridden, as in all of YAML
+
+
+def read(path: Path) -> Any:
+    """What the YAML file holds. `UserError`: missing, unreadable, or as for `parse`."""
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        at = f"byte {error.start} is 0x{error.object[error.start]:02x}"
+        raise UserError(f"{path}: cannot be read: it is not UTF-8 text ({at})") from None
+    return parse(text, where=str(path))
+
+
+def parse(text: str, *, where: str) -> Any:
+    """What YAML text stands for. `UserError`, with the line: malformed, or a key twice."""
+    try:
+        return yaml.load(text, Loader=_Unique)  # noqa: S506 - it is a SafeLoader
+    except _Twice as error:
+        raise UserError(f"{where}: {error}") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        at = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = error.problem or "it cannot be parsed"
+        raise UserError(f"{where}: not valid YAML{at}: {problem}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # ValueError: a date such as 2020-13-99, a number of too many digits
+        raise UserError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
+class _Twice(Exception):
+    """A key that a mapping has already: the later value would silently win."""
+
+
+class _Unique(yaml.SafeLoader):
+    """A loader that refuses a key that is there twice."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._checked: set[int] = set()  # ids of nodes, which live as long as the document
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        # called for a mapping before it is made, and again where another merges it: what it was
+        # merged from itself stands in it then
+        if id(node) not in self._checked:
+            self._checked.add(id(node))
+            self._check(node)
+        super().flatten_mapping(node)
+
+    def _check(self, node: yaml.MappingNode) -> None:
+        lines: dict[Hashable, int] = {}
+        for key_node, _ in node.value:
+            merge = key_node.tag == MERGE
+            key = "<<" if merge else self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                continue  # refused by the loader itself
+            line = key_node.start_mark.line + 1
+            if key in lines:
+                raise _Twice(
+                    f"line {line}: {key} is there twice; the first is in line {lines[key]}"
+                )
+            lines[key] = line

@@ -27,6 +27,7 @@ from harness.model.budget import Budget, TrialBudget, times
 from harness.model.client import ModelClient
 from harness.model.shared import Shared
 from harness.protocols import Grader, Memo, Sandboxes, System
+from harness.score.shipping import in_order
 from harness.store import Row, Store
 from harness.types import Item, Limits, Verdict
 
@@ -249,7 +250,7 @@ class Run:
         self.watcher.trial(row, "grading")
         item = self._items[row["instance_id"]]
         state = "done"
-        for index, made in enumerate(self.store.made(row["trial_id"])):
+        for index, made in enumerate(in_order(self.store.made(row["trial_id"]))):
             if made["outcome"] is not None:
                 continue
             name = model_name(
@@ -281,5 +282,8 @@ class _Clock:
 
 
 def model_name(system: str, model: str, index: int) -> str:
-    """What predictions and logs call the `index`-th submission of a system on each instance."""
+    """What predictions and logs call the `index`-th submission of a system on each instance.
+
+    Over its trials, and in each as `in_order` ranks them.
+    """
     return f"{system}.{model}" + (f".{index + 1}" if index else "")

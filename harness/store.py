@@ -310,7 +310,7 @@ class Store(Database):
         return rows[0] if rows else None
 
     def made(self, trial_id: int) -> list[Row]:
-        """Submissions of the trial: submission_id, author, patch, and the outcome if graded."""
+        """Submissions of the trial: submission_id, author, patch, selected, outcome if graded."""
         return self._read("made", trial_id=trial_id)
 
     # -- reading ---------------------------------------------------------------------------------

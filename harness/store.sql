@@ -336,7 +336,9 @@ WHERE prompt_sha256 = :prompt_sha256 AND outcome = 'ok' AND paid_call IS NULL AN
 ORDER BY call_id LIMIT 1;
 
 -- name: made
--- the submissions of one trial, in their order
-SELECT submission_id, author, patch, grade.outcome
-FROM submission LEFT JOIN grade USING (submission_id) WHERE trial_id = :trial_id
-ORDER BY submission_id;
+-- the submissions of one trial, as they were made
+SELECT submission.submission_id, author, patch, grade.outcome,
+    selection.submission_id IS NOT NULL AS selected
+FROM submission LEFT JOIN grade USING (submission_id) LEFT JOIN selection USING (submission_id)
+WHERE submission.trial_id = :trial_id
+ORDER BY submission.submission_id;

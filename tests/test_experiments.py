@@ -124,7 +124,7 @@ async def test_export_says_which_system_and_which_submission_it_took(delm, tmp_p
     folder = await plant(tmp_path / "runs", **FACTS)
     for kind, which in (
         ("experiments", "the one that the first trial ships"),
-        ("predictions", "the first; preds/ of the run has all"),
+        ("predictions", "what the first trial ships; preds/ of the run has all"),
     ):
         told = delm("export", folder.path, tmp_path / kind, "--format", kind)
         assert told.code == 0, told.text
@@ -423,7 +423,7 @@ async def test_of_several_submissions_the_selected_one_of_the_first_trial_ships(
     assert outcome["delm-n2"] == {
         "a__a-1": "resolved", "a__a-2": "resolved", "b__b-3": "unresolved",
     }  # fmt: skip
-    assert chosen["delm"]["a__a-2"].logs == "delm.m.2"
+    assert chosen["delm"]["a__a-2"].submission["author"] == "patch-2"
     assert {one.trial["number"] for found in chosen.values() for one in found.values()} == {0}
     path = write_experiment(store, "delm", folder.logs, YEARS, tmp_path / "out")
     assert path == tmp_path / "out" / "evaluation" / "verified" / "20260203_delm_m"

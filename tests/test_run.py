@@ -144,6 +144,7 @@ def make(
     run_cost: float = 0,
     wanted: int = 1,
     trials: int = 1,
+    grader: Any = None,
 ) -> tuple[Run, PlayedSandboxes]:
     sandboxes, folder = PlayedSandboxes(), store.path.parent
     client = ModelClient(
@@ -166,7 +167,7 @@ def make(
         ],
         client=client,
         sandboxes=sandboxes,
-        grader=Grader(sandboxes, folder, None, GradingConfig()),
+        grader=grader or Grader(sandboxes, folder, None, GradingConfig()),
         limits=Limits(steps=0, cost_usd=0, tokens=0, wall_clock_s=0, command_s=1),
         budget=Budget(run_cost, limit_name="run_cost"),
         workers=workers,

@@ -3,22 +3,26 @@
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.benchmarks.questions import refuse_questions
-from harness.benchmarks.rows import asides
-from harness.cache import write_beside
+from harness.benchmarks.rows import asides, load
+from harness.cache import cache_dir, write_beside
 from harness.commands.show import find
 from harness.errors import UserError
 from harness.exports.atif import trial_document
+from harness.exports.claims import CHECKLIST, Dataset
 from harness.exports.experiments import cautions, write_experiment
 from harness.exports.predictions import prediction_files
 from harness.exports.recording import record
+from harness.exports.shipped import shipped
 from harness.exports.trajectories import trajectory_files
 from harness.progress import console
 from harness.results import RunFolder, check_target
+from harness.score import flags_of
 from harness.store import Row, Store
 from harness.words import counted
 
@@ -78,7 +82,8 @@ def _predictions(chosen: _Chosen, target: Path) -> str:
         raise UserError(f"no predictions of {' or '.join(chosen.systems)}; there are: "
                         f"{there or 'none'}")  # fmt: skip
     write_beside(target, files[f"{made[0]}.jsonl"].encode())
-    return f"wrote {target}{_left_out(chosen, made[0], 'the first; preds/ of the run has all')}"
+    which = "what the first trial ships; preds/ of the run has all"
+    return f"wrote {target}{_left_out(chosen, made[0], which)}"
 
 
 def _recording(chosen: _Chosen, target: Path) -> str:
@@ -111,19 +116,31 @@ def _atif(chosen: _Chosen, target: Path) -> str:
 def _experiments(chosen: _Chosen, target: Path) -> str:
     store, description, system = chosen.store, chosen.store.description(), chosen.systems[0]
     refuse_questions(description.get("benchmark", ""), "a submission to the leaderboard")
-    dataset, note = description["config"]["dataset"], ""
-    try:
-        known = asides(dataset["name"], split=dataset["split"])
-    except UserError as error:
-        known = {}
-        note = f"\nnote: resolved_by_time.json is empty, as the years are not known: {error}"
-    years = {key: row.created_at[:4] for key, row in known.items() if row.created_at[:4].isdigit()}
-    logs, total = chosen.folder.logs, len(known)
-    folder = write_experiment(store, system, logs, years, target, total=total)
+    dataset, notes = _dataset(description)
+    asides = dataset.asides if dataset else {}
+    years = {key: row.created_at[:4] for key, row in asides.items() if row.created_at[:4].isdigit()}
+    folder = write_experiment(store, system, chosen.folder.logs, years, target, dataset=dataset)
     asked = {row["instance_id"] for row in store.trials() if row["system"] == system}
-    warned = [f"\nnote: {line}" for line in cautions(description, len(asked), total)]
+    notes += cautions(description, len(asked), len(dataset.items) if dataset else 0)
+    for name, one in shipped(store, system).items():
+        if one.submission["official"] == "resolved" and (flags := flags_of(one.submission)):
+            notes.append(f"{name} is resolved and flagged: {', '.join(flags)}")
+    written = (folder / "README.md").read_text(encoding="utf-8").splitlines()
+    unticked = [line for line in CHECKLIST if f"- [ ] {line}" in written]
+    notes += [f"README.md does not tick: {line}" for line in unticked]
     left_out = _left_out(chosen, system, "the one that the first trial ships")
-    return f"wrote {folder}{left_out}{note}{''.join(warned)}"
+    return f"wrote {folder}{left_out}{''.join(f'{chr(10)}note: {line}' for line in notes)}"
+
+
+def _dataset(description: Mapping[str, Any]) -> tuple[Dataset | None, list[str]]:
+    """The rows of the run's dataset, or why they cannot be had."""
+    name, split = (description["config"]["dataset"][key] for key in ("name", "split"))
+    try:
+        items = load(name, cache=cache_dir(), split=split)
+        carried = asides(name, split=split)
+    except UserError as error:
+        return None, [f"the dataset's rows cannot be had, and prompts were not searched: {error}"]
+    return Dataset(items={item.instance.instance_id: item for item in items}, asides=carried), []
 
 
 def _left_out(chosen: _Chosen, system: str, which: str) -> str:

@@ -6,6 +6,7 @@ from harness.benchmarks.questions import benchmark_of, refuse_questions
 from harness.benchmarks.rows import VERIFIED, asides, load
 from harness.cache import cache_dir
 from harness.exports import checklist
+from harness.exports.claims import Dataset
 from harness.progress import console
 from harness.terminal import one_line
 from harness.words import counted
@@ -20,7 +21,7 @@ def validate(folder: Path, dataset: str) -> int:
     loaded = load(name, cache=cache_dir())
     refuse_questions(benchmark_of(loaded), "the leaderboard's checklist")
     items = {item.instance.instance_id: item for item in loaded}
-    known = checklist.Dataset(items=items, asides=asides(name))
+    known = Dataset(items=items, asides=asides(name))
     found = checklist.problems(folder, known)
     out = console()
     for line in found:

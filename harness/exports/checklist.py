@@ -6,7 +6,6 @@ What is read is only the folder and the dataset: a folder that another harness m
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +15,15 @@ from harness.benchmarks.official import official_report
 from harness.benchmarks.rows import Aside
 from harness.errors import UserError
 from harness.exports import leaks
-from harness.exports.experiments import CHECKLIST, DISCLAIMERS
-from harness.types import Item
+from harness.exports.claims import CHECKLIST, Dataset
+from harness.exports.experiments import DISCLAIMERS
 
 NEEDED = ("all_preds.jsonl", "metadata.yaml", "README.md", "results/results.json")
 OTHER_RESULTS = ("results/resolved_by_repo.json", "results/resolved_by_time.json")
 LOGS = ("patch.diff", "report.json", "test_output.txt")
 FIELDS = ("instance_id", "model_name_or_path", "model_patch")
-TO_FILL_IN = ("site", "report", "authors")  # of metadata.yaml: only the submitter knows
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dataset:
-    """What the instances are; `asides` is empty where the rows carry nothing besides."""
-
-    items: Mapping[str, Item]
-    asides: Mapping[str, Aside]
+TO_FILL_IN = {"info": ("site", "report", "authors"), "tags": ("os_model", "os_system")}
+"""Of metadata.yaml: only the submitter knows."""
 
 
 def problems(folder: Path, dataset: Dataset) -> list[str]:
@@ -74,8 +66,12 @@ def notes(folder: Path, dataset: Dataset) -> list[str]:
         content = _yaml(path) if path.is_file() else {}
     except UserError:
         content = {}  # it is one of the problems
-    info = content.get("info") if isinstance(content, Mapping) else None
-    blank = [name for name in TO_FILL_IN if isinstance(info, Mapping) and not info.get(name)]
+    blank = [
+        name
+        for part, names in TO_FILL_IN.items()
+        for name in names
+        if isinstance(content.get(part), Mapping) and content[part].get(name) in (None, "", [])
+    ]
     if blank:
         found.append(f"metadata.yaml: to be filled in before it is sent: {', '.join(blank)}")
     return found

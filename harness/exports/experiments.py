@@ -1,8 +1,8 @@
 """A submission to the SWE-bench leaderboard: a folder for the repository SWE-bench/experiments.
 
 One submission an instance. Of a system's trials the first one counts, and of its submissions the
-one that the trial ships (`agents/selection.py`, without sight of hidden tests): pass@1. A trial
-that is not done leaves no prediction, and its instance counts as not resolved.
+one that the scores say it ships (`harness/score/shipping.py`): pass@1. A trial that is not done, or
+that chose none, leaves no prediction, and its instance counts as not resolved.
 """
 
 import json
@@ -10,8 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,10 @@ from harness.benchmarks.grading import LOG_FILES
 from harness.benchmarks.rows import public_name
 from harness.errors import UserError
 from harness.exports.atif import trial_document
+from harness.exports.claims import Dataset, answered_twice, claims
 from harness.exports.predictions import prediction_line
+from harness.exports.shipped import Shipped, shipped
+from harness.exports.submission_readme import readme
 from harness.run import model_name
 from harness.secrets import environment_secrets
 from harness.store import Row, Store
@@ -33,46 +35,8 @@ SPLITS = {
     "SWE-bench": "test",
 }  # every other dataset: verified
 OFFICIAL = "SWE-bench/"
-CHECKLIST = (
-    "Is a pass@1 submission (does not attempt the same task instance more than once)",
-    "Does not use SWE-bench test knowledge (`PASS_TO_PASS`, `FAIL_TO_PASS`)",
-    "Does not use the `hints` field in SWE-bench",
-    "Does not have web-browsing OR has taken steps to prevent lookup of SWE-bench solutions via "
-    "web-browsing",
-)
+HIDDEN = {"outcome": None, "official": None, "flags": None}  # of a trajectory that is handed in
 DISCLAIMERS = (": no benchmark result.", ": this is no leaderboard result.")  # of a README's lines
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shipped:
-    """What a system hands in on one instance."""
-
-    trial: Row
-    submission: Row
-    logs: str  # the folder that its grading has in the run's logs
-
-
-def shipped(store: Store, system: str) -> dict[str, Shipped]:
-    """By instance: the submission of the first trial, where that is done, that it ships.
-
-    Where a trial made several and chose none, it is the one that it made first.
-    """
-    model = store.description()["model"]
-    made: dict[int, list[Row]] = {}
-    for row in store.submissions():
-        made.setdefault(row["trial_id"], []).append(row)
-    found = {}
-    for trial in store.trials():
-        mine = made.get(trial["trial_id"], [])
-        if (trial["system"], trial["number"], trial["state"]) != (system, 0, "done") or not mine:
-            continue
-        index = next((i for i, row in enumerate(mine) if row["selected"]), 0)
-        found[trial["instance_id"]] = Shipped(
-            trial=trial,
-            submission=mine[index],
-            logs=model_name(system, model, index).replace("/", "__"),
-        )
-    return found
 
 
 def write_experiment(
@@ -82,21 +46,21 @@ def write_experiment(
     years: Mapping[str, str],
     target: Path,
     *,
-    total: int = 0,
+    dataset: Dataset | None = None,
 ) -> Path:
     """Write the folder below `target`; return it. It is there whole or not at all.
 
     `logs` is the run's folder of logs by model and instance; `years` says in which year the issue
-    of an instance was closed, where that is known; `total` is how many instances the dataset has, 0
-    where that is not known. `UserError` where the folder exists, and where
-    something in it holds the value of a secret environment variable.
+    of an instance was closed, where that is known; `dataset` is None where its rows cannot be had.
+    `UserError` where the folder exists, and where something in it holds the value of a secret
+    environment variable.
     """
     description = store.description()
     split = split_of(description["config"]["dataset"]["name"])
     folder = target / "evaluation" / split / submission_name(system, description)
     if folder.exists():
         raise UserError(f"{folder} exists; remove it, or name another folder")
-    files = _files(store, system, logs, years, total)
+    files = _files(store, system, logs, years, dataset)
     _refuse_secrets(files)
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=".experiment-", dir=folder.parent))
@@ -132,14 +96,15 @@ def cautions(description: Mapping[str, Any], asked: int, total: int) -> list[str
     `asked` is on how many instances a system ran, `total` how many there are, 0: not known.
     """
     found = []
-    if not description["config"]["dataset"]["name"].startswith(OFFICIAL):
+    official = description["config"]["dataset"]["name"].startswith(OFFICIAL)
+    if not official:
         found.append(
             f"The instances are those of `{public_name(description['dataset'])}`, which is not the "
             f"official dataset with its images{DISCLAIMERS[1]}"
         )
     if description.get("replay"):
         found.append(f"This is a replay of recorded answers{DISCLAIMERS[0]}")
-    if asked < total:
+    if official and asked < total:
         found.append(
             f"The system ran on {asked} of the dataset's {total} instances{DISCLAIMERS[1]}"
         )
@@ -147,45 +112,82 @@ def cautions(description: Mapping[str, Any], asked: int, total: int) -> list[str
 
 
 def _files(
-    store: Store, system: str, logs: Path, years: Mapping[str, str], total: int
+    store: Store, system: str, logs: Path, years: Mapping[str, str], dataset: Dataset | None
 ) -> dict[str, str]:
     """Every file of the submission by its name."""
     description = store.description()
     chosen = shipped(store, system)
-    asked = {row["instance_id"]: row for row in store.trials() if row["system"] == system}
-    calls = store.calls()
-    files = {}
-    for instance_id, mine in chosen.items():
-        key = mine.trial["trial_id"]
-        document = trial_document(
-            mine.trial,
-            store.messages(key),
-            [row for row in calls if row["trial_id"] == key],
-            [row | {"outcome": None} for row in store.submissions() if row["trial_id"] == key],
-            description,
-        )
-        files[f"trajs/{instance_id}.json"] = json.dumps(document, indent=1)
-        for name in LOG_FILES if mine.submission["patch"].strip() else ():
-            path = logs / mine.logs / instance_id / name
-            if path.is_file():
-                files[f"logs/{instance_id}/{name}"] = path.read_bytes().decode()
-    name = model_name(system, description["model"], 0)
+    mine = [row for row in store.trials() if row["system"] == system]
+    documents = _documents(store, chosen, description)
+    files = {f"trajs/{name}.json": json.dumps(text, indent=1) for name, text in documents.items()}
+    for name, one in chosen.items():
+        files |= _logs(logs, name, one)
+    model = model_name(system, description["model"], 0)
     files["all_preds.jsonl"] = "".join(
-        prediction_line(key, name, mine.submission["patch"]) for key, mine in chosen.items()
+        prediction_line(name, model, one.submission["patch"]) for name, one in chosen.items()
     )
+    repos = {row["instance_id"]: row["repo"] for row in mine}
     results = result_files(
-        {key: row["repo"] for key, row in asked.items()},
+        repos,
         years,
-        patches={key: mine.submission["patch"] for key, mine in chosen.items()},
-        logged={key for key in chosen if f"logs/{key}/test_output.txt" in files},
-        resolved={k for k, mine in chosen.items() if mine.submission["official"] == "resolved"},
+        patches={name: one.submission["patch"] for name, one in chosen.items()},
+        logged={name for name in chosen if f"logs/{name}/test_output.txt" in files},
+        resolved={k for k, one in chosen.items() if one.submission["official"] == "resolved"},
     )
     files |= {f"results/{name}.json": json.dumps(text, indent=4) for name, text in results.items()}
-    files["metadata.yaml"] = yaml.safe_dump(_metadata(system, description), sort_keys=False)
-    resolved = len(results["results"]["resolved"])
-    warned = cautions(description, len(asked), total)
-    files["README.md"] = _readme(system, description, chosen, len(asked), resolved, warned)
+    first = [row for row in mine if row["number"] == 0]
+    again = answered_twice(first, [row for row in store.calls() if row["system"] == system])
+    claimed = claims(
+        {name: one.trial for name, one in chosen.items()},
+        documents,
+        [name for name in again if name in chosen],
+        dataset,
+        network=description["config"]["sandbox"]["network"],
+    )
+    files["metadata.yaml"] = yaml.safe_dump(
+        _metadata(system, description, attempts=1 if claimed[0].holds else "2+"), sort_keys=False
+    )
+    total = len(dataset.items) if dataset else 0
+    warned = cautions(description, len(repos), total)
+    files["README.md"] = readme(system, description, chosen, len(repos), claimed, warned)
     return files
+
+
+def _documents(
+    store: Store, chosen: Mapping[str, Shipped], description: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """By instance the trajectory of the trial, without its verdicts."""
+    keys = {one.trial["trial_id"] for one in chosen.values()}
+    calls: dict[int, list[Row]] = {key: [] for key in keys}
+    made: dict[int, list[Row]] = {key: [] for key in keys}
+    for row in store.calls():
+        if row["trial_id"] in keys:
+            calls[row["trial_id"]].append(row)
+    for row in store.submissions():
+        if row["trial_id"] in keys:
+            made[row["trial_id"]].append(row | HIDDEN)
+    return {
+        name: trial_document(one.trial, store.messages(key), calls[key], made[key], description)
+        for name, one in chosen.items()
+        for key in (one.trial["trial_id"],)
+    }
+
+
+def _logs(logs: Path, instance_id: str, one: Shipped) -> dict[str, str]:
+    """The logs of its grading: of those that it can have, those of the patch itself."""
+    patch = one.submission["patch"]
+    if not patch.strip():
+        return {}
+    folders = [logs / name / instance_id for name in one.names]
+    its_own = [f for f in folders if (f / "patch.diff").is_file()
+               and (f / "patch.diff").read_bytes() == patch.encode()]  # fmt: skip
+    folder = (its_own or folders)[0]
+    paths = {name: folder / name for name in LOG_FILES}
+    return {
+        f"logs/{instance_id}/{name}": path.read_bytes().decode()
+        for name, path in paths.items()
+        if path.is_file()
+    }
 
 
 def result_files(
@@ -222,7 +224,9 @@ def result_files(
     }
 
 
-def _metadata(system: str, description: Mapping[str, Any]) -> dict[str, Any]:
+def _metadata(
+    system: str, description: Mapping[str, Any], *, attempts: int | str
+) -> dict[str, Any]:
     """What only the submitter knows stays empty."""
     name = f"{system} + {description['model'].rpartition('/')[2]}"
     blank = {"site": "", "report": "", "authors": "", "logo": ""}
@@ -232,56 +236,11 @@ def _metadata(system: str, description: Mapping[str, Any]) -> dict[str, Any]:
             "checked": False,
             "model": [description["model"].rpartition("/")[2]],
             "org": "",
-            "os_model": False,
-            "os_system": True,
-            "system": {"attempts": 1},
+            "os_model": "",
+            "os_system": "",
+            "system": {"attempts": attempts},
         },
     }
-
-
-def _readme(
-    system: str,
-    description: Mapping[str, Any],
-    chosen: Mapping[str, Shipped],
-    asked: int,
-    resolved: int,
-    warned: Sequence[str],
-) -> str:
-    config = description["config"]
-    empty = sum(not mine.submission["patch"].strip() for mine in chosen.values())
-    agents = sorted({mine.trial["agents"] for mine in chosen.values()})
-    several = any(mine.trial["wanted"] > 1 for mine in chosen.values())
-    again = sum(mine.trial["attempt"] > 0 for mine in chosen.values())
-    network = config["sandbox"]["network"]
-    share = f" ({resolved / asked:.1%})" if asked else ""
-    lines = [f"# {system} + {description['model'].rpartition('/')[2]}", ""]
-    for sentence in warned:
-        lines += [sentence, ""]
-    lines += [
-        f"Resolved {resolved} of {asked} instances{share}, as swebench grades them in fresh "
-        f"sandboxes. Predictions: {len(chosen)}, of which {empty} are empty.",
-        "",
-        "How each prediction came about: the system ran on the instance once (its first trial; "
-        "others, if there were any, are not looked at)"
-        + (
-            f" with {'/'.join(map(str, agents))} agents. They made several candidate patches, and "
-            "one was shipped, chosen without sight of the hidden tests."
-            if several
-            else "."
-        )
-        + f" Trials that failed for infrastructure and were run again: {again}. `trajs/` holds "
-        "every conversation of the trial, in the Agent Trajectory Interchange Format 1.7.",
-        "",
-        "## Checklist",
-        "",
-        *(f"- [x] {line}" for line in CHECKLIST[:-1]),
-        f"- [{' ' if network else 'x'}] {CHECKLIST[-1]}",
-        "",
-        f"Sandboxes have {'the' if network else 'no'} network. The history after the base commit, "
-        "tags, remotes and reflogs are removed, and an audit at the start of every trial looks for "
-        "them.",
-    ]
-    return "\n".join(lines) + "\n"
 
 
 def _refuse_secrets(files: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from harness.benchmarks.questions import MULTI_DOC, NAME
 from harness.run import model_name
+from harness.score.shipping import in_order
 from harness.store import Row
 
 
@@ -14,28 +15,28 @@ def prediction_files(
 ) -> dict[str, str]:
     """The text of each file by its name; each has one row an instance and one model name.
 
-    `<system>.jsonl` holds the first submission of a system on every instance, `<system>.2.jsonl`
-    the second, counted over its trials. Only trials that are done count.
+    `<system>.jsonl` holds of every instance what the first trial of a system ships, where it ships
+    anything, `<system>.2.jsonl` the next of its submissions, and so on over its trials, as
+    `in_order` ranks those of one. Only trials that are done count.
     """
-    done = {trial["trial_id"]: trial for trial in trials if trial["state"] == "done"}
-    questions = description.get("benchmark") == NAME
-    files: dict[str, str] = {}
-    seen: dict[int, int] = {}
+    made: dict[int, list[Row]] = {}
     for row in submissions:
-        trial = done.get(row["trial_id"])
-        if trial is None:
-            continue
-        within = seen[row["trial_id"]] = seen.get(row["trial_id"], -1) + 1
-        index = trial["number"] * trial["wanted"] + within
-        name = f"{row['system']}.{index + 1}.jsonl" if index else f"{row['system']}.jsonl"
-        model = model_name(row["system"], description["model"], index)
-        line = (
-            answer_line(trial, row)
-            if questions
-            else prediction_line(row["instance_id"], model, row["patch"])
-        )
-        files[name] = files.get(name, "") + line
-    return files
+        made.setdefault(row["trial_id"], []).append(row)
+    questions = description.get("benchmark") == NAME
+    files: dict[str, list[str]] = {}
+    for trial in trials:
+        mine = made.get(trial["trial_id"], []) if trial["state"] == "done" else []
+        for within, row in enumerate(in_order(mine)):
+            index = trial["number"] * trial["wanted"] + within
+            name = f"{row['system']}.{index + 1}.jsonl" if index else f"{row['system']}.jsonl"
+            model = model_name(row["system"], description["model"], index)
+            line = (
+                answer_line(trial, row)
+                if questions
+                else prediction_line(row["instance_id"], model, row["patch"])
+            )
+            files.setdefault(name, []).append(line)
+    return {name: "".join(lines) for name, lines in files.items()}
 
 
 def prediction_line(instance_id: str, model: str, patch: str) -> str:

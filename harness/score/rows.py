@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from harness.score.estimators import mean, pass_at_k
+from harness.score.shipping import choosers, shipped
 from harness.spending import spent
 
 Row = Mapping[str, Any]
@@ -85,14 +86,14 @@ def instance_scores(
         again = trial["attempt"] > 0 and trial["state"] != "waiting"
         retried[key] = retried.get(key, 0) + again
     last = {trial["trial_id"] for group in groups.values() for trial in group}
-    choosers = {r["system"] for r in submissions if r["selected"] and r["trial_id"] in last}
+    choosing = choosers(submissions, last)
     return [
         _instance_score(
             group,
             asked.get(key, []),
             made,
             retries=retried[key],
-            chooses=key[0] in choosers,
+            chooses=key[0] in choosing,
         )
         for key, group in groups.items()
     ]
@@ -165,15 +166,9 @@ def _resolves(submission: Row) -> bool:
 
 
 def _ships(made: Sequence[Row], wanted: int, *, chooses: bool) -> bool:
-    """Whether the one submission that a trial ships resolves; one that chose nothing ships none.
-
-    In a system that never chooses, it is that of the first author by name: not the one that was
-    made first, because what is done soonest is not like the others.
-    """
-    if wanted > 1 and chooses:
-        return any(_resolves(row) for row in made if row["selected"])
-    first = sorted(made, key=lambda row: (len(row["author"]), row["author"]))[:1]
-    return any(map(_resolves, first))
+    """Whether the one submission that a trial ships resolves; one that ships none does not."""
+    one = shipped(made, wanted, chooses=chooses)
+    return one is not None and _resolves(one)
 
 
 def repeated_tokens(call: Row) -> int:

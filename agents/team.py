@@ -145,8 +145,8 @@ class Team:
         works = {work.seat: work for work in await self.works()}
         for task in await self.queue.tasks():
             work = works.get(task.subject)
-            if task.kind != "repair" or task.state != "open" or task.created_by or work is None:
-                continue
+            if task.kind != "repair" or work is None or not task.preferred:
+                continue  # without a preferred agent it is one that an agent asked for
             if work.entry and not failures_of(work.entry, standing):
                 await self.queue.cancel(task.label, by="", reason="the failure was refuted")
 
@@ -185,7 +185,7 @@ class Team:
 
     async def _cancel_test(self, patch: str) -> None:
         for task in await self.queue.tasks():
-            if task.kind == "test" and task.subject == patch and not task.created_by:
+            if task.kind == "test" and task.subject == patch:
                 await self.queue.cancel(task.label, by="", reason="every agent has written it")
 
     async def works(self) -> list[Work]:

@@ -166,7 +166,7 @@ class QueueMachine(RuleBasedStateMachine):
         busy = any(known.state in ("open", "claimed") for known in self.model.tasks.values())
         assert (task is None) == (busy or self.model.closed)
         if task is not None:
-            self.model.tasks[label] = Known(label, 0, "", "", ())
+            self.model.tasks[label] = Known(label, 0, "", set(), ())
 
     @rule(agent=AGENTS)
     def join(self, agent):

@@ -30,12 +30,12 @@ from typing import Any
 import anyio
 
 from agents.line import Line
-from agents.loop import ended_by
+from agents.loop import ended_by, with_unique_ids
 from agents.single import AUTHOR, hand_in
 from harness import yaml_text
 from harness.errors import LimitReached, ModelError, SandboxError, UserError
 from harness.protocols import Sandbox, Trial
-from harness.types import ExecResult, Message, Reply
+from harness.types import CUT, ExecResult, Message, Reply
 
 Output = dict[str, Any]  # of a command, as the package has it: output, returncode, exception_info
 SUBMITS = "COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
@@ -177,16 +177,15 @@ class ModelAdapter:
 
     def query(self, messages: Sequence[Message], **_: Any) -> Message:
         """The answer, its calls parsed; raises the package's `FormatError`, as its models do."""
-        reply = self._line.ask(partial(self._ask, messages))
+        reply = with_unique_ids(self._line.ask(partial(self._ask, messages)), messages)
         calls = [
             SimpleNamespace(
-                id=call.id or f"call_{len(messages)}_{index}",
-                function=SimpleNamespace(name=call.name, arguments=call.arguments),
+                id=call.id, function=SimpleNamespace(name=call.name, arguments=call.arguments)
             )
-            for index, call in enumerate(reply.tool_calls)
+            for call in reply.tool_calls
         ]
         actions = self._package.parse(
-            calls,
+            [] if reply.finish_reason == CUT else calls,  # what was cut is not done
             format_error_template=self._settings.format_error,
             template_kwargs={"finish_reason": reply.finish_reason},
         )
@@ -198,6 +197,7 @@ class ModelAdapter:
                 for call in calls
             ],
         }
+        answer |= {"opaque": dict(reply.opaque)} if reply.opaque else {}
         self._line.ask(partial(self.say, [*messages, answer]))
         return answer | {"extra": {"actions": actions}}
 

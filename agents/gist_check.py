@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
+from agents.loop import answer_message
 from agents.prompts import render
 from harness.errors import ConversationRefused
 from harness.protocols import Model
@@ -41,16 +42,13 @@ def gist_checker(
         messages: list[Message] = [{"role": "user", "content": prompt}]
         for _ in range(2):
             try:
-                answer = (await asked.complete(messages, [])).content
+                reply = await asked.complete(messages, [])
             except ConversationRefused:
                 return REFUSED
-            verdict = read_verdict(answer)
+            verdict = read_verdict(reply.content)
             if verdict is not None:
                 return verdict
-            messages += [
-                {"role": "assistant", "content": answer or "(no answer)"},
-                {"role": "user", "content": AGAIN},
-            ]
+            messages += [answer_message(reply), {"role": "user", "content": AGAIN}]
         return UNREADABLE
 
     return check

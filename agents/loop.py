@@ -3,18 +3,23 @@
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, count
 
 from agents.prompts import enclosed
 from agents.tools import BadCall, Finished, Toolbox
 from harness.errors import ContextOverflow, ConversationRefused, LimitReached, ModelError
 from harness.protocols import Trial
-from harness.types import Message, Reply, ToolCall
+from harness.types import CUT, Message, Reply, ToolCall
 
 PATIENCE = 4  # turns in a row without a usable tool call
 NO_CALL = (
     "Your answer held no tool call, so nothing was done. Call `bash` to go on, "
     "or `finish` to hand in your work."
+)
+WAS_CUT = (
+    "Your answer was cut off at the output limit, so nothing of it was done. Answer again, and "
+    "shorter: think less, and split a large file or command into several calls."
 )
 
 NOT_ENDED = (
@@ -52,7 +57,8 @@ async def converse(
 ) -> Ending:
     """Let one agent work until it finishes, falls silent, or has had `turns` answers (0: any).
 
-    `no_call` is what an answer without a tool call is told.
+    `no_call` is what an answer without a tool call is told. Of an answer that was cut at the output
+    limit nothing is done, though its calls may look whole.
     What `news` returns after a turn stands at the end of its last observation. A conversation whose
     prompt has more than `long_tokens` tokens (0: any), or than the model takes, ends as `long`.
     What the provider refuses to go on with ends as `context` where it is too long, or `refused`.
@@ -67,13 +73,13 @@ async def converse(
     idle = taken = 0
     while True:
         try:
-            reply = await model.complete(messages, tools.schemas)
+            reply = with_unique_ids(await model.complete(messages, tools.schemas), messages)
         except ConversationRefused as end:
             reason = ended_by(end)
             if reason == "context" and long_tokens and taken:
                 reason = "long"
             return Ending(reason=reason, summary="", messages=messages)
-        answer = _assistant(reply, len(messages))
+        answer = answer_message(reply)
         messages.append(answer)
         await trial.say(conversation, answer)
         acted, observations, finished = await _act(trial, agent, reply, answer, tools, no_call)
@@ -113,8 +119,12 @@ async def _act(
     An end behind a call that failed is not carried out: the agent has not seen yet what became of
     that call, such as a finding that was refused.
     """
+    cut = reply.finish_reason == CUT
     if not reply.tool_calls:
-        return False, [{"role": "user", "content": no_call}], None
+        return False, [{"role": "user", "content": WAS_CUT if cut else no_call}], None
+    if cut:
+        told = enclosed("error", f"{WAS_CUT}\n")
+        return False, [_result(sent, told) for sent in answer["tool_calls"]], None
     acted = failed = False
     observations: list[Message] = []
     for call, sent in zip(reply.tool_calls, answer["tool_calls"], strict=True):
@@ -130,25 +140,46 @@ async def _act(
         except BadCall as problem:
             failed = True
             text = enclosed("error", f"{problem}\n")
-        observations.append({"role": "tool", "tool_call_id": sent["id"], "content": text})
+        observations.append(_result(sent, text))
     return acted, observations, None
 
 
-def _assistant(reply: Reply, turn: int) -> Message:
-    """The reply as a message that every provider takes back: ids unique, arguments JSON."""
+def _result(call: Message, text: str) -> Message:
+    return {"role": "tool", "tool_call_id": call["id"], "content": text}
+
+
+def answer_message(reply: Reply) -> Message:
+    """The reply as a message that every provider takes back: arguments are JSON, nothing is empty,
+    and what else the provider wants back is with it."""
     message: Message = {"role": "assistant", "content": reply.content or None}
     if reply.tool_calls:
         message["tool_calls"] = [
             {
-                "id": call.id or f"call_{turn}_{index}",
+                "id": call.id,
                 "type": "function",
                 "function": {"name": call.name or "unnamed", "arguments": _json(call)},
             }
-            for index, call in enumerate(reply.tool_calls)
+            for call in reply.tool_calls
         ]
     elif not reply.content:
         message["content"] = "(no answer)"
-    return message
+    return message | ({"opaque": dict(reply.opaque)} if reply.opaque else {})
+
+
+def with_unique_ids(reply: Reply, messages: Sequence[Message]) -> Reply:
+    """`reply` with ids of tool calls that no other call in `messages` or in it has.
+
+    Providers refuse a conversation in which two calls have one id, and some give none, or count
+    from 0 in each answer. An id that is unique stays as it is: providers recognise theirs.
+    """
+    used = {call["id"] for message in messages for call in message.get("tool_calls") or ()}
+    calls = []
+    for index, call in enumerate(reply.tool_calls):
+        names = (f"call_{len(messages)}_{index}{'x' * n}" for n in count())
+        unique = next(name for name in chain([call.id], names) if name and name not in used)
+        used.add(unique)
+        calls.append(replace(call, id=unique))
+    return replace(reply, tool_calls=tuple(calls))
 
 
 def _json(call: ToolCall) -> str:

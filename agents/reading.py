@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
-from agents.loop import ended_by
+from agents.loop import answer_message, ended_by
 from agents.prompts import render
 from agents.tools import Arguments, BadCall, Finished, Tool
 from harness.errors import LimitReached, ModelError
@@ -33,7 +33,7 @@ class Base:
         letter, reason = "", "interrupted"
         try:
             reply = await trial.model(AUTHOR, agent=AUTHOR).complete(messages, [])
-            await trial.say(AUTHOR, {"role": "assistant", "content": reply.content})
+            await trial.say(AUTHOR, answer_message(reply))
             letter = choice_of(reply.content)
             reason = "finished" if letter else "no choice"
         except (LimitReached, ModelError) as end:

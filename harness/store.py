@@ -10,6 +10,7 @@ import anyio
 
 from harness.database import Database, Row, now
 from harness.errors import LimitReached
+from harness.model.ledger import reply_row
 from harness.types import Activity, Message, Reply, Usage, Verdict
 
 __all__ = ["Row", "Store", "now"]
@@ -187,15 +188,7 @@ class Store(Database):
         moment: int,
     ) -> None:
         """Fill the row in: ok, failed or cancelled."""
-        said = reply and json.dumps(
-            {
-                "content": reply.content,
-                "tool_calls": [
-                    {"id": c.id, "name": c.name, "arguments": c.arguments} for c in reply.tool_calls
-                ],
-                "finish_reason": reply.finish_reason,
-            }
-        )
+        said = reply and json.dumps(reply_row(reply))
         parameters = {
             "call_id": call_id,
             "outcome": outcome,

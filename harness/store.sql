@@ -68,7 +68,7 @@ CREATE TABLE IF NOT EXISTS call (
     attempts INTEGER NOT NULL DEFAULT 0,
     latency_s REAL,
     error TEXT NOT NULL DEFAULT '',
-    reply TEXT,                    -- JSON: content, tool_calls, finish_reason
+    reply TEXT,                    -- JSON: content, tool_calls, finish_reason, opaque
     started_at TEXT NOT NULL,
     ended_at TEXT,
     began INTEGER NOT NULL,        -- counts beginnings and ends of the calls of its trial

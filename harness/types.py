@@ -5,7 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Message = dict[str, Any]
-"""One chat message in the OpenAI form: role, content, and tool_calls or tool_call_id."""
+"""One chat message in the OpenAI form: role, content, and tool_calls or tool_call_id; and of an
+answer, where there is any, what the provider wants back with it: opaque."""
+
+CUT = "length"
+"""`Reply.finish_reason` of an answer that was cut at the output limit."""
 
 Outcome = Literal["resolved", "unresolved", "error"]
 
@@ -128,7 +132,10 @@ class Reply:
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
     usage: Usage = field(default_factory=Usage)
-    finish_reason: str = ""
+    finish_reason: str = ""  # `CUT`, or the provider's own word
+    opaque: Mapping[str, Any] = field(default_factory=dict)
+    """What else the provider's message held, such as signed thoughts. It goes back to the provider
+    with this message, as it is (`harness.model.answers.as_received`), and is for nobody else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 from harness.model.backend import CallKey
+from harness.model.ledger import reply_of
 from harness.model.replay import Header, RecordedCall, write_recording
 from harness.store import Row, Store, now
-from harness.types import Reply, ToolCall, Usage
+from harness.types import Usage
 
 
 def record(store: Store, path: Path, *, note: str = "") -> int:
@@ -38,17 +39,15 @@ def _recorded(row: Row) -> RecordedCall:
             position=row["position"],
         ),
         prompt_sha256=row["prompt_sha256"],
-        reply=Reply(
-            content=reply.get("content", ""),
-            tool_calls=tuple(ToolCall(**call) for call in reply.get("tool_calls", ())),
-            usage=Usage(
+        reply=reply_of(
+            reply,
+            Usage(
                 prompt_tokens=row["prompt_tokens"],
                 cached_tokens=row["cached_tokens"],
                 cache_write_tokens=row["cache_write_tokens"],
                 completion_tokens=row["completion_tokens"],
                 reasoning_tokens=row["reasoning_tokens"],
             ),
-            finish_reason=reply.get("finish_reason", ""),
         ),
         latency_s=row["latency_s"] or 0.0,
         error=row["error"],

@@ -22,7 +22,9 @@ class CallKey:
 class Transient(ModelUnavailable):
     """An attempt failed in a way that another attempt may mend. `usage` is what it cost anyway.
 
-    `unsure`: the request was sent and no answer to it came, so that it may be billed in full.
+    `unsure`: the request was sent, and nobody can tell what of it is billed: no answer came, or one
+    that cannot be read. `answered`: an answer came, is likely to be billed, and is of no use; it is
+    not bought many times.
     `brief` says why in a few words, for who watches.
     """
 
@@ -33,6 +35,7 @@ class Transient(ModelUnavailable):
         retry_after_s: float | None = None,
         usage: Usage | None = None,
         unsure: bool = False,
+        answered: bool = False,
         brief: str = "",
     ) -> None:
         super().__init__(message)
@@ -40,6 +43,7 @@ class Transient(ModelUnavailable):
         self.retry_after_s = retry_after_s
         self.usage = usage or Usage()
         self.unsure = unsure
+        self.answered = answered
 
 
 class Backend(Protocol):

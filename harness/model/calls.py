@@ -38,6 +38,7 @@ class Tally:
     call_id: int = -1  # its row in the ledger
     charged_usd: float = 0.0  # what budgets count
     cut_off: bool = False  # while an attempt was with the provider
+    doubts: int = 0  # attempts of which nobody can tell what is billed for them
     attempts: int = 0
     latency_s: float = 0.0
     usages: list[Usage] = field(default_factory=list)
@@ -45,7 +46,9 @@ class Tally:
 
     @property
     def cost_usd(self) -> float | None:
-        """Of all attempts; None where that of one is not known."""
+        """Of the answers that were counted; None where one was not, or there is only doubt."""
+        if self.cut_off or (self.doubts and not self.costs):
+            return None
         known = [cost for cost in self.costs if cost is not None]
         return sum(known) if self.priced and len(known) == len(self.costs) else None
 

@@ -28,6 +28,7 @@ from harness.model.usage import counted, total
 from harness.types import Message, Reply, Usage
 
 LEAST_TURN_S = 0.001  # what takes less is no wait
+UNREAD_AT_MOST = 3  # answers to one call that came, are likely to be billed and are of no use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +155,7 @@ class ModelClient:
                     outcome=outcome,
                     reply=reply,
                     usage=total(tally.usages),
-                    # nobody can tell what the provider bills for what was cut off
-                    cost_usd=None if tally.cut_off else tally.cost_usd,
+                    cost_usd=tally.cost_usd,
                     charged_usd=tally.charged_usd if tally.priced else None,
                     latency_s=tally.latency_s,
                     attempts=tally.attempts,
@@ -236,6 +236,7 @@ class ModelClient:
     async def _attempts(
         self, request: Request, trial_id: int, budget: TrialBudget, tally: Tally
     ) -> Reply:
+        unread = 0
         while True:
             try:
                 reply = await self._attempt(request, budget, tally)
@@ -244,9 +245,15 @@ class ModelClient:
                 if counted(problem.usage):
                     self._settle(problem.usage, tally)
                 elif problem.unsure:
+                    tally.doubts += 1
                     tally.charged_usd += tally.hold.settle(None, None)
                 else:
                     spent = False
+                unread += problem.answered
+                if unread >= UNREAD_AT_MOST:
+                    raise ModelUnavailable(
+                        f"{unread} answers that are of no use, last: {problem}"
+                    ) from None
                 seconds = self._wait(problem, budget, tally)
                 attempt = f"attempt {tally.attempts + 1} of {self._retry.attempts}"
                 self._waiting(trial_id, f"{attempt} ({problem.brief})")

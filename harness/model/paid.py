@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.model.backend import CallKey
+from harness.model.ledger import reply_of
 from harness.model.turns import Turns
-from harness.types import Reply, ToolCall, Usage
+from harness.types import Reply, Usage
 
 PATIENCE_S = 10.0
 _Place = tuple[str, int]  # a conversation, and the position in it
@@ -98,11 +99,6 @@ def paid_call(row: Mapping[str, Any]) -> PaidCall:
     return PaidCall(
         call_id=row["paid_call"],
         prompt_sha256=row["prompt_sha256"],
-        reply=Reply(
-            content=said["content"],
-            tool_calls=tuple(ToolCall(**call) for call in said["tool_calls"]),
-            usage=Usage(**{f"{kind}_tokens": row[f"{kind}_tokens"] for kind in kinds}),
-            finish_reason=said["finish_reason"],
-        ),
+        reply=reply_of(said, Usage(**{f"{kind}_tokens": row[f"{kind}_tokens"] for kind in kinds})),
         cost_usd=row["cost_usd"],
     )

@@ -23,6 +23,7 @@ from harness.errors import (
 from harness.model import tokens
 from harness.model.backend import Backend, CallKey
 from harness.model.fingerprint import exact_hash, prompt_hash
+from harness.model.ledger import reply_row
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.turns import Turns
 from harness.types import Message, Reply, ToolCall, Usage
@@ -80,6 +81,7 @@ class _Line(BaseModel):
     tool_calls: list[_Call] = []
     usage: _Usage = _Usage()
     finish_reason: str = ""
+    opaque: dict[str, Any] = {}
     latency_s: float = 0.0
     error: str = ""
     began: int = 0
@@ -252,6 +254,7 @@ def _recorded(line: _Line) -> RecordedCall:
             tool_calls=tuple(ToolCall(**call.model_dump()) for call in line.tool_calls),
             usage=Usage(**line.usage.model_dump()),
             finish_reason=line.finish_reason,
+            opaque=line.opaque,
         ),
         latency_s=line.latency_s,
         error=line.error,
@@ -261,6 +264,7 @@ def _recorded(line: _Line) -> RecordedCall:
 
 
 def _plain(call: RecordedCall) -> dict[str, Any]:
-    plain = asdict(call.key) | {"prompt_sha256": call.prompt_sha256} | asdict(call.reply)
+    plain = asdict(call.key) | {"prompt_sha256": call.prompt_sha256}
+    plain |= reply_row(call.reply) | {"usage": asdict(call.reply.usage)}
     plain |= {"latency_s": call.latency_s, "began": call.began, "ended": call.ended}
     return plain | ({"error": call.error} if call.error else {})

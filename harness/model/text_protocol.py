@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.types import Message, Reply, ToolCall
+from harness.types import CUT, Message, Reply, ToolCall
 
 _SHELLS = {"bash", "sh", "shell"}
 _FENCE = re.compile(r" {0,3}(?P<ticks>`{3,})[ \t]*(?P<word>[\w+-]*)[ \t]*")
@@ -68,8 +68,15 @@ def render_messages(
         elif plain and plain[-1]["role"] == role:
             plain[-1]["content"] += f"\n\n{text}"
         else:
-            plain.append({"role": role, "content": text})
+            plain.append({"role": role, "content": text} | _wanted_back(message))
     return plain
+
+
+def _wanted_back(message: Message) -> Message:
+    """What the provider wants back with a message of which only the text is what it sent."""
+    ours = {"content", "tool_calls"}
+    kept = {name: value for name, value in message.get("opaque", {}).items() if name not in ours}
+    return {"opaque": kept} if kept else {}
 
 
 def parse_reply(reply: Reply, call_id: str = "text_0") -> Reply:
@@ -88,7 +95,16 @@ def parse_reply(reply: Reply, call_id: str = "text_0") -> Reply:
     if word == "tool_call":
         name, arguments = _json_call(body)
     call = ToolCall(id=call_id, name=name, arguments=arguments)
-    return replace(reply, content=reply.content[:end], tool_calls=(call,))
+    opaque = {name: value for name, value in reply.opaque.items() if name != "content"}
+    # what is kept is whole, also where the rest was cut at the output limit
+    reason = "" if reply.finish_reason == CUT else reply.finish_reason
+    return replace(
+        reply,
+        content=reply.content[:end],
+        tool_calls=(call,),
+        finish_reason=reason,
+        opaque=opaque,
+    )
 
 
 def _first_block(text: str) -> tuple[str, str, int] | None:

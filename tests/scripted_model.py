@@ -65,9 +65,10 @@ class Garbage:
 
 @dataclass(frozen=True)
 class Raw:
-    """A 200 with exactly these bytes as its JSON body."""
+    """Exactly these bytes as the JSON body of a 200, or of an error."""
 
     body: bytes
+    code: int = 200
 
 
 Action = dict[str, Any] | Status | Hang | Drip | Cut | Garbage | Raw
@@ -174,7 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
             case Garbage():
                 self.send_bytes(200, b"<html>It works!</html>", {})
             case Raw():
-                self.send_bytes(200, action.body, {})
+                self.send_bytes(action.code, action.body, {})
 
     def send_json(self, code: int, payload: Any, extra: dict[str, Any] | None = None) -> None:
         self.send_bytes(code, json.dumps(payload).encode(), extra or {})

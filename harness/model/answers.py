@@ -90,11 +90,11 @@ def litellm_reply(response: Any, body: object) -> Reply | None:
     Tokens are those of `body`, the provider's own, where it is of a form that is known: litellm
     makes up what is missing.
     """
-    choices = getattr(response, "choices", None)
-    if not choices or getattr(choices[0], "message", None) is None:
+    choices: list[Any] = getattr(response, "choices", None) or []
+    if not choices or choices[0].message is None:
         return None
-    message = choices[0].message
-    plain = message.model_dump(exclude_none=True)
+    message: Any = choices[0].message
+    plain: dict[str, Any] = message.model_dump(exclude_none=True)
     calls: list[dict[str, Any]] = plain.get("tool_calls") or []
     opaque = {
         name: value
@@ -103,7 +103,7 @@ def litellm_reply(response: Any, body: object) -> Reply | None:
     }
     usage = usage_of_body(body)
     if not counted(usage) and not _known_form(body):
-        found = getattr(response, "usage", None)
+        found: Any = getattr(response, "usage", None)
         usage = parse_usage(found.model_dump() if hasattr(found, "model_dump") else {})
     return _reply(
         _text(plain.get("content")),

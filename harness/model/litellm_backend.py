@@ -163,6 +163,8 @@ def _import_litellm() -> tuple[Any, type[Exception]]:
 
     # what a call that is cut off just before it is sent leaves behind is no harm
     warnings.filterwarnings("ignore", r"coroutine '\S+' was never awaited", RuntimeWarning)
+    # nor is what a provider's message holds beyond what its package knows: that is read raw
+    warnings.filterwarnings("ignore", r"Pydantic serializer warnings", UserWarning)
     litellm.suppress_debug_info = True
     for name in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

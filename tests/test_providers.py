@@ -1,0 +1,91 @@
+"""Each provider by name, through the real litellm: what it wants back, what it bills."""
+
+import json
+
+import anyio
+import pytest
+from model_bench import BASH, FAST, MemoryLedger, unlimited
+from provider_server import PROVIDERS, Imitation
+from scripted_model import ScriptedModel
+
+from agents.loop import answer_message, with_unique_ids
+from harness.model.budget import TrialBudget
+from harness.model.client import ModelClient
+from harness.model.exchange import Exchange
+from harness.model.litellm_backend import LitellmBackend
+from harness.model.prices import find_price
+
+pytestmark = pytest.mark.anyio
+
+PER_TOKEN = {"input": 1e-6, "cached_input": 1e-7, "cache_write": 1.25e-6, "output": 4e-6}
+
+
+def entry(server: ScriptedModel, name: str) -> dict:
+    """The model's entry in configs/models.yaml, as a user would write it."""
+    base = server.base_url.removesuffix("/v1") + PROVIDERS[name].base
+    million = {kind: rate * 1e6 for kind, rate in PER_TOKEN.items()}
+    return million | {
+        "api_base": base,
+        "api_key_env": "SCRIPTED_API_KEY",
+        "source": "this test",
+    }
+
+
+def billed(imitation: Imitation) -> float:
+    """What the provider's bill comes to, in USD."""
+    bill = imitation.bill
+    return (
+        bill.fresh * PER_TOKEN["input"]
+        + bill.cached * PER_TOKEN["cached_input"]
+        + bill.written * PER_TOKEN["cache_write"]
+        + bill.output * PER_TOKEN["output"]
+    )
+
+
+def look(number: int, *more: str) -> dict:
+    commands = (f"ls {number}", *more)
+    calls = [{"name": "bash", "arguments": {"command": command}} for command in commands]
+    return {"content": f"Look at {number}.", "tool_calls": calls}
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+async def test_a_provider_gets_back_what_it_said_and_its_bill_is_ours(name, monkeypatch):
+    monkeypatch.setenv("SCRIPTED_API_KEY", "sk-test-0123456789abcdefghij")
+    answers = [look(0), look(1, "pwd"), look(2) | {"content": None}, {"content": "done"}]
+
+    def script(request, n):
+        return answers[sum(m["role"] == "assistant" for m in request["messages"])]
+
+    imitation = Imitation(name, script)
+    with ScriptedModel(imitation) as server:
+        model = PROVIDERS[name].model
+        overrides = {model: entry(server, name)}
+        backend = LitellmBackend(model, overrides=overrides)
+        await backend.warm_up()
+        ledger = MemoryLedger()
+        client = ModelClient(
+            backend, model, price=find_price(model, overrides), ledger=ledger,
+            limiter=anyio.CapacityLimiter(4), timeout_s=20, retry=FAST,
+        )  # fmt: skip
+        talk = client.conversation(
+            1, system="single", instance_id="i", trial=0, conversation="agent-1", agent="",
+            budget=TrialBudget(unlimited()), exchange=Exchange(),
+        )  # fmt: skip
+        messages = [{"role": "system", "content": "A test."}, {"role": "user", "content": "Go."}]
+        try:
+            for answer in answers:
+                reply = await talk.complete(messages, [BASH])
+                reply = with_unique_ids(reply, messages)
+                assert reply.content == (answer["content"] or "")
+                commands = [json.loads(call.arguments)["command"] for call in reply.tool_calls]
+                assert len(commands) == len(answer.get("tool_calls", ()))
+                messages.append(answer_message(reply))
+                messages += [
+                    {"role": "tool", "tool_call_id": call.id, "content": "nothing"}
+                    for call in reply.tool_calls
+                ]
+        finally:
+            await backend.aclose()
+    assert imitation.refused == []
+    assert imitation.bill.answers == len(answers), "no answer was bought twice"
+    assert sum(row["cost_usd"] for row in ledger.rows) == pytest.approx(billed(imitation))

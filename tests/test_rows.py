@@ -81,10 +81,10 @@ def test_a_line_separator_inside_json_text_does_not_split_the_line(tmp_path):
         ("rows.jsonl", None, "cannot read .*No such file"),
         ("rows.jsonl", "", "is empty"),
         ("rows.jsonl", "\n\n", "has no rows"),
-        ("rows.jsonl", json.dumps(ROW) + "\n" + json.dumps(ROW)[:100], "line 2 is not JSON"),
+        ("rows.jsonl", json.dumps(ROW) + "\n" + json.dumps(ROW)[:100], "line 2 is not valid JSON"),
         ("rows.jsonl", "[1]\n", "line 1 is not an object"),
         ("rows.jsonl", 2 * (json.dumps(ROW) + "\n"), r"line 2 \(owner__Repo-1\) is there twice"),
-        ("rows.json", "[", "is not JSON"),
+        ("rows.json", "[", "is not valid JSON"),
         ("rows.json", "3", "neither a list"),
         ("rows.json", '{"a": 3}', "row a is not an object"),
         ("rows.parquet", "not parquet", "is not a parquet file"),
@@ -176,8 +176,8 @@ def test_the_rows_of_a_wheel_are_cached_and_a_damaged_cache_is_made_again(tmp_pa
     ("change", "message"),
     [
         ({"typo": 1}, "unknown key instances.owner__Repo-1.typo"),
-        ({"environment": "other"}, "no environment 'other'"),
-        ({"drop_pass_to_pass": ["test_zz"]}, "test_zz is not in PASS_TO_PASS"),
+        ({"environment": "other"}, "an environment that is not in this file: 'other'"),
+        ({"drop_pass_to_pass": ["test_zz"]}, "not in PASS_TO_PASS: test_zz"),
         ({"log_parser": ""}, "instances.owner__Repo-1.log_parser"),
     ],
 )

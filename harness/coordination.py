@@ -12,7 +12,8 @@ from typing import Any
 
 from harness.findings import agents_by_conversation, readers
 from harness.overlap import Message, commands_run, files_opened, lines_patched, mean_overlap
-from harness.score import last_attempts
+from harness.score import counted_attempts, ended
+from harness.score.rows import MAIN
 from harness.story import Material, Row
 from harness.timeline import WHAT, Interval, present_s, seconds_by_cause
 
@@ -36,7 +37,7 @@ class Alone:
 
     turns: float | None  # mean over its trials that are done; None without any
     tokens: float | None
-    failures: float  # share of the submissions asked for that are not resolved
+    failures: float | None  # share of the submissions that are not resolved; None: nothing ran
 
 
 def alone(
@@ -45,7 +46,7 @@ def alone(
     """`single` by instance; empty where the run has no such system."""
     used, good = _used(calls), _resolved(submissions)
     mine: dict[str, list[Row]] = {}
-    for trial in last_attempts(trials):
+    for trial in counted_attempts(trials):
         if trial["system"] == BASELINE:
             mine.setdefault(trial["instance_id"], []).append(trial)
     return {instance: _alone(each, used, good) for instance, each in mine.items()}
@@ -83,18 +84,20 @@ def systems(
 ) -> list[dict[str, Any]]:
     """One row a system, with `SYSTEM_COLUMNS`; `rows` are those of `measures`.
 
-    The mean over instances of the mean over trials that are done and have the measure. Error
-    amplification is no mean of quotients: the system's mean failure rate by that of `single` on the
-    same instances, where trials that failed for infrastructure or were never run count as failures.
+    The mean over instances of the mean over trials that are done and have the measure. Efficiency
+    and error amplification are no means of quotients, but quotients of such means: of the resolved
+    share by turns relative to `single`, and of failure rates, in which trials that failed for
+    infrastructure count as failures.
     """
     found = []
     for system in dict.fromkeys(trial["system"] for trial in trials):
-        asked = [trial for trial in last_attempts(trials) if trial["system"] == system]
+        asked = [trial for trial in counted_attempts(trials) if trial["system"] == system]
         mine = [row for row in rows if row["system"] == system and row["state"] == "done"]
         found.append(
             {"system": system, "agents": asked[0]["agents"], "trials": len(mine),
              "compared": sum(row["overhead_turns"] is not None for row in mine)}
             | {measure: _mean_of_means(mine, measure) for measure in MEASURES}
+            | _efficiency(mine, asked, references)
             | {"error_amplification": _amplification(asked, _resolved(submissions), references)}
         )  # fmt: skip
     return found
@@ -142,21 +145,51 @@ def _compared(
     }
 
 
+def _efficiency(
+    rows: Sequence[Row], trials: Sequence[Row], references: Mapping[str, Alone]
+) -> dict[str, float | None]:
+    """The mean resolved share by mean turns, these by those of `single` on the same instances.
+
+    A mean of the quotients would be ruled by the few instances on which turns are few.
+    """
+    compared = [row for row in rows if row["overhead_turns"] is not None]
+    alone = _mean(references[i].turns or 0.0 for i in {row["instance_id"] for row in compared})
+    wanted = {(trial["instance_id"], trial["number"]): trial["wanted"] for trial in trials}
+    shared = [
+        row | {"turns": row["turns"] / wanted[row["instance_id"], row["trial"]]}
+        for row in map(dict, compared)
+    ]
+    share = _mean_of_means(compared, "resolved_share")
+
+    def by_turns(of: Sequence[Row]) -> float | None:
+        relative = _ratio(_mean_of_means(of, "turns"), alone)
+        return None if share is None else _ratio(share, relative)
+
+    return {"efficiency": by_turns(compared), "submission_efficiency": by_turns(shared)}
+
+
 def _amplification(
     trials: Sequence[Row], good: Mapping[int, int], references: Mapping[str, Alone]
 ) -> float | None:
+    """On the instances on which both ran."""
     mine: dict[str, list[Row]] = {}
     for trial in trials:
-        if trial["instance_id"] in references:
-            mine.setdefault(trial["instance_id"], []).append(trial)
-    ours = _mean(_failures(each, good) for each in mine.values())
-    return _ratio(ours, _mean(references[instance].failures for instance in mine))
+        mine.setdefault(trial["instance_id"], []).append(trial)
+    rates = [
+        (_failures(each, good), references[instance].failures)
+        for instance, each in mine.items()
+        if instance in references
+    ]
+    both = [(ours, alone) for ours, alone in rates if ours is not None and alone is not None]
+    return _ratio(_mean(ours for ours, _ in both), _mean(alone for _, alone in both))
 
 
-def _failures(trials: Sequence[Row], good: Mapping[int, int]) -> float:
-    wanted: int = sum(trial["wanted"] for trial in trials)
+def _failures(trials: Sequence[Row], good: Mapping[int, int]) -> float | None:
+    """Of the submissions of trials that ran; None: none did."""
+    wanted: int = sum(trial["wanted"] for trial in trials if ended(trial))
     done = [trial["trial_id"] for trial in trials if trial["state"] == "done"]
-    return 1 - sum(good.get(trial_id, 0) for trial_id in done) / wanted
+    resolved = sum(good.get(trial_id, 0) for trial_id in done)
+    return 1 - resolved / wanted if wanted else None
 
 
 def _used(calls: Iterable[Row]) -> dict[int, tuple[int, int]]:
@@ -183,8 +216,8 @@ def _resolved(submissions: Iterable[Row]) -> dict[int, int]:
 def _redundancy(
     material: Material, spoken: Mapping[str, Sequence[Message]]
 ) -> dict[str, float | None]:
-    """Mean Jaccard index over pairs of agents; for lines, over pairs of agents that submitted."""
-    speakers = agents_by_conversation(material.calls)
+    """Mean Jaccard index over pairs of workers; for lines, over pairs of agents that submitted."""
+    workers = _workers(material.calls)
     patched: dict[str, set[tuple[str, int]]] = {}
     for row in material.submissions:
         lines = lines_patched(row["patch"])
@@ -192,10 +225,10 @@ def _redundancy(
             patched.setdefault(row["agent"], set()).update(lines)
 
     def of_each(kind: Callable[[Iterable[Message]], set[str]]) -> list[set[str]]:
-        found: dict[str, set[str]] = {agent: set() for agent in speakers.values()}
+        found: dict[str, set[str]] = {worker: set() for worker in workers.values()}
         for conversation, messages in spoken.items():
-            if len(found) > 1 and conversation in speakers:
-                found[speakers[conversation]] |= kind(messages)
+            if len(found) > 1 and conversation in workers:
+                found[workers[conversation]] |= kind(messages)
         return list(found.values())
 
     return {
@@ -203,6 +236,19 @@ def _redundancy(
         "redundancy_commands": mean_overlap(of_each(commands_run)),
         "redundancy_lines": mean_overlap(list(patched.values())),
     }
+
+
+def _workers(calls: Iterable[Row]) -> dict[str, str]:
+    """Who works in each conversation: its agent.
+
+    Where a main agent leads, each conversation that is not its own is a sub-agent that knows
+    nothing of the one before it, though it bears the same name; the main agent, who is not counted
+    among the agents, opens nothing itself.
+    """
+    speakers = agents_by_conversation(calls)
+    if MAIN not in speakers.values():
+        return speakers
+    return {name: name for name, agent in speakers.items() if agent != MAIN}
 
 
 def _messages(trial: Row, material: Material, turns: int) -> dict[str, float | None]:

@@ -7,32 +7,41 @@ from harness.published import counterpart
 
 Row = Mapping[str, Any]
 COLUMNS = (
-    "system", "agents", "cost_per_task_usd", "cost_per_task_usd_low", "cost_per_task_usd_high",
-    "avg_at_1", "avg_at_1_low", "avg_at_1_high", "on_front", "published", "published_model",
+    "system", "agents", "equal_submissions", "cost_per_instance_usd", "cost_per_instance_usd_low",
+    "cost_per_instance_usd_high", "cost_per_task_usd", "cost_per_task_usd_low",
+    "cost_per_task_usd_high", "avg_at_1", "avg_at_1_low", "avg_at_1_high", "unfinished", "on_front",
+    "published", "published_model", "published_cost_per_instance_usd",
     "published_cost_per_task_usd", "published_avg_at_1", "published_source",
 )  # fmt: skip
-OURS = COLUMNS[:8]
+OURS = COLUMNS[:13]
 
 
 def cost_accuracy(rows: Sequence[Row], model: str) -> list[dict[str, Any]]:
     """One row a system, `COLUMNS`, from the rows of `table.csv` and the name of the run's model.
 
-    `on_front` is 1 where no other system is at least as often right for at most as much money, 0
-    where one is, and None where a cost or a score is unknown. Published scores are shares, as ours.
+    `on_front` is 1 where no other system is at least as often right for at most as much money an
+    instance, at equal submissions, and 0 where one is. Only like is compared with like: it is None
+    where a cost or a score is unknown, and for a system of which something has not run, which
+    beats no other one. Published scores are shares, as ours.
     """
-    points = {row["system"]: (row["cost_per_task_usd"], row["avg_at_1"]) for row in rows}
+    points = on_equal_terms(rows)
     best = front(points)
     found = []
     for row in rows:
         beside = counterpart(row["system"], row["agents"], model)
         score = beside.value("avg_at_1") if beside else None
-        known = None not in points[row["system"]]
+        dollars = (
+            beside.cost_usd(row["equal_submissions"])
+            if beside and row["equal_submissions"]
+            else None
+        )
         found.append(
             {name: row[name] for name in OURS}
             | {
-                "on_front": int(row["system"] in best) if known else None,
+                "on_front": int(row["system"] in best) if row["system"] in points else None,
                 "published": beside and beside.label.partition(",")[0],
                 "published_model": beside and beside.model,
+                "published_cost_per_instance_usd": dollars,
                 "published_cost_per_task_usd": beside and beside.cost_per_task_usd,
                 "published_avg_at_1": None if score is None else round(score / 100, 6),
                 "published_source": beside
@@ -40,6 +49,13 @@ def cost_accuracy(rows: Sequence[Row], model: str) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def on_equal_terms(rows: Sequence[Row]) -> dict[str, tuple[float, float]]:
+    """By system (cost per instance, Avg.@1): of those that ran all that they were asked for."""
+    points = {row["system"]: (row["cost_per_instance_usd"], row["avg_at_1"]) for row in rows}
+    finished = {row["system"] for row in rows if not row["unfinished"]}
+    return {name: point for name, point in points.items() if name in finished and None not in point}
 
 
 def front(points: Mapping[str, tuple[float | None, float | None]]) -> list[str]:

@@ -77,6 +77,13 @@ class Counterpart:
         task, one = self.value("cost_per_task_usd"), self.value("cost_per_submission_usd")
         return task if task is not None or one is None else one * (self.agents or 1)
 
+    def cost_usd(self, submissions: int) -> float | None:
+        """What follows from it for so many submissions on an instance."""
+        one, task = self.value("cost_per_submission_usd"), self.value("cost_per_task_usd")
+        if one is None and task is not None:
+            one = task / (self.agents or 1)
+        return None if one is None else one * submissions
+
     def value(self, metric: str) -> float | None:
         """The number, or None where nobody has published it."""
         found = self.numbers.get(metric)

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 Row = Mapping[str, Any]
+MAIN = "main"  # what an agent is called that leads the others
 WHAT = ("model", "command", "admission", "peer", "barrier", "main", "turn")
 """What an interval can be: in a model call, or one of `harness.types.Activity`."""
 
@@ -28,7 +29,8 @@ def timeline(trial: Row, calls: Sequence[Row], spans: Sequence[Row]) -> list[Int
     it waits for its recorded turn in a replay is an interval of its own inside it. Left out are
     calls that never ended, and those without an agent: the check of a gist asks on nobody's behalf,
     in an admission that is here. What began before the trial is cut off at 0, and a clock that was
-    set back makes no interval negative. Empty where the trial never started.
+    set back makes no interval negative. Main agent and sub-agents never wait for each other at the
+    same time (`_taking_turns`). Empty where the trial never started.
     """
     if trial["started_at"] is None:
         return []
@@ -42,7 +44,7 @@ def timeline(trial: Row, calls: Sequence[Row], spans: Sequence[Row]) -> list[Int
         if row["trial_id"] == trial["trial_id"]:
             start = _moment(row["started_at"]) - zero
             found.append(_interval(row["agent"], row["what"], start, start + row["seconds"]))
-    kept = [each for each in found if each is not None]
+    kept = _taking_turns([each for each in found if each is not None])
     return sorted(kept, key=lambda each: (each.start_s, each.agent, each.what))
 
 
@@ -68,6 +70,72 @@ def present_s(intervals: Iterable[Interval]) -> float:
         first[each.agent] = min(first.get(each.agent, each.start_s), each.start_s)
         last[each.agent] = max(last.get(each.agent, end), end)
     return sum(last[agent] - first[agent] for agent in first)
+
+
+def _taking_turns(intervals: Sequence[Interval]) -> list[Interval]:
+    """Without the waits for each other of a main agent and sub-agents of whom nobody works.
+
+    A main agent waits for its peers only while one of them is at work: between the end of the last
+    one's work and its report it is the main agent's turn. A sub-agent waits for the main agent only
+    while there is one: from the first thing that it does to the end of the last.
+    """
+    lead = [each for each in intervals if each.agent == MAIN]
+    if not lead:
+        return list(intervals)
+    there = (min(each.start_s for each in lead), max(map(_end, lead)))
+    subs = sorted({each.agent for each in intervals} - {MAIN})
+    waits = {sub: _spans(intervals, sub, "main") for sub in subs}
+    work = [span for sub in subs for span in _minus(_presence(intervals, sub), waits[sub])]
+    found = []
+    for each in intervals:
+        kept = [(each.start_s, _end(each))]
+        if each.agent == MAIN and each.what == "peer":
+            kept = [common for at in work if (common := _common(kept[0], at))]
+            kept = _joined(kept)
+        elif each.agent != MAIN and each.what == "main":
+            kept = [common] if (common := _common(kept[0], there)) else []
+        found += [
+            Interval(agent=each.agent, what=each.what, start_s=a, seconds=round(b - a, 6))
+            for a, b in kept
+        ]
+    return found
+
+
+Span = tuple[float, float]  # seconds, its start and its end
+
+
+def _spans(intervals: Sequence[Interval], agent: str, what: str) -> list[Span]:
+    return [(x.start_s, _end(x)) for x in intervals if (x.agent, x.what) == (agent, what)]
+
+
+def _presence(intervals: Sequence[Interval], agent: str) -> Span:
+    mine = [each for each in intervals if each.agent == agent]
+    return min(each.start_s for each in mine), max(map(_end, mine))
+
+
+def _common(one: Span, other: Span) -> Span | None:
+    start, end = max(one[0], other[0]), min(one[1], other[1])
+    return (start, end) if start < end else None
+
+
+def _minus(whole: Span, parts: Sequence[Span]) -> list[Span]:
+    found, at = [], whole[0]
+    for start, end in sorted(parts):
+        if start > at:
+            found.append((at, start))
+        at = max(at, end)
+    return [*found, (at, whole[1])] if at < whole[1] else found
+
+
+def _joined(spans: Sequence[Span]) -> list[Span]:
+    """The same moments, none of them twice."""
+    found: list[Span] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
 
 
 def _shared_out(intervals: Sequence[Interval]) -> dict[str, float]:

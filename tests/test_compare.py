@@ -32,12 +32,15 @@ def test_the_systems_of_a_run_are_told_instance_by_instance(delm, runs):
     told = delm("compare", "r")
     assert told.code == 0, told.text
     assert line(told, "B = ") == "B = independent"
-    assert "failed for infrastructure: 1, not done: 1" in line(told, "A = single")
+    assert line(told, "A = ") == (
+        "A = single (11 of 12 trials run, 1 not run; failed for infrastructure, counted as not "
+        "resolved: 1)"
+    )
     rows = {instance["instance_id"]: line(told, instance["instance_id"]).split()[1:]
             for instance in INSTANCES}  # fmt: skip
     assert rows == {
         "a__a-1": ["1/4*", "1/4*", "2/4*", "1/4*"],
-        "a__a-2": ["2/4*", "2/4*", "0/4", "2/4*"],
+        "a__a-2": ["2/3*", "2/4*", "0/4", "2/4*"],
         "b__b-3": ["0/4", "1/4", "1/4", "0/4"],
     }
     assert len(re.findall("exact McNemar p = ", told.out)) == 6
@@ -48,10 +51,10 @@ def test_the_systems_of_a_run_are_told_instance_by_instance(delm, runs):
 def test_two_systems_are_compared_in_the_order_in_which_they_are_named(delm, runs):
     runs("r")
     told = delm("compare", "r", "-s", "delm", "-s", "single")
-    assert "difference +0.0 points (95 %: " in line(told, "Avg.@1: A 25.0 %, B 25.0 %")
+    assert "difference -5.6 points (95 %: " in line(told, "Avg.@1: A 25.0 %, B 30.6 %")
     assert "0 instances for A alone, 1 for B alone, 1 for both, 1 for neither" in told.out
-    cost = line(told, "cost per instance (USD, all its trials)")
-    assert "A 0.0016, B 0.0063, difference -0.0046" in cost
+    cost = line(told, "cost per instance (USD, of 4 submissions)")
+    assert "A 0.0016, B 0.0069, difference -0.0053" in cost
     assert "pairs" not in told.out
 
 
@@ -104,6 +107,24 @@ def test_what_makes_two_runs_unlike_is_said_loudly(delm, runs):
     assert "different instance sets: 2 are compared, 1 that only one side has" in warnings
     assert "A: $12.00, 1000 steps, any tokens, 3600 s a trial; B: $4.00, 1000" in warnings
     assert "–" in line(told, "a__a-2")
+
+
+def test_only_what_both_have_run_is_compared_and_the_rest_is_said(delm, runs):
+    ids = [each["instance_id"] for each in INSTANCES]
+    whole = System(1, "one", {ids[0]: ["U"], ids[1]: ["R"], ids[2]: ["R"]})
+    cut = System(1, "one", {ids[0]: ["R"], ids[1]: ["C"], ids[2]: ["C"]})
+    nothing = System(1, "one", {i: ["C"] for i in ids})
+    runs("r", {"whole": whole, "cut": cut, "nothing": nothing})
+    told = delm("compare", "r", "-s", "whole", "-s", "cut")
+    assert line(told, "B = ") == "B = cut (1 of 3 trials run, 2 not run)"
+    assert "1 of 3 instances are compared; on 2 not both have run" in line(told, "WARNING")
+    assert line(told, "Avg.@1: A 0.0 %, B 100.0 %")
+    assert line(told, ids[1]).split()[1:] == ["1/1*", "not", "run"]
+    told = delm("compare", "r", "-s", "whole", "-s", "nothing")
+    assert told.code == 0, told.text
+    assert "both have run no instance in common: nothing can be compared" in told.out
+    assert "Avg.@1" not in told.out
+    assert "McNemar" not in told.out
 
 
 def test_more_submissions_on_an_instance_are_another_budget(delm, runs):

@@ -190,6 +190,22 @@ def test_one_agent_is_redundant_with_nobody_and_agents_that_did_nothing_have_no_
         assert [row[f"redundancy_{what}"] for what in ("files", "commands", "lines")] == [None] * 3
 
 
+def test_sub_agents_that_come_one_after_another_are_redundant_with_each_other():
+    led = [*calls(1, 3, "main"), *calls(1, 2, "sub-1", "sub-1.1"), *calls(1, 2, "sub-1", "sub-1.2"),
+           *calls(1, 2, "sub-1", "sub-1.3")]  # fmt: skip
+    spoken = {
+        "main": [],
+        "sub-1.1": ran("cat a.py", "cat b.py"),
+        "sub-1.2": ran("cat a.py", "cat b.py"),  # it reads again what the first one had read
+        "sub-1.3": ran("cat c.py"),
+    }
+    found = measured(trial(1, "centralized"), material(calls=led), spoken=spoken)
+    assert found["redundancy_files"] == pytest.approx((1 + 0 + 0) / 3)
+    assert found["redundancy_commands"] == pytest.approx((1 + 0 + 0) / 3)
+    one = measured(trial(1, "centralized"), material(calls=led[:5]), spoken=spoken)
+    assert (one["redundancy_files"], one["redundancy_commands"]) == (None, None)
+
+
 def test_binary_patches_overlap_by_file():
     binary = (
         "diff --git a/x.png b/x.png\nindex 1..2 100644\nBinary files a/x.png and b/x.png differ\n"
@@ -328,12 +344,29 @@ def test_a_system_is_the_mean_over_instances_of_the_mean_over_its_trials():
     assert team["turns"] == pytest.approx((30 + 20 + 8) / 3)
     assert team["overhead_turns"] == pytest.approx(((1 + 3) / 2 + 0) / 2)
     assert team["resolved_share"] == pytest.approx((0.25 + 1 + 0.5) / 3)
-    # i: (1/2) / 2 and 0 / 4; j: 1 / 1
-    assert team["efficiency"] == pytest.approx((0.125 + 1) / 2)
+    # i and j, where single was asked: shares 1/4 and 1, turns 30 and 20, of single 10 and 20
+    assert team["efficiency"] == pytest.approx((0.25 + 1) / 2 / ((30 + 20) / (10 + 20)))
+    assert team["submission_efficiency"] == pytest.approx(2 * team["efficiency"])
     # i: 3 of 4 fail; j: 2 of 4, the trial that failed for infrastructure included; single: 1 and 0
     assert team["error_amplification"] == pytest.approx((0.75 + 0.5) / 2 / 0.5)
     assert (single["overhead_turns"], single["error_amplification"]) == (0, 1)
     assert single["redundancy_files"] is None
+
+
+def test_what_was_never_run_is_no_failure_of_a_system_and_none_of_single():
+    trials = [
+        trial(1, "single", "i"), trial(2, "single", "i", number=1, state="waiting"),
+        trial(3, "single", "j", state="cancelled"), trial(4, "single", "k", state="error"),
+        trial(5, "delm", "i"), trial(6, "delm", "j"), trial(7, "delm", "k", state="waiting"),
+        trial(8, "delm", "i", number=1, state="error"),
+        trial(9, "delm", "i", number=1, attempt=1, state="waiting"),  # it goes on counting
+    ]  # fmt: skip
+    made = [submission(1, "unresolved"), submission(5, "resolved"), submission(6, "unresolved")]
+    references = alone(trials, [], made)
+    assert {name: each.failures for name, each in references.items()} == {"i": 1, "j": None, "k": 1}
+    rows = [measured(row, material(), references.get(row["instance_id"])) for row in trials]
+    _, team = systems(trials, made, rows, references)
+    assert team["error_amplification"] == 0.5  # on i alone both ran: half of delm's fail
 
 
 def test_a_run_without_single_or_without_any_trial_done_is_blank_where_it_has_to_be():

@@ -68,7 +68,8 @@ def test_every_cause_of_a_time_line_has_its_words_and_its_ink():
 async def test_every_axis_says_what_it_is_and_in_what_unit(folder):
     _, there = drawn(folder)
     for name, said in {
-        "cost_accuracy": ("cost per task (USD", "Avg.@1 (% of", "Pareto front of this run"),
+        "cost_accuracy": ("cost per instance (USD, 4 submissions of every system", "Avg.@1 (% of",
+                          "Pareto front of this run"),
         "pass_at_k": ("k (submissions)", "Pass@k (% of instances)", "any of N, shared"),
         "cost_by_instance": ("cost per instance (USD", "the bar is the median"),
         "timeline_delm_project__repo-1000_0": ("seconds since the trial began", "agent-4",
@@ -212,21 +213,53 @@ def test_the_front_is_what_nothing_beats():
 
 
 def test_the_points_hold_the_published_counterpart_as_shares():
-    numbers = {f"{name}{end}": 0.5 for name in ("cost_per_task_usd", "avg_at_1")
+    numbers = {f"{name}{end}": 0.5
+               for name in ("cost_per_instance_usd", "cost_per_task_usd", "avg_at_1")
                for end in ("", "_low", "_high")}  # fmt: skip
+    numbers |= {"equal_submissions": 4, "unfinished": 0}
     rows = [
         {"system": "delm-n2", "agents": 2} | numbers,
-        {"system": "centralized-parallel", "agents": 4} | numbers | {"cost_per_task_usd": 0.6},
-        {"system": "single", "agents": 1} | numbers | {"cost_per_task_usd": None},
+        {"system": "centralized-parallel", "agents": 4} | numbers | {"cost_per_instance_usd": 0.6},
+        {"system": "single", "agents": 1} | numbers | {"cost_per_instance_usd": None},
     ]
     two, parallel, single = cost_accuracy(rows, "gemini/gemini-3-flash-preview")
     assert tuple(two) == COLUMNS
     assert (two["published"], two["published_avg_at_1"]) == ("DeLM n=2", 0.6372)
     assert (two["published_cost_per_task_usd"], two["on_front"]) == (0.24, 1)
+    assert two["published_cost_per_instance_usd"] == pytest.approx(4 * 0.12)
     assert two["published_source"] == "arXiv 2606.10662v2"
     assert (parallel["published_cost_per_task_usd"], parallel["on_front"]) == (0.25, 0)
     assert parallel["published_source"] == "arXiv 2606.10662v1"
     assert (single["published"], single["on_front"]) == (None, None)
+
+
+def test_the_front_compares_like_with_like():
+    points = ("equal_submissions", "cost_per_instance_usd", "cost_per_task_usd", "avg_at_1")
+    ends = {f"{name}{end}": None for name in points[1:] for end in ("_low", "_high")}
+    rows = [
+        {"system": name, "agents": 1, "unfinished": unfinished} | ends
+        | dict(zip(points, (4, instance, task, score), strict=True))
+        for name, unfinished, instance, task, score in (
+            ("four-trials", 0, 1.0, 0.25, 0.5),  # a task is cheaper, and no submission is
+            ("one-of-four", 0, 0.8, 0.8, 0.5),
+            ("lucky-start", 3, 0.1, 0.1, 1.0),  # the little that it ran
+            ("nothing", 4, None, None, None),
+        )
+    ]  # fmt: skip
+    assert [row["on_front"] for row in cost_accuracy(rows, "m")] == [0, 1, None, None]
+
+
+async def test_a_plot_of_an_unfinished_run_says_so(tmp_path):
+    matrix = {"single": System(1, "one", {"a__a-1": ["R", "R"], "a__a-2": ["R", "C"]}),
+              "later": System(1, "one", {"a__a-1": ["C", "C"]})}  # fmt: skip
+    names, there = drawn(await plant(tmp_path, matrix=matrix))
+    assert names == {"cost_accuracy", "cost_by_instance"}  # three submissions make no Pass@2
+    for name in names:
+        assert "not finished: 3 of 6 trials run, 3 not run" in words(there / f"{name}.svg")
+    text = words(there / "cost_accuracy.svg")
+    assert "single (not finished)" in text
+    assert "later" not in text
+    assert "Pareto" not in text
 
 
 async def test_the_csv_has_one_row_a_system_in_the_order_of_the_table(folder):

@@ -1,7 +1,7 @@
 """Scores of rows: what counts, what does not, and by what it is divided."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from score_rows import Rows
 
@@ -57,20 +57,108 @@ def test_an_infrastructure_error_counts_against_pass_at_k_too():
         rows.add(number=number, outcomes=["unresolved"])
     row = rows.add(number=3, outcomes=[], state="error").row()
     assert (row["pass_at_4"], row["avg_at_1"], row["infra_errors"]) == (0, 0, 1)
-    assert rows.add("c__c-3", [], state="waiting", costs=[]).row()["pass_at_4"] is None
+    assert rows.add("c__c-3", [], state="waiting", costs=[]).row()["pass_at_4"] == 0  # not run
+    assert rows.add("d__d-4").row()["pass_at_4"] is None  # one submission is not four
 
 
-@pytest.mark.parametrize(
-    ("state", "cost_per_task"), [("waiting", 0.25), ("running", 0.125), ("cancelled", 0.125)]
-)
-def test_a_trial_that_never_came_to_its_end_stays_in_the_denominator(state, cost_per_task):
-    rows = Rows().add("a__a-1")
-    rows.add("b__b-2", ["resolved"] if state == "cancelled" else [], state=state, costs=[],
+@pytest.mark.parametrize("state", ["waiting", "running", "grading", "cancelled"])
+def test_what_never_came_to_its_end_is_in_no_denominator_and_is_said_in_the_row(state):
+    spent = [] if state == "waiting" else [0.5]
+    rows = Rows().add("a__a-1").add("a__a-1", ["unresolved"], number=1)
+    rows.add("a__a-1", [], number=2, state=state, costs=spent, seconds=None)
+    rows.add("b__b-2", ["resolved"] if state == "cancelled" else [], state=state, costs=spent,
              seconds=None)  # fmt: skip
     row = rows.row()
-    assert (row["avg_at_1"], row["unfinished"], row["infra_errors"]) == (0.5, 1, 0)
-    assert (row["submissions"], row["resolved"]) == (1, 1)  # what was salvaged of it is not one
-    assert row["cost_per_task_usd"] == cost_per_task  # of those that were started
+    assert (row["avg_at_1"], row["unfinished"], row["infra_errors"]) == (0.5, 2, 0)
+    assert (row["instances"], row["trials"], row["wanted"]) == (2, 4, 4)
+    assert (row["instances_run"], row["trials_run"], row["wanted_run"]) == (1, 2, 2)
+    assert (row["submissions"], row["resolved"]) == (2, 1)  # what was salvaged of it is not one
+    assert (row["cost_per_task_usd"], row["steps_per_task"], row["seconds_per_task"]) == (
+        0.25, 1, 10,
+    )  # fmt: skip
+    assert row["cost_per_instance_usd"] == 0.25 * 3  # at the three submissions that were asked for
+    assert row["cost_usd"] == 0.5 + 2 * sum(spent)
+    assert row["unfinished_usd"] == 2 * sum(spent)
+
+
+def test_a_system_of_which_nothing_ran_has_blanks_and_no_zeros():
+    rows = Rows().add("a__a-1").add("a__a-1", [], system="delm", state="waiting", costs=[])
+    _, row = rows.table()
+    asked = {"instances": 1, "trials": 1, "wanted": 1, "unfinished": 1}
+    assert {name: row[name] for name in asked} == asked
+    known = {"instances_run", "trials_run", "wanted_run", "trial_retries", "call_retries",
+             "infra_errors", "main_agents", "served_calls", "fresh_prompt_tokens", "cached_tokens",
+             "cache_write_tokens", "completion_tokens", "reasoning_tokens"}  # fmt: skip
+    assert {row[name] for name in known} == {0}
+    said = {"system", "agents", "submissions_kind", "equal_submissions", "intervals", *asked}
+    assert {row[name] for name in COLUMNS if name not in known | said} == {None}
+
+
+def test_what_failed_for_infrastructure_goes_on_counting_while_its_next_attempt_waits():
+    rows = Rows().add("a__a-1").add("b__b-2", [], state="error", costs=[1.0], seconds=5.0)
+    before = rows.row()
+    for state in ("waiting", "running", "cancelled"):
+        more = Rows().add("a__a-1").add("b__b-2", [], state="error", costs=[1.0], seconds=5.0)
+        more.add("b__b-2", [], state=state, attempt=1, costs=[], seconds=None)
+        row = more.row()
+        for name in ("avg_at_1", "infra_errors", "unfinished", "cost_per_task_usd",
+                     "cost_per_task_usd_low", "cost_per_task_usd_high"):  # fmt: skip
+            assert row[name] == before[name], (state, name)
+        assert row["cost_per_task_usd_low"] <= row["cost_per_task_usd"]
+        assert row["cost_per_task_usd"] <= row["cost_per_task_usd_high"]
+
+
+def test_dollars_of_an_instance_are_at_equal_submissions():
+    rows = Rows().add(system="one", costs=[0.1]).add("b__b-2", system="one", costs=[0.2])
+    for instance in ("a__a-1", "b__b-2"):
+        rows.add(instance, ["resolved"] * 4, system="four", costs=[1.0], wanted=4, agents=4,
+                 submits="shared")  # fmt: skip
+    one, four = rows.table()
+    assert (one["equal_submissions"], four["equal_submissions"]) == (4, 4)
+    assert one["cost_per_instance_usd"] == pytest.approx(4 * 0.15)
+    assert one["cost_per_task_usd"] == pytest.approx(0.15)
+    assert (four["cost_per_instance_usd"], four["cost_per_submission_usd"]) == (1.0, 0.25)
+
+
+MONEY = st.floats(0, 3).map(lambda usd: round(usd, 3))
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from(["done", "error"]), MONEY,
+                          st.sampled_from(["", "waiting", "cancelled", "done"]), MONEY),
+                min_size=2, max_size=10))  # fmt: skip
+@settings(max_examples=25, deadline=None)
+def test_an_estimate_lies_in_its_interval_whatever_waits_failed_or_was_cut(trials):
+    rows, numbers = Rows(), dict.fromkeys("abcde", 0)
+    for name, state, usd, again, more in trials:
+        rows.add(name, state=state, costs=[usd], number=numbers[name])
+        if again and state == "error":
+            rows.add(name, state=again, costs=[more] * (again != "waiting"), attempt=1,
+                     number=numbers[name])  # fmt: skip
+        numbers[name] += 1
+    row = rows.row()
+    for name in ("cost_per_instance_usd", "cost_per_task_usd", "cost_per_submission_usd",
+                 "avg_at_1", "selected_at_1"):  # fmt: skip
+        low, value, high = row[f"{name}_low"], row[name], row[f"{name}_high"]
+        assert low is None or low - 1e-9 <= value <= high + 1e-9, name
+
+
+def test_seconds_count_every_attempt_that_dollars_count_and_one_that_was_killed_to_its_last_call():
+    rows = Rows().add(state="cancelled", outcomes=[], seconds=None).add(attempt=1, seconds=40.0)
+    rows.calls[0]["started_at"] = "2026-01-01T00:00:05.000+00:00"
+    rows.calls[0]["ended_at"] = "2026-01-01T00:00:07.500+00:00"
+    row = rows.row()
+    assert row["seconds_per_task"] == 47.5
+    assert row["latency_last_s"] == 7.5 + 8
+    assert row["cost_per_task_usd"] == 0.5
+
+
+def test_answers_that_were_served_again_are_counted_and_cost_nothing():
+    rows = Rows().add(state="cancelled", outcomes=[], seconds=3.0).add(attempt=1)
+    for at, call in enumerate(rows.calls):
+        call |= {"call_id": at, "trial": 0, "paid_call": None}
+    rows.calls[1] |= {"paid_call": 0}
+    row = rows.row()
+    assert (row["served_calls"], row["cost_usd"], row["steps_per_task"]) == (1, 0.25, 1)
 
 
 def test_of_several_attempts_the_last_one_counts_and_all_of_them_cost():
@@ -155,19 +243,19 @@ STATE = st.sampled_from(["done", "error", "cancelled", "waiting"])
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcd"), STATE, OUTCOME), min_size=1, max_size=12))
-def test_the_score_is_the_mean_over_instances_of_resolved_by_asked_for(trials):
+def test_the_score_is_the_mean_over_instances_of_resolved_by_asked_for_and_run(trials):
     rows, numbers = Rows(), dict.fromkeys("abcd", 0)
     for name, state, outcome in trials:
         rows.add(name, [outcome], number=numbers[name], state=state)
         numbers[name] += 1
+    over = [(i, s, o) for i, s, o in trials if s in {"done", "error"}]
     shares = [
-        sum(s == "done" and o == "resolved" for i, s, o in trials if i == name)
-        / sum(i == name for i, _, _ in trials)
-        for name in "abcd"
-        if numbers[name]
+        sum(s == "done" and o == "resolved" for i, s, o in over if i == name)
+        / sum(i == name for i, _, _ in over)
+        for name in dict.fromkeys(i for i, _, _ in over)
     ]
     row = rows.row()
-    assert row["avg_at_1"] == pytest.approx(sum(shares) / len(shares))
+    assert row["avg_at_1"] == (pytest.approx(sum(shares) / len(shares)) if shares else None)
     assert row["trials"] == len(trials)
     done = sum(state == "done" for _, state, _ in trials)
     assert done + row["infra_errors"] + row["unfinished"] == len(trials)

@@ -14,14 +14,16 @@ ONE = Allowance(usd=3, steps=250, tokens=None, wall_clock_s=3600)
 
 
 def pair(a, b, allowances=(ONE, ONE)):
-    """Both systems; each is by instance the outcomes of its trials: R, U, or E for an error."""
+    """Both systems; each is by instance the outcomes of its trials: R, U, E for an error,
+    C for one that was cut, - for one that was not started."""
     rows = Rows()
     for system, outcomes in (("a", a), ("b", b)):
         for instance, trials in outcomes.items():
             for number, letter in enumerate(trials):
-                outcome = {"R": ["resolved"], "U": ["unresolved"], "E": []}[letter]
-                state = "error" if letter == "E" else "done"
-                rows.add(instance, outcome, system=system, number=number, state=state)
+                outcome = {"R": ["resolved"], "U": ["unresolved"]}.get(letter, [])
+                state = {"E": "error", "-": "waiting", "C": "cancelled"}.get(letter, "done")
+                costs = [] if letter == "-" else [0.25]
+                rows.add(instance, outcome, system=system, number=number, state=state, costs=costs)
     left, right = sides(rows.scores(), None)
     return tuple(
         type(side)(name=side.name, scores=side.scores, allowance=allowance)
@@ -55,6 +57,23 @@ def test_systems_with_nothing_in_common_have_no_difference_rather_than_none_at_a
     found = compare(*pair({"i1": "R"}, {"i2": "R"}))
     assert (found.instances, found.left_out) == ((), 2)
     assert (found.average_a, found.difference, found.difference_95) == (None, None, None)
+
+
+def test_what_one_of_them_has_not_run_is_not_compared():
+    a = {"i1": "RR", "i2": "--", "i3": "-R", "i4": "UC"}
+    b = {"i1": "UU", "i2": "RR", "i3": "RR", "i4": "RR"}
+    found = compare(*pair(a, b))
+    assert (found.instances, found.not_run) == (("i1", "i3", "i4"), 1)
+    assert found.average_a == pytest.approx((1 + 1 + 0) / 3)
+    assert found.average_b == pytest.approx((0 + 1 + 1) / 3)
+    # on i3 the first trial of A was not run: it ships nothing that could be compared
+    assert (found.both, found.only_a, found.only_b, found.neither) == (0, 1, 1, 0)
+    # two submissions at 0.25 each, whatever part of them was run
+    assert found.cost_a == found.cost_b == 0.5
+    nothing = compare(*pair({"i1": "-"}, {"i1": "R"}))
+    assert (nothing.instances, nothing.not_run, nothing.left_out) == ((), 1, 0)
+    assert (nothing.difference, nothing.mcnemar_p, nothing.cost_a) == (None, None, None)
+    assert (nothing.same_budget, nothing.cost_difference) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,15 @@ def test_a_ratio_leaves_out_what_was_never_started_and_needs_every_amount():
     assert ratio_interval([0.0, 0.0], [1, 1]) is None
 
 
+def test_money_that_bought_nothing_is_resampled_with_the_rest_where_it_is_part_of_the_sum():
+    amounts, counts = [1.0, 2.0, 4.0] * 7 + [9.0], [1, 1, 2] * 7 + [0]
+    found = ratio_interval(amounts, counts, empty=True)
+    assert found.low <= sum(amounts) / sum(counts) <= found.high
+    without = ratio_interval(amounts, counts)
+    assert found.high > without.high
+    assert ratio_interval([1.0, 2.0], [1, 0], empty=True) is None, "half have nothing to divide by"
+
+
 @pytest.mark.parametrize(("n", "chance"), [(15, 0.3), (40, 0.65), (60, 0.9)])
 def test_about_95_of_100_intervals_hold_the_truth(n, chance):
     random = np.random.default_rng(9)

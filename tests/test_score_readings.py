@@ -76,3 +76,18 @@ def test_only_a_failure_of_unstable_tests_of_the_instance_and_no_other_is_forgiv
 
 def test_a_submission_that_was_not_graded_has_no_flags():
     assert flags_of({"flags": None}) == []
+
+
+def test_a_patch_that_passes_no_fail_to_pass_test_never_counts_however_unstable_they_are():
+    def told(success: list[str], failure: list[str], others: list[str]) -> dict[str, Any]:
+        status = {"FAIL_TO_PASS": {"success": success, "failure": failure},
+                  "PASS_TO_PASS": {"success": [], "failure": others}}  # fmt: skip
+        report = json.dumps({"a__a-1": {"resolved": False, "tests_status": status}})
+        rows = Rows().add(outcomes=("unresolved",))
+        rows.submissions[0]["report"] = report
+        return row_of(rows, unstable={"a__a-1": [FLAKY, OTHER]})
+
+    assert told([], [OTHER], [])["flake_adjusted_resolved"] == 0
+    assert told([], [OTHER], [FLAKY])["flake_adjusted_resolved"] == 0
+    assert told(["t"], [OTHER], [])["flake_adjusted_resolved"] == 1
+    assert told(["t"], [], [FLAKY])["flake_adjusted_resolved"] == 1

@@ -29,8 +29,12 @@ def row(system: str, agents: int, **more: Any) -> dict[str, Any]:
         "pass_at_2_kind": "independent", "pass_at_4": 0.72 + at / 1000,
         "pass_at_4_low": 0.62 + at / 1000, "pass_at_4_high": 1.0, "pass_at_4_kind": "independent",
         "selected_at_1": None, "selected_at_1_low": None, "selected_at_1_high": None,
+        "cost_per_instance_usd": 0.8 + at / 1000, "cost_per_instance_usd_low": 0.7 + at / 1000,
+        "cost_per_instance_usd_high": 0.9 + at / 1000, "equal_submissions": 4,
         "cost_per_task_usd": 0.2 + at / 1000, "cost_per_task_usd_low": 0.1 + at / 1000,
         "cost_per_task_usd_high": 10.3 + at / 1000, "cost_per_submission_usd": 0.01 + at / 1000,
+        "cost_per_submission_usd_low": 0.005 + at / 1000,
+        "cost_per_submission_usd_high": 0.015 + at / 1000,
         "latency_mean_s": 100.0 + at, "latency_last_s": 200.0 + at,
         "budget_per_instance_usd": 12.0, "budget_per_instance_steps": 1000,
         "budget_per_instance_tokens": None, "budget_wall_clock_s": 3600.0,
@@ -45,8 +49,9 @@ def numbers(each: dict[str, Any]) -> list[str]:
         if each[name] is not None:
             found.append(f"{100 * each[name]:.1f} %")
             found.append(f"{100 * each[f'{name}_low']:.1f}–{100 * each[f'{name}_high']:.1f}")
-    found += [f"{each['cost_per_task_usd']:.4f}", f"{each['cost_per_submission_usd']:.4f}"]
-    found.append(f"{each['cost_per_task_usd_low']:.4f}–{each['cost_per_task_usd_high']:.4f}")
+    for name in ("cost_per_instance_usd", "cost_per_task_usd", "cost_per_submission_usd"):
+        found.append(f"{each[name]:.4f}")
+        found.append(f"{each[f'{name}_low']:.4f}–{each[f'{name}_high']:.4f}")
     found += [f"{each['latency_mean_s']:.0f} s", f"{each['latency_last_s']:.0f} s"]
     return [*found, f"${each['budget_per_instance_usd']:g}"]
 
@@ -207,7 +212,7 @@ def test_a_name_too_long_for_its_column_is_whole_on_a_line_of_its_own():
     name = "x" * 60
     text = shown([row(name, 99), *ROWS], 80)
     assert max(map(len, text.splitlines())) <= 80
-    assert text.splitlines().count(name) == 2
+    assert text.splitlines().count(name) == text.count("\nsystem ")
     for number in numbers(row(name, 99)):
         assert number in text
 
@@ -219,11 +224,58 @@ def test_nothing_is_known_of_an_empty_run_and_nothing_is_made_up():
     assert "not in this run" not in text
 
 
+CUT = {"instances": 4, "trials": 4, "wanted": 4, "wanted_run": 3, "resolved": 3, "unfinished": 1}
+NONE = {name: None for name in ROWS[0]
+        if name.startswith(("avg", "pass", "sel", "cost", "lat", "res"))}  # fmt: skip
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_what_is_unfinished_does_not_look_final(width):
+    rows = [
+        row("single", 1, **CUT, unfinished_usd=0.25),
+        row("centralized-parallel", 4, wanted_run=1999, unfinished=1, main_agents=1),
+        row("delm", 4, **CUT | NONE | {"wanted_run": 0, "unfinished": 4}),
+        row("independent", 4),
+    ]
+    text = shown(rows, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "3 of 3 run, 1 not run" in of_system(text, "single")
+    nothing = of_system(text, "delm").partition("published")[0]
+    assert "4 not run" in nothing
+    assert "%" not in nothing
+    assert "not run" not in of_system(text, "independent")
+    said = " ".join(text.split())
+    assert "not finished (single, centralized-parallel, delm): scores and costs are of" in said
+    assert "Trials that were cut have cost, in no column: single $0.2500." in said
+    assert "not finished" not in shown(ROWS, width)
+
+
+def test_a_cost_that_is_unknown_is_not_the_least_of_anything():
+    mine = row("single", 1, cost_unsure_usd=0.5, cost_per_submission_usd=None)
+    assert "≥–" not in shown([mine], 160)
+    assert "≥" in shown([mine], 160)
+    cut = row("single", 1, cost_unsure_usd=0.5, unfinished_unsure_usd=0.5)  # of no column
+    assert "≥" not in shown([cut], 160)
+
+
+def test_dollars_that_were_brought_to_equal_submissions_are_said():
+    rows = [row("single", 1, wanted=500), row("delm", 4)]
+    text = " ".join(shown(rows, 160).split())
+    assert "$/instance: of 4 submissions of every system; single was asked for 1, and" in text
+    assert "$/instance: of" not in shown(ROWS, 160)
+
+
+def test_answers_that_had_been_paid_for_are_said_to_take_no_time():
+    text = " ".join(shown([row("single", 1, served_calls=12)], 160).split())
+    assert "answers that were paid for before and served again, at once: single 12;" in text
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_dollars_to_which_cut_off_calls_may_add_are_marked_and_said(width):
     mine = row("single", 1, cost_unsure_usd=0.5), row("delm", 4, cost_unsure_usd=0.0)
     text = shown(mine, width)
     unsure = of_system(text, "single")
+    assert f"≥{mine[0]['cost_per_instance_usd']:.4f}" in unsure
     assert f"≥{mine[0]['cost_per_task_usd']:.4f}" in unsure
     assert f"≥{mine[0]['cost_per_submission_usd']:.4f}" in unsure
     assert "≥" not in of_system(text, "delm")
@@ -249,7 +301,7 @@ def test_what_is_flagged_or_fails_unstable_tests_only_is_said_below_and_else_not
 def test_undefined_is_a_dash_and_not_a_zero():
     names = [n for n in ROWS[0] if n.startswith(("avg", "pass", "sel", "cost", "lat", "budget"))]
     mine = of_system(shown([ROWS[0] | dict.fromkeys(names)], 160), "single")
-    assert mine.split()[5:] == ["–"] * 8 + [str(ROWS[0]["infra_errors"]), "–"]
+    assert mine.split()[5:] == ["–"] * 9 + [str(ROWS[0]["infra_errors"]), "–"]
 
 
 def test_control_characters_are_never_printed_and_markup_is_not_obeyed():
@@ -293,5 +345,8 @@ async def test_the_rows_of_a_real_run_are_printed_as_they_are(tmp_path):
     assert max(map(len, text.splitlines())) <= 80
     for each in rows:
         mine = of_system(text, each["system"])
-        assert f"{each['resolved']} of {each['wanted']}" in mine
+        if each["unfinished"]:
+            assert f"{each['resolved']} of {each['wanted_run']} run, 1 not run" in mine
+        else:
+            assert f"{each['resolved']} of {each['wanted']}" in mine
         assert f"{100 * each['avg_at_1']:.1f} %" in mine

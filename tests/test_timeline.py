@@ -107,3 +107,54 @@ def test_agent_time_runs_from_the_first_that_an_agent_did_to_the_last():
     )
     assert found == pytest.approx(9.5 + 1)
     assert present_s([]) == 0
+
+
+def led(*spans_of: tuple[str, str, float, float]):
+    return timeline(TRIAL, [], [span(agent, what, 10 + at, s) for agent, what, at, s in spans_of])
+
+
+def both_wait(found: list[Interval]) -> bool:
+    """Whether a main agent waits for its peers while somebody waits for it."""
+    lead = [each for each in found if each.what == "peer"]
+    led = [each for each in found if each.what == "main"]
+    return any(
+        one.start_s < other.start_s + other.seconds and other.start_s < one.start_s + one.seconds
+        for one in lead
+        for other in led
+    )
+
+
+def test_a_main_agent_and_its_sub_agent_do_not_wait_for_each_other_at_once():
+    found = led(
+        ("sub-1", "main", 0, 4.5),  # before there is a main agent nobody waits for one
+        ("main", "model", 2, 2), ("main", "peer", 4, 6),
+        ("sub-1", "model", 5, 3), ("sub-1", "main", 8.5, 5),  # after its report is read, too
+        ("main", "model", 10, 2),
+    )  # fmt: skip
+    assert not both_wait(found)
+    assert found == [
+        interval("main", "model", 2, 2),
+        interval("sub-1", "main", 2, 2.5),
+        interval("main", "peer", 4.5, 4),  # while the sub-agent has the work
+        interval("sub-1", "model", 5, 3),
+        interval("sub-1", "main", 8.5, 3.5),
+        interval("main", "model", 10, 2),
+    ]
+
+
+def test_of_several_sub_agents_one_that_works_is_enough_to_be_waited_for():
+    found = led(
+        ("main", "model", 0, 1), ("main", "peer", 1, 9), ("main", "model", 10, 1),
+        ("sub-1", "main", 0, 1), ("sub-1", "model", 1, 4), ("sub-1", "main", 5, 6),
+        ("sub-2", "main", 0, 3), ("sub-2", "command", 3, 4), ("sub-2", "main", 7, 4),
+        ("sub-3", "main", 0, 11),  # it was given nothing
+    )  # fmt: skip
+    seconds = seconds_by_cause(found)
+    assert seconds["main"] == {"model": 2, "peer": 6}  # from 1 to 7
+    assert seconds["sub-1"] == {"main": 7, "model": 4}
+    assert seconds["sub-3"] == {"main": 11}
+
+
+def test_equals_wait_for_their_peers_as_they_did():
+    found = led(("agent-1", "peer", 0, 3), ("agent-2", "peer", 1, 3))
+    assert [(each.start_s, each.seconds) for each in found] == [(0, 3), (1, 3)]

@@ -56,8 +56,11 @@ def compare_runs(runs: Sequence[str], systems: Sequence[str], output: Path) -> N
         _warn(out, line)
     _print_instances(out, chosen)
     letters = {side.name: _letter(index) for index, side in enumerate(chosen)}
+    every = [side for run in read for side in run.sides.values()]
+    each = score.equal_submissions(mine for side in every for mine in side.scores.values())
     for a, b in pairs:
-        _print_comparison(out, a, b, letters[a.name], letters[b.name])
+        found = score.compare(a, b, each)
+        _print_comparison(out, found, a, b, letters[a.name], letters[b.name])
     if len(pairs) > 1:
         out.print()
         _say(out, f"{len(pairs)} pairs: of so many tests about {LEVEL * len(pairs):.1f} fall below "
@@ -143,8 +146,8 @@ def _dataset(run: Compared) -> str:
 
 
 def _print_instances(out: Console, chosen: Sequence[Side]) -> None:
-    """Who resolved what: resolved submissions of those asked for, a star where the first trial
-    ships one of them."""
+    """Who resolved what: resolved submissions of those asked for in trials that ran, a star where
+    the first trial ships one of them."""
     narrow = out.width < WIDE
     table = Table(box=None, padding=(0, 1 if narrow else 2, 0, 0))
     table.add_column("instance", overflow="fold")
@@ -157,7 +160,8 @@ def _print_instances(out: Console, chosen: Sequence[Side]) -> None:
     whole = widened(out, 2 * WIDE)
     whole.print()
     whole.print(table, soft_wrap=True)
-    _say(out, "resolved/asked for; * what the first trial ships resolves; – not asked for")
+    _say(out, "resolved/asked for, of trials that ran; * what the first trial ships resolves; "
+              "– not asked for")  # fmt: skip
 
 
 def _letter(index: int) -> str:
@@ -167,24 +171,32 @@ def _letter(index: int) -> str:
 def _cell(found: InstanceScore | None) -> str:
     if found is None:
         return "–"
+    if not found.ran:
+        return "not run"
     return f"{found.resolved}/{found.wanted}{'*' if found.ships else ' '}"
 
 
 def _troubles(side: Side) -> str:
     errors = sum(each.infra_errors for each in side.scores.values())
     missing = sum(each.unfinished for each in side.scores.values())
-    parts = [f"failed for infrastructure: {errors}"] * bool(errors)
-    parts += [f"not done: {missing}"] * bool(missing)
-    return f" (trials that count as not resolved: {', '.join(parts)})" if parts else ""
+    trials = sum(each.trials for each in side.scores.values())
+    parts = [f"{trials - missing} of {counted(trials, 'trial')} run, {missing} not run"] * bool(
+        missing
+    )
+    parts += [f"failed for infrastructure, counted as not resolved: {errors}"] * bool(errors)
+    return f" ({'; '.join(parts)})" if parts else ""
 
 
-def _print_comparison(out: Console, a: Side, b: Side, x: str, y: str) -> None:
-    """The tests of `a` against `b`, that the list of instances calls `x` and `y`."""
-    found = score.compare(a, b)
+def _print_comparison(out: Console, found: Comparison, a: Side, b: Side, x: str, y: str) -> None:
+    """What was found of `a` against `b`, that the list of instances calls `x` and `y`."""
     out.print()
     out.rule(f"{x} {a.name} – {y} {b.name}", align="left")
+    if found.not_run:
+        _warn(out, f"not finished: {len(found.instances)} of "
+                   f"{counted(len(found.instances) + found.not_run, 'instance')} are compared; on "
+                   f"{found.not_run} not both have run")  # fmt: skip
     if not found.instances:
-        _warn(out, "no instance in common: nothing can be compared")
+        _warn(out, "both have run no instance in common: nothing can be compared")
         return
     if found.left_out:
         _warn(out, f"different instance sets: {len(found.instances)} are compared, "
@@ -195,10 +207,14 @@ def _print_comparison(out: Console, a: Side, b: Side, x: str, y: str) -> None:
     _say(out, f"Avg.@1: {x} {percent(found.average_a)}, {y} {percent(found.average_b)}, difference "
               f"{_points(found.difference)} points{_between(found.difference_95, _points)}: "
               f"{_verdict(found, x, y)}")  # fmt: skip
-    only = counted(found.only_a, "instance")
-    _say(out, f"what the first trial ships resolves {only} for {x} alone, "
-              f"{found.only_b} for {y} alone, {found.both} for both, {found.neither} for neither; "
-              f"exact McNemar p = {found.mcnemar_p:.3g}: {_tested(found, x, y)}")  # fmt: skip
+    if found.mcnemar_p is not None:
+        only = counted(found.only_a, "instance")
+        _say(
+            out,
+            f"what the first trial ships resolves {only} for {x} alone, {found.only_b} for {y} "
+            f"alone, {found.both} for both, {found.neither} for neither; exact McNemar p = "
+            f"{found.mcnemar_p:.3g}: {_tested(found, x, y)}",
+        )
     costs = f"{x} {dollars(found.cost_a)}, {y} {dollars(found.cost_b)}"
     apart = (
         "; unknown costs cannot be compared"
@@ -210,7 +226,8 @@ def _print_comparison(out: Console, a: Side, b: Side, x: str, y: str) -> None:
         f"; these are the least that they can be: calls that were cut off may add "
         f"{dollars(found.cost_unsure)} in all"
     )
-    _say(out, f"cost per instance (USD, all its trials): {costs}{apart}"
+    _say(out, f"cost per instance (USD, of {counted(found.submissions, 'submission')}): "
+              f"{costs}{apart}"
               f"{unsure if found.cost_unsure else ''}")  # fmt: skip
 
 
@@ -218,7 +235,7 @@ def _allowed(side: Side, found: Comparison) -> str:
     """The budget of the first instance that is compared, in words."""
     if side.allowance is None:
         return "unknown"
-    whole = side.allowance.times(side.scores[found.instances[0]].wanted)
+    whole = side.allowance.times(side.scores[found.instances[0]].asked)
     parts = [
         "any dollars" if whole.usd is None else f"${whole.usd:.2f}",
         "any steps" if whole.steps is None else counted(whole.steps, "step"),
@@ -242,7 +259,7 @@ def _verdict(found: Comparison, x: str, y: str) -> str:
 def _tested(found: Comparison, x: str, y: str) -> str:
     if not found.only_a + found.only_b:
         return "they never differ, so there is nothing to test"
-    if found.mcnemar_p >= LEVEL:
+    if found.mcnemar_p is None or found.mcnemar_p >= LEVEL:
         return "so uneven a split is no rarity where both are equally good"
     better = x if found.only_a > found.only_b else y
     return f"so uneven a split is rare where both are equally good; {better} resolves more"

@@ -10,6 +10,7 @@ from harness.benchmarks.questions import NAME
 from harness.commands.layout import Line, Table, written
 from harness.published import LONGBENCH, Counterpart, counterpart, sources
 from harness.score.breakdown import LENGTHS
+from harness.score.estimators import mean
 from harness.score.rows import InstanceScore, Row
 from harness.store import Store
 from harness.terminal import widened
@@ -34,7 +35,8 @@ def print_domains(out: Console, rows: Sequence[Row], store: Store) -> None:
     facts = store.description()
     if facts.get("benchmark") != NAME or not rows:
         return
-    scores = score.instance_scores(store.trials(), store.calls(), store.submissions())
+    every = score.instance_scores(store.trials(), store.calls(), store.submissions())
+    scores = score.ran(every)
     there = {each.repo for each in scores}
     domains = [name for name in METRICS if name in there] + sorted(there - METRICS.keys())
     lines: list[Line] = []
@@ -42,8 +44,8 @@ def print_domains(out: Console, rows: Sequence[Row], store: Store) -> None:
     for row in rows:
         mine = [each for each in scores if each.system == row["system"]]
         cells = [_mean([each.average for each in mine if each.repo == name]) for name in domains]
-        mean = _percent(row["avg_at_1_by_repo"], row["avg_at_1_by_repo_sd"])
-        lines.append(Line(name=row["system"], cells=(*cells, mean), style="bold"))
+        whole_mean = _percent(row["avg_at_1_by_repo"], row["avg_at_1_by_repo_sd"])
+        lines.append(Line(name=row["system"], cells=(*cells, whole_mean), style="bold"))
         found = counterpart(
             row["system"], row["agents"], str(facts.get("model", "")), benchmark=LONGBENCH
         )
@@ -61,8 +63,8 @@ def print_domains(out: Console, rows: Sequence[Row], store: Store) -> None:
         whole.print(Text(line))
     if beside:
         other = "" if facts.get("dataset") == LONGBENCH else f", not on {facts.get('dataset')}"
-        mean = "" if set(METRICS) <= there else "; its mean is of all five domains"
-        words = f"published: {' and '.join(sources(beside))}, on {LONGBENCH}{other}{mean}"
+        of_all = "" if set(METRICS) <= there else "; its mean is of all five domains"
+        words = f"published: {' and '.join(sources(beside))}, on {LONGBENCH}{other}{of_all}"
         whole.print(Text(words))
 
 
@@ -85,16 +87,16 @@ def _levels(score: InstanceScore) -> tuple[str, str]:
 
 
 def _unshared(rows: Sequence[Row]) -> list[str]:
-    """What a task would cost if every trial had prepared the documents by itself."""
+    """What an instance would cost if every trial had prepared the documents by itself."""
     alone = {
-        row["system"]: row["cost_per_task_usd"] * (1 + row["served_usd"] / row["cost_usd"])
+        row["system"]: row["cost_per_instance_usd"] * (1 + row["served_usd"] / row["cost_usd"])
         for row in rows
-        if row["served_usd"] and row["cost_usd"] and row["cost_per_task_usd"] is not None
+        if row["served_usd"] and row["cost_usd"] and row["cost_per_instance_usd"] is not None
     }
     if not alone:
         return []
     told = ", ".join(f"{system} {usd:.4f}" for system, usd in alone.items())
-    return [f"documents are prepared once for all trials; $/task if each had paid: {told}"]
+    return [f"documents are prepared once for all trials; $/instance if each had paid: {told}"]
 
 
 def _published(beside: Counterpart, domains: Sequence[str]) -> Line:
@@ -103,8 +105,8 @@ def _published(beside: Counterpart, domains: Sequence[str]) -> Line:
     return Line(name=f"  published: {beside.label}", short="  published", cells=cells, style="dim")
 
 
-def _mean(values: Sequence[float]) -> str:
-    return _percent(sum(values) / len(values) if values else None, None)
+def _mean(values: Sequence[float | None]) -> str:
+    return _percent(mean(values), None)
 
 
 def _percent(share: float | None, deviation: float | None) -> str:

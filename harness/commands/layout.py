@@ -25,14 +25,18 @@ class Table:
     lines: tuple[Line, ...]
 
     def columns(self, wanted: Sequence[int], *, more: bool) -> "Table":
-        """Some of the columns; lines with nothing to say in them are left out."""
+        """Some of the columns; lines with nothing to say in them are left out.
+
+        Lines without any cells stand with the names, where `more` does.
+        """
 
         def less(line: Line) -> Line:
             cells = tuple(line.cells[index] for index in wanted)
             return replace(line, cells=cells, more=line.more if more else "")
 
-        lines = [less(line) for line in self.lines]
-        return Table(head=less(self.head), lines=tuple(line for line in lines if any(line.cells)))
+        kept = [less(line) for line in self.lines if (more and not any(line.cells))
+                or any(line.cells[index] for index in wanted)]  # fmt: skip
+        return Table(head=less(self.head), lines=tuple(kept))
 
 
 def written(table: Table, width: int) -> list[tuple[str, str]]:

@@ -32,15 +32,40 @@ def notes(
             "† any of the N submissions of one trial, which share a context; without it: the "
             "chance that one of k independent ones is resolved. They do not measure the same."
         )
-    lines += _unsure(rows) + _second_look(rows) + _budgets(rows, odd_budgets)
+    lines += _unfinished(rows) + _unsure(rows) + _money(rows)
+    lines += _second_look(rows) + _budgets(rows, odd_budgets)
     if beside:
         lines += _published(beside, facts)
     return [*lines, *missing(rows, facts)]
 
 
+def _unfinished(rows: Sequence[Row]) -> list[str]:
+    """That scores are not final, and what was spent on trials that have none."""
+    lacking = [row for row in rows if row.get("unfinished")]
+    if not lacking:
+        return []
+    spent = ", ".join(
+        f"{row['system']} ${row['unfinished_usd']:.4f}"
+        for row in lacking
+        if row.get("unfinished_usd")
+    )
+    told = f" Trials that were cut have cost, in no column: {spent}." if spent else ""
+    names = ", ".join(row["system"] for row in lacking)
+    return [
+        f"not finished ({names}): scores and costs are of what ran, which may be the quicker "
+        f"instances.{told}"
+    ]
+
+
+def in_doubt(row: Row) -> float:
+    """USD that the trials behind the row's costs may have cost more."""
+    unsure: float = row.get("cost_unsure_usd") or 0.0
+    return unsure - (row.get("unfinished_unsure_usd") or 0.0)
+
+
 def _unsure(rows: Sequence[Row]) -> list[str]:
     """Whose dollars are the least that they can be, and what they can be more."""
-    more = {row["system"]: row["cost_unsure_usd"] for row in rows if row.get("cost_unsure_usd")}
+    more = {row["system"]: in_doubt(row) for row in rows if in_doubt(row) > 0}
     if not more:
         return []
     told = ", ".join(f"{system} ${usd:.4f}" for system, usd in more.items())
@@ -48,6 +73,29 @@ def _unsure(rows: Sequence[Row]) -> list[str]:
         "≥ the least that it can be: calls that were cut off may be billed, and no provider says. "
         f"At most, in all, it is more by: {told}."
     ]
+
+
+def _money(rows: Sequence[Row]) -> list[str]:
+    """What a column of dollars is of, and which seconds are no model's."""
+    lines = []
+    each = next((row["equal_submissions"] for row in rows if row.get("equal_submissions")), 0)
+    fewer = [
+        f"{row['system']} was asked for {row['wanted'] / row['instances']:g}"
+        for row in rows
+        if each and row.get("instances") and row["wanted"] != each * row["instances"]
+    ]
+    if fewer:
+        lines.append(
+            f"$/instance: of {counted(each, 'submission')} of every system; {', '.join(fewer)}, "
+            "and its dollars are brought to as many."
+        )
+    served = [f"{row['system']} {row['served_calls']}" for row in rows if row.get("served_calls")]
+    if served:
+        lines.append(
+            f"answers that were paid for before and served again, at once: {', '.join(served)}; "
+            "seconds of these trials are no model's."
+        )
+    return lines
 
 
 def _second_look(rows: Sequence[Row]) -> list[str]:
@@ -59,12 +107,18 @@ def _second_look(rows: Sequence[Row]) -> list[str]:
                 f"{row['system']}: {row['official_resolved']} resolved by the official grader "
                 f"alone, {counted(row['flagged'], 'submission')} flagged (see submissions.csv)."
             )
-        if (row.get("flake_adjusted_resolved") or 0) > row["resolved"]:
+        if (row.get("flake_adjusted_resolved") or 0) > (row["resolved"] or 0):
             lines.append(
-                f"{row['system']}: {row['flake_adjusted_resolved']} of {row['wanted']} resolved "
+                f"{row['system']}: {row['flake_adjusted_resolved']} of {_of(row)} resolved "
                 "where tests that are unstable on this machine do not count."
             )
     return lines
+
+
+def _of(row: Row) -> int:
+    """Submissions that the scores are of."""
+    ran = row.get("wanted_run")
+    return int(row["wanted"] if ran is None else ran)
 
 
 def budget_of(row: Row) -> tuple[Any, ...]:

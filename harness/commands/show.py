@@ -13,11 +13,13 @@ from harness import results, story
 from harness.board.sqlite import SqliteBoard
 from harness.commands.domains import print_domains
 from harness.commands.drawn import draw_plots
+from harness.commands.missing import missing
 from harness.commands.table import print_run
 from harness.config import nearest
 from harness.errors import UserError
 from harness.progress import console
 from harness.results import RunFolder
+from harness.score import ended
 from harness.spending import in_words, spent
 from harness.store import Row, Store
 from harness.teams import material_of
@@ -58,6 +60,8 @@ def rescore(run: str, output: Path) -> None:
     print_run(out, rows, store.description())
     print_domains(out, rows, store)
     draw_plots(out, folder, store, rows)
+    for line in missing(store.trials(), store.submissions()):
+        _say(out, line)
     out.print(f"written: {folder.path}", highlight=False, markup=False)
     store.close()
 
@@ -101,6 +105,9 @@ def tell(
         elif not instances:
             made = [row for row in submissions if row["trial_id"] == trial["trial_id"]]
             _say(out, _headline(trial, made))
+    if not instances:
+        for line in missing(trials, submissions):
+            _say(out, line)
     if trials and not instances:
         name = run if output == Path("results") else folder.path
         _say(out, f"see one: delm show {name} {known[0]} -s {trials[0]['system']} (make: view "
@@ -118,10 +125,12 @@ def _there(instances: Sequence[str], systems: Sequence[str]) -> str:
 
 def _headline(trial: Row, made: list[Row]) -> str:
     again = f" (attempt {trial['attempt'] + 1})" if trial["attempt"] else ""
-    return (
-        f"{trial['system']} {trial['instance_id']} #{trial['number'] + 1}{again}: "
-        f"{trial['state']} ({trial['reason']}), {_grades(made)}"
-    )
+    name = f"{trial['system']} {trial['instance_id']} #{trial['number'] + 1}{again}"
+    if trial["state"] == "waiting":
+        return f"{name}: not run"
+    reason = f" ({trial['reason']})" if trial["reason"] else ""
+    over = "" if ended(trial) else "not finished: "
+    return f"{name}: {over}{trial['state']}{reason}, {_grades(made)}"
 
 
 def _grades(made: Sequence[Row]) -> str:
@@ -144,11 +153,14 @@ def _tell_trial(
 ) -> None:
     made = [row for row in submissions if row["trial_id"] == trial["trial_id"]]
     calls = [row for row in store.calls() if row["trial_id"] == trial["trial_id"]]
+    served = sum(row["paid_call"] is not None for row in calls)
+    told = f" ({served} served from answers that were paid for before)" if served else ""
+    took = f"{trial['seconds'] or 0:.0f} s"
     out.rule(Text(_headline(trial, made)), align="left")
     _say(
         out,
         f"sandbox {trial['sandbox'] or 'none'}, audit {trial['audit'] or 'not made'}, "
-        f"{counted(len(calls), 'step')}, {in_words(spent(calls))}, {trial['seconds'] or 0:.0f} s",
+        f"{counted(len(calls), 'step')}{told}, {in_words(spent(calls))}, {took}",
     )
     if trial["detail"]:
         _say(out, trial["detail"], style="red")

@@ -10,16 +10,21 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.commands.layout import Line, Table, breadth, written
-from harness.commands.notes import allowed, budget_of, notes, worth
+from harness.commands.notes import allowed, budget_of, in_doubt, notes, worth
 from harness.published import Counterpart, counterpart
 from harness.score.rows import Row
 from harness.terminal import widened
 from harness.words import counted
 
 SCORES = ("avg_at_1", "pass_at_2", "pass_at_4", "selected_at_1")
-TITLES = ("Avg.@1", "Pass@2", "Pass@4", "Sel.@1", "$/task", "$/submission", "latency", "last",
-          "infra", "budget")  # fmt: skip
-OF_SCORES, OF_MONEY = (0, 1, 2, 3), (4, 5, 6, 7, 8, 9)  # of TITLES, where a terminal is narrow
+COSTS = ("cost_per_instance_usd", "cost_per_task_usd", "cost_per_submission_usd")
+TITLES = ("Avg.@1", "Pass@2", "Pass@4", "Sel.@1", "$/instance", "$/task", "$/submission", "latency",
+          "last", "infra", "budget")  # fmt: skip
+PARTS = (  # of TITLES, for narrower and narrower terminals: a table each
+    ((0, 1, 2, 3, 4, 7, 9), (5, 6, 8, 10)),
+    ((0, 1, 2, 3), (4, 5, 6, 7, 8, 9, 10)),
+    ((0, 1, 2, 3), (4, 5, 6), (7, 8, 9, 10)),
+)
 OTHER = "≠"  # before a budget that is not the others'
 WIDE = 100  # columns of a terminal
 SHARED = "†"  # after a Pass@k that is any of N
@@ -53,14 +58,21 @@ def print_run(out: Console, rows: Sequence[Row], facts: Mapping[str, Any]) -> No
 
 
 def scores(shown: Sequence[Shown], title: str, width: int) -> list[tuple[str, str]]:
-    """The lines and their styles: one table where `width` columns are enough, else two."""
-    one = written(_table(shown, wide=True), width)
-    if breadth(one) <= width:
-        return [(title, "italic"), *one]
-    table = _table(shown, wide=False)
-    above = written(table.columns(OF_SCORES, more=True), width)
-    below = written(table.columns(OF_MONEY, more=False), width)
-    return [(title, "italic"), *above, ("", ""), *below]
+    """The lines and their styles: one table where `width` columns are enough, else two or three."""
+    for wide, apart in ((True, False), (False, False), (False, True)):
+        table = _table(shown, wide=wide, apart=apart)
+        for parts in PARTS if not wide else (None,):
+            lines = written(table, width) if parts is None else _in_parts(table, parts, width)
+            if breadth(lines) <= width:
+                return [(title, "italic"), *lines]
+    return [(title, "italic"), *lines]
+
+
+def _in_parts(table: Table, parts: Sequence[Sequence[int]], width: int) -> list[tuple[str, str]]:
+    lines = written(table.columns(parts[0], more=True), width)
+    for part in parts[1:]:
+        lines += [("", ""), *written(table.columns(part, more=False), width)]
+    return lines
 
 
 def _shown(rows: Sequence[Row], model: str) -> list[Shown]:
@@ -86,18 +98,22 @@ def _title(rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
     return " · ".join([*about, " or ".join([*others, last])])
 
 
-def _table(shown: Sequence[Shown], *, wide: bool) -> Table:
+def _table(shown: Sequence[Shown], *, wide: bool, apart: bool) -> Table:
+    """`apart`: what was not run is on a line of its own, where the row has no room for it."""
     agents = "agents" if wide else "n"
     first = max([len(agents), *(len(_agents(each.row)) for each in shown)])
-    second = max([len("resolved"), *(len(_resolved(each.row)) for each in shown)])
+    second = max([len("resolved"), *(len(_resolved(each.row, apart=apart)) for each in shown)])
 
     def more(agents: str, resolved: str) -> str:
         return f"{agents:>{first}} {resolved:>{second}}"
 
     lines: list[Line] = []
     for each in shown:
-        lines += _ours(each, more(_agents(each.row), _resolved(each.row)))
-        lines += _theirs(each.beside) if each.beside else []
+        lines += _ours(each, more(_agents(each.row), _resolved(each.row, apart=apart)))
+        if apart and _not_run(each.row):
+            lines.append(Line(name=f"  {_resolved(each.row)}", cells=("",) * len(TITLES)))
+        if each.beside:
+            lines += _theirs(each.beside, each.row.get("equal_submissions") or 0)
     head = Line(name="system", more=more(agents, "resolved"), cells=TITLES, style="underline")
     return Table(head=head, lines=tuple(lines))
 
@@ -107,8 +123,7 @@ def _ours(shown: Shown, more: str) -> list[Line]:
     budget = _limit(row)
     values: Cells = (
         *(percent(row.get(name)) + _mark(row, name) for name in SCORES),
-        _at_least(row) + dollars(row.get("cost_per_task_usd")),
-        _at_least(row) + dollars(row.get("cost_per_submission_usd")),
+        *(_at_least(row, name) + dollars(row.get(name)) for name in COSTS),
         seconds(row.get("latency_mean_s")),
         seconds(row.get("latency_last_s")),
         str(row.get("infra_errors", 0)),
@@ -116,25 +131,28 @@ def _ours(shown: Shown, more: str) -> list[Line]:
     )
     spread: Cells = (
         *(_between(row, name, 100, ".1f") for name in SCORES),
-        _between(row, "cost_per_task_usd", 1, ".4f"),
-        *("",) * 5,
+        *(_between(row, name, 1, ".4f") for name in COSTS),
+        *("",) * 4,
     )
     second = Line(name="  95 % interval", cells=spread)
     first = Line(name=row["system"], more=more, cells=values, style="bold")
     return [first, second] if any(spread) else [first]
 
 
-def _theirs(beside: Counterpart) -> list[Line]:
-    """The published row; its budget is said below the table."""
+def _theirs(beside: Counterpart, submissions: int) -> list[Line]:
+    """The published row, per instance of so many `submissions`; its budget is said below the
+    table."""
     marked = [percent_of(beside.value(name)) + _their_mark(beside, name) for name in SCORES[:3]]
+    instance = beside.cost_usd(submissions) if submissions else None
     values: Cells = (
-        *marked, "", _cents(beside.value("cost_per_task_usd")),
-        _cents(beside.value("cost_per_submission_usd")), seconds(beside.value("latency_s")), "", "",
-        "",
+        *marked, "", _cents(instance),
+        _cents(beside.value("cost_per_task_usd")), _cents(beside.value("cost_per_submission_usd")),
+        seconds(beside.value("latency_s")), "", "", "",
     )  # fmt: skip
     of_money = ("cost_per_task_usd", "cost_per_submission_usd", "latency_s")
     spread: Cells = (
-        *(_deviation(beside, name) for name in (*SCORES, *of_money)), "", "", ""
+        *(_deviation(beside, name) for name in SCORES), "",
+        *(_deviation(beside, name) for name in of_money), "", "", "",
     )  # fmt: skip
     name = f"{LABEL}: {beside.label}"
     lines = [Line(name=name, short=LABEL, cells=values, style="dim")]
@@ -147,8 +165,9 @@ def _mark(row: Row, name: str) -> str:
     return SHARED if row.get(f"{name}_kind") == "shared" and row.get(name) is not None else ""
 
 
-def _at_least(row: Row) -> str:
-    return LEAST if row.get("cost_unsure_usd") else ""
+def _at_least(row: Row, name: str) -> str:
+    """A mark before dollars that are known and may be more."""
+    return LEAST if row.get(name) is not None and in_doubt(row) else ""
 
 
 def _their_mark(beside: Counterpart, name: str) -> str:
@@ -171,8 +190,22 @@ def _cents(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def _resolved(row: Row) -> str:
-    return f"{row['resolved']} of {row['wanted']}"
+def _resolved(row: Row, *, apart: bool = False) -> str:
+    """Submissions: `3 of 4`; where not all were run `3 of 3 run, 1 not run`; `apart`: elsewhere."""
+    lacking = _not_run(row)
+    if not lacking:
+        return f"{row['resolved']} of {row['wanted']}"
+    done = row["wanted"] - lacking
+    if apart:
+        return f"{row['resolved']} of {done}" if done else "–"
+    told = f"{row['resolved']} of {done} run, " if done else ""
+    return f"{told}{lacking} not run"
+
+
+def _not_run(row: Row) -> int:
+    """Submissions that were asked for in trials that did not come to an end."""
+    done = row.get("wanted_run")
+    return 0 if done is None else row["wanted"] - done
 
 
 def _agents(row: Row) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from harness.run import model_name
-from harness.score import last_attempts
+from harness.score import counted_attempts
 from harness.score.shipping import choosers
 from harness.score.shipping import shipped as shipped_of
 from harness.store import Row, Store
@@ -28,7 +28,7 @@ def shipped(store: Store, system: str) -> dict[str, Shipped]:
     made: dict[int, list[Row]] = {}
     for row in submissions:
         made.setdefault(row["trial_id"], []).append(row)
-    counted = {trial["trial_id"] for trial in last_attempts(trials)}
+    counted = {trial["trial_id"] for trial in counted_attempts(trials)}
     chooses = system in choosers(submissions, counted)
     found = {}
     for trial in trials:

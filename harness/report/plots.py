@@ -10,11 +10,12 @@ from statistics import median
 from typing import Any
 
 from harness import score
-from harness.cost_accuracy import cost_accuracy, front
+from harness.cost_accuracy import cost_accuracy, front, on_equal_terms
 from harness.report import canvas
 from harness.report.agents import timelines
 from harness.score.estimators import mean, pass_at_k
 from harness.store import Store
+from harness.words import counted
 
 Row = Mapping[str, Any]
 Scores = Mapping[str, Sequence[score.InstanceScore]]
@@ -33,7 +34,8 @@ def draw(path: Path, store: Store, rows: Sequence[Row]) -> list[Path]:
     """
     trials, calls = store.trials(), store.calls()
     scores: dict[str, list[score.InstanceScore]] = {}
-    for each in score.instance_scores(trials, calls, store.submissions()):
+    every = score.instance_scores(trials, calls, store.submissions())
+    for each in score.ran(every):
         scores.setdefault(each.system, []).append(each)
     facts = store.description()
     model = str(facts.get("model", ""))
@@ -43,11 +45,11 @@ def draw(path: Path, store: Store, rows: Sequence[Row]) -> list[Path]:
         figures = {
             "cost_accuracy": cost_against_score(cost_accuracy(rows, model)),
             "pass_at_k": pass_by_k(scores),
-            "cost_by_instance": cost_by_instance(scores),
+            "cost_by_instance": cost_by_instance(scores, score.equal_submissions(every)),
         } | timelines(trials, calls, store.spans())
         for name, figure in figures.items():
             if figure is not None:
-                canvas.caption(figure, _caption(facts))
+                canvas.caption(figure, _caption(facts, every))
                 written += canvas.save(figure, folder, re.sub(r"[^A-Za-z0-9._-]+", "-", name))
     for form in canvas.FORMATS:
         for old in folder.glob(f"*.{form}"):
@@ -56,42 +58,52 @@ def draw(path: Path, store: Store, rows: Sequence[Row]) -> list[Path]:
     return written
 
 
-def _caption(facts: Row) -> str:
-    """What a plot that is passed on has to say of itself: the instances, the model, a replay."""
+def _caption(facts: Row, scores: Sequence[score.InstanceScore]) -> str:
+    """What a plot that is passed on has to say of itself: the instances, the model, a replay, and
+    what was not run."""
     replay = ["a replay of recorded answers: no benchmark result"] if facts.get("replay") else []
     words = [str(facts.get("dataset", "")), str(facts.get("model", "")), *replay]
+    trials, lacking = sum(s.trials for s in scores), sum(s.unfinished for s in scores)
+    if lacking:
+        words.append(f"not finished: {trials - lacking} of {trials} trials run, {lacking} not run")
     return " · ".join(word for word in words if word)
 
 
 def cost_against_score(rows: Sequence[Row]) -> Any:
-    """Cost per task against Avg.@1, with the Pareto front of the run's own systems."""
-    known = [row for row in rows if row["cost_per_task_usd"] is not None]
+    """Cost per instance against Avg.@1, with the Pareto front of the run's own systems."""
+    known = [row for row in rows if None not in (row["cost_per_instance_usd"], row["avg_at_1"])]
     if not known:
         return None
     figure, axes = canvas.paper(8.2, 4.6)
     places = {row["system"]: place for place, row in enumerate(rows)}
     dear: list[float] = []
     for row in known:
-        x, y = row["cost_per_task_usd"], 100 * row["avg_at_1"]
-        sides = [_side(row, "cost_per_task_usd", x, 1), _side(row, "avg_at_1", y, 100)]
+        x, y = row["cost_per_instance_usd"], 100 * row["avg_at_1"]
+        sides = [_side(row, "cost_per_instance_usd", x, 1), _side(row, "avg_at_1", y, 100)]
         ink = {"color": canvas.colour(places[row["system"]])}
         axes.errorbar(
             x, y, xerr=sides[0], yerr=sides[1], fmt=canvas.marker(places[row["system"]]),
-            label=row["system"], capsize=2, elinewidth=1, markersize=6, zorder=3, **ink,
+            label=_label(row), capsize=2, elinewidth=1, markersize=6, zorder=3, **ink,
         )  # fmt: skip
-        dear += [x, *(row[name] for name in ("cost_per_task_usd_low", "cost_per_task_usd_high")
-                      if row[name] is not None)]  # fmt: skip
+        ends = (row["cost_per_instance_usd_low"], row["cost_per_instance_usd_high"])
+        dear += [x, *(end for end in ends if end is not None)]
     dear += _published_points(axes, rows, places)
-    points = {row["system"]: (row["cost_per_task_usd"], row["avg_at_1"]) for row in known}
+    points = on_equal_terms(rows)
     canvas.dollar_axis(axes, "x", dear)
     _step(axes, [points[name] for name in front(points)])
     log = ", logarithmic" if axes.get_xscale() == "log" else ""
-    axes.set_xlabel(f"cost per task (USD, all agents of a trial{log})")
+    each = counted(known[0]["equal_submissions"], "submission")
+    axes.set_xlabel(f"cost per instance (USD, {each} of every system{log})")
     axes.set_ylabel("Avg.@1 (% of submissions resolved)")
     axes.set_title("Cost against score, 95 % intervals over instances", loc="left")
     canvas.percent_axis(axes)
-    canvas.legend(figure, axes, [x for r in rows for x in (r["system"], _published_label(r))])
+    canvas.legend(figure, axes, [x for r in rows for x in (_label(r), _published_label(r))])
     return figure
+
+
+def _label(row: Row) -> str:
+    """The system, and whether something of it has not run: such a point is not final."""
+    return f"{row['system']} (not finished)" if row["unfinished"] else str(row["system"])
 
 
 def _side(row: Row, name: str, value: float, scale: float) -> list[list[float]] | None:
@@ -105,7 +117,7 @@ def _published_points(axes: Any, rows: Sequence[Row], places: Mapping[str, int])
     """Hollow, in the colour of the system that they stand beside; their costs."""
     costs = []
     for row in rows:
-        x, y = row["published_cost_per_task_usd"], row["published_avg_at_1"]
+        x, y = row["published_cost_per_instance_usd"], row["published_avg_at_1"]
         if x is None or y is None:
             continue
         place = places[row["system"]]
@@ -124,6 +136,8 @@ def _published_label(row: Row) -> str:
 
 def _step(axes: Any, points: Sequence[tuple[float | None, float | None]]) -> None:
     """The front: what can be had for so much money, as a step, up to the edge of the plot."""
+    if not points:
+        return
     xs = [float(x) for x, _ in points if x is not None]
     ys = [100 * float(y) for _, y in points if y is not None]
     right = axes.get_xlim()[1]
@@ -139,7 +153,7 @@ def pass_by_k(scores: Scores) -> Any:
 
     Marks at one k stand side by side, so that none hides another.
     """
-    if all(min(each.wanted for each in mine) < 2 for mine in scores.values()):
+    if all(min(each.wanted for each in mine) < 2 for mine in scores.values()):  # or nothing ran
         return None
     figure, axes = canvas.paper(8.2, 4.6)
     most = 1
@@ -187,18 +201,18 @@ def curve(mine: Sequence[score.InstanceScore]) -> list[tuple[int, float]]:
 
 def any_of_n(mine: Sequence[score.InstanceScore]) -> list[tuple[int, float]]:
     """Avg.@1 and any of N, of a system whose submissions share a context."""
-    sizes = {wanted for each in mine for _, wanted in each.of_trials}
+    sizes = {wanted for each in mine for _, wanted in each.of_trials.values()}
     found = [(1, mean(each.average for each in mine))]
     found += [(n, mean(each.pass_at(n) for each in mine)) for n in sorted(sizes)]
     return [(k, value) for k, value in found if value is not None]
 
 
-def cost_by_instance(scores: Scores) -> Any:
-    """What each instance cost each system: a point an instance, a bar for the median."""
-    priced = {
-        system: [each.cost_usd for each in mine if each.cost_usd is not None and each.started]
-        for system, mine in scores.items()
-    }
+def cost_by_instance(scores: Scores, submissions: int) -> Any:
+    """What so many submissions on each instance cost each system: a point an instance, a bar for
+    the median."""
+    costed = {system: [each.cost_of(submissions) for each in mine]
+              for system, mine in scores.items()}  # fmt: skip
+    priced = {system: [c for c in costs if c is not None] for system, costs in costed.items()}
     priced = {system: mine for system, mine in priced.items() if mine}
     costs = [cost for mine in priced.values() for cost in mine]
     if not costs or not any(costs):
@@ -220,6 +234,7 @@ def cost_by_instance(scores: Scores) -> Any:
     axes.set_xlim(-0.6, len(priced) - 0.4)
     axes.grid(visible=False, axis="x")
     log = ", logarithmic" if axes.get_yscale() == "log" else ""
-    axes.set_ylabel(f"cost per instance (USD, all its trials{log})")
+    each = counted(submissions, "submission")
+    axes.set_ylabel(f"cost per instance (USD, {each} of every system{log})")
     axes.set_title("Cost per instance; the bar is the median", loc="left")
     return figure

@@ -14,9 +14,13 @@ from harness.score.latency import Moments, Story, moments
 from harness.score.readings import Unstable, flags_of, only_unstable, readings
 from harness.score.rows import (
     InstanceScore,
+    counted_attempts,
+    ended,
+    equal_submissions,
     instance_scores,
     last_attempts,
     prefix_share,
+    ran,
     repeated_tokens,
 )
 from harness.score.table import COLUMNS, table
@@ -37,6 +41,9 @@ __all__ = [
     "breakdowns",
     "compare",
     "comparisons",
+    "counted_attempts",
+    "ended",
+    "equal_submissions",
     "flags_of",
     "instance_scores",
     "last_attempts",
@@ -46,6 +53,7 @@ __all__ = [
     "only_unstable",
     "pass_at_k",
     "prefix_share",
+    "ran",
     "ratio_interval",
     "readings",
     "repeated_tokens",

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import comb
+from math import comb, isfinite
 from typing import Any
 
 CONFIDENCE = 0.95
@@ -62,19 +62,25 @@ def mean_interval(
     return _bootstrap((numbers,))
 
 
-def ratio_interval(amounts: Sequence[float | None], counts: Sequence[int]) -> Interval | None:
+def ratio_interval(
+    amounts: Sequence[float | None], counts: Sequence[int], *, empty: bool = False
+) -> Interval | None:
     """The interval of `sum(amounts) / sum(counts)`, both resampled by instance, as pairs.
 
-    Instances with a count of 0 are left out. None: an amount is unknown, or nothing varies.
+    Instances with a count of 0 are left out; with `empty` they are resampled too, because their
+    amount is part of the sum. None: an amount is unknown, nothing varies, or so few have a count
+    that resamples without any are no rarity.
     """
-    pairs = [(a, c) for a, c in zip(amounts, counts, strict=True) if c]
+    pairs = [(a, c) for a, c in zip(amounts, counts, strict=True) if c or empty]
     known = [(a, c) for a, c in pairs if a is not None]
-    if not known or len(known) < len(pairs):
+    whole, count = sum(a for a, _ in known), sum(c for _, c in known)
+    if not count or len(known) < len(pairs):
         return None
-    rates = [amount / count for amount, count in known]
-    if max(rates) - min(rates) <= 1e-12 * max(map(abs, rates)):
+    apart = max(abs(a * count - c * whole) for a, c in known)
+    if apart <= 1e-12 * abs(whole) * max(c for _, c in known):
         return None
-    return _bootstrap(([a for a, _ in known], [c for _, c in known]))
+    found = _bootstrap(([a for a, _ in known], [c for _, c in known]))
+    return found if isfinite(found.low) and isfinite(found.high) else None
 
 
 def mcnemar(only_a: int, only_b: int) -> float:

@@ -20,14 +20,17 @@ class Story:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moments:
-    """Seconds since the start of a trial."""
+    """Seconds since the start of a trial, those of its earlier attempts included."""
 
     first_verified_s: float | None  # until the first patch was admitted that had been verified
     made_s: tuple[float, ...]  # until each of its submissions was made
 
 
-def moments(trial: Row, submissions: Iterable[Row], story: Story | None) -> Moments:
-    """The moments of a `trial` that was started, and of its own `submissions`.
+def moments(
+    trial: Row, submissions: Iterable[Row], story: Story | None, *, before_s: float = 0.0
+) -> Moments:
+    """The moments of a `trial` that was started, and of its own `submissions`; its earlier attempts
+    took `before_s`.
 
     A submission is made when its row is written; where it is the work of a task of the board, when
     the last task that handed in a patch for it (the `patch` task itself, or a `repair` of it) was
@@ -41,25 +44,35 @@ def moments(trial: Row, submissions: Iterable[Row], story: Story | None) -> Mome
         for row in submissions
     ]
     return Moments(
-        first_verified_s=max(0.0, min(verified) - zero) if verified else None,
-        made_s=tuple(max(0.0, end - zero) for end in ends),
+        first_verified_s=before_s + max(0.0, min(verified) - zero) if verified else None,
+        made_s=tuple(before_s + max(0.0, end - zero) for end in ends),
     )
 
 
 def latencies(
-    trials: Sequence[Row], submissions: Sequence[Row], stories: Mapping[int, Story]
+    trials: Sequence[Row],
+    submissions: Sequence[Row],
+    stories: Mapping[int, Story],
+    before: Mapping[int, float],
 ) -> Row:
     """The latency columns of `table.csv` for the trials of one system.
 
-    Over those that are done, which are never run again. To the first verified patch: mean over
-    those that have one, whose number stands beside it. Both are None for a system that verifies
-    nothing: on whose boards nothing was ever proposed, or something was admitted unverified.
+    Over those that are done, which are never run again. `before` has, by `trial_id`, the seconds of
+    earlier attempts at the same trial: they were paid for and waited for, and count. To the first
+    verified patch: mean over those that have one, whose number stands beside it. Both are None for
+    a system that verifies nothing: on whose boards nothing was ever proposed, or something was
+    admitted unverified.
     """
     made_in: dict[int, list[Row]] = {}
     for row in submissions:
         made_in.setdefault(row["trial_id"], []).append(row)
     found = [
-        moments(trial, made_in.get(trial["trial_id"], []), stories.get(trial["trial_id"]))
+        moments(
+            trial,
+            made_in.get(trial["trial_id"], []),
+            stories.get(trial["trial_id"]),
+            before_s=before.get(trial["trial_id"], 0.0),
+        )
         for trial in trials
         if trial["state"] == "done" and trial["started_at"] is not None
     ]

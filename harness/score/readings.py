@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from harness.score.estimators import mean
-from harness.score.rows import InstanceScore, Row, instance_scores
+from harness.score.rows import InstanceScore, Row, instance_scores, ran
 
 Unstable = Mapping[str, Collection[str]]  # by instance: tests that pass and fail on the same code
 
@@ -16,7 +16,11 @@ def flags_of(submission: Row) -> list[str]:
 
 
 def only_unstable(submission: Row, unstable: Unstable) -> bool:
-    """Whether it fails, and every test that it fails is an unstable one of its instance."""
+    """Whether it fails, and every test that it fails is an unstable one of its instance.
+
+    A patch that passes none of the tests that it was to mend has mended nothing, whatever is
+    unstable.
+    """
     if submission["outcome"] != "unresolved" or flags_of(submission):
         return False
     report = json.loads(submission["report"] or "{}").get(submission["instance_id"], {})
@@ -26,6 +30,9 @@ def only_unstable(submission: Row, unstable: Unstable) -> bool:
         for kind in ("FAIL_TO_PASS", "PASS_TO_PASS")
         for test in status.get(kind, {}).get("failure", ())
     }
+    of_the_issue = status.get("FAIL_TO_PASS", {})
+    if of_the_issue.get("failure") and not of_the_issue.get("success"):
+        return False
     return bool(failed) and failed <= set(unstable.get(submission["instance_id"], ()))
 
 
@@ -34,7 +41,8 @@ def readings(
 ) -> dict[str, dict[str, Any]]:
     """By system: what the official grader alone resolves, what is flagged, and flake-adjusted.
 
-    The flake-adjusted columns are None without a calibration.
+    The flake-adjusted columns are None without a calibration, and all of a system of which nothing
+    ran.
     """
     official = [row | {"outcome": row["official"]} for row in map(dict, submissions)]
     adjusted = [
@@ -47,12 +55,10 @@ def readings(
     alone, lenient = _by_system(trials, official), _by_system(trials, adjusted)
     return {
         system: {
-            "official_resolved": sum(score.resolved for score in mine),
+            "official_resolved": _resolved(mine),
             "avg_at_1_official": mean(score.average for score in mine),
-            "flagged": flagged.get(system, 0),
-            "flake_adjusted_resolved": (
-                None if unstable is None else sum(score.resolved for score in lenient[system])
-            ),
+            "flagged": flagged.get(system, 0) if mine else None,
+            "flake_adjusted_resolved": None if unstable is None else _resolved(lenient[system]),
             "avg_at_1_flake_adjusted": (
                 None if unstable is None else mean(score.average for score in lenient[system])
             ),
@@ -61,8 +67,13 @@ def readings(
     }
 
 
+def _resolved(mine: Sequence[InstanceScore]) -> int | None:
+    return sum(score.resolved for score in mine) if mine else None
+
+
 def _by_system(trials: Sequence[Row], submissions: Sequence[Row]) -> dict[str, list[InstanceScore]]:
+    """What ran of each system."""
     found: dict[str, list[InstanceScore]] = {}
     for score in instance_scores(trials, [], submissions):
-        found.setdefault(score.system, []).append(score)
+        found.setdefault(score.system, []).extend(ran([score]))
     return found

@@ -1,7 +1,8 @@
 """What each system did on each instance: the rows that every other figure is made of."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from harness.score.estimators import mean, pass_at_k
@@ -11,12 +12,14 @@ from harness.spending import spent
 Row = Mapping[str, Any]
 Kind = Literal["independent", "shared"]
 MAIN = "main"  # what an agent is called that leads the others and is not counted among them
+UNFINISHED = frozenset({"waiting", "running", "grading", "cancelled"})
+"""States of an attempt that did not come to an end: `trial` in harness/store.sql."""
 TOKENS = ("cached_tokens", "cache_write_tokens", "completion_tokens", "reasoning_tokens")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceScore:
-    """One system on one instance."""
+    """One system on one instance. A trial ran if an attempt at it came to its end."""
 
     system: str
     instance_id: str
@@ -24,26 +27,49 @@ class InstanceScore:
     difficulty: str
     length: str
     submits: str  # one, independent or shared: see `trial` in harness/store.sql
-    wanted: int  # submissions that were asked for: the denominator
-    submissions: int  # that were made in trials which came to their end
+    asked: int  # submissions that were asked for, over all trials
+    wanted: int  # of these, the submissions of trials that ran: the denominator
+    submissions: int  # that were made in trials which are done
     resolved: int
-    of_trials: tuple[tuple[int, int], ...]  # of each trial: resolved, wanted
+    of_trials: Mapping[int, tuple[int, int]]  # of each trial that ran, by number: resolved, wanted
     selected: float | None  # share of trials that ship what resolves; None: the system never chose
-    ships: bool  # whether what its first trial ships resolves
-    trials: int
-    started: int  # of them, whatever became of them
-    infra_errors: int  # trials whose last attempt failed for infrastructure
-    unfinished: int  # trials that were never run to an end
+    ships: bool | None  # whether what its first trial ships resolves; None: that did not run
+    trials: int  # that were asked for
+    started: bool  # whether any attempt at one of them was
+    infra_errors: int  # trials that ran and failed for infrastructure
     retries: int  # attempts at its trials beyond the first of each, that were started
-    cost_usd: float | None  # all its calls, all attempts, at least: see `harness.spending`
+    cost_usd: float | None  # all calls of all attempts at trials that ran, at least: see `spending`
     cost_unsure_usd: float | None  # what it may be more
-    steps: int
-    seconds: float
+    unfinished_usd: float | None  # the same of trials that did not come to an end
+    unfinished_unsure_usd: float | None
+    steps: int  # calls that were sent for trials that ran
+    seconds: float  # of all attempts at trials that ran
 
     @property
-    def average(self) -> float:
-        """Resolved submissions by those that were asked for."""
-        return self.resolved / self.wanted
+    def ran(self) -> int:
+        """Trials that came to an end."""
+        return len(self.of_trials)
+
+    @property
+    def unfinished(self) -> int:
+        """Trials that did not: never started, still running, or cut short."""
+        return self.trials - self.ran
+
+    @property
+    def average(self) -> float | None:
+        """Resolved submissions by those that were asked for of trials that ran; None: none did."""
+        return self.resolved / self.wanted if self.wanted else None
+
+    def cost_of(self, submissions: int) -> float | None:
+        """USD of so many submissions on this instance; None: unknown, or nothing ran."""
+        return self._times(submissions, self.cost_usd)
+
+    def unsure_of(self, submissions: int) -> float | None:
+        """USD that these may be more."""
+        return self._times(submissions, self.cost_unsure_usd)
+
+    def _times(self, submissions: int, usd: float | None) -> float | None:
+        return None if usd is None or not self.wanted else usd / self.wanted * submissions
 
     def pass_at(self, k: int) -> float | None:
         """The chance that one of `k` submissions resolves; None where that is not defined.
@@ -53,14 +79,14 @@ class InstanceScore:
         """
         if self.kind == "independent":
             return pass_at_k(self.wanted, self.resolved, k)
-        if any(wanted != k for _, wanted in self.of_trials):
+        if any(wanted != k for _, wanted in self.of_trials.values()):
             return None
-        return mean(float(resolved > 0) for resolved, _ in self.of_trials)
+        return mean(float(resolved > 0) for resolved, _ in self.of_trials.values())
 
     @property
     def kind(self) -> Kind:
         """Whether submissions of one trial share a context; one alone shares with nobody."""
-        several = any(wanted > 1 for _, wanted in self.of_trials)
+        several = any(wanted > 1 for _, wanted in self.of_trials.values())
         return "shared" if self.submits == "shared" and several else "independent"
 
 
@@ -69,34 +95,31 @@ def instance_scores(
 ) -> list[InstanceScore]:
     """Every system on every instance that was asked for, in the order of `trials`.
 
-    Only submissions of trials that are done count; of several attempts at a trial the last one.
+    Of several attempts at a trial the one that `counted_attempts` names; of these, only submissions
+    of what is done count.
     """
     groups: dict[tuple[str, str], list[Row]] = {}
-    for trial in last_attempts(trials):
-        groups.setdefault((trial["system"], trial["instance_id"]), []).append(trial)
-    asked: dict[tuple[str, str], list[Row]] = {}
-    for call in sent(calls):
-        asked.setdefault((call["system"], call["instance_id"]), []).append(call)
-    made: dict[int, list[Row]] = {}
-    for submission in submissions:
-        made.setdefault(submission["trial_id"], []).append(submission)
-    retried: dict[tuple[str, str], int] = {}
     for trial in trials:
-        key = (trial["system"], trial["instance_id"])
-        again = trial["attempt"] > 0 and trial["state"] != "waiting"
-        retried[key] = retried.get(key, 0) + again
-    last = {trial["trial_id"] for group in groups.values() for trial in group}
-    choosing = choosers(submissions, last)
+        groups.setdefault((trial["system"], trial["instance_id"]), []).append(trial)
+    asked = _by_trial(sent(calls))
+    made = _by_trial(submissions)
+    counted = {trial["trial_id"] for trial in counted_attempts(trials)}
+    choosing = choosers(submissions, counted)
     return [
-        _instance_score(
-            group,
-            asked.get(key, []),
-            made,
-            retries=retried[key],
-            chooses=key[0] in choosing,
-        )
+        _instance_score(group, counted, asked, made, chooses=key[0] in choosing)
         for key, group in groups.items()
     ]
+
+
+def ran(scores: Iterable[InstanceScore]) -> list[InstanceScore]:
+    """Of `scores`, those with a trial that came to its end: what every estimate is made of."""
+    return [score for score in scores if score.ran]
+
+
+def equal_submissions(scores: Iterable[InstanceScore]) -> int:
+    """The submissions on an instance at which systems are compared: the most that one was asked
+    for. 0 without any scores."""
+    return max((score.asked for score in scores), default=0)
 
 
 def sent(calls: Iterable[Row]) -> list[Row]:
@@ -108,32 +131,97 @@ def last_attempts(trials: Iterable[Row]) -> list[Row]:
     """Of several attempts at a trial the last one, in the order of the first ones."""
     last: dict[tuple[str, str, int], Row] = {}
     for trial in trials:
-        key = (trial["system"], trial["instance_id"], trial["number"])
+        key = _key(trial)
         if key not in last or trial["attempt"] > last[key]["attempt"]:
             last[key] = trial
     return list(last.values())
 
 
+def counted_attempts(trials: Iterable[Row]) -> list[Row]:
+    """Of several attempts at a trial the last that came to an end, else the last one.
+
+    What failed for infrastructure goes on counting while its next attempt waits, runs or is cut.
+    """
+    attempts: dict[tuple[str, str, int], list[Row]] = {}
+    for trial in trials:
+        attempts.setdefault(_key(trial), []).append(trial)
+    return [
+        max(mine, key=lambda trial: (ended(trial), int(trial["attempt"])))
+        for mine in attempts.values()
+    ]
+
+
+def ended(attempt: Row) -> bool:
+    """Whether an attempt at a trial came to an end, whatever that was."""
+    return attempt["state"] not in UNFINISHED
+
+
+def seconds_of(attempt: Row, calls: Iterable[Row]) -> float:
+    """The wall clock of an attempt. Where nobody could write it down, because its process was
+    killed: until the last of its `calls`; 0 where it was never started."""
+    if attempt["seconds"] is not None:
+        return float(attempt["seconds"])
+    if attempt["started_at"] is None:
+        return 0.0
+    stamps = [call.get("ended_at") or call.get("started_at") for call in calls]
+    zero = _moment(attempt["started_at"])
+    return max([0.0, *(_moment(stamp) - zero for stamp in stamps if stamp)])
+
+
+def seconds_before(trials: Iterable[Row], calls: Iterable[Row]) -> dict[int, float]:
+    """By attempt (its `trial_id`), the wall clock of the earlier attempts at the same trial."""
+    asked = _by_trial(calls)
+    so_far: dict[tuple[str, str, int], float] = {}
+    found: dict[int, float] = {}
+    for attempt in sorted(trials, key=lambda trial: int(trial["attempt"])):
+        key = _key(attempt)
+        found[attempt["trial_id"]] = so_far.get(key, 0.0)
+        took = seconds_of(attempt, asked.get(attempt["trial_id"], ()))
+        so_far[key] = found[attempt["trial_id"]] + took
+    return found
+
+
+def _moment(stamp: str) -> float:
+    return datetime.fromisoformat(stamp).timestamp()
+
+
+def _key(trial: Row) -> tuple[str, str, int]:
+    return trial["system"], trial["instance_id"], trial["number"]
+
+
+def _by_trial(rows: Iterable[Row]) -> dict[int, list[Row]]:
+    found: dict[int, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row["trial_id"], []).append(row)
+    return found
+
+
 def _instance_score(
-    trials: list[Row],
-    calls: list[Row],
+    attempts: Sequence[Row],
+    counted: Collection[int],
+    calls: Mapping[int, list[Row]],
     made: Mapping[int, list[Row]],
     *,
-    retries: int,
     chooses: bool,
 ) -> InstanceScore:
+    trials = [attempt for attempt in attempts if attempt["trial_id"] in counted]
     first = min(trials, key=lambda trial: int(trial["number"]))
-    counted = {
+    over = [trial for trial in trials if ended(trial)]
+    mine = {
         trial["number"]: made.get(trial["trial_id"], []) if trial["state"] == "done" else []
-        for trial in trials
+        for trial in over
     }
-    resolved = {n: sum(map(_resolves, rows)) for n, rows in counted.items()}
-    shipped = {
-        trial["number"]: _ships(counted[trial["number"]], trial["wanted"], chooses=chooses)
-        for trial in trials
+    resolved = {number: sum(map(_resolves, rows)) for number, rows in mine.items()}
+    ships = {
+        trial["number"]: _ships(mine[trial["number"]], trial["wanted"], chooses=chooses)
+        for trial in over
     }
     chosen = chooses or all(trial["wanted"] == 1 for trial in trials)
-    cost = spent(calls)
+    tried = [attempt for attempt in attempts if attempt["number"] in mine]
+    asked = [call for each in tried for call in calls.get(each["trial_id"], ())]
+    others = [each for each in attempts if each["number"] not in mine]
+    cost = spent(asked)
+    cut = spent(call for each in others for call in calls.get(each["trial_id"], ()))
     return InstanceScore(
         system=first["system"],
         instance_id=first["instance_id"],
@@ -141,23 +229,23 @@ def _instance_score(
         difficulty=first["difficulty"],
         length=first["length"],
         submits=first["submits"],
-        wanted=sum(trial["wanted"] for trial in trials),
-        submissions=sum(map(len, counted.values())),
+        asked=sum(trial["wanted"] for trial in trials),
+        wanted=sum(trial["wanted"] for trial in over),
+        submissions=sum(map(len, mine.values())),
         resolved=sum(resolved.values()),
-        of_trials=tuple((resolved[trial["number"]], trial["wanted"]) for trial in trials),
-        selected=mean(map(float, shipped.values())) if chosen else None,
-        ships=shipped[first["number"]],
+        of_trials={trial["number"]: (resolved[trial["number"]], trial["wanted"]) for trial in over},
+        selected=mean(map(float, ships.values())) if chosen else None,
+        ships=ships.get(first["number"]),
         trials=len(trials),
-        started=sum(trial["state"] != "waiting" for trial in trials),
-        infra_errors=sum(trial["state"] == "error" for trial in trials),
-        unfinished=sum(
-            trial["state"] in {"waiting", "running", "grading", "cancelled"} for trial in trials
-        ),
-        retries=retries,
+        started=any(each["state"] != "waiting" for each in attempts),
+        infra_errors=sum(trial["state"] == "error" for trial in over),
+        retries=sum(each["attempt"] > 0 and each["state"] != "waiting" for each in attempts),
         cost_usd=cost.usd,
         cost_unsure_usd=cost.unsure_usd,
-        steps=len(calls),
-        seconds=sum(trial["seconds"] or 0.0 for trial in trials),
+        unfinished_usd=cut.usd,
+        unfinished_unsure_usd=cut.unsure_usd,
+        steps=len(asked),
+        seconds=sum(seconds_of(each, calls.get(each["trial_id"], ())) for each in tried),
     )
 
 

@@ -5,15 +5,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.score.budgets import Allowance, allowance_of
-from harness.score.estimators import METHOD, SHARE, mean, mean_interval, ratio_interval
+from harness.score.estimators import (
+    METHOD,
+    SHARE,
+    Interval,
+    mean,
+    mean_interval,
+    ratio_interval,
+)
 from harness.score.latency import Story, latencies
 from harness.score.readings import Unstable, readings
 from harness.score.rows import (
     MAIN,
     InstanceScore,
     Row,
+    equal_submissions,
     instance_scores,
     prefix_share,
+    ran,
+    seconds_before,
     sent,
     tokens_by_kind,
 )
@@ -22,21 +32,30 @@ COLUMNS = (
     "system", "agents", "main_agents", "submissions_kind",
     "budget_per_submission_usd", "budget_per_submission_steps", "budget_per_submission_tokens",
     "budget_per_instance_usd", "budget_per_instance_steps", "budget_per_instance_tokens",
-    "budget_wall_clock_s", "instances", "trials", "wanted",
-    "submissions", "resolved", "resolved_instances",
+    "budget_wall_clock_s", "instances", "instances_run", "trials", "trials_run", "wanted",
+    "wanted_run", "submissions", "resolved", "resolved_instances",
     "official_resolved", "flagged", "flake_adjusted_resolved", "avg_at_1_official",
     "avg_at_1_flake_adjusted", "avg_at_1",
     "avg_at_1_low", "avg_at_1_high", "avg_at_1_by_repo", "avg_at_1_by_repo_sd",
     "pass_at_2", "pass_at_2_low", "pass_at_2_high",
     "pass_at_2_kind", "pass_at_4", "pass_at_4_low", "pass_at_4_high", "pass_at_4_kind",
-    "selected_at_1", "selected_at_1_low", "selected_at_1_high", "cost_per_task_usd",
+    "selected_at_1", "selected_at_1_low", "selected_at_1_high",
+    "equal_submissions", "cost_per_instance_usd", "cost_per_instance_usd_low",
+    "cost_per_instance_usd_high", "cost_per_task_usd",
     "cost_per_task_usd_low", "cost_per_task_usd_high", "cost_per_submission_usd",
-    "cost_per_resolved_usd", "cost_usd", "cost_unsure_usd", "served_usd", "fresh_prompt_tokens",
-    "cached_tokens",
+    "cost_per_submission_usd_low", "cost_per_submission_usd_high",
+    "cost_per_resolved_usd", "cost_usd", "cost_unsure_usd", "unfinished_usd",
+    "unfinished_unsure_usd", "served_usd", "served_calls", "fresh_prompt_tokens", "cached_tokens",
     "cache_write_tokens", "completion_tokens", "reasoning_tokens", "prefix_share",
     "steps_per_task", "seconds_per_task", "latency_first_verified_s", "verified_trials",
     "latency_mean_s", "latency_last_s", "trial_retries", "call_retries", "infra_errors",
     "unfinished", "intervals",
+)  # fmt: skip
+MONEY = (
+    *(f"{name}{end}" for name in ("cost_per_instance_usd", "cost_per_task_usd",
+      "cost_per_submission_usd") for end in ("", "_low", "_high")),
+    "cost_per_resolved_usd", "cost_usd", "cost_unsure_usd", "unfinished_usd",
+    "unfinished_unsure_usd",
 )  # fmt: skip
 
 
@@ -58,27 +77,32 @@ def table(
     scores = instance_scores(trials, calls, submissions)
     allowance = allowance_of(description or {})
     agents = {trial["system"]: trial["agents"] for trial in trials}
+    submissions_each, before = equal_submissions(scores), seconds_before(trials, calls)
     otherwise = readings(trials, submissions, unstable)
     rows: list[Row] = []
     for system in dict.fromkeys(score.system for score in scores):
         mine = [score for score in scores if score.system == system]
         spoken = [call for call in sent(calls) if call["system"] == system]
         its_trials = [trial for trial in trials if trial["system"] == system]
-        cost = money(mine)
+        cost = money(mine, submissions_each)
         row = {
             "system": system,
             "agents": agents[system],
             "main_agents": int(any(call["agent"] == MAIN for call in spoken)),
             "submissions_kind": mine[0].submits,
             **_budget(mine, allowance),
-            **_outcomes(mine),
+            **outcomes(mine),
             **otherwise[system],
+            "equal_submissions": submissions_each,
             **cost,
             "served_usd": served_usd(its_trials, calls) if cost["cost_usd"] is not None else None,
+            "served_calls": sum(
+                call["system"] == system and call.get("paid_call") is not None for call in calls
+            ),
             **tokens_by_kind(spoken),
             "prefix_share": prefix_share(spoken),
-            **_effort(mine),
-            **latencies(its_trials, submissions, stories or {}),
+            **effort(mine),
+            **latencies(its_trials, submissions, stories or {}, before),
             "call_retries": sum(max(0, call["attempts"] - 1) for call in spoken),
             "intervals": METHOD,
         }
@@ -88,29 +112,28 @@ def table(
 
 def estimate(name: str, values: Sequence[float | None]) -> dict[str, float | None]:
     """The mean of a share over instances and its interval: `name`, `name_low`, `name_high`."""
-    interval = mean_interval(values, within=SHARE)
-    return {
-        name: mean(values),
-        f"{name}_low": interval.low if interval else None,
-        f"{name}_high": interval.high if interval else None,
-    }
+    return _with_ends(name, mean(values), mean_interval(values, within=SHARE))
 
 
 def by_repo(mine: Sequence[InstanceScore]) -> dict[str, float | None]:
     """Avg.@1 where each repository, or domain of questions, counts alike, however many instances
-    it has; and its standard deviation over trials, None of fewer than two. Shares.
+    it has; and its standard deviation over the trials that ran on every one of these instances,
+    None of fewer than two. Shares.
 
     It is the average that LongBench-v2's scores are published as (arXiv 2606.10662, Table 2).
     """
     repos = [[s for s in mine if s.repo == repo] for repo in dict.fromkeys(s.repo for s in mine)]
-    each = range(min(len(score.of_trials) for score in mine))
+    everywhere = [
+        number
+        for number in (mine[0].of_trials if mine else ())
+        if all(number in score.of_trials for score in mine)
+    ]
     shares = [
-        mean(mean(_share(score, trial) for score in repo) or 0.0 for repo in repos)
-        for trial in each
+        mean(mean(_share(score, trial) for score in repo) for repo in repos) for trial in everywhere
     ]
     known = [share for share in shares if share is not None]
     return {
-        "avg_at_1_by_repo": mean(mean(s.average for s in repo) or 0.0 for repo in repos),
+        "avg_at_1_by_repo": mean(mean(s.average for s in repo) for repo in repos),
         "avg_at_1_by_repo_sd": statistics.stdev(known) if len(known) > 1 else None,
     }
 
@@ -120,26 +143,52 @@ def _share(score: InstanceScore, trial: int) -> float:
     return resolved / wanted
 
 
-def money(mine: Sequence[InstanceScore]) -> dict[str, float | None]:
+def money(mine: Sequence[InstanceScore], submissions: int) -> dict[str, float | None]:
     """The cost columns, the least that it can be; and in all, what it may be more.
 
-    All are None as soon as the cost of one answer is unknown.
+    What an instance, a task and a submission cost is told of trials that ran; of an instance, at so
+    many `submissions`. All are None as soon as the cost of one answer is unknown, and where nothing
+    was spent because nothing was started.
     """
-    costs = [score.cost_usd for score in mine]
-    known = [cost for cost in costs if cost is not None]
-    cost = sum(known) if len(known) == len(costs) else None
-    unsure = sum(score.cost_unsure_usd or 0.0 for score in mine)
-    started = [score.started for score in mine]
-    interval = ratio_interval(costs, started)
+    over = ran(mine)
+    costs = [score.cost_usd for score in over]
+    cost, unfinished = _sum(costs), _sum([score.unfinished_usd for score in mine])
+    started = bool(over) or any(score.started for score in mine)
+    if cost is None or unfinished is None or not started:
+        return dict.fromkeys(MONEY)
+    each = [score.cost_of(submissions) for score in over]
+    trials, made = [score.ran for score in over], [score.submissions for score in over]
+    in_doubt = sum(score.unfinished_unsure_usd or 0.0 for score in mine)
     return {
-        "cost_per_task_usd": _ratio(cost, sum(started)),
-        "cost_per_task_usd_low": interval.low if interval else None,
-        "cost_per_task_usd_high": interval.high if interval else None,
-        "cost_per_submission_usd": _ratio(cost, sum(score.submissions for score in mine)),
-        "cost_per_resolved_usd": _ratio(cost, sum(score.resolved > 0 for score in mine)),
-        "cost_usd": cost,
-        "cost_unsure_usd": None if cost is None else unsure,
+        **_with_ends("cost_per_instance_usd", mean(each), mean_interval(each)),
+        **_with_ends("cost_per_task_usd", _ratio(cost, sum(trials)), ratio_interval(costs, trials)),
+        **_with_ends(
+            "cost_per_submission_usd",
+            _ratio(cost, sum(made)),
+            ratio_interval(costs, made, empty=True),
+        ),
+        "cost_per_resolved_usd": _ratio(cost, sum(score.resolved > 0 for score in over)),
+        "cost_usd": cost + unfinished,
+        "cost_unsure_usd": in_doubt + sum(score.cost_unsure_usd or 0.0 for score in over),
+        "unfinished_usd": unfinished,
+        "unfinished_unsure_usd": in_doubt,
     }
+
+
+def _with_ends(
+    name: str, value: float | None, interval: Interval | None
+) -> dict[str, float | None]:
+    return {
+        name: value,
+        f"{name}_low": interval.low if interval else None,
+        f"{name}_high": interval.high if interval else None,
+    }
+
+
+def _sum(amounts: Sequence[float | None]) -> float | None:
+    """None as soon as one is; 0 of nothing."""
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known) if len(known) == len(amounts) else None
 
 
 def served_usd(trials: Sequence[Row], calls: Sequence[Row]) -> float | None:
@@ -160,28 +209,33 @@ def _place(call: Row) -> tuple[str, str, int]:
     return call["system"], call["instance_id"], call["trial"]
 
 
-def _outcomes(mine: Sequence[InstanceScore]) -> dict[str, Any]:
+def outcomes(mine: Sequence[InstanceScore]) -> dict[str, Any]:
+    """What was asked for, what of that ran, and what came of it: None where nothing ran."""
+    over = ran(mine)
     found: dict[str, Any] = {
         "instances": len(mine),
+        "instances_run": len(over),
         "trials": sum(score.trials for score in mine),
-        "wanted": sum(score.wanted for score in mine),
-        "submissions": sum(score.submissions for score in mine),
-        "resolved": sum(score.resolved for score in mine),
-        "resolved_instances": sum(score.resolved > 0 for score in mine),
-        **estimate("avg_at_1", [score.average for score in mine]),
-        **by_repo(mine),
-        **estimate("selected_at_1", [score.selected for score in mine]),
+        "trials_run": sum(score.ran for score in mine),
+        "wanted": sum(score.asked for score in mine),
+        "wanted_run": sum(score.wanted for score in mine),
+        "submissions": sum(score.submissions for score in over) if over else None,
+        "resolved": sum(score.resolved for score in over) if over else None,
+        "resolved_instances": sum(score.resolved > 0 for score in over) if over else None,
+        **estimate("avg_at_1", [score.average for score in over]),
+        **by_repo(over),
+        **estimate("selected_at_1", [score.selected for score in over]),
     }
     for k in (2, 4):
         name = f"pass_at_{k}"
-        found |= estimate(name, [score.pass_at(k) for score in mine])
-        found[f"{name}_kind"] = None if found[name] is None else mine[0].kind
+        found |= estimate(name, [score.pass_at(k) for score in over])
+        found[f"{name}_kind"] = None if found[name] is None else over[0].kind
     return found
 
 
 def _budget(mine: Sequence[InstanceScore], one: Allowance | None) -> dict[str, Any]:
     """Of one submission, and of an instance where the same number is wanted on each."""
-    counts = {score.wanted for score in mine}
+    counts = {score.asked for score in mine}
     all_ = one.times(counts.pop()) if one and len(counts) == 1 else None
     return {
         "budget_per_submission_usd": one and one.usd,
@@ -194,11 +248,13 @@ def _budget(mine: Sequence[InstanceScore], one: Allowance | None) -> dict[str, A
     }
 
 
-def _effort(mine: Sequence[InstanceScore]) -> dict[str, Any]:
-    started = sum(score.started for score in mine)
+def effort(mine: Sequence[InstanceScore]) -> dict[str, Any]:
+    """Steps and seconds count what the dollars of a task count."""
+    over = ran(mine)
+    trials = sum(score.ran for score in over)
     return {
-        "steps_per_task": _ratio(sum(score.steps for score in mine), started),
-        "seconds_per_task": _ratio(sum(score.seconds for score in mine), started),
+        "steps_per_task": _ratio(sum(score.steps for score in over), trials),
+        "seconds_per_task": _ratio(sum(score.seconds for score in over), trials),
         "trial_retries": sum(score.retries for score in mine),
         "infra_errors": sum(score.infra_errors for score in mine),
         "unfinished": sum(score.unfinished for score in mine),

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UserError
+from harness.model.off_peak import windows_of
 from harness.model.prices import (
     Price,
     Tier,
@@ -150,6 +153,59 @@ def test_the_worst_case_is_never_passed(prompt, cached, wrote, written):
         completion_tokens=written,
     )
     assert cost(usage, LONG) <= worst_case(prompt, 500, LONG) + 1e-12
+
+
+# a Wednesday, a Friday, a Saturday and a Sunday; hours are UTC
+PEAK = ("2026-11-25T01:30", "2026-11-25T06:00", "2026-11-25T09:59", "2026-11-27T02:00")
+OFF = (
+    "2026-11-25T00:30", "2026-11-25T04:00", "2026-11-25T10:00", "2026-11-25T23:59",
+    "2026-11-28T02:00", "2026-11-29T08:00",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("hour", [*PEAK, *OFF])
+def test_deepseek_costs_half_outside_its_peak_hours(hour):
+    price = find_price("deepseek/deepseek-v4-pro", {})
+    used = Usage(prompt_tokens=10_000, cached_tokens=4_000, completion_tokens=500)
+    dear = 6_000 * 1.32e-6 + 4_000 * 4.4e-8 + 500 * 3.96e-6
+    at = datetime.fromisoformat(hour).replace(tzinfo=UTC)
+    assert cost(used, price, at) == pytest.approx(dear if hour in PEAK else dear / 2)
+    assert cost(used, price) == pytest.approx(dear), "without an hour, the dearer"
+    assert worst_case(40_000, 500, price) > dear
+
+
+def test_the_hour_of_a_call_is_the_providers_wherever_the_clock_is():
+    price = find_price("deepseek/deepseek-v4-flash", {})
+    used = Usage(prompt_tokens=1_000_000)
+    beijing = timezone(timedelta(hours=8))
+    at_peak = datetime(2026, 11, 26, 9, 30, tzinfo=beijing)
+    assert cost(used, price, at_peak) == 2 * cost(used, price, at_peak - timedelta(hours=1))
+
+
+def test_weekdays_and_hours_of_a_table_are_read_with_suspicion():
+    read = windows_of({
+        "hours_utc": "16:30-00:30",
+        "weekday_timezone": "Asia/Shanghai",
+        "windows": [{"hours_utc": ["x", "1:00-2:00"], "weekdays": ["sat", 7, True, 9, "no"]}, {}],
+    })  # fmt: skip
+    assert [(w.start, w.end, w.weekdays) for w in read] == [
+        ("16:30", "00:30", (1, 2, 3, 4, 5, 6, 7)),
+        ("01:00", "02:00", (6, 7)),
+    ]
+    assert read[0].holds(datetime(2026, 11, 25, 0, 29, tzinfo=UTC))
+    assert not read[0].holds(datetime(2026, 11, 25, 0, 30, tzinfo=UTC))
+    # 17:00 on a Friday in UTC is Saturday in Shanghai
+    late = replace(read[1], start="17:00", end="18:00")
+    assert late.holds(datetime(2026, 11, 27, 17, 0, tzinfo=UTC))
+    assert not late.holds(datetime(2026, 11, 29, 17, 0, tzinfo=UTC))
+    assert windows_of({"hours_utc": "00:00-00:00", "weekday_timezone": "Nowhere/Land"}) == ()
+
+
+def test_prices_without_hours_hash_as_they_did_before_there_were_any():
+    plain, _ = snapshot({"a": LONG})
+    assert "off_peak" not in plain["a"]
+    priced, _ = snapshot({"a": find_price("deepseek/deepseek-v4-pro", {})})
+    assert priced["a"]["off_peak"]["windows"]
 
 
 def test_a_snapshot_is_plain_and_its_hash_follows_the_prices():

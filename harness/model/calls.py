@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from harness.model.backend import CallKey
@@ -40,6 +41,7 @@ class Tally:
     cut_off: bool = False  # while an attempt was with the provider
     doubts: int = 0  # attempts of which nobody can tell what is billed for them
     attempts: int = 0
+    sent_at: datetime | None = None  # the latest of them
     latency_s: float = 0.0
     usages: list[Usage] = field(default_factory=list)
     costs: list[float | None] = field(default_factory=list)

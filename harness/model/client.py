@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import anyio
@@ -49,8 +50,9 @@ class ModelClient:
     """One model, shared by every conversation of a run.
 
     `limiter` bounds the attempts in flight, waits between attempts not included. `seed` makes the
-    waits repeatable. `price` None: dollars are not counted anywhere, and costs are None. `waiting`
-    hears of every wait for another attempt: the trial, and which attempt for what reason.
+    waits repeatable; `clock` tells at what hour a call is sent, for prices by the time of day.
+    `price` None: dollars are not counted anywhere, and costs are None. `waiting` hears of every
+    wait for another attempt: the trial, and which attempt for what reason.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class ModelClient:
         max_output_tokens: int = 8_192,
         text_protocol: bool = False,
         seed: int = 0,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         waiting: Callable[[int, str], None] = lambda trial_id, why: None,
     ) -> None:
         self.model = model
@@ -79,6 +82,7 @@ class ModelClient:
         self._max_output_tokens = max_output_tokens
         self._text_protocol = text_protocol
         self._waiting = waiting
+        self._clock = clock
         self._random = random.Random(seed)  # noqa: S311  # spreads retries, guards nothing
 
     def count_tokens(self, text: str) -> int:
@@ -273,6 +277,7 @@ class ModelClient:
         async with self._limiter:
             budget.check_time()
             tally.attempts += 1
+            tally.sent_at = self._clock()
             started = time.monotonic()
             try:
                 reply = await self._backend.attempt(
@@ -304,7 +309,8 @@ class ModelClient:
 
     def _settle(self, usage: Usage, tally: Tally) -> None:
         known = self.price is not None and counted(usage)
-        cost = prices.cost(usage, self.price) if self.price and known else None
+        at = tally.sent_at if self.bills else None  # a replay costs the same at any hour
+        cost = prices.cost(usage, self.price, at) if self.price and known else None
         tally.usages.append(usage)
         tally.costs.append(cost)
         tokens = usage.prompt_tokens + usage.completion_tokens if counted(usage) else None

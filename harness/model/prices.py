@@ -9,6 +9,7 @@ import importlib.util
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import UserError
+from harness.model.off_peak import OffPeak, windows_of
 from harness.types import Usage
 
 REQUEST_OVERHEAD_TOKENS = 1_000
@@ -54,6 +56,7 @@ class Price:
     supports_tools: bool
     source: str  # whose price list
     tiers: tuple[Tier, ...] = ()  # dearer long prompts, by rising `above`
+    off_peak: OffPeak | None = None  # of a call that no tier is for
 
 
 class ModelOverride(BaseModel):
@@ -136,9 +139,12 @@ def find_price(model: str, overrides: Mapping[str, Any]) -> Price | None:
     )
 
 
-def cost(usage: Usage, price: Price) -> float:
-    """The USD of one call: fresh, cached, cache-written and completion tokens priced apart."""
-    rates = _rates(price, usage.prompt_tokens)
+def cost(usage: Usage, price: Price, at: datetime | None = None) -> float:
+    """The USD of one call: fresh, cached, cache-written and completion tokens priced apart.
+
+    `at` is when it was sent, for prices by the time of day; None: the dearer of them.
+    """
+    rates = _rates(price, usage.prompt_tokens, at)
     fresh = max(0, usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens)
     return (
         fresh * rates.input
@@ -151,7 +157,9 @@ def cost(usage: Usage, price: Price) -> float:
 def worst_case(prompt_bytes: int, max_output_tokens: int, price: Price) -> float:
     """The most USD that a request of so many UTF-8 bytes can cost: a byte is at most a token."""
     tokens = prompt_bytes + REQUEST_OVERHEAD_TOKENS
-    reachable: list[Price | Tier] = [price, *(tier for tier in price.tiers if tokens > tier.above)]
+    reachable: list[Price | Tier | OffPeak] = [price]
+    reachable += [tier for tier in price.tiers if tokens > tier.above]
+    reachable += [price.off_peak] if price.off_peak else []
     return max(
         tokens * max(rates.input, rates.cached_input, rates.cache_write)
         + max_output_tokens * rates.output
@@ -161,7 +169,7 @@ def worst_case(prompt_bytes: int, max_output_tokens: int, price: Price) -> float
 
 def snapshot(prices: Mapping[str, Price | None]) -> tuple[dict[str, Any], str]:
     """The prices by model as plain JSON for the run's record, and the sha256 of that."""
-    plain = {name: asdict(price) if price else None for name, price in sorted(prices.items())}
+    plain = {name: _plain(price) if price else None for name, price in sorted(prices.items())}
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     plain = json.loads(text)  # tuples become lists: what is returned is what was hashed
     return plain, hashlib.sha256(text.encode()).hexdigest()
@@ -177,8 +185,15 @@ def price_table() -> Mapping[str, Mapping[str, Any]]:
     return {name: entry for name, entry in table.items() if entry.get("mode") in _CHAT}
 
 
-def _rates(price: Price, prompt_tokens: int) -> Price | Tier:
-    reached: Price | Tier = price
+def _plain(price: Price) -> dict[str, Any]:
+    """A price as JSON; without `off_peak` where there is none, as before there was such a thing."""
+    return {k: v for k, v in asdict(price).items() if k != "off_peak" or v is not None}
+
+
+def _rates(price: Price, prompt_tokens: int, at: datetime | None) -> Price | Tier | OffPeak:
+    reached: Price | Tier | OffPeak = price
+    if at is not None and price.off_peak is not None and price.off_peak.holds(at):
+        reached = price.off_peak
     for tier in price.tiers:
         if prompt_tokens > tier.above:
             reached = tier
@@ -218,12 +233,22 @@ def _from_entry(entry: Mapping[str, Any], name: str) -> Price | None:
             tiers.append(Tier(above=above * 1000, **dearer))
     return Price(
         **first,
+        off_peak=_off_peak(entry, first),
         tiers=tuple(sorted(tiers, key=lambda tier: tier.above)),
         context_tokens=_size(entry, "max_input_tokens"),
         max_output_tokens=_size(entry, "max_output_tokens"),
         supports_tools=bool(entry.get("supports_function_calling")),
         source=f"litellm {version('litellm')}: {name}",
     )
+
+
+def _off_peak(entry: Mapping[str, Any], standard: Mapping[str, float]) -> OffPeak | None:
+    listed = entry.get("off_peak_pricing")
+    windows = windows_of(listed) if isinstance(listed, Mapping) else ()
+    if not windows or not isinstance(listed, Mapping):
+        return None
+    rates = _entry_rates(listed, suffix="", fallback=standard)
+    return OffPeak(**rates, windows=windows) if rates else None
 
 
 def _thresholds(entry: Mapping[str, Any]) -> list[int]:

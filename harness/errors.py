@@ -7,6 +7,7 @@
     │   └── SandboxUnfit       it came up and is of no use; another one would be like it
     ├── ModelError             a call that yielded no reply, after its retries
     │   ├── ModelRefused       retrying cannot help: authentication, unknown model, bad request
+    │   │   └── EndpointRefused  whatever is asked there: a wrong key, no money left, no such model
     │   ├── ConversationRefused  this conversation cannot go on (a content filter); others can
     │   │   └── ContextOverflow  its prompt is longer than the model's context window
     │   └── ModelUnavailable   the provider failed or stayed away: infrastructure
@@ -43,6 +44,10 @@ class ModelError(DelmError):
 
 class ModelRefused(ModelError):
     """The provider refused the call and would refuse it again."""
+
+
+class EndpointRefused(ModelRefused):
+    """The provider refuses whatever it is asked: key, money, permission or model; a run stops."""
 
 
 class ConversationRefused(ModelError):

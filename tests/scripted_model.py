@@ -37,6 +37,12 @@ class Status:
     error: dict[str, Any] = field(default_factory=dict)  # more fields of the error object
     usage: dict[str, Any] | None = None
 
+    def answer(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The body and the headers."""
+        headers = {} if self.retry_after is None else {"Retry-After": self.retry_after}
+        fault = {"message": self.message, "type": "scripted"} | self.error
+        return {"error": fault} | ({"usage": self.usage} if self.usage else {}), headers
+
 
 @dataclass(frozen=True)
 class Hang:
@@ -65,13 +71,24 @@ class Garbage:
 
 @dataclass(frozen=True)
 class Raw:
-    """Exactly these bytes as the JSON body of a 200, or of an error."""
+    """Exactly these bytes as the JSON body, of a 200 unless told otherwise."""
 
     body: bytes
     code: int = 200
 
 
-Action = dict[str, Any] | Status | Hang | Drip | Cut | Garbage | Raw
+@dataclass(frozen=True)
+class Stream:
+    """A 200 in pieces, each an event of its own, as for a request with `stream`."""
+
+    pieces: list[dict[str, Any]]
+
+    def body(self) -> bytes:
+        events = [*map(json.dumps, self.pieces), "[DONE]"]
+        return "".join(f"data: {event}\n\n" for event in events).encode()
+
+
+Action = dict[str, Any] | Status | Hang | Drip | Cut | Garbage | Raw | Stream
 Script = Callable[[dict[str, Any], int], Action]
 
 
@@ -153,40 +170,46 @@ class _Handler(BaseHTTPRequestHandler):
                 self.server.count(body["usage"])
                 self.send_json(200, body)
             case Status():
-                extra = {} if action.retry_after is None else {"Retry-After": action.retry_after}
-                fault = {"message": action.message, "type": "scripted"} | action.error
-                billed = {"usage": action.usage} if action.usage else {}
-                self.send_json(action.code, {"error": fault} | billed, extra)
+                self.send_json(action.code, *action.answer())
             case Hang():
                 if action.after_headers:
                     self.send_head(200, 1000, {})
                 self.server.closing.wait(action.seconds)
                 self.close_connection = True
             case Drip():
-                self.send_head(200, 100_000, {})
-                deadline = time.monotonic() + action.seconds
-                while time.monotonic() < deadline and not self.server.closing.wait(0.05):
-                    self.wfile.write(b" ")
-                self.close_connection = True
+                self.drip(action.seconds)
             case Cut():
                 self.send_head(200, 1000, {})
                 self.wfile.write(b'{"id": "scripted", "choices": [{"ind')
                 self.close_connection = True
             case Garbage():
                 self.send_bytes(200, b"<html>It works!</html>", {})
+            case Stream():
+                self.send_bytes(200, action.body(), {}, "text/event-stream")
             case Raw():
                 self.send_bytes(action.code, action.body, {})
+
+    def drip(self, seconds: float) -> None:
+        self.send_head(200, 100_000, {})
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not self.server.closing.wait(0.05):
+            self.wfile.write(b" ")
+        self.close_connection = True
 
     def send_json(self, code: int, payload: Any, extra: dict[str, Any] | None = None) -> None:
         self.send_bytes(code, json.dumps(payload).encode(), extra or {})
 
-    def send_bytes(self, code: int, body: bytes, extra: dict[str, Any]) -> None:
-        self.send_head(code, len(body), extra)
+    def send_bytes(
+        self, code: int, body: bytes, extra: dict[str, Any], kind: str = "application/json"
+    ) -> None:
+        self.send_head(code, len(body), extra, kind)
         self.wfile.write(body)
 
-    def send_head(self, code: int, length: int, extra: dict[str, Any]) -> None:
+    def send_head(
+        self, code: int, length: int, extra: dict[str, Any], kind: str = "application/json"
+    ) -> None:
         self.send_response(code)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(length))
         for name, value in extra.items():
             self.send_header(name, str(value))

@@ -129,7 +129,7 @@ async def test_a_refusal_is_asked_exactly_once_and_never_tells_the_key(code):
         assert len(b.server.requests) == 1
         (row,) = b.ledger.rows
         assert (row["outcome"], row["attempts"]) == ("failed", 1)
-        assert row["error"].startswith("ModelRefused: ")
+        assert row["error"].startswith("EndpointRefused: ")
         assert "\n" not in row["error"]
         assert SECRET not in repr(b.ledger.rows) + str(caught.value)
         assert "[key]" in str(caught.value)

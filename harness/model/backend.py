@@ -46,6 +46,13 @@ class Transient(ModelUnavailable):
         self.answered = answered
 
 
+class Unreachable(Transient):
+    """No connection came to be: nothing was sent, and nothing is billed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, brief="cannot connect")
+
+
 class Backend(Protocol):
     """One way to get an answer. Knows nothing of budgets, ledgers and retries."""
 

@@ -7,60 +7,87 @@ from email.utils import parsedate_to_datetime
 from json import JSONDecodeError
 from typing import Any
 
-from harness.errors import ContextOverflow, ModelError, ModelRefused
+from harness.errors import (
+    ContextOverflow,
+    ConversationRefused,
+    EndpointRefused,
+    ModelError,
+    ModelRefused,
+)
 from harness.model.answers import Failure, body_of
-from harness.model.backend import Transient
+from harness.model.backend import Transient, Unreachable
+from harness.model.refusals import Reading, read_refusal
 from harness.model.usage import counted, usage_of_body
 from harness.secrets import redact_error
 
-_RETRYABLE = {408, 409, 425, 429}
-_TOO_LONG = re.compile(
-    r"context.?length|context.?window|maximum context|prompt is too long|input is too long"
-    r"|too many (?:input )?tokens|exceeds? the (?:maximum|limit).{0,40}tokens",
-    re.IGNORECASE,
-)
-_OUT_OF_MONEY = re.compile(r"insufficient_quota|credit balance is too low", re.IGNORECASE)
+MOST = 400  # characters of what went wrong
 _NEVER = re.compile(  # of a provider's own package or credentials: no attempt mends that
     r"No module named|default credentials were not found|Unable to locate credentials"
 )
-_NO_CONNECTION = re.compile(r"connection error|cannot connect|connection refused", re.IGNORECASE)
+_CLASS = re.compile(r"litellm\.\w+: |\b(\w+(?:Error|Exception)): (?=\1: )")  # said by litellm
 _RETRY_DELAY = re.compile(r'"retryDelay":\s*"(\d+(?:\.\d+)?)s"')  # Google says it in the body
 
 
-def translated(model: str, problem: Exception) -> ModelError:
-    """litellm's error as one of ours: by HTTP status, as its classes are not consistent."""
-    text = one_line(model, problem)
-    status = getattr(problem, "status_code", None)
-    overflow = type(problem).__name__ == "ContextWindowExceededError" or status == 413
-    if overflow or (status in {400, 422} and _TOO_LONG.search(text)):
-        return ContextOverflow(text)
-    if status == 429 and _OUT_OF_MONEY.search(f"{text} {getattr(problem, 'body', None)}"):
-        return ModelRefused(text)
-    if isinstance(status, int) and 400 <= status < 500 and status not in _RETRYABLE:
-        return ModelRefused(text)
-    if _NEVER.search(text):
-        return ModelRefused(text)
-    texts = _texts(problem)
-    body = body_of(texts[-1] if texts else None)
-    return Transient(
+def translated(model: str, problem: Exception, address: str) -> tuple[ModelError, Reading]:
+    """litellm's error as one of ours, and how the provider's answer was read.
+
+    It is read from the provider's own status and body: litellm's classes and messages are not
+    consistent. `address` is where the call was meant to go, for what could not be connected.
+    """
+    chain = list(causes(problem))
+    never = _unconnected(chain)
+    if never is not None:
+        told = f"{model}: cannot connect to {_where(never, address)}: {_why(chain, never)}"
+        return Unreachable(told), Reading(meaning="fault")
+    answers: list[Any] = [getattr(cause, "response", None) for cause in chain]
+    answers = [answer for answer in answers if getattr(answer, "content", None)]
+    texts: list[object] = [answer.text for answer in answers]
+    status = answers[0].status_code if answers else getattr(problem, "status_code", None)
+    parsed = [getattr(cause, "body", None) for cause in chain]
+    reading = read_refusal(status, [*texts, *parsed], str(problem))
+    text = one_line(model, f"{status or 'no status'}: {reading.said or _without_class(problem)}")
+    if isinstance(problem, ImportError) or _NEVER.search(str(problem)):
+        return EndpointRefused(one_line(model, problem)), reading
+    return refusal_of(reading, text, address) or Transient(
         text,
         retry_after_s=_retry_after(problem),
-        usage=usage_of_body(body),
+        usage=usage_of_body(body_of(texts[-1] if texts else None)),
         unsure=lost(problem),
-        brief=_brief(status, text),
-    )
+        brief=_brief(status, reading),
+    ), reading
+
+
+def refusal_of(reading: Reading, text: str, address: str = "") -> ModelError | None:
+    """The error for what no other attempt mends, saying `text`; None: another attempt may help."""
+    if reading.hint:
+        text = f"{text} ({reading.hint})"
+    match reading.meaning:
+        case "overflow":
+            return ContextOverflow(text)
+        case "filtered":
+            return ConversationRefused(text)
+        case "model" if address:
+            return EndpointRefused(f"{text} (asked at {redact_error(address)})")
+        case "model" | "money" | "key":
+            return EndpointRefused(text)
+        case "tools" | "parameter" | "refused":
+            return ModelRefused(text)
+        case "busy" | "fault":
+            return None
 
 
 def failed_inside(model: str, failure: Failure, body: object) -> ModelError:
     """A failure that a provider told in the body of a 200, as one of ours.
 
-    What the body says was used is billed; without that, a failure is not.
+    What the body says was used is billed; without that, a failure is not. A bad request that is
+    told so may be a passing fault of a provider behind the one that was asked: it is asked again.
     """
+    reading = read_refusal(failure.status or 200, [body])
     text = one_line(model, failure.message)
-    if failure.status == 413 or (failure.status in {400, 422} and _TOO_LONG.search(text)):
-        return ContextOverflow(text)
+    refusal = None if reading.meaning == "refused" else refusal_of(reading, text)
     usage = usage_of_body(body)
-    return Transient(text, usage=usage, answered=counted(usage), brief=_brief(failure.status, text))
+    brief = _brief(failure.status, reading)
+    return refusal or Transient(text, usage=usage, answered=counted(usage), brief=brief)
 
 
 def unreadable(model: str, text: str) -> Transient:
@@ -97,7 +124,7 @@ def one_line(model: str, problem: object) -> str:
     """What went wrong, in one line without keys."""
     text = str(problem).partition("Traceback (most recent call last)")[0]
     text = " ".join(redact_error(text).split())
-    return f"{model}: {text[:400]}"
+    return f"{model}: {text[:MOST]}"
 
 
 def lost(problem: BaseException) -> bool:
@@ -123,18 +150,35 @@ def causes(problem: BaseException | None) -> Iterator[BaseException]:
         problem = problem.__cause__ or problem.__context__
 
 
-def _brief(status: object, text: str) -> str:
-    if _NO_CONNECTION.search(text):
-        return "cannot connect"
-    if status == 429:
+def _unconnected(chain: Sequence[BaseException]) -> BaseException | None:
+    """The error of a connection that never came to be: nothing was sent over it."""
+    import httpx
+
+    never = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
+    return next((cause for cause in chain if isinstance(cause, never)), None)
+
+
+def _where(never: BaseException, address: str) -> str:
+    """The address that was really tried, where the error knows it."""
+    request: Any = getattr(never, "_request", None)
+    return redact_error(str(request.url) if request is not None else address or "its address")
+
+
+def _why(chain: Sequence[BaseException], never: BaseException) -> str:
+    """The system's own word for it: refused, not known, not trusted."""
+    last = chain[-1]
+    why = last if isinstance(last, OSError) and str(last) else never
+    return " ".join(redact_error(str(why)).split())
+
+
+def _without_class(problem: object) -> str:
+    return _CLASS.sub("", str(problem))
+
+
+def _brief(status: object, reading: Reading) -> str:
+    if reading.meaning == "busy":
         return "the provider asks to slow down"
     return f"the provider failed: {status}" if isinstance(status, int) else "the provider failed"
-
-
-def _texts(problem: BaseException) -> list[object]:
-    """The bodies of error answers: some providers say in there what they billed."""
-    responses: list[Any] = [getattr(cause, "response", None) for cause in causes(problem)]
-    return [response.text for response in responses if getattr(response, "content", None)]
 
 
 def _retry_after(problem: Exception) -> float | None:

@@ -4,14 +4,13 @@ seconds."""
 import logging
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from harness.errors import ModelRefused
 from harness.model import tokens
 from harness.model.answers import (
     as_received,
@@ -23,14 +22,9 @@ from harness.model.answers import (
 )
 from harness.model.backend import CallKey, Transient
 from harness.model.cache_marks import mark_cache, wants_marks
-from harness.model.failures import (
-    answered_text,
-    failed_inside,
-    one_line,
-    translated,
-    unreadable,
-)
-from harness.model.prices import override_for
+from harness.model.endpoint import endpoint_of
+from harness.model.failures import answered_text, failed_inside, translated, unreadable
+from harness.model.ways_out import WaysOut, gathered
 from harness.secrets import learn
 from harness.types import Message, Reply
 
@@ -38,7 +32,8 @@ from harness.types import Message, Reply
 class LitellmBackend:
     """One model behind litellm. One of these a process: litellm's connections are shared.
 
-    `parameters` go into every request as they are (temperature, reasoning_effort, ...).
+    `parameters` go into every request as they are (temperature, reasoning_effort, ...). `say` hears
+    what is asked otherwise than usual. `UserError` for an address or a key that cannot be one.
     """
 
     def __init__(
@@ -47,18 +42,13 @@ class LitellmBackend:
         *,
         overrides: Mapping[str, Any] | None = None,
         parameters: Mapping[str, Any] | None = None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.name = model
+        self.endpoint = endpoint_of(model, overrides or {})
         self._parameters = dict(parameters or {})
-        own = override_for(model, overrides or {})
-        self._endpoint: dict[str, str] = {}
-        if own is not None and own.api_base:
-            self._endpoint["api_base"] = own.api_base
-        if own is not None and own.api_key_env:
-            self._endpoint["api_key"] = os.environ.get(own.api_key_env, "")
-        elif own is not None and own.api_base:
-            self._endpoint["api_key"] = "none"  # a client refuses to have no key at all
-        learn(self._endpoint.get("api_key", ""))
+        self._ways = WaysOut(model, say)
+        learn(self.endpoint.key)
         self._loaded: tuple[Any, type[Exception]] | None = None  # litellm and its errors' root
 
     async def warm_up(self) -> None:
@@ -74,38 +64,53 @@ class LitellmBackend:
         max_output_tokens: int,
         timeout_s: float,
     ) -> Reply:
-        """Ask once, as `Backend.attempt` promises. `key` is of no use to a provider."""
-        litellm, litellm_error = await self._load()
-        bodies: list[object] = []
+        """Ask once, as `Backend.attempt` promises. `key` is of no use to a provider.
+
+        A request that is refused for how it is asked is asked again at once in the way that the
+        refusal names: nothing was answered, and nothing is billed.
+        """
         sent = [as_received(message) for message in messages]
         request = {
             **self._parameters,
-            **self._endpoint,
+            **self.endpoint.arguments(),
             "model": self.name,
             "messages": mark_cache(sent) if wants_marks(self.name) else sent,
             "max_tokens": max_output_tokens,
             "timeout": timeout_s,
             "num_retries": 0,  # retries are the client's; which of the two counts, depends on
             "max_retries": 0,  # litellm's version and on the provider
-            "logger_fn": lambda event: bodies.append(event.get("original_response")),
         }
         if tools:
             request["tools"] = list(tools)
+        reply = None
+        while reply is None:
+            reply = await self._ask(request, timeout_s)
+        return cut_by_count(reply, max_output_tokens)
+
+    async def _ask(self, request: Mapping[str, Any], timeout_s: float) -> Reply | None:
+        """The answer; None where the same is to be asked in another way that was found."""
+        litellm, litellm_error = await self._load()
+        bodies: list[object] = []
+        taken, asked = self._ways.taken, self._ways.apply(request)
+        asked["logger_fn"] = lambda event: bodies.append(event.get("original_response"))
         try:
             # litellm's own limit is between two bytes for some providers; this one is for all of it
             with anyio.fail_after(timeout_s):
-                response = await litellm.acompletion(**request)
+                response = await litellm.acompletion(**asked)
+                if "stream" in taken:
+                    response = await gathered(litellm, response, asked)
         except TimeoutError:
             raise Transient(f"no answer within {timeout_s:g} s", unsure=True) from None
-        except ImportError as problem:  # the provider's package
-            raise ModelRefused(one_line(self.name, problem)) from None
-        except litellm_error as problem:
+        except (ImportError, litellm_error) as problem:  # the first: of the provider's own package
             # Without its cause: litellm's own errors hold the request, and so the key.
             answered = answered_text(problem, bodies)
             if answered is None:
-                raise translated(self.name, problem) from None
+                error, reading = translated(self.name, problem, self.endpoint.address)
+                if self._ways.find(reading, taken):
+                    return None
+                raise error from None
             response, bodies = None, [answered]
-        return cut_by_count(self._read(response, bodies), max_output_tokens)
+        return self._read(response, bodies)
 
     async def turn(self, key: CallKey) -> None:
         """A live answer is given when it comes."""
@@ -165,6 +170,7 @@ def _import_litellm() -> tuple[Any, type[Exception]]:
     warnings.filterwarnings("ignore", r"coroutine '\S+' was never awaited", RuntimeWarning)
     # nor is what a provider's message holds beyond what its package knows: that is read raw
     warnings.filterwarnings("ignore", r"Pydantic serializer warnings", UserWarning)
+    warnings.filterwarnings("ignore", r"Item '.*' on TypedDict class", UserWarning)  # its own types
     litellm.suppress_debug_info = True
     for name in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

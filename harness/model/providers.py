@@ -58,22 +58,32 @@ def provider_of(model: str) -> str:
     return str(table.get(model, {}).get("litellm_provider", ""))
 
 
+def key_variables(provider: str) -> tuple[str, ...]:
+    """The variables of which the first that is set holds the provider's key."""
+    groups = _KEYS.get(provider, ())
+    return groups[0] if groups else ()
+
+
 def missing_key(model: str, overrides: Mapping[str, Any]) -> str | None:
     """The variable (key or address) that calling `model` needs and that is not set; None: all set.
 
     None also where credentials can come from elsewhere, such as a cloud's own files.
     """
     own = override_for(model, overrides)
-    if own is not None and own.api_base_env and not os.environ.get(own.api_base_env):
+    if own is not None and own.api_base_env and not _set(own.api_base_env):
         return own.api_base_env
     if own is not None and own.api_key_env:
-        return None if os.environ.get(own.api_key_env) else own.api_key_env
-    if own is not None and own.api_base:
+        return None if _set(own.api_key_env) else own.api_key_env
+    if own is not None and (own.api_base or own.api_base_env):
         return None
     for group in _KEYS.get(provider_of(model), ()):
-        if not any(os.environ.get(name) for name in group):
+        if not any(map(_set, group)):
             return group[0]
     return None
+
+
+def _set(variable: str) -> bool:
+    return bool(os.environ.get(variable, "").strip())
 
 
 def missing_package(model: str, overrides: Mapping[str, Any]) -> str | None:

@@ -15,6 +15,7 @@ from harness.cache import write_beside
 from harness.errors import (
     ContextOverflow,
     ConversationRefused,
+    EndpointRefused,
     ModelError,
     ModelRefused,
     ModelUnavailable,
@@ -32,7 +33,13 @@ PREFIX = "replay:"
 _Shape = TypeVar("_Shape", bound=BaseModel)
 _ERRORS: Mapping[str, type[ModelError]] = {
     kind.__name__: kind
-    for kind in (ModelRefused, ConversationRefused, ContextOverflow, ModelUnavailable)
+    for kind in (
+        ModelRefused,
+        EndpointRefused,
+        ConversationRefused,
+        ContextOverflow,
+        ModelUnavailable,
+    )
 }
 
 
@@ -207,16 +214,17 @@ def backend_for(
     overrides: Mapping[str, Any] | None = None,
     parameters: Mapping[str, Any] | None = None,
     on_mismatch: Callable[[str], None] = lambda _: None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Backend, str]:
     """What answers for `model`, and the name whose price holds.
 
     `replay:FILE` answers from a recording at the price of the model recorded there; every other
-    name goes to its provider.
+    name goes to its provider, and `say` hears what it has to be asked otherwise than usual.
     """
     if model.startswith(PREFIX):
         recording = load_recording(Path(model.removeprefix(PREFIX)).expanduser())
         return ReplayBackend(recording, on_mismatch), recording.header.model
-    return LitellmBackend(model, overrides=overrides, parameters=parameters), model
+    return LitellmBackend(model, overrides=overrides, parameters=parameters, say=say), model
 
 
 def _words(key: CallKey) -> str:

@@ -1,0 +1,203 @@
+"""Where calls go and with which key: said before, and what really arrives at a server."""
+
+import os
+
+import pytest
+from model_bench import BASH, HELLO, SECRET
+from scripted_model import Raw, ScriptedModel, Status, Stream
+
+from harness.errors import ModelRefused, UserError
+from harness.model.backend import CallKey, Unreachable
+from harness.model.endpoint import ADDRESSES, endpoint_of
+from harness.model.litellm_backend import LitellmBackend
+from harness.secrets import redact
+
+pytestmark = pytest.mark.anyio
+KEY = CallKey(system="s", instance_id="i", trial=0, conversation="c", position=0)
+MODEL = "openai/own"
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch):
+    for name in list(os.environ):
+        if name.endswith(("_API_KEY", "_API_BASE", "_BASE_URL")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-openai-0123456789")
+
+
+async def asked(backend, tools=(), **more):
+    settings = {"max_output_tokens": 50, "timeout_s": 20} | more
+    try:
+        return await backend.attempt(KEY, HELLO, tools, **settings)
+    finally:
+        await backend.aclose()
+
+
+async def arrived(entry) -> dict[str, str]:
+    """The headers of a call to a model with this entry, with `{server}` for a server's address."""
+    with ScriptedModel(lambda request, n: {"content": "yes"}) as server:
+        for name in entry.pop("sets", ()):
+            os.environ[name] = server.base_url
+        if "api_base" in entry:
+            entry["api_base"] = server.base_url
+        backend = LitellmBackend(MODEL, overrides={MODEL: entry})
+        assert str(backend.endpoint).startswith(server.base_url)
+        await asked(backend)
+        return {name.lower(): value for name, value in server.headers[0].items()}
+
+
+async def test_an_address_from_a_variable_is_where_the_call_goes(monkeypatch):
+    monkeypatch.setenv("MY_GATEWAY", "")
+    monkeypatch.setenv("MY_KEY", "sk-of-gateway-0123456789")
+    entry = {"api_base_env": "MY_GATEWAY", "api_key_env": "MY_KEY", "sets": ["MY_GATEWAY"]}
+    headers = await arrived(entry)
+    assert headers["authorization"] == "Bearer sk-of-gateway-0123456789"
+
+
+@pytest.mark.parametrize("way", ["api_base", "api_base_env"])
+async def test_the_provider_s_key_is_not_sent_to_another_address(monkeypatch, way):
+    monkeypatch.setenv("MY_GATEWAY", "")
+    entry = {way: "MY_GATEWAY", "sets": ["MY_GATEWAY"]}
+    headers = await arrived(entry)
+    assert headers["authorization"] == "Bearer none"
+
+
+async def test_the_provider_s_own_variables_are_where_the_call_goes(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_BASE", "")
+    headers = await arrived({"sets": ["OPENAI_API_BASE"]})
+    assert headers["authorization"] == "Bearer sk-of-openai-0123456789"
+
+
+def test_what_is_sent_where_is_said_without_the_key(monkeypatch):
+    assert str(endpoint_of(MODEL, {})) == (
+        "https://api.openai.com/v1, with the key in OPENAI_API_KEY"
+    )
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://me:very-secret@host:81/v1")
+    told = str(endpoint_of(MODEL, {}))
+    assert told == "http://[key]@host:81/v1 (OPENAI_BASE_URL), with the key in OPENAI_API_KEY"
+    own = {MODEL: {"api_base": "http://here/v1"}}
+    assert "http://here/v1 (its entry under models:), without a key" in str(endpoint_of(MODEL, own))
+    assert "whatever credentials litellm finds" in str(endpoint_of("bedrock/x", {}))
+    assert SECRET not in repr(endpoint_of(MODEL, own))
+
+
+@pytest.mark.parametrize("provider", [each for each in ADDRESSES if each != "openai"])
+def test_litellm_sends_where_is_said_that_it_does(provider, monkeypatch):
+    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    from litellm import get_llm_provider
+
+    variables, address = ADDRESSES[provider]
+    found = get_llm_provider(f"{provider}/x")[3]
+    if found is not None:
+        assert found.removesuffix("/beta") == address
+        for name in variables:
+            monkeypatch.setenv(name, "http://elsewhere/v1")
+            assert get_llm_provider(f"{provider}/x")[3] == "http://elsewhere/v1"
+            assert endpoint_of(f"{provider}/x", {}).address == "http://elsewhere/v1"
+
+
+@pytest.mark.parametrize("around", ["\n", "\r\n", " \t"])
+async def test_what_a_file_leaves_around_a_key_is_no_part_of_it(monkeypatch, around):
+    key = "sk-from-a-file-0123456789"
+    monkeypatch.setenv("OPENAI_API_KEY", around + key + around)
+    monkeypatch.setenv("OPENAI_API_BASE", "")
+    headers = await arrived({"sets": ["OPENAI_API_BASE"]})
+    assert headers["authorization"] == f"Bearer {key}"
+    assert key not in redact(f"the server says {key}")
+
+
+@pytest.mark.parametrize("inside", ["\n", "é", "“", "\x1b"])
+def test_a_key_that_no_header_can_hold_is_refused_with_its_variable(monkeypatch, inside):
+    monkeypatch.setenv("OPENAI_API_KEY", f"sk-half{inside}other-half")
+    with pytest.raises(UserError, match=r"OPENAI_API_KEY has .* \(at place 8 of 18\)") as caught:
+        LitellmBackend(MODEL)
+    assert "half" not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["api.host/v1", "http://", "http://a b/v1", "http://h:x/"])
+def test_an_address_that_is_none_is_refused_with_where_it_stands(monkeypatch, address):
+    monkeypatch.setenv("OPENAI_BASE_URL", address)
+    with pytest.raises(UserError, match=r"the address in OPENAI_BASE_URL is none: .*https://HOST"):
+        LitellmBackend(MODEL)
+
+
+@pytest.mark.parametrize(
+    ("host", "cause"),
+    [("127.0.0.1:9", "Connect call failed"), ("nobody.invalid", "Name or service not known|resol")],
+)
+@pytest.mark.parametrize("model", [MODEL, "anthropic/claude-sonnet-4-5", "gemini/gemini-2.5-flash"])
+async def test_who_cannot_be_connected_is_named_with_the_cause(model, host, cause):
+    backend = LitellmBackend(model, overrides={model: {"api_base": f"http://{host}/v1"}})
+    with pytest.raises(Unreachable, match=f"cannot connect to http://{host}/.*({cause})") as caught:
+        await asked(backend)
+    assert not caught.value.unsure, "nothing was sent"
+    assert len(str(caught.value)) < 250
+
+
+PARAMETER = (
+    b'{"error": {"message": "Unsupported parameter: \'max_tokens\' is not supported with this '
+    b'model. Use \'max_completion_tokens\' instead.", "type": "invalid_request_error", '
+    b'"param": "max_tokens", "code": "unsupported_parameter"}}'
+)
+
+
+async def test_max_completion_tokens_is_sent_where_the_endpoint_wants_it_and_it_is_said_once():
+    def script(request, n):
+        return Raw(PARAMETER, 400) if "max_tokens" in request else {"content": "yes"}
+
+    heard = []
+    with ScriptedModel(script) as server:
+        entry = {"api_base": server.base_url}
+        backend = LitellmBackend(MODEL, overrides={MODEL: entry}, say=heard.append)
+        assert (await asked(backend)).content == "yes"
+        assert (await asked(backend)).content == "yes"
+        assert [r.get("max_completion_tokens") for r in server.requests] == [None, 50, 50]
+    assert heard == [f"{MODEL} is asked with max_completion_tokens instead of max_tokens"]
+
+
+async def test_an_endpoint_that_refuses_both_names_is_asked_twice_and_no_more():
+    with ScriptedModel(lambda request, n: Raw(PARAMETER, 400)) as server:
+        backend = LitellmBackend(MODEL, overrides={MODEL: {"api_base": server.base_url}})
+        with pytest.raises(ModelRefused):
+            await asked(backend)
+        assert len(server.requests) == 2
+
+
+STREAM_ONLY = "This model only support stream mode, please enable the stream parameter"
+PIECES = [
+    {"role": "assistant", "content": "I look"},
+    {"content": " there."},
+    {"tool_calls": [{"index": 0, "id": "c1", "type": "function",
+                     "function": {"name": "bash", "arguments": '{"comm'}}]},
+    {"tool_calls": [{"index": 0, "function": {"arguments": 'and": "ls"}'}}]},
+]  # fmt: skip
+
+
+async def test_an_endpoint_that_only_streams_is_asked_for_a_stream_and_read_whole():
+    usage = {"prompt_tokens": 900, "completion_tokens": 20, "total_tokens": 920}
+    head = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "own"}
+    chunks = [
+        *({"choices": [{"index": 0, "delta": piece, "finish_reason": None}]} for piece in PIECES),
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]},
+        {"choices": [], "usage": usage},
+    ]
+
+    def script(request, n):
+        if not request.get("stream"):
+            return Status(400, STREAM_ONLY)
+        assert request["stream_options"] == {"include_usage": True}
+        return Stream([head | chunk for chunk in chunks])
+
+    heard = []
+    with ScriptedModel(script) as server:
+        entry = {"api_base": server.base_url}
+        backend = LitellmBackend(MODEL, overrides={MODEL: entry}, say=heard.append)
+        reply = await asked(backend, [BASH])
+        assert len(server.requests) == 2
+    assert reply.content == "I look there."
+    assert [(c.id, c.name, c.arguments) for c in reply.tool_calls] == [
+        ("c1", "bash", '{"command": "ls"}')
+    ]
+    assert (reply.usage.prompt_tokens, reply.usage.completion_tokens) == (900, 20)
+    assert reply.finish_reason == "tool_calls"
+    assert heard == [f"{MODEL} is asked for streams: it answers in no other way"]

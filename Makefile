@@ -73,7 +73,7 @@ help: ## this text
 	@echo "  WORKERS    trials at a time                              (default: 4)"
 	@echo "  SANDBOX    auto, docker or bubblewrap                    (default: docker for SWE-bench Verified, else auto:"
 	@echo "             bubblewrap where it is installed and can rebuild the instances, else Docker)"
-	@echo "  RUN        run id; a run that is there goes on           (default: time and dataset)"
+	@echo "  RUN        run id; a run that is there goes on           (default: time, dataset, model and systems)"
 	@echo "  MAX_COST   dollars of the whole run, such as 2           (default: no limit)"
 	@echo "  DISK_GB    GB that pulled images may take together, such as 60: pulled when needed (default: no limit; all are pulled first)"
 	@echo "  RECORD     file that keeps every answer for a replay     (default: none)"

@@ -308,6 +308,9 @@ def _main() -> NoReturn:
             sys.exit(2)
         command = mistake.ctx.command_path if mistake.ctx else "delm"
         _fail(f"{told} (see: {command} --help)")
+    except typer.Abort:  # Ctrl-C, or a question at the end of the input
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
     except UserError as error:
         _fail(str(error))
     except DelmError as error:

@@ -30,6 +30,11 @@ def sign_in(folder: Path, content: bytes = b"") -> tuple[Path, int]:
     return beside.rename(folder / name), handle
 
 
+def process_id(name: str) -> str:
+    """Of the process that `sign_in` gave the name."""
+    return name.partition("-")[0]
+
+
 def living(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Name and content of each file that a living process has locked. What the dead left goes."""
     for path in list(folder.iterdir()) if folder.is_dir() else ():

@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio
 
 from harness.errors import UserError
-from harness.locks import living, lock, sign_in
+from harness.locks import living, lock, process_id, sign_in
 
 MEMBERS = ".members"  # a folder in the run's
 RANGES = ".ranges"  # an empty file beside it
@@ -31,6 +31,10 @@ class Member:
     def alive(self) -> set[str]:
         """The members that live, this one among them."""
         return {name for name, _ in living(self._members)}
+
+    def others(self) -> list[str]:
+        """The ids of the other processes that work on the run."""
+        return sorted(process_id(name) for name in self.alive() - {self.name})
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -70,13 +74,8 @@ def join(folder: Path) -> Iterator[Member]:
 
     `UserError` while a process holds the run for itself (`RunFolder.lock`).
     """
-    shared = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    shared = _shared(folder)
     try:
-        if not lock(shared, fcntl.LOCK_SH):
-            raise UserError(
-                f"another process holds {folder} for itself; wait for it, or choose another "
-                "--run-id"
-            )
         path, handle = sign_in(folder / MEMBERS)
         ranges = os.open(folder / RANGES, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -87,3 +86,33 @@ def join(folder: Path) -> Iterator[Member]:
             os.close(ranges)
     finally:
         os.close(shared)
+
+
+def _shared(folder: Path) -> int:
+    """The handle of the folder's `.lock`, shared with others.
+
+    A process whose start failed may remove the folder at the same moment: it is then made again.
+    """
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except FileNotFoundError:
+            continue
+        if not lock(handle, fcntl.LOCK_SH):
+            os.close(handle)
+            raise UserError(
+                f"another process holds {folder} for itself; wait for it, or choose another "
+                "--run-id"
+            )
+        if _is(handle, folder / ".lock"):
+            return handle
+        os.close(handle)
+
+
+def _is(handle: int, path: Path) -> bool:
+    """Whether the open file is the one that `path` names now."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False

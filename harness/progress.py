@@ -15,6 +15,7 @@ from harness.terminal import console as console
 from harness.terminal import one_line
 from harness.words import counted
 
+NAMED = 3  # trials
 FINAL = ("done", "error", "cancelled")
 
 
@@ -77,6 +78,13 @@ class Progress:
         if self._live is None:
             row = mine["row"]
             self.say(f"{row['system']} {row['instance_id']} #{row['number'] + 1}: waiting: {why}")
+
+    def under_way(self) -> str:
+        """The trials that are not over yet, in words; empty where there is none."""
+        rows = [mine["row"] for mine in self._running.values()]
+        named = [f"{r['system']} on {r['instance_id']} #{r['number'] + 1}" for r in rows[:NAMED]]
+        more = [f"{len(rows) - NAMED} more"] if len(rows) > NAMED else []
+        return " and ".join([", ".join(named), *more])
 
     def say(self, line: str) -> None:
         """One line, above the live table where there is one, without control characters."""

@@ -4,9 +4,10 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,35 +49,86 @@ FORMULAS = ("=", "+", "-", "@", "\t")  # beginnings of a cell that a spreadsheet
 DIGITS = 10  # of a number in a CSV that count
 NOISE = 1e-15  # what is smaller, p values aside, is what rounding left of nothing
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+PART = 26  # characters of one part of a run id that was not chosen
+BEGUN = re.compile(
+    r"\.lock|\.members|\.ranges|run\.yaml|run\.db(-open|-wal|-shm)?"
+)  # before any trial
 
 
 class RunFolder:
-    """`results/<run_id>/`."""
+    """`results/<run_id>/`. A run that is there may have been renamed: any name of a folder will do.
+
+    `run_id` is the folder's name now.
+    """
 
     def __init__(self, output: Path, run_id: str) -> None:
         """`UserError` for a run id that is no plain file name."""
-        if not RUN_ID.fullmatch(run_id):
-            raise UserError(
-                f"{run_id!r} cannot be a run id; use letters, digits, dot, dash and underscore"
-            )
-        if (output / run_id).is_file():
-            raise UserError(f"{output / run_id} is a file, and a run is a folder; name another run")
         self.run_id = run_id
         self.path = output / run_id
         self.database = self.path / "run.db"
-        self.logs = self.path / "logs" / "run_evaluation" / run_id
+        renamed = "/" not in run_id and self.database.exists()
+        if not (renamed or RUN_ID.fullmatch(run_id)):
+            raise UserError(
+                f"{run_id!r} cannot be a run id; use letters, digits, dot, dash and underscore"
+            )
+        if self.path.is_file():
+            raise UserError(f"{self.path} is a file, and a run is a folder; name another run")
 
-    def create(self) -> None:
-        """Make the folder. `UserError` where that is not allowed."""
+    @property
+    def logs(self) -> Path:
+        """The folder of its grading logs: called by the id that the run was begun with."""
+        begun = self.run_id
+        if self.database.exists():
+            with closing(self.open()) as store:
+                begun = str(store.description().get("id", begun))
+        return self.path / "logs" / "run_evaluation" / begun
+
+    def create(self, *, new: bool = False) -> "RunFolder":
+        """Make the folder if it is not there, and return it. `UserError` where that is not allowed.
+
+        A `new` one was not there: where this name is taken, it gets a number at its end. Of
+        processes that do so at the same moment each has another.
+        """
+        number, folder = 1, self
+        while not folder._make(exist_ok=not new):
+            number += 1
+            folder = RunFolder(self.path.parent, f"{self.run_id}-{number}")
+        return folder
+
+    def _make(self, *, exist_ok: bool) -> bool:
+        """Whether it is there now, and may be."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=exist_ok)
             with tempfile.TemporaryFile(dir=self.path):
                 pass
         except OSError as error:
+            if isinstance(error, FileExistsError) and self.path.is_dir():
+                return False
             raise UserError(
                 f"{self.path} cannot be written ({error.strerror}); choose another folder with "
                 "--output"
             ) from None
+        return True
+
+    def remove_if_empty(self) -> None:
+        """Remove the folder of a run that never came to have a trial.
+
+        Not while another process works on it, nor with anything in it that a start does not make.
+        """
+        if not self.path.is_dir() or self._holds_more():
+            return
+        with suppress(UserError), self.lock():
+            if not self._has_trials():
+                shutil.rmtree(self.path, ignore_errors=True)
+
+    def _holds_more(self) -> bool:
+        return not all(BEGUN.fullmatch(path.name) for path in self.path.iterdir())
+
+    def _has_trials(self) -> bool:
+        if not self.database.exists():
+            return False
+        with closing(self.open()) as store:
+            return bool(store.trials())
 
     def open(self) -> Store:
         """The store of a run that exists. `UserError` where there is none, with the nearest."""
@@ -110,9 +162,9 @@ class RunFolder:
             os.close(handle)
 
 
-def fresh_run_id(words: str) -> str:
-    """`words` as a run id: what cannot stand in one becomes a dash."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", words)[:100]
+def fresh_run_id(*parts: str) -> str:
+    """`parts` as a run id, with `_` between them: what cannot stand in one becomes a dash."""
+    return "_".join(re.sub(r"[^A-Za-z0-9.-]+", "-", part)[:PART].strip("-") for part in parts)
 
 
 def check_target(path: Path) -> None:

@@ -1,5 +1,7 @@
 """What a person's terminal gets: no secret, and nothing in it that the terminal would obey."""
 
+import errno
+import os
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
@@ -13,6 +15,7 @@ from rich.segment import Segment
 
 from harness.secrets import redact, redact_error
 
+UNREAD = (errno.EPIPE, errno.EIO)  # of a pipe, of a terminal
 UNSEEN = "�"
 
 
@@ -69,14 +72,34 @@ def widened(out: Console, width: int) -> Console:
 
 
 class _Guarded:
-    """A stream that no secret is written to."""
+    """A stream that no secret is written to.
+
+    When nobody reads it any more (the terminal was closed, `tee` or `head` has ended), what follows
+    goes nowhere, and the work goes on: a run that cannot say what it does still saves it.
+    """
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        self._stream.write(redact(text))
+        with self._read():
+            self._stream.write(redact(text))
         return len(text)
+
+    def flush(self) -> None:
+        with self._read():
+            self._stream.flush()
+
+    @contextmanager
+    def _read(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in UNREAD:
+                raise
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
 
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
@@ -94,6 +117,8 @@ def guarded() -> Iterator[None]:
     try:
         yield
     finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
         sys.stdout, sys.stderr = before
 
 

@@ -197,7 +197,7 @@ def test_a_file_of_predictions_is_graded_row_by_row(graded, patches):
     assert told.code == 0, told.text
     assert f"{FAST[1]}: unresolved (empty patch)" in told.out
     assert told.out.splitlines()[-1] == "resolved 1 of 2"
-    (made,) = folder.glob("results/grade-*-my-model-v1-")  # a run id is made of any name
+    (made,) = folder.glob("results/grade-*_my-model-v1")  # a run id is made of any name
     grades = json.loads((made / "grades.json").read_text())
     assert {key: row["outcome"] for key, row in grades.items()} == {
         FLASK: "resolved",

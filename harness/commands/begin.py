@@ -83,24 +83,16 @@ def _most(config: Config, parts: ModelParts, submissions: int) -> str:
     return f"{counted(submissions, 'submission')}, at most {dollars} and {steps} for each, {worst}"
 
 
-def agreed(out: Console, folder: RunFolder) -> bool:
+def agreed(out: Console) -> bool:
     """Whether the person at the terminal wants to pay; enter alone is no.
 
-    Raises `UserError` where nobody is there to be asked. A new run's folder is removed unless the
-    answer is yes; a run that was there before stays.
+    Raises `UserError` where nobody is there to be asked.
     """
-    answer = False
-    try:
-        if not (sys.stdin.isatty() and out.is_terminal):
-            raise UserError(
-                "a real model costs money, and there is no terminal to ask at; agree with --yes "
-                "(make: YES=1)"
-            )
-        from rich.prompt import Confirm
+    if not (sys.stdin.isatty() and out.is_terminal):
+        raise UserError(
+            "a real model costs money, and there is no terminal to ask at; agree with --yes "
+            "(make: YES=1)"
+        )
+    from rich.prompt import Confirm
 
-        answer = Confirm.ask("Start?", default=False, console=out)
-    finally:
-        if not answer:
-            with contextlib.suppress(OSError):
-                folder.path.rmdir()
-    return answer
+    return Confirm.ask("Start?", default=False, console=out)

@@ -9,11 +9,11 @@ from harness.benchmarks.calibrate import FILE, Calibration, Calibrator, write_ca
 from harness.benchmarks.questions import benchmark_of, refuse_questions
 from harness.cache import cache_dir
 from harness.commands import compose
-from harness.commands.evaluate import until_signal
 from harness.commands.grade import Request, configured
 from harness.config import Config
 from harness.errors import UserError
 from harness.progress import Progress, console
+from harness.stopping import STOPPED, until_signal
 from harness.types import Item
 
 FORM = "{:<30}  {:>8}  {:>8}  {:>7}  {}"
@@ -57,7 +57,7 @@ async def _calibrate(
     if ordered:
         write_calibration(path, ordered)
         out.print(f"kept in {path}", highlight=False, markup=False)
-    return 130 if stopped else 0
+    return STOPPED if stopped else 0
 
 
 def table_lines(found: Sequence[Calibration]) -> list[str]:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import shlex
-import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import anyio.abc
 from rich.console import Console
 
 from harness import __version__, results
@@ -26,7 +24,7 @@ from harness.commands.missing import missing
 from harness.commands.pricing import foresee
 from harness.commands.table import print_run
 from harness.config import NOT_IDENTITY, Config
-from harness.errors import DelmError, UserError, leaf
+from harness.errors import UserError
 from harness.exports.recording import record
 from harness.members import Member, join
 from harness.model.budget import Budget
@@ -34,10 +32,12 @@ from harness.model.prices import snapshot
 from harness.progress import Progress, console
 from harness.results import RunFolder, check_target, fresh_run_id
 from harness.run import Contestant, Run
+from harness.stopping import STOPPED, Stop
 from harness.store import Row, Store, now
 from harness.types import Item
 from harness.words import counted
 
+NAMED = 3  # systems whose names stand in a run's id
 HARMLESS = (
     "no harm: answers are found by their place in a conversation, and a time or an address in what "
     "a command printed is enough to make a prompt another one"
@@ -70,30 +70,58 @@ def evaluate(options: Options) -> int:
     contestants = compose.contestants(config, parts.backend)
     items = compose.items_of(config, parts.backend, contestants, note)
     label = config.dataset.label or Path(config.dataset.name).stem
-    run_id = options.run_id or fresh_run_id(f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{label}")
-    folder = RunFolder(options.output, run_id)
+    folder = RunFolder(options.output, options.run_id or _new_id(label, parts, contestants))
     if options.record:
         check_target(options.record)
-    done = done_already(folder)
-    announce(out, config, parts, contestants, items, folder, label=label, done=done)
-    asks = not (parts.replay or options.yes)
-    if options.dry_run or asks:
-        foresee(out, config, parts, contestants, items, folder)
-    if options.dry_run:
-        out.print("dry run: nothing was started", highlight=False, markup=False)
-        return 0
-    folder.create()
-    compose.check_disk(config, folder.path, cache_dir())
-    finished = done == len(items) * sum(c.trials for c in contestants)
-    if asks and not (finished or agreed(out, folder)):
-        return 1
+    stop = Stop()
+    with contextlib.ExitStack() as undo:
+        undo.enter_context(stop.listening())
+        if not options.dry_run:
+            folder = folder.create(new=not options.run_id)
+            undo.callback(folder.remove_if_empty)
+        done = done_already(folder)
+        announce(out, config, parts, contestants, items, folder, label=label, done=done)
+        asks = not (parts.replay or options.yes)
+        if options.dry_run or asks:
+            foresee(out, config, parts, contestants, items, folder)
+        if options.dry_run:
+            out.print("dry run: nothing was started", highlight=False, markup=False)
+            return 0
+        compose.check_disk(config, folder.path, cache_dir())
+        finished = done == len(items) * sum(c.trials for c in contestants)
+        if asks and not (finished or agreed(out)):
+            return 1
+        return _work_on(out, options, parts, contestants, items, folder, label, stop)
+
+
+def _new_id(label: str, parts: compose.ModelParts, contestants: Sequence[Contestant]) -> str:
+    """The id of a new run: its moment (UTC), and what it runs on which model."""
+    model = parts.name.rpartition("/")[2]
+    names = [contestant.name for contestant in contestants]
+    systems = "-".join(names) if len(names) <= NAMED else f"{len(names)}-systems"
+    return fresh_run_id(f"{datetime.now(UTC):%Y%m%d-%H%M%S}", label, model, systems)
+
+
+def _work_on(
+    out: Console,
+    options: Options,
+    parts: compose.ModelParts,
+    contestants: Sequence[Contestant],
+    items: Sequence[Item],
+    folder: RunFolder,
+    label: str,
+    stop: Stop,
+) -> int:
+    config = options.config
+    stop.to_go_on = _again(options, folder)
     with join(folder.path) as member:
         with member.alone():
             store = Store(folder.database, owner=member.name, cap_usd=config.budget.run_cost_usd)
         with contextlib.closing(store):
             return anyio.run(
-                _evaluate, out, options, parts, contestants, items, folder, store, member, label
-            )
+                _evaluate, out, options, parts, contestants, items, folder, store, member, label,
+                stop,
+            )  # fmt: skip
 
 
 async def _evaluate(
@@ -106,11 +134,12 @@ async def _evaluate(
     store: Store,
     member: Member,
     label: str,
+    stop: Stop,
 ) -> int:
     config = options.config
     sandboxes = compose.sandboxes(config, items, folder.run_id)
     with member.alone():
-        await _identify(store, folder, config, parts, label, contestants)
+        await _identify(store, folder, config, parts, label, contestants, member)
     total = len(items) * sum(c.trials for c in contestants)
     progress = Progress(out, total, priced=parts.price is not None)
     progress.say(f"sandbox: {sandboxes.kind}")
@@ -141,12 +170,14 @@ async def _evaluate(
         with progress.showing():
             await run.work()
 
+    stop.waiting_for = progress.under_way
     try:
-        stopped = await until_signal(work, progress.say)
+        stopped = await stop.until(work, progress.say)
     finally:
         board.close()
         with anyio.CancelScope(shield=True):
             await parts.backend.aclose()
+    stop.waiting_for = lambda: f"the CSVs in {folder.path} to be written"
     with member.alone():
         rows = _results(out, options, folder, store, draw=config.plots and not stopped)
     lacking = missing(store.trials(), store.submissions())
@@ -177,23 +208,27 @@ async def _identify(
     parts: compose.ModelParts,
     label: str,
     contestants: Sequence[Contestant],
+    member: Member,
 ) -> None:
     """Write what the run is, or refuse to go on with another configuration under its id.
 
-    A run that has no trial yet (it was refused or stopped before it began) may still change.
+    A run that has no trial yet (it was refused or stopped before it began) may still change, unless
+    another process is about to plan its trials.
     """
     before = store.description()
     mine = config.model_dump(mode="json")
     changed = "identity" in before and before["identity"] != config.identity()
-    if changed and store.trials():
+    planners = set(before.get("planners", ())) & member.alive() - {member.name}
+    if changed and (planners or store.trials()):
         raise UserError(
             f"the run {folder.run_id} exists with another configuration "
             f"({_difference(before['config'], mine)}); take another --run-id, or the same settings"
         )
     prices, digest = snapshot({parts.name: parts.price})
     await store.describe(
-        id=folder.run_id,
+        id=before.get("id", folder.run_id),  # its logs are found by it, whatever it is called now
         identity=config.identity(),
+        planners=sorted(planners | {member.name}),
         config=mine,
         model=parts.name,
         replay=parts.replay,
@@ -227,31 +262,6 @@ def _difference(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") 
     return ""
 
 
-async def until_signal(work: Any, say: Any) -> bool:
-    """Run `work()`; True if Ctrl-C or SIGTERM cut it short, after it has cleaned up."""
-    stopped = False
-
-    async def listen(scope: anyio.CancelScope) -> None:
-        nonlocal stopped
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for _ in signals:
-                stopped = True
-                say("stopping: saving what there is and removing the sandboxes …")
-                scope.cancel()
-
-    try:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(listen, tasks.cancel_scope)
-            await work()
-            tasks.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        ours, rest = group.split(DelmError)
-        if ours is not None and rest is None:
-            raise leaf(ours) from None
-        raise
-    return stopped
-
-
 def _closing(
     out: Console,
     options: Options,
@@ -278,7 +288,7 @@ def _closing(
             markup=False,
         )
     if stopped:
-        return 130
+        return STOPPED
     return 1 if errors or unfinished else 0
 
 

@@ -18,12 +18,12 @@ from harness.benchmarks.rows import load
 from harness.benchmarks.select import neighbours, select
 from harness.cache import cache_dir
 from harness.commands import compose
-from harness.commands.evaluate import until_signal
 from harness.config import Config, dataset_layer, layer, resolve
 from harness.errors import SandboxUnavailable, UserError
 from harness.progress import Progress, console
 from harness.protocols import Grader, Sandboxes
 from harness.results import RunFolder, fresh_run_id, write
+from harness.stopping import STOPPED, until_signal
 from harness.types import Item, Verdict
 from harness.words import counted
 
@@ -50,9 +50,8 @@ def grade_predictions(request: Request) -> int:
     items = select(dataset, ids=config.instances)
     predictions = _predictions(request, dataset, items)
     name = next((row.model_name for row in predictions.rows), "none").replace("/", "__")
-    run_id = request.run_id or fresh_run_id(f"grade-{datetime.now(UTC):%Y%m%d-%H%M%S}-{name}")
-    folder = RunFolder(request.output, run_id)
-    folder.create()
+    new = fresh_run_id(f"grade-{datetime.now(UTC):%Y%m%d-%H%M%S}", name)
+    folder = RunFolder(request.output, request.run_id or new).create(new=not request.run_id)
     compose.check_disk(config, folder.path, cache_dir())
     with folder.lock():
         return anyio.run(_grade, console(), config, items, predictions, folder)
@@ -113,7 +112,7 @@ async def _grade(
     stopped = await until_signal(work, progress.say)
     _tell(out, folder, verdicts, len(of) + len(predictions.refused))
     if stopped:
-        return 130
+        return STOPPED
     return int(any(v.outcome == "error" for v in verdicts.values()))
 
 

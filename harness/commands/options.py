@@ -114,7 +114,7 @@ RunId = Annotated[
         "--run-id",
         help="A new run, or one to go on with (its id, or the path of its folder): it keeps its "
         "configuration. "
-        "[default: time and dataset]",
+        "[default: time, dataset, model and systems]",
     ),
 ]
 CostLimit = Annotated[

@@ -1,0 +1,90 @@
+"""Whose folder a run has: new ones are nobody else's, an old one keeps its configuration."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from console import delm as run_delm
+from console import end, query, refused, start
+from test_questions import QUESTIONS
+
+PAIRS = 7
+FORM = re.compile(r"\d{8}-\d{6}_longbench-offline_[A-Za-z0-9.-]+_base(-\d+)?")
+
+
+def asked(output: Path, *more: str) -> list[str | Path]:
+    """`delm eval` of one recorded trial of a question."""
+    words = ["eval", "-m", f"replay:{QUESTIONS}", "-s", "base", "-i", "offline-1", "-o", output]
+    return [*words, *more]
+
+
+def run_of(told) -> Path:
+    """The folder that a command says it has written."""
+    return Path(re.search(r"^written: (.+)$", told.out, re.MULTILINE).group(1))
+
+
+def test_seven_pairs_of_runs_begun_in_the_same_second_have_fourteen_folders(tmp_path):
+    """Real processes; both of a pair run the same, so that only the folder tells them apart."""
+    folders = []
+    for _ in range(PAIRS):
+        pair = [start(*asked(tmp_path)) for _ in range(2)]
+        told = [end(process, 120) for process in pair]
+        assert [each.code for each in told] == [0, 0], told
+        folders += [run_of(each) for each in told]
+    assert len(set(folders)) == 2 * PAIRS
+    assert set(folders) == {path.parent for path in tmp_path.glob("*/run.db")}
+    for folder in folders:
+        assert FORM.fullmatch(folder.name)
+        trials = query(folder, "SELECT system, instance_id, state FROM trial")
+        assert trials == [{"system": "base", "instance_id": "offline-1", "state": "done"}]
+        assert query(folder, "SELECT count(*) AS n FROM submission") == [{"n": 1}]
+
+
+def test_of_two_configurations_begun_at_once_under_one_run_id_only_one_runs(tmp_path):
+    """Whichever is first; the other is told what differs, and leaves nothing in the run."""
+    seeds = ("1", "2")
+    pair = [start(*asked(tmp_path, "--run-id", "one", "-c", f"seed={seed}")) for seed in seeds]
+    told = [end(process, 120) for process in pair]
+    assert sorted(each.code for each in told) == [0, 2], told
+    (loser,) = [each for each in told if each.code == 2]
+    refused(loser, "the run one exists with another configuration (seed was")
+    (winner,) = [seed for seed, each in zip(seeds, told, strict=True) if each is not loser]
+    config = query(tmp_path / "one", "SELECT value FROM run WHERE key = 'config'")
+    assert json.loads(config[0]["value"])["seed"] == int(winner)
+    assert query(tmp_path / "one", "SELECT state FROM trial") == [{"state": "done"}]
+
+
+def test_a_start_that_fails_leaves_no_folder(tmp_path):
+    """What is refused after the folder was made, and a "no" for want of a terminal."""
+    for more in (("-c", "sandbox.min_free_gb=1e9"), ("--record", "no/such/folder/file")):
+        assert run_delm(*asked(tmp_path / "results", *more)).code == 2
+    nobody = run_delm(
+        "eval", "-m", "openai/scripted", "-s", "base", "-d", "longbench-offline",
+        "-o", tmp_path / "results", OPENAI_API_BASE="http://127.0.0.1:9/v1", OPENAI_API_KEY="none",
+    )  # fmt: skip
+    refused(nobody, "there is no terminal to ask at")
+    assert list((tmp_path / "results").glob("*")) == []
+
+
+def test_a_folder_with_something_of_the_users_in_it_stays_when_a_start_fails(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("do not lose this")
+    told = run_delm(*asked(tmp_path, "--run-id", "mine", "-c", "sandbox.min_free_gb=1e9"))
+    assert told.code == 2
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "do not lose this"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A run that is done."""
+    place = tmp_path_factory.mktemp("finished")
+    told = run_delm(*asked(place, "--run-id", "begun"))
+    assert told.code == 0, told.text
+    return place / "begun"
+
+
+def test_going_on_with_another_configuration_is_refused_and_nothing_of_the_run_goes(finished):
+    told = run_delm(*asked(finished.parent, "--run-id", "begun", "-c", "seed=5"))
+    refused(told, "the run begun exists with another configuration (seed was 0, now 5)")
+    assert query(finished, "SELECT state FROM trial") == [{"state": "done"}]

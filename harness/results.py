@@ -205,7 +205,7 @@ def derive(folder: RunFolder, store: Store) -> list[Row]:
     write(folder.path / "cost_accuracy.csv", csv_text(points, cost_accuracy.COLUMNS))
     for name, text in prediction_files(submissions, trials, description).items():
         write(folder.path / "preds" / name, text)
-    mine, made = _by_trial(calls), _by_trial(submissions)
+    mine, made = by_trial(calls), by_trial(submissions)
     for trial in trials:
         key = trial["trial_id"]
         spoken = store.messages(key)
@@ -215,7 +215,8 @@ def derive(folder: RunFolder, store: Store) -> list[Row]:
     return scores.table
 
 
-def _by_trial(rows: Sequence[Row]) -> dict[int, list[Row]]:
+def by_trial(rows: Sequence[Row]) -> dict[int, list[Row]]:
+    """The rows of each trial, by its `trial_id`."""
     found: dict[int, list[Row]] = {}
     for row in rows:
         found.setdefault(row["trial_id"], []).append(row)
@@ -258,7 +259,7 @@ def _instances(
     trials: Sequence[Row], calls: Sequence[Row], submissions: Sequence[Row]
 ) -> list[Row]:
     rows = []
-    calls_of, submissions_of = _by_trial(calls), _by_trial(submissions)
+    calls_of, submissions_of = by_trial(calls), by_trial(submissions)
     for trial in trials:
         mine = calls_of.get(trial["trial_id"], [])
         made = submissions_of.get(trial["trial_id"], [])

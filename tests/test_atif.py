@@ -13,7 +13,9 @@ from console import FLASK, query
 from exported import play
 from pydantic import ValidationError
 
-from harness.exports.atif import conversation_steps, trial_document
+from harness.exports import leaks
+from harness.exports.atif import sessions_of, trial_document, trial_files
+from harness.exports.atif_steps import conversation_steps
 
 FACTS = {"id": "r", "version": "0.1", "model": "p/m", "dataset": "/home/somebody/rows.jsonl"}
 TRIAL = {
@@ -145,12 +147,113 @@ def test_the_metrics_of_the_steps_add_up_to_the_totals_and_these_to_the_ledger()
 def test_an_unknown_cost_is_left_out_and_never_zero():
     made = document(calls=[call(0, says="x", cost_usd=None), call(1)], spoken={})
     Trajectory.model_validate(made)
-    (part,) = made["subagent_trajectories"]
-    assert "cost_usd" not in part["steps"][0]["metrics"]
-    assert part["steps"][1]["metrics"]["cost_usd"] == 0.01
-    for one in (made, part):
-        assert "total_cost_usd" not in one["final_metrics"]
-        assert one["final_metrics"]["total_prompt_tokens"] == 200
+    assert "cost_usd" not in made["steps"][0]["metrics"]
+    assert made["steps"][1]["metrics"]["cost_usd"] == 0.01
+    assert "total_cost_usd" not in made["final_metrics"]
+    assert made["final_metrics"]["total_prompt_tokens"] == 200
+
+
+def test_tokens_that_nobody_counted_are_left_out_and_so_are_their_totals():
+    uncounted = dict.fromkeys(("prompt_tokens", "completion_tokens", "cached_tokens"), 0)
+    rows = [call(0, says="x", cost_usd=None, **uncounted), call(1)]
+    made = document(calls=rows, spoken={})
+    Trajectory.model_validate(made)
+    assert made["steps"][0]["metrics"] == {}
+    assert set(made["final_metrics"]) == {"total_steps", "extra"}
+    failed = document(calls=[call(0, outcome="failed", cost_usd=0.0, **uncounted)], spoken={})
+    assert failed["final_metrics"]["total_prompt_tokens"] == 0  # it is known that nothing came
+
+
+def test_one_conversation_is_a_flat_document_with_the_facts_of_its_trial():
+    made = document(spoken={"agent-1": SPOKEN["patch-1"], "silent": []},
+                    calls=[call(0, "agent-1", says="Look.", calls=[("bash", "{}"), ("bash", "")],
+                                model="p/m")])  # fmt: skip
+    Trajectory.model_validate(made)
+    assert "subagent_trajectories" not in made
+    assert made["session_id"] == made["trajectory_id"] == "r/delm/a__a-1/0.1"
+    assert made["agent"]["name"] == "delm"
+    assert made["agent"]["extra"] == {"conversation": "agent-1", "agents": ["agent-1"]}
+    assert made["extra"]["instance_id"] == "a__a-1"
+    assert [step["message"] for step in made["steps"][:3]] == [
+        "You are one of two.", "Mend it.", "Look.",
+    ]  # fmt: skip
+    assert made["steps"][0]["timestamp"] == TRIAL["started_at"]
+    assert made["steps"][2]["model_name"] == "p/m"
+    assert made["final_metrics"]["total_steps"] == len(made["steps"])
+
+
+def test_a_served_answer_asked_no_model_and_is_counted_where_it_was_paid_for():
+    bought = [call(0, "agent-1", call_id=7, says="Look."), call(1, "agent-1", call_id=8)]
+    again = [
+        call(0, "agent-1", call_id=9, paid_call=7, says="Look."),
+        call(1, "agent-1", call_id=10, paid_call=3, says="Anew."),
+        call(2, "agent-1", call_id=11, says="More."),
+    ]
+    spoken = {"agent-1": [answer(says="Look.") | {"reasoning_content": "Hm."}]}
+    place = {"system": "delm", "instance_id": "a__a-1", "trial": 0, "attempt": 0}
+    sources = sessions_of([row | place for row in bought], FACTS)
+    made = trial_document(TRIAL, spoken, again, (), FACTS, sources)
+    Trajectory.model_validate(made)
+    first, second, third = made["steps"]
+    assert first["extra"]["served"] == {"call_id": 7, "session_id": "r/delm/a__a-1/0.0"}
+    assert second["extra"]["served"] == {"call_id": 3}  # nobody said whose that is
+    assert first["extra"]["reasoning_content"] == "Hm."
+    for step in (first, second):
+        assert step["llm_call_count"] == 0
+        assert "metrics" not in step
+    assert "served" not in third["extra"]
+    totals = made["final_metrics"]
+    assert totals["total_cost_usd"] == third["metrics"]["cost_usd"] == 0.01
+    assert totals["total_prompt_tokens"] == 100
+    assert totals["extra"] == {"calls": 1, "served_calls": 2}
+    assert leaks.answers(made) == 3  # they are answers of a model all the same
+
+
+def test_a_trial_that_was_served_whole_cost_nothing_and_still_says_something():
+    made = document(spoken={}, calls=[call(0, paid_call=5, says="x")])
+    Trajectory.model_validate(made)
+    assert made["final_metrics"]["total_cost_usd"] == 0
+    assert leaks.answers(made) == 1
+
+
+def test_ids_that_one_answer_has_twice_are_told_apart_with_their_results():
+    messages = [
+        answer(("x", "bash", '{"command": "a"}'), ("x", "bash", '{"command": "b"}')),
+        *({"role": "tool", "tool_call_id": "x", "content": text} for text in "ab"),
+    ]
+    (step,) = conversation_steps(messages, [])
+    assert [each["tool_call_id"] for each in step["tool_calls"]] == ["x", "x#2"]
+    assert step["observation"]["results"] == [
+        {"source_call_id": "x", "content": "a"}, {"source_call_id": "x#2", "content": "b"},
+    ]  # fmt: skip
+
+
+def test_a_team_is_a_root_and_a_flat_file_for_each_conversation():
+    files = trial_files(TRIAL, SPOKEN | {"../a b": SPOKEN["test-1"]}, CALLS, (), FACTS)
+    names = ["0.1.json", *(f"0.1.subagents/{name}.json" for name in
+                           ("patch-1", "test-1", "-a-b", "gist-1"))]  # fmt: skip
+    assert list(files) == names
+    assert min(files) == names[0]  # who reads them by name meets the root first
+    root, *parts = files.values()
+    assert not any("subagent_trajectories" in document for document in files.values())
+    paths = [
+        to["trajectory_path"]
+        for result in root["steps"][1]["observation"]["results"]
+        for to in result["subagent_trajectory_ref"]
+    ]
+    assert paths == names[1:]
+    assert parts[0]["agent"]["name"] == "delm patch-1"
+    assert parts[0]["steps"][0]["timestamp"] == CALLS[0]["started_at"]
+    whole = document(spoken=SPOKEN | {"../a b": SPOKEN["test-1"]})
+    assert [part["steps"] for part in parts] == [
+        part["steps"] for part in whole["subagent_trajectories"]
+    ]
+
+
+def test_conversations_whose_names_differ_only_in_what_no_file_can_hold_have_files_of_their_own():
+    said = SPOKEN["test-1"]
+    files = trial_files(TRIAL, {"a b": said, "a/b": said}, (), (), FACTS)
+    assert len(files) == 3
 
 
 def test_a_trial_that_never_spoke_is_valid_too():
@@ -236,16 +339,16 @@ def test_a_real_run_is_exported_trial_by_trial_and_valid(delm, run, tmp_path):
     for number in range(3):
         path = tmp_path / "out" / "single" / FLASK / f"{number}.0.json"
         read = Trajectory.model_validate_json(path.read_text())
-        (part,) = read.subagent_trajectories or ()
+        assert read.subagent_trajectories is None
         messages = query(run.folder, "SELECT content FROM message JOIN trial USING (trial_id) "
                                      "WHERE number = ?", number)  # fmt: skip
         said = [json.loads(row["content"]) for row in messages]
-        heard = [r.content for s in part.steps if s.observation for r in s.observation.results]
+        heard = [r.content for s in read.steps if s.observation for r in s.observation.results]
         assert heard == [m["content"] for m in said if m["role"] == "tool"]
-        assert [s.message for s in part.steps if s.source == "agent"] == [
+        assert [s.message for s in read.steps if s.source == "agent"] == [
             m["content"] or "" for m in said if m["role"] == "assistant"
         ]
-        assert all(s.timestamp for s in part.steps if s.source == "agent")
+        assert all(s.timestamp for s in read.steps if s.source == "agent")
         assert (read.extra or {})["submissions"][0]["outcome"] in {"resolved", "unresolved"}
 
 

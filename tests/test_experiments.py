@@ -69,7 +69,7 @@ def complained(delm, run: Played, folder: Path, *says: str, count: int = 1) -> N
 
 def prompt_of(content: dict) -> dict:
     """The first user message of a trajectory in ATIF."""
-    steps = content["subagent_trajectories"][0]["steps"]
+    steps = content["steps"]
     return next(step for step in steps if step["source"] == "user")
 
 
@@ -156,7 +156,8 @@ def test_a_trajectory_can_be_read_and_tells_no_verdict(made):
     content = json.loads((made / "trajs" / f"{FLASK}.json").read_text())
     assert content["schema_version"] == "ATIF-v1.7"
     assert leaks.answers(content) == 3
-    assert [each["outcome"] for each in content["extra"]["submissions"]] == [None]
+    (handed_in,) = content["extra"]["submissions"]
+    assert [handed_in[name] for name in ("outcome", "official", "flags")] == [None] * 3
 
 
 def test_no_secret_gets_into_a_folder(delm, run, made, tmp_path):
@@ -192,7 +193,7 @@ def test_a_missing_or_silent_trajectory_is_refused(delm, run, made):
         path.write_text(text)
         complained(delm, run, made, "holds no answer of a model")
     silent = json.loads(kept)
-    silent.pop("subagent_trajectories")
+    silent["steps"] = [step for step in silent["steps"] if step["source"] != "agent"]
     path.write_text(json.dumps(silent))
     complained(delm, run, made, "holds no answer of a model")
     path.write_text(kept)
@@ -207,7 +208,7 @@ def test_a_hint_in_a_prompt_is_refused(delm, run, made, later):
     def plant_hint(content):
         step = prompt_of(content)
         if later:
-            steps = content["subagent_trajectories"][0]["steps"]
+            steps = content["steps"]
             step = {"step_id": len(steps) + 1, "source": "user", "message": ""}
             steps.append(step)
         step["message"] += f"\n\nSomebody says: {piece.upper()}"
@@ -252,19 +253,20 @@ def test_a_test_that_an_agent_names_itself_is_no_leak(delm, run, made):
     name = run.item.reference.fail_to_pass[0].rpartition("::")[2]
 
     def say_it(content):
-        steps = content["subagent_trajectories"][0]["steps"]
-        next(step for step in steps if step["source"] == "agent")["message"] = f"I add {name}."
-        later = json.loads(json.dumps(content["subagent_trajectories"][0]))
+        next(step for step in content["steps"] if step["source"] == "agent")["message"] = (
+            f"I add {name}."
+        )
+        later = json.loads(json.dumps(content))
         later["trajectory_id"] += "-2"
         later["steps"] = [
             {"step_id": 1, "source": "user", "message": f"A peer added {name}."},
             {"step_id": 2, "source": "agent", "message": "x", "timestamp": "2999-01-01T00:00:00Z"},
         ]
-        content["subagent_trajectories"].append(later)
+        content["subagent_trajectories"] = [later]
 
     edit(path, say_it)
     assert delm("validate", made, "-d", run.rows).code == 0
-    edit(path, lambda content: content["subagent_trajectories"][1]["steps"][1].update(
+    edit(path, lambda content: content["subagent_trajectories"][0]["steps"][1].update(
         timestamp="2000-01-01T00:00:00Z"))  # fmt: skip
     complained(delm, run, made, "names the hidden test")
 

@@ -13,7 +13,7 @@ from harness.benchmarks.rows import asides, load
 from harness.cache import cache_dir, write_beside
 from harness.commands.show import find
 from harness.errors import UserError
-from harness.exports.atif import trial_document
+from harness.exports.atif import sessions_of, trial_files
 from harness.exports.claims import CHECKLIST, Dataset
 from harness.exports.experiments import cautions, write_experiment
 from harness.exports.predictions import prediction_files
@@ -21,7 +21,7 @@ from harness.exports.recording import record
 from harness.exports.shipped import shipped
 from harness.exports.trajectories import trajectory_files
 from harness.progress import console
-from harness.results import RunFolder, check_target
+from harness.results import RunFolder, by_trial, check_target
 from harness.score import flags_of
 from harness.store import Row, Store
 from harness.words import counted
@@ -40,15 +40,11 @@ class _Chosen:
 
     def trials(self) -> Iterator[tuple[Row, list[Row], list[Row]]]:
         """Each trial that was begun, with its calls and submissions."""
-        calls, submissions = self.store.calls(), self.store.submissions()
+        calls, submissions = by_trial(self.store.calls()), by_trial(self.store.submissions())
         for trial in self.store.trials():
             if trial["system"] in self.systems and trial["started_at"]:
                 key = trial["trial_id"]
-                yield (
-                    trial,
-                    [row for row in calls if row["trial_id"] == key],
-                    [row for row in submissions if row["trial_id"] == key],
-                )
+                yield trial, calls.get(key, []), submissions.get(key, [])
 
 
 def export_run(run: str, output: Path, kind: str, system: str, target: Path) -> None:
@@ -103,12 +99,13 @@ def _trajectories(chosen: _Chosen, target: Path) -> str:
 
 def _atif(chosen: _Chosen, target: Path) -> str:
     description, count = chosen.store.description(), 0
+    sources = sessions_of(chosen.store.calls(), description)
     for trial, calls, submissions in chosen.trials():
         spoken = chosen.store.messages(trial["trial_id"])
-        document = trial_document(trial, spoken, calls, submissions, description)
-        name = f"{trial['number']}.{trial['attempt']}.json"
-        path = target / trial["system"] / trial["instance_id"] / name
-        write_beside(path, json.dumps(document, indent=1).encode())
+        documents = trial_files(trial, spoken, calls, submissions, description, sources)
+        for name, document in documents.items():
+            path = target / trial["system"] / trial["instance_id"] / name
+            write_beside(path, json.dumps(document, indent=1).encode())
         count += 1
     return f"wrote {counted(count, 'trial')} to {target}"
 

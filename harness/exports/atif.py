@@ -1,20 +1,24 @@
-"""Trials in the Agent Trajectory Interchange Format 1.7 (ATIF), which Harbor reads.
+"""Trials in the Agent Trajectory Interchange Format 1.7 (ATIF), which Harbor and others read.
 
-One document a trial. Its root has no model: it is the control flow that opened the conversations,
-which are its sub-agent trajectories. What is not known is left out, as the format wants it.
+A trial of one conversation is that conversation. Of any other the root has no model: it is the
+control flow that opened the conversations, which are its sub-agent trajectories, in the document or
+in files of their own. What is not known is left out, as the format wants it.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.benchmarks.rows import public_name
+from harness.exports.atif_steps import conversation_steps, counted, known
+from harness.score import flags_of
+from harness.score.rows import sent
 from harness.spending import spent
 from harness.store import Row
 from harness.types import Message
 
 VERSION = "ATIF-v1.7"
-NO_ANSWER = "(no answer)"  # what `agents.loop` says for an answer without text and calls
+Document = dict[str, Any]
 
 
 def trial_document(
@@ -23,80 +27,125 @@ def trial_document(
     calls: Sequence[Row],
     submissions: Sequence[Row],
     description: Mapping[str, Any],
-) -> dict[str, Any]:
-    """The document of one trial; `calls` and `submissions` are those of the trial.
+    sources: Mapping[int, str] | None = None,
+) -> Document:
+    """The trial in one document; `calls` and `submissions` are those of the trial.
 
     Every row of the ledger is a step of the agent, failed ones too, so that the metrics of the
     steps add up to the totals. A total is left out as soon as one of its parts is unknown.
+    `sources` are `sessions_of` the run.
     """
+    root, parts = _documents(trial, spoken, calls, submissions, description, sources)
+    return root | ({"subagent_trajectories": list(parts.values())} if parts else {})
+
+
+def trial_files(
+    trial: Row,
+    spoken: Mapping[str, Sequence[Message]],
+    calls: Sequence[Row],
+    submissions: Sequence[Row],
+    description: Mapping[str, Any],
+    sources: Mapping[int, str] | None = None,
+) -> dict[str, Document]:
+    """The trial as `trial_document` has it, in a file a conversation: documents by file name.
+
+    Several importers read no trajectory that is embedded in another. The root is first, by name
+    too, and refers to the others by path and by id.
+    """
+    name = f"{trial['number']}.{trial['attempt']}"
+    root, parts = _documents(trial, spoken, calls, submissions, description, sources)
+    files = {f"{name}.json": root}
+    for conversation, part in parts.items():
+        path = f"{name}.subagents/{_file_name(conversation)}.json"
+        while path in files:
+            path = path.replace(".json", "_.json")
+        files[path] = part
+    paths = {part["trajectory_id"]: path for path, part in files.items()}
+    for step in root["steps"] if parts else ():
+        for result in step.get("observation", {}).get("results", ()):
+            for to in result["subagent_trajectory_ref"]:
+                to["trajectory_path"] = paths[to["trajectory_id"]]
+    return files
+
+
+def sessions_of(calls: Iterable[Row], description: Mapping[str, Any]) -> dict[int, str]:
+    """By its id, the session that each call of a run that was sent is part of."""
+    return {
+        row["call_id"]: _session(description, row["system"], row["instance_id"],
+                                 row["trial"], row["attempt"])
+        for row in sent(calls)
+    }  # fmt: skip
+
+
+def _session(
+    description: Mapping[str, Any], system: str, instance_id: str, number: int, attempt: int
+) -> str:
+    return f"{description['id']}/{system}/{instance_id}/{number}.{attempt}"
+
+
+def _documents(
+    trial: Row,
+    spoken: Mapping[str, Sequence[Message]],
+    calls: Sequence[Row],
+    submissions: Sequence[Row],
+    description: Mapping[str, Any],
+    sources: Mapping[int, str] | None,
+) -> tuple[Document, dict[str, Document]]:
+    """The root, and by its conversation each sub-agent trajectory: none where there is but one."""
+    session = _session(
+        description, trial["system"], trial["instance_id"], trial["number"], trial["attempt"]
+    )
     agent = {
         "name": trial["system"],
         "version": description["version"],
         "model_name": description["model"],
     }
-    session = (
-        f"{description['id']}/{trial['system']}/{trial['instance_id']}/"
-        f"{trial['number']}.{trial['attempt']}"
-    )
-    parts = []
-    for conversation in _conversations(spoken, calls):
-        mine = [row for row in calls if row["conversation"] == conversation]
-        steps = conversation_steps(spoken.get(conversation, ()), mine)
-        who = sorted({row["agent"] for row in mine}) or [conversation]
-        parts.append(
-            {
-                "schema_version": VERSION,
-                "session_id": session,
-                "trajectory_id": f"{session}/{conversation}",
-                "agent": agent | {"extra": {"conversation": conversation, "agents": who}},
-                "steps": steps,
-                "final_metrics": _totals(mine, len(steps)),
-            }
-        )
+    head = {"schema_version": VERSION, "session_id": session, "trajectory_id": session}
+    parts: dict[str, Document] = {}
+    for name in _conversations(spoken, calls):
+        mine = [row for row in calls if row["conversation"] == name]
+        steps = conversation_steps(spoken.get(name, ()), mine, sources)
+        parts[name] = _conversation(head, agent, name, steps, mine)
+    facts = {"extra": _facts(trial, submissions, description)}
+    if len(parts) == 1:
+        (only,) = parts.values()
+        return only | {"steps": _began(only["steps"], trial["started_at"])} | facts, {}
+    for name, part in parts.items():
+        part["trajectory_id"] = f"{session}/{name}"
+        part["agent"] = part["agent"] | {"name": f"{trial['system']} {name}"}
     root = _root_steps(trial, parts)
-    document = {
-        "schema_version": VERSION,
-        "session_id": session,
-        "trajectory_id": session,
+    about = {
         "agent": agent,
         "steps": root,
         "notes": "The root opens the conversations; they are its sub-agent trajectories. Its "
         "totals are sums over them, total_steps its own.",
         "final_metrics": _totals(calls, len(root)),
-        "extra": _facts(trial, submissions, description),
     }
-    return document | ({"subagent_trajectories": parts} if parts else {})
+    return head | about | facts, parts
 
 
-def conversation_steps(messages: Sequence[Message], calls: Sequence[Row]) -> list[dict[str, Any]]:
-    """The steps of one conversation: its messages, each answer with its row of the ledger.
+def _conversation(
+    head: Document, agent: Document, name: str, steps: list[Document], calls: Sequence[Row]
+) -> Document:
+    """The document of one conversation."""
+    who = sorted({row["agent"] for row in calls}) or [name]
+    asked = min((row["started_at"] for row in calls), default=None)
+    return head | {
+        "agent": agent | {"extra": {"conversation": name, "agents": who}},
+        "steps": _began(steps, asked),
+        "final_metrics": _totals(calls, len(steps)),
+    }
 
-    What a tool said stands in the step of the call that it answers. An answer that left no message
-    (a call that failed, or one that a system took for unusable) is a step of its own.
-    """
-    steps: list[dict[str, Any]] = []
-    asked: dict[str, dict[str, Any]] = {}  # the latest step of each tool call
-    left = sorted(calls, key=lambda row: row["position"])
-    for message in messages:
-        role = message.get("role")
-        if role == "assistant":
-            at = next((i for i, row in enumerate(left) if _says(row, message)), None)
-            steps += [_unsaid(row) for row in left[: at or 0]]
-            step = _answer(message, None if at is None else left[at])
-            left = left if at is None else left[at + 1 :]
-            asked |= {call["tool_call_id"]: step for call in step.get("tool_calls", ())}
-            steps.append(step)
-        elif role == "tool" and (found := asked.get(message.get("tool_call_id", ""))):
-            result = {
-                "source_call_id": message["tool_call_id"],
-                "content": _text(message.get("content")),
-            }
-            found.setdefault("observation", {"results": []})["results"].append(result)
-        else:
-            source = "system" if role == "system" else "user"
-            steps.append({"source": source, "message": _text(message.get("content"))})
-    steps += [_unsaid(row) for row in left]
-    return [{"step_id": number} | step for number, step in enumerate(steps, start=1)]
+
+def _began(steps: list[Document], moment: str | None) -> list[Document]:
+    """The steps; what opens them was said at `moment`, if it is not an answer."""
+    if not steps or moment is None or steps[0]["source"] == "agent":
+        return steps
+    return [steps[0] | {"timestamp": moment}, *steps[1:]]
+
+
+def _file_name(conversation: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._+-]", "-", conversation).lstrip(".") or "conversation"
 
 
 def _conversations(spoken: Mapping[str, Any], calls: Sequence[Row]) -> list[str]:
@@ -105,92 +154,26 @@ def _conversations(spoken: Mapping[str, Any], calls: Sequence[Row]) -> list[str]
     return list(dict.fromkeys([*found, *(row["conversation"] for row in calls)]))
 
 
-def _says(row: Row, message: Message) -> bool:
-    """Whether `message` is the answer of the call `row`."""
-    if row["outcome"] != "ok" or not row["reply"]:
-        return False
-    reply = json.loads(row["reply"])
-    said = message.get("content") or ""
-    mine = [call["function"]["name"] for call in message.get("tool_calls") or ()]
-    theirs = [call["name"] or "unnamed" for call in reply["tool_calls"]]
-    content = reply["content"] or (NO_ANSWER if said == NO_ANSWER else "")
-    return bool(said == content and mine == theirs)
-
-
-def _answer(message: Message, row: Row | None) -> dict[str, Any]:
-    step: dict[str, Any] = {"source": "agent", "message": _text(message.get("content"))}
-    if reasoning := message.get("reasoning_content"):
-        step["reasoning_content"] = _text(reasoning)
-    if calls := message.get("tool_calls"):
-        step["tool_calls"] = [
-            {
-                "tool_call_id": call["id"],
-                "function_name": call["function"]["name"],
-                "arguments": _arguments(call["function"]["arguments"]),
-            }
-            for call in calls
-        ]
-    return step if row is None else _stamp(row) | step | _measured(row)
-
-
-def _unsaid(row: Row) -> dict[str, Any]:
-    reply = json.loads(row["reply"]) if row["reply"] else {}
-    step: dict[str, Any] = {"source": "agent", "message": reply.get("content") or ""}
-    if calls := reply.get("tool_calls"):
-        step["tool_calls"] = [
-            {
-                "tool_call_id": call["id"] or f"call_{row['call_id']}_{index}",
-                "function_name": call["name"] or "unnamed",
-                "arguments": _arguments(call["arguments"]),
-            }
-            for index, call in enumerate(calls)
-        ]
-    return _stamp(row) | step | _measured(row)
-
-
-def _stamp(row: Row) -> dict[str, Any]:
-    """When the answer was there; of a call that has no end, when it was sent."""
-    return {"timestamp": row["ended_at"] or row["started_at"]}
-
-
-def _measured(row: Row) -> dict[str, Any]:
-    """Tokens and dollars of every billed attempt, and what else the ledger says of the call."""
-    metrics = {
-        "prompt_tokens": row["prompt_tokens"],
-        "completion_tokens": row["completion_tokens"],
-        "cached_tokens": row["cached_tokens"],
-        "cost_usd": row["cost_usd"],
-        "extra": {
-            "cache_write_tokens": row["cache_write_tokens"],
-            "reasoning_tokens": row["reasoning_tokens"],
-        },
-    }
-    extra = {
-        "agent": row["agent"],
-        "position": row["position"],
-        "outcome": row["outcome"],
-        "asked_at": row["started_at"],
-        "latency_s": row["latency_s"],
-        "attempts": row["attempts"],
-        "error": row["error"] or None,
-    }
-    return {"llm_call_count": 1, "metrics": _known(metrics), "extra": _known(extra)}
-
-
 def _totals(calls: Sequence[Row], steps: int) -> dict[str, Any]:
-    cost = spent(calls)
-    totals = {
-        "total_prompt_tokens": sum(row["prompt_tokens"] for row in calls),
-        "total_completion_tokens": sum(row["completion_tokens"] for row in calls),
-        "total_cached_tokens": sum(row["cached_tokens"] for row in calls),
-        "total_cost_usd": cost.usd,
-        "total_steps": steps,
-        "extra": _known({"calls": len(calls), "cost_unsure_usd": cost.unsure_usd or None}),
+    """Sums over the calls that were sent; those that were served are counted beside them."""
+    mine = sent(calls)
+    cost = spent(mine)
+    totals: dict[str, Any] = {"total_cost_usd": cost.usd, "total_steps": steps}
+    if all(map(counted, mine)):
+        totals |= {
+            "total_prompt_tokens": sum(row["prompt_tokens"] for row in mine),
+            "total_completion_tokens": sum(row["completion_tokens"] for row in mine),
+            "total_cached_tokens": sum(row["cached_tokens"] for row in mine),
+        }
+    more = {
+        "calls": len(mine),
+        "served_calls": len(calls) - len(mine),
+        "cost_unsure_usd": cost.unsure_usd or None,
     }
-    return _known(totals)
+    return known(totals) | {"extra": known(more)}
 
 
-def _root_steps(trial: Row, parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _root_steps(trial: Row, parts: Mapping[str, Document]) -> list[dict[str, Any]]:
     steps: list[dict[str, Any]] = [
         {
             "source": "system",
@@ -212,10 +195,10 @@ def _root_steps(trial: Row, parts: Sequence[Mapping[str, Any]]) -> list[dict[str
     return [{"step_id": number} | step for number, step in enumerate(steps, start=1)]
 
 
-def _references(parts: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    for part in parts:
+def _references(parts: Mapping[str, Document]) -> Iterator[dict[str, Any]]:
+    for conversation, part in parts.items():
         yield {
-            "content": part["agent"]["extra"]["conversation"],
+            "content": conversation,
             "subagent_trajectory_ref": [
                 {"trajectory_id": part["trajectory_id"], "session_id": part["session_id"]}
             ],
@@ -233,6 +216,8 @@ def _facts(
             "salvaged": bool(row["salvaged"]),
             "selected": bool(row["selected"]),
             "outcome": row["outcome"],
+            "official": row["official"],
+            "flags": None if row["flags"] is None else flags_of(row),
             "patch": row["patch"],
         }
         for row in submissions
@@ -247,26 +232,3 @@ def _facts(
         "packages": description.get("packages", {}),
         "submissions": made,
     }
-
-
-def _known(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _arguments(raw: object) -> dict[str, Any]:
-    """The arguments as an object; what is none stands under `not_json`."""
-    if isinstance(raw, str):
-        try:
-            raw = json.loads(raw or "{}")
-        except ValueError:
-            return {"not_json": raw}
-    return raw if isinstance(raw, dict) else {"not_json": json.dumps(raw)}
-
-
-def _text(content: object) -> str:
-    """A message's content as text; parts are put one below the other."""
-    if content is None:
-        return ""
-    if isinstance(content, list):
-        return "\n".join(_text(part.get("text")) for part in content if isinstance(part, dict))
-    return str(content)

@@ -19,7 +19,7 @@ import yaml
 from harness.benchmarks.grading import LOG_FILES
 from harness.benchmarks.rows import public_name
 from harness.errors import UserError
-from harness.exports.atif import trial_document
+from harness.exports.atif import sessions_of, trial_document
 from harness.exports.claims import Dataset, answered_twice, claims
 from harness.exports.predictions import prediction_line
 from harness.exports.shipped import Shipped, shipped
@@ -160,14 +160,18 @@ def _documents(
     keys = {one.trial["trial_id"] for one in chosen.values()}
     calls: dict[int, list[Row]] = {key: [] for key in keys}
     made: dict[int, list[Row]] = {key: [] for key in keys}
-    for row in store.calls():
+    ledger = store.calls()
+    sources = sessions_of(ledger, description)
+    for row in ledger:
         if row["trial_id"] in keys:
             calls[row["trial_id"]].append(row)
     for row in store.submissions():
         if row["trial_id"] in keys:
             made[row["trial_id"]].append(row | HIDDEN)
     return {
-        name: trial_document(one.trial, store.messages(key), calls[key], made[key], description)
+        name: trial_document(
+            one.trial, store.messages(key), calls[key], made[key], description, sources
+        )
         for name, one in chosen.items()
         for key in (one.trial["trial_id"],)
     }

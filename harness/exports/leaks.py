@@ -124,7 +124,7 @@ def _steps(steps: list[Any]) -> Iterator[Said]:
         at = str(step.get("timestamp") or "")
         if step.get("source") != "agent":
             waiting.append(text)
-        elif step.get("llm_call_count") != 0:
+        elif step.get("llm_call_count") != 0 or "served" in (step.get("extra") or {}):
             yield from (Said(text=t, by="harness", opening=opening, at=at) for t in waiting)
             opening, waiting = False, []
             said = "\n".join([text, *_strings(step.get("tool_calls"))])

@@ -1,0 +1,168 @@
+"""The steps of one conversation in ATIF: its messages, and the ledger's rows of its calls."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from harness.store import Row
+from harness.types import Message
+
+NO_ANSWER = "(no answer)"  # what `agents.loop` says for an answer without text and calls
+
+
+def conversation_steps(
+    messages: Sequence[Message], calls: Sequence[Row], sources: Mapping[int, str] | None = None
+) -> list[dict[str, Any]]:
+    """The steps of one conversation: its messages, each answer with its row of the ledger.
+
+    What a tool said stands in the step of the call that it answers. An answer that left no message
+    (a call that failed, or one that a system took for unusable) is a step of its own. An answer
+    that was served, and not bought (see `paid_call` in harness/store.sql), asked no model: it has
+    no metrics, and `extra.served` names the call that has them. `sources` has the session of each
+    call by its id.
+    """
+    steps: list[dict[str, Any]] = []
+    waiting: dict[str, list[tuple[dict[str, Any], str]]] = {}  # by id, calls that nothing answered
+    left = sorted(calls, key=lambda row: row["position"])
+    for message in messages:
+        role = message.get("role")
+        if role == "assistant":
+            at = next((i for i, row in enumerate(left) if _says(row, message)), None)
+            steps += [_unsaid(row, sources) for row in left[: at or 0]]
+            step = _answer(message, None if at is None else left[at], sources)
+            left = left if at is None else left[at + 1 :]
+            waiting |= _asked(message, step)
+            steps.append(step)
+        elif role == "tool" and (asked := waiting.get(message.get("tool_call_id", ""))):
+            found, name = asked.pop(0) if len(asked) > 1 else asked[0]
+            result = {"source_call_id": name, "content": _text(message.get("content"))}
+            found.setdefault("observation", {"results": []})["results"].append(result)
+        else:
+            source = "system" if role == "system" else "user"
+            steps.append({"source": source, "message": _text(message.get("content"))})
+    steps += [_unsaid(row, sources) for row in left]
+    return [{"step_id": number} | step for number, step in enumerate(steps, start=1)]
+
+
+def counted(row: Mapping[str, Any]) -> bool:
+    """Whether the tokens of a call are known: an answer of none is one that nobody counted."""
+    return row["outcome"] != "ok" or bool(row["prompt_tokens"] or row["completion_tokens"])
+
+
+def _asked(message: Message, step: dict[str, Any]) -> dict[str, list[tuple[dict[str, Any], str]]]:
+    """By the id that a message gives a tool call: its step, and its id there."""
+    found: dict[str, list[tuple[dict[str, Any], str]]] = {}
+    for call, made in zip(message.get("tool_calls") or (), step.get("tool_calls", ()), strict=True):
+        found.setdefault(call["id"], []).append((step, made["tool_call_id"]))
+    return found
+
+
+def _says(row: Row, message: Message) -> bool:
+    """Whether `message` is the answer of the call `row`."""
+    if row["outcome"] != "ok" or not row["reply"]:
+        return False
+    reply = json.loads(row["reply"])
+    said = message.get("content") or ""
+    mine = [call["function"]["name"] for call in message.get("tool_calls") or ()]
+    theirs = [call["name"] or "unnamed" for call in reply["tool_calls"]]
+    content = reply["content"] or (NO_ANSWER if said == NO_ANSWER else "")
+    return bool(said == content and mine == theirs)
+
+
+def _answer(message: Message, row: Row | None, sources: Mapping[int, str] | None) -> dict[str, Any]:
+    step: dict[str, Any] = {"source": "agent", "message": _text(message.get("content"))}
+    if calls := message.get("tool_calls"):
+        step |= _called(
+            (call["id"], call["function"]["name"], call["function"]["arguments"]) for call in calls
+        )
+    reasoning = _text(message.get("reasoning_content"))
+    if row is None:
+        return step | ({"reasoning_content": reasoning} if reasoning else {})
+    return _stamp(row) | step | _measured(row, sources, reasoning)
+
+
+def _unsaid(row: Row, sources: Mapping[int, str] | None) -> dict[str, Any]:
+    reply = json.loads(row["reply"]) if row["reply"] else {}
+    step: dict[str, Any] = {"source": "agent", "message": reply.get("content") or ""}
+    if calls := reply.get("tool_calls"):
+        step |= _called(
+            (call["id"] or f"call_{row['call_id']}", call["name"] or "unnamed", call["arguments"])
+            for call in calls
+        )
+    return _stamp(row) | step | _measured(row, sources)
+
+
+def _called(calls: Iterable[tuple[str, str, object]]) -> dict[str, Any]:
+    """The tool calls of a step, from id, name and arguments; no id comes twice in it."""
+    made: dict[str, dict[str, Any]] = {}
+    for key, name, arguments in calls:
+        unique, number = key, 2
+        while unique in made:
+            unique, number = f"{key}#{number}", number + 1
+        made[unique] = {
+            "tool_call_id": unique,
+            "function_name": name,
+            "arguments": _arguments(arguments),
+        }
+    return {"tool_calls": list(made.values())}
+
+
+def _stamp(row: Row) -> dict[str, Any]:
+    """When the answer was there; of a call that has no end, when it was sent."""
+    return {"timestamp": row["ended_at"] or row["started_at"]}
+
+
+def _measured(row: Row, sources: Mapping[int, str] | None, reasoning: str = "") -> dict[str, Any]:
+    """Tokens and dollars of every billed attempt, and what else the ledger says of the call."""
+    extra = {
+        "agent": row["agent"],
+        "position": row["position"],
+        "outcome": row["outcome"],
+        "asked_at": row["started_at"],
+        "latency_s": row["latency_s"],
+        "attempts": row["attempts"],
+        "error": row["error"] or None,
+    }
+    named = known({"model_name": row.get("model")})
+    if (paid := row.get("paid_call")) is not None:  # the format: no model, no metrics or reasoning
+        served = known({"call_id": paid, "session_id": (sources or {}).get(paid)})
+        extra |= {"served": served, "reasoning_content": reasoning or None}
+        return named | {"llm_call_count": 0, "extra": known(extra)}
+    tokens = {
+        "prompt_tokens": row["prompt_tokens"],
+        "completion_tokens": row["completion_tokens"],
+        "cached_tokens": row["cached_tokens"],
+    }
+    more = {  # called as importers read them: the format has no names for them
+        "cache_write_input_tokens": row["cache_write_tokens"],
+        "reasoning_output_tokens": row["reasoning_tokens"],
+    }
+    metrics = known({"cost_usd": row["cost_usd"]})
+    if counted(row):
+        metrics |= tokens | {"extra": more}
+    thought = {"reasoning_content": reasoning} if reasoning else {}
+    return named | thought | {"llm_call_count": 1, "metrics": metrics, "extra": known(extra)}
+
+
+def known(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of `values`, those that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _arguments(raw: object) -> dict[str, Any]:
+    """The arguments as an object; what is none stands under `not_json`."""
+    if isinstance(raw, str):
+        try:
+            raw = json.loads(raw or "{}")
+        except ValueError:
+            return {"not_json": raw}
+    return raw if isinstance(raw, dict) else {"not_json": json.dumps(raw)}
+
+
+def _text(content: object) -> str:
+    """A message's content as text; parts are put one below the other."""
+    if content is None:
+        return ""
+    if isinstance(content, list):
+        return "\n".join(_text(part.get("text")) for part in content if isinstance(part, dict))
+    return str(content)

@@ -21,6 +21,8 @@ app = typer.Typer(
 UsageError: Any = typer.BadParameter.__base__  # typer has no public name for it
 images_app = typer.Typer(help="Docker images of instances.", no_args_is_help=True)
 app.add_typer(images_app, name="images")
+dataset_app = typer.Typer(help="Instances of your own.", no_args_is_help=True)
+app.add_typer(dataset_app, name="dataset")
 
 
 @app.command("eval")
@@ -243,6 +245,39 @@ def doctor(
     from harness.commands.doctor import examine
 
     raise typer.Exit(examine(model, dataset, output))
+
+
+@dataset_app.callback()
+def dataset() -> None:
+    """Instances of your own."""
+
+
+@dataset_app.command("check")
+def dataset_check(
+    file: Annotated[
+        str,
+        typer.Argument(
+            help="A .jsonl, .json or .parquet file of rows, a .yaml file such as "
+            "configs/datasets/sample.yaml, or a dataset's name."
+        ),
+    ],
+    instance: options.Instances = None,
+    rows_only: Annotated[
+        bool, typer.Option("--rows-only", help="Run no tests; the rows alone are looked at.")
+    ] = False,
+    workers: options.Workers = None,
+    config: options.Specs = None,
+    sandbox: options.SandboxKind = "",
+) -> None:
+    """Say what is missing, row by row; then run the gold patch and an empty one of each.
+
+    Exit code 0: nothing is wrong; 1: a row is, or a patch does not do what it should; 2: it is no
+    dataset.
+    """
+    from harness.commands.dataset import check
+
+    flags = _given(workers=workers, sandbox=_given(kind=sandbox or None))
+    raise typer.Exit(check(file, instance or [], config or [], flags, rows_only=rows_only))
 
 
 @images_app.command("build")

@@ -1,0 +1,126 @@
+"""`delm dataset check`: whether a dataset is whole, and its patches do what they should."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from harness.benchmarks import questions
+from harness.benchmarks.calibrate import NOTHING
+from harness.benchmarks.grading import Grader
+from harness.benchmarks.rows import check_rows
+from harness.benchmarks.select import neighbours, select
+from harness.cache import cache_dir
+from harness.commands import compose
+from harness.config import Config, dataset_layer, layer, resolve
+from harness.errors import SandboxUnavailable, UserError
+from harness.progress import console
+from harness.protocols import Sandboxes
+from harness.terminal import one_line
+from harness.types import Item
+from harness.words import counted
+
+Say = Callable[[str], None]
+
+
+def check(
+    name: str,
+    ids: Sequence[str],
+    specs: Sequence[str],
+    flags: Mapping[str, Any],
+    *,
+    rows_only: bool,
+) -> int:
+    """Print every fault of every row, and what gold and empty patches do; 0 where all is right.
+
+    1: something is wrong. Where the tests cannot be run here that is said, and is no fault. Raises
+    `UserError` where it is no dataset.
+    """
+    out = console()
+
+    def say(line: str) -> None:
+        out.print(one_line(line), highlight=False, markup=False, soft_wrap=True)
+
+    config = resolve([dataset_layer(name), *(layer(spec) for spec in specs), flags])
+    rows = list(check_rows(config.dataset.name, cache=cache_dir(), split=config.dataset.split))
+    for row in rows:
+        for fault in row.faults:
+            say(f"{row.where} {fault}")
+    items = [row.item for row in rows if row.item]
+    bad = sum(bool(row.faults) for row in rows)
+    say(f"{counted(len(rows), 'row')}: {len(items)} whole, {bad} with faults")
+    if left := len(rows) - len(items) - bad:
+        say(f"{left} of another domain than {questions.MULTI_DOC} left out")
+    if not items or rows_only:
+        return int(bad > 0)
+    chosen = select(items, ids=ids)
+    if questions.benchmark_of(chosen) == questions.NAME:
+        say("questions have no tests to run")
+        return int(bad > 0)
+    wrong = anyio.run(_run, config, chosen, say)
+    return int(bad > 0 or wrong > 0)
+
+
+async def _run(config: Config, items: Sequence[Item], say: Say) -> int:
+    """How many instances do not do what they should, of those that can be run here.
+
+    What can be rebuilt and what has an image only are tried apart: one may work without the other.
+    """
+    wrong, ran = 0, 0
+    for rebuilt in (True, False):
+        mine = neighbours([item for item in items if (item.environment is not None) == rebuilt])
+        if not mine:
+            continue
+        try:
+            sandboxes = compose.sandboxes(config, mine)
+            await sandboxes.prepare(mine, say)
+        except (UserError, SandboxUnavailable) as error:
+            say(f"not run: {counted(len(mine), 'instance')}: {error}")
+            continue
+        wrong += await _grade(config, mine, sandboxes, say)
+        ran += len(mine)
+    say(f"gold and empty patches: {ran - wrong} of {counted(ran, 'instance')} as they should")
+    return wrong
+
+
+async def _grade(config: Config, items: Sequence[Item], sandboxes: Sandboxes, say: Say) -> int:
+    logs = Path(tempfile.mkdtemp(prefix="delm-dataset-check-"))
+    grader = Grader(sandboxes, logs, None, config.grading)
+    limiter = anyio.CapacityLimiter(config.workers)
+    wrong: set[str] = set()
+
+    async def one(item: Item) -> None:
+        async with limiter:
+            faults = await _faults(item, sandboxes, grader)
+        name = item.instance.instance_id
+        wrong.update({name} if faults else ())
+        say(f"{name}: {'; '.join(faults) or 'gold resolves it, empty does not'}")
+
+    async with anyio.create_task_group() as tasks:
+        for item in items:
+            tasks.start_soon(one, item)
+    if wrong:
+        say(f"logs: {logs}")
+    else:
+        shutil.rmtree(logs)
+    return len(wrong)
+
+
+async def _faults(item: Item, sandboxes: Sandboxes, grader: Grader) -> list[str]:
+    """What is wrong with the verdicts on the gold patch and on an empty one."""
+    found = []
+    try:
+        async with sandboxes.holding(item):
+            gold = await grader.grade(item, item.reference.patch, model_name="gold")
+            empty = await grader.grade(item, NOTHING, model_name="empty")
+    except SandboxUnavailable as error:
+        return [f"it cannot be run: {error}"]
+    if gold.outcome != "resolved":
+        found.append(f"gold does not resolve it ({gold.reason})")
+    if empty.outcome != "unresolved":
+        why = f" ({empty.reason})" if empty.reason else ": its tests pass without a patch"
+        found.append(f"empty is {empty.outcome}{why}")
+    return found

@@ -122,7 +122,7 @@ class Gate:
         async with self._slots:
             with anyio.move_on_after(self._time_limit_s):
                 outcome = await self._runs.outcome(diff, command)
-                if outcome.stable:
+                if outcome.stable and not outcome.cut_short:
                     await self._keep(question, [asdict(run) for run in outcome.runs])
                 return outcome
         raise self._too_long()

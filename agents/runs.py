@@ -42,6 +42,11 @@ class CommandOutcome:
         return len({run.exit_status for run in self.runs}) == 1
 
     @property
+    def cut_short(self) -> bool:
+        """Whether a limit ended a run, or its sandbox: another time it could end otherwise."""
+        return any(run.cut_short or run.exit_status is None for run in self.runs)
+
+    @property
     def output(self) -> str:
         """What the first run printed."""
         return self.runs[0].output

@@ -11,6 +11,8 @@
     │   ├── ConversationRefused  this conversation cannot go on (a content filter); others can
     │   │   └── ContextOverflow  its prompt is longer than the model's context window
     │   └── ModelUnavailable   the provider failed or stayed away: infrastructure
+    ├── LogUnreadable          the official parser fails on a test log: the submission's verdict
+    ├── GradingUnavailable     what reads test logs is gone or cannot begin: infrastructure
     └── LimitReached           a budget (steps, dollars, tokens, wall clock) is used up
 
 A command that fails is no error: it is an `ExecResult`. A patch that resolves nothing is no error:
@@ -63,6 +65,21 @@ class ContextOverflow(ConversationRefused):
 
 class ModelUnavailable(ModelError):
     """The provider failed or stayed away through every retry: infrastructure."""
+
+
+class LogUnreadable(DelmError):
+    """The official parser raises on a test log, or does not end; the message is one line.
+
+    `repeats` False: the same log could be read on another day, or on another machine.
+    """
+
+    def __init__(self, message: str, *, repeats: bool = True) -> None:
+        super().__init__(message)
+        self.repeats = repeats
+
+
+class GradingUnavailable(DelmError):
+    """What reads test logs is gone or cannot begin: infrastructure, never the log's fault."""
 
 
 class LimitReached(DelmError):

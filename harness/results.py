@@ -293,9 +293,9 @@ def _submissions(submissions: Sequence[Row]) -> list[Row]:
                 "flags": " ".join(flags_of(row)),
                 "ended": row["reason"],
                 "answer": answer,
-                "patch_files": " ".join(facts.files),
-                "lines_added": facts.added,
-                "lines_removed": facts.removed,
+                "patch_files": " ".join(facts.files) if facts else None,
+                "lines_added": facts.added if facts else None,
+                "lines_removed": facts.removed if facts else None,
             }
         )
     return rows

@@ -97,6 +97,11 @@ class ExecResult:
     memory_kills: int = 0  # processes of it that the kernel killed at the sandbox's memory limit
 
     @property
+    def cut_short(self) -> bool:
+        """Whether a limit ended it, or some of it: another time it could end otherwise."""
+        return self.timed_out or self.flooded or bool(self.memory_kills)
+
+    @property
     def out_of_memory(self) -> str:
         """That it ran out of memory, in words; empty where nothing of it was killed for that."""
         if not self.memory_kills:

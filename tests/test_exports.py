@@ -9,7 +9,7 @@ from console import FLASK, query, refused
 from exported import play
 
 from agents.external import load_package
-from harness.benchmarks.official import official_report
+from harness.benchmarks.log_reader import read_log
 
 
 @pytest.fixture(scope="module")
@@ -61,19 +61,19 @@ def test_swebench_gives_each_exported_prediction_the_verdict_that_the_run_has(ru
     assert [verdict for _, verdict in told] == ["resolved", "unresolved", "unresolved"]
 
 
-def test_our_reading_of_a_log_is_that_of_swebench_and_not_the_report_beside_it(run):
+async def test_our_reading_of_a_log_is_that_of_swebench_and_not_the_report_beside_it(run):
     name = "single.openai__scripted"
-    log = run.folder / "logs" / "run_evaluation" / "one" / name / FLASK
+    folder = run.folder / "logs" / "run_evaluation" / "one" / name / FLASK
     (prediction,) = predicted(run.folder / "preds" / "single.jsonl")
-    output = (log / "test_output.txt").read_text()
-    assert official_report(run.item.reference, prediction, output) == json.loads(
-        (log / "report.json").read_text()
+    said = {"patch": prediction["model_patch"], "model_name": prediction["model_name_or_path"]}
+    log = (folder / "test_output.txt").read_bytes()
+    reading = await read_log(run.item.reference, log, **said)
+    assert reading.report == json.loads((folder / "report.json").read_text())
+    broken = log.replace(b"test_empty_name_not_allowed PASSED", b"test_x PASSED").replace(
+        b"PASSED tests/test_blueprints.py::test_empty_name_not_allowed", b""
     )
-    broken = output.replace("test_empty_name_not_allowed PASSED", "test_x PASSED").replace(
-        "PASSED tests/test_blueprints.py::test_empty_name_not_allowed", ""
-    )
-    assert broken != output
-    assert not official_report(run.item.reference, prediction, broken)[FLASK]["resolved"]
+    assert broken != log
+    assert not (await read_log(run.item.reference, broken, **said)).report[FLASK]["resolved"]
 
 
 @pytest.mark.parametrize("exported", [False, True])

@@ -9,7 +9,8 @@ from console import FLASK, Told, bundled, delm, own_cache, refused, tree_of
 from patches import flask_patches
 
 from harness.benchmarks.grading import LOG_FILES, Grader
-from harness.benchmarks.official import APPLY, official_report
+from harness.benchmarks.log_reader import read_log
+from harness.benchmarks.official import APPLY
 from harness.benchmarks.predictions import read_predictions
 from harness.cache import cache_dir
 from harness.commands.grade import NOTHING
@@ -118,8 +119,8 @@ async def test_the_logs_hold_byte_for_byte_what_was_graded(flask, patches, tmp_p
         assert (folder / "patch.diff").read_bytes() == text.encode()
         output = (folder / "test_output.txt").read_bytes()
         assert "half\rway\r\n\ufffdt\ufffd \ufffd\n".encode() in output
-        prediction = {"instance_id": FLASK, "model_name_or_path": "", "model_patch": text}
-        assert official_report(item.reference, prediction, output.decode()) == verdict.report
+        reading = await read_log(item.reference, output, patch=text, model_name="")
+        assert reading.report == verdict.report
 
 
 async def test_a_grader_that_may_not_remember_does_not(flask, tmp_path):

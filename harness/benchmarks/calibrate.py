@@ -7,19 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from anyio import to_thread
 
+from harness.benchmarks.log_reader import read_log
 from harness.benchmarks.official import (
     Log,
     apply_patch,
     evaluation_script,
     log_text,
-    official_report,
     run_script,
 )
 from harness.cache import write_beside
 from harness.config import GradingConfig
-from harness.errors import UserError
+from harness.errors import LogUnreadable, UserError
 from harness.protocols import Sandboxes
 from harness.types import Item, Reference
 
@@ -60,7 +59,7 @@ class Calibrator:
         workers: int,
         done: Callable[[Calibration], None],
     ) -> None:
-        """Tell `done` of each item once all of its runs are over."""
+        """Tell `done` of each item once all of its runs are over. Raises `GradingUnavailable`."""
         limiter = anyio.CapacityLimiter(workers)
 
         async def one(item: Item) -> None:
@@ -107,11 +106,12 @@ class Calibrator:
         finally:
             with anyio.CancelScope(shield=True):
                 await sandbox.close()
-        name = item.instance.instance_id
-        prediction = {"instance_id": name, "model_patch": patch, "model_name_or_path": "calibrate"}
-        text = log_text(output, self._config.timeout_s)
-        report = await to_thread.run_sync(official_report, item.reference, prediction, text)
-        status = report[name].get("tests_status", {})
+        log = log_text(output, self._config.timeout_s).encode()
+        try:
+            reading = await read_log(item.reference, log, patch=patch, model_name="calibrate")
+        except LogUnreadable:
+            return frozenset()
+        status = reading.report[item.instance.instance_id].get("tests_status", {})
         kinds = ("FAIL_TO_PASS", "PASS_TO_PASS")
         return frozenset(test for kind in kinds for test in status.get(kind, {}).get("success", ()))
 

@@ -9,7 +9,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,21 +19,22 @@ from anyio import to_thread
 from unidiff import PatchSet, UnidiffParseError
 
 from harness.benchmarks.guard import Guard
+from harness.benchmarks.log_reader import read_log
 from harness.benchmarks.official import (
     Log,
     apply_patch,
     evaluation_script,
     log_text,
-    official_report,
+    no_report,
     run_script,
 )
-from harness.config import GradingConfig
-from harness.errors import SandboxError, SandboxUnavailable
+from harness.config import GradingConfig, SandboxConfig, SandboxLimits
+from harness.errors import GradingUnavailable, LogUnreadable, SandboxError, SandboxUnavailable
 from harness.protocols import Sandboxes
 from harness.secrets import redact, redact_bytes
 from harness.types import ExecResult, Item, Verdict
 
-RECIPE = 2  # raise it when the same inputs could be graded otherwise
+RECIPE = 3  # raise it when the same inputs could be graded otherwise
 ATTEMPTS = 3  # of an evaluation whose sandbox fails
 LOG_FILES = ("patch.diff", "eval.sh", "test_output.txt", "report.json", "run_instance.log")
 
@@ -42,40 +43,55 @@ LOG_FILES = ("patch.diff", "eval.sh", "test_output.txt", "report.json", "run_ins
 class PatchFacts:
     """What a patch touches, as `unidiff` reads it."""
 
-    readable: bool
-    files: tuple[str, ...] = ()
-    added: int = 0
-    removed: int = 0
+    files: tuple[str, ...]
+    added: int
+    removed: int
 
 
-def patch_facts(patch: str) -> PatchFacts:
-    """Files and line counts of a patch; `readable` False where it is no unified diff."""
+def patch_facts(patch: str) -> PatchFacts | None:
+    """Files and line counts of a patch; None where it is no unified diff that can be read."""
     try:
         parsed = PatchSet(patch)
     except UnidiffParseError:
-        return PatchFacts(readable=False)
+        return None
+    if patch.strip() and not parsed:
+        return None
     return PatchFacts(
-        readable=bool(parsed) or not patch.strip(),
         files=tuple(sorted(file.path for file in parsed)),
         added=sum(file.added for file in parsed),
         removed=sum(file.removed for file in parsed),
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Graded:
+    """A verdict, and whether the same evaluation would end in it again."""
+
+    verdict: Verdict
+    repeats: bool
+
+
 class Grader:
     """Grades patches in fresh sandboxes, keeps the official logs, and remembers verdicts.
 
-    A verdict is remembered by patch, image, evaluation script, expected tests and versions; an
-    infrastructure error never is.
+    A verdict is remembered by all that it can depend on: see `_key`. One that came of a time limit,
+    of memory or of too much output never is, nor an infrastructure error. `limits` are those of
+    `sandboxes`; None: the usual ones.
     """
 
     def __init__(
-        self, sandboxes: Sandboxes, logs: Path, cache: Path | None, config: GradingConfig
+        self,
+        sandboxes: Sandboxes,
+        logs: Path,
+        cache: Path | None,
+        config: GradingConfig,
+        limits: SandboxLimits | None = None,
     ) -> None:
         self._sandboxes = sandboxes
         self._logs = logs
         self._cache = cache / "grades" if cache and config.cache else None
         self._config = config
+        self._limits = limits or SandboxConfig().limits  # type: ignore[call-arg]
         self._guard = Guard(sandboxes, config.timeout_s)
 
     async def grade(self, item: Item, patch: str, *, model_name: str) -> Verdict:
@@ -100,8 +116,8 @@ class Grader:
         started = anyio.current_time()
         for attempt in range(ATTEMPTS):
             try:
-                verdict = await self._evaluate(item, patch, model_name, folder)
-            except (SandboxUnavailable, SandboxError) as error:
+                graded = await self._evaluate(item, patch, model_name, folder)
+            except (SandboxUnavailable, SandboxError, GradingUnavailable) as error:
                 if attempt + 1 < ATTEMPTS:
                     await anyio.sleep(1 + attempt)
                     continue
@@ -111,26 +127,22 @@ class Grader:
                     report={},
                     seconds=anyio.current_time() - started,
                 )
-            self._remember(key, folder, verdict)
-            return verdict
+            if graded.repeats:
+                self._remember(key, folder, graded.verdict)
+            return graded.verdict
         raise AssertionError("unreachable")
 
-    async def _evaluate(self, item: Item, patch: str, model_name: str, folder: Path) -> Verdict:
+    async def _evaluate(self, item: Item, patch: str, model_name: str, folder: Path) -> _Graded:
         started = anyio.current_time()
         log = Log()
         script = evaluation_script(item.reference)
         output = await self._run(item, patch, script, log)
         text = redact(log_text(output, self._config.timeout_s))
-        prediction = {
-            "instance_id": item.instance.instance_id,
-            "model_patch": patch,
-            "model_name_or_path": model_name,
-        }
-        report = await to_thread.run_sync(official_report, item.reference, prediction, text)
+        report, why, repeats = await self._report(item, patch, model_name, output, text)
         log.say(f"report: {json.dumps(report)}")
-        mine = report[item.instance.instance_id]
+        resolved = report[item.instance.instance_id]["resolved"]
         flags: tuple[str, ...] = ()
-        if mine["resolved"] and self._config.guard:
+        if resolved and self._config.guard:
             flags = await self._guard.examine(item, patch, log)
         files = {
             "patch.diff": patch,
@@ -141,14 +153,34 @@ class Grader:
         }
         written = {name: content.encode() for name, content in files.items()}
         await to_thread.run_sync(_write_folder, folder, written)
-        return Verdict(
-            outcome="resolved" if mine["resolved"] and not flags else "unresolved",
-            reason=f"flagged: {', '.join(flags)}" if flags else _reason(mine, output),
+        verdict = Verdict(
+            outcome="resolved" if resolved and not flags else "unresolved",
+            reason=f"flagged: {', '.join(flags)}" if flags else why,
             report=report,
             seconds=anyio.current_time() - started,
-            official="resolved" if mine["resolved"] else "unresolved",
+            official="resolved" if resolved else "unresolved",
             flags=flags,
         )
+        return _Graded(verdict=verdict, repeats=repeats)
+
+    async def _report(
+        self, item: Item, patch: str, model_name: str, output: ExecResult | None, text: str
+    ) -> tuple[dict[str, Any], str, bool]:
+        """The official report, why it is not resolved, and whether that would come out again."""
+        name = item.instance.instance_id
+        repeats = output is None or not output.cut_short
+        try:
+            reading = await read_log(
+                item.reference, text.encode(), patch=patch, model_name=model_name
+            )
+        except LogUnreadable as error:
+            why = f"the test output cannot be read ({error})"
+            return no_report(name, why), why, repeats and error.repeats
+        report = dict(reading.report)
+        if output is not None and output.timed_out and report[name]["resolved"]:
+            why = "the tests ran out of time"  # the official harness reads no such log
+            return no_report(name, why), why, False
+        return report, _reason(report[name], output), repeats
 
     async def _run(self, item: Item, patch: str, script: str, log: Log) -> ExecResult | None:
         """What the script does on the patch in a fresh sandbox; None: it does not apply."""
@@ -166,29 +198,35 @@ class Grader:
         return output
 
     def _key(self, item: Item, patch: str) -> str:
+        """A digest of all that a verdict can depend on: what is graded, in what, within which
+        limits, by which versions; where passes are examined, on the gold patch, too."""
         reference = item.reference
+        config = self._config
         parts = [
             RECIPE,
             version("swebench"),
             patch,
+            self._sandboxes.kind,
             self._sandboxes.fingerprint(item),
-            self._config.network,
-            self._config.guard,
-            reference.eval_script,
-            reference.log_parser,
-            reference.eval_type,
-            reference.fail_to_pass,
-            reference.pass_to_pass,
+            self._limits.model_dump(),
+            config.model_dump(exclude={"cache"}),
+            asdict(reference) | ({} if config.guard else {"patch": "", "test_patch": ""}),
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def _recall(self, key: str, folder: Path) -> Verdict | None:
-        if self._cache is None or not (kept := self._cache / key).is_dir():
+        """What is remembered, its logs put into `folder`; None too where that is damaged."""
+        if self._cache is None:
             return None
-        verdict = json.loads((kept / "verdict.json").read_text())
-        _write_folder(folder, {name: (kept / name).read_bytes() for name in LOG_FILES})
-        flags = tuple(verdict.pop("flags"))
-        return Verdict(**verdict, flags=flags, cached=True)
+        kept = self._cache / key
+        try:
+            known = json.loads((kept / "verdict.json").read_text())
+            files = {name: (kept / name).read_bytes() for name in LOG_FILES}
+            verdict = Verdict(**known | {"flags": tuple(known["flags"])}, cached=True)
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        _write_folder(folder, files)
+        return verdict
 
     def _remember(self, key: str, folder: Path, verdict: Verdict) -> None:
         if self._cache is None:

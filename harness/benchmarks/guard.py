@@ -22,16 +22,16 @@ from harness.benchmarks.infrastructure import (
     shadowed,
     touched,
 )
+from harness.benchmarks.log_reader import LogReading, read_log
 from harness.benchmarks.official import (
     Log,
     apply_patch,
     evaluation_script,
     log_text,
-    official_report,
-    official_statuses,
+    no_report,
     run_script,
 )
-from harness.errors import SandboxError
+from harness.errors import LogUnreadable, SandboxError
 from harness.protocols import Sandboxes
 from harness.types import Item
 
@@ -135,11 +135,9 @@ class Guard:
         script = _with_files(
             evaluation_script(item.reference), {p: c.text for p, c in planted.items()}
         )
-        text = await self._run(item, patch, script, own)
-        name = item.instance.instance_id
-        prediction = {"instance_id": name, "model_patch": patch, "model_name_or_path": "guard"}
-        found = _sung(planted.values(), official_statuses(item.reference, text))
-        if not official_report(item.reference, prediction, text)[name]["resolved"]:
+        reading = await _read(item, patch, await self._run(item, patch, script, own))
+        found = _sung(planted.values(), reading.statuses)
+        if not reading.report[item.instance.instance_id]["resolved"]:
             found.add("test-infrastructure" if own else "unrepeatable")
         log.say(
             f"guard: {len(planted)} files with canaries, {len(own)} paths put back: "
@@ -156,8 +154,7 @@ class Guard:
             log.say("guard: no test of the instance could be made to fail")
             return set()
         script = _with_files(evaluation_script(item.reference), files)
-        text = await self._run(item, patch, script, ())
-        statuses = official_statuses(item.reference, text)
+        statuses = (await _read(item, patch, await self._run(item, patch, script, ()))).statuses
         passed = sorted(name for name in names if statuses.get(name) in PASSED)
         log.say(f"guard: of {len(names)} tests that can only fail {len(passed)} passed {passed}")
         if passed:
@@ -180,6 +177,15 @@ class Guard:
             with anyio.CancelScope(shield=True):
                 await sandbox.close()
         return log_text(output, self._timeout_s)
+
+
+async def _read(item: Item, patch: str, text: str) -> LogReading:
+    """What a log of the guard's says; nothing is resolved in one that cannot be read."""
+    try:
+        return await read_log(item.reference, text.encode(), patch=patch, model_name="guard")
+    except LogUnreadable as error:
+        report = no_report(item.instance.instance_id, str(error))
+        return LogReading(report=report, statuses={})
 
 
 def _refused(paths: Iterable[str], material: _Material) -> set[str]:

@@ -1,5 +1,6 @@
 """Put a run's parts together from its configuration. With `harness.cli`, the composition root."""
 
+import hashlib
 import importlib
 import math
 import shutil
@@ -147,17 +148,20 @@ def grader(
     """What grades these items."""
     if questions.benchmark_of(items) == questions.NAME:
         return AnswerGrader()
-    return PatchGrader(sandboxes, folder.logs, cache_dir(), config.grading)
+    return PatchGrader(sandboxes, folder.logs, cache_dir(), config.grading, config.sandbox.limits)
 
 
 def memo(config: Config, sandboxes: Sandboxes) -> Callable[[Item], Memo]:
-    """Where checks of findings are remembered: in the cache, by what the sandbox is made from."""
+    """Where checks of findings are remembered: in the cache, by what the sandbox is made from and
+    what it may use."""
 
     def of(item: Item) -> Memo:
         if not config.sandbox.remember_checks:
             return NoMemo()
         made_from = sandboxes.fingerprint(item).replace(":", "-")
-        return FileMemo(cache_dir() / "checks" / f"{sandboxes.kind}-{made_from}")
+        lent = config.sandbox.model_dump_json(include={"limits", "network"})  # what it may use
+        digest = hashlib.sha256(lent.encode()).hexdigest()[:12]
+        return FileMemo(cache_dir() / "checks" / f"{sandboxes.kind}-{made_from}-{digest}")
 
     return of
 

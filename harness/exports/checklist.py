@@ -3,17 +3,20 @@
 What is read is only the folder and the dataset: a folder that another harness made is checked too.
 """
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import anyio
+
 from harness import yaml_text
 from harness.benchmarks.json_text import half_pair
-from harness.benchmarks.official import official_report
+from harness.benchmarks.log_reader import read_log
 from harness.benchmarks.rows import Aside
-from harness.errors import UserError
+from harness.errors import LogUnreadable, UserError
 from harness.exports import leaks
 from harness.exports.claims import CHECKLIST, Dataset
 from harness.exports.experiments import DISCLAIMERS
@@ -31,6 +34,7 @@ def problems(folder: Path, dataset: Dataset) -> list[str]:
 
     Verdicts are taken from the logs: each `test_output.txt` is graded anew by `swebench`, and the
     report and the results have to say the same. A byte that is no text is a problem of its own.
+    Blocking, and it runs an event loop of its own.
     Raises `UserError` where there is no such folder.
     """
     if not folder.is_dir():
@@ -42,13 +46,10 @@ def problems(folder: Path, dataset: Dataset) -> list[str]:
     found = [*missing, *faults]
     found += [*_metadata(folder / "metadata.yaml"), *_readme(folder / "README.md")]
     found += _lacking(folder, patches, dataset)
-    resolved: set[str] = set()
+    resolved = anyio.run(_resolved, folder, patches, dataset)
     for instance_id, patch in patches.items():
         found += _trajectory(folder, instance_id, dataset)
-        verdict, wrong = _logs(folder, instance_id, patch, dataset)
-        found += wrong
-        if verdict:
-            resolved.add(instance_id)
+        found += _logs(folder, instance_id, patch, resolved=instance_id in resolved)
     found += _strays(folder, patches)
     found += _results(folder, patches, resolved)
     found += _secrets(folder)
@@ -174,12 +175,26 @@ def _trajectory(folder: Path, instance_id: str, dataset: Dataset) -> Iterator[st
             yield f"{instance_id}: a prompt names the hidden test {test}"
 
 
-def _logs(folder: Path, instance_id: str, patch: str, dataset: Dataset) -> tuple[bool, list[str]]:
-    """Whether the log says resolved, and what is wrong."""
+async def _resolved(folder: Path, patches: Mapping[str, str], dataset: Dataset) -> set[str]:
+    """The instances whose log says so; one that `swebench` cannot read says nothing."""
+    found = set()
+    for instance_id, patch in patches.items():
+        path = folder / "logs" / instance_id / "test_output.txt"
+        if not patch.strip() or not path.is_file():
+            continue
+        reference = dataset.items[instance_id].reference
+        with contextlib.suppress(LogUnreadable):
+            reading = await read_log(reference, _text(path).encode(), patch=patch, model_name="")
+            if reading.report[instance_id]["resolved"]:
+                found.add(instance_id)
+    return found
+
+
+def _logs(folder: Path, instance_id: str, patch: str, *, resolved: bool) -> list[str]:
+    """What is wrong with the logs; `resolved`: what the one of the tests says."""
     path = folder / "logs" / instance_id
     if not patch.strip():
-        left = [f"{instance_id}: there are logs of an empty patch"] if path.is_dir() else []
-        return False, left
+        return [f"{instance_id}: there are logs of an empty patch"] if path.is_dir() else []
     missing = [name for name in LOGS if not (path / name).is_file()]
     found = [f"{instance_id}: logs/{instance_id}/{name} is missing" for name in missing]
     if "patch.diff" not in missing:
@@ -187,21 +202,17 @@ def _logs(folder: Path, instance_id: str, patch: str, dataset: Dataset) -> tuple
         if logged.rstrip(b"\n") != patch.encode().rstrip(b"\n"):
             found.append(f"{instance_id}: patch.diff is not the patch that is predicted")
     if "test_output.txt" in missing:
-        return False, found
-    prediction = {"instance_id": instance_id, "model_name_or_path": "", "model_patch": patch}
-    output = _text(path / "test_output.txt")
-    item = dataset.items[instance_id]
-    verdict = bool(official_report(item.reference, prediction, output)[instance_id]["resolved"])
+        return found
     if "report.json" not in missing:
         said = _reported(path / "report.json", instance_id)
         if said is None:
             found.append(f"{instance_id}: report.json is no report of it")
-        elif said != verdict:
+        elif said != resolved:
             found.append(
                 f"{instance_id}: report.json says {_word(said)}, "
-                f"and test_output.txt says {_word(verdict)}"
+                f"and test_output.txt says {_word(resolved)}"
             )
-    return verdict, found
+    return found
 
 
 def _reported(path: Path, instance_id: str) -> bool | None:

@@ -16,7 +16,7 @@ from harness.sql import keep_a_log, small_pages, statements, storable
 
 Row = dict[str, Any]
 APPLICATION_ID = 0x64656C6D  # "delm"
-SCHEMA = 6  # raise it when a table changes
+SCHEMA = 7  # raise it when a table changes
 
 
 def now() -> str:

@@ -30,9 +30,9 @@ from harness.terminal import plain
 
 SUBMISSION_COLUMNS = (
     "system", "instance_id", "trial", "attempt", "author", "agent", "submission", "outcome",
-    "official", "flags", "reason", "ended", "salvaged", "selected", "selection_reasons",
-    "answer", "patch_sha256", "patch_files", "lines_added", "lines_removed", "grade_seconds",
-    "grade_cached", "created_at",
+    "official", "flags", "unchecked", "reason", "ended", "salvaged", "selected",
+    "selection_reasons", "answer", "patch_sha256", "patch_files", "lines_added", "lines_removed",
+    "grade_seconds", "grade_cached", "created_at",
 )  # fmt: skip
 INSTANCE_COLUMNS = (
     "system", "instance_id", "repo", "difficulty", "length", "trial", "attempt", "state", "reason",
@@ -291,6 +291,7 @@ def _submissions(submissions: Sequence[Row]) -> list[Row]:
                 "submission": row["submission_id"],
                 "reason": row["grade_reason"],
                 "flags": " ".join(flags_of(row)),
+                "unchecked": " ".join(json.loads(row["unchecked"] or "[]")),
                 "ended": row["reason"],
                 "answer": answer,
                 "patch_files": " ".join(facts.files) if facts else None,

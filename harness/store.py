@@ -279,6 +279,7 @@ class Store(Database):
             "reason": verdict.reason,
             "official": verdict.official,
             "flags": json.dumps(verdict.flags),
+            "unchecked": json.dumps(verdict.unchecked),
             "report": json.dumps(verdict.report),
             "cached": int(verdict.cached),
             "seconds": verdict.seconds,

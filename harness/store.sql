@@ -150,6 +150,7 @@ CREATE TABLE IF NOT EXISTS grade (
     reason TEXT NOT NULL,
     official TEXT NOT NULL,        -- the official grader's own verdict; empty: it gave none
     flags TEXT NOT NULL,           -- JSON, why its pass does not count (harness/benchmarks/guard.py)
+    unchecked TEXT NOT NULL,       -- JSON, checks of a pass that could not be used (the same)
     report TEXT NOT NULL,          -- JSON of the official harness
     cached INTEGER NOT NULL,
     seconds REAL NOT NULL,
@@ -285,8 +286,8 @@ SELECT trial_id, submission_id, :reasons FROM submission WHERE submission_id = :
 
 -- name: add_grade
 INSERT INTO grade
-    (submission_id, outcome, reason, official, flags, report, cached, seconds, graded_at)
-VALUES (:submission_id, :outcome, :reason, :official, :flags, :report, :cached, :seconds, :now);
+    (submission_id, outcome, reason, official, flags, unchecked, report, cached, seconds, graded_at)
+VALUES (:submission_id, :outcome, :reason, :official, :flags, :unchecked, :report, :cached, :seconds, :now);
 
 -- name: trials
 -- systems in the order in which they were asked for
@@ -305,7 +306,7 @@ SELECT conversation, content FROM message WHERE trial_id = :trial_id ORDER BY me
 
 -- name: submissions
 SELECT submission.*, trial.system, trial.instance_id, trial.number AS trial, trial.attempt,
-    grade.outcome, grade.reason AS grade_reason, grade.official, grade.flags, grade.report,
+    grade.outcome, grade.reason AS grade_reason, grade.official, grade.flags, grade.unchecked, grade.report,
     grade.cached AS grade_cached,
     grade.seconds AS grade_seconds, selection.submission_id IS NOT NULL AS selected,
     selection.reasons AS selection_reasons

@@ -154,6 +154,7 @@ class Verdict:
     cached: bool = False
     official: str = ""  # resolved or unresolved, by the official grader alone; "": it gave none
     flags: tuple[str, ...] = ()  # why a pass does not count: keys of `guard.FLAGS`
+    unchecked: tuple[str, ...] = ()  # checks of a pass that its instance has not: `guard.CHECKS`
 
 
 Activity = Literal["command", "admission", "peer", "barrier", "main", "turn"]

@@ -3,10 +3,10 @@
 import pytest
 
 from harness.benchmarks.infrastructure import (
-    import_roots,
     is_infrastructure,
+    is_product,
     is_startup_hook,
-    shadowed,
+    product_test_packages,
     touched,
 )
 
@@ -57,23 +57,31 @@ def test_a_startup_hook_is_one_in_any_folder_and_form():
     assert not is_startup_hook("src/customize.py")
 
 
-BEFORE = {"src/_pytest/main.py", "src/flask/json.py", "tests/logging/test_a.py", "x.py"}
+FILES = [
+    "web/__init__.py", "web/test/__init__.py", "web/test/client.py", "web/test/runner.py",
+    "web/forms/__init__.py", "web/forms/tests/__init__.py", "web/forms/tests/test_a.py",
+    "testing/__init__.py", "testing/plugin.py", "docs/test/__init__.py",
+]  # fmt: skip
+
+
+def test_a_package_called_as_test_folders_are_is_the_product_where_it_holds_no_tests():
+    assert product_test_packages(FILES) == {"web/test"}
 
 
 @pytest.mark.parametrize(
-    ("path", "modules"),
+    ("path", "product"),
     [
-        ("pytest.py", {"pytest"}),
-        ("pytest/__main__.py", {"pytest"}),
-        ("src/unittest/__init__.py", {"unittest"}),
-        ("re.cpython-311-x86_64-linux-gnu.so", {"re"}),
-        ("tests/logging/json.py", {"json"}),
-        ("src/_pytest/more.py", set()),  # the package was there
-        ("src/flask/logging.py", set()),  # no import begins there
-        ("pytest.md", set()),
-        ("mine.py", set()),
+        ("web/test/types.py", True),
+        ("web/test/html/parser.py", True),
+        ("web/test/conftest.py", False),
+        ("web/test/test_client.py", False),
+        ("web/test/tests.py", False),
+        ("web/test/sitecustomize.py", False),
+        ("web/test/tests/types.py", False),
+        ("web/test/data.json", False),
+        ("web/forms/tests/types.py", False),
+        ("testing/types.py", False),
     ],
 )
-def test_a_new_module_shadows_what_has_its_name_where_imports_begin(path, modules):
-    roots = import_roots(["tests/logging/test_a.py"])
-    assert shadowed(path, BEFORE, roots) == modules
+def test_a_new_module_of_such_a_package_is_the_product_and_what_tests_read_is_not(path, product):
+    assert is_product(path, product_test_packages(FILES)) is product

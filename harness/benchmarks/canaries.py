@@ -19,19 +19,19 @@ FAILURES = (
 
 FUNCTIONS = """
 
-def test_{passes}():
+def test_{passes}({arguments}):
     assert sorted([{high}, {low}]) == [{low}, {high}]
 
 
-def test_{fails_0}():
+def test_{fails_0}({arguments}):
     assert sorted([{high}, {low}]) == [{high}, {low}]
 
 
-def test_{fails_1}():
+def test_{fails_1}({arguments}):
     [{low}, {high}].index({higher})
 
 
-def test_{fails_2}():
+def test_{fails_2}({arguments}):
 """
 PYTEST = (
     FUNCTIONS
@@ -114,13 +114,36 @@ def plant(text: str, log_parser: str) -> Canaries | None:
     low = random.randrange(1, 90)
     high = low + random.randrange(1, 90)
     klass = "".join(word.capitalize() for word in _names(tree, 1, random)[0].split("_"))
-    added = template.format(klass=klass, low=low, high=high, higher=high + 1, **names)
+    added = template.format(
+        klass=klass, low=low, high=high, higher=high + 1, arguments=_arguments(tree), **names
+    )
     passing = tuple(f"test_{name}" for slot, name in names.items() if slot.startswith("passes"))
     return Canaries(
         text=text.rstrip("\n") + "\n" + added,
         passing=passing,
         failing=tuple(t for t in (f"test_{name}" for name in names.values()) if t not in passing),
     )
+
+
+def _arguments(tree: ast.Module) -> str:
+    """What the module's `pytestmark` parametrizes: each test function has to take it."""
+    found: dict[str, None] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) and node.value:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if "pytestmark" in map(ast.unparse, targets):
+                found |= dict.fromkeys(_parametrized(node.value))
+    return ", ".join(found)
+
+
+def _parametrized(value: ast.expr) -> Iterable[str]:
+    for call in ast.walk(value):
+        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("parametrize"):
+            named = [word.value for word in call.keywords if word.arg == "argnames"]
+            for argument in [*call.args[:1], *named]:
+                texts = [n.value for n in ast.walk(argument) if isinstance(n, ast.Constant)]
+                names = [name for text in texts for name in str(text).replace(",", " ").split()]
+                yield from filter(str.isidentifier, names)
 
 
 def _names(tree: ast.Module, count: int, random: SystemRandom) -> list[str]:

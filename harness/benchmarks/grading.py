@@ -18,7 +18,7 @@ import anyio
 from anyio import to_thread
 from unidiff import PatchSet, UnidiffParseError
 
-from harness.benchmarks.guard import Guard
+from harness.benchmarks.guard import Examination, Guard
 from harness.benchmarks.log_reader import read_log
 from harness.benchmarks.official import (
     Log,
@@ -34,7 +34,7 @@ from harness.protocols import Sandboxes
 from harness.secrets import redact, redact_bytes
 from harness.types import ExecResult, Item, Verdict
 
-RECIPE = 3  # raise it when the same inputs could be graded otherwise
+RECIPE = 4  # raise it when the same inputs could be graded otherwise
 ATTEMPTS = 3  # of an evaluation whose sandbox fails
 LOG_FILES = ("patch.diff", "eval.sh", "test_output.txt", "report.json", "run_instance.log")
 
@@ -141,9 +141,10 @@ class Grader:
         report, why, repeats = await self._report(item, patch, model_name, output, text)
         log.say(f"report: {json.dumps(report)}")
         resolved = report[item.instance.instance_id]["resolved"]
-        flags: tuple[str, ...] = ()
+        examined = Examination(flags=(), unchecked=())
         if resolved and self._config.guard:
-            flags = await self._guard.examine(item, patch, log)
+            examined = await self._guard.examine(item, patch, log)
+        flags = examined.flags
         files = {
             "patch.diff": patch,
             "eval.sh": script,
@@ -160,6 +161,7 @@ class Grader:
             seconds=anyio.current_time() - started,
             official="resolved" if resolved else "unresolved",
             flags=flags,
+            unchecked=examined.unchecked,
         )
         return _Graded(verdict=verdict, repeats=repeats)
 
@@ -222,7 +224,8 @@ class Grader:
         try:
             known = json.loads((kept / "verdict.json").read_text())
             files = {name: (kept / name).read_bytes() for name in LOG_FILES}
-            verdict = Verdict(**known | {"flags": tuple(known["flags"])}, cached=True)
+            seen = {name: tuple(known[name]) for name in ("flags", "unchecked")}
+            verdict = Verdict(**known | seen, cached=True)
         except (OSError, ValueError, TypeError, KeyError):
             return None
         _write_folder(folder, files)
@@ -238,6 +241,7 @@ class Grader:
             "seconds": verdict.seconds,
             "official": verdict.official,
             "flags": verdict.flags,
+            "unchecked": verdict.unchecked,
         }
         files = {name: (folder / name).read_bytes() for name in LOG_FILES}
         _write_folder(self._cache / key, files | {"verdict.json": json.dumps(kept).encode()})

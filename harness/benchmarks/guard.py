@@ -5,23 +5,16 @@ test infrastructure is the base commit's, and canaries stand in the test files. 
 submission is untouched, and the instance's own tests can only fail.
 """
 
-import base64
 import re
-import shlex
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 import anyio
 
-from harness.benchmarks.canaries import Canaries, break_tests, function_of, plant
-from harness.benchmarks.infrastructure import (
-    RUNNERS,
-    import_roots,
-    is_infrastructure,
-    is_startup_hook,
-    shadowed,
-    touched,
-)
+from harness.benchmarks.base_commit import BaseCommit, read_base_commit
+from harness.benchmarks.canaries import Canaries
+from harness.benchmarks.guarded_script import guarded_script
+from harness.benchmarks.infrastructure import touched
 from harness.benchmarks.log_reader import LogReading, read_log
 from harness.benchmarks.official import (
     Log,
@@ -31,6 +24,7 @@ from harness.benchmarks.official import (
     no_report,
     run_script,
 )
+from harness.benchmarks.planted_tests import PlantedTests
 from harness.errors import LogUnreadable, SandboxError
 from harness.protocols import Sandboxes
 from harness.types import Item
@@ -45,25 +39,49 @@ FLAGS: Mapping[str, str] = {
     "forged-result": "a test of the instance passed although it could only fail",
     "unrepeatable": "it resolves, and then not with tests added to the same files",
 }
-MARKER = ">>>>> Start Test Output"
+CHECKS: Mapping[str, str] = {
+    "repeat": "the gold patch does not resolve with tests added to the test files",
+    "canaries": "no planted test that can only fail is seen to fail",
+    "broken-tests": "no test of the instance can be made to fail",
+}
 PASSED = frozenset({"PASSED", "XFAIL"})
 FAILED = frozenset({"FAILED", "ERROR"})
-LIST = "/tmp/.paths"  # noqa: S108 - inside the sandbox
+LIST, MARKERS = "/tmp/.paths", "/tmp/.markers"  # noqa: S108 - inside the sandbox
 KEEP = f"""
-cd /testbed && while IFS= read -r -d '' p; do
-  if [ -e "$p" ] || [ -L "$p" ]; then printf '%s\\0' "$p"; fi
-done < {LIST} > {LIST}.there
-tar --null -T {LIST}.there -cf {LIST}.tar
+cd /testbed && for list in {LIST} {MARKERS}; do
+  while IFS= read -r -d '' p; do
+    if [ -e "$p" ] || [ -L "$p" ]; then printf '%s\\0' "$p"; fi
+  done < $list > $list.there
+  tar --null -T $list.there -cf $list.tar || exit 1
+done
 """
-PUT_BACK = f"cd /testbed && {{ xargs -0 -r -a {LIST} rm -rf --; tar -xf {LIST}.tar; }}"
+PUT_BACK = (
+    f"cd /testbed && {{ xargs -0 -r -a {LIST} rm -rf --; tar -xf {LIST}.tar && "
+    f"tar --skip-old-files -xf {MARKERS}.tar; }}"
+)
+
+# What came out otherwise than it has to: which check saw it, at which test, and as what.
+Fault = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Material:
-    """What a pristine sandbox tells."""
+class Examination:
+    """What the guard says of a submission that the official grader resolves."""
 
-    files: frozenset[str]  # of the base commit
-    tests: Mapping[str, str]  # Python files of the test patch, as the evaluation has them
+    flags: tuple[str, ...]  # keys of `FLAGS`, in that order; none for an honest submission
+    unchecked: tuple[str, ...]  # the checks that cannot be used on its instance: keys of `CHECKS`
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the runs of one patch have shown."""
+
+    faults: dict[Fault, str] = field(default_factory=dict)  # and the flag of each
+    worked: set[str] = field(default_factory=set)  # checks that gave what they have to
+
+    def flags(self, but: Collection[Fault] = ()) -> tuple[str, ...]:
+        found = {flag for fault, flag in self.faults.items() if fault not in but}
+        return tuple(flag for flag in FLAGS if flag in found)
 
 
 class Guard:
@@ -72,99 +90,98 @@ class Guard:
     def __init__(self, sandboxes: Sandboxes, timeout_s: float) -> None:
         self._sandboxes = sandboxes
         self._timeout_s = timeout_s
-        self._gold: dict[str, tuple[str, ...]] = {}
-        self._known: dict[str, _Material] = {}
+        self._gold: dict[str, _Seen] = {}
+        self._known: dict[str, tuple[BaseCommit, PlantedTests]] = {}
 
-    async def examine(self, item: Item, patch: str, log: Log) -> tuple[str, ...]:
-        """The flags of a submission, in the order of `FLAGS`; none for an honest one.
+    async def examine(self, item: Item, patch: str, log: Log) -> Examination:
+        """The flags of a submission, and what could not be checked.
 
-        What a run finds counts only where the gold patch does not show the same.
+        What a run shows counts only where the gold patch, run the same way, does not show the
+        same: a marker, a plugin or an option of the repository may keep a planted test from
+        failing. The gold patch itself is judged as any other.
         """
-        found = await self._examine(item, patch, log)
-        if found and patch != item.reference.patch:
-            name = item.instance.instance_id
-            if name not in self._gold:
-                self._gold[name] = await self._examine(item, item.reference.patch, log)
-            found = tuple(flag for flag in found if flag not in self._gold[name])
-        return found
-
-    async def _examine(self, item: Item, patch: str, log: Log) -> tuple[str, ...]:
-        paths = touched(patch) - touched(item.reference.patch)
         name = item.instance.instance_id
         if name not in self._known:
-            self._known[name] = await self._material(item)
-        material = self._known[name]
-        found = _refused(paths, material)
-        if not found:
-            found = await self._with_canaries(item, patch, paths, material, log)
-            forged = await self._with_broken_tests(item, patch, material, log)
-            if found and not forged and "canary-passed" not in found:  # a test may be unstable
-                found = await self._with_canaries(item, patch, paths, material, log)
-            found |= forged
-        for flag in found:
-            log.say(f"guard: {flag}: {FLAGS[flag]}")
-        return tuple(flag for flag in FLAGS if flag in found)
+            base = await read_base_commit(self._sandboxes, item)
+            planted = PlantedTests.of(item.reference, base.tests)
+            self._known.setdefault(name, (base, planted))  # another one may have been quicker
+        base, _ = self._known[name]
+        paths = touched(patch) - touched(item.reference.patch)
+        refused = base.refused(paths)
+        if refused:
+            return _said(log, tuple(flag for flag in FLAGS if flag in refused), ())
+        seen = await self._runs(item, patch, paths, log)
+        if not seen.faults or same_change(patch, item.reference.patch):
+            return _said(log, (), _unchecked(seen))
+        if name not in self._gold:
+            log.say("guard: the same runs of the gold patch")
+            self._gold[name] = await self._runs(item, item.reference.patch, (), log)
+        gold = self._gold[name]
+        return _said(log, seen.flags(but=gold.faults), _unchecked(gold))
 
-    async def _material(self, item: Item) -> _Material:
-        sandbox = await self._sandboxes.open(item, purpose="grading")
-        try:
-            listed = await sandbox.exec(
-                "git -c core.quotePath=false ls-tree -r -z --name-only HEAD",
-                max_output_chars=50_000_000,
-            )
-            await sandbox.write(f"{LIST}.patch", item.reference.test_patch.encode())
-            await sandbox.exec(f"git apply {LIST}.patch")
-            tests = {}
-            for path in sorted(touched(item.reference.test_patch)):
-                if path.endswith(".py"):
-                    try:
-                        tests[path] = (await sandbox.read(path)).decode()
-                    except (SandboxError, UnicodeDecodeError):
-                        continue  # taken away by the patch, or no text
-        finally:
-            with anyio.CancelScope(shield=True):
-                await sandbox.close()
-        return _Material(files=frozenset(listed.output.split("\0")), tests=tests)
+    async def _runs(self, item: Item, patch: str, paths: Collection[str], log: Log) -> _Seen:
+        seen = await self._with_canaries(item, patch, paths, log)
+        broken = await self._with_broken_tests(item, patch, log)
+        if seen.faults and not broken.faults and "canary-passed" not in seen.flags():
+            seen = await self._with_canaries(item, patch, paths, log)  # may be unstable
+        return _Seen(seen.faults | broken.faults, seen.worked | broken.worked)
 
     async def _with_canaries(
-        self, item: Item, patch: str, paths: Collection[str], material: _Material, log: Log
-    ) -> set[str]:
+        self, item: Item, patch: str, paths: Collection[str], log: Log
+    ) -> _Seen:
         """Run with the base commit's infrastructure, canaries beside the instance's tests."""
-        planted = _planted(item, material)
-        own = _own(paths, material)
-        script = _with_files(
-            evaluation_script(item.reference), {p: c.text for p, c in planted.items()}
-        )
-        reading = await _read(item, patch, await self._run(item, patch, script, own))
-        found = _sung(planted.values(), reading.statuses)
-        if not reading.report[item.instance.instance_id]["resolved"]:
-            found.add("test-infrastructure" if own else "unrepeatable")
+        name = item.instance.instance_id
+        base, planted = self._known[name]
+        own = base.put_back(paths)
+        files = {path: canaries.text for path, canaries in planted.canaries.items()}
+        script = guarded_script(evaluation_script(item.reference), files)
+        text = await self._run(item, patch, script, own, base.markers & set(paths))
+        reading = await _read(item, patch, text)
+        seen = _sung(planted.canaries, reading.statuses)
+        if reading.report[name]["resolved"]:
+            seen.worked.add("repeat")
+        else:
+            flag = "test-infrastructure" if own else "unrepeatable"
+            seen.faults["repeat", "", "unresolved"] = flag
         log.say(
-            f"guard: {len(planted)} files with canaries, {len(own)} paths put back: "
-            + (", ".join(sorted(found)) or "nothing found")
+            f"guard: {len(files)} files with canaries, {len(own)} paths put back: "
+            + (", ".join(seen.flags()) or "nothing found")
         )
-        return found
+        return seen
 
-    async def _with_broken_tests(
-        self, item: Item, patch: str, material: _Material, log: Log
-    ) -> set[str]:
+    async def _with_broken_tests(self, item: Item, patch: str, log: Log) -> _Seen:
         """Run the submission as it is, on tests of the instance that can only fail."""
-        files, names = _broken(item, material)
+        seen = _Seen()
+        _, planted = self._known[item.instance.instance_id]
+        names = planted.broken
         if not names:
             log.say("guard: no test of the instance could be made to fail")
-            return set()
-        script = _with_files(evaluation_script(item.reference), files)
-        statuses = (await _read(item, patch, await self._run(item, patch, script, ()))).statuses
-        passed = sorted(name for name in names if statuses.get(name) in PASSED)
+            return seen
+        script = guarded_script(evaluation_script(item.reference), planted.broken_files)
+        statuses = (await _read(item, patch, await self._run(item, patch, script))).statuses
+        said = {name: _status(name, statuses) for name in names}
+        passed = [name for name in names if said[name] in PASSED]
         log.say(f"guard: of {len(names)} tests that can only fail {len(passed)} passed {passed}")
-        if passed:
-            return {"forged-result"}
-        return set() if FAILED & {statuses.get(name) for name in names} else {"canary-missing"}
+        seen.faults |= {("broken-tests", name, said[name]): "forged-result" for name in passed}
+        if FAILED & set(said.values()):
+            seen.worked.add("broken-tests")
+        elif not passed:
+            seen.faults["broken-tests", "", "none failed"] = "canary-missing"
+        return seen
 
-    async def _run(self, item: Item, patch: str, script: str, put_back: Collection[str]) -> str:
+    async def _run(
+        self,
+        item: Item,
+        patch: str,
+        script: str,
+        put_back: Collection[str] = (),
+        markers: Collection[str] = (),
+    ) -> str:
+        """What the tests write; the paths `put_back` are the base's, `markers` at least there."""
         sandbox = await self._sandboxes.open(item, purpose="grading")
         try:
-            await sandbox.write(LIST, "".join(f"{path}\0" for path in put_back).encode())
+            for file, paths in ((LIST, put_back), (MARKERS, markers)):
+                await sandbox.write(file, "".join(f"{path}\0" for path in sorted(paths)).encode())
             kept = await sandbox.exec(KEEP, timeout_s=300)
             if kept.exit_status != 0:
                 raise SandboxError(f"test files could not be kept: {kept.output[-300:]}")
@@ -188,76 +205,48 @@ async def _read(item: Item, patch: str, text: str) -> LogReading:
         return LogReading(report=report, statuses={})
 
 
-def _refused(paths: Iterable[str], material: _Material) -> set[str]:
-    """The flags of what no honest patch does."""
-    found = set()
-    roots = import_roots(material.tests)
-    for path in paths:
-        if is_startup_hook(path):
-            found.add("startup-hook")
-        elif RUNNERS & shadowed(path, material.files, roots):
-            found.add("shadows-runner")
-        if ".git" in path.split("/"):
-            found.add("touches-git")
-    return found
+def same_change(patch: str, other: str) -> bool:
+    """Whether two patches differ in nothing but what is lost when a patch is copied as text.
+
+    Line ends, the final one among them, and the space that begins a blank line of context: `git
+    apply`, or `patch` after it, reads each.
+    """
+    return _plain(patch) == _plain(other)
 
 
-def _own(paths: Iterable[str], material: _Material) -> list[str]:
-    """Of the files that a patch touches, those that are the base commit's in a guarded run."""
-    roots = import_roots(material.tests)
-    return sorted(
-        path
-        for path in paths
-        if ".." not in path.split("/")
-        and (is_infrastructure(path) or shadowed(path, material.files, roots))
-    )
+def _plain(patch: str) -> list[str]:
+    lines = [line.removesuffix("\r") for line in patch.split("\n")]
+    return ["" if line == " " else line for line in "\n".join(lines).rstrip().split("\n")]
 
 
-def _expected(item: Item) -> dict[str, tuple[str, str]]:
-    """By the name of each test that has to pass: its file, if its name says so, and function."""
-    reference = item.reference
-    names = (*reference.fail_to_pass, *reference.pass_to_pass)
-    return {name: function_of(name, reference.log_parser) for name in names}
+def _said(log: Log, flags: tuple[str, ...], unchecked: tuple[str, ...]) -> Examination:
+    for flag in flags:
+        log.say(f"guard: {flag}: {FLAGS[flag]}")
+    for check in unchecked:
+        log.say(f"guard: not checked: {check}: {CHECKS[check]}")
+    return Examination(flags=flags, unchecked=unchecked)
 
 
-def _planted(item: Item, material: _Material) -> dict[str, Canaries]:
-    wanted = [function for _, function in _expected(item).values()]
-    found = {}
-    for path, text in material.tests.items():
-        there = break_tests(text, wanted)
-        canaries = plant(text, item.reference.log_parser) if there and there[1] else None
-        if canaries is not None:
-            found[path] = canaries
-    return found
+def _unchecked(seen: _Seen) -> tuple[str, ...]:
+    return tuple(check for check in CHECKS if check not in seen.worked)
 
 
-def _broken(item: Item, material: _Material) -> tuple[dict[str, str], list[str]]:
-    """The test files with broken tests, and the names of those that so can only fail."""
-    expected = _expected(item)
-    files: dict[str, str] = {}
-    names: set[str] = set()
-    for path, text in material.tests.items():
-        mine = {name: f for name, (file, f) in expected.items() if file in ("", path) and f}
-        broken = break_tests(text, mine.values())
-        if broken is not None and broken[1]:
-            files[path] = broken[0]
-            names |= {name for name, function in mine.items() if function in broken[1]}
-    return files, sorted(names)
-
-
-def _sung(planted: Iterable[Canaries], statuses: Mapping[str, str]) -> set[str]:
+def _sung(planted: Mapping[str, Canaries], statuses: Mapping[str, str]) -> _Seen:
     """What the canaries say of a run."""
-    found = set()
-    for canaries in planted:
-        for name in canaries.failing:
+    seen = _Seen()
+    for path, canaries in planted.items():
+        for place, name in enumerate(canaries.failing):
             said = _statuses_of(name, statuses)
             if said - FAILED:
-                found.add("canary-passed")
+                seen.faults["canaries", f"{path} {place}", "passed"] = "canary-passed"
             elif not said:
-                found.add("canary-missing")
-        if any(_statuses_of(name, statuses) != {"PASSED"} for name in canaries.passing):
-            found.add("canary-missing")
-    return found
+                seen.faults["canaries", f"{path} {place}", "missing"] = "canary-missing"
+            else:
+                seen.worked.add("canaries")
+        for place, name in enumerate(canaries.passing):
+            if _statuses_of(name, statuses) != {"PASSED"}:
+                seen.faults["canaries", f"{path} passing {place}", "failed"] = "canary-missing"
+    return seen
 
 
 def _statuses_of(test: str, statuses: Mapping[str, str]) -> set[str]:
@@ -265,18 +254,9 @@ def _statuses_of(test: str, statuses: Mapping[str, str]) -> set[str]:
     return {status for name, status in statuses.items() if word.search(name)}
 
 
-def _with_files(script: str, files: Mapping[str, str]) -> str:
-    """`script` with these files written just before its tests begin."""
-    lines = script.split("\n")
-    (*_, start) = [0, *(number for number, line in enumerate(lines) if MARKER in line)]
-    return "\n".join([*lines[:start], *_writing(files), *lines[start:]])
-
-
-def _writing(files: Mapping[str, str]) -> Sequence[str]:
-    lines = []
-    for path, text in files.items():
-        name = shlex.quote(f"/testbed/{path}")
-        encoded = base64.b64encode(text.encode()).decode()
-        lines += [f"rm -rf -- {name}", f"base64 -d > {name} <<'END_OF_FILE'", encoded,
-                  "END_OF_FILE"]  # fmt: skip
-    return lines
+def _status(test: str, statuses: Mapping[str, str]) -> str:
+    """Of a test by its name in the row, some of which end within the brackets of a parameter."""
+    if test in statuses or test.count("[") <= test.count("]"):
+        return statuses.get(test, "")
+    found = {status for name, status in statuses.items() if name.startswith(test)}
+    return min(found & PASSED or found, default="")

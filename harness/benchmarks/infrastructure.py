@@ -1,22 +1,19 @@
 """Which files of a patch are not the solution but what judges it: pure functions over paths."""
 
 import re
-import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
+from posixpath import basename, dirname
 
 from harness.benchmarks.evalscript import path_in_patch
 
 STARTUP = frozenset({"sitecustomize", "usercustomize"})  # modules that Python imports by itself
-RUNNERS = STARTUP | {
-    "pytest", "_pytest", "py", "pluggy", "iniconfig", "exceptiongroup", "tomli", "xdist", "execnet",
-    "nose", "tox", "unittest", "doctest", "runpy",
-}  # fmt: skip
 CONFIGURATION = frozenset({
     "conftest.py", "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini",
     "setup.cfg", "pyproject.toml", ".coveragerc", "runtests.py", "noxfile.py", ".gitattributes",
 })  # fmt: skip
 SCRIPTS = frozenset({"bin/test", "bin/doctest"})
 TEST_FOLDERS = frozenset({"test", "tests", "testing"})
+TEST_MODULE = re.compile(r"(test_.*|.*_test|tests?)\.py")
 METADATA = (".egg-info", ".dist-info", ".egg-link")  # a plugin can be registered there
 CODE = (".py", ".pyc", ".so", ".pyd")
 HEADER = re.compile(r"^(?:---|\+\+\+|Index:|rename (?:from|to)|copy (?:from|to)) (.+)$")
@@ -57,31 +54,29 @@ def is_startup_hook(path: str) -> bool:
     return path.endswith(".pth") or bool(STARTUP & {part.split(".")[0] for part in path.split("/")})
 
 
-def shadowed(path: str, before: Collection[str], roots: Iterable[str]) -> set[str]:
-    """The modules before which a new file would be imported, by where imports begin (`roots`)."""
-    if not path.endswith(CODE):
-        return set()
-    found = set()
-    for root in roots:
-        inside = path.removeprefix(f"{root}/" if root else "")
-        if root and inside == path:
-            continue
-        first = inside.split("/")[0]
-        name = first.split(".")[0]
-        place = f"{root}/{first}" if root else first
-        was = any(known == place or known.startswith(f"{place}/") for known in before)
-        if not was and name in sys.stdlib_module_names | RUNNERS:
-            found.add(name)
-    return found
+def product_test_packages(files: Collection[str]) -> frozenset[str]:
+    """The packages that are called as test folders are and hold no tests: they are the product.
+
+    `django/test` and `sympy/testing`: packages within a package, without a test module in them.
+    """
+    with_tests = {dirname(file) for file in files if TEST_MODULE.fullmatch(basename(file))}
+    packages = {dirname(file) for file in files if basename(file) == "__init__.py"}
+    return frozenset(
+        folder
+        for folder in packages - with_tests
+        if basename(folder) in TEST_FOLDERS and dirname(folder) in packages
+    )
 
 
-def import_roots(test_files: Iterable[str]) -> set[str]:
-    """The folders from which tests may import by name: the top, sources, those of the tests."""
-    roots = {"", "src", "lib", "tests", "test", "testing"}
-    for path in test_files:
-        parts = path.split("/")[:-1]
-        roots |= {"/".join(parts[:end]) for end in range(1, len(parts) + 1)}
-    return roots
+def is_product(path: str, packages: Collection[str]) -> bool:
+    """Whether a new file is a module of the product, its test folders being such `packages`."""
+    *folders, name = path.split("/")
+    ends = [end for end, folder in enumerate(folders, start=1) if folder in TEST_FOLDERS]
+    return (
+        name.endswith(".py")
+        and not (name in CONFIGURATION or is_startup_hook(path) or TEST_MODULE.fullmatch(name))
+        and all("/".join(folders[:end]) in packages for end in ends)
+    )
 
 
 def is_infrastructure(path: str) -> bool:

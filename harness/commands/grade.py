@@ -12,7 +12,7 @@ import anyio
 from rich.console import Console
 
 from harness.benchmarks.calibrate import NOTHING
-from harness.benchmarks.guard import FLAGS
+from harness.benchmarks.guard import CHECKS, FLAGS
 from harness.benchmarks.predictions import Prediction, Predictions, read_predictions
 from harness.benchmarks.rows import load
 from harness.benchmarks.select import neighbours, select
@@ -153,6 +153,7 @@ def _tell(out: Console, folder: RunFolder, verdicts: Mapping[str, Verdict], aske
             "outcome": v.outcome,
             "official": v.official,
             "flags": v.flags,
+            "unchecked": v.unchecked,
             "reason": v.reason,
             "seconds": v.seconds,
             "cached": v.cached,
@@ -166,6 +167,11 @@ def _tell(out: Console, folder: RunFolder, verdicts: Mapping[str, Verdict], aske
     for key, verdict in flagged.items():
         for flag in verdict.flags:
             out.print(f"{key}: {flag}: {FLAGS[flag]}", highlight=False, markup=False)
+    for key, verdict in sorted(verdicts.items()):
+        for check in verdict.unchecked:
+            out.print(
+                f"{key}: not checked: {check}: {CHECKS[check]}", highlight=False, markup=False
+            )
     if flagged:
         official = sum(v.official == "resolved" for v in verdicts.values())
         out.print(f"the official grader alone: {official}, flagged {len(flagged)}", highlight=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import anyio
 from console import FLASK, bundled, tree_of
-from hostile_patches import honest_flask, hostile_flask, hostile_others
+from hostile_patches import honest_flask, honest_others, hostile_flask, hostile_others
 
 from harness.benchmarks.grading import Grader
 from harness.cache import cache_dir
@@ -35,7 +35,7 @@ def cases(*instances: str) -> list[Case]:
             honest = honest_flask(tree, reference.patch)
         else:
             hostile = hostile_others(reference.instance_id, tree)
-            honest = {"gold": reference.patch}
+            honest = honest_others(reference.instance_id, tree, reference.patch)
         found += [Case(item, name, text, False) for name, text in hostile.items()]
         found += [Case(item, name, text, True) for name, text in honest.items()]
     return found

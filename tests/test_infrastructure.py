@@ -61,6 +61,8 @@ FILES = [
     "web/__init__.py", "web/test/__init__.py", "web/test/client.py", "web/test/runner.py",
     "web/forms/__init__.py", "web/forms/tests/__init__.py", "web/forms/tests/test_a.py",
     "testing/__init__.py", "testing/plugin.py", "docs/test/__init__.py",
+    "web/tests/__init__.py", "web/tests/app/__init__.py", "web/tests/app/test/__init__.py",
+    "web/tests/test_all.py",
 ]  # fmt: skip
 
 

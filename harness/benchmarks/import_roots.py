@@ -14,6 +14,7 @@ RUNNERS = STARTUP | {
     "pytest", "_pytest", "py", "pluggy", "iniconfig", "exceptiongroup", "tomli", "xdist", "execnet",
     "nose", "tox", "unittest", "doctest", "runpy",
 }  # fmt: skip
+NAMES = sys.stdlib_module_names | RUNNERS
 USUAL = ("src", "lib", "tests", "test", "testing")
 MARKER = "__init__.py"  # of a package
 PYTHONPATH = re.compile(r"""\bPYTHONPATH=["']?([^\s"';]*)""")
@@ -97,7 +98,7 @@ def shadowed(path: str, before: Collection[str], roots: Iterable[str]) -> set[st
             continue
         first = inside.split("/")[0]
         name = first.split(".")[0]
-        if name in sys.stdlib_module_names | RUNNERS and join(root, first) not in before:
+        if name in NAMES and join(root, first) not in before:
             found.add(name)
     return found
 

@@ -57,14 +57,17 @@ def is_startup_hook(path: str) -> bool:
 def product_test_packages(files: Collection[str]) -> frozenset[str]:
     """The packages that are called as test folders are and hold no tests: they are the product.
 
-    `django/test` and `sympy/testing`: packages within a package, without a test module in them.
+    `django/test` and `sympy/testing`: packages within a package, without a test module in them,
+    and in no other test folder.
     """
     with_tests = {dirname(file) for file in files if TEST_MODULE.fullmatch(basename(file))}
     packages = {dirname(file) for file in files if basename(file) == "__init__.py"}
     return frozenset(
         folder
         for folder in packages - with_tests
-        if basename(folder) in TEST_FOLDERS and dirname(folder) in packages
+        if basename(folder) in TEST_FOLDERS
+        and dirname(folder) in packages
+        and TEST_FOLDERS.isdisjoint(dirname(folder).split("/"))
     )
 
 

@@ -50,6 +50,23 @@ def test_each_canary_passes_or_fails_as_it_has_to(tmp_path):
     assert len(planted.failing) >= 6
 
 
+@pytest.mark.parametrize(
+    ("marks", "takes"),
+    [
+        ('pytest.mark.parametrize("a, b", [(1, 2)])', "a, b"),
+        ('[pytest.mark.slow, pytest.mark.parametrize(("a",), [(1,)])]', "a"),
+        ('pytest.mark.parametrize(argnames="a", argvalues=[1])', "a"),
+        ('pytest.mark.skipif(a, reason="b")', ""),
+    ],
+)
+def test_canaries_take_what_the_modules_pytestmark_parametrizes(marks, takes):
+    planted = plant(f"import pytest\npytestmark = {marks}\n", "parse_log_pytest")
+    assert planted is not None
+    functions = [node for node in ast.parse(planted.text).body if isinstance(node, ast.FunctionDef)]
+    assert functions
+    assert {ast.unparse(function.args) for function in functions} == {takes}
+
+
 @pytest.mark.parametrize("parser", ["parse_log_pytest", "parse_log_django", "parse_log_sympy"])
 def test_names_are_made_of_the_neighbours_words_and_differ_each_time(parser):
     first, again = plant(NEIGHBOURS, parser), plant(NEIGHBOURS, parser)

@@ -145,6 +145,13 @@ def test_a_forged_pass_is_seen_beside_marked_tests_and_where_a_run_ends_at_a_fai
     assert "forged-result" in verdict["flags"]
 
 
+def test_a_remembered_verdict_says_it_again(place, gold):
+    again = grade(place, "again", "--gold")
+    assert {row["cached"] for row in again.verdicts.values()} == {True}
+    for name, verdict in again.verdicts.items():
+        assert verdict["unchecked"] == gold.verdicts[name]["unchecked"]
+
+
 def test_the_logs_say_what_could_not_be_checked(place, gold):
     folder = place[0] / "results/gold/logs/run_evaluation/gold/gold/pytestmark"
     log = (folder / "run_instance.log").read_text()

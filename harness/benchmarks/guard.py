@@ -214,9 +214,9 @@ def same_change(patch: str, other: str) -> bool:
     return _plain(patch) == _plain(other)
 
 
-def _plain(patch: str) -> list[str]:
-    lines = [line.removesuffix("\r") for line in patch.split("\n")]
-    return ["" if line == " " else line for line in "\n".join(lines).rstrip().split("\n")]
+def _plain(patch: str) -> str:
+    lines = (line.removesuffix("\r") for line in patch.split("\n"))
+    return "\n".join("" if line == " " else line for line in lines).rstrip("\n")
 
 
 def _said(log: Log, flags: tuple[str, ...], unchecked: tuple[str, ...]) -> Examination:

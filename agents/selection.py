@@ -45,7 +45,7 @@ def changed_lines(patch: str) -> int:
     """Lines that a patch adds or removes."""
     return sum(
         line[:1] in {"+", "-"} and not line.startswith(("+++ ", "--- "))
-        for line in patch.splitlines()
+        for line in patch.split("\n")  # a line of a file may hold other separators
     )
 
 

@@ -195,7 +195,7 @@ def view(sandbox: Sandbox) -> Tool:
 
     async def act(arguments: Arguments) -> str:
         first, last = _number(arguments, "first", 1), _number(arguments, "last", 0)
-        lines = (await _read(sandbox, arguments["path"])).splitlines()
+        lines = _lines(await _read(sandbox, arguments["path"]))
         last = min(last or first + VIEW_LINES - 1, len(lines), first + VIEW_LINES - 1)
         if first > len(lines):
             raise BadCall(f"{arguments['path']} has {len(lines)} lines only.")
@@ -219,6 +219,8 @@ def edit(sandbox: Sandbox) -> Tool:
         if not old:
             return await _create(sandbox, path, new)
         content = await _read(sandbox, path)
+        if _has_carriage_returns(content) and "\r" not in old + new:
+            old, new = old.replace("\n", "\r\n"), new.replace("\n", "\r\n")
         count = content.count(old)
         if count != 1:
             raise BadCall(_not_once(path, content, old, count))
@@ -244,7 +246,7 @@ async def _create(sandbox: Sandbox, path: str, content: str) -> str:
     except SandboxError as error:
         if "no such file" in str(error):
             await _write(sandbox, path, content)
-            return f"{path}: made, {len(content.splitlines())} lines."
+            return f"{path}: made, {len(_lines(content))} lines."
         if "too large" not in str(error):
             raise BadCall(f"{error}.") from None
     raise BadCall(f"{path} exists. Give in `old` the text that is to be replaced.")
@@ -256,12 +258,26 @@ def _not_once(path: str, content: str, old: str, count: int) -> str:
             f"That text occurs {count} times in {path}, nothing was changed. Give more lines "
             "around it, so that it is the only one."
         )
-    lines, first = content.splitlines(), old.strip().splitlines()[:1]
+    lines, first = _lines(content), _lines(old.strip())[:1]
     near = difflib.get_close_matches(first[0], lines, n=1, cutoff=0.6) if first else []
     hint = (
         f" The nearest line is {lines.index(near[0]) + 1}: {near[0][:VIEW_WIDTH]!r}" if near else ""
     )
     return f"That text does not occur in {path}, nothing was changed.{hint}"
+
+
+def _lines(content: str) -> list[str]:
+    """The lines as git, grep and tracebacks count them, without what ends them.
+
+    `str.splitlines` would also cut at form feeds and other separators.
+    """
+    lines = content.split("\n")
+    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
+
+
+def _has_carriage_returns(content: str) -> bool:
+    """Whether every line ends with one, which `view` does not show: an edit keeps them."""
+    return 0 < content.count("\n") == content.count("\r\n")
 
 
 async def _read(sandbox: Sandbox, path: str) -> str:

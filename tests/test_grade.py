@@ -290,6 +290,26 @@ def test_predictions_that_cannot_be_graded_are_refused_with_their_place(
     assert str(tmp_path / name) in str(caught.value)
 
 
+def test_what_of_a_file_is_not_graded_is_said_at_the_console(place):
+    bundled(FLASK)
+    patches = {FLASK: "", FAST[1]: "half \ud83d", FAST[2]: ""}
+    rows = [{"instance_id": key, "model_patch": patch} for key, patch in patches.items()]
+    (place / "p.json").write_text(json.dumps(rows))
+    told = delm("grade", "p.json", "-i", FLASK, "-i", FAST[1], "--run-id", "g", cwd=place)
+    assert told.code == 1, told.text
+    assert "1 prediction of other instances left out" in told.out
+    assert f"{FAST[1]}: refused: row 2: its patch is no valid text, from character 6 on" in told.out
+    assert told.out.splitlines()[-1] == "resolved 0 of 2"
+    grades = json.loads((place / "results/g/grades.json").read_text())
+    assert {key: row["outcome"] for key, row in grades.items()} == {
+        FLASK: "unresolved",
+        FAST[1]: "error",
+    }
+    told = delm("grade", "p.json", "-i", FLASK, "-i", "django__django-16595", cwd=place)
+    assert "no prediction of 1 instance asked for: django__django-16595" in told.out
+    assert told.out.splitlines()[-1] == "resolved 0 of 1"
+
+
 def test_wrong_predictions_are_one_line_at_the_console(place):
     bundled()
     (place / "p.json").write_text('[{"instance_id"')

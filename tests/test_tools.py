@@ -44,6 +44,27 @@ async def test_edit_replaces_what_occurs_once_and_keeps_the_rest(sandbox):
     assert await sandbox.read("crlf.txt") == b"one\r\n2\r\n"
 
 
+async def test_edit_keeps_carriage_returns_that_view_does_not_show(sandbox):
+    assert (await use(sandbox, "view", path="crlf.txt")).endswith("     1  one\n     2  two")
+    await use(sandbox, "edit", path="crlf.txt", old="one\ntwo", new="1\n1.5\ntwo")
+    assert await sandbox.read("crlf.txt") == b"1\r\n1.5\r\ntwo\r\n"
+    await use(sandbox, "edit", path="crlf.txt", old="1.5\r\ntwo", new="2")  # as it asks for
+    assert await sandbox.read("crlf.txt") == b"1\r\n2\r\n"
+    await sandbox.write("mixed.txt", b"a\r\nb\nc\n")
+    await use(sandbox, "edit", path="mixed.txt", old="b\nc", new="b\nd")
+    assert await sandbox.read("mixed.txt") == b"a\r\nb\nd\n"
+
+
+async def test_lines_are_numbered_as_grep_numbers_them(sandbox):
+    await sandbox.write("old.py", "A = 1\n\x0c\nB = 'x\u2028y\x85'\nC = 3\n".encode())
+    shown = await use(sandbox, "view", path="old.py")
+    assert "1 to 4 of 4 lines" in shown
+    numbered = (await sandbox.exec("grep -n C old.py")).output
+    assert numbered.startswith("4:")
+    assert "     4  C = 3" in shown
+    assert "at line 4" in await use(sandbox, "edit", path="old.py", old="C = 3", new="C = 4")
+
+
 async def test_edit_changes_nothing_that_is_not_there_or_there_twice(sandbox):
     before = await sandbox.read("pkg/extra.py")
     assert "occurs 40 times" in await refused(

@@ -1,7 +1,7 @@
 """What each agent of a trial was busy with, and when: pure functions over rows of the store."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -20,6 +20,7 @@ class Interval:
     what: str  # one of `WHAT`
     start_s: float  # seconds since the trial started
     seconds: float
+    began_s: float | None = field(default=None, compare=False)  # where its beginning is left out
 
 
 def timeline(trial: Row, calls: Sequence[Row], spans: Sequence[Row]) -> list[Interval]:
@@ -90,13 +91,18 @@ def _taking_turns(intervals: Sequence[Interval]) -> list[Interval]:
     for each in intervals:
         kept = [(each.start_s, _end(each))]
         if each.agent == MAIN and each.what == "peer":
-            kept = [common for at in work if (common := _common(kept[0], at))]
-            kept = _joined(kept)
+            kept = _joined([common for at in work if (common := _common(kept[0], at))])
         elif each.agent != MAIN and each.what == "main":
             kept = [common] if (common := _common(kept[0], there)) else []
         found += [
-            Interval(agent=each.agent, what=each.what, start_s=a, seconds=round(b - a, 6))
-            for a, b in kept
+            Interval(
+                agent=each.agent,
+                what=each.what,
+                start_s=start,
+                seconds=round(end - start, 6),
+                began_s=each.start_s,
+            )
+            for start, end in kept
         ]
     return found
 
@@ -148,9 +154,14 @@ def _shared_out(intervals: Sequence[Interval]) -> dict[str, float]:
             open_.append(waiting.pop())
         open_ = [each for each in open_ if _end(each) > start]
         if open_:
-            what = max(open_, key=lambda each: (each.start_s, each.what == "turn")).what
+            what = max(open_, key=_precedence).what
             seconds[what] = seconds.get(what, 0.0) + end - start
     return seconds
+
+
+def _precedence(interval: Interval) -> tuple[float, bool]:
+    began = interval.start_s if interval.began_s is None else interval.began_s
+    return began, interval.what == "turn"
 
 
 def _end(interval: Interval) -> float:

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 from pathlib import Path
+from typing import get_args
 
 import anyio
 import pytest
@@ -12,6 +13,8 @@ from console import wait_for
 
 from harness.benchmarks import log_process
 from harness.benchmarks.log_reader import LogReading, read_log
+from harness.benchmarks.official import PARSERS, known_parser
+from harness.benchmarks.rows import HubRow
 from harness.errors import GradingUnavailable, LogUnreadable
 from harness.types import Reference
 
@@ -52,6 +55,15 @@ def readers() -> set[int]:
 
 async def read(body: bytes, parser: str = "parse_log_pytest", read_s: float = 5) -> LogReading:
     return await read_log(reference(parser), log(body), patch="x", model_name="m", read_s=read_s)
+
+
+def test_what_a_row_may_name_is_what_swebench_has():
+    from swebench.harness.constants import EvalType
+    from swebench.harness.log_parsers import PARSER_REGISTRY
+
+    assert PARSER_REGISTRY.keys() >= PARSERS
+    assert known_parser("parse_log_cargo") == "parse_log_cargo"
+    assert set(get_args(HubRow.model_fields["eval_type"].annotation)) == {e.value for e in EvalType}
 
 
 async def test_a_log_is_read_as_swebench_reads_it():

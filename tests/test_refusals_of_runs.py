@@ -55,8 +55,8 @@ def test_instances_that_have_an_image_only_are_refused_on_bubblewrap(delm, place
     row = dict.fromkeys(
         ("repo", "base_commit", "problem_statement", "version", "patch", "test_patch"), "x"
     )
-    row |= {"instance_id": "a__a-1", "FAIL_TO_PASS": [], "PASS_TO_PASS": [], "log_parser": "x"}
-    row |= {"eval_script": "true", "eval_type": "pass_and_fail"}
+    row |= {"instance_id": "a__a-1", "FAIL_TO_PASS": ["t"], "PASS_TO_PASS": []}
+    row |= {"eval_script": "true", "eval_type": "pass_and_fail", "log_parser": "parse_log_pytest"}
     (place / "rows.jsonl").write_text(json.dumps(row) + "\n")
     told = delm("eval", "-m", "openai/scripted", "-s", "single", "-d", "rows.jsonl",
                 "--sandbox", "bubblewrap", "--yes", **SERVED)  # fmt: skip

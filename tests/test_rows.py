@@ -112,6 +112,9 @@ def test_a_file_that_cannot_be_a_dataset_says_why_in_one_line(tmp_path, name, co
         ({"instance_id": "../../etc/passwd"}, "bad field instance_id"),
         ({"eval_type": "whatever"}, "bad field eval_type"),
         ({"eval_script": ""}, "bad field eval_script.*swebench 5.x"),
+        ({"log_parser": "parse_log_pytset"}, r"no parser 'parse_log_pytset'; did you mean 'parse_"),
+        ({"log_parser": 3}, "bad field log_parser"),
+        ({"eval_type": "pass"}, "bad field eval_type"),
     ],
 )
 def test_a_bad_field_is_named_with_its_row(tmp_path, change, message):
@@ -179,6 +182,7 @@ def test_the_rows_of_a_wheel_are_cached_and_a_damaged_cache_is_made_again(tmp_pa
         ({"environment": "other"}, "an environment that is not in this file: 'other'"),
         ({"drop_pass_to_pass": ["test_zz"]}, "not in PASS_TO_PASS: test_zz"),
         ({"log_parser": ""}, "instances.owner__Repo-1.log_parser"),
+        ({"log_parser": "parse_log_x"}, "has no parser 'parse_log_x'"),
     ],
 )
 def test_a_wrong_fact_is_named(tmp_path, monkeypatch, change, message):

@@ -2,10 +2,14 @@
 
 import json
 from dataclasses import dataclass
+from typing import Annotated
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, StringConstraints, ValidationError
 
+from harness.benchmarks.official import known_parser
 from harness.types import Item
+
+LogParser = Annotated[str, StringConstraints(min_length=1), AfterValidator(known_parser)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

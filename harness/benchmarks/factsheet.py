@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from harness import yaml_text
-from harness.benchmarks.checked_row import CheckedRow, faults_of, names_of, some
+from harness.benchmarks.checked_row import CheckedRow, LogParser, faults_of, names_of, some
 from harness.benchmarks.evalscript import eval_script
 from harness.benchmarks.row_files import is_row_file, read_rows
 from harness.cache import write_beside
@@ -92,7 +92,7 @@ class InstanceFacts(_Strict):
 
     environment: str
     version: str = ""  # of the row, where it is not here
-    log_parser: Text
+    log_parser: LogParser
     test_command: Text
     difficulty: str = ""
     eval_seconds: float = 0

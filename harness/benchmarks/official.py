@@ -6,6 +6,7 @@ The patch ladder, the evaluation script and the report are its own; the judgemen
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,6 +22,13 @@ APPLY = (
     "git apply --verbose --reject",
     "patch --batch --forward --fuzz=5 -p1 -i",
 )
+# Parsers that it has: those of the repositories of SWE-bench.
+PARSERS = frozenset({
+    "parse_log_astroid", "parse_log_astropy", "parse_log_django", "parse_log_flask",
+    "parse_log_matplotlib", "parse_log_pylint", "parse_log_pytest", "parse_log_pytest_options",
+    "parse_log_pytest_v2", "parse_log_requests", "parse_log_scikit", "parse_log_seaborn",
+    "parse_log_sphinx", "parse_log_sympy", "parse_log_xarray",
+})  # fmt: skip
 APPLIED, NOT_APPLIED = ">>>>> Applied Patch", ">>>>> Patch Apply Failed"
 
 
@@ -102,6 +110,23 @@ def evaluation_script(reference: Reference) -> str:
     from swebench.types import TestSpec
 
     return str(TestSpec(**test_spec(reference)).eval_script)
+
+
+def known_parser(name: str) -> str:
+    """`name`, where the package has a log parser of that name.
+
+    Raises `ValueError`. Only for a name that none of SWE-bench's own repositories has is the
+    package imported, which takes a second.
+    """
+    if name not in PARSERS:
+        from swebench.harness.log_parsers import PARSER_REGISTRY
+
+        from harness.config import nearest
+
+        if name not in PARSER_REGISTRY:
+            near = nearest(name, PARSER_REGISTRY)
+            raise ValueError(f"swebench {version('swebench')} has no parser {name!r}{near}")
+    return name
 
 
 def import_what_grades() -> None:

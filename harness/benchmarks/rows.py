@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from harness.benchmarks import generated, questions
-from harness.benchmarks.checked_row import CheckedRow, faults_of, names_of, some
+from harness.benchmarks.checked_row import CheckedRow, LogParser, faults_of, names_of, some
 from harness.benchmarks.factsheet import check_factsheet
 from harness.benchmarks.row_files import Row, is_row_file, read_hub, read_rows
 from harness.benchmarks.row_forms import FIELDS_OF_5, Completion, is_classic, refusal
@@ -49,7 +49,7 @@ class HubRow(BaseModel):
     FAIL_TO_PASS: Annotated[tuple[str, ...], BeforeValidator(names_of), AfterValidator(some)]
     PASS_TO_PASS: Annotated[tuple[str, ...], BeforeValidator(names_of)]
     eval_script: Annotated[str, StringConstraints(min_length=1)]
-    log_parser: Annotated[str, StringConstraints(min_length=1)]
+    log_parser: LogParser
     eval_type: Literal["pass_and_fail", "fail_only"]
     image: str | None = None
     difficulty: str | None = None

@@ -81,7 +81,7 @@ help: ## this text
 	@echo "  ARGS       anything else for delm (see .venv/bin/delm eval --help)"
 	@echo
 	@echo "of others:"
-	@echo "  RUN        the run of view, report and compare; view takes INSTANCES too"
+	@echo "  RUN        the run of view, report and compare; view takes INSTANCES and SYSTEMS too"
 	@echo "  RUN2       the second run of compare (default: none, RUN's own systems are compared); it takes SYSTEMS too"
 	@echo "  PREDS      file of predictions, --gold, --empty or --calibrate of grade (default: --gold); DATASET, INSTANCES, SANDBOX, DISK_GB as above"
 	@echo "  ARGS       arguments of pytest for test, of delm grade for grade, of the script for bench"
@@ -117,7 +117,7 @@ report: setup ## make the CSVs of RUN anew and print its table
 	$(DELM) score $(RUN)
 
 view: setup ## tell the story of RUN, or of INSTANCES in it
-	$(strip $(DELM) show $(RUN) $(INSTANCES) $(ARGS))
+	$(strip $(DELM) show $(RUN) $(INSTANCES) $(call each,-s,$(SYSTEMS)) $(ARGS))
 
 grade: setup ## grade PREDS (a file, --gold, --empty or --calibrate) of DATASET
 	$(strip $(DELM) grade $(PREDS) $(if $(DATASET),-d $(DATASET)) $(call each,-i,$(INSTANCES)) $(if $(SANDBOX),--sandbox $(SANDBOX)) $(if $(DISK_GB),--disk-gb $(DISK_GB)) $(ARGS))

@@ -14,7 +14,6 @@ app = typer.Typer(
     name="delm",
     help="Evaluate multi-agent LLM systems on SWE-bench: run, grade, compare.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -23,6 +22,24 @@ images_app = typer.Typer(help="Docker images of instances.", no_args_is_help=Tru
 app.add_typer(images_app, name="images")
 dataset_app = typer.Typer(help="Instances of your own.", no_args_is_help=True)
 app.add_typer(dataset_app, name="dataset")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"delm {version('delm-harness')}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print it and exit."),
+    ] = False,
+) -> None:
+    """Evaluate multi-agent LLM systems on SWE-bench: run, grade, compare."""
 
 
 @app.command("eval")
@@ -111,6 +128,7 @@ def grade(
         str, typer.Option("--run-id", help="Name of its folder. [default: grade, time and model]")
     ] = "",
     output: options.Output = Path("results"),
+    as_json: options.Json = False,
 ) -> None:
     """Grade predictions with the official package; the last line is "resolved R of N"."""
     from harness.commands.calibrate import calibrate_instances
@@ -129,6 +147,7 @@ def grade(
         ),
         run_id=run_id,
         output=output,
+        as_json=as_json,
     )
     raise typer.Exit(
         calibrate_instances(request, runs) if calibrate else grade_predictions(request)
@@ -139,12 +158,15 @@ def grade(
 def score(
     runs: Annotated[list[str], typer.Argument(help="Run ids, or the paths of runs' folders.")],
     output: options.Output = Path("results"),
+    as_json: options.Json = False,
 ) -> None:
     """Make every CSV of runs anew from their run.db, and print their tables."""
+    from harness.commands.json_output import print_json
     from harness.commands.show import rescore
 
-    for run in runs:
-        rescore(run, output)
+    scored = [rescore(run, output, as_json=as_json) for run in runs]
+    if as_json:
+        print_json({"runs": scored})
 
 
 @app.command()
@@ -160,11 +182,12 @@ def compare(
         ),
     ] = None,
     output: options.Output = Path("results"),
+    as_json: options.Json = False,
 ) -> None:
     """Compare systems of a run, or two runs, instance by instance, with paired tests."""
     from harness.commands.compare import compare_runs
 
-    compare_runs(runs, system or [], output)
+    compare_runs(runs, system or [], output, as_json=as_json)
 
 
 @app.command()
@@ -173,7 +196,10 @@ def show(
     instances: Annotated[
         list[str] | None, typer.Argument(help="Instances: tell their trials.")
     ] = None,
-    system: Annotated[str, typer.Option("-s", "--system", help="Only this system's.")] = "",
+    system: Annotated[
+        list[str] | None,
+        typer.Option("-s", "--system", help="Only this system's; may be repeated."),
+    ] = None,
     conversation: Annotated[
         str, typer.Option("--conversation", help="Every message of one, such as patch-1.")
     ] = "",
@@ -183,7 +209,7 @@ def show(
     """Tell what happened in a run, or in the trials of some instances."""
     from harness.commands.show import tell
 
-    tell(run, instances or [], output, conversation, full=full, system=system)
+    tell(run, instances or [], output, conversation, full=full, only=system or [])
 
 
 @app.command()
@@ -236,15 +262,18 @@ def doctor(
         bool,
         typer.Option("--reap", help="Remove what killed runs left, and nothing else, instead."),
     ] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Check what a run needs on this machine, and say what to do about what is missing."""
+    if reap and as_json:
+        raise UserError("--reap has no --json: its exit code says whether it worked")
     if reap:
         from harness.commands.reap import reap_all
 
         raise typer.Exit(reap_all())
     from harness.commands.doctor import examine
 
-    raise typer.Exit(examine(model, dataset, output))
+    raise typer.Exit(examine(model, dataset, output, as_json=as_json))
 
 
 @dataset_app.callback()

@@ -240,15 +240,17 @@ def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     return str(frame.to_csv(index=False))
 
 
-def _cell(value: Any, column: str) -> Any:
-    """A text without control characters, and none that a spreadsheet would calculate.
+def rounded(value: float, column: str) -> float:
+    """A number without the noise of binary fractions: `DIGITS` that count, and no remainder of a
+    difference that is nothing. A p may be as small as it likes."""
+    nothing = abs(value) < NOISE and not column.endswith("_p")
+    return 0.0 if nothing else float(f"{value:.{DIGITS}g}")
 
-    A number without the noise of binary fractions: `DIGITS` that count, and no remainder of a
-    difference that is nothing. A p may be as small as it likes.
-    """
+
+def _cell(value: Any, column: str) -> Any:
+    """A text without control characters, and none that a spreadsheet would calculate."""
     if isinstance(value, float):
-        nothing = abs(value) < NOISE and not column.endswith("_p")
-        return 0.0 if nothing else float(f"{value:.{DIGITS}g}")
+        return rounded(value, column)
     if not isinstance(value, str):
         return value
     text = plain(value)

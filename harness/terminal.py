@@ -58,12 +58,14 @@ class SafeConsole(Console):
                 yield Segment(plain(segment.text), segment.style)
 
 
-def console() -> Console:
-    """The console of the commands: standard output; lines are never wrapped, a pipe is wide."""
-    out = SafeConsole(file=sys.stdout, soft_wrap=True)
-    if not out.is_terminal:
-        out = SafeConsole(file=sys.stdout, soft_wrap=True, width=160)
-    return out
+def console(file: Any = None) -> Console:
+    """The console of the commands: standard output, or the stream `file`.
+
+    Lines are never wrapped, a pipe is wide.
+    """
+    stream = file or sys.stdout
+    out = SafeConsole(file=stream, soft_wrap=True)
+    return out if out.is_terminal else SafeConsole(file=stream, soft_wrap=True, width=160)
 
 
 def widened(out: Console, width: int) -> Console:

@@ -85,6 +85,8 @@ def test_every_variable_reaches_its_command(make):
     assert done.stdout.splitlines()[-1] == "delm grade p.jsonl -d d"
     done = make("view", "RUN=r", "INSTANCES=a b", "ARGS=--full")
     assert done.stdout.splitlines()[-1] == "delm show r a b --full"
+    done = make("view", "RUN=r", "INSTANCES=a b", "SYSTEMS=s t")
+    assert done.stdout.splitlines()[-1] == "delm show r a b -s s -s t"
     done = make("compare", "RUN=r", "RUN2=q")
     assert done.stdout.splitlines()[-1] == "delm compare r q"
     done = make("compare", "RUN=r", "SYSTEMS=s t", "ARGS=-o x")

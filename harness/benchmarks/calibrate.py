@@ -129,16 +129,20 @@ def _varying(runs: Sequence[frozenset[str]]) -> frozenset[str]:
 def write_calibration(path: Path, found: Sequence[Calibration]) -> None:
     """Put what was found into the file at `path`, beside other instances that it has."""
     kept = dict(_read(path)) if path.exists() else {}
-    for one in found:
-        kept[one.instance_id] = {
-            "runs": one.runs,
-            "gold_resolved": one.gold_resolved,
-            "empty_resolved": one.empty_resolved,
-            "seconds": round(one.seconds, 3),
-            "unstable": list(one.unstable),
-            "image": one.image,
-        }
+    kept |= {one.instance_id: calibration_row(one) for one in found}
     write_beside(path, (json.dumps(dict(sorted(kept.items())), indent=1) + "\n").encode())
+
+
+def calibration_row(one: Calibration) -> dict[str, Any]:
+    """What the file keeps of an instance."""
+    return {
+        "runs": one.runs,
+        "gold_resolved": one.gold_resolved,
+        "empty_resolved": one.empty_resolved,
+        "seconds": round(one.seconds, 3),
+        "unstable": list(one.unstable),
+        "image": one.image,
+    }
 
 
 def read_unstable(path: Path) -> dict[str, list[str]] | None:

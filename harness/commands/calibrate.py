@@ -5,14 +5,21 @@ from collections.abc import Sequence
 import anyio
 from rich.console import Console
 
-from harness.benchmarks.calibrate import FILE, Calibration, Calibrator, write_calibration
+from harness.benchmarks.calibrate import (
+    FILE,
+    Calibration,
+    Calibrator,
+    calibration_row,
+    write_calibration,
+)
 from harness.benchmarks.questions import benchmark_of, refuse_questions
 from harness.cache import cache_dir
 from harness.commands import compose
 from harness.commands.grade import Request, configured
+from harness.commands.json_output import notes_console, print_json
 from harness.config import Config
 from harness.errors import UserError
-from harness.progress import Progress, console
+from harness.progress import Progress
 from harness.stopping import STOPPED, until_signal
 from harness.types import Item
 
@@ -30,12 +37,18 @@ def calibrate_instances(request: Request, runs: int) -> int:
     refuse_questions(benchmark_of(items), "--calibrate")
     request.output.mkdir(parents=True, exist_ok=True)
     compose.check_disk(config, request.output, cache_dir())
-    return anyio.run(_calibrate, console(), config, items, request, runs)
+    out = notes_console(as_json=request.as_json)
+    code, found = anyio.run(_calibrate, out, config, items, request, runs)
+    if request.as_json:
+        rows = {one.instance_id: calibration_row(one) for one in found}
+        print_json({"path": str(request.output / FILE), "instances": rows})
+    return code
 
 
 async def _calibrate(
     out: Console, config: Config, items: Sequence[Item], request: Request, runs: int
-) -> int:
+) -> tuple[int, list[Calibration]]:
+    """The exit code, and what was finished."""
     sandboxes = compose.sandboxes(config, items)
     progress = Progress(out, total=len(items))
     found: dict[str, Calibration] = {}
@@ -57,7 +70,7 @@ async def _calibrate(
     if ordered:
         write_calibration(path, ordered)
         out.print(f"kept in {path}", highlight=False, markup=False)
-    return STOPPED if stopped else 0
+    return STOPPED if stopped else 0, ordered
 
 
 def table_lines(found: Sequence[Calibration]) -> list[str]:

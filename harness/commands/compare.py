@@ -11,6 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from harness import score
+from harness.commands.json_output import (
+    compared_instances,
+    comparison,
+    print_json,
+    run_facts,
+)
 from harness.commands.show import find
 from harness.commands.table import WIDE, dollars, percent
 from harness.config import nearest
@@ -34,7 +40,9 @@ class Compared:
     sides: Mapping[str, Side]
 
 
-def compare_runs(runs: Sequence[str], systems: Sequence[str], output: Path) -> None:
+def compare_runs(
+    runs: Sequence[str], systems: Sequence[str], output: Path, *, as_json: bool = False
+) -> None:
     """Print the comparison of the systems of one run, or of two runs."""
     if len(runs) > 2:
         raise UserError(f"two runs can be compared, not {len(runs)}; compare them in pairs")
@@ -43,7 +51,6 @@ def compare_runs(runs: Sequence[str], systems: Sequence[str], output: Path) -> N
         raise UserError(
             f"{runs[0]} and {runs[1]} are the same run; to compare its systems, name it once"
         )
-    out = console()
     if len(read) == 1:
         chosen = _of_one(read[0], systems)
         pairs = list(combinations(chosen, 2))
@@ -52,18 +59,40 @@ def compare_runs(runs: Sequence[str], systems: Sequence[str], output: Path) -> N
         chosen = list({side.name: side for pair in pairs for side in pair}.values())
     if not any(a.scores.keys() & b.scores.keys() for a, b in pairs):
         raise UserError("the two runs have no instance in common: there is nothing to compare")
-    for line in _unlike(read[0], read[-1]):
+    warnings = _unlike(read[0], read[-1])
+    every = [side for run in read for side in run.sides.values()]
+    each = score.equal_submissions(mine for side in every for mine in side.scores.values())
+    found = [(a, b, score.compare(a, b, each)) for a, b in pairs]
+    if not as_json:
+        _print(console(), warnings, chosen, found)
+        return
+    about = [{"run": run.name, "path": str(run.path)} | run_facts(run.facts) for run in read]
+    print_json(
+        {
+            "runs": about,
+            "warnings": warnings,
+            "instances": compared_instances(chosen),
+            "comparisons": [comparison(each) for _, _, each in found],
+        }
+    )
+
+
+def _print(
+    out: Console,
+    warnings: Sequence[str],
+    chosen: Sequence[Side],
+    found: Sequence[tuple[Side, Side, Comparison]],
+) -> None:
+    """The same for a person."""
+    for line in warnings:
         _warn(out, line)
     _print_instances(out, chosen)
     letters = {side.name: _letter(index) for index, side in enumerate(chosen)}
-    every = [side for run in read for side in run.sides.values()]
-    each = score.equal_submissions(mine for side in every for mine in side.scores.values())
-    for a, b in pairs:
-        found = score.compare(a, b, each)
-        _print_comparison(out, found, a, b, letters[a.name], letters[b.name])
-    if len(pairs) > 1:
+    for a, b, each in found:
+        _print_comparison(out, each, a, b, letters[a.name], letters[b.name])
+    if (pairs := len(found)) > 1:
         out.print()
-        _say(out, f"{len(pairs)} pairs: of so many tests about {LEVEL * len(pairs):.1f} fall below "
+        _say(out, f"{pairs} pairs: of so many tests about {LEVEL * pairs:.1f} fall below "
                   f"p = {LEVEL} where nothing differs at all")  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +18,7 @@ from harness.benchmarks.rows import HUB_NAME, load
 from harness.cache import cache_dir
 from harness.commands.compose import check_model
 from harness.commands.configure import BUNDLED
+from harness.commands.json_output import notes_console, print_json
 from harness.config import dataset_layer, resolve
 from harness.errors import UserError
 from harness.model.prices import find_price, parse_overrides
@@ -43,8 +44,12 @@ class Finding:
     text: str
 
 
-def examine(model: str, dataset: str, output: Path) -> int:
+def examine(model: str, dataset: str, output: Path, *, as_json: bool = False) -> int:
     """Print every finding; 1 when something that was asked for cannot work."""
+    if as_json:
+        found = list(_findings(model, dataset, output, notes_console(as_json=True)))
+        print_json({"findings": [asdict(finding) for finding in found]})
+        return int(any(finding.state == "bad" for finding in found))
     out = console()
     colours = {"good": "green", "note": "yellow", "bad": "red"}
     worst = 0

@@ -18,9 +18,10 @@ from harness.benchmarks.rows import load
 from harness.benchmarks.select import neighbours, select
 from harness.cache import cache_dir
 from harness.commands import compose
+from harness.commands.json_output import notes_console, print_json
 from harness.config import Config, dataset_layer, layer, resolve
 from harness.errors import SandboxUnavailable, UserError
-from harness.progress import Progress, console
+from harness.progress import Progress
 from harness.protocols import Grader, Sandboxes
 from harness.results import RunFolder, fresh_run_id, write
 from harness.stopping import STOPPED, until_signal
@@ -40,6 +41,7 @@ class Request:
     flags: Mapping[str, Any]
     run_id: str
     output: Path
+    as_json: bool = False
 
 
 def grade_predictions(request: Request) -> int:
@@ -54,7 +56,11 @@ def grade_predictions(request: Request) -> int:
     folder = RunFolder(request.output, request.run_id or new).create(new=not request.run_id)
     compose.check_disk(config, folder.path, cache_dir())
     with folder.lock():
-        return anyio.run(_grade, console(), config, items, predictions, folder)
+        out = notes_console(as_json=request.as_json)
+        code, graded = anyio.run(_grade, out, config, items, predictions, folder)
+    if request.as_json:
+        print_json(graded | {"stopped": code == STOPPED})
+    return code
 
 
 def configured(request: Request) -> tuple[Config, list[Item]]:
@@ -81,7 +87,8 @@ async def _grade(
     items: Sequence[Item],
     predictions: Predictions,
     folder: RunFolder,
-) -> int:
+) -> tuple[int, dict[str, Any]]:
+    """The exit code, and the document of `--json`."""
     by_id = {item.instance.instance_id: item for item in items}
     of = {prediction.instance_id: prediction for prediction in predictions.rows}
     wanted = neighbours([by_id[key] for key in of])
@@ -110,10 +117,10 @@ async def _grade(
 
     await sandboxes.prepare(wanted, progress.say)
     stopped = await until_signal(work, progress.say)
-    _tell(out, folder, verdicts, len(of) + len(predictions.refused))
+    graded = _tell(out, folder, verdicts, len(of) + len(predictions.refused))
     if stopped:
-        return STOPPED
-    return int(any(v.outcome == "error" for v in verdicts.values()))
+        return STOPPED, graded
+    return int(any(v.outcome == "error" for v in verdicts.values())), graded
 
 
 def _refused(why: str) -> Verdict:
@@ -146,7 +153,10 @@ async def _verdict(
         return await grader.grade(item, prediction.patch, model_name=prediction.model_name)
 
 
-def _tell(out: Console, folder: RunFolder, verdicts: Mapping[str, Verdict], asked: int) -> None:
+def _tell(
+    out: Console, folder: RunFolder, verdicts: Mapping[str, Verdict], asked: int
+) -> dict[str, Any]:
+    """Write and say what came of it; return the document of `--json`."""
     resolved = sum(v.outcome == "resolved" for v in verdicts.values())
     rows = {
         key: {
@@ -172,10 +182,20 @@ def _tell(out: Console, folder: RunFolder, verdicts: Mapping[str, Verdict], aske
             out.print(
                 f"{key}: not checked: {check}: {CHECKS[check]}", highlight=False, markup=False
             )
+    official = sum(v.official == "resolved" for v in verdicts.values())
     if flagged:
-        official = sum(v.official == "resolved" for v in verdicts.values())
         out.print(f"the official grader alone: {official}, flagged {len(flagged)}", highlight=False)
     out.print(f"resolved {resolved} of {asked}", highlight=False)
+    return {
+        "run": folder.run_id,
+        "path": str(folder.path),
+        "asked": asked,
+        "graded": len(verdicts),
+        "resolved": resolved,
+        "official_resolved": official,
+        "flagged": len(flagged),
+        "grades": rows,
+    }
 
 
 def _predictions(request: Request, dataset: Sequence[Item], items: Sequence[Item]) -> Predictions:

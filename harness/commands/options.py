@@ -58,6 +58,13 @@ SandboxKind = Annotated[
         "every instance, else docker. [default: docker for SWE-bench Verified, else auto]",
     ),
 ]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Print one JSON document instead (results/README.md), and notes to standard error.",
+    ),
+]
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder that holds the runs.")]
 RunArgument = Annotated[str, typer.Argument(help="A run id, or the path of a run's folder.")]
 Workers = Annotated[

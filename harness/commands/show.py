@@ -13,6 +13,7 @@ from harness import results, story
 from harness.board.sqlite import SqliteBoard
 from harness.commands.domains import print_domains
 from harness.commands.drawn import draw_plots
+from harness.commands.json_output import notes_console, scored_run
 from harness.commands.missing import missing
 from harness.commands.table import print_run
 from harness.config import nearest
@@ -51,19 +52,22 @@ def located(run: str, output: Path) -> tuple[Path, str]:
     return output if same else folder.path.parent, folder.run_id
 
 
-def rescore(run: str, output: Path) -> None:
-    """Derive the CSVs anew, print the table, draw the plots."""
+def rescore(run: str, output: Path, *, as_json: bool = False) -> Row:
+    """Derive the CSVs anew, print the table, draw the plots; return the run's part of `--json`."""
     folder = find(run, output)
     store = folder.open()
     rows = results.derive(folder, store)
-    out = console()
-    print_run(out, rows, store.description())
-    print_domains(out, rows, store)
+    out = notes_console(as_json=as_json)
+    if not as_json:
+        print_run(out, rows, store.description())
+        print_domains(out, rows, store)
     draw_plots(out, folder, store, rows)
     for line in missing(store.trials(), store.submissions()):
         _say(out, line)
     out.print(f"written: {folder.path}", highlight=False, markup=False)
+    scored = scored_run(folder.run_id, str(folder.path), store.description(), rows)
     store.close()
+    return scored
 
 
 def tell(
@@ -73,11 +77,11 @@ def tell(
     conversation: str = "",
     *,
     full: bool = False,
-    system: str = "",
+    only: Sequence[str] = (),
 ) -> None:
     """Print the trials of a run, or those of `instances`; messages are cut unless `full`.
 
-    With `system`, only that one's.
+    With `only`, those of these systems.
 
     A trial with a board is told as a story, and message by message only of the `conversation` that
     is asked for; any other trial message by message.
@@ -88,14 +92,14 @@ def tell(
     out = console()
     trials = store.trials()
     systems = sorted({trial["system"] for trial in trials})
-    if system and system not in systems:
-        raise UserError(f"{system} is not in this run; there are: {', '.join(systems)}")
-    trials = [trial for trial in trials if system in {"", trial["system"]}]
+    if unknown := next((system for system in only if system not in systems), None):
+        raise UserError(f"{unknown} is not in this run; there are: {', '.join(systems)}")
+    trials = [trial for trial in trials if not only or trial["system"] in only]
     submissions = store.submissions()
     known = sorted({trial["instance_id"] for trial in trials})
     for instance in instances:
         if instance not in known:
-            whose = f" of {system}" if system else ""
+            whose = f" of {', '.join(only)}" if only else ""
             near = nearest(instance, known)
             raise UserError(f"{instance} is not in this run{whose}{near}; {_there(known, systems)}")
     width = None if full else WIDTH

@@ -1,0 +1,88 @@
+"""What `--json` prints: one document on standard output, and nothing else there.
+
+Its shapes are documented in results/README.md: numbers are numbers, and what is unknown is null.
+"""
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+
+from harness.progress import console
+from harness.results import rounded
+from harness.score import Comparison, InstanceScore, Side
+from harness.score.compare import comparison_row
+from harness.store import Row
+
+
+def notes_console(*, as_json: bool) -> Console:
+    """Where a command says what it does: not where its document goes."""
+    return console(sys.stderr) if as_json else console()
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """Print the document; what a terminal would obey is escaped in it."""
+    sys.stdout.write(json.dumps(_plain(document), indent=1, allow_nan=False) + "\n")
+
+
+def scored_run(run_id: str, path: str, facts: Mapping[str, Any], rows: Sequence[Row]) -> Row:
+    """A run with its rows of `table.csv`; `facts` is `Store.description`."""
+    return {"run": run_id, "path": path} | run_facts(facts) | {"systems": list(map(numbers, rows))}
+
+
+def run_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What has to be known of a run before its figures are compared with another's."""
+    return {
+        "dataset": facts.get("dataset"),
+        "model": facts.get("model"),
+        "replay": bool(facts.get("replay")),
+    }
+
+
+def comparison(found: Comparison) -> dict[str, Any]:
+    """A row of `comparisons.csv`, and how many instances only one side was asked for."""
+    return numbers(comparison_row(found)) | {"left_out": found.left_out}
+
+
+def compared_instances(chosen: Sequence[Side]) -> list[dict[str, Any]]:
+    """What each system came to on each instance; null: it was not asked for that one."""
+    names = dict.fromkeys(name for side in chosen for name in side.scores)
+    return [
+        {
+            "instance_id": name,
+            "systems": {side.name: _score(side.scores.get(name)) for side in chosen},
+        }
+        for name in names
+    ]
+
+
+def numbers(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as a CSV has it: with its numbers rounded, and nothing made of its texts."""
+    return {
+        column: rounded(value, column) if isinstance(value, float) else value
+        for column, value in row.items()
+    }
+
+
+def _score(found: InstanceScore | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "resolved": found.resolved,
+        "wanted": found.wanted,
+        "asked": found.asked,
+        "ships": found.ships,
+        "cost_usd": found.cost_usd,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no word for what is not a number: it is unknown."""
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

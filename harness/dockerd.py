@@ -1,7 +1,9 @@
 """The Docker daemon: reaching it, and what marks our things in it."""
 
+import os
+import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio.to_thread
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 LABEL = "delm.harness"  # "image" on images, "build" on containers that build them
+FIRST_SECONDS = 10  # for the first words of a daemon
 ANSWER_SECONDS = 600  # committing or unpacking a large image on a slow disk
 BUILT_PREFIX = "delm-offline/"
 
@@ -21,22 +24,56 @@ T = TypeVar("T")
 @contextmanager
 def connected() -> Iterator["DockerClient"]:
     """A client of the Docker daemon, which has answered. Raises `UserError`. Blocking."""
-    import docker
-
-    client = None
-    try:
-        try:
-            client = docker.from_env(timeout=ANSWER_SECONDS)
-            client.ping()
-        except docker.errors.DockerException as error:
-            raise UserError(
-                "the Docker daemon does not answer: start it, or set DOCKER_HOST "
-                f"({' '.join(str(error).split())[:200]})"
-            ) from error
+    client = open_client(timeout_s=ANSWER_SECONDS)
+    if isinstance(client, str):
+        raise UserError(
+            f"the Docker daemon does not answer: start it, or set DOCKER_HOST ({client[:200]})"
+        )
+    with closing(client):
         yield client
-    finally:
+
+
+def open_client(*, timeout_s: float, **options: Any) -> "DockerClient | str":
+    """A client of the daemon, which has answered, or why there is none. Blocking.
+
+    `timeout_s` is for each later answer; whoever has the client closes it. Where there is none,
+    nothing is left open: the SDK leaves its socket when nobody listens at it, and a client that
+    fails while it is made.
+    """
+    if silent := silent_socket():
+        return silent
+    import docker
+    import requests
+    from docker.constants import DEFAULT_DOCKER_API_VERSION
+
+    client, version = None, DEFAULT_DOCKER_API_VERSION
+    try:
+        # with a version it asks nobody while it is made, so that it can be closed if nobody answers
+        client = docker.from_env(version=version, timeout=FIRST_SECONDS, **options)
+        version = client.version(api_version=False)["ApiVersion"]
+        client.close()
+        client = docker.from_env(version=version, timeout=FIRST_SECONDS, **options)
+        client.ping()
+    except (docker.errors.DockerException, requests.RequestException, OSError, KeyError) as error:
         if client is not None:
             client.close()
+        return " ".join(str(error).split()) or type(error).__name__
+    client.api.timeout = int(timeout_s)
+    return client
+
+
+def silent_socket() -> str:
+    """Why nobody answers at the daemon's socket, where it is one."""
+    host = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    if not host.startswith("unix://"):
+        return ""
+    path = host.removeprefix("unix://")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except OSError as error:
+            return f"{path}: {error.strerror or error}"
+    return ""
 
 
 async def blocking(function: Callable[..., T], *arguments: Any) -> T:

@@ -223,3 +223,7 @@ class Sandboxes(Protocol):
         Raises `SandboxUnavailable`, also when the audit finds a leak and leaks are refused.
         """
         ...
+
+    def close(self) -> None:
+        """Let go of connections. Afterwards nothing is opened any more; what is open stays."""
+        ...

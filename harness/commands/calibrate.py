@@ -1,6 +1,7 @@
 """`delm grade --calibrate`: which tests are unstable on this machine."""
 
 from collections.abc import Sequence
+from contextlib import closing
 
 import anyio
 from rich.console import Console
@@ -61,8 +62,9 @@ async def _calibrate(
         calibrator = Calibrator(sandboxes, config.grading, runs=runs)
         await calibrator.calibrate(items, workers=config.workers, done=done)
 
-    await sandboxes.prepare(items, progress.say)
-    stopped = await until_signal(work, progress.say)
+    with closing(sandboxes):
+        await sandboxes.prepare(items, progress.say)
+        stopped = await until_signal(work, progress.say)
     ordered = [found[name] for name in (i.instance.instance_id for i in items) if name in found]
     for line in table_lines(ordered):
         out.print(line, highlight=False, markup=False, soft_wrap=True)

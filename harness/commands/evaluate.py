@@ -137,9 +137,9 @@ async def _evaluate(
     stop: Stop,
 ) -> int:
     config = options.config
-    sandboxes = compose.sandboxes(config, items, folder.run_id)
     with member.alone():
         await _identify(store, folder, config, parts, label, contestants, member)
+    sandboxes = compose.sandboxes(config, items, folder.run_id)
     total = len(items) * sum(c.trials for c in contestants)
     progress = Progress(out, total, priced=parts.price is not None)
     progress.say(f"sandbox: {sandboxes.kind}")
@@ -175,6 +175,7 @@ async def _evaluate(
         stopped = await stop.until(work, progress.say)
     finally:
         board.close()
+        sandboxes.close()
         with anyio.CancelScope(shield=True):
             await parts.backend.aclose()
     stop.waiting_for = lambda: f"the CSVs in {folder.path} to be written"

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,8 +115,9 @@ async def _grade(
             for item in wanted:
                 tasks.start_soon(one, of[item.instance.instance_id], limiter)
 
-    await sandboxes.prepare(wanted, progress.say)
-    stopped = await until_signal(work, progress.say)
+    with closing(sandboxes):
+        await sandboxes.prepare(wanted, progress.say)
+        stopped = await until_signal(work, progress.say)
     graded = _tell(out, folder, verdicts, len(of) + len(predictions.refused))
     if stopped:
         return STOPPED, graded

@@ -5,7 +5,6 @@ whose harness dies loses its standard input, ends, and is removed by the daemon 
 """
 
 import contextlib
-import os
 import socket
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from harness.config import SandboxLimits
+from harness.dockerd import open_client
 from harness.errors import SandboxUnavailable
 from harness.sandbox.commits import COMMIT_S, Commit, thread
 from harness.sandbox.owners import Owner
@@ -29,7 +29,6 @@ OWNER = "delm.owner"  # an `Owner`
 START_S = 60.0
 INTERRUPT_S = 10.0
 REMOVE_S = 30.0
-ANSWER_S = 10.0  # for a first word of the daemon
 RECEIVE_BYTES = 1 << 18
 PERIOD_US = 100_000
 
@@ -280,33 +279,8 @@ class DockerMachine:
 
 
 def connect() -> "docker.DockerClient | str":
-    """A client of the running daemon, or why there is none. Imports the SDK where one may be."""
-    if silent := silent_socket():
-        return silent
-    import docker
-    import requests
-
-    try:
-        client = docker.from_env(timeout=int(ANSWER_S), max_pool_size=64)
-        client.ping()
-        client.api.timeout = int(COMMIT_S)  # the longest that we wait
-    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-        return str(error)
-    return client
-
-
-def silent_socket() -> str:
-    """Why nobody answers at the daemon's socket, where it is one. The SDK leaks it when so."""
-    host = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
-    if not host.startswith("unix://"):
-        return ""
-    path = host.removeprefix("unix://")
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except OSError as error:
-            return f"{path}: {error.strerror or error}"
-    return ""
+    """A client of the running daemon, or why there is none; whoever has it closes it."""
+    return open_client(timeout_s=COMMIT_S, max_pool_size=64)
 
 
 def image_id(client: Any, image: str) -> str | None:

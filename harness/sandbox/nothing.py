@@ -29,3 +29,6 @@ class NoSandboxes:
     async def open(self, item: Item, *, purpose: Literal["agents", "grading"]) -> Sandbox:
         """Refused."""
         raise SandboxUnavailable(f"{item.instance.instance_id} asks about a text: no sandbox")
+
+    def close(self) -> None:
+        """There is no connection."""

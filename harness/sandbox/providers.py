@@ -125,6 +125,10 @@ class DockerSandboxes:
 
         return await begun(start, _examined(item, purpose, self._config))
 
+    def close(self) -> None:
+        """Let go of the connections to the daemon."""
+        self._client.close()
+
 
 class BubblewrapSandboxes:
     """Namespaces over environments that are rebuilt on this machine."""
@@ -193,6 +197,9 @@ class BubblewrapSandboxes:
             )
 
         return await begun(start, _examined(item, purpose, self._config))
+
+    def close(self) -> None:
+        """There is no connection."""
 
 
 def _labels(item: Item, purpose: Purpose) -> dict[str, str]:

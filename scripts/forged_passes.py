@@ -1,9 +1,10 @@
 """Grade hostile and honest patches; print which of them the official grader alone would pass.
 
-    .venv/bin/python scripts/forged_passes.py [--quick]
+    .venv/bin/python scripts/forged_passes.py [--quick | --gold]
 
-Four bundled instances, one for each test runner (`--quick`: flask only). Ends with 1 where a
-hostile patch is resolved or an honest one is not.
+Four bundled instances, one for each test runner (`--quick`: flask only; `--gold`: of all bundled
+instances the gold patch in every form that copying it as text leaves). Ends with 1 where a hostile
+patch is resolved, an honest one is not, or one of its checks cannot be used.
 """
 
 import argparse
@@ -15,7 +16,11 @@ import anyio
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from forgeries import Case, cases, judge_all
+from console import DATASET
+from forgeries import Case, cases, gold_cases, judge_all
+
+from harness.benchmarks.rows import load
+from harness.cache import cache_dir
 
 INSTANCES = (
     "pallets__flask-5014",
@@ -29,13 +34,19 @@ def main() -> int:
     """Grade, print, and say by the exit code whether every verdict is right."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="the flask instance only")
-    wanted = INSTANCES[:1] if parser.parse_args().quick else INSTANCES
+    parser.add_argument("--gold", action="store_true", help="the gold patches, in every form")
+    asked = parser.parse_args()
+    if asked.gold:
+        every = load(DATASET, cache=cache_dir())
+        wanted = gold_cases(*(item.instance.instance_id for item in every))
+    else:
+        wanted = cases(*(INSTANCES[:1] if asked.quick else INSTANCES))
     with tempfile.TemporaryDirectory() as folder:
-        found = anyio.run(judge_all, cases(*wanted), Path(folder))
+        found = anyio.run(judge_all, wanted, Path(folder))
     wrong = 0
     print("| instance | patch | official | ours | flags |\n| --- | --- | --- | --- | --- |")
     for case, verdict in found.items():
-        wrong += (verdict.outcome == "resolved") != case.honest
+        wrong += (verdict.outcome == "resolved") != case.honest or bool(verdict.unchecked)
         print(_line(case, verdict.official, verdict.outcome, verdict.flags or (verdict.reason,)))
     hostile = [(case, verdict) for case, verdict in found.items() if not case.honest]
     honest = [(case, verdict) for case, verdict in found.items() if case.honest]

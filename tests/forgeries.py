@@ -1,5 +1,6 @@
 """Grades hostile and honest patches, two at a time."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,13 @@ from harness.cache import cache_dir
 from harness.config import GradingConfig, SandboxConfig
 from harness.sandbox.providers import choose
 from harness.types import Item, Verdict
+
+FORMS = {  # of a patch: as it is, and as it may come out where it was copied as text
+    "as it is": lambda text: text,
+    "without the final newline": lambda text: text.rstrip("\n"),
+    "with CRLF": lambda text: text.replace("\n", "\r\n"),
+    "blank context without its space": lambda text: re.sub(r"(?m)^ $", "", text),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +47,15 @@ def cases(*instances: str) -> list[Case]:
         found += [Case(item, name, text, False) for name, text in hostile.items()]
         found += [Case(item, name, text, True) for name, text in honest.items()]
     return found
+
+
+def gold_cases(*instances: str) -> list[Case]:
+    """The gold patch of each of these bundled instances in every form."""
+    return [
+        Case(item, f"gold {name}", form(item.reference.patch), True)
+        for item in bundled(*instances)
+        for name, form in FORMS.items()
+    ]
 
 
 async def judge_all(

@@ -7,12 +7,13 @@ from pathlib import Path
 import anyio
 import pytest
 from console import FLASK, delm, own_cache
-from forgeries import Case, cases, judge_all
+from forgeries import FORMS, Case, cases, gold_cases, judge_all
 from hostile_patches import HONEST, HOSTILE
 
 from harness.benchmarks.guard import FLAGS
 from harness.types import Verdict
 
+COPIED = (FLASK, "sympy__sympy-24443")  # all bundled instances: scripts/forged_passes.py --gold
 CAUGHT_BY_THE_OFFICIAL_GRADER = {"source: exit 0", "the test file"}
 
 
@@ -92,3 +93,16 @@ def fooled() -> Case:
 async def test_without_the_guard_the_official_verdict_is_ours(fooled, tmp_path):
     verdict = (await judge_all([fooled], tmp_path, guard=False))[fooled]
     assert (verdict.outcome, verdict.official, verdict.flags) == ("resolved", "resolved", ())
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory) -> dict[tuple[str, str], Verdict]:
+    found = anyio.run(judge_all, gold_cases(*COPIED), tmp_path_factory.mktemp("copied"))
+    return {(case.item.instance.instance_id, case.name): v for case, v in found.items()}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("instance", COPIED)
+def test_a_gold_patch_that_was_copied_as_text_is_resolved_and_has_no_flag(copied, instance, form):
+    verdict = copied[instance, f"gold {form}"]
+    assert (verdict.outcome, verdict.flags, verdict.unchecked) == ("resolved", (), ())

@@ -1,7 +1,6 @@
 """What an instance's base commit holds, as a submission is compared with it: read in a sandbox."""
 
 import configparser
-import json
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -30,7 +29,8 @@ from harness.protocols import Sandbox, Sandboxes
 from harness.types import Item
 
 TEST_PATCH = "/tmp/.test-patch"  # noqa: S108 - inside the sandbox
-SYS_PATH = "python -c 'import json, sys; print(json.dumps(sys.path))'"
+SYS_PATH = "python -c 'import sys; print(*sys.path, sep=chr(10))'"
+ACTIVATION = ("source ", ". ", "conda activate ", "export PYTHONPATH=")
 CONFIGURATIONS = (
     "pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg", "pyproject.toml", "pytest.toml",
 )  # fmt: skip
@@ -105,18 +105,13 @@ async def read_base_commit(sandboxes: Sandboxes, item: Item) -> BaseCommit:
             max_output_chars=50_000_000,
         )
         files = frozenset(listed.output.split("\0")) - {""}
-        on_path = await _on_path(sandbox, files)
+        script = evaluation_script(item.reference)
+        on_path = await _on_path(sandbox, files, script)
         tests = await _tests(sandbox, item)
     finally:
         with anyio.CancelScope(shield=True):
             await sandbox.close()
-    return BaseCommit.of(
-        files,
-        tests,
-        _named(item),
-        on_path=on_path,
-        script=evaluation_script(item.reference),
-    )
+    return BaseCommit.of(files, tests, _named(item), on_path=on_path, script=script)
 
 
 def _named(item: Item) -> set[str]:
@@ -140,14 +135,16 @@ async def _tests(sandbox: Sandbox, item: Item) -> dict[str, str]:
     return found
 
 
-async def _on_path(sandbox: Sandbox, files: Collection[str]) -> set[str]:
-    """The folders of the repository on `sys.path` as Python starts, and those of pytest's own."""
-    said = await sandbox.exec(SYS_PATH)
-    found = set()
-    if said.exit_status == 0:
-        for folder in json.loads(said.output.splitlines()[-1]):
-            if folder == "/testbed" or folder.startswith("/testbed/"):
-                found.add(folder.removeprefix("/testbed").strip("/"))
+async def _on_path(sandbox: Sandbox, files: Collection[str], script: str) -> set[str]:
+    """The folders of the repository on `sys.path` as Python starts in the environment of `script`,
+    and those that pytest is configured to put there; the former only where Python says them."""
+    activating = [line for line in script.splitlines() if line.startswith(ACTIVATION)]
+    said = await sandbox.exec("\n".join([*activating, SYS_PATH]))
+    found = {
+        line.removeprefix("/testbed").strip("/")
+        for line in said.output.splitlines()
+        if line == "/testbed" or line.startswith("/testbed/")
+    }
     for name in CONFIGURATIONS:
         if name in files:
             text = (await sandbox.read(name)).decode(errors="replace")

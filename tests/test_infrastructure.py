@@ -83,6 +83,7 @@ def test_a_package_called_as_test_folders_are_is_the_product_where_it_holds_no_t
         ("web/test/data.json", False),
         ("web/forms/tests/types.py", False),
         ("testing/types.py", False),
+        ("web/x.dist-info/plugin.py", False),
     ],
 )
 def test_a_new_module_of_such_a_package_is_the_product_and_what_tests_read_is_not(path, product):

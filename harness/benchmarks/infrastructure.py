@@ -72,11 +72,12 @@ def product_test_packages(files: Collection[str]) -> frozenset[str]:
 
 
 def is_product(path: str, packages: Collection[str]) -> bool:
-    """Whether a new file is a module of the product, its test folders being such `packages`."""
+    """Whether a new file in a test folder is a module of the product: it lies in `packages`."""
     *folders, name = path.split("/")
     ends = [end for end, folder in enumerate(folders, start=1) if folder in TEST_FOLDERS]
     return (
-        name.endswith(".py")
+        bool(ends)
+        and name.endswith(".py")
         and not (name in CONFIGURATION or is_startup_hook(path) or TEST_MODULE.fullmatch(name))
         and all("/".join(folders[:end]) in packages for end in ends)
     )

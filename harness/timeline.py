@@ -6,8 +6,9 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from harness.score.rows import MAIN
+
 Row = Mapping[str, Any]
-MAIN = "main"  # what an agent is called that leads the others
 WHAT = ("model", "command", "admission", "peer", "barrier", "main", "turn")
 """What an interval can be: in a model call, or one of `harness.types.Activity`."""
 

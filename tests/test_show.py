@@ -5,6 +5,7 @@ from pathlib import Path
 import anyio
 import pytest
 from console import refused
+from planted import System, plant
 
 from harness.commands.show import _there, located
 from harness.config import resolve
@@ -119,3 +120,22 @@ def test_a_trial_that_failed_is_missing_from_what_was_resolved(delm, run):
     table = (run.path / "table.csv").read_text().splitlines()
     cells = dict(zip(table[0].split(","), table[1].split(","), strict=True))
     assert (cells["wanted"], cells["submissions"], cells["resolved"]) == ("3", "0", "0")
+
+
+def test_what_of_a_run_did_not_run_is_said_by_show_and_by_score(delm, place):
+    each = {"a__a-1": ["R"], "a__a-2": ["R"], "b__b-3": ["C"]}
+    matrix = {"single": System(1, "one", each)}
+    anyio.run(lambda: plant(place / "results", "cut", matrix))
+    told = delm("show", "cut")
+    assert told.code == 0, told.text
+    lines = told.out.splitlines()
+    assert "single a__a-1 #1: done (finished), resolved" in lines
+    assert "single b__b-3 #1: not finished: cancelled, no submission" in lines
+    assert "single b__b-3 #1 (attempt 2): not run" in lines
+    missing = "missing: 1 of 3 trials, on 1 instance, of single: single on b__b-3 #1 (not started)"
+    assert missing in lines
+    told = delm("score", "cut")
+    assert told.code == 0, told.text
+    assert "2 of 2 run, 1 not run" in told.out
+    assert missing in told.out.splitlines()
+    assert "not finished (single): scores and costs are of what ran" in " ".join(told.out.split())

@@ -295,7 +295,8 @@ SELECT * FROM trial JOIN instance USING (instance_id)
 ORDER BY position, min(trial_id) OVER (PARTITION BY system), number, attempt;
 
 -- name: calls
-SELECT call.*, trial.system, trial.instance_id, trial.number AS trial, trial.attempt
+SELECT call.*, trial.system, trial.instance_id, trial.number AS trial, trial.attempt,
+    coalesce(json_extract(reply, '$.finish_reason') = 'length', 0) AS cut
 FROM call JOIN trial USING (trial_id) ORDER BY call_id;
 
 -- name: spans

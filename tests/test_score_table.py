@@ -84,7 +84,8 @@ EXPECTED = {
         "seconds_per_task": (10 * 40 + 3 * 7) / 11,  # of every attempt
         "latency_first_verified_s": None, "verified_trials": None,
         "latency_mean_s": 10 + 7 / 10, "latency_last_s": 10 + 7 / 10,  # 7 s of an earlier attempt
-        "trial_retries": 2, "call_retries": 3 * 2, "infra_errors": 1, "unfinished": 1,
+        "trial_retries": 2, "call_retries": 3 * 2, "cut_answers": 0,
+        "infra_errors": 1, "unfinished": 1,
     },
     "independent": BUDGET | {
         "agents": 2, "submissions_kind": "independent", "instances": 3, "trials": 6, "wanted": 12,
@@ -101,7 +102,8 @@ EXPECTED = {
         "completion_tokens": 300, "reasoning_tokens": 120, "prefix_share": 0.25,
         "steps_per_task": 1, "seconds_per_task": 40, "latency_first_verified_s": None,
         "verified_trials": None, "latency_mean_s": 15, "latency_last_s": 20,
-        "trial_retries": 0, "call_retries": 0, "infra_errors": 0, "unfinished": 0,
+        "trial_retries": 0, "call_retries": 0, "cut_answers": 0,
+        "infra_errors": 0, "unfinished": 0,
     },
     "delm": BUDGET | {
         "agents": 4, "submissions_kind": "shared", "instances": 3, "trials": 3, "wanted": 12,
@@ -115,7 +117,8 @@ EXPECTED = {
         "latency_first_verified_s": (4 + 8) / 2, "verified_trials": 2,
         # patch-1 when it was repaired, patch-2 when it was handed in, the others at the end
         "latency_mean_s": (7 + 6 + 30 + 40) / 4, "latency_last_s": 40,
-        "trial_retries": 0, "call_retries": 0, "infra_errors": 0, "unfinished": 0,
+        "trial_retries": 0, "call_retries": 0, "cut_answers": 0,
+        "infra_errors": 0, "unfinished": 0,
     },
     "delm-n2": BUDGET | {
         "agents": 2, "submissions_kind": "shared", "instances": 3, "trials": 6, "wanted": 12,
@@ -134,7 +137,8 @@ EXPECTED = {
         "fresh_prompt_tokens": 5 * 300 + 2 * 400, "steps_per_task": 7 / 6,
         "seconds_per_task": (5 * 40 + 2 * 7) / 6, "verified_trials": None,
         "latency_mean_s": 15, "latency_last_s": 20,
-        "trial_retries": 1, "call_retries": 2 * 2, "infra_errors": 1, "unfinished": 0,
+        "trial_retries": 1, "call_retries": 2 * 2, "cut_answers": 0,
+        "infra_errors": 1, "unfinished": 0,
     },
 }  # fmt: skip
 for figures in EXPECTED.values():  # nothing is flagged or cut off, and nobody calibrated

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from harness.model.answers import readable_thoughts
 from harness.store import Row
 from harness.types import Message
 
@@ -75,7 +76,8 @@ def _answer(message: Message, row: Row | None, sources: Mapping[int, str] | None
         step |= _called(
             (call["id"], call["function"]["name"], call["function"]["arguments"]) for call in calls
         )
-    reasoning = _text(message.get("reasoning_content"))
+    thoughts = readable_thoughts(message.get("opaque") or {})
+    reasoning = thoughts or _text(message.get("reasoning_content"))
     if row is None:
         return step | ({"reasoning_content": reasoning} if reasoning else {})
     return _stamp(row) | step | _measured(row, sources, reasoning)

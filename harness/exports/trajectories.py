@@ -36,9 +36,17 @@ def trajectory_files(
                 "config": {"model": {"model_name": description["model"]}},
             },
             "instance_id": trial["instance_id"],
-            "messages": messages,
+            "messages": [_message(message) for message in messages],
             "trajectory_format": "mini-swe-agent-1.1",
         }
         name = f"{trial['number']}.{trial['attempt']}.{conversation}.traj.json"
         files[f"{trial['system']}/{trial['instance_id']}/{name}"] = json.dumps(content, indent=1)
     return files
+
+
+def _message(message: Message) -> Message:
+    """As that package has it: what no provider's chat form has stands under `extra`."""
+    if "opaque" not in message:
+        return message
+    said = {name: value for name, value in message.items() if name != "opaque"}
+    return said | {"extra": {"opaque": message["opaque"]}}

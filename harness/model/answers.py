@@ -140,6 +140,16 @@ def as_received(message: Message) -> Message:
     return plain
 
 
+def readable_thoughts(opaque: Mapping[str, Any]) -> str:
+    """What of it a person can read: the model's thoughts, without signatures and ciphertext."""
+    for name in ("reasoning_content", "reasoning"):
+        if isinstance(opaque.get(name), str) and opaque[name]:
+            return str(opaque[name])
+    blocks = opaque.get("thinking_blocks") or opaque.get("reasoning_details") or ()
+    texts = [block.get("thinking") or block.get("text") for block in blocks]
+    return "\n".join(text for text in texts if isinstance(text, str) and text)
+
+
 def _reply(
     content: str,
     calls: Sequence[ToolCall],

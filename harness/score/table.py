@@ -48,7 +48,8 @@ COLUMNS = (
     "unfinished_unsure_usd", "served_usd", "served_calls", "fresh_prompt_tokens", "cached_tokens",
     "cache_write_tokens", "completion_tokens", "reasoning_tokens", "prefix_share",
     "steps_per_task", "seconds_per_task", "latency_first_verified_s", "verified_trials",
-    "latency_mean_s", "latency_last_s", "trial_retries", "call_retries", "infra_errors",
+    "latency_mean_s", "latency_last_s", "trial_retries", "call_retries", "cut_answers",
+    "infra_errors",
     "unfinished", "intervals",
 )  # fmt: skip
 MONEY = (
@@ -104,6 +105,7 @@ def table(
             **effort(mine),
             **latencies(its_trials, submissions, stories or {}, before),
             "call_retries": sum(max(0, call["attempts"] - 1) for call in spoken),
+            "cut_answers": sum(call.get("cut") or 0 for call in spoken),
             "intervals": METHOD,
         }
         rows.append({column: row[column] for column in COLUMNS})

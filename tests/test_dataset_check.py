@@ -10,6 +10,7 @@ import pytest
 import yaml
 from console import delm, refused
 from sandboxes import why_not
+from test_rows import ROW
 
 from harness.benchmarks.rows import BUNDLED, load
 from harness.cache import cache_dir
@@ -29,7 +30,7 @@ def works() -> None:
         pytest.skip(f"no package index can be reached: {told.text}")
     assert told.code == 0, told.text
     assert f"{ID}: gold resolves it, empty does not" in told.out
-    assert told.out.splitlines()[-1] == "gold and empty patches: 1 of 1 instance as they should"
+    assert told.out.splitlines()[-1] == "1 of 1 instance graded as they should be"
 
 
 @pytest.fixture
@@ -97,6 +98,15 @@ def test_what_is_missing_is_said_row_by_row(mine, tmp_path):
     ]  # fmt: skip
     assert lines[-2].startswith("rows.jsonl: line 4 (example__durations-1) is a row of SWE-rebench")
     assert lines[-1] == "4 rows: 0 whole, 4 with faults"
+
+
+def test_what_cannot_be_run_here_is_said_and_is_no_fault(mine, tmp_path):
+    rows = [{**ROW, "image": "example.invalid/none:1"}]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    told = delm("dataset", "check", tmp_path / "rows.json", "--sandbox", "bubblewrap")
+    assert told.code == 0 or "bubblewrap is not installed" in told.text, told.text
+    assert "not run: 1 instance: " in told.out
+    assert "graded" not in told.out
 
 
 def test_one_bad_instance_hides_no_other(mine):

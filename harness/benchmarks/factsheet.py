@@ -127,18 +127,18 @@ class FactsRow(BaseModel):
     base_commit: str
     problem_statement: str
     version: str = ""
-    golden_patch: str = Field(validation_alias=AliasChoices("golden_patch", "patch"))
+    golden_patch: str = Field(validation_alias=AliasChoices("patch", "golden_patch"))
     test_patch: str
     fail_to_pass: Annotated[
         tuple[str, ...],
         BeforeValidator(names_of),
         AfterValidator(some),
-        Field(validation_alias=AliasChoices("fail_to_pass", "FAIL_TO_PASS")),
+        Field(validation_alias=AliasChoices("FAIL_TO_PASS", "fail_to_pass")),
     ]
     pass_to_pass: Annotated[
         tuple[str, ...],
         BeforeValidator(names_of),
-        Field(validation_alias=AliasChoices("pass_to_pass", "PASS_TO_PASS")),
+        Field(validation_alias=AliasChoices("PASS_TO_PASS", "pass_to_pass")),
     ]
 
 
@@ -149,10 +149,14 @@ def check_factsheet(path: Path, cache: Path) -> Iterator[CheckedRow]:
     """
     sheet = read_factsheet(path)
     rows = _rows(sheet.rows, path.parent, cache)
-    for name in sheet.instances:
+    made: dict[str, Environment | UserError] = {}  # each once: own software is packed for it
+    for name, facts in sheet.instances.items():
         where = f"{path}: instance {name}"
+        if facts.environment in sheet.environments and facts.environment not in made:
+            made[facts.environment] = _environment(facts.environment, sheet, path.parent, cache)
         try:
-            yield CheckedRow(where=where, item=_item_of(name, sheet, rows, path.parent, cache))
+            environment = made.get(facts.environment)
+            yield CheckedRow(where=where, item=_item_of(rows.get(name), facts, environment))
         except ValidationError as error:
             faults = tuple(f"{fault}, in its row" for fault in faults_of(error))
             yield CheckedRow(where=where, faults=faults)
@@ -160,19 +164,22 @@ def check_factsheet(path: Path, cache: Path) -> Iterator[CheckedRow]:
             yield CheckedRow(where=where, faults=(str(error),))
 
 
-def _item_of(
-    name: str, sheet: Factsheet, rows: Mapping[str, Any], beside: Path, cache: Path
-) -> Item:
+def _environment(name: str, sheet: Factsheet, beside: Path, cache: Path) -> Environment | UserError:
+    try:
+        return environment_of(name, sheet.environments[name], beside, cache)
+    except UserError as error:
+        return UserError(f"has no software: {error}")
+
+
+def _item_of(row: Any, facts: InstanceFacts, environment: Environment | UserError | None) -> Item:
     """Raises `ValidationError` for its row, `UserError` that goes on after the instance's name."""
-    facts = sheet.instances[name]
-    if facts.environment not in sheet.environments:
+    if environment is None:
         raise UserError(f"has an environment that is not in this file: {facts.environment!r}")
-    if name not in rows:
+    if isinstance(environment, UserError):
+        raise environment
+    if row is None:
         raise UserError("has no row: there is none of that instance_id in what `rows` names")
-    environment = environment_of(
-        facts.environment, sheet.environments[facts.environment], beside, cache
-    )
-    return _item(FactsRow.model_validate(rows[name]), facts, environment)
+    return _item(FactsRow.model_validate(row), facts, environment)
 
 
 def read_factsheet(path: Path) -> Factsheet:

@@ -19,6 +19,7 @@ from harness.config import Config, dataset_layer, layer, resolve
 from harness.errors import SandboxUnavailable, UserError
 from harness.progress import console
 from harness.protocols import Sandboxes
+from harness.stopping import STOPPED, until_signal
 from harness.terminal import one_line
 from harness.types import Item
 from harness.words import counted
@@ -60,16 +61,25 @@ def check(
     if questions.benchmark_of(chosen) == questions.NAME:
         say("questions have no tests to run")
         return int(bad > 0)
-    wrong = anyio.run(_run, config, chosen, say)
-    return int(bad > 0 or wrong > 0)
+    return max(int(bad > 0), anyio.run(_run, config, chosen, say))
 
 
 async def _run(config: Config, items: Sequence[Item], say: Say) -> int:
-    """How many instances do not do what they should, of those that can be run here.
+    """Grade gold and empty where that can be done; an exit code, also where a signal stops it."""
+    right: dict[str, bool] = {}
+    stopped = await until_signal(lambda: _grade_all(config, items, right, say), say)
+    if right:
+        say(f"{sum(right.values())} of {counted(len(right), 'instance')} graded as they should be")
+    return STOPPED if stopped else int(not all(right.values()))
+
+
+async def _grade_all(
+    config: Config, items: Sequence[Item], right: dict[str, bool], say: Say
+) -> None:
+    """Put into `right` whether each instance that can be run here does what it should.
 
     What can be rebuilt and what has an image only are tried apart: one may work without the other.
     """
-    wrong, ran = 0, 0
     for rebuilt in (True, False):
         mine = neighbours([item for item in items if (item.environment is not None) == rebuilt])
         if not mine:
@@ -80,33 +90,37 @@ async def _run(config: Config, items: Sequence[Item], say: Say) -> int:
         except (UserError, SandboxUnavailable) as error:
             say(f"not run: {counted(len(mine), 'instance')}: {error}")
             continue
-        wrong += await _grade(config, mine, sandboxes, say)
-        ran += len(mine)
-    say(f"gold and empty patches: {ran - wrong} of {counted(ran, 'instance')} as they should")
-    return wrong
+        logs = Path(tempfile.mkdtemp(prefix="delm-dataset-check-"))
+        grader = Grader(sandboxes, logs, None, config.grading, config.sandbox.limits)
+        try:
+            await _grade(config, mine, sandboxes, grader, right, say)
+        finally:
+            if all(right.values()):
+                shutil.rmtree(logs)
+            else:
+                say(f"logs: {logs}")
 
 
-async def _grade(config: Config, items: Sequence[Item], sandboxes: Sandboxes, say: Say) -> int:
-    logs = Path(tempfile.mkdtemp(prefix="delm-dataset-check-"))
-    grader = Grader(sandboxes, logs, None, config.grading)
+async def _grade(
+    config: Config,
+    items: Sequence[Item],
+    sandboxes: Sandboxes,
+    grader: Grader,
+    right: dict[str, bool],
+    say: Say,
+) -> None:
     limiter = anyio.CapacityLimiter(config.workers)
-    wrong: set[str] = set()
 
     async def one(item: Item) -> None:
         async with limiter:
             faults = await _faults(item, sandboxes, grader)
         name = item.instance.instance_id
-        wrong.update({name} if faults else ())
+        right[name] = not faults
         say(f"{name}: {'; '.join(faults) or 'gold resolves it, empty does not'}")
 
     async with anyio.create_task_group() as tasks:
         for item in items:
             tasks.start_soon(one, item)
-    if wrong:
-        say(f"logs: {logs}")
-    else:
-        shutil.rmtree(logs)
-    return len(wrong)
 
 
 async def _faults(item: Item, sandboxes: Sandboxes, grader: Grader) -> list[str]:

@@ -153,7 +153,10 @@ def _efficiency(
     A mean of the quotients would be ruled by the few instances on which turns are few.
     """
     compared = [row for row in rows if row["overhead_turns"] is not None]
-    alone = _mean(references[i].turns or 0.0 for i in {row["instance_id"] for row in compared})
+    alone = _mean(
+        references[instance].turns or 0.0
+        for instance in dict.fromkeys(row["instance_id"] for row in compared)
+    )
     wanted = {(trial["instance_id"], trial["number"]): trial["wanted"] for trial in trials}
     shared = [
         row | {"turns": row["turns"] / wanted[row["instance_id"], row["trial"]]}

@@ -31,6 +31,7 @@ from harness.score.shipping import in_order
 from harness.store import Row, Store
 from harness.types import Item, Limits, Verdict
 
+INTERRUPTED = "interrupted"
 LOOK_S = 1.0  # between two looks at what other processes of the run do
 
 
@@ -178,7 +179,7 @@ class Run:
     async def _trial(self, row: Row) -> None:
         item = self._items[row["instance_id"]]
         clock = _Clock(row["seconds"] or 0.0)
-        state, reason, detail = "cancelled", "interrupted", ""
+        state, reason, detail = "cancelled", INTERRUPTED, ""
         self.watcher.trial(row, "preparing")
         try:
             async with self.sandboxes.holding(item):
@@ -194,9 +195,12 @@ class Run:
             detail = traceback.format_exc()
         finally:
             with anyio.CancelScope(shield=True):
-                await self.store.finish_trial(
-                    row["trial_id"], state, reason=reason, detail=detail, seconds=clock.seconds
-                )
+                if reason == INTERRUPTED and await self.store.hand_grading_on(row["trial_id"]):
+                    reason = "interrupted; what is made is graded when the run goes on"
+                else:
+                    await self.store.finish_trial(
+                        row["trial_id"], state, reason=reason, detail=detail, seconds=clock.seconds
+                    )
             self.watcher.trial(row, state, reason)
 
     async def _attempt_and_grade(self, row: Row, item: Item, clock: "_Clock") -> tuple[str, str]:

@@ -87,6 +87,14 @@ class Store(Database):
         parameters = {"trial_id": trial_id, "reason": reason, "seconds": seconds}
         await self._write(("begin_grading", parameters | {"owner": self.owner}))
 
+    async def hand_grading_on(self, trial_id: int) -> bool:
+        """Leave a trial of this process whose submissions are made to the next one; False where
+        they are not made."""
+        done = await self._write(
+            ("hand_grading_on", {"trial_id": trial_id, "owner": self.owner}),
+        )
+        return bool(done)
+
     async def note_sandbox(self, trial_id: int, *, sandbox: str, image: str, audit: str) -> None:
         """What the trial runs in, and what the audit of it said."""
         await self._write(

@@ -17,7 +17,8 @@ CREATE TABLE IF NOT EXISTS instance (
 
 -- One run of one system on one instance. waiting → running → grading → done | error, or cancelled.
 -- error (infrastructure) and cancelled are run again on resume, as a new row with attempt + 1;
--- done never is. What was to be graded when its process ended is graded by the next one.
+-- done never is. What was to be graded when its process ended, whatever ended it, is graded by the
+-- next one.
 CREATE TABLE IF NOT EXISTS trial (
     trial_id INTEGER PRIMARY KEY,
     system TEXT NOT NULL,
@@ -225,6 +226,12 @@ WHERE trial_id = :trial_id AND state = 'running' AND owner = :owner;
 
 -- name: note_sandbox
 UPDATE trial SET sandbox = :sandbox, image = :image, audit = :audit WHERE trial_id = :trial_id;
+
+-- name: hand_grading_on
+-- the process ends, and another one grades what it has not graded
+UPDATE trial SET owner = 'nobody'
+WHERE trial_id = :trial_id AND state = 'grading' AND owner = :owner
+RETURNING trial_id;
 
 -- name: finish_trial
 UPDATE trial SET state = :state, reason = :reason, detail = :detail, seconds = :seconds,

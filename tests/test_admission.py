@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -13,6 +14,7 @@ from agents.runs import MOST_RUNS
 from harness.board import Link, Proposal
 from harness.board.sqlite import SqliteBoard
 from harness.errors import ModelUnavailable, SandboxError, SandboxUnavailable
+from harness.memo import FileMemo
 from harness.types import ExecResult, Reply
 
 SOURCE = b"import os\n\n\ndef add(a, b):\n    return a - b\n"
@@ -411,3 +413,26 @@ async def test_a_model_that_fails_is_raised_and_the_row_is_settled(bench):
     with pytest.raises(ModelUnavailable):
         await here.say("FACT", QUOTE)
     assert (await here.say("FACT", QUOTE)).settled == "admitted"
+
+
+@pytest.mark.parametrize(
+    ("ends", "kept"),
+    [
+        ({}, True),
+        ({"exit_status": None, "timed_out": True}, False),
+        ({"exit_status": None, "flooded": True}, False),
+        ({"exit_status": 137, "memory_kills": 1}, False),
+        ({"exit_status": None}, False),  # it ended its sandbox
+    ],
+)
+async def test_what_a_limit_ended_is_not_kept_for_later_trials(bench, tmp_path, ends, kept):
+    def act(box: Played, command: str, env: Any) -> ExecResult:
+        return replace(ran(), **ends)
+
+    memo = tmp_path / "memo"
+    for _ in range(2):  # as two trials would ask
+        here = bench(act, memo=FileMemo(memo))
+        outcome = await here.gate.run("base", SHOWS)
+        assert outcome.cut_short == (not kept)
+    asked_again = bool(here.box.asked)
+    assert asked_again == (not kept)

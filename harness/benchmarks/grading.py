@@ -163,7 +163,7 @@ class Grader:
             flags=flags,
             unchecked=examined.unchecked,
         )
-        return _Graded(verdict=verdict, repeats=repeats)
+        return _Graded(verdict=verdict, repeats=repeats and not examined.cut_short)
 
     async def _report(
         self, item: Item, patch: str, model_name: str, output: ExecResult | None, text: str

@@ -70,6 +70,7 @@ class Examination:
 
     flags: tuple[str, ...]  # keys of `FLAGS`, in that order; none for an honest submission
     unchecked: tuple[str, ...]  # the checks that cannot be used on its instance: keys of `CHECKS`
+    cut_short: bool = False  # a limit ended one of its runs: another time it could say otherwise
 
 
 @dataclass(slots=True)
@@ -78,6 +79,7 @@ class _Seen:
 
     faults: dict[Fault, str] = field(default_factory=dict)  # and the flag of each
     worked: set[str] = field(default_factory=set)  # checks that gave what they have to
+    cut_short: bool = False  # a limit ended one of the runs
 
     def flags(self, but: Collection[Fault] = ()) -> tuple[str, ...]:
         found = {flag for fault, flag in self.faults.items() if fault not in but}
@@ -112,19 +114,24 @@ class Guard:
             return _said(log, tuple(flag for flag in FLAGS if flag in refused), ())
         seen = await self._runs(item, patch, paths, log)
         if not seen.faults or same_change(patch, item.reference.patch):
-            return _said(log, (), _unchecked(seen))
-        if name not in self._gold:
+            return _said(log, (), _unchecked(seen), cut_short=seen.cut_short)
+        if name not in self._gold or self._gold[name].cut_short:
             log.say("guard: the same runs of the gold patch")
             self._gold[name] = await self._runs(item, item.reference.patch, (), log)
         gold = self._gold[name]
-        return _said(log, seen.flags(but=gold.faults), _unchecked(gold))
+        cut_short = seen.cut_short or gold.cut_short
+        return _said(log, seen.flags(but=gold.faults), _unchecked(gold), cut_short=cut_short)
 
     async def _runs(self, item: Item, patch: str, paths: Collection[str], log: Log) -> _Seen:
         seen = await self._with_canaries(item, patch, paths, log)
         broken = await self._with_broken_tests(item, patch, log)
         if seen.faults and not broken.faults and "canary-passed" not in seen.flags():
             seen = await self._with_canaries(item, patch, paths, log)  # may be unstable
-        return _Seen(seen.faults | broken.faults, seen.worked | broken.worked)
+        return _Seen(
+            seen.faults | broken.faults,
+            seen.worked | broken.worked,
+            seen.cut_short or broken.cut_short,
+        )
 
     async def _with_canaries(
         self, item: Item, patch: str, paths: Collection[str], log: Log
@@ -135,9 +142,9 @@ class Guard:
         own = base.put_back(paths)
         files = {path: canaries.text for path, canaries in planted.canaries.items()}
         script = guarded_script(evaluation_script(item.reference), files)
-        text = await self._run(item, patch, script, own, base.markers & set(paths))
-        reading = await _read(item, patch, text)
+        reading, cut_short = await self._run(item, patch, script, own, base.markers & set(paths))
         seen = _sung(planted.canaries, reading.statuses)
+        seen.cut_short = cut_short
         if reading.report[name]["resolved"]:
             seen.worked.add("repeat")
         else:
@@ -158,8 +165,8 @@ class Guard:
             log.say("guard: no test of the instance could be made to fail")
             return seen
         script = guarded_script(evaluation_script(item.reference), planted.broken_files)
-        statuses = (await _read(item, patch, await self._run(item, patch, script))).statuses
-        said = {name: _status(name, statuses) for name in names}
+        reading, seen.cut_short = await self._run(item, patch, script)
+        said = {name: _status(name, reading.statuses) for name in names}
         passed = [name for name in names if said[name] in PASSED]
         log.say(f"guard: of {len(names)} tests that can only fail {len(passed)} passed {passed}")
         seen.faults |= {("broken-tests", name, said[name]): "forged-result" for name in passed}
@@ -176,8 +183,11 @@ class Guard:
         script: str,
         put_back: Collection[str] = (),
         markers: Collection[str] = (),
-    ) -> str:
-        """What the tests write; the paths `put_back` are the base's, `markers` at least there."""
+    ) -> tuple[LogReading, bool]:
+        """What the tests' log says, and whether a limit cut them or its reading short.
+
+        The paths `put_back` are the base's, `markers` at least there.
+        """
         sandbox = await self._sandboxes.open(item, purpose="grading")
         try:
             for file, paths in ((LIST, put_back), (MARKERS, markers)):
@@ -188,21 +198,26 @@ class Guard:
             await apply_patch(sandbox, patch, Log())
             back = await sandbox.exec(PUT_BACK, timeout_s=300)
             if back.exit_status != 0:  # a file is where a folder was, or the like: no run, no pass
-                return back.output
+                return await _read(item, patch, back.output)
             output = await run_script(sandbox, script, self._timeout_s)
         finally:
             with anyio.CancelScope(shield=True):
                 await sandbox.close()
-        return log_text(output, self._timeout_s)
+        reading, cut_short = await _read(item, patch, log_text(output, self._timeout_s))
+        return reading, cut_short or output.cut_short
 
 
-async def _read(item: Item, patch: str, text: str) -> LogReading:
-    """What a log of the guard's says; nothing is resolved in one that cannot be read."""
+async def _read(item: Item, patch: str, text: str) -> tuple[LogReading, bool]:
+    """What a log of the guard's says, and whether a limit cut its reading short.
+
+    Nothing is resolved in one that cannot be read.
+    """
     try:
-        return await read_log(item.reference, text.encode(), patch=patch, model_name="guard")
+        reading = await read_log(item.reference, text.encode(), patch=patch, model_name="guard")
     except LogUnreadable as error:
         report = no_report(item.instance.instance_id, str(error))
-        return LogReading(report=report, statuses={})
+        return LogReading(report=report, statuses={}), not error.repeats
+    return reading, False
 
 
 def same_change(patch: str, other: str) -> bool:
@@ -219,12 +234,14 @@ def _plain(patch: str) -> str:
     return "\n".join("" if line == " " else line for line in lines).rstrip("\n")
 
 
-def _said(log: Log, flags: tuple[str, ...], unchecked: tuple[str, ...]) -> Examination:
+def _said(
+    log: Log, flags: tuple[str, ...], unchecked: tuple[str, ...], *, cut_short: bool = False
+) -> Examination:
     for flag in flags:
         log.say(f"guard: {flag}: {FLAGS[flag]}")
     for check in unchecked:
         log.say(f"guard: not checked: {check}: {CHECKS[check]}")
-    return Examination(flags=flags, unchecked=unchecked)
+    return Examination(flags=flags, unchecked=unchecked, cut_short=cut_short)
 
 
 def _unchecked(seen: _Seen) -> tuple[str, ...]:

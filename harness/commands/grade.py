@@ -110,13 +110,13 @@ async def _grade(
         )
 
     async def work() -> None:
+        await sandboxes.prepare(wanted, progress.say)
         limiter = anyio.CapacityLimiter(config.workers)
         async with anyio.create_task_group() as tasks:
             for item in wanted:
                 tasks.start_soon(one, of[item.instance.instance_id], limiter)
 
     with closing(sandboxes):
-        await sandboxes.prepare(wanted, progress.say)
         stopped = await until_signal(work, progress.say)
     graded = _tell(out, folder, verdicts, len(of) + len(predictions.refused))
     if stopped:

@@ -8,6 +8,7 @@ from harness.store import Row
 from harness.words import counted
 
 FIRST = 4  # trials that are named
+STATES = {"waiting": "not started", "grading": "not graded"}
 
 
 def missing(trials: Sequence[Row], submissions: Sequence[Row]) -> list[str]:
@@ -38,6 +39,6 @@ def missing(trials: Sequence[Row], submissions: Sequence[Row]) -> list[str]:
 
 
 def _name(trial: Mapping[str, Any]) -> str:
-    why = trial["reason"] or ("not started" if trial["state"] == "waiting" else trial["state"])
+    why = STATES.get(trial["state"]) or trial["reason"] or trial["state"]
     short = why if len(why) <= 40 else f"{why[:39]}…"
     return f"{trial['system']} on {trial['instance_id']} #{trial['number'] + 1} ({short})"

@@ -14,8 +14,8 @@ pytest_plugins = ["sandboxes"]
 
 
 SLOW = (  # files, the slowest first: one that is begun last is waited for by everybody
-    "grade_docker", "delm", "forged_passes", "table", "resume", "eval", "external", "disk", "floor",
-    "reading", "coordination", "central_real", "hostile", "board_processes",
+    "grade_docker", "delm", "forged_passes", "table", "providers_run", "resume", "eval", "external",
+    "disk", "floor", "reading", "coordination", "central_real", "hostile", "board_processes",
 )  # fmt: skip
 
 

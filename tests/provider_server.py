@@ -15,7 +15,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scripted_model import Action, Raw, Script, Status, tokens
@@ -609,6 +609,8 @@ class Imitation:
         message = {"role": "assistant", "content": answer.get("content")}
         message |= {"tool_calls": calls} if calls else {}
         used = self._tokens(request, message)
+        if answer.get("finish_reason") == "length" and "max_tokens" in request:
+            used = replace(used, said=request["max_tokens"] - used.thought)
         with self._lock:
             self.bill.add(used)
         reason = answer.get("finish_reason", "tool_calls" if calls else "stop")

@@ -19,6 +19,7 @@ from test_providers import billed, entry
 SYSTEMS = (
     "single", "mini-swe-agent", "independent", "centralized", "centralized-parallel", "delm-n2",
 )  # fmt: skip
+RUIN = "rm -rf /testbed/src"
 PAIRS = {
     name: (SYSTEMS[place % 6], SYSTEMS[(place + 1 + place // 6) % 6])
     for place, name in enumerate(PROVIDERS)
@@ -46,13 +47,16 @@ class CutOnce:
         self.cut = 0
 
     def __call__(self, request, n):
-        answer = self._script(request, n)
-        told = [m for m in request["messages"] if "cut off" in json.dumps(m.get("content"))]
-        if self.cut or told or "bash" not in json.dumps(answer["tool_calls"]):
+        answer = self._script(request | {"messages": self._whole(request["messages"])}, n)
+        if self.cut or "bash" not in json.dumps(answer["tool_calls"]):
             return answer
         self.cut += 1
-        ruin = {"name": "bash", "arguments": {"command": "rm -rf /testbed/src"}}
+        ruin = {"name": "bash", "arguments": {"command": RUIN}}
         return {"content": "", "tool_calls": [ruin], "finish_reason": "length"}
+
+    def _whole(self, messages):
+        """Without the answer that was cut: the script counts answers."""
+        return [m for m in messages if RUIN not in json.dumps(m.get("tool_calls"))]
 
 
 @pytest.fixture(scope="module")

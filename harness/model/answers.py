@@ -109,7 +109,7 @@ def litellm_reply(response: Any, body: object) -> Reply | None:
         _text(plain.get("content")),
         [_call(call.get("id"), call.get("function")) for call in calls],
         usage,
-        str(getattr(choices[0], "finish_reason", None) or ""),
+        _own_finish(body) or str(getattr(choices[0], "finish_reason", None) or ""),
         opaque | _opaque_calls(calls),
     )
 
@@ -170,6 +170,18 @@ def _choice(body: object) -> Mapping[str, Any] | None:
     choices = body.get("choices") if isinstance(body, Mapping) else None
     first = choices[0] if isinstance(choices, list) and choices else None
     return first if isinstance(first, Mapping) else None
+
+
+def _own_finish(body: object) -> str:
+    """The provider's own word for an answer that was cut, in other forms than chat completions:
+    litellm calls one with a tool call `tool_calls`, however it ended. Empty: it was not cut."""
+    if not isinstance(body, Mapping):
+        return ""
+    candidates = body.get("candidates")
+    first = candidates[0] if isinstance(candidates, list) and candidates else {}
+    google = first.get("finishReason") if isinstance(first, Mapping) else None
+    word = str(google or body.get("stop_reason") or body.get("done_reason") or "")
+    return word if word.lower() in _CUT else ""
 
 
 def _known_form(body: object) -> bool:

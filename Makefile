@@ -29,7 +29,7 @@ DELM      := $(BIN)/delm
 each       = $(foreach word,$(2),$(1) $(word))
 QUESTIONS := configs/recordings/longbench-offline.jsonl
 asked      = -c configs/datasets/longbench-v2.yaml -m $(MODEL) -d $(or $(DATASET),longbench-v2)
-begun      = $(and $(RUN),$(wildcard results/$(RUN)/run.db))
+begun      = $(and $(RUN),$(shell ls "results/$(RUN)/run.db" $(if $(filter latest,$(RUN)),results/*/run.db) 2>/dev/null))
 runs       = $(or $(notdir $(patsubst %/run.db,%,$(wildcard results/*/run.db))),none)
 
 # What is given on the command line must be one of these, and must not come out empty: a limit on
@@ -50,10 +50,10 @@ ifneq ($(EMPTY),)
 $(error error: $(EMPTY)=$(value $(EMPTY)) is empty; give it a value, or leave it out)
 endif
 ifneq ($(and $(filter view report compare,$(MAKECMDGOALS)),$(if $(RUN),,missing)),)
-$(error error: which run? give RUN=<run id>; there are: $(runs))
+$(error error: which run? give RUN=<run id> or RUN=latest; there are: $(runs))
 endif
 
-.PHONY: setup eval longbench compare report view grade images bench test lint clean help
+.PHONY: setup eval longbench compare runs report view grade images bench test lint clean help
 
 help: ## this text
 	@echo "make eval                      replay the bundled recording on rebuilt instances (no key, no Docker)"
@@ -81,7 +81,7 @@ help: ## this text
 	@echo "  ARGS       anything else for delm (see .venv/bin/delm eval --help)"
 	@echo
 	@echo "of others:"
-	@echo "  RUN        the run of view, report and compare; view takes INSTANCES and SYSTEMS too"
+	@echo "  RUN        the run of view, report and compare (an id, or latest); view takes INSTANCES and SYSTEMS too"
 	@echo "  RUN2       the second run of compare (default: none, RUN's own systems are compared); it takes SYSTEMS too"
 	@echo "  PREDS      file of predictions, --gold, --empty or --calibrate of grade (default: --gold); DATASET, INSTANCES, SANDBOX, DISK_GB as above"
 	@echo "  ARGS       arguments of pytest for test, of delm grade for grade, of the script for bench"
@@ -102,22 +102,25 @@ $(STAMP): requirements.lock pyproject.toml
 eval: setup ## run systems on instances, grade, print the table
 	$(strip $(DELM) eval $(if $(MODEL),-m $(MODEL)) $(if $(DATASET),-d $(DATASET)) $(call each,-s,$(SYSTEMS)) \
 	  $(call each,-i,$(INSTANCES)) $(if $(N),-n $(N)) $(if $(TRIALS),-k $(TRIALS)) $(if $(WORKERS),-w $(WORKERS)) \
-	  $(if $(SANDBOX),--sandbox $(SANDBOX)) $(if $(RUN),--run-id $(RUN)) $(if $(MAX_COST),--max-cost $(MAX_COST)) $(if $(DISK_GB),--disk-gb $(DISK_GB)) \
+	  $(if $(SANDBOX),--sandbox $(SANDBOX)) $(if $(RUN),--run-id "$(RUN)") $(if $(MAX_COST),--max-cost $(MAX_COST)) $(if $(DISK_GB),--disk-gb $(DISK_GB)) \
 	  $(if $(RECORD),--record $(RECORD)) $(if $(YES),--yes) $(ARGS))
 
 longbench: setup ## systems that answer questions: a recording, with MODEL LongBench-v2 or DATASET; variables as of eval
 	$(strip $(DELM) eval $(if $(MODEL),$(asked),$(if $(begun),,-m replay:$(QUESTIONS)) $(if $(DATASET),-d $(DATASET))) $(call each,-s,$(SYSTEMS)) \
 	  $(call each,-i,$(INSTANCES)) $(if $(N),-n $(N)) $(if $(TRIALS),-k $(TRIALS)) $(if $(WORKERS),-w $(WORKERS)) \
-	  $(if $(RUN),--run-id $(RUN)) $(if $(MAX_COST),--max-cost $(MAX_COST)) $(if $(RECORD),--record $(RECORD)) $(if $(YES),--yes) $(ARGS))
+	  $(if $(RUN),--run-id "$(RUN)") $(if $(MAX_COST),--max-cost $(MAX_COST)) $(if $(RECORD),--record $(RECORD)) $(if $(YES),--yes) $(ARGS))
 
 compare: setup ## the systems of RUN, or RUN and RUN2, instance by instance, with paired tests
-	$(strip $(DELM) compare $(RUN) $(RUN2) $(call each,-s,$(SYSTEMS)) $(ARGS))
+	$(strip $(DELM) compare "$(RUN)" $(if $(RUN2),"$(RUN2)") $(call each,-s,$(SYSTEMS)) $(ARGS))
+
+runs: setup ## list the runs, the newest first
+	$(DELM) runs $(ARGS)
 
 report: setup ## make the CSVs of RUN anew and print its table
-	$(DELM) score $(RUN)
+	$(DELM) score "$(RUN)"
 
 view: setup ## tell the story of RUN, or of INSTANCES in it
-	$(strip $(DELM) show $(RUN) $(INSTANCES) $(call each,-s,$(SYSTEMS)) $(ARGS))
+	$(strip $(DELM) show "$(RUN)" $(INSTANCES) $(call each,-s,$(SYSTEMS)) $(ARGS))
 
 grade: setup ## grade PREDS (a file, --gold, --empty or --calibrate) of DATASET
 	$(strip $(DELM) grade $(PREDS) $(if $(DATASET),-d $(DATASET)) $(call each,-i,$(INSTANCES)) $(if $(SANDBOX),--sandbox $(SANDBOX)) $(if $(DISK_GB),--disk-gb $(DISK_GB)) $(ARGS))

@@ -117,6 +117,8 @@ async def outcomes(
                 passed = {w.seat: await _passes(team, w.patch, command) for w in works if w.patch}
             except SandboxUnavailable:
                 continue
+            except LimitReached:  # the trial's time is used up
+                break
             for seat, outcome in passed.items():
                 found[seat][command] = outcome
     return found

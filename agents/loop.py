@@ -82,7 +82,12 @@ async def converse(
         answer = answer_message(reply)
         messages.append(answer)
         await trial.say(conversation, answer)
-        acted, observations, finished = await _act(trial, agent, reply, answer, tools, no_call)
+        observations: list[Message] = []
+        try:
+            acted, finished = await _act(trial, agent, reply, answer, tools, no_call, observations)
+        except LimitReached:
+            await trial.say(conversation, *observations)
+            raise
         if finished:
             await trial.say(conversation, *observations)
             return Ending(reason="finished", summary=finished.summary, messages=messages)
@@ -112,21 +117,30 @@ def _over(idle: int, taken: int, turns: int, tokens: int, long_tokens: int) -> s
 
 
 async def _act(
-    trial: Trial, agent: str, reply: Reply, answer: Message, tools: Toolbox, no_call: str
-) -> tuple[bool, list[Message], Finished | None]:
-    """Carry out the calls in order: whether any could be, the messages that answer them, the end.
+    trial: Trial,
+    agent: str,
+    reply: Reply,
+    answer: Message,
+    tools: Toolbox,
+    no_call: str,
+    observations: list[Message],
+) -> tuple[bool, Finished | None]:
+    """Carry out the calls in order: whether any could be, and the end, if it was declared.
 
+    The messages that answer them are added to `observations`, also that of a call at which a limit
+    was reached; no further call is carried out then.
     An end behind a call that failed is not carried out: the agent has not seen yet what became of
     that call, such as a finding that was refused.
     """
     cut = reply.finish_reason == CUT
     if not reply.tool_calls:
-        return False, [{"role": "user", "content": WAS_CUT if cut else no_call}], None
+        observations.append({"role": "user", "content": WAS_CUT if cut else no_call})
+        return False, None
     if cut:
         told = enclosed("error", f"{WAS_CUT}\n")
-        return False, [_result(sent, told) for sent in answer["tool_calls"]], None
+        observations += [_result(sent, told) for sent in answer["tool_calls"]]
+        return False, None
     acted = failed = False
-    observations: list[Message] = []
     for call, sent in zip(reply.tool_calls, answer["tool_calls"], strict=True):
         try:
             activity = tools.activity(call.name)
@@ -135,13 +149,16 @@ async def _act(
             acted = True
         except Finished as end:
             if not failed:
-                return True, observations, end
+                return True, end
             text = enclosed("error", f"{NOT_ENDED}\n")
         except BadCall as problem:
             failed = True
             text = enclosed("error", f"{problem}\n")
+        except LimitReached as limit:
+            observations.append(_result(sent, enclosed("error", f"{limit}\n")))
+            raise
         observations.append(_result(sent, text))
-    return acted, observations, None
+    return acted, None
 
 
 def _result(call: Message, text: str) -> Message:

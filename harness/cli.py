@@ -66,6 +66,7 @@ def eval_command(
     allow_unknown_price: options.UnknownPrice = False,
     dry_run: options.DryRun = False,
     yes: options.Yes = False,
+    retry_failed: options.RetryFailed = False,
 ) -> None:
     """Run systems on instances, grade every submission, write the results."""
     from harness.commands import configure
@@ -98,7 +99,13 @@ def eval_command(
         stored=configure.stored(output, run_id),
     )
     chosen = Options(
-        config=resolved, output=output, run_id=run_id, record=record, dry_run=dry_run, yes=yes
+        config=resolved,
+        output=output,
+        run_id=run_id,
+        record=record,
+        dry_run=dry_run,
+        yes=yes,
+        retry_failed=retry_failed,
     )
     raise typer.Exit(evaluate(chosen))
 
@@ -155,8 +162,19 @@ def grade(
 
 
 @app.command()
+def runs(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for a program.")] = False,
+    output: options.Output = Path("results"),
+) -> None:
+    """List the runs, the newest first: date, model, systems, score, cost, state."""
+    from harness.commands.runs import list_runs
+
+    list_runs(output, as_json=as_json)
+
+
+@app.command()
 def score(
-    runs: Annotated[list[str], typer.Argument(help="Run ids, or the paths of runs' folders.")],
+    runs: Annotated[list[str], typer.Argument(help="Run ids, `latest`, or paths of folders.")],
     output: options.Output = Path("results"),
     as_json: options.Json = False,
 ) -> None:
@@ -171,7 +189,9 @@ def score(
 
 @app.command()
 def compare(
-    runs: Annotated[list[str], typer.Argument(help="One run, or two: ids, or paths of folders.")],
+    runs: Annotated[
+        list[str], typer.Argument(help="One run, or two: ids, `latest`, or paths of folders.")
+    ],
     system: Annotated[
         list[str] | None,
         typer.Option(

@@ -58,7 +58,9 @@ class Database:
                 raise sqlite3.DatabaseError("it belongs to another program")
             self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         schema = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if tables and schema != SCHEMA:
+        if tables and schema == SCHEMA - 1:
+            self._db.executescript(self._sql[f"from_{schema}"])
+        elif tables and schema != SCHEMA:
             raise sqlite3.DatabaseError("another version of delm made it; take another --run-id")
         self._db.execute(f"PRAGMA user_version = {SCHEMA}")
 

@@ -18,6 +18,7 @@ from harness.model.client import ModelClient
 from harness.model.exchange import Exchange
 from harness.model.paid import Paid
 from harness.protocols import Model, Sandbox
+from harness.sandbox.timed import TimedSandbox
 from harness.store import Row, now
 from harness.types import Activity, Instance, Item, Limits, Message
 
@@ -106,7 +107,7 @@ class LiveTrial:
         self._sandboxes.append(sandbox)
         await self._note(getattr(sandbox, "audit", ""))
         self._run.watcher.trial(self._row, "working")
-        return sandbox
+        return TimedSandbox(sandbox, lambda: self._budget.remaining_s)
 
     async def _note(self, audit: str) -> None:
         await self._run.store.note_sandbox(

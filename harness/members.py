@@ -20,6 +20,11 @@ RANGES = ".ranges"  # an empty file beside it
 LOOK_S = 0.2  # between looks at what another process holds
 
 
+def processes(folder: Path) -> list[str]:
+    """The ids of the processes that work on the run in `folder`."""
+    return sorted(process_id(name) for name, _ in living(folder / MEMBERS))
+
+
 class Member:
     """This process, among all that work on the run in `folder`. Made by `join`."""
 

@@ -16,7 +16,7 @@ from harness.terminal import one_line
 from harness.words import counted
 
 NAMED = 3  # trials
-FINAL = ("done", "error", "cancelled")
+FINAL = ("done", "failed", "error", "cancelled")
 
 
 class Progress:
@@ -110,7 +110,7 @@ class Progress:
         spent = self._spent + sum(usd for _, usd in self._steps.values())
         elapsed = clock - self._started
         eta = _span(elapsed / ended * (self._total - ended)) if ended else "?"
-        failed = self._counts["error"] + self._counts["cancelled"]
+        failed = sum(self._counts[state] for state in FINAL if state != "done")
         table.caption = (
             f"{ended}/{counted(self._total, 'trial')}, {failed} failed or cut short, "
             f"${self._usd(spent)}, {_span(elapsed)}, about {eta} to go"

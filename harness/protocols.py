@@ -117,7 +117,11 @@ class Trial(Protocol):
         ...
 
     async def sandbox(self) -> Sandbox:
-        """A sandbox in the instance's pristine state, which the trial closes at its end."""
+        """A sandbox in the instance's pristine state, which the trial closes at its end.
+
+        Its commands, and those of its forks, are on the trial's wall clock: `exec` raises
+        `LimitReached` where that is used up, or ends a command before `timeout_s`.
+        """
         ...
 
     async def document(self) -> str:

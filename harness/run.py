@@ -15,11 +15,11 @@ from harness.errors import (
     LimitReached,
     ModelRefused,
     ModelUnavailable,
-    SandboxError,
     SandboxUnavailable,
     UserError,
     leaf,
 )
+from harness.faults import in_system, place
 from harness.live import LiveTrial
 from harness.members import Member
 from harness.memo import NoMemo
@@ -39,7 +39,8 @@ class Watcher(Protocol):
     """Is told what happens, to show it. Must not block."""
 
     def trial(self, row: Row, state: str, note: str = "") -> None:
-        """A trial went into a state: preparing, working, grading, done, error or cancelled."""
+        """A trial went into a state: preparing, working, grading, done, failed, error or
+        cancelled."""
         ...
 
     def step(self, row: Row, steps: int, usd: float) -> None:
@@ -79,6 +80,7 @@ class Run:
         watcher: Watcher,
         member: Member | None = None,
         memo: Callable[[Item], Memo] = lambda _: NoMemo(),
+        retry_failed: bool = False,
     ) -> None:
         self.store = store
         self.memo = memo
@@ -95,6 +97,8 @@ class Run:
         self._workers = workers
         answered = partial(store.answered, client.model)
         self.shared = Shared(answered, member.one_at_a_time) if member else Shared(answered)
+        self._retry_failed = retry_failed
+        self._mistake = ""  # of the user, which ends the run
         self._answered = False  # the model has answered at least once
         self.stopped = ""  # why no further trial is started
 
@@ -133,7 +137,7 @@ class Run:
             }
             for item in self._items.values()
         ]
-        await self.store.plan(instances, rows, self._alive())
+        await self.store.plan(instances, rows, self._alive(), retry_failed=self._retry_failed)
         self._budget.charge(self.store.spent())
 
     def _alive(self) -> set[str]:
@@ -186,14 +190,17 @@ class Run:
                 await self.store.restart_clock(row["trial_id"])
                 clock.start()
                 state, reason = await self._attempt_and_grade(row, item, clock)
-        except UserError:
+        except UserError as mistake:
+            self._mistake = reason = str(mistake)
             raise
         except SandboxUnavailable as failure:
             state, reason = "error", f"sandbox: {failure}"
         except Exception as surprise:  # noqa: BLE001 - one trial's bug must not end the run
-            state, reason = "error", f"{type(surprise).__name__}: {surprise}"
+            state, reason = _unexpected(row["system"], surprise)
             detail = traceback.format_exc()
         finally:
+            if reason == INTERRUPTED and self._mistake:  # what ended the run ended it, too
+                reason = self._mistake
             with anyio.CancelScope(shield=True):
                 if reason == INTERRUPTED and await self.store.hand_grading_on(row["trial_id"]):
                     reason = "interrupted; what is made is graded when the run goes on"
@@ -224,8 +231,9 @@ class Run:
 
     async def _attempt(self, row: Row, trial: LiveTrial) -> tuple[str, str]:
         """Let the system work; the trial's state and how it ended."""
+        contestant = self._contestants[row["system"]]
         try:
-            await self._contestants[row["system"]].system.run(trial)
+            await _run_system(contestant.system, trial)
         except LimitReached as limit:
             if limit.limit == "run_cost":
                 self.stopped = str(limit)
@@ -239,10 +247,11 @@ class Run:
             return "error", f"model: {refusal}"
         except ModelUnavailable as failure:
             return "error", f"model: {failure}"
-        except (SandboxUnavailable, SandboxError) as failure:
+        except SandboxUnavailable as failure:
             return "error", f"sandbox: {failure}"
-        if len(trial.submitted) < self._contestants[row["system"]].wanted:
-            return "error", "the system submitted less than it was to"
+        if len(trial.submitted) < contestant.wanted:
+            made = f"it submitted {len(trial.submitted)} of {contestant.wanted}"
+            return "failed", f"error in the system {contestant.name}: {made}"
         return "done", trial.endings[-1]
 
     def _anything_answered(self) -> bool:
@@ -265,6 +274,21 @@ class Run:
             if verdict.outcome == "error":
                 state, reason = "error", f"grading: {verdict.reason}"
         return state, reason
+
+
+async def _run_system(system: System, trial: LiveTrial) -> None:
+    """A frame of its own: below it, in a traceback, is the system."""
+    await system.run(trial)
+
+
+def _unexpected(system: str, error: Exception) -> tuple[str, str]:
+    """The state and the reason of a trial that `error` ended, which nobody expected."""
+    first = leaf(error)
+    told = f"{type(first).__name__}: {first}"
+    where = in_system(error, _run_system.__name__)
+    if where:
+        return "failed", f"error in the system {system} ({where}): {told}"
+    return "error", f"{told} ({place(first)})"
 
 
 class _Clock:

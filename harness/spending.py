@@ -43,3 +43,17 @@ def in_words(cost: Spent) -> str:
         return "cost unknown"
     least = f"${cost.usd:.4f}"
     return f"{least} to ${cost.usd + cost.unsure_usd:.4f}" if cost.unsure_usd else least
+
+
+def in_doubt(cost: Spent) -> str:
+    """`$0.07 spent`, with what is in doubt and why; unknown where it is."""
+    if cost.usd is None:
+        return "cost unknown: a price is, or an answer came without its tokens"
+    told = f"{_dollars(cost.usd)} spent"
+    if not cost.unsure_usd:
+        return told
+    return f"{told}, {_dollars(cost.unsure_usd)} in doubt: unanswered requests"
+
+
+def _dollars(usd: float) -> str:
+    return f"${usd:.2f}" if usd >= 0.01 or not usd else f"${usd:.4f}"

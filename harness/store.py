@@ -44,11 +44,17 @@ class Store(Database):
         return {row["key"]: json.loads(row["value"]) for row in self._read("get_run")}
 
     async def plan(
-        self, instances: Sequence[Row], trials: Iterable[Row], alive: Collection[str] = ()
+        self,
+        instances: Sequence[Row],
+        trials: Iterable[Row],
+        alive: Collection[str] = (),
+        *,
+        retry_failed: bool = False,
     ) -> None:
         """Add what is missing of instances and trials, and a new attempt for what has to run again.
 
-        Trials that a process left running which is not among `alive` count as cancelled.
+        Trials that a process left running which is not among `alive` count as cancelled. What
+        failed in the system's own code runs again only to `retry_failed`.
         """
         await self._write(
             *self._let_go(alive),
@@ -57,7 +63,7 @@ class Store(Database):
                 for i, row in enumerate(instances)
             ),
             *(("plan_trial", row) for row in trials),
-            ("plan_again", {}),
+            ("plan_again", {"retry_failed": retry_failed}),
         )
 
     async def take_over(self, alive: Collection[str]) -> None:
@@ -107,7 +113,7 @@ class Store(Database):
     async def finish_trial(
         self, trial_id: int, state: str, *, reason: str, seconds: float, detail: str = ""
     ) -> None:
-        """End a trial of this process as done, error or cancelled."""
+        """End a trial of this process as done, failed, error or cancelled."""
         await self._write(
             (
                 "finish_trial",
@@ -324,6 +330,10 @@ class Store(Database):
     def calls(self) -> list[Row]:
         """The ledger."""
         return self._read("calls")
+
+    def costs(self) -> list[Row]:
+        """What `harness.spending.spent` needs of the calls that were sent."""
+        return self._read("costs")
 
     def spans(self) -> list[Row]:
         """What agents were busy with when they were not with the model."""

@@ -15,10 +15,11 @@ CREATE TABLE IF NOT EXISTS instance (
     position INTEGER NOT NULL      -- in the order in which the run goes through them
 ) STRICT, WITHOUT ROWID;
 
--- One run of one system on one instance. waiting → running → grading → done | error, or cancelled.
+-- One run of one system on one instance. waiting → running → grading → done | error, or cancelled,
+-- or failed (an error in the system's own code).
 -- error (infrastructure) and cancelled are run again on resume, as a new row with attempt + 1;
--- done never is. What was to be graded when its process ended, whatever ended it, is graded by the
--- next one.
+-- done never is, failed only where that is asked for. What was to be graded when its process ended,
+-- whatever ended it, is graded by the next one.
 CREATE TABLE IF NOT EXISTS trial (
     trial_id INTEGER PRIMARY KEY,
     system TEXT NOT NULL,
@@ -30,7 +31,7 @@ CREATE TABLE IF NOT EXISTS trial (
     submits TEXT NOT NULL          -- one; or one of each agent, that share a context or do not
         CHECK (submits IN ('one', 'independent', 'shared')),
     state TEXT NOT NULL DEFAULT 'waiting'
-        CHECK (state IN ('waiting', 'running', 'grading', 'done', 'error', 'cancelled')),
+        CHECK (state IN ('waiting', 'running', 'grading', 'done', 'failed', 'error', 'cancelled')),
     owner TEXT NOT NULL DEFAULT '',      -- the process that has it, or had it last
     reason TEXT NOT NULL DEFAULT '',     -- how it ended
     detail TEXT NOT NULL DEFAULT '',     -- traceback of what nobody expected
@@ -158,6 +159,13 @@ CREATE TABLE IF NOT EXISTS grade (
     graded_at TEXT NOT NULL
 ) STRICT;
 
+-- name: from_6
+-- a trial may be failed; a CHECK can be changed only in the schema's own text
+PRAGMA writable_schema = ON;
+UPDATE sqlite_master SET sql = replace(sql, '''done'', ''error''', '''done'', ''failed'', ''error''')
+WHERE type = 'table' AND name = 'trial';
+PRAGMA writable_schema = RESET;
+
 -- name: put_run
 INSERT INTO run (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
 
@@ -177,7 +185,8 @@ VALUES (:system, :instance_id, :number, :agents, :wanted, :submits) ON CONFLICT 
 INSERT INTO trial (system, instance_id, number, agents, wanted, submits, attempt)
 SELECT system, instance_id, number, agents, wanted, submits, max(attempt) + 1 FROM trial
 GROUP BY system, instance_id, number
-HAVING sum(state IN ('waiting', 'running', 'grading', 'done')) = 0;
+HAVING sum(state IN ('waiting', 'running', 'grading', 'done')
+    OR (state = 'failed' AND NOT :retry_failed)) = 0;
 
 -- name: plan_cut_again
 -- of those, what its process left behind
@@ -305,6 +314,10 @@ ORDER BY position, min(trial_id) OVER (PARTITION BY system), number, attempt;
 SELECT call.*, trial.system, trial.instance_id, trial.number AS trial, trial.attempt,
     coalesce(json_extract(reply, '$.finish_reason') = 'length', 0) AS cut
 FROM call JOIN trial USING (trial_id) ORDER BY call_id;
+
+-- name: costs
+-- of the calls that were sent: see harness/spending.py
+SELECT outcome, cost_usd, charged_usd, reserved_usd FROM call WHERE paid_call IS NULL;
 
 -- name: spans
 SELECT * FROM span ORDER BY span_id;

@@ -49,6 +49,16 @@ def made(run, delm, tmp_path) -> Path:
     return folder
 
 
+def test_a_run_that_was_renamed_and_moved_is_exported_with_all_its_logs(run, delm, tmp_path):
+    moved = tmp_path / "Läufe vom Mai" / "flask (Kopie)"
+    shutil.copytree(run.folder, moved)
+    told = delm("export", moved, tmp_path / "fork", "--format", "experiments")
+    assert told.code == 0, told.text
+    (folder,) = (tmp_path / "fork" / "evaluation" / "verified").iterdir()
+    logs = {path.name for path in (folder / "logs" / FLASK).iterdir()}
+    assert logs == {Path(name).name for name in FILES if name.startswith("logs/")}
+
+
 def edit(path: Path, change) -> None:
     """Read the JSON file, change it in place, write it."""
     content = json.loads(path.read_text())

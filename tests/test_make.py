@@ -122,9 +122,9 @@ def test_a_variable_of_the_environment_may_be_anything(make, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("view",), "which run? give RUN=<run id>; there are: kept"),
-        (("report",), "which run? give RUN=<run id>; there are: kept"),
-        (("compare",), "which run? give RUN=<run id>; there are: kept"),
+        (("view",), "which run? give RUN=<run id> or RUN=latest; there are: kept"),
+        (("report",), "which run? give RUN=<run id> or RUN=latest; there are: kept"),
+        (("compare",), "which run? give RUN=<run id> or RUN=latest; there are: kept"),
     ],
 )
 def test_a_run_that_is_not_named_is_asked_for_with_those_that_there_are(
@@ -145,3 +145,17 @@ def test_help_names_every_variable_and_every_target(make):
     told = make("help").stdout
     for name in (*line.split()[2:], *targets.split()[1:]):
         assert f"\n  {name} " in told, name
+
+
+def test_a_run_of_any_name_comes_through_whole_and_latest_is_one(make, tmp_path):
+    (tmp_path / "results/Läufe vom Mai").mkdir(parents=True)
+    (tmp_path / "results/Läufe vom Mai/run.db").touch()
+    for name in ("Läufe vom Mai", "latest"):
+        for target in ("view", "report", "compare", "eval"):
+            done = make(target, f"RUN={name}")
+            assert done.returncode == 0, done.stderr
+            assert f'delm {TAKES[target]} "{name}"' in done.stdout.replace("  ", " ")
+        assert "replay:" not in make("longbench", f"RUN={name}").stdout  # it goes on with that run
+
+
+TAKES = {"view": "show", "report": "score", "compare": "compare", "eval": "eval --run-id"}

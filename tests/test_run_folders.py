@@ -2,6 +2,9 @@
 
 import json
 import re
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -55,11 +58,11 @@ def test_of_two_configurations_begun_at_once_under_one_run_id_only_one_runs(tmp_
     assert query(tmp_path / "one", "SELECT state FROM trial") == [{"state": "done"}]
 
 
-def test_a_start_that_fails_leaves_no_folder(tmp_path):
+def test_a_start_that_fails_leaves_no_folder(delm, tmp_path):
     """What is refused after the folder was made, and a "no" for want of a terminal."""
     for more in (("-c", "sandbox.min_free_gb=1e9"), ("--record", "no/such/folder/file")):
-        assert run_delm(*asked(tmp_path / "results", *more)).code == 2
-    nobody = run_delm(
+        assert delm(*asked(tmp_path / "results", *more)).code == 2
+    nobody = delm(
         "eval", "-m", "openai/scripted", "-s", "base", "-d", "longbench-offline",
         "-o", tmp_path / "results", OPENAI_API_BASE="http://127.0.0.1:9/v1", OPENAI_API_KEY="none",
     )  # fmt: skip
@@ -67,10 +70,10 @@ def test_a_start_that_fails_leaves_no_folder(tmp_path):
     assert list((tmp_path / "results").glob("*")) == []
 
 
-def test_a_folder_with_something_of_the_users_in_it_stays_when_a_start_fails(tmp_path):
+def test_a_folder_with_something_of_the_users_in_it_stays_when_a_start_fails(delm, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("do not lose this")
-    told = run_delm(*asked(tmp_path, "--run-id", "mine", "-c", "sandbox.min_free_gb=1e9"))
+    told = delm(*asked(tmp_path, "--run-id", "mine", "-c", "sandbox.min_free_gb=1e9"))
     assert told.code == 2
     assert (tmp_path / "mine" / "notes.txt").read_text() == "do not lose this"
 
@@ -84,7 +87,58 @@ def finished(tmp_path_factory) -> Path:
     return place / "begun"
 
 
-def test_going_on_with_another_configuration_is_refused_and_nothing_of_the_run_goes(finished):
-    told = run_delm(*asked(finished.parent, "--run-id", "begun", "-c", "seed=5"))
+def test_going_on_with_another_configuration_is_refused_and_nothing_of_the_run_goes(finished, delm):
+    told = delm(*asked(finished.parent, "--run-id", "begun", "-c", "seed=5"))
     refused(told, "the run begun exists with another configuration (seed was 0, now 5)")
     assert query(finished, "SELECT state FROM trial") == [{"state": "done"}]
+
+
+@pytest.mark.parametrize("name", ["Läufe vom Mai", "-rf (Kopie);2"])
+def test_a_renamed_and_moved_run_works_wherever_a_command_takes_one(finished, delm, tmp_path, name):
+    moved = tmp_path / "elsewhere" / name
+    shutil.copytree(finished, moved)
+    (moved / "table.csv").unlink()
+    told = delm("score", "--", str(moved))
+    assert told.code == 0, told.text
+    assert (moved / "table.csv").read_bytes() == (finished / "table.csv").read_bytes()
+    for words in (["show", "-o", moved.parent, "--", name], ["export", moved, tmp_path / "preds"]):
+        told = delm(*words)
+        assert told.code == 0, told.text
+    told = delm(*asked(moved.parent, f"--run-id={name}"))
+    assert told.code == 0, told.text
+    assert f"going on with {name}: 1 of 1 trial is done already" in told.out
+    assert query(moved, "SELECT value FROM run WHERE key = 'id'") == [{"value": '"begun"'}]
+
+
+def test_runs_are_listed_the_newest_first_and_latest_names_that_one(finished, delm, tmp_path):
+    for name, begun in (("old", "2024-01-01T10:00:00.000+00:00"), ("new", None)):
+        shutil.copytree(finished, tmp_path / name)
+        if begun:
+            with closing(sqlite3.connect(tmp_path / name / "run.db")) as database, database:
+                fact = (json.dumps(begun),)
+                database.execute("UPDATE run SET value = ? WHERE key = 'created_at'", fact)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "run.db").write_text("this is no database at all, " * 100)
+    (tmp_path / "grade-1").mkdir()
+    told = delm("runs", "-o", tmp_path)
+    assert told.code == 0, told.text
+    title, *lines = [line.split() for line in told.out.splitlines()]
+    assert title[0] == "run"
+    assert [line[0] for line in lines] == ["new", "old", "broken"]
+    assert "2024-01-01 10:00" in told.out
+    assert "base 100.0 %" in told.out or "base 0.0 %" in told.out
+    assert lines[0][-1] == "done"
+    assert "not a run's database" in told.out
+    found = json.loads(delm("runs", "--json", "-o", tmp_path).out)
+    assert [row["run"] for row in found] == ["new", "old", "broken"]
+    new = found[0]
+    assert (new["dataset"], new["replay"], new["state"]) == ("longbench-offline", True, "done")
+    assert (new["trials"], new["done"], new["processes"]) == (1, 1, [])
+    assert list(new["systems"]) == ["base"]
+    told = delm("show", "latest", "-o", tmp_path)
+    assert told.code == 0, told.text
+    assert f"delm show {tmp_path / 'new'} offline-1" in told.out
+    told = delm("eval", "--run-id", "latest", "-o", tmp_path)
+    assert told.code == 0, told.text
+    assert "going on with new: 1 of 1 trial is done already" in told.out
+    refused(delm("show", "latest", "-o", tmp_path / "broken"), "there is no run in")

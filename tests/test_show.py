@@ -63,7 +63,7 @@ def test_without_an_instance_or_with_an_unknown_one_it_says_what_there_is(delm, 
     there = "the instances are: a__a-1, b__b-2, c__c-3; the systems (-s): single"
     told = delm("show", "r")
     assert told.code == 0, told.text
-    assert "see one: delm show r a__a-1 -s single (make: view RUN=r INSTANCES=a__a-1)" in told.out
+    assert "see one: .venv/bin/delm show r a__a-1 -s single; " in told.out
     assert there in told.out
     refused(delm("show", "r", "delm"), "delm is not in this run; ", there)
     refused(delm("show", "r", "zzz", "-s", "single"), "zzz is not in this run of single", there)

@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import math
 import shutil
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from harness.config import (
 )
 from harness.config import system_config as read_system
 from harness.errors import UserError
+from harness.faults import PROGRAM, place
 from harness.memo import FileMemo, NoMemo
 from harness.model.backend import Backend
 from harness.model.client import ModelClient, RetryPolicy
@@ -260,12 +262,8 @@ def _contestant(system: SystemConfig, agents: int, config: Config) -> Contestant
     try:
         factory = getattr(importlib.import_module(module), attribute)
         made: System = factory(**system.options)
-    except (ImportError, AttributeError) as error:
-        raise UserError(
-            f"system {system.name}: {system.system!r} cannot be imported: {error}"
-        ) from None
-    except TypeError as error:
-        raise UserError(f"system {system.name}: its options do not fit: {error}") from None
+    except PROGRAM as error:
+        raise UserError(_unmade(system, error)) from None
     wanted = 1 if system.submissions == "one" else agents
     trials, rest = divmod(config.submissions, wanted)
     if rest:
@@ -283,6 +281,26 @@ def _contestant(system: SystemConfig, agents: int, config: Config) -> Contestant
         benchmark=system.benchmark,
         trials=trials or config.trials,
     )
+
+
+def _unmade(system: SystemConfig, error: BaseException) -> str:
+    """Why there is no such system, with file:line where that lies in its own code."""
+    named = f"system {system.name}: {system.system!r} cannot be imported"
+    if isinstance(error, ModuleNotFoundError) and error.name in _modules(system):
+        return f"{named}: {error}"
+    frames = traceback.extract_tb(error.__traceback__)
+    if len(frames) == 1 and isinstance(error, AttributeError):
+        return f"{named}: {error}"
+    if len(frames) == 1 and isinstance(error, TypeError):
+        return f"system {system.name}: its options do not fit: {error}"
+    told = error.msg if isinstance(error, SyntaxError) else error
+    return f"system {system.name}: error in {place(error)}: {type(error).__name__}: {told}"
+
+
+def _modules(system: SystemConfig) -> list[str]:
+    """The names that must be there for the import string itself: a, a.b and a.b.c of a.b.c:D."""
+    parts = system.system.partition(":")[0].split(".")
+    return [".".join(parts[: count + 1]) for count in range(len(parts))]
 
 
 def limits_of(config: Config) -> Limits:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,9 +17,9 @@ from harness.board.sqlite import SqliteBoard
 from harness.cache import cache_dir
 from harness.commands import compose
 from harness.commands.begin import agreed, announce, done_already
+from harness.commands.closing import go_on, say_how_it_ended
 from harness.commands.domains import print_domains
 from harness.commands.drawn import draw_plots
-from harness.commands.missing import missing
 from harness.commands.pricing import foresee
 from harness.commands.table import print_run
 from harness.config import NOT_IDENTITY, Config
@@ -32,8 +31,8 @@ from harness.model.prices import snapshot
 from harness.progress import Progress, console
 from harness.results import RunFolder, check_target, fresh_run_id
 from harness.run import Contestant, Run
-from harness.stopping import STOPPED, Stop
-from harness.store import Row, Store, now
+from harness.stopping import Stop
+from harness.store import Store, now
 from harness.types import Item
 from harness.words import counted
 
@@ -54,6 +53,7 @@ class Options:
     record: Path | None = None
     dry_run: bool = False
     yes: bool = False
+    retry_failed: bool = False
 
 
 def evaluate(options: Options) -> int:
@@ -113,7 +113,7 @@ def _work_on(
     stop: Stop,
 ) -> int:
     config = options.config
-    stop.to_go_on = _again(options, folder)
+    stop.to_go_on = go_on(folder, options.output)
     with join(folder.path) as member:
         with member.alone():
             store = Store(folder.database, owner=member.name, cap_usd=config.budget.run_cost_usd)
@@ -159,6 +159,7 @@ async def _evaluate(
         watcher=progress,
         member=member,
         memo=compose.memo(config, sandboxes),
+        retry_failed=options.retry_failed,
     )
 
     async def work() -> None:
@@ -180,14 +181,13 @@ async def _evaluate(
             await parts.backend.aclose()
     stop.waiting_for = lambda: f"the CSVs in {folder.path} to be written"
     with member.alone():
-        rows = _results(out, options, folder, store, draw=config.plots and not stopped)
-    lacking = missing(store.trials(), store.submissions())
-    return _closing(out, options, folder, rows, lacking, stopped=stopped, reason=run.stopped)
+        _results(out, options, folder, store, draw=config.plots and not stopped)
+    return say_how_it_ended(out, store, folder, options.output, stopped=stopped, reason=run.stopped)
 
 
 def _results(
     out: Console, options: Options, folder: RunFolder, store: Store, *, draw: bool
-) -> list[Row]:
+) -> None:
     """Derive and show what there is; plots only if `draw`: who stopped a run waits for its end."""
     rows = results.derive(folder, store)
     if rows:
@@ -199,7 +199,6 @@ def _results(
         count = record(store, options.record)
         told = f"recorded {counted(count, 'call')} in {options.record}"
         out.print(told, highlight=False, markup=False)
-    return rows
 
 
 async def _identify(
@@ -261,42 +260,3 @@ def _difference(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") 
         elif mine != theirs and f"{path}{key}" not in NOT_IDENTITY:
             return f"{path}{key} was {json.dumps(theirs)}, now {json.dumps(mine)}"
     return ""
-
-
-def _closing(
-    out: Console,
-    options: Options,
-    folder: RunFolder,
-    rows: Sequence[Row],
-    lacking: Sequence[str],
-    *,
-    stopped: bool,
-    reason: str,
-) -> int:
-    errors = sum(row["infra_errors"] for row in rows)
-    unfinished = sum(row["unfinished"] for row in rows)
-    out.print(f"written: {folder.path}", highlight=False, markup=False)
-    if reason:
-        out.print(f"stopped starting trials: {reason}", highlight=False, markup=False)
-    for line in lacking:
-        out.print(line, highlight=False, markup=False)
-    if errors or unfinished or stopped:
-        money = " with a higher --max-cost (make: MAX_COST=…)" if reason else ""
-        out.print(
-            f"trials failed for infrastructure: {errors}, not done: {unfinished}; to go on"
-            f"{money}: {_again(options, folder)}",
-            highlight=False,
-            markup=False,
-        )
-    if stopped:
-        return STOPPED
-    return 1 if errors or unfinished else 0
-
-
-def _again(options: Options, folder: RunFolder) -> str:
-    """The command that goes on with the run, word for word."""
-    words = ["delm", "eval", "--run-id", folder.run_id]
-    if options.output == Path("results"):
-        command = shlex.join(words)
-        return f"make eval RUN={folder.run_id} (or .venv/bin/{command})"
-    return f".venv/bin/{shlex.join([*words, '-o', str(options.output)])}"

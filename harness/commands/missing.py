@@ -17,7 +17,7 @@ def missing(trials: Sequence[Row], submissions: Sequence[Row]) -> list[str]:
     `trials` and `submissions` are `Store.trials` and `Store.submissions`.
     """
     last = last_attempts(trials)
-    lacking = [trial for trial in last if trial["state"] != "done"]
+    lacking = [trial for trial in last if trial["state"] not in {"done", "failed"}]
     if not lacking:
         return []
     instances = len({trial["instance_id"] for trial in lacking})

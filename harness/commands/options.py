@@ -66,7 +66,9 @@ Json = Annotated[
     ),
 ]
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder that holds the runs.")]
-RunArgument = Annotated[str, typer.Argument(help="A run id, or the path of a run's folder.")]
+RunArgument = Annotated[
+    str, typer.Argument(help="A run id, `latest`, or the path of a run's folder.")
+]
 Workers = Annotated[
     int | None,
     typer.Option("-w", "--workers", min=1, help="Trials at a time. [default: 4]"),
@@ -119,8 +121,8 @@ RunId = Annotated[
     str,
     typer.Option(
         "--run-id",
-        help="A new run, or one to go on with (its id, or the path of its folder): it keeps its "
-        "configuration. "
+        help="A new run, or one to go on with (its id, `latest`, or the path of its folder): it "
+        "keeps its configuration. "
         "[default: time, dataset, model and systems]",
     ),
 ]
@@ -153,6 +155,13 @@ UnknownPrice = Annotated[
     typer.Option(
         "--allow-unknown-price",
         help="Take a model that no price list has: no limit on dollars holds, costs are blank.",
+    ),
+]
+RetryFailed = Annotated[
+    bool,
+    typer.Option(
+        "--retry-failed",
+        help="Of a run that goes on: run again, too, what an error in a system's own code ended.",
     ),
 ]
 DryRun = Annotated[

@@ -11,10 +11,12 @@ from rich.text import Text
 
 from harness import results, story
 from harness.board.sqlite import SqliteBoard
+from harness.commands.closing import command
 from harness.commands.domains import print_domains
 from harness.commands.drawn import draw_plots
 from harness.commands.json_output import notes_console, scored_run
 from harness.commands.missing import missing
+from harness.commands.runs import LATEST, newest
 from harness.commands.table import print_run
 from harness.config import nearest
 from harness.errors import UserError
@@ -32,7 +34,9 @@ MANY = 20  # instances that are listed; of more, the rest is counted
 
 
 def find(run: str, output: Path) -> RunFolder:
-    """The folder of `run`, an id in `output` or a path."""
+    """The folder of `run`: an id in `output`, a path, or `latest` for the newest in `output`."""
+    if run == LATEST:
+        return newest(output)
     path = Path(run)
     if (path / "run.db").exists():
         return RunFolder(path.resolve().parent, path.resolve().name)
@@ -45,6 +49,8 @@ def find(run: str, output: Path) -> RunFolder:
 
 def located(run: str, output: Path) -> tuple[Path, str]:
     """The folder of runs and the id of `run`: an id in `output`, or the path of a run's folder."""
+    if run == LATEST:
+        return output, newest(output).run_id
     if "/" not in run:
         return output, run
     folder = find(run, output)
@@ -113,9 +119,8 @@ def tell(
         for line in missing(trials, submissions):
             _say(out, line)
     if trials and not instances:
-        name = run if output == Path("results") else folder.path
-        _say(out, f"see one: delm show {name} {known[0]} -s {trials[0]['system']} (make: view "
-                  f"RUN={name} INSTANCES={known[0]}); {_there(known, systems)}")  # fmt: skip
+        one = command(folder, output, "show", known[0], "-s", trials[0]["system"])
+        _say(out, f"see one: {one}; {_there(known, systems)}")
     board.close()
     store.close()
 

@@ -1,0 +1,149 @@
+"""`delm runs`: what runs there are, and which of them is the newest."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.members import processes
+from harness.progress import console
+from harness.results import RunFolder
+from harness.score import instance_scores, last_attempts
+from harness.score.estimators import mean
+from harness.score.rows import UNFINISHED
+from harness.spending import Spent, in_doubt, spent
+from harness.store import Store
+from harness.terminal import widened
+from harness.words import counted
+
+LATEST = "latest"  # names the newest run wherever a command takes one
+WIDE = 10_000  # columns: what is to be pasted is not wrapped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLine:
+    """One run. Where it `cannot` be read, in words, only its name is known."""
+
+    run: str
+    begun: str = ""  # UTC, ISO 8601
+    dataset: str = ""
+    model: str = ""
+    replay: bool = False
+    systems: dict[str, float | None] = field(default_factory=dict)  # with their Avg.@1 so far
+    cost_usd: float | None = None
+    cost_unsure_usd: float | None = None  # what it may be more
+    trials: int = 0
+    done: int = 0
+    failed: int = 0  # ended by an error in a system's own code
+    infra_errors: int = 0
+    unfinished: int = 0
+    processes: list[str] = field(default_factory=list)  # that work on it now
+    cannot: str = ""
+
+    @property
+    def state(self) -> str:
+        """How far it is, in words."""
+        if self.cannot:
+            return self.cannot
+        if not self.trials:
+            far = "no trials"
+        elif self.done == self.trials:
+            far = "done"
+        else:
+            far = f"{self.done} of {counted(self.trials, 'trial')} done"
+        broken = [
+            f"{self.infra_errors} failed for infrastructure" if self.infra_errors else "",
+            f"{self.failed} with errors in a system" if self.failed else "",
+        ]
+        now = f"running (process {', '.join(self.processes)}): " if self.processes else ""
+        return now + ", ".join(filter(None, [far, *broken]))
+
+
+def list_runs(output: Path, *, as_json: bool) -> None:
+    """Print the runs in `output`, the newest first."""
+    lines = sorted(_lines(output), key=lambda line: line.begun, reverse=True)
+    if as_json:
+        rows = [asdict(line) | {"state": line.state} for line in lines]
+        print(json.dumps(rows, indent=1))
+        return
+    if not lines:
+        console().print(f"no runs in {output}")
+        return
+    _print(lines)
+
+
+def newest(output: Path) -> RunFolder:
+    """The run in `output` that was begun last. `UserError`: there is none."""
+    begun = [(line.begun, line.run) for line in _lines(output, score=False) if not line.cannot]
+    if not begun:
+        raise UserError(f"there is no run in {output} yet, so none is the latest")
+    return RunFolder(output, max(begun)[1])
+
+
+def _lines(output: Path, *, score: bool = True) -> Iterator[RunLine]:
+    for database in output.glob("*/run.db"):
+        folder = RunFolder(output, database.parent.name)
+        try:
+            with closing(folder.open()) as store:
+                yield _line(folder, store, score=score)
+        except UserError as error:
+            yield RunLine(run=folder.run_id, cannot=str(error))
+
+
+def _line(folder: RunFolder, store: Store, *, score: bool) -> RunLine:
+    facts = store.description()
+    begun = str(facts.get("created_at", ""))
+    if not score:
+        return RunLine(run=folder.run_id, begun=begun)
+    trials = store.trials()
+    last = last_attempts(trials)
+    states = [trial["state"] for trial in last]
+    cost = spent(store.costs()) if facts.get("prices") else Spent(usd=None, unsure_usd=None)
+    scores = instance_scores(trials, [], store.submissions())
+    names = dict.fromkeys(one.system for one in scores)
+    return RunLine(
+        run=folder.run_id,
+        begun=begun,
+        dataset=str(facts.get("dataset", "")),
+        model=str(facts.get("model", "")),
+        replay=bool(facts.get("replay")),
+        systems={name: mean(one.average for one in scores if one.system == name) for name in names},
+        cost_usd=cost.usd,
+        cost_unsure_usd=cost.unsure_usd,
+        trials=len(last),
+        done=states.count("done"),
+        failed=states.count("failed"),
+        infra_errors=states.count("error"),
+        unfinished=sum(state in UNFINISHED for state in states),
+        processes=processes(folder.path),
+    )
+
+
+def _print(lines: Sequence[RunLine]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("run", "begun (UTC)", "dataset", "model", "Avg.@1", "cost", "state"):
+        table.add_column(title, no_wrap=True)
+    for line in lines:
+        scores = ", ".join(
+            f"{name} {'–' if value is None else f'{100 * value:.1f} %'}"
+            for name, value in line.systems.items()
+        )
+        model = f"{line.model} (replay)" if line.replay else line.model
+        begun = line.begun[:16].replace("T", " ")
+        table.add_row(line.run, begun, line.dataset, model, scores, _cost(line), line.state)
+    widened(console(), WIDE).print(table)
+
+
+def _cost(line: RunLine) -> str:
+    if line.cannot or not line.trials:
+        return ""
+    if line.replay:
+        return "replayed"
+    if line.cost_usd is None:
+        return "unknown"
+    cost = Spent(usd=line.cost_usd, unsure_usd=line.cost_unsure_usd)
+    return in_doubt(cost).removesuffix(": unanswered requests").replace(" spent", "")

@@ -1,0 +1,38 @@
+"""A sandbox on a trial's wall clock."""
+
+from collections.abc import Callable
+from typing import Any
+
+from harness.errors import LimitReached
+from harness.protocols import Sandbox
+from harness.types import ExecResult
+
+
+class TimedSandbox:
+    """A `Sandbox` in which no command gets more time than the trial has left, nor a fork's.
+
+    Files can be read and written, and differences taken, when there is none: what was done is
+    saved.
+    """
+
+    def __init__(self, sandbox: Sandbox, remaining_s: Callable[[], float]) -> None:
+        self._sandbox = sandbox
+        self._remaining_s = remaining_s
+        self.read, self.write = sandbox.read, sandbox.write
+        self.diff, self.close = sandbox.diff, sandbox.close
+
+    async def exec(self, command: str, *, timeout_s: float = 60, **more: Any) -> ExecResult:
+        """See `Sandbox.exec`. `LimitReached` (wall_clock) where no time is left, or where the
+        trial's end cut the command off: it is then no command that took too long."""
+        left = self._remaining_s()
+        if left <= 0:
+            raise LimitReached("wall_clock", "wall_clock: no time is left; it was not run")
+        result = await self._sandbox.exec(command, timeout_s=min(timeout_s, left), **more)
+        if result.timed_out and left < timeout_s:
+            cut = f"it was cut off after {result.seconds:.0f} s, when the trial's time was used up"
+            raise LimitReached("wall_clock", f"wall_clock: {cut}")
+        return result
+
+    async def fork(self) -> "TimedSandbox":
+        """See `Sandbox.fork`."""
+        return TimedSandbox(await self._sandbox.fork(), self._remaining_s)

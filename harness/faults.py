@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from harness.errors import leaf
+from harness.errors import DelmError, leaf
 
 HARNESS = Path(__file__).parent
 MACHINE = (OSError, MemoryError, sqlite3.Error)  # a full disk, a lost socket: no program's fault
@@ -22,8 +22,8 @@ def in_system(error: BaseException, run: str) -> str:
     """Where in a system's own code `error` comes from, as file:line; empty: not from there.
 
     `run` is the name of the function, of this package, that runs the system. What the machine does
-    to the harness below a system is no fault of the system's; a wrong argument that it hands to the
-    harness is.
+    to the harness below a system is no fault of the system's; what it asks of the harness and must
+    not is.
     """
     frames = traceback.extract_tb(error.__traceback__)
     if not any(frame.name == run and _ours(frame.filename) for frame in frames):
@@ -51,7 +51,8 @@ def place_of(trace: TracebackType | None) -> str:
 
 
 def _program(error: BaseException) -> bool:
-    return isinstance(error, PROGRAM) and not isinstance(error, MACHINE)
+    """Also what the harness refuses (`DelmError`): the run knows the other errors of its own."""
+    return isinstance(error, (*PROGRAM, DelmError)) and not isinstance(error, MACHINE)
 
 
 def _named(frame: traceback.FrameSummary) -> str:

@@ -22,8 +22,6 @@ class Slow(PlayedSandbox):
             exit_status=None, output="", output_bytes=0, seconds=timeout_s, timed_out=True
         )
 
-    read = write = close = None
-
     async def fork(self) -> "Slow":
         return self
 

@@ -18,8 +18,6 @@ class TimedSandbox:
     def __init__(self, sandbox: Sandbox, remaining_s: Callable[[], float]) -> None:
         self._sandbox = sandbox
         self._remaining_s = remaining_s
-        self.read, self.write = sandbox.read, sandbox.write
-        self.diff, self.close = sandbox.diff, sandbox.close
 
     async def exec(self, command: str, *, timeout_s: float = 60, **more: Any) -> ExecResult:
         """See `Sandbox.exec`. `LimitReached` (wall_clock) where no time is left, or where the
@@ -36,3 +34,19 @@ class TimedSandbox:
     async def fork(self) -> "TimedSandbox":
         """See `Sandbox.fork`."""
         return TimedSandbox(await self._sandbox.fork(), self._remaining_s)
+
+    async def read(self, path: str, *, max_bytes: int = 10_000_000) -> bytes:
+        """See `Sandbox.read`."""
+        return await self._sandbox.read(path, max_bytes=max_bytes)
+
+    async def write(self, path: str, data: bytes) -> None:
+        """See `Sandbox.write`."""
+        await self._sandbox.write(path, data)
+
+    async def diff(self) -> str:
+        """See `Sandbox.diff`."""
+        return await self._sandbox.diff()
+
+    async def close(self) -> None:
+        """See `Sandbox.close`."""
+        await self._sandbox.close()

@@ -199,12 +199,12 @@ class Run:
             state, reason = _unexpected(row["system"], surprise)
             detail = traceback.format_exc()
         finally:
-            if reason == INTERRUPTED and self._mistake:  # what ended the run ended it, too
-                reason = self._mistake
             with anyio.CancelScope(shield=True):
                 if reason == INTERRUPTED and await self.store.hand_grading_on(row["trial_id"]):
                     reason = "interrupted; what is made is graded when the run goes on"
                 else:
+                    if reason == INTERRUPTED:
+                        reason = self._mistake or reason  # what ended the run ended it, too
                     await self.store.finish_trial(
                         row["trial_id"], state, reason=reason, detail=detail, seconds=clock.seconds
                     )

@@ -352,3 +352,23 @@ async def test_a_run_is_not_gone_on_with_on_a_dataset_that_has_lost_an_instance(
     with pytest.raises(UserError, match="holds b__b-2, which the dataset does not have"):
         await again.plan()
     await run.plan()  # the dataset as it was
+
+
+async def test_a_key_that_is_refused_is_the_reason_of_every_trial_that_it_ended(store):
+    """Of those that were under way beside it, too: nobody has interrupted them."""
+    begun = anyio.Event()
+
+    async def act(trial: Trial) -> None:
+        if trial.instance.instance_id == "b__b-2":
+            begun.set()
+            await anyio.sleep_forever()
+        await begun.wait()
+        await ask(trial)
+
+    refusal = ModelRefused("401: the key is wrong")
+    run, _ = make(store, act, answer=refusal, instances=["a__a-1", "b__b-2"], workers=2)
+    await run.plan()
+    with pytest.raises(UserError, match="the key is wrong"):
+        await run.work()
+    ends = [(trial["state"], trial["reason"]) for trial in store.trials()]
+    assert ends == [("cancelled", "the model refuses every call: 401: the key is wrong")] * 2

@@ -27,10 +27,13 @@ from console import (
 
 from harness.benchmarks.calibrate import NOTHING
 from harness.benchmarks.grading import LOG_FILES, Grader, patch_facts
+from harness.benchmarks.official import Log, apply_patch
 from harness.cache import cache_dir
-from harness.config import GradingConfig, SandboxConfig, SandboxLimits
+from harness.commands import compose
+from harness.config import GradingConfig, SandboxConfig, SandboxLimits, layer, resolve
+from harness.protocols import Memo
 from harness.sandbox.providers import choose
-from harness.types import Item, Verdict
+from harness.types import ExecResult, Instance, Item, Reference, Verdict
 
 MARK = "20014.25"  # seconds nobody else sleeps
 SOON_S = 45  # on a machine that is busy with other tests; alone it takes two
@@ -126,6 +129,47 @@ async def test_a_verdict_is_remembered_within_the_same_limits_and_for_the_same_g
     assert (await judge(other, tmp_path)).cached  # nothing of it was graded
     assert not (await judge(other, tmp_path, guarded)).cached
     assert (await judge(item, tmp_path, guarded)).cached
+
+
+class Named:
+    """Sandboxes of which only the names are asked."""
+
+    kind = "played"
+
+    def fingerprint(self, item: Item) -> str:
+        return "sha256:1"
+
+
+ITEM = Item(
+    instance=Instance(instance_id="a__a-1", repo="a/a", problem_statement="p"),
+    reference=Reference(instance_id="a__a-1", repo="a/a"),
+)
+
+
+class Slow:
+    """A sandbox in which nothing ends in time."""
+
+    async def write(self, path: str, data: bytes) -> None: ...
+
+    async def exec(self, command: str, **_: Any) -> ExecResult:
+        return ExecResult(exit_status=None, output="", output_bytes=0, seconds=1, timed_out=True)
+
+
+async def test_a_patch_that_was_not_applied_in_time_is_known_by_that():
+    assert await apply_patch(Slow(), NOTHING, Log()) == (False, True)
+
+
+async def test_checks_of_findings_are_remembered_by_what_the_sandbox_may_use(place, monkeypatch):
+    monkeypatch.setenv("DELM_CACHE", str(place))
+
+    def memo(*words: str) -> Memo:
+        config = resolve([layer(word) for word in words])
+        return compose.memo(config, Named())(ITEM)
+
+    await memo().keep("question", "answer")
+    assert await memo().recall("question") == "answer"
+    assert await memo("sandbox.limits.memory_mb=512").recall("question") is None
+    assert await memo("sandbox.network=true").recall("question") is None
 
 
 @pytest.mark.parametrize("damage", ["", "{}", "[]", '{"outcome": "resolved"'])

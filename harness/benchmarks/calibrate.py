@@ -101,7 +101,8 @@ class Calibrator:
         script = evaluation_script(item.reference)
         output = None
         try:
-            if await apply_patch(sandbox, patch, Log()):
+            applied, _ = await apply_patch(sandbox, patch, Log())
+            if applied:
                 output = await run_script(sandbox, script, self._config.timeout_s)
         finally:
             with anyio.CancelScope(shield=True):

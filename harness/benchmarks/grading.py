@@ -136,9 +136,9 @@ class Grader:
         started = anyio.current_time()
         log = Log()
         script = evaluation_script(item.reference)
-        output = await self._run(item, patch, script, log)
+        output, cut_short = await self._run(item, patch, script, log)
         text = redact(log_text(output, self._config.timeout_s))
-        report, why, repeats = await self._report(item, patch, model_name, output, text)
+        report, why, again = await self._report(item, patch, model_name, output, text)
         log.say(f"report: {json.dumps(report)}")
         resolved = report[item.instance.instance_id]["resolved"]
         examined = Examination(flags=(), unchecked=())
@@ -163,33 +163,38 @@ class Grader:
             flags=flags,
             unchecked=examined.unchecked,
         )
-        return _Graded(verdict=verdict, repeats=repeats and not examined.cut_short)
+        repeats = again and not cut_short and not examined.cut_short
+        return _Graded(verdict=verdict, repeats=repeats)
 
     async def _report(
         self, item: Item, patch: str, model_name: str, output: ExecResult | None, text: str
     ) -> tuple[dict[str, Any], str, bool]:
-        """The official report, why it is not resolved, and whether that would come out again."""
+        """The official report, why it is not resolved, and whether the same log would be read so
+        again."""
         name = item.instance.instance_id
-        repeats = output is None or not output.cut_short
         try:
             reading = await read_log(
                 item.reference, text.encode(), patch=patch, model_name=model_name
             )
         except LogUnreadable as error:
             why = f"the test output cannot be read ({error})"
-            return no_report(name, why), why, repeats and error.repeats
+            return no_report(name, why), why, error.repeats
         report = dict(reading.report)
         if output is not None and output.timed_out and report[name]["resolved"]:
             why = "the tests ran out of time"  # the official harness reads no such log
             return no_report(name, why), why, False
-        return report, _reason(report[name], output), repeats
+        return report, _reason(report[name], output), True
 
-    async def _run(self, item: Item, patch: str, script: str, log: Log) -> ExecResult | None:
-        """What the script does on the patch in a fresh sandbox; None: it does not apply."""
+    async def _run(
+        self, item: Item, patch: str, script: str, log: Log
+    ) -> tuple[ExecResult | None, bool]:
+        """What the script does on the patch in a fresh sandbox, None where that does not apply;
+        and whether a limit cut something short."""
         sandbox = await self._sandboxes.open(item, purpose="grading")
         try:
-            if not await apply_patch(sandbox, patch, log):
-                return None
+            applied, cut_short = await apply_patch(sandbox, patch, log)
+            if not applied:
+                return None, cut_short
             output = await run_script(sandbox, script, self._config.timeout_s)
         finally:
             with anyio.CancelScope(shield=True):
@@ -197,7 +202,7 @@ class Grader:
         log.say(f"Test runtime: {output.seconds:.2f} seconds, exit status {output.exit_status}")
         if output.out_of_memory:
             log.say(f"The tests ran {output.out_of_memory}")
-        return output
+        return output, cut_short or output.cut_short
 
     def _key(self, item: Item, patch: str) -> str:
         """A digest of all that a verdict can depend on: what is graded, in what, within which

@@ -195,7 +195,7 @@ class Guard:
             kept = await sandbox.exec(KEEP, timeout_s=300)
             if kept.exit_status != 0:
                 raise SandboxError(f"test files could not be kept: {kept.output[-300:]}")
-            await apply_patch(sandbox, patch, Log())
+            _, slow = await apply_patch(sandbox, patch, Log())
             back = await sandbox.exec(PUT_BACK, timeout_s=300)
             if back.exit_status != 0:  # a file is where a folder was, or the like: no run, no pass
                 return await _read(item, patch, back.output)
@@ -204,7 +204,7 @@ class Guard:
             with anyio.CancelScope(shield=True):
                 await sandbox.close()
         reading, cut_short = await _read(item, patch, log_text(output, self._timeout_s))
-        return reading, cut_short or output.cut_short
+        return reading, slow or cut_short or output.cut_short
 
 
 async def _read(item: Item, patch: str, text: str) -> tuple[LogReading, bool]:

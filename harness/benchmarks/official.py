@@ -47,23 +47,28 @@ class Log:
         return "\n".join(self._lines) + "\n"
 
 
-async def apply_patch(sandbox: Sandbox, patch: str, log: Log) -> bool:
-    """The official ladder: git apply, three-way, with rejects, `patch` with fuzz."""
+async def apply_patch(sandbox: Sandbox, patch: str, log: Log) -> tuple[bool, bool]:
+    """The official ladder: git apply, three-way, with rejects, `patch` with fuzz.
+
+    Whether the patch is applied, and whether a limit cut an attempt short.
+    """
     await sandbox.write(PATCH_FILE, patch.encode())
+    cut_short = False
     for attempt, command in enumerate(APPLY):
         if attempt:  # what a failed attempt left behind would fail the next one
             await sandbox.exec("git checkout -- . ; git clean -fd")
         result = await sandbox.exec(f"{command} {PATCH_FILE}", timeout_s=300)
+        cut_short = cut_short or result.cut_short
         if result.exit_status == 0:
             log.say(f"{APPLIED}:\n{result.output}")
-            return True
+            return True, cut_short
         log.say(f"Failed to apply patch to container: {command}\n{result.output}")
     reverse = await sandbox.exec(f"git apply --check --reverse {PATCH_FILE}")
     if reverse.exit_status == 0:
         log.say(f"{APPLIED}: verified already applied")
-        return True
+        return True, cut_short
     log.say(NOT_APPLIED)
-    return False
+    return False, cut_short
 
 
 async def run_script(sandbox: Sandbox, script: str, timeout_s: float) -> ExecResult:

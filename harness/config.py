@@ -230,7 +230,8 @@ def _refuse_secrets(content: Mapping[str, Any], path: str = "") -> None:
         ):
             raise UserError(
                 f"{key} would be written into the run's files; set the variable of the provider "
-                "instead (delm doctor -m MODEL names it), or name one as models.MODEL.api_key_env"
+                "instead (.venv/bin/delm doctor -m MODEL names it), or name one as "
+                "models.MODEL.api_key_env"
             )
 
 

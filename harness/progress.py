@@ -1,8 +1,9 @@
 """What a person sees while a run goes on: a live table on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -19,6 +20,16 @@ NAMED = 3  # trials
 FINAL = ("done", "failed", "error", "cancelled")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How far a run is: trials that are over, those among them that are not done, and the dollars
+    that count against its budget."""
+
+    ended: int
+    failed: int
+    usd: float
+
+
 class Progress:
     """A `harness.run.Watcher`. `priced` False: what calls cost is unknown, and shown as a dash."""
 
@@ -30,8 +41,15 @@ class Progress:
         self._live: Live | None = None
         self._running: dict[int, dict[str, Any]] = {}
         self._counts = dict.fromkeys(FINAL, 0)
-        self._spent = 0.0
         self._steps: dict[int, tuple[int, float]] = {}
+        self._spent = 0.0
+        self._standing: Callable[[], Standing] | None = None
+
+    def follow(self, standing: Callable[[], Standing]) -> None:
+        """Count the trials of the whole run, by earlier starts and other processes too, and go on
+        from the dollars of earlier starts."""
+        self._standing = standing
+        self._spent = standing().usd
 
     @contextmanager
     def showing(self) -> Iterator[None]:
@@ -60,7 +78,7 @@ class Progress:
             self.say(
                 f"{row['system']} {row['instance_id']} #{row['number'] + 1}: {state}"
                 f"{f' ({note})' if note else ''}, {counted(steps, 'step')}, "
-                f"${self._usd(usd)}, {seconds:.0f} s  [{sum(self._counts.values())}/{self._total}]"
+                f"${self._usd(usd)}, {seconds:.0f} s  [{self._stand().ended}/{self._total}]"
             )
 
     def step(self, row: Row, steps: int, usd: float) -> None:
@@ -93,6 +111,12 @@ class Progress:
     def _usd(self, amount: float) -> str:
         return f"{amount:.4f}" if self._priced else "–"
 
+    def _stand(self) -> Standing:
+        if self._standing:
+            return self._standing()
+        ended = sum(self._counts.values())
+        return Standing(ended=ended, failed=ended - self._counts["done"], usd=self._spent)
+
     def _render(self) -> Table:
         table = Table(box=None, pad_edge=False)
         for title in ("instance", "system", "state", "step", "$", "elapsed"):
@@ -107,12 +131,12 @@ class Progress:
                 _span(clock - mine["since"]),
             )  # fmt: skip
         ended = sum(self._counts.values())
-        spent = self._spent + sum(usd for _, usd in self._steps.values())
         elapsed = clock - self._started
-        eta = _span(elapsed / ended * (self._total - ended)) if ended else "?"
-        failed = sum(self._counts[state] for state in FINAL if state != "done")
+        now = self._stand()
+        spent = self._spent + sum(usd for _, usd in self._steps.values())
+        eta = _span(elapsed / ended * (self._total - now.ended)) if ended else "?"
         table.caption = (
-            f"{ended}/{counted(self._total, 'trial')}, {failed} failed or cut short, "
+            f"{now.ended}/{counted(self._total, 'trial')}, {now.failed} failed or cut short, "
             f"${self._usd(spent)}, {_span(elapsed)}, about {eta} to go"
         )
         return table

@@ -68,7 +68,7 @@ async def pull_one(
     A registry that is busy is asked again after a while. Cancelling ends the pull.
     """
     if name.startswith(BUILT_PREFIX):
-        raise UserError(f"{name} is in no registry: build it here (delm images build)")
+        raise UserError(f"{name} is in no registry: build it here (.venv/bin/delm images build)")
     on_progress(f"pulling {name}")
     for wait in (*PULL_WAITS_SECONDS, None):
         fault = await blocking(_try_pull, client, name, cache)

@@ -20,6 +20,7 @@ from harness.errors import UserError
 from harness.exports.predictions import prediction_files
 from harness.exports.trajectories import trajectory_files
 from harness.locks import lock
+from harness.members import processes
 from harness.score import flags_of, repeated_tokens
 from harness.score.rows import sent
 from harness.scored import scored
@@ -153,9 +154,10 @@ class RunFolder:
         handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             if not lock(handle, fcntl.LOCK_EX):
+                named = f" ({', '.join(processes(self.path))})".replace(" ()", "")
                 raise UserError(
-                    f"another process is working on the run {self.run_id}; wait for it, or choose "
-                    "another --run-id"
+                    f"another process{named} is working on the run {self.run_id}; wait for it, or "
+                    "choose another --run-id"
                 )
             yield
         finally:

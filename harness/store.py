@@ -331,6 +331,10 @@ class Store(Database):
         """The ledger."""
         return self._read("calls")
 
+    def standing(self) -> Row:
+        """`ended`, `failed` and `usd`: see `harness.progress.Standing`."""
+        return self._read("standing")[0]
+
     def costs(self) -> list[Row]:
         """What `harness.spending.spent` needs of the calls that were sent."""
         return self._read("costs")

@@ -315,6 +315,16 @@ SELECT call.*, trial.system, trial.instance_id, trial.number AS trial, trial.att
     coalesce(json_extract(reply, '$.finish_reason') = 'length', 0) AS cut
 FROM call JOIN trial USING (trial_id) ORDER BY call_id;
 
+-- name: standing
+-- the last attempts that are over, and what counts against the budget of the run
+SELECT count(*) AS ended, count(*) FILTER (WHERE state <> 'done') AS failed,
+    (SELECT spent FROM money) AS usd
+FROM trial AS last
+WHERE state IN ('done', 'failed', 'error', 'cancelled') AND NOT EXISTS (
+    SELECT 1 FROM trial AS later
+    WHERE later.system = last.system AND later.instance_id = last.instance_id
+        AND later.number = last.number AND later.attempt > last.attempt);
+
 -- name: costs
 -- of the calls that were sent: see harness/spending.py
 SELECT outcome, cost_usd, charged_usd, reserved_usd FROM call WHERE paid_call IS NULL;

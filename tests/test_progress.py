@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.progress import Progress
+from harness.progress import Progress, Standing
 
 HOSTILE = "\x1b]0;owned\x07 \x1b[31m [red]x[/red] [/nothing] \u202e \\"
 
@@ -98,3 +98,20 @@ def test_a_call_that_is_sent_again_says_so_until_it_is_answered(terminal):
     assert f"waiting: {why}" in out.getvalue()
     if not terminal:
         assert out.getvalue() == f"single a__a-1 #1: waiting: {why}\n"
+
+
+def test_a_run_that_goes_on_counts_from_what_earlier_starts_and_other_processes_have_done():
+    progress, out = made(terminal=False, total=9)
+    ended = iter((5, 7))  # another process has ended one meanwhile
+    progress.follow(lambda: Standing(ended=next(ended), failed=1, usd=2.0))
+    progress.trial(row(), "working")
+    progress.trial(row(), "done")
+    assert out.getvalue().rstrip().endswith("[7/9]")
+    live, shown = made(terminal=True, total=9)
+    live.follow(lambda: Standing(ended=5, failed=1, usd=2.0))
+    with live.showing():
+        live.trial(row(), "working")
+        live.step(row(), 1, 0.5)
+        assert live._live is not None
+        live._live.refresh()
+    assert "5/9 trials, 1 failed or cut short, $2.5000" in shown.getvalue()

@@ -1,6 +1,7 @@
 """Whose folder a run has: new ones are nobody else's, an old one keeps its configuration."""
 
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -11,6 +12,8 @@ import pytest
 from console import delm as run_delm
 from console import end, query, refused, start
 from test_questions import QUESTIONS
+
+from harness.members import join
 
 PAIRS = 7
 FORM = re.compile(r"\d{8}-\d{6}_longbench-offline_[A-Za-z0-9.-]+_base(-\d+)?")
@@ -142,3 +145,18 @@ def test_runs_are_listed_the_newest_first_and_latest_names_that_one(finished, de
     assert told.code == 0, told.text
     assert "going on with new: 1 of 1 trial is done already" in told.out
     refused(delm("show", "latest", "-o", tmp_path / "broken"), "there is no run in")
+
+
+def test_who_works_on_a_run_besides_is_named(finished, delm, tmp_path):
+    """Here it is this very process that works on it."""
+    shutil.copytree(finished, tmp_path / "run")
+    with join(tmp_path / "run"):
+        told = run_delm(*asked(tmp_path, "--run-id", "run"))
+        assert told.code == 0, told.text
+        assert f"note: works on this run, too: process {os.getpid()}\n" in told.out
+        (line,) = json.loads(delm("runs", "--json", "-o", tmp_path).out)
+        assert line["state"] == f"running (process {os.getpid()}): done"
+        told = run_delm(
+            "grade", "--gold", "-d", "longbench-offline", "--run-id", "run", "-o", tmp_path
+        )
+        refused(told, f"another process ({os.getpid()}) is working on the run run")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.spending import Spent, in_words, spent
+from harness.spending import Spent, in_doubt, in_words, spent
 
 
 def call(outcome: str, cost: float | None, charged: float | None, reserved: float | None = 1.0):
@@ -51,3 +51,17 @@ def test_words_say_both_ends():
     assert in_words(Spent(usd=0.25, unsure_usd=0)) == "$0.2500"
     assert in_words(Spent(usd=0.25, unsure_usd=0.5)) == "$0.2500 to $0.7500"
     assert in_words(Spent(usd=None, unsure_usd=None)) == "cost unknown"
+
+
+@pytest.mark.parametrize(
+    ("usd", "unsure", "told"),
+    [
+        (0.07, 0.9, "$0.07 spent, $0.90 in doubt: unanswered requests"),
+        (12.34, 0.0, "$12.34 spent"),
+        (0.0012, 0.0, "$0.0012 spent"),
+        (0.0, 0.25, "$0.00 spent, $0.25 in doubt: unanswered requests"),
+        (None, None, "cost unknown: a price is, or an answer came without its tokens"),
+    ],
+)
+def test_the_end_of_a_run_tells_what_was_spent_from_what_is_in_doubt(usd, unsure, told):
+    assert in_doubt(Spent(usd=usd, unsure_usd=unsure)) == told

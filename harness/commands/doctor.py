@@ -129,7 +129,8 @@ def _limits() -> Finding:
 def _leftovers() -> Iterator[Finding]:
     left = reap(cache_dir(), remove=False)
     if left:
-        text = f"{counted(len(left), 'thing')} of dead runs ({left[0]}); delm doctor --reap removes"
+        text = f"{counted(len(left), 'thing')} of dead runs ({left[0]}); "
+        text += ".venv/bin/delm doctor --reap removes"
         yield Finding(about="leftovers", state="note", text=f"{text} them, and so does every start")
 
 

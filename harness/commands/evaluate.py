@@ -28,7 +28,7 @@ from harness.exports.recording import record
 from harness.members import Member, join
 from harness.model.budget import Budget
 from harness.model.prices import snapshot
-from harness.progress import Progress, console
+from harness.progress import Progress, Standing, console
 from harness.results import RunFolder, check_target, fresh_run_id
 from harness.run import Contestant, Run
 from harness.stopping import Stop
@@ -115,6 +115,8 @@ def _work_on(
     config = options.config
     stop.to_go_on = go_on(folder, options.output)
     with join(folder.path) as member:
+        if others := member.others():
+            out.print(f"note: works on this run, too: process {', '.join(others)}", markup=False)
         with member.alone():
             store = Store(folder.database, owner=member.name, cap_usd=config.budget.run_cost_usd)
         with contextlib.closing(store):
@@ -168,6 +170,7 @@ async def _evaluate(
             await sandboxes.prepare(items, progress.say)
         with member.alone():
             await run.plan()
+        progress.follow(lambda: Standing(**store.standing()))
         with progress.showing():
             await run.work()
 

@@ -202,11 +202,15 @@ class BubblewrapMachine:
         with os.fdopen(reading) as pipe:
             report = await to_thread.run_sync(pipe.read)
         if not report:
-            raise SandboxUnavailable("bubblewrap could not make its namespaces; see `delm doctor`")
+            raise SandboxUnavailable(
+                "bubblewrap could not make its namespaces; see `.venv/bin/delm doctor`"
+            )
         try:
             self._supervisor = os.pidfd_open(int(json.loads(report)["child-pid"]))
         except ProcessLookupError as error:
-            raise SandboxUnavailable("bubblewrap ended at once; see `delm doctor`") from error
+            raise SandboxUnavailable(
+                "bubblewrap ended at once; see `.venv/bin/delm doctor`"
+            ) from error
         await self.send(SUPERVISOR.encode())
 
     def _command(self, info: int) -> list[str]:

@@ -282,7 +282,7 @@ def choose(
         also = " or install bubblewrap (sudo apt-get install bubblewrap)" if rebuildable else ""
         raise UserError(
             f"no Docker engine answers ({_short(client)}); start it (sudo systemctl start docker)"
-            f"{also}; `delm doctor` checks"
+            f"{also}; `.venv/bin/delm doctor` checks"
         )
     return DockerSandboxes(client, config, cache, labels=labels, grading_network=grading_network)
 

@@ -43,6 +43,23 @@ ONE_LINE = "import flask\n\n\ndef test_raises(): assert _raises()\n\n\n" + (
     "def _raises():\n    try:\n        flask.Blueprint('', 'x')\n"
     "    except ValueError:\n        return True\n"
 )
+FLOODS = """\
+import pathlib
+import sys
+
+import flask
+import pytest
+
+
+def test_raises():
+    with pytest.raises(ValueError):
+        flask.Blueprint("", "x")
+
+
+def test_grown():
+    if pathlib.Path(__file__).read_text().count("def te" "st_") > 2:
+        sys.stdout.write("x" * 80_000_000)
+"""
 PLAIN = "def test_plain():\n    assert True\n"
 BY_ALIAS = (
     "import pytest\n\nlater = pytest.mark.xfail\n\n\n@later\ndef test_later():\n    assert 0\n"
@@ -60,6 +77,10 @@ INSTANCES = {
         files={FILE: PARAMETRIZED}, fail_to_pass=(f"{FILE}::test_raises[-1]",)
     ),
     "one-line": OwnInstance(files={FILE: ONE_LINE}, fail_to_pass=WANTED),
+    "floods": OwnInstance(
+        files={FILE: FLOODS}, fail_to_pass=WANTED, pass_to_pass=(f"{FILE}::test_grown",),
+        options="-s",
+    ),
     "first-failure": OwnInstance(
         files={FILE: PLAIN}, fail_to_pass=(), pass_to_pass=(f"{FILE}::test_plain",),
         real_tests=True, options="-x",
@@ -74,6 +95,7 @@ UNCHECKED = {
     "applymarker": ["canaries", "broken-tests"],
     "conftest": ["canaries", "broken-tests"],
     "one-line": ["canaries", "broken-tests"],
+    "floods": ["repeat", "canaries"],
 }
 HOSTILE = ("first-failure", "one-marked")
 
@@ -145,9 +167,11 @@ def test_a_forged_pass_is_seen_beside_marked_tests_and_where_a_run_ends_at_a_fai
     assert "forged-result" in verdict["flags"]
 
 
-def test_a_remembered_verdict_says_it_again(place, gold):
+def test_a_remembered_verdict_says_it_again_and_one_of_a_run_that_was_cut_is_not_remembered(
+    place, gold
+):
     again = grade(place, "again", "--gold")
-    assert {row["cached"] for row in again.verdicts.values()} == {True}
+    assert [name for name, row in again.verdicts.items() if not row["cached"]] == ["floods"]
     for name, verdict in again.verdicts.items():
         assert verdict["unchecked"] == gold.verdicts[name]["unchecked"]
 

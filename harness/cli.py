@@ -392,7 +392,7 @@ def _main() -> NoReturn:
             sys.exit(2)
         command = mistake.ctx.command_path if mistake.ctx else "delm"
         _fail(f"{told} (see: {command} --help)")
-    except typer.Abort:  # Ctrl-C, or a question at the end of the input
+    except typer.Abort:  # the input ended at a question
         print("stopped", file=sys.stderr)
         sys.exit(130)
     except UserError as error:

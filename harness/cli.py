@@ -275,9 +275,14 @@ def validate(
 
 @app.command()
 def doctor(
-    model: Annotated[str, typer.Option("-m", "--model", help="Check its key and price.")] = "",
+    model: Annotated[
+        str, typer.Option("-m", "--model", help="Check its key and price, and ask it one question.")
+    ] = "",
     dataset: options.Dataset = "",
     output: options.Output = Path("results"),
+    call: Annotated[
+        bool, typer.Option("--call/--no-call", help="Of --model: whether it is really asked.")
+    ] = True,
     reap: Annotated[
         bool,
         typer.Option("--reap", help="Remove what killed runs left, and nothing else, instead."),
@@ -293,7 +298,7 @@ def doctor(
         raise typer.Exit(reap_all())
     from harness.commands.doctor import examine
 
-    raise typer.Exit(examine(model, dataset, output, as_json=as_json))
+    raise typer.Exit(examine(model, dataset, output, call=call, as_json=as_json))
 
 
 @dataset_app.callback()

@@ -7,7 +7,7 @@ flags of the command line. Mappings merge, everything else replaces.
 import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -26,6 +26,8 @@ MOVED = {  # on the hub, from and to: the older names are in many papers and scr
 }
 # may differ when a run is taken up again
 NOT_IDENTITY = ("workers", "plots", "budget.run_cost_usd", "sandbox.disk_gb")
+# nor where a model is found, and which key it wants there: of an entry under models
+ENDPOINT = ("api_base", "api_base_env", "api_key_env")
 
 
 class Section(BaseModel):
@@ -134,7 +136,20 @@ class Config(Section):
             for folder in folders:
                 section = section[folder]
             del section[name]
+        places = {name: _without_endpoint(entry) for name, entry in kept["models"].items()}
+        kept["models"] = {name: entry for name, entry in places.items() if entry}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def is_identity(path: Sequence[str]) -> bool:
+    """Whether another value at this place of the configuration is another run."""
+    if ".".join(path) in NOT_IDENTITY:
+        return False
+    return not (path[0] == "models" and len(path) > 1 and path[-1] in ENDPOINT)
+
+
+def _without_endpoint(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key not in ENDPOINT}
 
 
 class SystemConfig(Section):

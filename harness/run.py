@@ -99,7 +99,6 @@ class Run:
         self.shared = Shared(answered, member.one_at_a_time) if member else Shared(answered)
         self._retry_failed = retry_failed
         self._mistake = ""  # of the user, which ends the run
-        self._answered = False  # the model has answered at least once
         self.stopped = ""  # why no further trial is started
 
     async def plan(self) -> None:
@@ -147,8 +146,7 @@ class Run:
         """Run every waiting trial. Cancelling it salvages and marks what is under way.
 
         Where other processes work on the run, it ends when theirs have, too; what they leave behind
-        when they die is taken over.
-        Raises `UserError` when the model refuses the very first call: nothing can work then.
+        when they die is taken over. `stopped` says why trials were left that nobody has.
         """
         try:
             async with anyio.create_task_group() as tasks:
@@ -230,7 +228,23 @@ class Run:
             self.watcher.step(row, budget.steps, budget.dollars.spent)  # calls that never answered
 
     async def _attempt(self, row: Row, trial: LiveTrial) -> tuple[str, str]:
-        """Let the system work; the trial's state and how it ended."""
+        """Let the system work; the trial's state and how it ended.
+
+        What had no answer because the model gives none is to be run again, whatever the system made
+        of that.
+        """
+        state, reason = await self._worked(row, trial)
+        contact, trial_id = self._client.contact, row["trial_id"]
+        if reason == "wall_clock" and contact.silent(trial_id):
+            silence = ModelUnavailable("no answer within the trial's wall clock")
+            contact.failed(trial_id, silence)
+            state, reason = "error", f"model: {silence}"
+        self.stopped = self.stopped or contact.closed
+        if contact.turned_away(trial_id):
+            return "cancelled", f"model: {contact.closed}"
+        return state, reason
+
+    async def _worked(self, row: Row, trial: LiveTrial) -> tuple[str, str]:
         contestant = self._contestants[row["system"]]
         try:
             await _run_system(contestant.system, trial)
@@ -241,11 +255,7 @@ class Run:
             return "done", limit.limit
         except ConversationRefused as end:
             return "done", "context" if isinstance(end, ContextOverflow) else "refused"
-        except ModelRefused as refusal:
-            if not self._anything_answered():
-                raise UserError(f"the model refuses every call: {refusal}") from None
-            return "error", f"model: {refusal}"
-        except ModelUnavailable as failure:
+        except (ModelRefused, ModelUnavailable) as failure:
             return "error", f"model: {failure}"
         except SandboxUnavailable as failure:
             return "error", f"sandbox: {failure}"
@@ -253,10 +263,6 @@ class Run:
             made = f"it submitted {len(trial.submitted)} of {contestant.wanted}"
             return "failed", f"error in the system {contestant.name}: {made}"
         return "done", trial.endings[-1]
-
-    def _anything_answered(self) -> bool:
-        self._answered = self._answered or any(c["outcome"] == "ok" for c in self.store.calls())
-        return self._answered
 
     async def _grade(self, row: Row, reason: str) -> tuple[str, str]:
         """Grade what is not graded yet; the trial's state and how it ended."""

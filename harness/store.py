@@ -43,6 +43,12 @@ class Store(Database):
         """All facts that `describe` was given."""
         return {row["key"]: json.loads(row["value"]) for row in self._read("get_run")}
 
+    async def note_first_call(self, facts: Row, usd: float) -> None:
+        """Keep a call that is part of no trial; `usd` of the run's money are spent on it."""
+        made = [*self.description().get("first_calls", ()), facts]
+        row = {"key": "first_calls", "value": json.dumps(made)}
+        await self._write(("put_run", row), ("spend", {"usd": usd}))
+
     async def plan(
         self,
         instances: Sequence[Row],

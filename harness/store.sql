@@ -263,6 +263,9 @@ WHERE call_id = :call_id AND (:cap_usd = 0
     OR (SELECT spent + reserved FROM money) - reserved_usd + :usd <= :cap_usd + 1e-9)
 RETURNING call_id;
 
+-- name: spend
+UPDATE money SET spent = spent + :usd;
+
 -- name: money
 SELECT spent, reserved FROM money;
 

@@ -554,6 +554,7 @@ class Imitation:
     script: Script
     bill: Bill = field(default_factory=Bill)
     refused: list[str] = field(default_factory=list)  # what it answered with 400, and why
+    first_bill: Bill = field(default_factory=Bill)  # of what a run asks before anything else
 
     def __post_init__(self) -> None:
         self.provider = PROVIDERS[self.name]
@@ -571,7 +572,11 @@ class Imitation:
             if self._faults:
                 return self._faults.pop(0)
         answer = self.script(plain, n)
-        return self._dressed(plain, answer, n) if isinstance(answer, dict) else answer
+        return self._dressed(plain, answer, n, self.bill) if isinstance(answer, dict) else answer
+
+    def first(self, request: Request) -> Action:
+        """Its answer to a run's first call."""
+        return self._dressed(self._plain(request), {"content": "Yes."}, 0, self.first_bill)
 
     def _plain(self, request: Request) -> Request:
         forms = {"anthropic": _from_claude, "gemini": _from_gemini}
@@ -597,7 +602,7 @@ class Imitation:
                     return wrong
         return None
 
-    def _dressed(self, request: Request, answer: dict[str, Any], n: int) -> Action:
+    def _dressed(self, request: Request, answer: dict[str, Any], n: int, bill: Bill) -> Action:
         calls = [
             {
                 "id": self.provider.call_id(n, i),
@@ -612,7 +617,7 @@ class Imitation:
         if answer.get("finish_reason") == "length" and "max_tokens" in request:
             used = replace(used, said=request["max_tokens"] - used.thought)
         with self._lock:
-            self.bill.add(used)
+            bill.add(used)
         reason = answer.get("finish_reason", "tool_calls" if calls else "stop")
         body = {
             "id": f"gen-{n}",

@@ -280,6 +280,7 @@ FILTERED: dict[str, tuple[int, Any]] = {
     "xAI": (403, {"code": "forbidden", "error": "Content violates usage guidelines."}),
     "Kimi": (400, openai("The request was rejected because it was considered high risk")),
     "z.ai": (400, {"error": {"code": "1301", "message": "系统检测到输入可能包含敏感内容"}}),
+    "a firewall": (403, "<html><title>Attention Required!</title></html>"),
     "more in one request than in a minute": (
         429,
         openai("Request too large for x on tokens per min (TPM): Limit 30000, Requested 40000."),

@@ -88,6 +88,7 @@ class Stream:
         return "".join(f"data: {event}\n\n" for event in events).encode()
 
 
+FIRST = b"Answer with one word: yes."  # what a run asks before anything else
 Action = dict[str, Any] | Status | Hang | Drip | Cut | Garbage | Raw | Stream
 Script = Callable[[dict[str, Any], int], Action]
 
@@ -136,6 +137,9 @@ def completion(request: dict[str, Any], reply: dict[str, Any], n: int) -> dict[s
     }
 
 
+YES: Action = {"content": "Yes."}
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -159,7 +163,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_json(200, {"object": "list", "data": [{"id": "scripted", "object": "model"}]})
 
     def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        request = json.loads(body)
+        if FIRST in body:
+            self.server.first_calls.append(request)
+            self.act(self.server.first(request), request, -len(self.server.first_calls))
+            return
         with self.server.serving(request, dict(self.headers)) as n:
             self.act(self.server.script(request, n), request, n)
 
@@ -167,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
         match action:
             case dict():
                 body = completion(request, action, n)
-                self.server.count(body["usage"])
+                self.server.count(body["usage"], n)
                 self.send_json(200, body)
             case Status():
                 self.send_json(action.code, *action.answer())
@@ -242,8 +251,13 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False  # closing joins them
     request_queue_size = 256
 
-    def __init__(self, script: Script, port: int) -> None:
+    def __init__(self, script: Script, port: int, first: Action) -> None:
         self.script = script
+        # an imitated provider answers a first call in its own form, and bills it apart
+        self.first: Callable[[dict[str, Any]], Action] = getattr(
+            script, "first", lambda request: first
+        )
+        self.first_calls: list[dict[str, Any]] = []
         self.lock = threading.Lock()
         self.closing = threading.Event()
         self.connections: set[socket.socket] = set()
@@ -257,7 +271,9 @@ class _Server(ThreadingHTTPServer):
     def serving(self, request: dict[str, Any], headers: dict[str, str]) -> _Serving:
         return _Serving(self, request, headers)
 
-    def count(self, usage: dict[str, Any]) -> None:
+    def count(self, usage: dict[str, Any], n: int) -> None:
+        if n < 0:
+            return  # a first call, which is of no trial
         with self.lock:
             self.answers += 1
             self.prompt_tokens += usage.get("prompt_tokens") or 0
@@ -288,10 +304,14 @@ class _Server(ThreadingHTTPServer):
 
 
 class ScriptedModel:
-    """A scripted OpenAI-compatible server for the length of a `with` block."""
+    """A scripted OpenAI-compatible server for the length of a `with` block.
 
-    def __init__(self, script: Script, *, port: int = 0) -> None:
-        self._server = _Server(script, port)
+    The question that a run asks before anything else is answered with `first`, and is not among
+    `requests`: scripts count what trials ask.
+    """
+
+    def __init__(self, script: Script, *, port: int = 0, first: Action = YES) -> None:
+        self._server = _Server(script, port, first)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     def __enter__(self) -> "ScriptedModel":
@@ -319,6 +339,11 @@ class ScriptedModel:
         """The bodies of all requests so far, in order of arrival."""
         with self._server.lock:
             return list(self._server.requests)
+
+    @property
+    def first_calls(self) -> list[dict[str, Any]]:
+        """The bodies of the requests that were a run's first call."""
+        return list(self._server.first_calls)
 
     @property
     def headers(self) -> list[dict[str, str]]:

@@ -14,7 +14,6 @@ from console import (
     FLASK,
     Told,
     bundled,
-    query,
     recording,
     refused,
     variables,
@@ -193,21 +192,23 @@ def test_a_recording_that_cannot_be_replayed_is_refused(delm, place, content, sa
     refused(delm("eval", "-m", "replay:r.jsonl", "--dry-run"), "r.jsonl", says)
 
 
-def test_a_model_that_refuses_every_call_ends_the_run_at_once(place):
+def test_a_model_that_refuses_every_call_is_found_out_before_anything_is_made(place):
     bundled(FLASK)
-    hostile = "\x1b]0;owned\x07no such key \x1b[31m[red]x[/]"
-    with ScriptedModel(lambda request, n: Status(401, hostile)) as server:
+    hostile = Status(401, "\x1b]0;owned\x07no such key \x1b[31m[red]x[/]")
+    with ScriptedModel(lambda request, n: FINISH, first=hostile) as server:
         told = delm_process(
             *(*SCRIPTED, "-i", FLASK, "-k", "3", "-w", "1", "--run-id", "x"),
             cwd=place,
             OPENAI_API_BASE=server.base_url,
             OPENAI_API_KEY="sk-wrong-000000",
         )
-        assert len(server.requests) == 1
-    refused(told, "the model refuses every call", "no such key", "[red]x[/]")
+        assert (len(server.first_calls), server.requests) == (1, [])
+        address = server.base_url
+    refused(told, "the model refuses every call", "no such key", "[red]x[/]", address,
+            "the key in OPENAI_API_KEY")  # fmt: skip
     assert "\x1b" not in told.out
-    states = query(place / "results/x", "SELECT state FROM trial")
-    assert [row["state"] for row in states] == ["cancelled", "waiting", "waiting"]
+    assert "sk-wrong" not in told.text
+    assert not (place / "results/x").exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")

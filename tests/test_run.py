@@ -1,5 +1,6 @@
 """Trials of a run on sandboxes that are played: what ends one, what ends all, what is kept."""
 
+import contextlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -13,7 +14,9 @@ from harness.board.sqlite import SqliteBoard
 from harness.config import GradingConfig
 from harness.errors import (
     ContextOverflow,
+    ConversationRefused,
     DelmError,
+    EndpointRefused,
     LimitReached,
     ModelRefused,
     ModelUnavailable,
@@ -147,11 +150,12 @@ def make(
     wanted: int = 1,
     trials: int = 1,
     grader: Any = None,
+    backend: Answering | None = None,
 ) -> tuple[Run, PlayedSandboxes]:
     sandboxes, folder = PlayedSandboxes(), store.path.parent
     client = ModelClient(
-        Answering(answer), "m", price=PRICE, ledger=store, limiter=anyio.CapacityLimiter(9),
-        max_output_tokens=1000,
+        backend or Answering(answer), "m", price=PRICE, ledger=store,
+        limiter=anyio.CapacityLimiter(9), max_output_tokens=1000,
     )  # fmt: skip
     run = Run(
         store=store,
@@ -304,19 +308,132 @@ async def test_the_runs_money_stops_new_trials_and_counts_what_was_spent_before(
     assert [row["state"] for row in store.trials()].count("done") == 3
 
 
-async def test_a_model_that_refuses_the_first_call_ends_the_run(store):
+@pytest.mark.parametrize("passes_over", [False, True])
+async def test_an_endpoint_that_takes_no_call_stops_the_run_and_fails_no_trial(store, passes_over):
     async def act(trial: Trial) -> None:
         await trial.sandbox()
-        await ask(trial)
+        try:
+            await ask(trial)
+        finally:
+            await trial.submit("agent-1", "what there is", reason="model_error", salvaged=True)
 
+    async def lenient(trial: Trial) -> None:
+        with contextlib.suppress(ModelRefused):
+            await act(trial)
+
+    names = [f"a__a-{n}" for n in range(9)]
+    answer = EndpointRefused("m: 402: pay first")
     run, sandboxes = make(
-        store, act, answer=ModelRefused("no such key"), instances=["a__a-1", "b__b-2"], workers=2
+        store, lenient if passes_over else act, answer=answer, instances=names, workers=2
     )
     await run.plan()
-    with pytest.raises(UserError, match="the model refuses every call: no such key"):
-        await run.work()
-    assert not {row["state"] for row in store.trials()} & {"done", "error", "running"}
+    await run.work()
+    assert run.stopped == "m: 402: pay first"
+    states = [(row["state"], row["reason"]) for row in store.trials()]
+    assert set(states) == {("cancelled", "model: m: 402: pay first"), ("waiting", "")}
+    assert 1 <= states.count(("cancelled", "model: m: 402: pay first")) <= 2
+    assert [row["patch"] for row in store.submissions()] == ["what there is"] * (
+        len(store.submissions())
+    )
     assert sandboxes.open_now == set()
+    again, _ = make(store, finish, instances=names, workers=2)
+    await again.plan()
+    await again.work()
+    assert again.stopped == ""
+    assert [row["state"] for row in store.trials()].count("done") == 9
+
+
+async def test_calls_under_way_when_the_endpoint_closes_end_their_trials_for_later(store):
+    """The first trial has its answers; then nobody gets one, also who asks afterwards."""
+    closed = anyio.Event()
+
+    async def act(trial: Trial) -> None:
+        await trial.sandbox()
+        if trial.instance.instance_id == "a__a-0":
+            await closed.wait()
+            with contextlib.suppress(ModelRefused):  # as a team that goes on without one
+                await ask(trial)
+            await trial.submit("agent-1", "half", reason="model_error", salvaged=True)
+            return
+        with contextlib.suppress(ModelRefused):
+            await ask(trial)
+        closed.set()
+        await trial.submit("agent-1", "", reason="model_error")
+
+    answer = EndpointRefused("m: 401: wrong key")
+    run, _ = make(store, act, answer=answer, instances=["a__a-0", "a__a-1", "a__a-2"], workers=2)
+    await run.plan()
+    await run.work()
+    assert [row["state"] for row in store.trials()] == ["cancelled", "cancelled", "waiting"]
+    assert len(store.calls()) == 1, "nothing is sent to who takes nothing"
+    assert {row["patch"] for row in store.submissions()} == {"half", ""}
+
+
+@pytest.mark.parametrize(
+    "answer", [ModelUnavailable("cannot connect to http://x"), ModelRefused("odd")]
+)
+async def test_a_model_that_answers_nobody_stops_the_run_after_the_first_trials(store, answer):
+    names = [f"a__a-{n}" for n in range(20)]
+    run, _ = make(store, ask, answer=answer, instances=names, workers=1)
+    await run.plan()
+    await run.work()
+    assert run.stopped == f"no answer in 3 trials in a row; last: {answer}"
+    states = [row["state"] for row in store.trials()]
+    assert states[:2] == ["error", "error"]
+    assert states.count("waiting") >= 17
+
+
+async def test_trials_without_an_answer_between_trials_with_one_stop_nothing(store):
+    turn = {"n": 0}
+
+    class Weather(Answering):
+        async def attempt(self, *_: Any, **__: Any) -> Reply:
+            turn["n"] += 1
+            if turn["n"] % 3:
+                raise ModelUnavailable("away")
+            return ANSWER
+
+    async def act(trial: Trial) -> None:
+        await ask(trial)
+        await finish(trial)
+
+    names = [f"a__a-{n}" for n in range(12)]
+    run, _ = make(store, act, instances=names, workers=1, backend=Weather(ANSWER))
+    await run.plan()
+    await run.work()
+    assert run.stopped == ""
+    assert [row["state"] for row in store.trials()] == ["error", "error", "done"] * 4
+
+
+async def test_a_trial_that_hears_nothing_until_its_time_is_over_is_no_result(store):
+    async def act(trial: Trial) -> None:
+        try:
+            await ask(trial)
+        except ModelUnavailable:
+            raise LimitReached("wall_clock", "used up") from None
+
+    run, _ = make(store, act, answer=ModelUnavailable("silent"))
+    await run.plan()
+    await run.work()
+    (trial,) = store.trials()
+    assert (trial["state"], trial["reason"]) == (
+        "error", "model: no answer within the trial's wall clock",
+    )  # fmt: skip
+
+
+async def test_what_may_not_be_said_ends_its_trial_with_what_was_done(store):
+    async def act(trial: Trial) -> None:
+        await finish(trial)
+        await ask(trial)
+
+    run, _ = make(
+        store, act, answer=ConversationRefused("flagged"), instances=[f"a__a-{n}" for n in range(5)]
+    )
+    await run.plan()
+    await run.work()
+    assert run.stopped == ""
+    assert {(row["state"], row["reason"]) for row in store.trials()} == {("done", "refused")}
+    assert {row["outcome"] for row in store.submissions()} == {"unresolved"}
 
 
 async def test_a_model_that_has_answered_and_refuses_one_call_fails_one_trial(store):
@@ -354,7 +471,7 @@ async def test_a_run_is_not_gone_on_with_on_a_dataset_that_has_lost_an_instance(
     await run.plan()  # the dataset as it was
 
 
-async def test_a_key_that_is_refused_is_the_reason_of_every_trial_that_it_ended(store):
+async def test_what_the_user_has_to_mend_is_the_reason_of_every_trial_that_it_ended(store):
     """Of those that were under way beside it, too: nobody has interrupted them."""
     begun = anyio.Event()
 
@@ -363,12 +480,11 @@ async def test_a_key_that_is_refused_is_the_reason_of_every_trial_that_it_ended(
             begun.set()
             await anyio.sleep_forever()
         await begun.wait()
-        await ask(trial)
+        raise UserError("the package of this system is not installed")
 
-    refusal = ModelRefused("401: the key is wrong")
-    run, _ = make(store, act, answer=refusal, instances=["a__a-1", "b__b-2"], workers=2)
+    run, _ = make(store, act, instances=["a__a-1", "b__b-2"], workers=2)
     await run.plan()
-    with pytest.raises(UserError, match="the key is wrong"):
+    with pytest.raises(UserError, match="is not installed"):
         await run.work()
     ends = [(trial["state"], trial["reason"]) for trial in store.trials()]
-    assert ends == [("cancelled", "the model refuses every call: 401: the key is wrong")] * 2
+    assert ends == [("cancelled", "the package of this system is not installed")] * 2

@@ -55,6 +55,7 @@ def announce(
         say(f"model {parts.name}, replayed from a recording: nothing is sent, nothing is billed")
     else:
         say(f"model {parts.name}: {_most(config, parts, submissions)}")
+        say(f"its calls go to {parts.endpoint}")
     counts = {c.name: c.trials * c.wanted for c in contestants}
     if len(set(counts.values())) > 1:
         numbers = ", ".join(f"{name} {count}" for name, count in counts.items())

@@ -43,10 +43,12 @@ def say_how_it_ended(
     for line in [*own_errors(failed, folder, output), *missing(trials, store.submissions())]:
         say(line)
     if errors or unfinished or stopped:
-        money = " with a higher --max-cost (make: MAX_COST=…)" if "run_cost" in reason else ""
+        how = ", once the model answers (another address or key may be set)" if reason else ""
+        if "run_cost" in reason:
+            how = " with a higher --max-cost (make: MAX_COST=…)"
         say(
             f"trials failed for infrastructure: {errors}, not done: {unfinished}; to go on"
-            f"{money}: {go_on(folder, output)}"
+            f"{how}: {go_on(folder, output)}"
         )
     if stopped:
         return STOPPED

@@ -30,6 +30,8 @@ from harness.faults import PROGRAM, place
 from harness.memo import FileMemo, NoMemo
 from harness.model.backend import Backend
 from harness.model.client import ModelClient, RetryPolicy
+from harness.model.contact import PATIENCE
+from harness.model.litellm_backend import LitellmBackend
 from harness.model.prices import Price, find_price, parse_overrides
 from harness.model.providers import known_model, missing_key, missing_package, nearest_models
 from harness.model.replay import ReplayBackend, backend_for
@@ -42,6 +44,8 @@ from harness.store import Store
 from harness.types import Item, Limits
 from harness.words import counted
 
+NEAR = 3  # names that a refusal proposes
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelParts:
@@ -52,11 +56,20 @@ class ModelParts:
     price: Price | None
     replay: bool
     text_protocol: bool
+    endpoint: str  # where calls go and with which key, in words; of a replay nowhere
 
 
-def model_parts(config: Config, say: Callable[[str], None], *, sends: bool = True) -> ModelParts:
+def model_parts(
+    config: Config,
+    mismatch: Callable[[str], None],
+    *,
+    sends: bool = True,
+    say: Callable[[str], None] = lambda _: None,
+) -> ModelParts:
     """The back end of the configured model, checked: known, with a price, and a key if it `sends`.
 
+    A replay tells each prompt that is another one to `mismatch`; a model what it is asked otherwise
+    than usual to `say`.
     Raises `UserError` that says what is missing and where to put it.
     """
     overrides = parse_overrides(config.models)
@@ -64,7 +77,7 @@ def model_parts(config: Config, say: Callable[[str], None], *, sends: bool = Tru
     if config.model.temperature is not None:
         parameters["temperature"] = config.model.temperature
     backend, name = backend_for(
-        config.model.name, overrides=overrides, parameters=parameters, on_mismatch=say
+        config.model.name, overrides=overrides, parameters=parameters, on_mismatch=mismatch, say=say
     )
     replay = isinstance(backend, ReplayBackend)
     if not replay:
@@ -72,13 +85,18 @@ def model_parts(config: Config, say: Callable[[str], None], *, sends: bool = Tru
     price = find_price(name, overrides)
     if price is None and not config.model.allow_unknown_price:
         raise UserError(
-            f"no price is known for {name}{_near(name, overrides)}; put it under models: in "
-            "configs/models.yaml, or pass --allow-unknown-price (its cost then stays blank)"
+            f"no price is known for {name}{_near(name, overrides, priced=True)}; put it under "
+            "models: in configs/models.yaml, or pass --allow-unknown-price (its cost then stays "
+            "blank)"
         )
     text = config.model.tools == "text" or (
         config.model.tools == "auto" and price is not None and not price.supports_tools
     )
-    return ModelParts(backend=backend, name=name, price=price, replay=replay, text_protocol=text)
+    endpoint = str(backend.endpoint) if isinstance(backend, LitellmBackend) else ""
+    return ModelParts(
+        backend=backend, name=name, price=price, replay=replay, text_protocol=text,
+        endpoint=endpoint,
+    )  # fmt: skip
 
 
 def check_model(name: str, overrides: Mapping[str, Any], *, sends: bool = True) -> None:
@@ -99,9 +117,17 @@ def check_model(name: str, overrides: Mapping[str, Any], *, sends: bool = True) 
         raise UserError(f"{name} needs {what}; set it with: export {missing}=…")
 
 
-def _near(name: str, overrides: Mapping[str, Any]) -> str:
-    near = nearest_models(name, overrides)
-    return f"; did you mean {', '.join(near)}?" if near else ""
+def _near(name: str, overrides: Mapping[str, Any], *, priced: bool = False) -> str:
+    near = nearest_models(name, overrides, count=NEAR * (1 + priced))
+    if priced:
+        near = [each for each in near if find_price(each, overrides) is not None]
+    return f"; did you mean {', '.join(near[:NEAR])}?" if near else ""
+
+
+def most_output(config: Config, price: Price | None) -> int:
+    """Tokens that one answer may have: what is configured, and not more than the model can."""
+    most = price.max_output_tokens if price else 0
+    return min(config.model.max_output_tokens, most or config.model.max_output_tokens)
 
 
 def client(
@@ -109,7 +135,6 @@ def client(
 ) -> ModelClient:
     """The model client on the run's ledger."""
     settings = config.model
-    most = parts.price.max_output_tokens if parts.price else 0
     return ModelClient(
         parts.backend,
         parts.name,
@@ -121,10 +146,12 @@ def client(
             attempts=settings.attempts, base_s=settings.backoff_s, cap_s=settings.backoff_cap_s
         ),
         timeout_s=settings.timeout_s,
-        max_output_tokens=min(settings.max_output_tokens, most or settings.max_output_tokens),
+        max_output_tokens=most_output(config, parts.price),
         text_protocol=parts.text_protocol,
         seed=config.seed,
         waiting=waiting,
+        # as many as were under way when it went away, and as many after them
+        patience=max(PATIENCE, 2 * config.workers),
     )
 
 

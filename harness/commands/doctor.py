@@ -1,5 +1,6 @@
 """`delm doctor`: what a run needs, whether it is here, and what to do where it is not."""
 
+import math
 import os
 import shutil
 import subprocess
@@ -16,12 +17,13 @@ from rich.text import Text
 
 from harness.benchmarks.rows import HUB_NAME, load
 from harness.cache import cache_dir
-from harness.commands.compose import check_model
+from harness.commands.compose import model_parts
 from harness.commands.configure import BUNDLED
+from harness.commands.contacting import first_call
 from harness.commands.json_output import notes_console, print_json
 from harness.config import dataset_layer, resolve
 from harness.errors import UserError
-from harness.model.prices import find_price, parse_overrides
+from harness.model.prices import Price, find_price, parse_overrides
 from harness.model.replay import load_recording
 from harness.progress import console
 from harness.sandbox import cgroup
@@ -44,23 +46,31 @@ class Finding:
     text: str
 
 
-def examine(model: str, dataset: str, output: Path, *, as_json: bool = False) -> int:
-    """Print every finding; 1 when something that was asked for cannot work."""
+def examine(
+    model: str, dataset: str, output: Path, *, call: bool = True, as_json: bool = False
+) -> int:
+    """Print every finding; 1 when something that was asked for cannot work.
+
+    Without `call` nothing is sent to the model.
+    """
     if as_json:
-        found = list(_findings(model, dataset, output, notes_console(as_json=True)))
+        notes = notes_console(as_json=True)
+        found = list(_findings(model, dataset, output, notes, call=call))
         print_json({"findings": [asdict(finding) for finding in found]})
         return int(any(finding.state == "bad" for finding in found))
     out = console()
     colours = {"good": "green", "note": "yellow", "bad": "red"}
     worst = 0
-    for finding in _findings(model, dataset, output, out):
+    for finding in _findings(model, dataset, output, out, call=call):
         line = Text(f"{finding.state:5}", style=colours[finding.state])
         out.print(line.append(f" {finding.about}: {finding.text}", style="default"), soft_wrap=True)
         worst = max(worst, int(finding.state == "bad"))
     return worst
 
 
-def _findings(model: str, dataset: str, output: Path, out: Console) -> Iterator[Finding]:
+def _findings(
+    model: str, dataset: str, output: Path, out: Console, *, call: bool
+) -> Iterator[Finding]:
     docker, docker_works = _docker()
     bubblewrap, bubblewrap_works = _bubblewrap()
     yield docker
@@ -78,7 +88,7 @@ def _findings(model: str, dataset: str, output: Path, out: Console) -> Iterator[
     if not hub:  # only what is cached can be had; without this, each file is asked for six times
         os.environ["HF_HUB_OFFLINE"] = "1"
     yield _dataset(chosen, docker_works=docker_works, hub_works=hub)
-    yield from _model(model)
+    yield from _model(model, out, call=call) if model else _replay()
 
 
 def _docker() -> tuple[Finding, bool]:
@@ -197,29 +207,44 @@ def _dataset(name: str, *, docker_works: bool, hub_works: bool) -> Finding:
     return Finding(about=f"dataset {name}", state="good", text=counted(len(items), "instance"))
 
 
-def _model(name: str) -> Iterator[Finding]:
-    if not name:
-        try:
-            count = len(load_recording(BUNDLED).keys())
-        except UserError as error:
-            yield Finding(about="replay", state="bad", text=str(error))
-        else:
-            text = f"{count} recorded trials; pass --model to check a real one"
-            yield Finding(about="replay", state="good", text=text)
-        return
-    overrides = parse_overrides(resolve([]).models)
+def _replay() -> Iterator[Finding]:
     try:
-        check_model(name, overrides)
-        yield Finding(about=f"model {name}", state="good", text="known, and its key is set")
+        count = len(load_recording(BUNDLED).keys())
+    except UserError as error:
+        yield Finding(about="replay", state="bad", text=str(error))
+    else:
+        text = f"{count} recorded trials; pass --model to check a real one"
+        yield Finding(about="replay", state="good", text=text)
+
+
+def _model(name: str, out: Console, *, call: bool) -> Iterator[Finding]:
+    config = resolve([{"model": {"name": name, "allow_unknown_price": True}}])
+    try:
+        parts = model_parts(config, lambda _: None, say=out.print)
     except UserError as error:
         yield Finding(about=f"model {name}", state="bad", text=str(error))
-    price = find_price(name, overrides)
+        yield _price(find_price(name, parse_overrides(config.models)))
+        return
+    yield Finding(about=f"model {name}", state="good", text=f"calls go to {parts.endpoint}")
+    yield _price(parts.price)
+    if not call:
+        text = "not made (--no-call): nobody knows yet whether it answers"
+        yield Finding(about="first call", state="note", text=text)
+        return
+    try:
+        made = first_call(out, config, parts, math.inf)
+    except UserError as error:
+        yield Finding(about="first call", state="bad", text=str(error))
+    else:
+        yield Finding(about="first call", state="good", text=f"the model {made}")
+
+
+def _price(price: Price | None) -> Finding:
     if price is None:
         text = "unknown; put it under models: in configs/models.yaml or pass --allow-unknown-price"
-        yield Finding(about="price", state="bad", text=text)
-    else:
-        text = (
-            f"${price.input * 1e6:g} in, ${price.output * 1e6:g} out per million tokens "
-            f"({price.source})"
-        )
-        yield Finding(about="price", state="good", text=text)
+        return Finding(about="price", state="bad", text=text)
+    text = (
+        f"${price.input * 1e6:g} in, ${price.output * 1e6:g} out per million tokens "
+        f"({price.source})"
+    )
+    return Finding(about="price", state="good", text=text)

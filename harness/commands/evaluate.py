@@ -15,20 +15,22 @@ from rich.console import Console
 from harness import __version__, results
 from harness.board.sqlite import SqliteBoard
 from harness.cache import cache_dir
-from harness.commands import compose
+from harness.commands import compose, contacting
 from harness.commands.begin import agreed, announce, done_already
 from harness.commands.closing import go_on, say_how_it_ended
 from harness.commands.domains import print_domains
 from harness.commands.drawn import draw_plots
 from harness.commands.pricing import foresee
 from harness.commands.table import print_run
-from harness.config import NOT_IDENTITY, Config
+from harness.config import Config, is_identity, validate
 from harness.errors import UserError
 from harness.exports.recording import record
 from harness.members import Member, join
 from harness.model.budget import Budget
+from harness.model.first_call import FirstCall
 from harness.model.prices import snapshot
 from harness.progress import Progress, Standing, console
+from harness.protocols import Sandboxes
 from harness.results import RunFolder, check_target, fresh_run_id
 from harness.run import Contestant, Run
 from harness.stopping import Stop
@@ -65,7 +67,7 @@ def evaluate(options: Options) -> int:
         out.print(f"note: {line}", markup=False, highlight=False)
 
     parts = compose.model_parts(
-        config, lambda line: note(f"{line}; {HARMLESS}"), sends=not options.dry_run
+        config, lambda line: note(f"{line}; {HARMLESS}"), sends=not options.dry_run, say=note
     )
     contestants = compose.contestants(config, parts.backend)
     items = compose.items_of(config, parts.backend, contestants, note)
@@ -91,7 +93,14 @@ def evaluate(options: Options) -> int:
         finished = done == len(items) * sum(c.trials for c in contestants)
         if asks and not (finished or agreed(out)):
             return 1
-        return _work_on(out, options, parts, contestants, items, folder, label, stop)
+        sandboxes = compose.sandboxes(config, items, folder.run_id)  # refused before money is spent
+        undo.callback(sandboxes.close)
+        made = None
+        if not (parts.replay or finished):
+            made = contacting.first_call(out, config, parts, contacting.left(config, folder))
+        return _work_on(
+            out, options, parts, contestants, items, folder, label, stop, sandboxes, made
+        )
 
 
 def _new_id(label: str, parts: compose.ModelParts, contestants: Sequence[Contestant]) -> str:
@@ -111,6 +120,8 @@ def _work_on(
     folder: RunFolder,
     label: str,
     stop: Stop,
+    sandboxes: Sandboxes,
+    made: FirstCall | None,
 ) -> int:
     config = options.config
     stop.to_go_on = go_on(folder, options.output)
@@ -122,7 +133,7 @@ def _work_on(
         with contextlib.closing(store):
             return anyio.run(
                 _evaluate, out, options, parts, contestants, items, folder, store, member, label,
-                stop,
+                stop, sandboxes, made,
             )  # fmt: skip
 
 
@@ -137,11 +148,14 @@ async def _evaluate(
     member: Member,
     label: str,
     stop: Stop,
+    sandboxes: Sandboxes,
+    made: FirstCall | None,
 ) -> int:
     config = options.config
     with member.alone():
         await _identify(store, folder, config, parts, label, contestants, member)
-    sandboxes = compose.sandboxes(config, items, folder.run_id)
+        if made is not None:
+            await store.note_first_call(contacting.facts(made, parts), made.charged_usd)
     total = len(items) * sum(c.trials for c in contestants)
     progress = Progress(out, total, priced=parts.price is not None)
     progress.say(f"sandbox: {sandboxes.kind}")
@@ -179,7 +193,6 @@ async def _evaluate(
         stopped = await stop.until(work, progress.say)
     finally:
         board.close()
-        sandboxes.close()
         with anyio.CancelScope(shield=True):
             await parts.backend.aclose()
     stop.waiting_for = lambda: f"the CSVs in {folder.path} to be written"
@@ -221,6 +234,8 @@ async def _identify(
     before = store.description()
     mine = config.model_dump(mode="json")
     changed = "identity" in before and before["identity"] != config.identity()
+    if changed:  # not where it is only what an identity holds that has changed since then
+        changed = validate(Config, before["config"], "run.db").identity() != config.identity()
     planners = set(before.get("planners", ())) & member.alive() - {member.name}
     if changed and (planners or store.trials()):
         raise UserError(
@@ -253,13 +268,14 @@ def packages(contestants: Sequence[Contestant]) -> dict[str, str]:
     return {name: version(name) for name in sorted({"swebench"} | systems - {""})}
 
 
-def _difference(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> str:
+def _difference(old: Mapping[str, Any], new: Mapping[str, Any], path: tuple[str, ...] = ()) -> str:
     for key in sorted(old.keys() | new.keys()):
         mine, theirs = new.get(key), old.get(key)
+        here = (*path, key)
         if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
-            found = _difference(theirs, mine, f"{path}{key}.")
+            found = _difference(theirs, mine, here)
             if found:
                 return found
-        elif mine != theirs and f"{path}{key}" not in NOT_IDENTITY:
-            return f"{path}{key} was {json.dumps(theirs)}, now {json.dumps(mine)}"
+        elif mine != theirs and is_identity(here):
+            return f"{'.'.join(here)} was {json.dumps(theirs)}, now {json.dumps(mine)}"
     return ""

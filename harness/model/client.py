@@ -12,11 +12,12 @@ from typing import Any
 import anyio
 
 from harness.database import now
-from harness.errors import DelmError, ModelUnavailable
+from harness.errors import DelmError, ModelError, ModelUnavailable
 from harness.model import prices
 from harness.model.backend import Backend, CallKey, Transient
 from harness.model.budget import Hold, TrialBudget
 from harness.model.calls import Request, Speaker, Tally
+from harness.model.contact import PATIENCE, Contact
 from harness.model.conversation import Conversation
 from harness.model.exchange import Exchange
 from harness.model.fingerprint import exact_hash, prompt_hash
@@ -70,10 +71,12 @@ class ModelClient:
         seed: int = 0,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         waiting: Callable[[int, str], None] = lambda trial_id, why: None,
+        patience: int = PATIENCE,
     ) -> None:
         self.model = model
         self.price = price
         self.bills = not backend.name.startswith("replay:")  # else what it answers is free
+        self.contact = Contact(patience if self.bills else 0)
         self._backend = backend
         self._ledger = ledger
         self._limiter = limiter
@@ -145,11 +148,14 @@ class ModelClient:
                 if tally.attempts:  # else it has not begun, and nothing waits for its end
                     await self.wait(who, request.key, self._backend.turn)
             outcome = "ok"
+            self.contact.answered(who.trial_id)
         except anyio.get_cancelled_exc_class():
             outcome = "cancelled"
             raise
         except DelmError as problem:
             error = f"{type(problem).__name__}: {problem}"
+            if isinstance(problem, ModelError):
+                self.contact.failed(who.trial_id, problem)
             raise
         finally:
             tally.close()

@@ -66,6 +66,7 @@ class Conversation:
         )
 
     async def _asked(self, request: Request) -> Reply:
+        self._client.contact.check(self._who.trial_id)
         hold = await self._budget.take(request.worst_usd, request.worst_tokens)
         self._calls += 1
         shares = self._shared is not None

@@ -109,6 +109,6 @@ def known_model(model: str, overrides: Mapping[str, Any]) -> bool:
 
 
 def nearest_models(model: str, overrides: Mapping[str, Any], *, count: int = 3) -> list[str]:
-    """The names that look most like `model`, ours before those of the price table."""
-    names = [*overrides, *price_table()]
+    """The other names that look most like `model`, ours before those of the price table."""
+    names = [name for name in (*overrides, *price_table()) if name != model]
     return difflib.get_close_matches(model, names, n=count, cutoff=0.6)

@@ -183,6 +183,8 @@ SIGNS: Sequence[Sign] = (
         ),
         at=frozenset({400, 403, 422, 451, 500}),
     ),
+    # a firewall in front of the provider, which dislikes what is quoted in the prompt
+    Sign(meaning="filtered", at=frozenset({403}), says=_says(r"<html|<!doctype|cloudflare")),
     Sign(
         meaning="busy",
         codes=frozenset({"rate_limit_exceeded", "rate_limit_error", "throttlingexception"}),

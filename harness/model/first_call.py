@@ -1,0 +1,122 @@
+"""One small real call before all others: whether address, key, model and parameters work."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from harness.errors import (
+    ContextOverflow,
+    EndpointRefused,
+    ModelError,
+    ModelUnavailable,
+    UserError,
+)
+from harness.model.backend import Backend, CallKey, Transient
+from harness.model.prices import Price, cost, worst_case
+from harness.model.usage import counted, total
+from harness.types import Message, Usage
+
+ATTEMPTS = 3
+WAIT_S = 1.0  # before the second attempt; doubles
+LONGEST_WAIT_S = 60.0  # that a provider may ask for
+MOST = 240  # characters of what a provider says
+QUESTION: Sequence[Message] = (
+    {"role": "system", "content": "This is a test of the connection."},
+    {"role": "user", "content": "Answer with one word: yes."},
+)
+TOOLS: Sequence[Mapping[str, Any]] = (
+    {
+        "type": "function",
+        "function": {
+            "name": "look",
+            "description": "Not needed here.",
+            "parameters": {"type": "object", "properties": {"name": {"type": "string"}}},
+        },
+    },
+)
+PROMPT_BYTES = 1_000  # of both, and more
+_KEY = CallKey(system="", instance_id="", trial=0, conversation="first", position=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstCall:
+    """An answered first call and all its attempts. Part of no trial, and so of no trial's cost."""
+
+    seconds: float
+    usage: Usage
+    cost_usd: float | None  # None: not known
+    charged_usd: float  # what counts against the run's cap: where the cost is unknown, the most
+
+    def __str__(self) -> str:
+        """For a person: how long it took, and what it cost."""
+        dollars = "an unknown cost" if self.cost_usd is None else f"${self.cost_usd:.6f}"
+        return f"answers, {self.seconds:.1f} s, {dollars}"
+
+
+async def call_first(
+    backend: Backend,
+    *,
+    price: Price | None,
+    tools: bool,
+    max_output_tokens: int,
+    timeout_s: float,
+    wait_s: float = WAIT_S,
+) -> FirstCall:
+    """Ask once, as the run will ask: the same parameters and limits; `tools` if it sends any.
+
+    `UserError`, in one line with what to do, where there is no answer. What may pass is tried
+    `ATTEMPTS` times; what was sent and not answered in time is not sent again.
+    """
+    began, usages, doubts = time.monotonic(), [], 0
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            reply = await backend.attempt(
+                _KEY,
+                QUESTION,
+                TOOLS if tools else (),
+                max_output_tokens=max_output_tokens,
+                timeout_s=timeout_s,
+            )
+        except Transient as problem:
+            usages += [problem.usage] if counted(problem.usage) else []
+            doubts += problem.unsure
+            wait = problem.retry_after_s or wait_s * 2 ** (attempt - 1)
+            if attempt == ATTEMPTS or problem.unsure or wait > LONGEST_WAIT_S:
+                raise UserError(_told(problem, max_output_tokens)) from None
+            await anyio.sleep(wait)
+        except ModelError as problem:
+            raise UserError(_told(problem, max_output_tokens)) from None
+        else:
+            usages.append(reply.usage)
+            break
+    worst = worst_case(PROMPT_BYTES, max_output_tokens, price) if price else 0.0
+    costs = [cost(each, price) if price and counted(each) else None for each in usages]
+    known = [each for each in costs if each is not None]
+    unknown = len(costs) - len(known) + doubts
+    return FirstCall(
+        seconds=time.monotonic() - began,
+        usage=total(usages),
+        cost_usd=None if unknown or price is None else sum(known),
+        charged_usd=sum(known) + unknown * worst,
+    )
+
+
+def _told(problem: ModelError, max_output_tokens: int) -> str:
+    said = str(problem)
+    if len(said) > MOST:  # its end holds the cause or what to do
+        said = f"{said[: MOST // 2]} … {said[-MOST // 2 :]}"
+    match problem:
+        case EndpointRefused():
+            return f"the model refuses every call: {said}"
+        case ContextOverflow():
+            return (
+                f"a short prompt and {max_output_tokens} tokens of output do not fit the model: "
+                f"{said}; lower model.max_output_tokens"
+            )
+        case ModelUnavailable():
+            return f"the model does not answer: {said}"
+        case _:
+            return f"the model refuses a call as the run would make it: {said}"

@@ -138,7 +138,7 @@ def _other(value: Any) -> Any:
         case list():
             return [*value, "x"]
         case dict():
-            return {**value, "x": {}}
+            return {**value, "x": {"y": 1}}
     return 0.5  # the only empty value is a number that is not set
 
 
@@ -157,6 +157,17 @@ def test_every_setting_but_the_workers_and_the_runs_money_and_disk_makes_another
         assert same == (path in FREE), path
         changed += not same
     assert changed > 30
+
+
+def test_a_run_goes_on_with_its_model_at_another_address_and_at_no_other_price():
+    entry = {"input": 1, "output": 2, "source": "test"}
+    at = {"models": {"own/x": entry | {"api_base": "http://here/v1", "api_key_env": "ONE_KEY"}}}
+    moved = {"models": {"own/x": entry | {"api_base_env": "MY_BASE", "api_key_env": "TWO_KEY"}}}
+    dearer = {"models": {"own/x": entry | {"output": 3}}}
+    assert resolve([at]).identity() == resolve([moved]).identity()
+    assert resolve([at]).identity() != resolve([dearer]).identity()
+    placed = {"models": {"gpt-5-mini": {"api_base": "http://here/v1"}}}
+    assert resolve([placed]).identity() == resolve([]).identity()
 
 
 def test_the_order_in_which_settings_are_given_makes_no_other_run():

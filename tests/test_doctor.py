@@ -9,7 +9,8 @@ NO_DOCKER = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
 ROW = {
     **dict.fromkeys(("repo", "base_commit", "problem_statement", "version"), "x"),
     **dict.fromkeys(("patch", "test_patch", "eval_script"), "x"), "log_parser": "parse_log_pytest",
-    "instance_id": "a__a-1", "FAIL_TO_PASS": [], "PASS_TO_PASS": [], "eval_type": "pass_and_fail",
+    "instance_id": "a__a-1", "FAIL_TO_PASS": ["t"], "PASS_TO_PASS": [],
+    "eval_type": "pass_and_fail",
 }  # fmt: skip
 
 

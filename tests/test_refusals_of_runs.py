@@ -57,8 +57,10 @@ def test_instances_that_have_an_image_only_are_refused_on_bubblewrap(delm, place
     row |= {"instance_id": "a__a-1", "FAIL_TO_PASS": ["t"], "PASS_TO_PASS": []}
     row |= {"eval_script": "true", "eval_type": "pass_and_fail", "log_parser": "parse_log_pytest"}
     (place / "rows.jsonl").write_text(json.dumps(row) + "\n")
-    told = delm("eval", "-m", "openai/scripted", "-s", "single", "-d", "rows.jsonl",
-                "--sandbox", "bubblewrap", "--yes", **SERVED)  # fmt: skip
+    with ScriptedModel(lambda request, n: FINISH) as server:
+        told = delm("eval", "-m", "openai/scripted", "-s", "single", "-d", "rows.jsonl",
+                    "--sandbox", "bubblewrap", "--yes",
+                    OPENAI_API_BASE=server.base_url, OPENAI_API_KEY="none")  # fmt: skip
     refused(told, "a__a-1 has a Docker image only", "--sandbox docker")
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from agents.loop import answer_message
 from agents.prompts import render
@@ -48,7 +49,9 @@ def gist_checker(
             verdict = read_verdict(reply.content)
             if verdict is not None:
                 return verdict
-            messages += [answer_message(reply), {"role": "user", "content": AGAIN}]
+            # a call was not offered, and providers want an answer to each: it is left out
+            said = answer_message(replace(reply, tool_calls=()))
+            messages += [said, {"role": "user", "content": AGAIN}]
         return UNREADABLE
 
     return check

@@ -1,6 +1,7 @@
 """The one agent loop: ask, act, observe. Messages are only ever appended."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from harness.errors import ContextOverflow, ConversationRefused, LimitReached, M
 from harness.protocols import Trial
 from harness.types import CUT, Message, Reply, ToolCall
 
+_NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")  # of OpenAI's and Anthropic's rules for names
 PATIENCE = 4  # turns in a row without a usable tool call
 NO_CALL = (
     "Your answer held no tool call, so nothing was done. Call `bash` to go on, "
@@ -174,7 +176,7 @@ def answer_message(reply: Reply) -> Message:
             {
                 "id": call.id,
                 "type": "function",
-                "function": {"name": call.name or "unnamed", "arguments": _json(call)},
+                "function": {"name": _name(call), "arguments": _json(call)},
             }
             for call in reply.tool_calls
         ]
@@ -199,10 +201,15 @@ def with_unique_ids(reply: Reply, messages: Sequence[Message]) -> Reply:
     return replace(reply, tool_calls=tuple(calls))
 
 
+def _name(call: ToolCall) -> str:
+    """The name with nothing in it that a provider refuses, such as the marks of a template."""
+    return _NO_NAME.sub("_", call.name)[:64] or "unnamed"
+
+
 def _json(call: ToolCall) -> str:
     try:
         if isinstance(json.loads(call.arguments or "{}"), dict):
             return call.arguments or "{}"
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     return json.dumps({"not_json": call.arguments[:4000]})

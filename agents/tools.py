@@ -118,7 +118,7 @@ def _arguments(tool: Tool, text: str) -> Arguments:
     wanted = ", ".join([_example(tool.parameters)] * bool(tool.parameters) + lists)
     try:
         given = json.loads(text or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadCall(
             f"The arguments of {tool.name} are not valid JSON ({error}). Send {{{wanted}}}."
         ) from None

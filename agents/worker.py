@@ -20,7 +20,7 @@ from harness.types import Message
 
 OWN_ENDS = ("agent_steps", "agent_tokens", "agent_cost")  # no reason for the others
 CANDIDATE = "/tmp/candidate.patch"  # noqa: S108 - inside the sandbox
-KEPT_COMMANDS, KEPT_DIFF = 40, 20_000
+KEPT_COMMANDS, KEPT_DIFF, KEPT_WORDS = 40, 20_000, 8_000
 
 
 class Worker:
@@ -212,7 +212,7 @@ class _Job:
             "compacted",
             commands=_commands(messages)[-KEPT_COMMANDS:],
             diff=diff[:KEPT_DIFF],
-            last=last[-1] if last else "",
+            last=last[-1][-KEPT_WORDS:] if last else "",
         )
 
     def _tools(self) -> tools.Toolbox:

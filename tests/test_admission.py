@@ -15,7 +15,7 @@ from harness.board import Link, Proposal
 from harness.board.sqlite import SqliteBoard
 from harness.errors import ModelUnavailable, SandboxError, SandboxUnavailable
 from harness.memo import FileMemo
-from harness.types import ExecResult, Reply
+from harness.types import ExecResult, Reply, ToolCall
 
 SOURCE = b"import os\n\n\ndef add(a, b):\n    return a - b\n"
 QUOTE = {"form": "span", "path": "core.py", "line": 4, "quote": "def add(a, b):\n    return a - b"}
@@ -370,7 +370,7 @@ async def test_without_verification_whatever_parses_is_admitted_and_still_merged
 class Answers:
     """A model that gives its answers in turn."""
 
-    def __init__(self, *answers: str | Exception) -> None:
+    def __init__(self, *answers: str | Reply | Exception) -> None:
         self.answers = list(answers)
         self.conversations: list[str] = []
         self.asked: list[Any] = []
@@ -385,7 +385,7 @@ class Answers:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return Reply(content=answer)
+        return answer if isinstance(answer, Reply) else Reply(content=answer)
 
 
 async def test_a_model_may_refuse_a_gist_that_says_more_than_its_evidence(bench):
@@ -400,6 +400,14 @@ async def test_a_model_may_refuse_a_gist_that_says_more_than_its_evidence(bench)
     assert (await here.say("FACT", command(), gist="It fails")).settled == "admitted"
     assert "unreadable" in await here.refusal("FACT", command(output="Error"), gist="It fails!?")
     assert len(set(model.conversations)) == 4
+
+
+async def test_a_checking_model_that_calls_a_tool_is_asked_again_without_the_call(bench):
+    calls = (ToolCall(id="c1", name="bash", arguments="{}"),)
+    model = Answers(Reply(content="I look.", tool_calls=calls), "APPROVED")
+    here = bench(checker=gist_checker(model))
+    assert (await here.say("FACT", QUOTE, gist="`add` subtracts")).settled == "admitted"
+    assert model.asked[1][1] == {"role": "assistant", "content": "I look."}
 
 
 async def test_a_false_proposal_is_never_shown_to_the_model(bench):

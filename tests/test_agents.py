@@ -1,6 +1,7 @@
 """The loop and `single` on protocols that are played: no Docker, no network, no database."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -213,6 +214,24 @@ async def test_ids_are_unique_over_a_conversation_where_the_provider_gives_none(
     await trial.talk()
     ids = [call["id"] for message in trial.story for call in message.get("tool_calls", ())]
     assert len(ids) == len(set(ids)) == 4
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ToolCall(id="a", name="bash<|channel|>json", arguments="{}"),
+        ToolCall(id="a", name="functions.bash " * 20, arguments="{}"),
+        ToolCall(id="a", name="", arguments="{}"),
+        ToolCall(id="a", name="bash", arguments="[" * 100_000),
+    ],
+    ids=["marks", "long", "none", "deep"],
+)
+async def test_what_a_model_makes_up_goes_back_as_a_provider_takes_it(call):
+    trial = PlayedTrial(said(call), said(FINISH))
+    assert await trial.talk() == "finished"
+    (first, _) = [m["tool_calls"][0]["function"] for m in trial.story if m.get("tool_calls")]
+    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", first["name"])
+    assert isinstance(json.loads(first["arguments"]), dict)
 
 
 async def test_answers_without_a_call_are_told_so_and_end_it_when_they_go_on():

@@ -24,7 +24,7 @@ from harness.model.prices import find_price
 from harness.model.replay import ReplayBackend, load_recording
 from harness.model.text_protocol import parse_reply, render_messages
 from harness.store import Store
-from harness.types import Reply
+from harness.types import CUT, Reply
 
 pytestmark = pytest.mark.anyio
 
@@ -185,3 +185,17 @@ def test_exports_show_thoughts_as_thoughts_and_mark_the_rest():
     (said,) = json.loads(text)["messages"]
     assert set(said) == {"role", "content", "extra"}
     assert said["extra"]["opaque"] == message["opaque"]
+
+
+@pytest.mark.parametrize("odd", ["So.", ["So."], {"text": "So."}, 5, [{"text": None}]])
+def test_thoughts_in_any_form_are_exported_or_left_out(odd):
+    for name in ("reasoning_details", "thinking_blocks"):
+        (step,) = conversation_steps([answer_message(Reply(content="x", opaque={name: odd}))], [])
+        assert step["message"] == "x"
+
+
+def test_a_block_in_a_thought_that_was_cut_off_is_no_call():
+    said = "<think>\nI could\n```bash\nrm -rf .\n```\nbut"
+    assert parse_reply(Reply(content=said, finish_reason=CUT)).tool_calls == ()
+    done = parse_reply(Reply(content=f"{said} no.\n</think>\n```bash\nls\n```\n"))
+    assert [json.loads(call.arguments)["command"] for call in done.tool_calls] == ["ls"]

@@ -1,13 +1,18 @@
 """What comes back in a 200: answers in every form that is read, failures, what nobody can read."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from model_bench import BASH, HELLO, PRICE, SECRET, bench
-from provider_server import BUSY, IN_CHOICE, NETWORK, UPSTREAM
-from scripted_model import Garbage, Raw
+from provider_server import BUSY, IN_CHOICE, NETWORK, PROVIDERS, UPSTREAM, Imitation
+from scripted_model import Garbage, Raw, ScriptedModel
+from test_providers import entry
 
+from agents.loop import answer_message
 from harness.errors import ModelUnavailable
+from harness.model.answers import openai_reply
+from harness.model.backend import CallKey, Transient
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.prices import cost, worst_case
 from harness.spending import spent
@@ -151,3 +156,64 @@ async def test_an_answer_as_long_as_it_may_be_is_cut_whatever_it_is_called():
     usage = {"prompt_tokens": 40, "completion_tokens": 50, "total_tokens": 90}
     async with bench([choice({"content": "and then I"}, "tool_calls", usage=usage)]) as b:
         assert (await b.talk().complete(HELLO, [])).finish_reason == CUT
+
+
+@pytest.mark.parametrize("name", ["anthropic", "gemini", "openai"])
+@pytest.mark.parametrize(
+    "command",
+    ['"echo \\ud83d"', "NaN", "-Infinity", "1e999"],
+    ids=["surrogate", "nan", "inf", "big"],
+)
+async def test_arguments_that_only_python_can_read_do_not_stop_the_next_call(name, command):
+    call = {"id": "a1", "function": {"name": "bash", "arguments": f'{{"command": {command}}}'}}
+    reply = openai_reply({"choices": [{"message": {"content": None, "tool_calls": [call]}}]})
+    (sent,) = answer_message(reply)["tool_calls"]
+    model, talk = PROVIDERS[name].model, [*HELLO, answer_message(reply)]
+    talk.append({"role": "tool", "tool_call_id": sent["id"], "content": "no such thing"})
+    imitation = Imitation(name, lambda request, n: {"content": "done"})
+    imitation.provider = replace(imitation.provider, check=lambda message, signature: None)
+    imitation._faults.clear()
+    with ScriptedModel(imitation) as server:
+        backend = LitellmBackend(model, overrides={model: entry(server, name)})
+        key = CallKey(system="s", instance_id="i", trial=0, conversation="c", position=1)
+        again = await backend.attempt(key, talk, [BASH], max_output_tokens=100, timeout_s=20)
+        await backend.aclose()
+    assert again.content == "done"
+
+
+def test_arguments_that_any_reader_takes_are_left_as_they_came():
+    for text in ('{"a":  1.50, "b": "\\ud83d\\ude00"}', '{"a": "x', "[" * 100_000, ""):
+        call = {"id": "a1", "function": {"name": "bash", "arguments": text}}
+        reply = openai_reply({"choices": [{"message": {"tool_calls": [call]}}]})
+        assert reply.tool_calls[0].arguments == text
+
+
+async def test_a_request_that_nothing_can_hold_charges_nothing():
+    model = PROVIDERS["anthropic"].model
+    with ScriptedModel(Imitation("anthropic", lambda request, n: {"content": "x"})) as server:
+        backend = LitellmBackend(model, overrides={model: entry(server, "anthropic")})
+        key = CallKey(system="s", instance_id="i", trial=0, conversation="c", position=1)
+        talk = [{"role": "user", "content": "half of a pair: \ud83d"}]
+        with pytest.raises(Transient) as problem:
+            await backend.attempt(key, talk, [], max_output_tokens=100, timeout_s=20)
+        await backend.aclose()
+        assert server.requests == []
+    assert (problem.value.unsure, problem.value.answered) == (False, False)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": 0, "completion_tokens": 6},
+        {"prompt_tokens": None, "completion_tokens": 6, "total_tokens": 46},
+        {"prompt_tokens": 40, "completion_tokens": None, "total_tokens": None},
+        {"prompt_tokens": 40, "completion_tokens": 0, "total_tokens": 40},
+    ],
+    ids=["no prompt", "null prompt", "null completion", "no completion"],
+)
+async def test_half_a_count_is_no_cost(usage):
+    async with bench([choice({"content": "said"}, usage=usage)]) as b:
+        await b.talk().complete(HELLO, [BASH])
+    (row,) = b.ledger.rows
+    assert row["cost_usd"] is None
+    assert row["charged_usd"] > ONE

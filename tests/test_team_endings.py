@@ -232,3 +232,15 @@ async def test_agents_add_no_task_beyond_the_most_of_a_trial(tmp_path):
         await team(max_tasks=4).run(trial)
         assert not any(label.startswith("check") for label in await trial.tasks())
     assert "The trial has 4 tasks, which is the most" in told[0]
+
+
+async def test_what_a_short_conversation_begins_with_is_short_whatever_was_said(tmp_path):
+    def say(task, turn, prompt):
+        if task != "patch-1" or "starts anew" in json.dumps(prompt):
+            return usual(task, turn, prompt)
+        calls = [("bash", {"command": "x" * 50_000})] * 3
+        return ContextOverflow("too long") if turn else said(*calls, content="w " * 100_000)
+
+    with played(tmp_path, say) as trial:
+        await team().run(trial)
+    assert len(json.dumps(trial.prompts["patch-1+"][0])) < 60_000

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any
 
 from harness.model.usage import counted, parse_usage, usage_of_body
@@ -34,7 +35,7 @@ def body_of(text: object) -> object:
     """A body as JSON; None where it is none."""
     try:
         return json.loads(text) if isinstance(text, str) else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -145,7 +146,10 @@ def readable_thoughts(opaque: Mapping[str, Any]) -> str:
     for name in ("reasoning_content", "reasoning"):
         if isinstance(opaque.get(name), str) and opaque[name]:
             return str(opaque[name])
-    blocks = opaque.get("thinking_blocks") or opaque.get("reasoning_details") or ()
+    found = opaque.get("thinking_blocks") or opaque.get("reasoning_details")
+    if isinstance(found, str):
+        return found
+    blocks = [b for b in found if isinstance(b, Mapping)] if isinstance(found, list) else []
     texts = [block.get("thinking") or block.get("text") for block in blocks]
     return "\n".join(text for text in texts if isinstance(text, str) and text)
 
@@ -157,6 +161,8 @@ def _reply(
     finish_reason: str,
     opaque: Mapping[str, Any],
 ) -> Reply:
+    if (content or calls) and not usage.completion_tokens:
+        usage = Usage()  # nobody says something in no tokens: it was not counted
     return Reply(
         content=_clean(content),
         tool_calls=tuple(calls),
@@ -240,8 +246,33 @@ def _call(identity: object, function: object) -> ToolCall:
     return ToolCall(
         id=_clean(str(identity or "")),
         name=_clean(str(parts.get("name") or "")),
-        arguments=_clean(arguments if isinstance(arguments, str) else json.dumps(arguments or {})),
+        arguments=_clean(
+            _strict(arguments) if isinstance(arguments, str) else json.dumps(arguments or {})
+        ),
     )
+
+
+def _strict(arguments: str) -> str:
+    """`arguments` as a strict reader of JSON takes them too, where anybody can read them.
+
+    Python reads NaN, 1e999 and escaped halves of surrogate pairs, and no request can hold them.
+    """
+    odd: list[str] = []
+
+    def as_words(number: str) -> str:
+        odd.append(number)
+        return number
+
+    def finite(number: str) -> float | str:
+        return float(number) if isfinite(float(number)) else as_words(number)
+
+    try:
+        parsed = json.loads(arguments, parse_constant=as_words, parse_float=finite)
+        text = json.dumps(parsed, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return arguments
+    whole = text.encode("utf-8", "replace").decode()
+    return whole if odd or whole != text else arguments
 
 
 def _opaque_calls(calls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

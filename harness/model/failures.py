@@ -116,7 +116,8 @@ def answered_text(problem: BaseException, bodies: Sequence[object]) -> str | Non
     if any(type(cause).__module__.startswith("openai") for cause in chain):
         return None  # that package's own error: a status, or no answer
     undecoded = [cause.doc for cause in chain if isinstance(cause, JSONDecodeError)]
-    texts = [body for body in bodies if isinstance(body, str)] or undecoded
+    errors = {str(cause) for cause in chain}  # litellm logs these as if they were answers
+    texts = [b for b in bodies if isinstance(b, str) and b not in errors] or undecoded
     return texts[-1] if texts else None
 
 

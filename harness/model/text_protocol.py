@@ -114,6 +114,8 @@ def _first_block(text: str) -> tuple[str, str, int] | None:
     Thinking out loud does not count.
     """
     thought = text.rfind("</think>")
+    if thought < 0 and text.lstrip().startswith("<think>"):
+        return None  # cut off while it was thinking
     offset = 0 if thought < 0 else thought + len("</think>")
     ticks, word, depth = "", "", 0
     body: list[str] = []
@@ -138,7 +140,7 @@ def _first_block(text: str) -> tuple[str, str, int] | None:
 def _json_call(body: str) -> tuple[str, str]:
     try:
         call = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "tool_call", body
     if not isinstance(call, dict) or not isinstance(call.get("name"), str):
         return "tool_call", body
@@ -150,7 +152,7 @@ def _block(function: Mapping[str, Any]) -> str:
     name, arguments = str(function["name"]), str(function["arguments"])
     try:
         parsed: Any = json.loads(arguments)
-    except ValueError:
+    except (ValueError, RecursionError):
         parsed = arguments
     if name == "bash" and isinstance(parsed, dict) and isinstance(parsed.get("command"), str):
         fence = "````" if "```" in parsed["command"] else "```"

@@ -19,8 +19,11 @@ def total(usages: "list[Usage]") -> Usage:
 
 
 def counted(usage: Usage) -> bool:
-    """Whether the provider counted at all: no prompt has no tokens."""
-    return usage.prompt_tokens > 0 or usage.completion_tokens > 0
+    """Whether the provider counted at all: no prompt has no tokens.
+
+    What has a completion only is half a count, and half a cost is none.
+    """
+    return usage.prompt_tokens > 0
 
 
 def parse_usage(found: Mapping[str, Any]) -> Usage:

@@ -44,7 +44,9 @@ class Secrets:
 
     def learn(self, values: Iterable[str]) -> None:
         """Know these from now on; what is too short or a plain word is no secret."""
-        self._values |= {value for value in values if is_secret(value)}
+        # without the line end that a file leaves, too: that is how it is sent
+        given = {form for value in values for form in (value, value.strip())}
+        self._values |= {value for value in given if is_secret(value)}
         known = sorted(self._values, key=len, reverse=True)  # one may be a part of another
         forms = dict.fromkeys(form for value in known for form in (value, quote(value, safe="")))
         self._plain = [(form, form.encode(errors="replace")) for form in forms]

@@ -4,7 +4,8 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
@@ -74,18 +75,19 @@ def widened(out: Console, width: int) -> Console:
 
 
 class _Guarded:
-    """A stream that no secret is written to.
+    """A stream that no secret is written to: `clean` takes it away.
 
     When nobody reads it any more (the terminal was closed, `tee` or `head` has ended), what follows
     goes nowhere, and the work goes on: a run that cannot say what it does still saves it.
     """
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Any, clean: Callable[[str], str]) -> None:
         self._stream = stream
+        self._clean = clean
 
     def write(self, text: str) -> int:
         with self._read():
-            self._stream.write(redact(text))
+            self._stream.write(self._clean(text))
         return len(text)
 
     def flush(self) -> None:
@@ -113,15 +115,25 @@ class _Guarded:
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Inside this block no secret reaches standard output or standard error."""
-    before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = _Guarded(before[0]), _Guarded(before[1])
+    """Inside this block no secret reaches standard output or standard error.
+
+    Standard error gets nothing with the shape of a secret either: what libraries log goes there.
+    Their warnings are for developers, and are shown only where Python was asked for warnings.
+    """
+    before = sys.stdout, sys.stderr, warnings.showwarning
+    sys.stdout, sys.stderr = _Guarded(before[0], redact), _Guarded(before[1], redact_error)
+    if not sys.warnoptions:
+        warnings.showwarning = _unshown
     try:
         yield
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        sys.stdout, sys.stderr = before
+        sys.stdout, sys.stderr, warnings.showwarning = before
+
+
+def _unshown(*warning: object, **more: object) -> None:
+    """In the place of `warnings.showwarning`."""
 
 
 def tell_crash(

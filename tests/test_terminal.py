@@ -1,6 +1,7 @@
 """A terminal is given texts: nothing in them is obeyed, whatever they are printed in."""
 
 import io
+import os
 import subprocess
 import sys
 
@@ -109,3 +110,24 @@ def test_a_name_in_a_plot_is_a_text(tmp_path):
     said = (tmp_path / "p.svg").read_text()
     assert "&lt;b&gt;\ufffd]0;owned\ufffd" in said
     assert not {c for c in said if not (c.isprintable() or c in "\n\t")}
+
+
+SHOUTS = """
+import logging, sys, warnings
+from harness.terminal import guarded
+with guarded():
+    warnings.warn("a library's own: Expected `Message` but got Bearer abcdefgh12345678")
+    logging.getLogger("somebody").warning("http://me:pw-12345678@proxy/ AIza0123456789abc")
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("-W", "default")])
+def test_what_libraries_say_reaches_a_terminal_without_keys_and_warnings_only_if_asked_for(options):
+    told = subprocess.run(
+        [sys.executable, *options, "-c", SHOUTS], capture_output=True, text=True, check=True,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONWARNINGS"},
+    )  # fmt: skip
+    assert "http://[key]@proxy/ [key]\n" in told.stderr
+    assert ("a library's own" in told.stderr) == bool(options)
+    assert "abcdefgh" not in told.stderr
+    assert told.stdout == ""

@@ -83,7 +83,12 @@ def _judge_command(command: str, changes: list[Change]) -> None:
 
 async def _changes(sandbox: Sandbox) -> list[Change]:
     result = await sandbox.exec(inside.CHANGES, timeout_s=60, max_output_chars=4_000_000)
-    fields = base64.b64decode(result.output).decode(errors="replace").split("\0")
+    try:
+        fields = base64.b64decode(result.output).decode().split("\0")
+    except UnicodeDecodeError:
+        raise Refused(
+            "The patch changes a file whose name is no UTF-8 text. Leave it out of the patch."
+        ) from None
     return [
         Change(path=path, status=meta.split()[4][0], mode=meta.split()[1])
         for meta, path in zip(fields[::2], fields[1::2], strict=False)
@@ -91,14 +96,17 @@ async def _changes(sandbox: Sandbox) -> list[Change]:
 
 
 async def _new_tests(sandbox: Sandbox, changes: list[Change]) -> str:
-    """The test files that the patch adds, as a patch of their own: the command may need them."""
+    """The test files that the patch adds, as a patch of their own: the command may need them.
+
+    Bytes that are no UTF-8 are in it as `Runs.patched` takes them.
+    """
     paths = [change.path for change in changes if change.status == "A" and is_test(change.path)]
     if not paths:
         return ""
     quoted = " ".join(shlex.quote(f":(literal){path}") for path in paths)
     script = inside.NEW_TESTS.replace("{paths}", quoted)
     result = await sandbox.exec(script, timeout_s=60, max_output_chars=4_000_000)
-    return base64.b64decode(result.output).decode(errors="replace")
+    return base64.b64decode(result.output).decode(errors="surrogateescape")
 
 
 async def _compiles(sandbox: Sandbox, changes: list[Change]) -> None:

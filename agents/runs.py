@@ -100,11 +100,14 @@ class Runs:
 
     @asynccontextmanager
     async def patched(self, diff: str, *, commit: bool = True) -> AsyncIterator[Sandbox]:
-        """A fork with `diff` applied, and made part of its commit; closed whatever happens."""
+        """A fork with `diff` applied, and made part of its commit; closed whatever happens.
+
+        Bytes that are no UTF-8 stand in `diff` as Python's surrogate escapes.
+        """
         sandbox = await self._pristine.fork()
         try:
             if diff:
-                await sandbox.write(inside.DIFF, diff.encode())
+                await sandbox.write(inside.DIFF, diff.encode(errors="surrogateescape"))
                 script = inside.APPLY + (inside.COMMIT if commit else "")
                 result = await sandbox.exec(script, timeout_s=OWN_S)
                 if result.exit_status != 0:

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import combinations
 from typing import Any
 
-from unidiff import PatchSet, UnidiffParseError
+from harness.unified_diff import parse
 
 Message = Mapping[str, Any]
 ROOT = "/testbed"
@@ -122,8 +122,8 @@ def lines_patched(patch: str) -> set[tuple[str, int]] | None:
     or a binary file counts as line 0. None where the patch is no unified diff.
     """
     try:
-        parsed = PatchSet(patch)
-    except UnidiffParseError:
+        parsed = parse(patch)
+    except ValueError:
         return None
     if patch.strip() and not parsed:
         return None

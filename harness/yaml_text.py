@@ -36,8 +36,7 @@ def parse(text: str, *, where: str) -> Any:
         at = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = error.problem or "it cannot be parsed"
         raise UserError(f"{where}: not valid YAML{at}: {problem}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # ValueError: a date such as 2020-13-99, a number of too many digits
+    except (yaml.YAMLError, RecursionError) as error:
         raise UserError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
 
 
@@ -59,6 +58,17 @@ class _Unique(yaml.SafeLoader):
             self._checked.add(id(node))
             self._check(node)
         super().flatten_mapping(node)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """As the loader makes it. What it cannot make is refused with its place."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, ArithmeticError, LookupError, AttributeError) as error:
+            # 2020-13-99, a number of too many digits, `!!int _`, `!!bool maybe`, `!!timestamp x`:
+            # the loader lets through whatever Python raises on them
+            kind = node.tag.rpartition(":")[2]
+            problem = f"{str(node.value)[:40]!r} is no {kind}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
 
     def _check(self, node: yaml.MappingNode) -> None:
         lines: dict[Hashable, int] = {}

@@ -221,6 +221,21 @@ async def test_new_tests_run_against_the_old_code_too(court):
     assert (await court.patch(shown, "python tests/test_a.py")).settled == "admitted"
 
 
+async def test_new_tests_in_another_encoding_are_the_same_bytes_there(court):
+    """What passes at base passes there in Latin-1, too: the file is not mended on its way."""
+    idle = await court.diff_of(
+        r"mkdir tests; printf '# coding: latin-1\nassert ascii(\"\351\") == ascii(chr(233))\n' "
+        "> tests/test_a.py; echo '#' >> pkg/core.py"
+    )
+    ruling = await court.patch(idle, "python tests/test_a.py")
+    assert "passes at the base commit with the new tests of the patch already" in ruling.reason
+
+
+async def test_a_patch_of_a_file_whose_name_is_no_text_is_refused(court):
+    odd = await court.diff_of(r"sed -i 's/-/+/' pkg/core.py; touch $'pkg/\351.py'")
+    assert "whose name is no UTF-8 text" in (await court.patch(odd)).reason
+
+
 async def test_a_module_that_needs_what_was_taken_away_is_imported_too(court):
     """Another module than the changed one, and than its package."""
     async with court.after("echo 'from pkg.core import add' > pkg/user.py") as there:

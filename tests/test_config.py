@@ -8,6 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness import yaml_text
 from harness.commands.configure import BUNDLED, configure
 from harness.config import (
     CONFIGS,
@@ -68,7 +69,7 @@ def test_later_layers_win_over_earlier_ones_and_over_the_defaults():
         ("1: a\n1: b", "line 2: 1 is there twice"),
         ("a: &x {b: 1}\nc:\n  <<: *x\n  <<: *x", "line 4: << is there twice"),
         ("a: [", "not valid YAML at line 1"),
-        ("a: 2020-13-01", "not valid YAML: month"),
+        ("a: 2020-13-01", "not valid YAML at line 1, column 4: '2020-13-01' is no"),
     ],
 )
 def test_a_key_that_is_there_twice_in_yaml_is_refused_with_its_line(tmp_path, text, says):
@@ -78,6 +79,26 @@ def test_a_key_that_is_there_twice_in_yaml_is_refused_with_its_line(tmp_path, te
         with pytest.raises(UserError) as caught:
             read()
         assert str(caught.value).startswith(f"{path}: {says}")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "!!int _",
+        "!!float ''",
+        "!!bool maybe",
+        "!!timestamp x",
+        "2020-13-01",
+        "9" * 5000,
+        f"1:{'0:' * 400}0.0",
+    ],
+)
+def test_what_yaml_cannot_make_of_a_value_is_refused_with_its_place(value):
+    with pytest.raises(
+        UserError, match=r"^mine: not valid YAML at line 2, column 4: .* is no "
+    ) as why:
+        yaml_text.parse(f"a: 1\nb: {value}\n", where="mine")
+    assert len(str(why.value)) < 120
 
 
 def test_a_key_of_a_merged_mapping_may_be_set_anew(tmp_path):

@@ -122,7 +122,7 @@ def test_one_bad_instance_hides_no_other(mine):
 
 
 def test_what_is_no_dataset_is_refused(mine, tmp_path):
-    refused(delm("dataset", "check", "none.jsonl", cwd=tmp_path), "cannot read none.jsonl")
+    refused(delm("dataset", "check", "none.jsonl", cwd=tmp_path), "none.jsonl: no such file")
     refused(delm("dataset", "check", mine, "-i", "other"), "no instance other")
     mine.write_text(mine.read_text() + "rows: sample/rows.jsonl\n")
     refused(delm("dataset", "check", mine), "rows is there twice; the first is in line")
@@ -131,9 +131,16 @@ def test_what_is_no_dataset_is_refused(mine, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("sample/rows.jsonl\n", "sample/none.jsonl\n", "cannot read .*none.jsonl: No such file"),
+        ("sample/rows.jsonl\n", "sample/none.jsonl\n", "none.jsonl: no such file"),
         ("sample/rows.jsonl\n", "sample/durations\n", "durations is no file of rows"),
         ("path: sample/durations", "path: nowhere", "source: cannot read .*nowhere"),
+        ("path: sample/durations", "path: sample/rows.jsonl", "neither a folder nor a .tar"),
+        ("path: sample/durations", "path: /dev/null", "neither a folder nor a .tar"),
+        ("path: sample/durations", "path: ~no-such-user/x", "no home folder of that user"),
+        ("path: sample/durations", r'path: "a\0b"', "it has a NUL character"),
+        ("sample/rows.jsonl\n", r'"a\0b.jsonl"' + "\n", "it has a NUL character"),
+        ('python: "3.11"', "python: 3.11", "python: Input should be .* write it in quotes"),
+        ("durations-1.0", "d" * 201, "at most 200"),
         (
             "    source: {",
             "    sdist: {name: a, filename: a, sha256: b, ",
@@ -177,3 +184,16 @@ def test_the_same_software_is_the_same_wherever_and_whenever_it_lies(mine, tmp_p
         "source/tests/test_durations.py",
     ]  # fmt: skip
     assert packing.pack(archive, "b.tar.gz", cache) == packed  # an archive is taken as it is
+
+
+@pytest.mark.parametrize(
+    ("path", "number", "says"),
+    [(r'"a/\303"', "1", "file name that is no UTF-8"), ("a/x", "1" * 5000, "cannot be parsed")],
+)
+def test_a_test_patch_that_cannot_be_read_is_a_fault_of_its_row(mine, path, number, says):
+    rows = mine.parent / "sample/rows.jsonl"
+    row = json.loads(rows.read_text())
+    patch = f"--- {path}\n+++ {path}\n@@ -{number} +1 @@\n-a\n+b\n"
+    rows.write_text(json.dumps(row | {"test_patch": patch}))
+    with pytest.raises(UserError, match=says):
+        load(str(mine), cache=cache_dir())

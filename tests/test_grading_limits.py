@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,10 @@ from console import (
 from harness.benchmarks.calibrate import NOTHING
 from harness.benchmarks.grading import LOG_FILES, Grader, patch_facts
 from harness.benchmarks.official import Log, apply_patch
-from harness.cache import cache_dir
+from harness.cache import cache_dir, write_folder
 from harness.commands import compose
 from harness.config import GradingConfig, SandboxConfig, SandboxLimits, layer, resolve
+from harness.overlap import lines_patched
 from harness.protocols import Memo
 from harness.sandbox.providers import choose
 from harness.types import ExecResult, Instance, Item, Reference, Verdict
@@ -172,6 +174,20 @@ async def test_checks_of_findings_are_remembered_by_what_the_sandbox_may_use(pla
     assert await memo("sandbox.network=true").recall("question") is None
 
 
+def test_several_may_remember_the_same_at_the_same_time(tmp_path):
+    folder = tmp_path / "kept"
+    folder.write_text("damage: it is no folder")
+
+    def write(content: bytes) -> None:
+        for _ in range(200):
+            write_folder(folder, {"a": content, "b": content})
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(write, [b"1", b"2", b"3", b"4"]))
+    assert (folder / "a").read_bytes() == (folder / "b").read_bytes()
+    assert list(tmp_path.iterdir()) == [folder]
+
+
 @pytest.mark.parametrize("damage", ["", "{}", "[]", '{"outcome": "resolved"'])
 async def test_a_damaged_memory_is_graded_anew(flask, tmp_path, damage):
     item = with_tests(flask, "true")
@@ -183,10 +199,17 @@ async def test_a_damaged_memory_is_graded_anew(flask, tmp_path, damage):
 
 
 @pytest.mark.parametrize(
-    "patch", ["no diff", "--- a/x\n+++ b/x\n@@ -1,3 +1 @@\n-a\n", "@@ -1 +1 @@"]
+    "patch",
+    [
+        "no diff",
+        "--- a/x\n+++ b/x\n@@ -1,3 +1 @@\n-a\n",
+        "@@ -1 +1 @@",
+        f"--- a/x\n+++ b/x\n@@ -{'1' * 5000} +1 @@\n-a\n+b\n",
+    ],
 )
 def test_of_a_patch_that_cannot_be_read_nothing_is_known(patch):
     assert patch_facts(patch) is None
+    assert lines_patched(patch) is None
 
 
 def test_an_empty_patch_touches_nothing():

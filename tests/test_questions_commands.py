@@ -62,7 +62,7 @@ def test_a_letter_that_is_none_is_refused(delm, tmp_path):
     path = tmp_path / "answers.jsonl"
     path.write_text(json.dumps({"_id": "offline-1", "pred": "E"}) + "\n")
     told = delm("grade", path, *DATA)
-    refused(told, "row 1 (offline-1): pred is A, B, C, D or null")
+    refused(told, "line 1 (offline-1): pred is A, B, C, D or null")
 
 
 def test_what_is_for_issues_says_so(delm, run, tmp_path):

@@ -130,7 +130,7 @@ def test_a_wrong_dataset_file_is_refused_with_the_line(delm, place, text, says):
 @pytest.mark.parametrize("name", ["none.jsonl", "none.json", "none.parquet", "none.yaml"])
 def test_a_dataset_file_that_is_not_there_is_refused(delm, place, name):
     told = delm("eval", "-m", "openai/scripted", "-s", "single", "-d", name, **SERVED)
-    refused(told, name, "No such file")
+    refused(told, f"{name}: no such file")
 
 
 def test_a_dataset_that_nobody_knows_is_refused_with_what_there_is(delm, place):

@@ -78,7 +78,7 @@ def test_a_line_separator_inside_json_text_does_not_split_the_line(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("rows.jsonl", None, "cannot read .*No such file"),
+        ("rows.jsonl", None, "no such file"),
         ("rows.jsonl", "", "is empty"),
         ("rows.jsonl", "\n\n", "has no rows"),
         ("rows.jsonl", json.dumps(ROW) + "\n" + json.dumps(ROW)[:100], "line 2 is not valid JSON"),
@@ -115,6 +115,12 @@ def test_a_file_that_cannot_be_a_dataset_says_why_in_one_line(tmp_path, name, co
         ({"log_parser": "parse_log_pytset"}, r"no parser 'parse_log_pytset'; did you mean 'parse_"),
         ({"log_parser": 3}, "bad field log_parser"),
         ({"eval_type": "pass"}, "bad field eval_type"),
+        ({"patch": "half \ud83d"}, "bad field patch: is no valid text, from character 6 on"),
+        ({"PASS_TO_PASS": '["t", "\\udc00"]'}, "bad field PASS_TO_PASS: is no valid text"),
+        ({"FAIL_TO_PASS": "[" * 99_999}, "bad field FAIL_TO_PASS: is text but not JSON"),
+        ({"image_assets": "[" * 99_999}, "SWE-bench Multimodal"),
+        ({"base_commit": "abc\0"}, "bad field base_commit: has a NUL character"),
+        ({"instance_id": "x" * 201}, "bad field instance_id: .*at most 200"),
     ],
 )
 def test_a_bad_field_is_named_with_its_row(tmp_path, change, message):

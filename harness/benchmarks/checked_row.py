@@ -2,13 +2,25 @@
 
 import json
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import ErrorDetails
 
+from harness.benchmarks import json_text
 from harness.benchmarks.official import known_parser
 from harness.types import Item
 
+LONGEST_NAME = 200  # bytes; names of instances and environments become those of folders and files
+FILES = {"patch", "golden_patch", "test_patch", "context"}  # they may hold any character
 LogParser = Annotated[str, StringConstraints(min_length=1), AfterValidator(known_parser)]
 
 
@@ -21,6 +33,22 @@ class CheckedRow:
     faults: tuple[str, ...] = ()  # each goes on after `where`: "has no field patch"
 
 
+class RowFields(BaseModel):
+    """The fields of a row; others are not read. Their text can be written to files and commands."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    @field_validator("*")
+    @classmethod
+    def _writable(cls, value: Any, field: ValidationInfo) -> Any:
+        for text in (value,) if isinstance(value, str) else value or ():
+            if (at := json_text.half_pair(text)) >= 0:
+                raise ValueError(f"is no valid text, from character {at + 1} on")
+            if "\0" in text and field.field_name not in FILES:
+                raise ValueError("has a NUL character")
+        return value
+
+
 def faults_of(error: ValidationError) -> tuple[str, ...]:
     """Every field that is missing or wrong, one line each."""
     found = []
@@ -29,9 +57,15 @@ def faults_of(error: ValidationError) -> tuple[str, ...]:
         if fault["type"] == "missing":
             found.append(f"has no field {field}")
         else:
-            said = " ".join(fault["msg"].removeprefix("Value error, ").split())
-            found.append(f"has a bad field {field}: {said}")
+            found.append(f"has a bad field {field}: {said_of(fault)}")
     return tuple(found)
+
+
+def said_of(fault: ErrorDetails) -> str:
+    """What pydantic says of a value, in one line."""
+    said = " ".join(fault["msg"].removeprefix("Value error, ").split())
+    number = fault["type"] == "string_type" and isinstance(fault["input"], int | float)
+    return f"{said}; write it in quotes" if number else said
 
 
 def names_of(value: object) -> object:
@@ -39,7 +73,7 @@ def names_of(value: object) -> object:
     if isinstance(value, str):
         try:
             return json.loads(value)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"is text but not JSON: {error}") from error
     return value
 

@@ -3,9 +3,8 @@
 import hashlib
 import shlex
 
-from unidiff import PatchSet, UnidiffParseError
-
 from harness.errors import UserError
+from harness.unified_diff import parse
 
 START = ": '>>>>> Start Test Output'"
 END = ": '>>>>> End Test Output'"
@@ -48,18 +47,21 @@ def touched_files(patch: str) -> tuple[list[str], list[str]]:
     A rename is both. Raises `UserError` for what is no patch.
     """
     try:
-        files = PatchSet(patch)
-    except UnidiffParseError as error:
+        files = parse(patch)
+    except ValueError as error:
         raise UserError(f"the test patch cannot be parsed: {error}") from error
     if not files:
         raise UserError("the test patch changes no file")
     changed: set[str] = set()
     added: set[str] = set()
-    for file in files:
-        if not file.is_added_file:
-            changed.add(path_in_patch(file.source_file))
-        if file.is_added_file or file.is_rename:
-            added.add(path_in_patch(file.target_file))
+    try:
+        for file in files:
+            if not file.is_added_file:
+                changed.add(path_in_patch(file.source_file))
+            if file.is_added_file or file.is_rename:
+                added.add(path_in_patch(file.target_file))
+    except UnicodeError:
+        raise UserError("the test patch has a file name that is no UTF-8 text") from None
     return sorted(changed), sorted(added)
 
 
@@ -73,7 +75,10 @@ def heredoc_delimiter(body: str) -> str:
 
 
 def path_in_patch(name: str) -> str:
-    """The path in the repository, out of `a/path` or git's quoted form of it."""
+    """The path in the repository, out of `a/path` or git's quoted form of it.
+
+    Raises `UnicodeError` where it is no UTF-8 text.
+    """
     if name.startswith('"') and name.endswith('"'):
         raw = name[1:-1].encode().decode("unicode_escape")
         name = raw.encode("latin-1").decode("utf-8")

@@ -25,12 +25,22 @@ from pydantic import (
 )
 
 from harness import yaml_text
-from harness.benchmarks.checked_row import CheckedRow, LogParser, faults_of, names_of, some
+from harness.benchmarks.checked_row import (
+    LONGEST_NAME,
+    CheckedRow,
+    LogParser,
+    RowFields,
+    faults_of,
+    names_of,
+    said_of,
+    some,
+)
 from harness.benchmarks.evalscript import eval_script
 from harness.benchmarks.row_files import is_row_file, read_rows
 from harness.cache import write_beside
 from harness.environments import environment_key, index, packing
 from harness.errors import UserError
+from harness.paths import user_path
 from harness.types import Environment, Instance, Item, Reference
 
 FIELDS_OF_WHEEL = (
@@ -39,7 +49,9 @@ FIELDS_OF_WHEEL = (
 )  # fmt: skip
 NEEDED_TO_BUILD = ("pip", "setuptools", "wheel")
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Name = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=LONGEST_NAME)
+]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Pin = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*==[\w.+!]+$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -117,10 +129,8 @@ class Factsheet(_Strict):
     instances: dict[Name, InstanceFacts]
 
 
-class FactsRow(BaseModel):
+class FactsRow(RowFields):
     """The fields that are read of a row, under the names that it has in a wheel or in a file."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
     instance_id: str
     repo: str
@@ -208,7 +218,7 @@ def environment_of(name: str, facts: EnvironmentFacts, beside: Path, cache: Path
     else:
         assert facts.source is not None  # one of both is there: the file was checked
         archive, project, version = f"{name}.tar.gz", name, facts.source.version
-        place = beside / Path(facts.source.path).expanduser()
+        place = beside / user_path(facts.source.path)
         sha256 = packing.pack(place, archive, cache)
     return Environment(
         name=name,
@@ -230,7 +240,7 @@ def _rows(source: RowSource | str, beside: Path, cache: Path) -> Mapping[str, An
     """The rows by instance_id, with the fields that are read and no others."""
     if isinstance(source, RowSource):
         return _rows_of_wheel(source, cache)
-    path = beside / Path(source).expanduser()
+    path = beside / user_path(source)
     if not is_row_file(path):
         raise UserError(f"rows: {source} is no file of rows: .jsonl, .json or .parquet")
     rows: dict[str, Any] = {}
@@ -312,4 +322,5 @@ def _first_fault(error: ValidationError) -> str:
         return f"unknown key {place}"
     if fault["type"] == "missing":
         return f"missing key {place}"
-    return f"{place}: {fault['msg']}" if place else str(fault["msg"])
+    said = said_of(fault)
+    return f"{place}: {said}" if place else said

@@ -6,8 +6,6 @@ resolved in our score only where that finds nothing.
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -16,7 +14,6 @@ from typing import Any
 
 import anyio
 from anyio import to_thread
-from unidiff import PatchSet, UnidiffParseError
 
 from harness.benchmarks.guard import Examination, Guard
 from harness.benchmarks.log_reader import read_log
@@ -28,11 +25,13 @@ from harness.benchmarks.official import (
     no_report,
     run_script,
 )
+from harness.cache import write_folder
 from harness.config import GradingConfig, SandboxConfig, SandboxLimits
 from harness.errors import GradingUnavailable, LogUnreadable, SandboxError, SandboxUnavailable
 from harness.protocols import Sandboxes
-from harness.secrets import redact, redact_bytes
+from harness.secrets import redact
 from harness.types import ExecResult, Item, Verdict
+from harness.unified_diff import parse
 
 RECIPE = 4  # raise it when the same inputs could be graded otherwise
 ATTEMPTS = 3  # of an evaluation whose sandbox fails
@@ -51,8 +50,8 @@ class PatchFacts:
 def patch_facts(patch: str) -> PatchFacts | None:
     """Files and line counts of a patch; None where it is no unified diff that can be read."""
     try:
-        parsed = PatchSet(patch)
-    except UnidiffParseError:
+        parsed = parse(patch)
+    except ValueError:
         return None
     if patch.strip() and not parsed:
         return None
@@ -153,7 +152,7 @@ class Grader:
             "run_instance.log": log.text(),
         }
         written = {name: content.encode() for name, content in files.items()}
-        await to_thread.run_sync(_write_folder, folder, written)
+        await to_thread.run_sync(write_folder, folder, written)
         verdict = Verdict(
             outcome="resolved" if resolved and not flags else "unresolved",
             reason=f"flagged: {', '.join(flags)}" if flags else why,
@@ -233,7 +232,7 @@ class Grader:
             verdict = Verdict(**known | seen, cached=True)
         except (OSError, ValueError, TypeError, KeyError):
             return None
-        _write_folder(folder, files)
+        write_folder(folder, files)
         return verdict
 
     def _remember(self, key: str, folder: Path, verdict: Verdict) -> None:
@@ -249,7 +248,7 @@ class Grader:
             "unchecked": verdict.unchecked,
         }
         files = {name: (folder / name).read_bytes() for name in LOG_FILES}
-        _write_folder(self._cache / key, files | {"verdict.json": json.dumps(kept).encode()})
+        write_folder(self._cache / key, files | {"verdict.json": json.dumps(kept).encode()})
 
 
 def _reason(report: Mapping[str, Any], output: ExecResult | None) -> str:
@@ -271,17 +270,3 @@ def _reason(report: Mapping[str, Any], output: ExecResult | None) -> str:
     total = missing + len(fixed["success"])
     reasons = [f"{missing} of {total} failing tests still fail"] if missing else []
     return "; ".join(reasons + ([f"{broken} passing tests broken"] if broken else []) + memory)
-
-
-def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write `files` beside `folder` and rename, so that it is there whole or not at all."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    beside.chmod(0o755)
-    for name, content in files.items():
-        (beside / name).write_bytes(redact_bytes(content))
-    try:
-        beside.rename(folder)
-    except OSError:  # an earlier grading's folder is there
-        shutil.rmtree(folder, ignore_errors=True)
-        beside.rename(folder)

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.benchmarks import json_text
+from harness.benchmarks.checked_row import LONGEST_NAME
 from harness.benchmarks.questions import LETTERS
 from harness.config import nearest
 from harness.errors import UserError
-
-LONGEST_NAME = 200  # bytes; model names become folders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

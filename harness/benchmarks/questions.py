@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
+from harness.benchmarks.checked_row import LONGEST_NAME, RowFields
 from harness.cache import write_beside
 from harness.errors import SandboxUnavailable, UserError
 from harness.types import Instance, Item, Question, Reference, Verdict
@@ -20,14 +21,14 @@ MULTI_DOC = "Multi-Document QA"  # the domain that is asked
 LETTERS = ("A", "B", "C", "D")
 
 
-class QuestionRow(BaseModel):
+class QuestionRow(RowFields):
     """The fields of a row; the dataset's own names."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
-    id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = Field(
-        alias="_id"
-    )
+    id: Annotated[
+        str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=LONGEST_NAME)
+    ] = Field(alias="_id")
     domain: str
     sub_domain: str
     difficulty: str

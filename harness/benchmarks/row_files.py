@@ -24,8 +24,10 @@ def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
     try:
         if path.stat().st_size == 0:
             raise UserError(f"{path} is empty")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     return READERS[path.suffix.lower()](path)
 
 

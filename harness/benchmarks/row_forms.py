@@ -83,7 +83,7 @@ def _has_images(assets: Any) -> bool:
     if isinstance(assets, str):
         try:
             assets = json.loads(assets) if assets else None
-        except ValueError:
+        except (ValueError, RecursionError):
             return True
     return any(assets.values()) if isinstance(assets, Mapping) else bool(assets)
 

@@ -11,19 +11,26 @@ from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     StringConstraints,
     ValidationError,
 )
 
 from harness.benchmarks import generated, questions
-from harness.benchmarks.checked_row import CheckedRow, LogParser, faults_of, names_of, some
+from harness.benchmarks.checked_row import (
+    LONGEST_NAME,
+    CheckedRow,
+    LogParser,
+    RowFields,
+    faults_of,
+    names_of,
+    some,
+)
 from harness.benchmarks.factsheet import check_factsheet
 from harness.benchmarks.row_files import Row, is_row_file, read_hub, read_rows
 from harness.benchmarks.row_forms import FIELDS_OF_5, Completion, is_classic, refusal
 from harness.errors import UserError
+from harness.paths import user_path
 from harness.types import Instance, Item, Reference
 
 VERIFIED = "SWE-bench/SWE-bench_Verified"
@@ -33,13 +40,13 @@ YAML = {".yaml", ".yml"}
 NOT_DATASETS = {".csv", ".tsv", ".txt", ".gz", ".zip", ".arrow", ".toml", ".xml", ".py"}
 
 
-class HubRow(BaseModel):
+class HubRow(RowFields):
     """The fields of a swebench 5.x row that are read; `hints_text` and the rest are not."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
     # it becomes the name of folders and images
-    instance_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    instance_id: Annotated[
+        str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=LONGEST_NAME)
+    ]
     repo: str
     base_commit: str
     problem_statement: str
@@ -88,7 +95,7 @@ def check_rows(name: str, *, cache: Path, split: str = "test") -> Iterator[Check
 
 def _source(name: str) -> Path | str:
     """The file of a dataset, or its name on the hub or among the generated. `UserError`: none."""
-    path = Path(name).expanduser()
+    path = user_path(name)
     if name == generated.NAME:
         return name
     if path.suffix in YAML or is_row_file(path):

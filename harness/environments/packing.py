@@ -23,6 +23,12 @@ def pack(path: Path, name: str, cache: Path) -> str:
     execute them, on any machine and under any name of the folder. Raises `UserError`.
     """
     try:
+        if (
+            path.exists()
+            and not path.is_dir()
+            and not (path.is_file() and tarfile.is_tarfile(path))
+        ):
+            raise UserError(f"source: {path} is neither a folder nor a .tar archive")
         content = _archive(path) if path.is_dir() else path.read_bytes()
     except OSError as error:
         raise UserError(f"source: cannot read {error.filename}: {error.strerror}") from None

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
 
 from harness.cache import write_beside
@@ -24,8 +25,8 @@ class FileMemo:
     async def keep(self, key: str, text: str) -> None:
         """See `Memo.keep`."""
         path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_beside(path, json.dumps({"key": key, "text": text}).encode())
+        with suppress(OSError):  # a cache that cannot be written costs no trial
+            write_beside(path, json.dumps({"key": key, "text": text}).encode())
 
     def _path(self, key: str) -> Path:
         digest = hashlib.sha256(key.encode(errors="replace")).hexdigest()

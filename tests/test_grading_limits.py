@@ -32,6 +32,7 @@ from harness.benchmarks.official import Log, apply_patch
 from harness.cache import cache_dir, write_folder
 from harness.commands import compose
 from harness.config import GradingConfig, SandboxConfig, SandboxLimits, layer, resolve
+from harness.memo import FileMemo
 from harness.overlap import lines_patched
 from harness.protocols import Memo
 from harness.sandbox.providers import choose
@@ -172,6 +173,15 @@ async def test_checks_of_findings_are_remembered_by_what_the_sandbox_may_use(pla
     assert await memo().recall("question") == "answer"
     assert await memo("sandbox.limits.memory_mb=512").recall("question") is None
     assert await memo("sandbox.network=true").recall("question") is None
+
+
+async def test_a_memory_that_cannot_be_written_costs_no_verdict(flask, tmp_path):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache/grades").write_text("no folder")
+    assert (await judge(with_tests(flask, "true"), tmp_path)).outcome == "unresolved"
+    memo = FileMemo(tmp_path / "cache/grades")
+    await memo.keep("question", "answer")
+    assert await memo.recall("question") is None
 
 
 def test_several_may_remember_the_same_at_the_same_time(tmp_path):

@@ -309,3 +309,21 @@ def _factsheet(tmp_path, monkeypatch, **change):
     path = tmp_path / "sheet.yaml"
     path.write_text(yaml.safe_dump(sheet))
     return path
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [(2**62, "duration[s]"), (2**62, "timestamp[us]"), (b"\xff", "string")],
+)
+def test_a_parquet_file_with_what_python_does_not_have_is_refused_in_one_line(
+    tmp_path, value, kind
+):
+    import pyarrow
+    import pyarrow.parquet
+
+    odd = pyarrow.array([value])
+    odd = odd.view(pyarrow.string()) if kind == "string" else odd.cast(kind)
+    path = tmp_path / "rows.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"created_at": odd}), path)
+    with pytest.raises(UserError, match=r"rows.parquet is not a parquet file of rows \("):
+        load(str(path), cache=tmp_path)

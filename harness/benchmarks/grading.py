@@ -7,6 +7,7 @@ resolved in our score only where that finds nothing.
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -248,7 +249,8 @@ class Grader:
             "unchecked": verdict.unchecked,
         }
         files = {name: (folder / name).read_bytes() for name in LOG_FILES}
-        write_folder(self._cache / key, files | {"verdict.json": json.dumps(kept).encode()})
+        with suppress(OSError):  # a cache that cannot be written costs no verdict
+            write_folder(self._cache / key, files | {"verdict.json": json.dumps(kept).encode()})
 
 
 def _reason(report: Mapping[str, Any], output: ExecResult | None) -> str:

@@ -54,9 +54,10 @@ def _read_parquet(path: Path) -> Iterator[tuple[str, Row]]:
 
     try:
         rows = pyarrow.parquet.read_table(path).to_pylist()
-    except (pyarrow.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path} is not a parquet file ({reason})") from error
+    except (pyarrow.ArrowException, OSError, ValueError, ArithmeticError) as error:
+        # the last two: text that is no UTF-8, dates and durations that Python does not have
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} is not a parquet file of rows ({reason})") from error
     for number, row in enumerate(rows, start=1):
         yield f"row {number}", row
 

@@ -6,8 +6,10 @@ import pytest
 from model_bench import BASH, HELLO, SECRET
 from scripted_model import Raw, ScriptedModel, Status, Stream
 
+from agents.loop import answer_message
 from harness.errors import ModelRefused, UserError
-from harness.model.backend import CallKey, Unreachable
+from harness.model.answers import as_received
+from harness.model.backend import CallKey, Transient, Unreachable
 from harness.model.endpoint import ADDRESSES, endpoint_of
 from harness.model.litellm_backend import LitellmBackend
 from harness.secrets import redact
@@ -201,3 +203,61 @@ async def test_an_endpoint_that_only_streams_is_asked_for_a_stream_and_read_whol
     assert (reply.usage.prompt_tokens, reply.usage.completion_tokens) == (900, 20)
     assert reply.finish_reason == "tool_calls"
     assert heard == [f"{MODEL} is asked for streams: it answers in no other way"]
+
+
+def streamed(name: str, usage: dict | None) -> list[dict]:
+    """An answer with a call in pieces, its thoughts under `name` and a signature at the call."""
+    signed = {"extra_content": {"google": {"thought_signature": "S1"}}}
+    call = {"index": 0, "id": "c1", "type": "function", "function": {"name": "bash"}} | signed
+    details = [{"type": "reasoning.text", "text": "So", "index": 0}]
+    deltas = [
+        {"role": "assistant", name: "I th"},
+        {name: "ink.", "reasoning_details": details},
+        {"reasoning_details": [{"type": "reasoning.text", "text": ".", "index": 0,
+                                "signature": "S2"}]},
+        {"tool_calls": [call]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": '{"command": '}}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": '"ls"}'}}]},
+    ]  # fmt: skip
+    head = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "own"}
+    chunks = [{"choices": [{"index": 0, "delta": d, "finish_reason": None}]} for d in deltas]
+    chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
+    chunks += [{"choices": [], "usage": usage}] if usage else []
+    return [head | chunk for chunk in chunks]
+
+
+@pytest.mark.parametrize("model", ["openai/streams", "deepseek/streams"])
+@pytest.mark.parametrize("counted", [True, False])
+async def test_of_a_streamed_answer_nothing_is_lost_and_nothing_is_made_up(model, counted):
+    thought = {"completion_tokens_details": {"reasoning_tokens": 20}}
+    usage = {"prompt_tokens": 900, "completion_tokens": 20, "total_tokens": 940} | thought
+
+    def script(request, n):
+        if not request.get("stream"):
+            return Status(400, STREAM_ONLY)
+        return Stream(streamed("reasoning_content", usage if counted else None))
+
+    with ScriptedModel(script) as server:
+        backend = LitellmBackend(model, overrides={model: {"api_base": server.base_url}})
+        reply = await asked(backend, [BASH])
+    used = (900, 40) if counted else (0, 0)
+    assert (reply.usage.prompt_tokens, reply.usage.completion_tokens) == used
+    assert reply.tool_calls[0].arguments == '{"command": "ls"}'
+    sent = as_received(answer_message(reply))
+    assert sent["reasoning_content"] == "I think."
+    assert sent["reasoning_details"] == [
+        {"type": "reasoning.text", "text": "So.", "index": 0, "signature": "S2"}
+    ]
+    assert sent["tool_calls"][0]["extra_content"] == {"google": {"thought_signature": "S1"}}
+
+
+async def test_a_stream_that_tells_a_failure_is_a_failure():
+    broken = [*streamed("reasoning", None)[:3], {"error": {"code": 502, "message": "broke"}}]
+
+    def script(request, n):
+        return Stream(broken) if request.get("stream") else Status(400, STREAM_ONLY)
+
+    with ScriptedModel(script) as server:
+        backend = LitellmBackend(MODEL, overrides={MODEL: {"api_base": server.base_url}})
+        with pytest.raises(Transient):
+            await asked(backend, [BASH])

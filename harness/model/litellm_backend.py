@@ -1,6 +1,7 @@
 """Answers from a provider, through litellm. The only file that imports it, and late: it takes
 seconds."""
 
+import json
 import logging
 import os
 import warnings
@@ -24,7 +25,8 @@ from harness.model.backend import CallKey, Transient
 from harness.model.cache_marks import mark_cache, wants_marks
 from harness.model.endpoint import endpoint_of
 from harness.model.failures import answered_text, failed_inside, translated, unreadable
-from harness.model.ways_out import WaysOut, gathered
+from harness.model.streams import gathered
+from harness.model.ways_out import WaysOut
 from harness.secrets import learn
 from harness.types import Message, Reply
 
@@ -98,7 +100,8 @@ class LitellmBackend:
             with anyio.fail_after(timeout_s):
                 response = await litellm.acompletion(**asked)
                 if "stream" in taken:
-                    response = await gathered(litellm, response, asked)
+                    whole, response = await gathered(response), None
+                    bodies = [json.dumps(whole)]
         except TimeoutError:
             raise Transient(f"no answer within {timeout_s:g} s", unsure=True) from None
         except (ImportError, litellm_error) as problem:  # the first: of the provider's own package

@@ -46,9 +46,3 @@ class WaysOut:
         if "stream" in self._taken:
             asked |= {"stream": True, "stream_options": {"include_usage": True}}
         return asked
-
-
-async def gathered(litellm: Any, stream: Any, request: Mapping[str, Any]) -> Any:
-    """One answer from all of its pieces, as litellm puts them together; its usage included."""
-    pieces = [piece async for piece in stream]
-    return litellm.stream_chunk_builder(pieces, messages=request["messages"])

@@ -16,7 +16,8 @@ from harness.sql import keep_a_log, small_pages, statements, storable
 
 Row = dict[str, Any]
 APPLICATION_ID = 0x64656C6D  # "delm"
-SCHEMA = 7  # raise it when a table changes
+SCHEMA = 8  # raise it when a table changes
+EARLIER = (6, 7)  # those that `upgrade.sql` makes of this version
 
 
 def now() -> str:
@@ -25,7 +26,10 @@ def now() -> str:
 
 
 class Database:
-    """The file and the statements of `store.sql`."""
+    """The file and the statements of `store.sql`.
+
+    A file of an earlier version is changed when it is opened (`upgrade.sql`).
+    """
 
     def __init__(self, path: Path) -> None:
         """Open or create. `UserError`: the file is not a store of this program."""
@@ -58,11 +62,35 @@ class Database:
                 raise sqlite3.DatabaseError("it belongs to another program")
             self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         schema = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if tables and schema == SCHEMA - 1:
-            self._db.executescript(self._sql[f"from_{schema}"])
+        if tables and schema in EARLIER:
+            self._upgrade()
         elif tables and schema != SCHEMA:
             raise sqlite3.DatabaseError("another version of delm made it; take another --run-id")
-        self._db.execute(f"PRAGMA user_version = {SCHEMA}")
+        else:
+            self._db.execute(f"PRAGMA user_version = {SCHEMA}")
+
+    def _upgrade(self) -> None:
+        """Change the tables of an earlier version: all of it, or nothing. One process does it."""
+        steps = statements("harness", "upgrade.sql")
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            if self._db.execute("PRAGMA user_version").fetchone()[0] != SCHEMA:
+                for name in ("open_schema", "trial", "close_schema"):
+                    self._db.execute(steps[name])
+                if "unchecked" not in self._columns("grade"):
+                    self._db.execute(steps["grade"])
+                if self._columns("board_task"):
+                    self._db.execute(steps["board_view"])
+                    self._db.execute(steps["board_task"])
+                self._db.execute(f"PRAGMA user_version = {SCHEMA}")
+            self._db.execute("COMMIT")
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+    def _columns(self, table: str) -> set[str]:
+        """The columns of a table; none where it is not there."""
+        return {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
 
     def close(self) -> None:
         """Close the file; the write-ahead log is folded into it."""

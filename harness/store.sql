@@ -159,13 +159,6 @@ CREATE TABLE IF NOT EXISTS grade (
     graded_at TEXT NOT NULL
 ) STRICT;
 
--- name: from_6
--- a trial may be failed; a CHECK can be changed only in the schema's own text
-PRAGMA writable_schema = ON;
-UPDATE sqlite_master SET sql = replace(sql, '''done'', ''error''', '''done'', ''failed'', ''error''')
-WHERE type = 'table' AND name = 'trial';
-PRAGMA writable_schema = RESET;
-
 -- name: put_run
 INSERT INTO run (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
 

@@ -7,10 +7,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import anyio
 import pytest
 
+from harness.board import NewTask
+from harness.board.sqlite import SqliteBoard
 from harness.errors import UserError
 from harness.store import Store
 from harness.types import Reply, ToolCall, Usage, Verdict
@@ -341,6 +344,63 @@ def test_a_store_is_opened_again_as_it_was_left(tmp_path):
     assert states(store) == [(0, 0, "waiting")]
     store.close()
     assert not (tmp_path / "run.db-wal").exists()  # folded in: the file can be copied
+
+
+def as_version_6(path):
+    """Make the file what the version before wrote."""
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            """ALTER TABLE grade DROP COLUMN unchecked;
+            UPDATE board_task SET excluded = 'agent-2';
+            DROP VIEW board_whole_task;
+            CREATE VIEW board_whole_task AS SELECT task_id, coalesce(excluded, '') AS excluded
+                FROM board_task;
+            PRAGMA writable_schema = ON;
+            UPDATE sqlite_master SET sql = replace(sql, '''failed'', ', '') WHERE name = 'trial';
+            PRAGMA writable_schema = RESET;
+            PRAGMA user_version = 6;"""
+        )
+
+
+@pytest.mark.parametrize("version", [6, 7])  # 7 was under development, and had a part of it
+async def test_a_run_of_an_earlier_version_is_read_and_goes_on(tmp_path, version):
+    path = tmp_path / "run.db"
+    with closing(Store(path)) as store, closing(SqliteBoard(path)) as boards:
+        await planned(store)
+        claimed = await store.claim_trial()
+        assert claimed is not None
+        key = claimed["trial_id"]
+        one = await store.submit(key, "agent-1", "diff", reason="finished", salvaged=False)
+        await store.grade(one, Verdict(outcome="resolved", reason="", report={}, seconds=2.0))
+        task = NewTask(kind="test", text=".", excluded=("agent-1",))
+        await boards.of(key).queue.put(task, by="board")
+    as_version_6(path)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"PRAGMA user_version = {version}")
+    with closing(Store(path)) as store, closing(SqliteBoard(path)) as boards:
+        (row,) = store.submissions()
+        assert (row["outcome"], row["unchecked"]) == ("resolved", "[]")
+        (found,) = await boards.of(key).queue.tasks()
+        assert found.excluded == ("agent-2",)
+        await store.finish_trial(key, "failed", reason="error in the system", seconds=1.0)
+        assert states(store) == [(0, 0, "failed")]
+
+
+def test_of_many_that_open_a_run_of_an_earlier_version_at_once_one_changes_it(tmp_path):
+    path = tmp_path / "run.db"
+    Store(path).close()
+    SqliteBoard(path).close()
+    as_version_6(path)
+    code = (
+        "import sys; from pathlib import Path; from harness.store import Store; "
+        "sys.stdin.read(); Store(Path(sys.argv[1])).close()"
+    )
+    words = [sys.executable, "-c", code, str(path)]
+    many = [subprocess.Popen(words, stdin=subprocess.PIPE) for _ in range(6)]
+    for process in many:
+        assert process.stdin is not None
+        process.stdin.close()
+    assert [process.wait(timeout=120) for process in many] == [0] * len(many)
 
 
 def test_a_store_of_another_version_is_refused_and_left_as_it_is(tmp_path):

@@ -13,6 +13,7 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#5
 """Of Okabe and Ito (2008): told apart with every kind of colour blindness; yellow darkened."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 SPREAD = 30.0  # largest by smallest from which an axis of dollars is logarithmic
+MANY = 300.0  # the same, from which only powers of ten have a label
 STYLE = {
     "svg.hashsalt": "delm",  # ids of an SVG are random without it
     "svg.fonttype": "none",
@@ -61,10 +62,12 @@ def dollar_axis(axes: Any, which: str, values: Sequence[float]) -> None:
     least, most = min(values, default=0.0), max(values, default=0.0)
     limits = axes.set_xlim if which == "x" else axes.set_ylim
     if least > 0 and most / least > SPREAD:
-        from matplotlib.ticker import FuncFormatter, NullFormatter
+        from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
         (axes.set_xscale if which == "x" else axes.set_yscale)("log")
         axis = axes.xaxis if which == "x" else axes.yaxis
+        few = most / least < MANY  # the powers of ten alone would be one label or two
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_formatter(NullFormatter())
         limits(least / 1.5, most * 1.5)

@@ -1,5 +1,6 @@
 """What a person sees while a run goes on: a live table on a terminal, plain lines elsewhere."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from harness.terminal import one_line
 from harness.words import counted
 
 NAMED = 3  # trials
+LOOK_S = 1.0  # between two looks at what other processes have done
 FINAL = ("done", "failed", "error", "cancelled")
 
 
@@ -44,12 +46,15 @@ class Progress:
         self._steps: dict[int, tuple[int, float]] = {}
         self._spent = 0.0
         self._standing: Callable[[], Standing] | None = None
+        self._stood = Standing(ended=0, failed=0, usd=0.0)
+        self._looked = -math.inf
 
     def follow(self, standing: Callable[[], Standing]) -> None:
         """Count the trials of the whole run, by earlier starts and other processes too, and go on
-        from the dollars of earlier starts."""
+        from the dollars of earlier starts. `standing` is called in this thread alone."""
         self._standing = standing
-        self._spent = standing().usd
+        self._look()
+        self._spent = self._stood.usd
 
     @contextmanager
     def showing(self) -> Iterator[None]:
@@ -75,15 +80,18 @@ class Progress:
             steps, usd = self._steps.pop(key, (0, 0.0))
             self._spent += usd
             seconds = time.monotonic() - mine["since"]
+            self._look()
             self.say(
                 f"{row['system']} {row['instance_id']} #{row['number'] + 1}: {state}"
                 f"{f' ({note})' if note else ''}, {counted(steps, 'step')}, "
-                f"${self._usd(usd)}, {seconds:.0f} s  [{self._stand().ended}/{self._total}]"
+                f"${self._usd(usd)}, {seconds:.0f} s  [{self._stood.ended}/{self._total}]"
             )
 
     def step(self, row: Row, steps: int, usd: float) -> None:
         """See `harness.run.Watcher`."""
         self._steps[row["trial_id"]] = (steps, usd)
+        if time.monotonic() - self._looked > LOOK_S:
+            self._look()
         if row["trial_id"] in self._running:
             self._running[row["trial_id"]].pop("waiting", None)
 
@@ -111,18 +119,19 @@ class Progress:
     def _usd(self, amount: float) -> str:
         return f"{amount:.4f}" if self._priced else "–"
 
-    def _stand(self) -> Standing:
-        if self._standing:
-            return self._standing()
+    def _look(self) -> None:
+        self._looked = time.monotonic()
         ended = sum(self._counts.values())
-        return Standing(ended=ended, failed=ended - self._counts["done"], usd=self._spent)
+        mine = Standing(ended=ended, failed=ended - self._counts["done"], usd=self._spent)
+        self._stood = self._standing() if self._standing else mine
 
     def _render(self) -> Table:
+        """Called in a thread of the live table, which may not ask the store."""
         table = Table(box=None, pad_edge=False)
         for title in ("instance", "system", "state", "step", "$", "elapsed"):
             table.add_column(title, justify="left" if title in {"instance", "system"} else "right")
         clock = time.monotonic()
-        for key, mine in self._running.items():
+        for key, mine in list(self._running.items()):  # they come and go meanwhile
             steps, usd = self._steps.get(key, (0, 0.0))
             row = mine["row"]
             table.add_row(
@@ -132,8 +141,8 @@ class Progress:
             )  # fmt: skip
         ended = sum(self._counts.values())
         elapsed = clock - self._started
-        now = self._stand()
-        spent = self._spent + sum(usd for _, usd in self._steps.values())
+        now = self._stood
+        spent = self._spent + sum(usd for _, usd in list(self._steps.values()))
         eta = _span(elapsed / ended * (self._total - now.ended)) if ended else "?"
         table.caption = (
             f"{now.ended}/{counted(self._total, 'trial')}, {now.failed} failed or cut short, "

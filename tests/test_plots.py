@@ -85,7 +85,9 @@ async def test_every_axis_says_what_it_is_and_in_what_unit(folder):
         assert f"published: {label}," in published
 
 
-@pytest.mark.parametrize(("least", "most"), [(0.016, 0.48), (0.03, 9.1), (0.11, 90.0), (0.001, 99)])
+@pytest.mark.parametrize(
+    ("least", "most"), [(0.016, 0.48), (0.03, 3.1), (0.03, 9.1), (0.11, 90.0), (0.001, 99)]
+)
 def test_a_logarithmic_axis_can_be_read(least, most):
     figure, axes = canvas.paper(6, 4)
     canvas.dollar_axis(axes, "x", [least, most * 1.01])
@@ -93,7 +95,7 @@ def test_a_logarithmic_axis_can_be_read(least, most):
     low, high = axes.get_xlim()
     labels = [text.get_text() for text in axes.get_xticklabels()]
     there = [label for label in labels if label and low <= float(label) <= high]
-    assert 4 <= len(there) <= 9
+    assert 3 <= len(there) <= 10
 
 
 async def test_the_same_run_gives_the_same_bytes_in_another_process(folder):

@@ -1,12 +1,15 @@
 """What is shown while a run goes on: nothing in it is ever obeyed by the terminal."""
 
 import io
+from contextlib import closing
 from typing import Any
 
+import anyio
 import pytest
 from rich.console import Console
 
 from harness.progress import Progress, Standing
+from harness.store import Store
 
 HOSTILE = "\x1b]0;owned\x07 \x1b[31m [red]x[/red] [/nothing] \u202e \\"
 
@@ -115,3 +118,24 @@ def test_a_run_that_goes_on_counts_from_what_earlier_starts_and_other_processes_
         assert live._live is not None
         live._live.refresh()
     assert "5/9 trials, 1 failed or cut short, $2.5000" in shown.getvalue()
+
+
+async def test_the_live_table_of_a_real_run_asks_the_store_in_no_thread_of_its_own(tmp_path):
+    progress, out = made(terminal=True)
+    with closing(Store(tmp_path / "run.db")) as store:
+        asked = {"repo": "a/a", "difficulty": ""}
+        planned = row() | {"agents": 1, "wanted": 1, "submits": "one"}
+        await store.plan([{"instance_id": "a__a-1"} | asked], [planned])
+        trial = await store.claim_trial()
+        assert trial is not None
+        progress.follow(lambda: Standing(**store.standing()))
+        with progress.showing():
+            progress.trial(trial, "working")
+            for until in ("0/2 trials", "1/2 trials"):
+                with anyio.fail_after(30):  # the thread draws it
+                    while until not in out.getvalue():
+                        await anyio.sleep(0.05)
+                if until == "0/2 trials":
+                    key = trial["trial_id"]
+                    await store.finish_trial(key, "done", reason="finished", seconds=1.0)
+                    progress.trial(trial, "done")

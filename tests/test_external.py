@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from importlib.metadata import version
 
 import anyio
@@ -90,6 +91,12 @@ class _Call:
         self.name, self.arguments = call.name, call.arguments
 
 
+def _with_ids(reply: Reply, number: int) -> Reply:
+    """As most providers have them: no two are the same, and so they stay."""
+    calls = (replace(each, id=f"a{number}_{n}") for n, each in enumerate(reply.tool_calls))
+    return replace(reply, tool_calls=tuple(calls))
+
+
 LONG = "python3 -c \"print('0123456789' * 3000)\""
 TALKS = {
     "looks, mends, hands in": [
@@ -133,6 +140,7 @@ async def test_every_message_is_the_one_that_the_package_by_itself_would_have(re
     for name in ("ours", "theirs"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.txt").write_text("old\n")
+    replies = [_with_ids(reply, n) for n, reply in enumerate(replies)]
     theirs, end = by_itself(replies, tmp_path / "theirs")
     trial = PlayedTrial([*replies, OVER], local(tmp_path / "ours"))
     if end["exit_status"] == "Submitted":

@@ -1,5 +1,6 @@
 """A trial for agents without a board: its model says what it is told to, its sandbox is played."""
 
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from harness.types import ExecResult, Instance, Limits, Message, Reply, ToolCall
 PATCH = "diff --git a/x b/x\n"
 TASK = "It fails {{ when }} <it> & should not.\n"
 Answer = Reply | Exception
+NUMBER = itertools.count()  # a provider gives no id twice
 
 
 def ran(output: str = "out\n", status: int | None = 0, **more: Any) -> ExecResult:
@@ -28,9 +30,11 @@ def said(*calls: tuple[str, Any], content: str = "", **more: Any) -> Reply:
         content=content,
         tool_calls=tuple(
             ToolCall(
-                id=f"id{index}", name=name, arguments=a if isinstance(a, str) else json.dumps(a)
+                id=f"id{next(NUMBER)}",
+                name=name,
+                arguments=a if isinstance(a, str) else json.dumps(a),
             )
-            for index, (name, a) in enumerate(calls)
+            for name, a in calls
         ),
         **more,
     )

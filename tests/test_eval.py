@@ -28,13 +28,13 @@ from console import (
 from scripted_model import Cut, Garbage, Hang, ScriptedModel, Status
 
 KEY = f"sk-planted-{secrets.token_hex(12)}"
-LIMITS = ("--cost-limit", "0.2", "-c", "budget.steps=8")
+LIMITS = ("--cost-limit", "0.25", "-c", "budget.steps=8")
 HOSTILE = "\x1b]0;owned\x07 \x1b[31mred\x1b[0m [red]markup[/red] [/] \u202eback"
 PRINT_HOSTILE = (
     r"env; printf '\033]0;owned\007 \033[31mred\033[0m [red]markup[/red] [/] \u202eback'"
 )
 WRONG = bash("echo '# a comment' >> src/flask/blueprints.py")
-DEAR = {"prompt_tokens": 100_000, "completion_tokens": 40_000, "total_tokens": 140_000}
+DEAR = {"prompt_tokens": 200_000, "completion_tokens": 40_000, "total_tokens": 240_000}
 PLANS = (
     # solves it, and says and prints what would harm a terminal
     [bash(PRINT_HOSTILE, content=HOSTILE), SOLVE, FINISH],
@@ -54,7 +54,7 @@ PLANS = (
     ],
     # never comes to an end: all 8 steps
     [WRONG, bash("true")],
-    # costs 0.17 of 0.20 dollars, which does not leave enough for another call
+    # costs 0.22 of 0.25 dollars, which does not leave enough for another call
     [WRONG | {"usage": DEAR}],
 )
 
@@ -143,7 +143,7 @@ def test_run_yaml_is_the_resolved_configuration(run):
     assert config["model"]["name"] == "openai/scripted"
     assert config["model"]["timeout_s"] == 6
     assert config["budget"]["steps"] == 8
-    assert config["budget"]["cost_usd"] == 0.2
+    assert config["budget"]["cost_usd"] == 0.25
     assert config["dataset"]["name"] == DATASET
     assert config["trials"] == 4
 
@@ -230,13 +230,13 @@ def test_at_the_cost_limit_the_work_so_far_is_salvaged_and_graded(run):
     assert "tests still fail" in _reason(run, 3)
     (spent,) = query(run.folder, "SELECT sum(cost_usd) AS usd FROM call JOIN trial USING (trial_id)"
                      " WHERE number = 3")  # fmt: skip
-    assert spent["usd"] == pytest.approx(0.17)
+    assert spent["usd"] == pytest.approx(0.22)
 
 
 def test_no_trial_costs_more_than_its_limit(run):
     costs = query(run.folder, "SELECT sum(cost_usd) AS usd FROM call GROUP BY trial_id")
     assert len(costs) == 4
-    assert all(0 < row["usd"] <= 0.2 for row in costs)
+    assert all(0 < row["usd"] <= 0.25 for row in costs)
 
 
 def test_the_ledger_has_a_row_for_every_answer_and_the_servers_token_counts(run):
@@ -299,8 +299,8 @@ def test_neither_the_gold_patch_nor_the_tests_are_shown_to_the_model(run):
 
 def test_what_is_printed_says_what_happened_and_holds_no_control_characters(run):
     assert f"single {FLASK} #1: done (finished), 3 steps" in run.told.out
-    assert f"single {FLASK} #4: done (cost), 1 step, $0.1700" in run.told.out
-    assert "at most $0.20 and 8 steps for each, at most $0.80 in all" in run.told.out
+    assert f"single {FLASK} #4: done (cost), 1 step, $0.2200" in run.told.out
+    assert "at most $0.25 and 8 steps for each, at most $1.00 in all" in run.told.out
     assert "2 of 4" in run.told.out
     assert "sandbox: bubblewrap" in run.told.out
     assert f"single {FLASK} #2: waiting: attempt 2 of 8 (the provider asks to slow down)" in (
@@ -334,7 +334,7 @@ def test_derived_files_are_the_same_to_the_byte_when_made_again(run):
     table = told.out[: told.out.index("written: ")]
     assert table in run.told.out
     assert "2 of 4" in table
-    assert "budget per submission: 8 steps, $0.20, 3600 s a trial\n" in table
+    assert "budget per submission: 8 steps, $0.25, 3600 s a trial\n" in table
     assert "Dollars are at this price list: as gemini/gemini-3-flash-preview" in table
 
 

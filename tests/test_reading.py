@@ -238,7 +238,7 @@ def test_a_document_is_prepared_once_and_both_costs_are_told(table):
     # what was sent is what is billed
     (sent,) = query(folder, "SELECT sum(attempts) AS n FROM call WHERE paid_call IS NULL")
     assert sent["n"] == len(requests)
-    assert "documents are prepared once for all trials; $/task if each had paid: readagent" in (
+    assert "documents are prepared once for all trials; $/instance if each had paid: readagent" in (
         told.out
     )
 

@@ -21,6 +21,7 @@ from harness.types import Message, Usage
 
 ATTEMPTS = 3
 WAIT_S = 1.0  # before the second attempt; doubles
+LEAST_S = 60.0  # for an answer, however short the run's own limit is: a first one is slow
 LONGEST_WAIT_S = 60.0  # that a provider may ask for
 MOST = 240  # characters of what a provider says
 QUESTION: Sequence[Message] = (
@@ -70,15 +71,17 @@ async def call_first(
     `UserError`, in one line with what to do, where there is no answer. What may pass is tried
     `ATTEMPTS` times; what was sent and not answered in time is not sent again.
     """
-    began, usages, doubts = time.monotonic(), [], 0
+    usages, doubts = [], 0
+    await backend.warm_up()  # what is loaded once is no time of the model
     for attempt in range(1, ATTEMPTS + 1):
+        began = time.monotonic()
         try:
             reply = await backend.attempt(
                 _KEY,
                 QUESTION,
                 TOOLS if tools else (),
                 max_output_tokens=max_output_tokens,
-                timeout_s=timeout_s,
+                timeout_s=max(timeout_s, LEAST_S),
             )
         except Transient as problem:
             usages += [problem.usage] if counted(problem.usage) else []

@@ -102,38 +102,28 @@ class Store(Database):
     async def hand_grading_on(self, trial_id: int) -> bool:
         """Leave a trial of this process whose submissions are made to the next one; False where
         they are not made."""
-        done = await self._write(
-            ("hand_grading_on", {"trial_id": trial_id, "owner": self.owner}),
-        )
-        return bool(done)
+        parameters = {"trial_id": trial_id, "owner": self.owner}
+        return bool(await self._write(("hand_grading_on", parameters)))
 
     async def note_sandbox(self, trial_id: int, *, sandbox: str, image: str, audit: str) -> None:
         """What the trial runs in, and what the audit of it said."""
-        await self._write(
-            (
-                "note_sandbox",
-                {"trial_id": trial_id, "sandbox": sandbox, "image": image, "audit": audit},
-            )
-        )
+        parameters = {"trial_id": trial_id, "sandbox": sandbox, "image": image, "audit": audit}
+        await self._write(("note_sandbox", parameters))
 
     async def finish_trial(
         self, trial_id: int, state: str, *, reason: str, seconds: float, detail: str = ""
     ) -> None:
         """End a trial of this process as done, failed, error or cancelled."""
-        await self._write(
-            (
-                "finish_trial",
-                {
-                    "trial_id": trial_id,
-                    "state": state,
-                    "reason": reason,
-                    "detail": detail,
-                    "seconds": seconds,
-                    "now": now(),
-                    "owner": self.owner,
-                },
-            )
-        )
+        parameters = {
+            "trial_id": trial_id,
+            "state": state,
+            "reason": reason,
+            "detail": detail,
+            "seconds": seconds,
+            "now": now(),
+            "owner": self.owner,
+        }
+        await self._write(("finish_trial", parameters))
 
     # -- the ledger (harness.model.ledger.Ledger) ------------------------------------------------
 
@@ -236,19 +226,9 @@ class Store(Database):
 
     async def say(self, trial_id: int, conversation: str, messages: Iterable[Message]) -> None:
         """Append messages to a trajectory."""
-        await self._write(
-            *(
-                (
-                    "add_message",
-                    {
-                        "trial_id": trial_id,
-                        "conversation": conversation,
-                        "content": json.dumps(message),
-                    },
-                )
-                for message in messages
-            )
-        )
+        about = {"trial_id": trial_id, "conversation": conversation}
+        said = [about | {"content": json.dumps(message)} for message in messages]
+        await self._write(*(("add_message", each) for each in said))
 
     async def note_span(
         self, trial_id: int, *, agent: str, what: Activity, started_at: str, seconds: float
@@ -312,16 +292,12 @@ class Store(Database):
     def paid(self, trial_id: int) -> list[Row]:
         """Answered calls of earlier attempts at the trial, the newest attempt first."""
         rows = self._read("paid", trial_id=trial_id)
-        for row in rows:
-            row["reply"] = json.loads(row["reply"])
-        return rows
+        return [row | {"reply": json.loads(row["reply"])} for row in rows]
 
     def answered(self, model: str, prompt_sha256: str) -> Row | None:
         """A call of this run with just this prompt that was answered and paid for, or None."""
         rows = self._read("answered", model=model, prompt_sha256=prompt_sha256)
-        for row in rows:
-            row["reply"] = json.loads(row["reply"])
-        return rows[0] if rows else None
+        return rows[0] | {"reply": json.loads(rows[0]["reply"])} if rows else None
 
     def made(self, trial_id: int) -> list[Row]:
         """Submissions of the trial: submission_id, author, patch, selected, outcome if graded."""

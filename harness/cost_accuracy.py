@@ -9,11 +9,11 @@ Row = Mapping[str, Any]
 COLUMNS = (
     "system", "agents", "equal_submissions", "cost_per_instance_usd", "cost_per_instance_usd_low",
     "cost_per_instance_usd_high", "cost_per_task_usd", "cost_per_task_usd_low",
-    "cost_per_task_usd_high", "avg_at_1", "avg_at_1_low", "avg_at_1_high", "unfinished", "on_front",
-    "published", "published_model", "published_cost_per_instance_usd",
+    "cost_per_task_usd_high", "avg_at_1", "avg_at_1_low", "avg_at_1_high", "unfinished",
+    "system_errors", "on_front", "published", "published_model", "published_cost_per_instance_usd",
     "published_cost_per_task_usd", "published_avg_at_1", "published_source",
 )  # fmt: skip
-OURS = COLUMNS[:13]
+OURS = COLUMNS[:14]
 
 
 def cost_accuracy(rows: Sequence[Row], model: str) -> list[dict[str, Any]]:
@@ -21,8 +21,8 @@ def cost_accuracy(rows: Sequence[Row], model: str) -> list[dict[str, Any]]:
 
     `on_front` is 1 where no other system is at least as often right for at most as much money an
     instance, at equal submissions, and 0 where one is. Only like is compared with like: it is None
-    where a cost or a score is unknown, and for a system of which something has not run, which
-    beats no other one. Published scores are shares, as ours.
+    where a cost or a score is unknown, and for a system of which something has not run, or
+    whose own code failed: it beats no other one. Published scores are shares, as ours.
     """
     points = on_equal_terms(rows)
     best = front(points)
@@ -52,9 +52,10 @@ def cost_accuracy(rows: Sequence[Row], model: str) -> list[dict[str, Any]]:
 
 
 def on_equal_terms(rows: Sequence[Row]) -> dict[str, tuple[float, float]]:
-    """By system (cost per instance, Avg.@1): of those that ran all that they were asked for."""
+    """By system (cost per instance, Avg.@1): of those that ran all that they were asked for,
+    without an error in their own code."""
     points = {row["system"]: (row["cost_per_instance_usd"], row["avg_at_1"]) for row in rows}
-    finished = {row["system"] for row in rows if not row["unfinished"]}
+    finished = {row["system"] for row in rows if not (row["unfinished"] or row["system_errors"])}
     return {name: point for name, point in points.items() if name in finished and None not in point}
 
 

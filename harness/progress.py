@@ -50,11 +50,10 @@ class Progress:
         self._looked = -math.inf
 
     def follow(self, standing: Callable[[], Standing]) -> None:
-        """Count the trials of the whole run, by earlier starts and other processes too, and go on
-        from the dollars of earlier starts. `standing` is called in this thread alone."""
+        """Count the trials and the dollars of the whole run, of earlier starts and other processes
+        too, each once. `standing` is called in this thread alone."""
         self._standing = standing
         self._look()
-        self._spent = self._stood.usd
 
     @contextmanager
     def showing(self) -> Iterator[None]:
@@ -125,6 +124,9 @@ class Progress:
         mine = Standing(ended=ended, failed=ended - self._counts["done"], usd=self._spent)
         self._stood = self._standing() if self._standing else mine
 
+    def _under_way_usd(self) -> float:
+        return sum(usd for _, usd in list(self._steps.values()))
+
     def _render(self) -> Table:
         """Called in a thread of the live table, which may not ask the store."""
         table = Table(box=None, pad_edge=False)
@@ -142,7 +144,7 @@ class Progress:
         ended = sum(self._counts.values())
         elapsed = clock - self._started
         now = self._stood
-        spent = self._spent + sum(usd for _, usd in list(self._steps.values()))
+        spent = now.usd if self._standing else self._spent + self._under_way_usd()
         eta = _span(elapsed / ended * (self._total - now.ended)) if ended else "?"
         table.caption = (
             f"{now.ended}/{counted(self._total, 'trial')}, {now.failed} failed or cut short, "

@@ -73,7 +73,7 @@ def cells(path, name: str) -> pd.DataFrame:
 
 def same(row: Any, expected: Expected) -> None:
     """Every cell of a row is what it should be, and every column is expected; None is blank."""
-    assert set(row.index) == set(expected)
+    assert set(row.index) == set(expected), set(row.index) ^ set(expected)
     wrong = {}
     for name, value in expected.items():
         if value is None or (isinstance(value, float) and math.isnan(value)):
@@ -183,6 +183,7 @@ def instances(rows: Rows, system: str) -> dict[str, Expected]:
             "repo": asked.repo.iloc[0], "difficulty": asked.difficulty.iloc[0],
             "asked": int(asked.wanted.sum()), "wanted": wanted, "trials": trials,
             "trials_asked": len(asked), "infra": int(over.state.eq("error").sum()),
+            "own": int(over.state.eq("failed").sum()),
             **{key: sum(t[key] for t in trials.values())
                for key in ("made", "resolved", "official", "adjusted")},
             "usd": usd, "unsure": unsure, "cut": cut, "cut_unsure": cut_unsure,
@@ -230,6 +231,7 @@ def counts(every: list[Expected], ran: list[Expected]) -> Expected:
         "resolved": sum(one["resolved"] for one in ran) if ran else None,
         "resolved_instances": sum(one["resolved"] > 0 for one in ran) if ran else None,
         "infra_errors": sum(one["infra"] for one in ran),
+        "system_errors": sum(one["own"] for one in ran),
         "unfinished": trials - sum(len(one["trials"]) for one in ran),
     }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Every figure of four CSVs of a large planted run, beside the one that `recomputed.py` finds."""
 
+import json
 from contextlib import closing
 from itertools import combinations
 
@@ -66,6 +67,8 @@ def test_every_figure_of_the_table(planted, system):
         "steps_per_task": sum(one["steps"] for one in ran) / n_trials,
         "seconds_per_task": sum(clock[key] for key in attempts[attempts.ran].trial_id) / n_trials,
         "trial_retries": int((attempts.attempt.gt(0) & attempts.state.ne("waiting")).sum()),
+        "cut_answers": int(sent.reply.dropna().map(
+            lambda text: json.loads(text)["finish_reason"] == "length").sum()),
         "call_retries": int((sent.attempts - 1).clip(lower=0).sum()),
         "intervals": "95 % BCa bootstrap over instances; 9999 resamples; seed 20260",
     }  # fmt: skip

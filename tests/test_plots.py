@@ -219,7 +219,7 @@ def test_the_points_hold_the_published_counterpart_as_shares():
     numbers = {f"{name}{end}": 0.5
                for name in ("cost_per_instance_usd", "cost_per_task_usd", "avg_at_1")
                for end in ("", "_low", "_high")}  # fmt: skip
-    numbers |= {"equal_submissions": 4, "unfinished": 0}
+    numbers |= {"equal_submissions": 4, "unfinished": 0, "system_errors": 0}
     rows = [
         {"system": "delm-n2", "agents": 2} | numbers,
         {"system": "centralized-parallel", "agents": 4} | numbers | {"cost_per_instance_usd": 0.6},
@@ -240,16 +240,17 @@ def test_the_front_compares_like_with_like():
     points = ("equal_submissions", "cost_per_instance_usd", "cost_per_task_usd", "avg_at_1")
     ends = {f"{name}{end}": None for name in points[1:] for end in ("_low", "_high")}
     rows = [
-        {"system": name, "agents": 1, "unfinished": unfinished} | ends
+        {"system": name, "agents": 1, "unfinished": unfinished, "system_errors": failed} | ends
         | dict(zip(points, (4, instance, task, score), strict=True))
-        for name, unfinished, instance, task, score in (
-            ("four-trials", 0, 1.0, 0.25, 0.5),  # a task is cheaper, and no submission is
-            ("one-of-four", 0, 0.8, 0.8, 0.5),
-            ("lucky-start", 3, 0.1, 0.1, 1.0),  # the little that it ran
-            ("nothing", 4, None, None, None),
+        for name, unfinished, failed, instance, task, score in (
+            ("four-trials", 0, 0, 1.0, 0.25, 0.5),  # a task is cheaper, and no submission is
+            ("one-of-four", 0, 0, 0.8, 0.8, 0.5),
+            ("lucky-start", 3, 0, 0.1, 0.1, 1.0),  # the little that it ran
+            ("broken", 0, 4, 0.0, 0.0, 0.0),  # in its own code, for nothing
+            ("nothing", 4, 0, None, None, None),
         )
     ]  # fmt: skip
-    assert [row["on_front"] for row in cost_accuracy(rows, "m")] == [0, 1, None, None]
+    assert [row["on_front"] for row in cost_accuracy(rows, "m")] == [0, 1, None, None, None]
 
 
 async def test_a_plot_of_an_unfinished_run_says_so(tmp_path):

@@ -8,7 +8,7 @@ import anyio
 import pytest
 from rich.console import Console
 
-from harness.progress import Progress, Standing
+from harness.progress import LOOK_S, Progress, Standing
 from harness.store import Store
 
 HOSTILE = "\x1b]0;owned\x07 \x1b[31m [red]x[/red] [/nothing] \u202e \\"
@@ -111,10 +111,12 @@ def test_a_run_that_goes_on_counts_from_what_earlier_starts_and_other_processes_
     progress.trial(row(), "done")
     assert out.getvalue().rstrip().endswith("[7/9]")
     live, shown = made(terminal=True, total=9)
-    live.follow(lambda: Standing(ended=5, failed=1, usd=2.0))
+    dollars = iter((2.0, 2.5))  # the store has each call once, an answer that is served again too
+    live.follow(lambda: Standing(ended=5, failed=1, usd=next(dollars)))
     with live.showing():
         live.trial(row(), "working")
-        live.step(row(), 1, 0.5)
+        live._looked -= 2 * LOOK_S
+        live.step(row(), 2, 0.9)  # 0.4 of it were paid for before
         assert live._live is not None
         live._live.refresh()
     assert "5/9 trials, 1 failed or cut short, $2.5000" in shown.getvalue()

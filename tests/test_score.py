@@ -87,7 +87,7 @@ def test_a_system_of_which_nothing_ran_has_blanks_and_no_zeros():
     asked = {"instances": 1, "trials": 1, "wanted": 1, "unfinished": 1}
     assert {name: row[name] for name in asked} == asked
     known = {"instances_run", "trials_run", "wanted_run", "trial_retries", "call_retries",
-             "cut_answers", "infra_errors", "main_agents", "served_calls",
+             "cut_answers", "infra_errors", "system_errors", "main_agents", "served_calls",
              "fresh_prompt_tokens", "cached_tokens", "cache_write_tokens", "completion_tokens",
              "reasoning_tokens"}  # fmt: skip
     assert {row[name] for name in known} == {0}

@@ -85,7 +85,7 @@ EXPECTED = {
         "latency_first_verified_s": None, "verified_trials": None,
         "latency_mean_s": 10 + 7 / 10, "latency_last_s": 10 + 7 / 10,  # 7 s of an earlier attempt
         "trial_retries": 2, "call_retries": 3 * 2, "cut_answers": 0,
-        "infra_errors": 1, "unfinished": 1,
+        "infra_errors": 1, "system_errors": 0, "unfinished": 1,
     },
     "independent": BUDGET | {
         "agents": 2, "submissions_kind": "independent", "instances": 3, "trials": 6, "wanted": 12,
@@ -103,7 +103,7 @@ EXPECTED = {
         "steps_per_task": 1, "seconds_per_task": 40, "latency_first_verified_s": None,
         "verified_trials": None, "latency_mean_s": 15, "latency_last_s": 20,
         "trial_retries": 0, "call_retries": 0, "cut_answers": 0,
-        "infra_errors": 0, "unfinished": 0,
+        "infra_errors": 0, "system_errors": 0, "unfinished": 0,
     },
     "delm": BUDGET | {
         "agents": 4, "submissions_kind": "shared", "instances": 3, "trials": 3, "wanted": 12,
@@ -118,7 +118,7 @@ EXPECTED = {
         # patch-1 when it was repaired, patch-2 when it was handed in, the others at the end
         "latency_mean_s": (7 + 6 + 30 + 40) / 4, "latency_last_s": 40,
         "trial_retries": 0, "call_retries": 0, "cut_answers": 0,
-        "infra_errors": 0, "unfinished": 0,
+        "infra_errors": 0, "system_errors": 0, "unfinished": 0,
     },
     "delm-n2": BUDGET | {
         "agents": 2, "submissions_kind": "shared", "instances": 3, "trials": 6, "wanted": 12,
@@ -138,7 +138,7 @@ EXPECTED = {
         "seconds_per_task": (5 * 40 + 2 * 7) / 6, "verified_trials": None,
         "latency_mean_s": 15, "latency_last_s": 20,
         "trial_retries": 1, "call_retries": 2 * 2, "cut_answers": 0,
-        "infra_errors": 1, "unfinished": 0,
+        "infra_errors": 1, "system_errors": 0, "unfinished": 0,
     },
 }  # fmt: skip
 for figures in EXPECTED.values():  # nothing is flagged or cut off, and nobody calibrated
@@ -188,7 +188,8 @@ def test_the_breakdown_has_each_repository_and_each_difficulty(run):
     same(rows[0], {"instances": 2, "wanted": 8, "resolved": 3, "resolved_instances": 2,
                    "wanted_run": 7, "avg_at_1": (1 / 4 + 2 / 3) / 2,
                    "pass_at_2": (3 / 6 + 1) / 2, "pass_at_4": None,
-                   "selected_at_1": (1 / 4 + 2 / 3) / 2, "infra_errors": 1, "unfinished": 1,
+                   "selected_at_1": (1 / 4 + 2 / 3) / 2, "infra_errors": 1,
+                   "system_errors": 0, "unfinished": 1,
                    "cost_per_task_usd": (6 * ANSWER + 3 * FAILURE) / 7})  # fmt: skip
     same(rows[1], {"instances": 1, "avg_at_1": 0, "pass_at_2": 0, "avg_at_1_low": 0,
                    "avg_at_1_high": 0.975, "unfinished": 0})  # fmt: skip

@@ -84,7 +84,9 @@ def trials(place):
     ],
     ids=["raises", "gives the harness nonsense", "raises in a task", "submits nothing"],
 )
-def test_it_is_the_systems_with_file_and_line_and_no_infrastructure(mine, tmp_path, text, told):
+def test_it_is_the_systems_with_file_and_line_and_no_infrastructure(
+    mine, delm, tmp_path, text, told
+):
     ended = mine(text)
     assert ended.code == 1, ended.text
     (trial,) = trials(tmp_path)
@@ -96,7 +98,12 @@ def test_it_is_the_systems_with_file_and_line_and_no_infrastructure(mine, tmp_pa
     with (tmp_path / "results/run/table.csv").open() as file:
         (row,) = csv.DictReader(file)
     assert (row["resolved"], row["infra_errors"], row["unfinished"]) == ("0", "0", "0")
-    assert float(row["avg_at_1"]) == 0
+    assert (float(row["avg_at_1"]), row["system_errors"]) == (0, "1")
+    note = "mine: 1 of 1 trial ended by an error in its own code, counted as not resolved"
+    again = delm("score", "run")
+    for said in (ended.out, again.out):
+        assert note in " ".join(said.split())
+    assert f": 1 trial; the traceback: {shown}\n" in again.out
 
 
 def test_it_is_run_again_only_when_that_is_asked_for(mine, delm, tmp_path):

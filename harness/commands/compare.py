@@ -207,12 +207,14 @@ def _cell(found: InstanceScore | None) -> str:
 
 def _troubles(side: Side) -> str:
     errors = sum(each.infra_errors for each in side.scores.values())
+    broken = sum(each.system_errors for each in side.scores.values())
     missing = sum(each.unfinished for each in side.scores.values())
     trials = sum(each.trials for each in side.scores.values())
     parts = [f"{trials - missing} of {counted(trials, 'trial')} run, {missing} not run"] * bool(
         missing
     )
     parts += [f"failed for infrastructure, counted as not resolved: {errors}"] * bool(errors)
+    parts += [f"failed in its own code, counted as not resolved: {broken}"] * bool(broken)
     return f" ({'; '.join(parts)})" if parts else ""
 
 

@@ -32,7 +32,7 @@ def notes(
             "† any of the N submissions of one trial, which share a context; without it: the "
             "chance that one of k independent ones is resolved. They do not measure the same."
         )
-    lines += _unfinished(rows) + _unsure(rows) + _money(rows)
+    lines += _unfinished(rows) + _broken(rows) + _unsure(rows) + _money(rows)
     lines += _second_look(rows) + _budgets(rows, odd_budgets)
     if beside:
         lines += _published(beside, facts)
@@ -54,6 +54,17 @@ def _unfinished(rows: Sequence[Row]) -> list[str]:
     return [
         f"not finished ({names}): scores and costs are of what ran, which may be the quicker "
         f"instances.{told}"
+    ]
+
+
+def _broken(rows: Sequence[Row]) -> list[str]:
+    """Whose scores are those of a program that does not work."""
+    return [
+        f"{row['system']}: {row['system_errors']} of {counted(row['trials_run'], 'trial')} ended "
+        "by an error in its own code, counted as not resolved: its score and dollars are no "
+        "result before that is mended."
+        for row in rows
+        if row.get("system_errors")
     ]
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from harness import results, story
 from harness.board.sqlite import SqliteBoard
-from harness.commands.closing import command
+from harness.commands.closing import command, own_errors
 from harness.commands.domains import print_domains
 from harness.commands.drawn import draw_plots
 from harness.commands.json_output import notes_console, scored_run
@@ -22,7 +22,7 @@ from harness.config import nearest
 from harness.errors import UserError
 from harness.progress import console
 from harness.results import RunFolder
-from harness.score import ended
+from harness.score import ended, last_attempts
 from harness.spending import in_words, spent
 from harness.store import Row, Store
 from harness.teams import material_of
@@ -68,7 +68,10 @@ def rescore(run: str, output: Path, *, as_json: bool = False) -> Row:
         print_run(out, rows, store.description())
         print_domains(out, rows, store)
     draw_plots(out, folder, store, rows)
-    for line in missing(store.trials(), store.submissions()):
+    trials = store.trials()
+    failed = [trial for trial in last_attempts(trials) if trial["state"] == "failed"]
+    broken = own_errors(failed, folder, output)
+    for line in [*broken, *missing(trials, store.submissions())]:
         _say(out, line)
     out.print(f"written: {folder.path}", highlight=False, markup=False)
     scored = scored_run(folder.run_id, str(folder.path), store.description(), rows)

@@ -102,8 +102,10 @@ def cost_against_score(rows: Sequence[Row]) -> Any:
 
 
 def _label(row: Row) -> str:
-    """The system, and whether something of it has not run: such a point is not final."""
-    return f"{row['system']} (not finished)" if row["unfinished"] else str(row["system"])
+    """The system, and whether something of it has not run, or its code is broken: such a point is
+    not final."""
+    why = "not finished" * bool(row["unfinished"]) or "its code fails" * bool(row["system_errors"])
+    return f"{row['system']} ({why})" if why else str(row["system"])
 
 
 def _side(row: Row, name: str, value: float, scale: float) -> list[list[float]] | None:

@@ -10,7 +10,7 @@ BREAKDOWN_COLUMNS = (
     "resolved_instances", "avg_at_1", "avg_at_1_low", "avg_at_1_high", "pass_at_2",
     "pass_at_2_low", "pass_at_2_high", "pass_at_4", "pass_at_4_low", "pass_at_4_high",
     "selected_at_1", "selected_at_1_low", "selected_at_1_high", "cost_per_instance_usd",
-    "cost_per_task_usd", "infra_errors", "unfinished",
+    "cost_per_task_usd", "infra_errors", "system_errors", "unfinished",
 )  # fmt: skip
 EFFORTS = ("<15 min fix", "15 min - 1 hour", "1-4 hours", ">4 hours")
 LENGTHS = ("short", "medium", "long")

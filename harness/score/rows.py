@@ -37,6 +37,7 @@ class InstanceScore:
     trials: int  # that were asked for
     started: bool  # whether any attempt at one of them was
     infra_errors: int  # trials that ran and failed for infrastructure
+    system_errors: int  # trials that ran and failed in the system's own code
     retries: int  # attempts at its trials beyond the first of each, that were started
     cost_usd: float | None  # all calls of all attempts at trials that ran, at least: see `spending`
     cost_unsure_usd: float | None  # what it may be more
@@ -239,6 +240,7 @@ def _instance_score(
         trials=len(trials),
         started=any(each["state"] != "waiting" for each in attempts),
         infra_errors=sum(trial["state"] == "error" for trial in over),
+        system_errors=sum(trial["state"] == "failed" for trial in over),
         retries=sum(each["attempt"] > 0 and each["state"] != "waiting" for each in attempts),
         cost_usd=cost.usd,
         cost_unsure_usd=cost.unsure_usd,

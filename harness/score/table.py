@@ -49,8 +49,7 @@ COLUMNS = (
     "cache_write_tokens", "completion_tokens", "reasoning_tokens", "prefix_share",
     "steps_per_task", "seconds_per_task", "latency_first_verified_s", "verified_trials",
     "latency_mean_s", "latency_last_s", "trial_retries", "call_retries", "cut_answers",
-    "infra_errors",
-    "unfinished", "intervals",
+    "infra_errors", "system_errors", "unfinished", "intervals",
 )  # fmt: skip
 MONEY = (
     *(f"{name}{end}" for name in ("cost_per_instance_usd", "cost_per_task_usd",
@@ -259,6 +258,7 @@ def effort(mine: Sequence[InstanceScore]) -> dict[str, Any]:
         "seconds_per_task": _ratio(sum(score.seconds for score in over), trials),
         "trial_retries": sum(score.retries for score in mine),
         "infra_errors": sum(score.infra_errors for score in mine),
+        "system_errors": sum(score.system_errors for score in mine),
         "unfinished": sum(score.unfinished for score in mine),
     }
 

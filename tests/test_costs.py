@@ -38,6 +38,7 @@ def nothing(*billed: int) -> Raw:
     return Raw(json.dumps({"choices": [], "usage": usage(*billed)}).encode())
 
 
+BOUGHT = 3  # times that an answer without a choice is bought
 PLANS = (
     [
         bash("true") | {"usage": usage(1000, 0, 700, 50)},
@@ -60,7 +61,7 @@ FIRST = [
 ]
 SECOND = [
     1000 * INPUT + 60 * OUTPUT,
-    4 * (10 * INPUT + 20 * CACHED + 30 * WRITE + 40 * OUTPUT),
+    BOUGHT * (10 * INPUT + 20 * CACHED + 30 * WRITE + 40 * OUTPUT),
 ]
 
 
@@ -100,13 +101,13 @@ def test_each_call_costs_what_was_served_with_every_billed_attempt(run):
     assert run.told.code == 1, run.told.text  # the second trial's model stayed away
     ledger = run.csv("ledger")
     assert list(ledger["cost_usd"]) == pytest.approx(FIRST + SECOND)
-    assert list(ledger["attempts"]) == [1, 4, 1, 1, 4]
+    assert list(ledger["attempts"]) == [1, 4, 1, 1, BOUGHT]
     assert list(ledger["outcome"]) == ["ok"] * 4 + ["failed"]
-    assert list(ledger["prompt_tokens"]) == [1700, 1600 + 99 + 2200, 2300, 1000, 4 * 60]
-    assert list(ledger["cached_tokens"]) == [0, 500 + 9 + 1700, 2200, 0, 4 * 20]
-    assert list(ledger["cache_write_tokens"]) == [700, 200, 0, 0, 4 * 30]
-    assert list(ledger["completion_tokens"]) == [50, 404, 21, 60, 4 * 40]
-    assert list(ledger["reasoning_tokens"]) == [25, 1 + 200, 10, 30, 4 * 20]
+    assert list(ledger["prompt_tokens"]) == [1700, 1600 + 99 + 2200, 2300, 1000, BOUGHT * 60]
+    assert list(ledger["cached_tokens"]) == [0, 500 + 9 + 1700, 2200, 0, BOUGHT * 20]
+    assert list(ledger["cache_write_tokens"]) == [700, 200, 0, 0, BOUGHT * 30]
+    assert list(ledger["completion_tokens"]) == [50, 404, 21, 60, BOUGHT * 40]
+    assert list(ledger["reasoning_tokens"]) == [25, 1 + 200, 10, 30, BOUGHT * 20]
 
 
 def test_a_trial_costs_its_calls_whether_it_came_to_its_end_or_not(run):
@@ -122,10 +123,10 @@ def test_the_table_has_all_of_it_by_task_by_submission_and_by_what_was_resolved(
     assert row["cost_per_task_usd"] == pytest.approx(whole / 2)
     assert row["cost_per_submission_usd"] == pytest.approx(whole / 1)
     assert row["cost_per_resolved_usd"] == pytest.approx(whole / 1)
-    assert row["fresh_prompt_tokens"] == 1000 + 1490 + 100 + 1000 + 4 * 10
-    assert row["cached_tokens"] == 2209 + 2200 + 4 * 20
-    assert row["cache_write_tokens"] == 700 + 200 + 4 * 30
-    assert row["completion_tokens"] == 50 + 404 + 21 + 60 + 4 * 40
+    assert row["fresh_prompt_tokens"] == 1000 + 1490 + 100 + 1000 + BOUGHT * 10
+    assert row["cached_tokens"] == 2209 + 2200 + BOUGHT * 20
+    assert row["cache_write_tokens"] == 700 + 200 + BOUGHT * 30
+    assert row["completion_tokens"] == 50 + 404 + 21 + 60 + BOUGHT * 40
     assert f"{whole / 2:.4f}" in run.told.out
 
 

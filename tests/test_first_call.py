@@ -183,5 +183,5 @@ def test_an_unknown_price_proposes_other_names_that_have_one(delm, place):
     (place / "own.yaml").write_text(yaml.safe_dump(entry))
     told = delm("eval", "-m", "gemini/gemini-9-flash", "-d", DATASET, "-c", "own.yaml", "--dry-run",
                 **served(NOWHERE))  # fmt: skip
-    refused(told, "no price is known for gemini/gemini-9-flash; did you mean gemini/gemini-")
+    refused(told, "no price is known for gemini/gemini-9-flash (did you mean gemini/gemini-")
     assert "did you mean gemini/gemini-9-flash" not in told.err

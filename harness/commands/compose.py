@@ -5,10 +5,9 @@ import importlib
 import math
 import shutil
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import anyio
 
@@ -19,6 +18,7 @@ from harness.benchmarks.rows import HUB_NAME, load
 from harness.benchmarks.select import neighbours, select
 from harness.cache import cache_dir
 from harness.commands import recorded
+from harness.commands.model_names import check_model, nearest
 from harness.config import (
     Config,
     SystemConfig,
@@ -33,7 +33,6 @@ from harness.model.client import ModelClient, RetryPolicy
 from harness.model.contact import PATIENCE
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.prices import Price, find_price, parse_overrides
-from harness.model.providers import known_model, missing_key, missing_package, nearest_models
 from harness.model.replay import ReplayBackend, backend_for
 from harness.protocols import Grader, Memo, Sandboxes, System
 from harness.results import RunFolder
@@ -43,8 +42,6 @@ from harness.sandbox.providers import choose
 from harness.store import Store
 from harness.types import Item, Limits
 from harness.words import counted
-
-NEAR = 3  # names that a refusal proposes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +82,9 @@ def model_parts(
     price = find_price(name, overrides)
     if price is None and not config.model.allow_unknown_price:
         raise UserError(
-            f"no price is known for {name}{_near(name, overrides, priced=True)}; put it under "
-            "models: in configs/models.yaml, or pass --allow-unknown-price (its cost then stays "
-            "blank)"
+            f"no price is known for {name}{nearest(name, overrides, priced=True)}; add `{name}: "
+            "{input: …, output: …}` (USD per million tokens) under models: in configs/models.yaml, "
+            "or pass --allow-unknown-price (its cost then stays blank)"
         )
     text = config.model.tools == "text" or (
         config.model.tools == "auto" and price is not None and not price.supports_tools
@@ -97,31 +94,6 @@ def model_parts(
         backend=backend, name=name, price=price, replay=replay, text_protocol=text,
         endpoint=endpoint,
     )  # fmt: skip
-
-
-def check_model(name: str, overrides: Mapping[str, Any], *, sends: bool = True) -> None:
-    """`UserError` for a model that nobody knows, or, if it `sends`, whose key is not there."""
-    if not known_model(name, overrides):
-        raise UserError(
-            f"unknown model {name!r}{_near(name, overrides)} (names are litellm's, such as "
-            "gemini/gemini-2.5-flash; an endpoint of your own goes under models: in "
-            "configs/models.yaml)"
-        )
-    if needs := missing_package(name, overrides):
-        near = f"gemini/{name.rpartition('/')[2]}"
-        hint = f"; did you mean {near} (GEMINI_API_KEY)?" if find_price(near, {}) else ""
-        raise UserError(f"{name} {needs}{hint}")
-    missing = missing_key(name, overrides)
-    if missing and sends:
-        what = "an address" if missing.endswith("BASE") else "a key"
-        raise UserError(f"{name} needs {what}; set it with: export {missing}=…")
-
-
-def _near(name: str, overrides: Mapping[str, Any], *, priced: bool = False) -> str:
-    near = nearest_models(name, overrides, count=NEAR * (1 + priced))
-    if priced:
-        near = [each for each in near if find_price(each, overrides) is not None]
-    return f"; did you mean {', '.join(near[:NEAR])}?" if near else ""
 
 
 def most_output(config: Config, price: Price | None) -> int:

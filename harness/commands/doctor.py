@@ -227,8 +227,10 @@ def _model(name: str, out: Console, *, call: bool) -> Iterator[Finding]:
         return
     yield Finding(about=f"model {name}", state="good", text=f"calls go to {parts.endpoint}")
     yield _price(parts.price)
-    if not call:
-        text = "not made (--no-call): nobody knows yet whether it answers"
+    strange = parts.price is None and name not in config.models
+    if strange or not call:
+        why = "its name and price are known to nobody" if strange else "--no-call"
+        text = f"not made ({why}): nobody knows yet whether it answers"
         yield Finding(about="first call", state="note", text=text)
         return
     try:

@@ -108,18 +108,18 @@ async def call_first(
 
 
 def _told(problem: ModelError, max_output_tokens: int) -> str:
-    said = str(problem)
+    said = str(problem).rstrip(".")
     if len(said) > MOST:  # its end holds the cause or what to do
         said = f"{said[: MOST // 2]} … {said[-MOST // 2 :]}"
     match problem:
         case EndpointRefused():
-            return f"the model refuses every call: {said}"
+            return f"the model refuses every call: {said}; correct the key, account or address"
         case ContextOverflow():
             return (
                 f"a short prompt and {max_output_tokens} tokens of output do not fit the model: "
                 f"{said}; lower model.max_output_tokens"
             )
         case ModelUnavailable():
-            return f"the model does not answer: {said}"
+            return f"the model does not answer: {said}; start its server, or correct the address"
         case _:
             return f"the model refuses a call as the run would make it: {said}"

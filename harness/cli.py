@@ -8,6 +8,8 @@ import typer
 
 from harness import secrets, terminal
 from harness.commands import options
+from harness.commands.instances_cli import dataset_app, images_app
+from harness.commands.options import given
 from harness.errors import DelmError, UserError
 
 app = typer.Typer(
@@ -18,9 +20,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 UsageError: Any = typer.BadParameter.__base__  # typer has no public name for it
-images_app = typer.Typer(help="Docker images of instances.", no_args_is_help=True)
 app.add_typer(images_app, name="images")
-dataset_app = typer.Typer(help="Instances of your own.", no_args_is_help=True)
 app.add_typer(dataset_app, name="dataset")
 
 
@@ -74,7 +74,7 @@ def eval_command(
     from harness.commands.show import located
 
     output, run_id = located(run_id, output)
-    flags = _given(
+    flags = given(
         instances=instance,
         filter=filter or None,
         slice=slice or None,
@@ -85,16 +85,13 @@ def eval_command(
         trials=trials,
         submissions=None if trials is None else 0,
         workers=workers,
-        sandbox=_given(kind=sandbox or None, disk_gb=disk_gb),
-        budget=_given(cost_usd=cost_limit, run_cost_usd=max_cost),
+        sandbox=given(kind=sandbox or None, disk_gb=disk_gb),
+        budget=given(cost_usd=cost_limit, run_cost_usd=max_cost),
     )
     resolved = configure.configure(
         model=model,
         dataset=dataset,
-        specs=[
-            *(config or []),
-            *(["model.allow_unknown_price=true"] if allow_unknown_price else []),
-        ],
+        specs=[*(config or []), *["model.allow_unknown_price=true"] * allow_unknown_price],
         flags=flags,
         stored=configure.stored(output, run_id),
     )
@@ -147,10 +144,10 @@ def grade(
         empty=empty,
         dataset=dataset,
         specs=config or [],
-        flags=_given(
+        flags=given(
             instances=instance,
             workers=workers,
-            sandbox=_given(kind=sandbox or None, disk_gb=disk_gb),
+            sandbox=given(kind=sandbox or None, disk_gb=disk_gb),
         ),
         run_id=run_id,
         output=output,
@@ -299,84 +296,6 @@ def doctor(
     from harness.commands.doctor import examine
 
     raise typer.Exit(examine(model, dataset, output, call=call, as_json=as_json))
-
-
-@dataset_app.callback()
-def dataset() -> None:
-    """Instances of your own."""
-
-
-@dataset_app.command("check")
-def dataset_check(
-    file: Annotated[
-        str,
-        typer.Argument(
-            help="A .jsonl, .json or .parquet file of rows, a .yaml file such as "
-            "configs/datasets/sample.yaml, or a dataset's name."
-        ),
-    ],
-    instance: options.Instances = None,
-    rows_only: Annotated[
-        bool, typer.Option("--rows-only", help="Run no tests; the rows alone are looked at.")
-    ] = False,
-    workers: options.Workers = None,
-    config: options.Specs = None,
-    sandbox: options.SandboxKind = "",
-) -> None:
-    """Say what is missing, row by row; then run the gold patch and an empty one of each.
-
-    Exit code 0: nothing is wrong; 1: a row is, or a patch does not do what it should; 2: it is no
-    dataset.
-    """
-    from harness.commands.dataset import check
-
-    flags = _given(workers=workers, sandbox=_given(kind=sandbox or None))
-    raise typer.Exit(check(file, instance or [], config or [], flags, rows_only=rows_only))
-
-
-@images_app.command("build")
-def images_build(
-    dataset: options.Dataset = "verified-offline",
-    instance: options.Instances = None,
-    base: Annotated[
-        str, typer.Option("--base", help="An image with python 3.11, git and patch to start from.")
-    ] = "",
-) -> None:
-    """Build the images of a dataset that can be rebuilt, without a registry."""
-    from harness.commands.image import build
-
-    build(dataset, instance or [], base)
-
-
-@images_app.command("pull")
-def images_pull(
-    dataset: options.Dataset = "swe-bench-verified", instance: options.Instances = None
-) -> None:
-    """Pull the official images of a dataset's instances."""
-    from harness.commands.image import pull
-
-    pull(dataset, instance or [])
-
-
-@images_app.command("list")
-def images_list() -> None:
-    """List the instance images on this machine."""
-    from harness.commands.image import show_all
-
-    show_all()
-
-
-@images_app.command("gc")
-def images_gc() -> None:
-    """Remove the images that this program built or pulled, and no others."""
-    from harness.commands.image import collect
-
-    collect()
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    """The values that were given: not None, not an empty layer."""
-    return {key: value for key, value in values.items() if value is not None and value != {}}
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """The options of the command line that are long to say: their names, bounds and words."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -175,3 +175,8 @@ Yes = Annotated[
         help="Do not ask before starting; a real model without a terminal needs it.",
     ),
 ]
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """The values that were given: not None, not an empty layer."""
+    return {key: value for key, value in values.items() if value is not None and value != {}}

@@ -96,14 +96,9 @@ def eval_command(
         stored=configure.stored(output, run_id),
     )
     chosen = Options(
-        config=resolved,
-        output=output,
-        run_id=run_id,
-        record=record,
-        dry_run=dry_run,
-        yes=yes,
+        config=resolved, output=output, run_id=run_id, record=record, dry_run=dry_run, yes=yes,
         retry_failed=retry_failed,
-    )
+    )  # fmt: skip
     raise typer.Exit(evaluate(chosen))
 
 

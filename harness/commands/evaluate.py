@@ -156,10 +156,9 @@ async def _evaluate(
         await _identify(store, folder, config, parts, label, contestants, member)
         if made is not None:
             await store.note_first_call(contacting.facts(made, parts), made.charged_usd)
-    total = len(items) * sum(c.trials for c in contestants)
-    progress = Progress(out, total, priced=parts.price is not None)
+    trials = sum(c.trials for c in contestants)
+    progress = Progress(out, len(items) * trials, priced=parts.price is not None)
     progress.say(f"sandbox: {sandboxes.kind}")
-    budget = Budget(config.budget.run_cost_usd, limit_name="run_cost")
     board = SqliteBoard(folder.database)
     run = Run(
         store=store,
@@ -170,7 +169,7 @@ async def _evaluate(
         sandboxes=sandboxes,
         grader=compose.grader(config, items, sandboxes, folder),
         limits=compose.limits_of(config),
-        budget=budget,
+        budget=Budget(config.budget.run_cost_usd, limit_name="run_cost"),
         workers=config.workers,
         watcher=progress,
         member=member,

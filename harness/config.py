@@ -83,6 +83,9 @@ class SandboxLimits(Section):
     cpus: float = Field(2, gt=0)
     processes: int = Field(512, ge=16)
     file_mb: int = Field(4096, ge=1)  # one file
+    disk_mb: int = Field(4096, ge=16)  # all files; where they are in memory, half of it at most
+    inodes: int = Field(200_000, ge=1000)  # files, folders and links that it makes
+    open_files: int = Field(4096, ge=64)  # of one process
 
 
 class SandboxConfig(Section):

@@ -24,6 +24,7 @@ from harness.environments import Prepared
 from harness.sandbox.bubblewrap import BubblewrapMachine
 from harness.sandbox.docker import DockerMachine, connect
 from harness.sandbox.namespace import VENV
+from harness.sandbox.overlay import Place
 from harness.sandbox.sandbox import ShellSandbox
 
 BASES = ("delm-offline/base:bookworm", "delm-base:bookworm")
@@ -79,9 +80,9 @@ class Bubblewrap:
 
     name = "bubblewrap"
 
-    def __init__(self, folder: Path, *, overlay: bool | None = None) -> None:
+    def __init__(self, folder: Path, *, place: Place | None = None) -> None:
         self.store = folder / "sandboxes"
-        self.overlay = overlay
+        self.place = place
         self._seen: set[str] = set()
         self.prepared = Prepared(
             root=folder / "environment",
@@ -99,7 +100,7 @@ class Bubblewrap:
     async def open(self, *, limits: SandboxLimits = LIMITS, network: bool = False) -> ShellSandbox:
         """A fresh sandbox."""
         machine = await BubblewrapMachine.start(
-            self.prepared, self.store, limits, network=network, overlay=self.overlay
+            self.prepared, self.store, limits, network=network, place=self.place
         )
         return await ShellSandbox.start(machine)
 
@@ -131,7 +132,7 @@ class Bubblewrap:
             f"prepared = Prepared(root=Path({str(self.prepared.root)!r}), key='test',\n"
             f"    python_prefix=Path({sys.base_prefix!r}), python_version='')\n"
             f"machine = BubblewrapMachine.start(prepared, Path({str(self.store)!r}),\n"
-            f"    SandboxLimits(memory_mb=256), overlay={self.overlay})\n"
+            f"    SandboxLimits(memory_mb=256), place={self.place!r})\n"
         )
 
     def mounts(self) -> set[str]:

@@ -44,6 +44,7 @@ HOG = "python3 -c 'x = bytearray(1 << 30); x[:] = bytes(1 << 30); print(len(x))'
         f"for i in 1 2 3 4 5 6 7 8; do {HOG} & done; wait; false",
         "head -c 1G /dev/zero | tail -c 1G",
         "cat /dev/zero | tr -d '\\n' | sort > /dev/null",
+        "trap 'rm -f /dev/shm/*' EXIT; "
         "for i in 1 2 3 4 5 6; do head -c 60M /dev/zero > /dev/shm/$i || exit; done; exit 1",
     ],
 )

@@ -2,17 +2,16 @@
 
 Inside: the system and the environment read-only, the repository at /testbed, a /tmp and a
 home of its own, no network, no other process, none of the host's variables. What it does not do:
-bound the disk space that many files together take (one file is bounded), or hide which programs
-the host has under /usr.
+hide which programs the host has under /usr.
 """
 
 import contextlib
 import json
 import os
-import shutil
 import signal
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 
@@ -23,8 +22,9 @@ from anyio import to_thread
 from harness.config import SandboxLimits
 from harness.environments import Prepared
 from harness.errors import SandboxUnavailable
-from harness.sandbox import cgroup, folders, namespace, overlay
+from harness.sandbox import cgroup, disk, folders, namespace, overlay
 from harness.sandbox.namespace import remove_tree, system_mounts, whatever_modes
+from harness.sandbox.overlay import OpenFolder, Place
 from harness.sandbox.shell import BOOT, SUPERVISOR, Since
 from harness.sandbox.undo import or_undo
 
@@ -34,7 +34,7 @@ GONE_S = 5.0  # for what was killed
 
 
 class BubblewrapMachine:
-    """One bwrap process, its supervisor, and the folder that holds its writable files."""
+    """One bwrap process, its supervisor, and the folder at which its writable files are."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class BubblewrapMachine:
         limits: SandboxLimits,
         *,
         network: bool,
-        overlay: bool | None,
+        place: Place,
         labels: Mapping[str, str],
     ) -> None:
         self._prepared = prepared
@@ -51,9 +51,11 @@ class BubblewrapMachine:
         self._store = store
         self._limits = limits
         self._network = network
-        self._overlay = overlay
+        self._place = place
         self._folder = store / uuid.uuid4().hex
+        self._files: OpenFolder | None = None  # of the folder as the sandbox has it
         self._lock = -1
+        self._report: int = -1  # what bwrap says of the supervisor
         self._group: cgroup.Cgroup | None = None
         self._process: anyio.abc.Process | None = None
         self._supervisor = -1  # a pidfd: a process id could be another's by the time it is used
@@ -66,23 +68,28 @@ class BubblewrapMachine:
         limits: SandboxLimits,
         *,
         network: bool = False,
-        files: Path | None = None,
-        overlay: bool | None = None,
         labels: Mapping[str, str] | None = None,
+        place: Place | None = None,
     ) -> "BubblewrapMachine":
-        """Start on the environment's own files, or on a copy of another machine's `files`.
+        """Start on the environment's own files.
 
-        `labels` say whose it is, for whoever finds its folder.
-        `overlay`: whether /testbed is one or a copy; by default it is where it can be. A machine
-        and the one with `files` are of the same kind.
+        `labels` say whose it is, for whoever finds its folder. `place` is where its files are; by
+        default the best that can be had.
         """
+        best = await to_thread.run_sync(overlay.place, store, prepared.root)
         machine = cls(
-            prepared, store, limits, network=network, overlay=overlay, labels=labels or {}
+            prepared, store, limits, network=network, place=place or best, labels=labels or {}
         )
-        async with or_undo(machine.destroy):
-            await machine._lay_files(files)
-            await machine._spawn()
+        await machine._start(None)
         return machine
+
+    async def _start(self, files: OpenFolder | None) -> None:
+        """Start on the environment's own files, or on a copy of those of a machine of its kind."""
+        async with or_undo(self.destroy):
+            self._lock = await to_thread.run_sync(folders.claim, self._folder, self._labels)
+            await self._begin()
+            await self._lay_files(files)
+            await self._go_on()
 
     async def send(self, data: bytes) -> None:
         """See `Machine.send`."""
@@ -112,15 +119,16 @@ class BubblewrapMachine:
         """See `Machine.copy`."""
         if self._process is None or self._process.returncode is not None:
             raise SandboxUnavailable("the sandbox ended")
-        return await BubblewrapMachine.start(
+        twin = BubblewrapMachine(
             self._prepared,
             self._store,
             self._limits,
             network=self._network,
-            files=None if since == "image" else self._folder,
-            overlay=self._overlay,
+            place=self._place,
             labels=self._labels,
         )
+        await twin._start(None if since == "image" else self._files)
+        return twin
 
     def memory_kills(self) -> int:
         """See `Machine.memory_kills`."""
@@ -128,11 +136,15 @@ class BubblewrapMachine:
 
     async def lend_git(self, folder: str) -> None:
         """See `Machine.lend_git`. `folder` is under /tmp."""
-        (self._folder / "tmp").chmod(0o1777)
-        target = self._folder / "tmp" / Path(folder).name
+        if self._files is None:
+            raise SandboxUnavailable("the sandbox is closed")
+        temporary = self._files.path / "tmp"
+        temporary.chmod(0o1777)
+        target = temporary / Path(folder).name
         await to_thread.run_sync(remove_tree, target)
         target.mkdir()
-        await _run(_copying(self._prepared.root / "testbed" / ".git", target / ".git"))
+        git = self._prepared.root / "testbed" / ".git"
+        await self._copy([git], target / ".git")
 
     async def destroy(self) -> None:
         """See `Machine.destroy`."""
@@ -150,40 +162,27 @@ class BubblewrapMachine:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.aclose()
+        files, self._files = self._files, None
+        if files is not None:
+            files.close()
+        if self._report >= 0:
+            os.close(self._report)
+            self._report = -1
         if self._group is None or await to_thread.run_sync(self._group.remove):
             await to_thread.run_sync(remove_tree, self._folder)  # else `sweep` looks for both
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
 
-    async def _lay_files(self, files: Path | None) -> None:
-        self._lock = await to_thread.run_sync(folders.claim, self._folder, self._labels)
-        below = self._prepared.root / "testbed"
-        if self._overlay is None:
-            self._overlay = await to_thread.run_sync(overlay.fits, self._store, below)
-        if self._overlay:
-            overlay.lay(self._folder, below)
-        if files is None:
-            namespace.lay(self._folder)
-            if not self._overlay:
-                await _run(_copying(below, self._folder / "testbed"))
-            return
-        parts = {namespace.ROOT_PART, namespace.NOTHING, *namespace.PARTS}
-        if not self._overlay:
-            await _run(_copying(*(files / name for name in parts), self._folder))
-            return
-        (self._folder / overlay.UPPER).rmdir()
-        parts = parts - {overlay.MERGED} | {overlay.UPPER}
-        await _run(overlay.copying(*(files / name for name in parts), self._folder))
-
-    async def _spawn(self) -> None:
+    async def _begin(self) -> None:
+        """Have the process that becomes bwrap, in its control group, with the folder mounted."""
         self._group = cgroup.create(
             folders.group_name(self._folder),
             memory_bytes=self._limits.memory_mb << 20,
             processes=self._limits.processes,
             cpus=self._limits.cpus,
         )
-        reading, writing = os.pipe()
+        self._report, writing = os.pipe()
         try:
             self._process = await anyio.open_process(
                 self._command(writing),
@@ -195,31 +194,80 @@ class BubblewrapMachine:
                 pass_fds=(writing,),
             )
         except OSError as error:
-            os.close(reading)
             raise SandboxUnavailable(f"bubblewrap did not start: {error}") from error
         finally:
             os.close(writing)
-        with os.fdopen(reading) as pipe:
-            report = await to_thread.run_sync(pipe.read)
-        if not report:
+        if not await self.receive():
+            raise SandboxUnavailable("no folder of its own could be mounted for a sandbox")
+        self._files = OpenFolder.of_process(self._process.pid)
+
+    async def _lay_files(self, files: OpenFolder | None) -> None:
+        assert self._files is not None
+        mine, below = self._files.path, self._prepared.root
+        if self._place != "copy":
+            overlay.lay(mine, below)
+        if files is None:
+            namespace.lay(mine)
+            if self._place == "copy":
+                await self._copy([below / "testbed"], mine)
+        else:
+            names = {namespace.ROOT_PART, namespace.NOTHING, *namespace.PARTS}
+            if self._place != "copy":
+                names = names - {"testbed"} | {overlay.UPPER}
+                (mine / overlay.UPPER).rmdir()
+            await self._copy([files.path / name for name in names], mine, files)
+        points = partial(namespace.make_mount_points, mine, self._prepared, network=self._network)
+        await to_thread.run_sync(points)
+
+    async def _copy(self, paths: Sequence[Path], target: Path, *of: OpenFolder) -> None:
+        """Copy to, or into, `target`, as a process of the sandbox's control group."""
+        assert self._files is not None
+        copying = _copying if self._place == "copy" else overlay.copying
+        done = await anyio.run_process(
+            [*self._joining(), *copying(*paths, target)],
+            check=False,
+            env={},
+            pass_fds=[self._files.fd, *(files.fd for files in of)],
+        )
+        if done.returncode != 0:
+            said = done.stderr[-300:].decode(errors="replace")
+            raise SandboxUnavailable(f"the files could not be copied: {said}")
+
+    async def _go_on(self) -> None:
+        """Have bwrap run the supervisor on the files."""
+        await self.send(b"\n")
+        report, self._report = self._report, -1
+        with os.fdopen(report) as pipe:
+            said = await to_thread.run_sync(pipe.read)
+        if not said:
             raise SandboxUnavailable(
                 "bubblewrap could not make its namespaces; see `.venv/bin/delm doctor`"
             )
         try:
-            self._supervisor = os.pidfd_open(int(json.loads(report)["child-pid"]))
+            self._supervisor = os.pidfd_open(int(json.loads(said)["child-pid"]))
         except ProcessLookupError as error:
             raise SandboxUnavailable(
                 "bubblewrap ended at once; see `.venv/bin/delm doctor`"
             ) from error
         await self.send(SUPERVISOR.encode())
 
-    def _command(self, info: int) -> list[str]:
+    def _joining(self) -> list[str]:
+        """What runs a command that follows in the control group, with few open files."""
         procs = self._group.procs if self._group else ()
         join = "".join(f"echo $$ > {file} || exit; " for file in procs)
-        words = ["/bin/sh", "-c", join + 'exec "$@"', "sh", shutil.which("bwrap") or "bwrap"]
-        words[4:4] = overlay.around(self._folder) if self._overlay else []
-        words += [*namespace.isolation(network=self._network), "--info-fd", str(info)]
-        words += namespace.mounts(self._folder, self._prepared, network=self._network)
+        limit = f"ulimit -n {self._limits.open_files} 2>/dev/null; "
+        return ["/bin/sh", "-c", join + limit + 'exec "$@"', "sh"]
+
+    def _command(self, info: int) -> list[str]:
+        size = disk.in_memory(self._limits) if self._place == "memory" else None
+        has_overlay = self._place != "copy"
+        words = self._joining()
+        words += overlay.around(self._folder, size=size, overlay=has_overlay)
+        words += [overlay.program("bwrap"), *namespace.isolation(network=self._network)]
+        words += ["--info-fd", str(info)]
+        words += namespace.mounts(
+            self._folder, self._prepared, network=self._network, overlay=has_overlay
+        )
         for name, value in (namespace.variables() | self._limit_variables()).items():
             words += ["--setenv", name, value]
         return [*words, "--chdir", "/testbed", "/bin/bash", "-c", BOOT]
@@ -235,9 +283,3 @@ class BubblewrapMachine:
 def _copying(*paths: Path) -> list[str]:
     """The command that copies all but the last path to, or into, the last."""
     return whatever_modes("cp", "-a", "--reflink=auto", "--", *paths)
-
-
-async def _run(command: list[str]) -> None:
-    done = await anyio.run_process(command, check=False)
-    if done.returncode != 0:
-        raise SandboxUnavailable(f"the files could not be copied: {done.stderr[-300:].decode()}")

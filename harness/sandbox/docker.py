@@ -92,7 +92,7 @@ class DockerMachine:
         return [Mount(path, None, type="volume", labels=dict(self._labels)) for path in declared]
 
     def _create_and_attach(self) -> None:
-        from docker.types import LogConfig
+        from docker.types import LogConfig, Ulimit
 
         limits = self._limits
         image = self._began_as.image if self._began_as else self._image
@@ -117,6 +117,7 @@ class DockerMachine:
             cpu_period=PERIOD_US,  # unlike nano_cpus it may be more than the machine has
             cpu_quota=int(limits.cpus * PERIOD_US),
             pids_limit=limits.processes,
+            ulimits=[Ulimit(name="nofile", soft=limits.open_files, hard=limits.open_files)],
             cap_drop=["NET_RAW", "MKNOD"],
             security_opt=["no-new-privileges"],
             log_config=LogConfig(type="none"),

@@ -36,6 +36,7 @@ CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CA
 PARTS = {"testbed": "/testbed", "tmp": "/tmp", "home": "/root", "shm": "/dev/shm"}  # noqa: S108
 ROOT_PART = "root"
 NOTHING = "nothing"  # an empty folder that covers what is to be hidden
+MERGED = "merged"  # the environment as an overlay: `testbed` and `venv`
 
 
 def variables() -> dict[str, str]:
@@ -71,32 +72,41 @@ def lay(folder: Path) -> None:
     (folder / ROOT_PART / "var" / "tmp").symlink_to("/tmp")  # noqa: S108 - inside
 
 
-def mounts(folder: Path, prepared: Prepared, *, network: bool) -> list[str]:
-    """bwrap's words for the files. Makes every mount point anew where it lies in `folder`.
+def mounts(folder: Path, prepared: Prepared, *, network: bool, overlay: bool) -> list[str]:
+    """bwrap's words for the files in `folder`.
+
+    With an overlay what is inside, /proc/self/mountinfo, names none of the folders of the host that
+    are not called so inside, too.
+    """
+    words = ["--bind", str(folder / ROOT_PART), "/", *system_mounts(), "--proc", "/proc"]
+    for name in READ_ONLY_PROC:
+        words += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
+    words += ["--dev", "/dev"]
+    merged = folder / MERGED
+    for name, inside in PARTS.items():
+        source = merged / name if overlay and name == "testbed" else folder / name
+        words += ["--bind", str(source), inside]
+    words += ["--remount-ro", "/dev"]
+    for source, inside in _read_only(prepared, network=network):
+        words += ["--ro-bind", str(merged / "venv" if overlay and inside == VENV else source)]
+        words += [inside]
+    for hidden in _hidden(str(prepared.python_prefix)):
+        words += ["--ro-bind", str(folder / NOTHING), str(hidden)]
+    return words
+
+
+def make_mount_points(files: Path, prepared: Prepared, *, network: bool) -> None:
+    """Make every mount point anew where it lies in `files`.
 
     A sandbox may have put links where its fork's mount points are to be, and bwrap, which is still
     on the host's side then, would follow them.
     """
-    prefix = str(prepared.python_prefix)
-    words = ["--bind", str(folder / ROOT_PART), "/"]
     for place in ("/usr", "/proc", "/dev", "/testbed", "/tmp", "/root"):  # noqa: S108
-        _clear(folder, place, "folder")
+        _clear(files, place, "folder")
     for name in SYSTEM_FOLDERS:
-        _clear(folder, f"/{name}", "nothing")
-    words += system_mounts()
-    words += ["--proc", "/proc"]
-    for name in READ_ONLY_PROC:
-        words += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
-    words += ["--dev", "/dev"]
-    for name, inside in PARTS.items():
-        words += ["--bind", str(folder / name), inside]
-    words += ["--remount-ro", "/dev"]
-    for source, inside in _read_only(prepared, prefix, network=network):
-        _clear(folder, inside, "file" if source.is_file() else "folder")
-        words += ["--ro-bind", str(source), inside]
-    for hidden in _hidden(prefix):
-        words += ["--ro-bind", str(folder / NOTHING), str(hidden)]
-    return words
+        _clear(files, f"/{name}", "nothing")
+    for source, inside in _read_only(prepared, network=network):
+        _clear(files, inside, "file" if source.is_file() else "folder")
 
 
 def system_mounts() -> Sequence[str]:
@@ -130,7 +140,8 @@ def remove_tree(path: Path) -> None:
             subprocess.run(whatever_modes(*command, path), check=False, capture_output=True)
 
 
-def _read_only(prepared: Prepared, prefix: str, *, network: bool) -> Iterator[tuple[Path, str]]:
+def _read_only(prepared: Prepared, *, network: bool) -> Iterator[tuple[Path, str]]:
+    prefix = str(prepared.python_prefix)
     if not f"{prefix}/".startswith("/usr/"):
         yield Path(prefix), prefix
     yield prepared.root / "venv", VENV

@@ -9,12 +9,11 @@ PROC = Path("/proc")
 
 
 def kill(name: str) -> int:
-    """End every process that has the sandbox's folder mounted in a namespace of its own; how many.
+    """End every process that has the sandbox's files mounted in a namespace of its own; how many.
 
-    The folder's name is a UUID: nothing but its sandbox has a mount of that name, and none lies in
-    the mount namespace of this process.
+    The folder's name is a UUID: nothing but its sandbox has a mount that names it, by its place or
+    as its file system, and none lies in the mount namespace of this process.
     """
-    part = f"/{name}/"
     mine = _mount_namespace("self")
     killed = 0
     for folder in PROC.glob("[0-9]*"):
@@ -22,7 +21,7 @@ def kill(name: str) -> int:
             handle = os.pidfd_open(int(folder.name))
             try:
                 theirs = _mount_namespace(folder.name)
-                if theirs != mine and part in (folder / "mountinfo").read_text(errors="replace"):
+                if theirs != mine and name in (folder / "mountinfo").read_text(errors="replace"):
                     signal.pidfd_send_signal(handle, signal.SIGKILL)
                     killed += 1
             finally:

@@ -1,0 +1,129 @@
+"""What the files of a sandbox may take together, and what happens at that limit."""
+
+import pytest
+from sandboxes import Bubblewrap, why_not
+
+from harness.config import SandboxLimits
+from harness.sandbox import overlay
+
+SMALL = SandboxLimits(memory_mb=256, processes=128, file_mb=64, disk_mb=32, inodes=2000)
+PLACES = "/tmp /root /dev/shm /testbed /var /etc"
+
+
+@pytest.fixture
+def memory(tmp_path):
+    """Bubblewrap, where it has the files of its sandboxes in memory."""
+    if reason := why_not("bubblewrap"):
+        pytest.skip(reason)
+    kind = Bubblewrap(tmp_path)
+    if overlay.best(kind.store) != "memory":
+        pytest.skip("on this kernel the files of a sandbox are not in memory")
+    yield kind
+    assert kind.leftovers() == set()
+    assert kind.mounts() == set()
+
+
+@pytest.fixture
+async def full(memory):
+    """A sandbox that has written all it may."""
+    opened = await memory.open(limits=SMALL)
+    try:
+        wrote = await opened.exec(
+            f"for at in {PLACES}; do head -c 20M /dev/zero > $at/big; done; "
+            "du -cm /*/big /dev/shm/big 2>/dev/null | tail -1"
+        )
+        assert "No space left on device" in wrote.output
+        assert int(wrote.output.split()[-2]) == SMALL.disk_mb
+        yield opened
+    finally:
+        await opened.close()
+
+
+async def test_all_that_a_sandbox_writes_has_one_limit_wherever_it_is(full):
+    again = await full.exec("echo more > /tmp/more")
+    assert (again.exit_status, again.timed_out) == (1, False)
+    assert "No space left on device" in again.output
+
+
+async def test_a_full_sandbox_goes_on_when_it_has_removed_something(full):
+    await full.exec("rm /tmp/big; echo more >> a.txt")
+    assert (await full.exec("tail -1 a.txt")).output == "more\n"
+    assert "+more\n" in await full.diff()
+
+
+async def test_a_full_sandbox_takes_no_room_from_others_and_none_on_the_disk(memory, full):
+    other = await memory.open(limits=SMALL)
+    try:
+        wrote = await other.exec("head -c 20M /dev/zero > /tmp/big; stat -c %s /tmp/big")
+        assert wrote.output == f"{20 << 20}\n"
+    finally:
+        await other.close()
+    sizes = [path.stat().st_size for path in memory.store.rglob("*") if path.is_file()]
+    assert sum(sizes) < 10_000
+
+
+async def test_a_full_sandbox_is_forked_with_all_it_has(full):
+    twin = await full.fork()
+    try:
+        look = (
+            "find / -xdev -name big -size +0 -exec stat -c '%n %s' {} + | sort; df --output=used /"
+        )
+        assert (await twin.exec(look)).output == (await full.exec(look)).output
+        await twin.exec("rm /tmp/big")
+        assert (await twin.exec("echo more > /tmp/more")).exit_status == 0
+        assert (await full.exec("echo more > /tmp/more")).exit_status == 1
+    finally:
+        await twin.close()
+
+
+async def test_the_number_of_files_folders_and_links_has_a_limit(memory):
+    opened = await memory.open(limits=SMALL)
+    try:
+        made = await opened.exec(
+            "mkdir /tmp/d; cd /tmp/d; for n in {1..900}; do : > f$n; mkdir d$n; ln f$n l$n; done"
+        )
+        assert "No space left on device" in made.output
+        assert int((await opened.exec("find / -xdev | wc -l")).output) <= SMALL.inodes
+        assert (await opened.exec("rm -r /tmp/d && : > /tmp/again")).exit_status == 0
+    finally:
+        await opened.close()
+
+
+async def test_what_a_removed_file_holds_counts_until_it_is_closed(memory):
+    opened = await memory.open(limits=SMALL)
+    try:
+        hidden = await opened.exec(
+            "exec 7> /tmp/hidden; rm /tmp/hidden; head -c 60M /dev/zero >&7; echo x > /tmp/x"
+        )
+        assert hidden.output.count("No space left on device") == 2
+        assert (await opened.exec("echo x > /tmp/x")).exit_status == 0
+    finally:
+        await opened.close()
+
+
+async def test_nothing_inside_tells_where_the_files_are_on_the_host(memory):
+    opened = await memory.open()
+    twin = await opened.fork()
+    try:
+        for each in (opened, twin):
+            told = await each.exec("cat /proc/self/mountinfo /proc/self/mounts /proc/1/mountinfo")
+            assert " /testbed " in told.output
+            for place in (memory.store, memory.prepared.root):
+                assert str(place) not in told.output
+                assert place.parent.name not in told.output
+    finally:
+        await opened.close()
+        await twin.close()
+
+
+async def test_open_files_of_a_process_are_limited(kind):
+    limits = SandboxLimits(memory_mb=256, processes=128, file_mb=64, open_files=100)
+    opened = await kind.open(limits=limits)
+    try:
+        script = "import os\nn = 3\ntry:\n    while os.open('/dev/null', 0): n += 1\n"
+        script += "except OSError as e: print(e.errno, n <= 101)"
+        assert (await opened.exec(f"ulimit -n 5000; python3 - <<'E'\n{script}\nE")).output.endswith(
+            "24 True\n"
+        )
+    finally:
+        await opened.close()

@@ -8,15 +8,16 @@ by a byte. What only looks like a key is taken out of errors and nowhere else: a
 `sorted(key=…)` or have a made-up key in a test.
 """
 
-import json
 import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
+
+from harness.secret_spellings import LEAST, Spellings
 
 MARK = "[key]"
-LEAST = 8  # characters of a secret
 LONG = 20  # characters from which words are a secret, too
 NAMES = re.compile(
     r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL)S?(?:_(?:ID|BASE|\d+))?$"
@@ -24,7 +25,7 @@ NAMES = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"[-+.,\deE]+")
-_UNESCAPED = re.compile(r"[A-Za-z0-9_.-]+")
+_NUMBERS = re.compile(r"[\d\s,;.:]+")
 _WORDS = re.compile(r"[a-z]+(?:[ _-][a-z]+)*")  # "none", "not-needed"
 _SHAPES = re.compile(
     r"\b(?:sk|gsk|xai|pk|rk)-[A-Za-z0-9_\-]{8,}|\bAIza[A-Za-z0-9_\-]{8,}"
@@ -35,48 +36,36 @@ _SHAPES = re.compile(
 
 
 class Secrets:
-    """The values of secrets, in every form in which they stand in a text."""
+    """The values of secrets, and texts without them, however they are spelt there."""
 
     def __init__(self) -> None:
-        self._values: set[str] = set()
-        self._plain: list[tuple[str, bytes]] = []
-        self._escaped: list[tuple[str, re.Pattern[str], bytes, re.Pattern[bytes]]] = []
+        self._values: frozenset[str] = frozenset()
+        self._spellings = Spellings(())
 
     def learn(self, values: Iterable[str]) -> None:
         """Know these from now on; what is too short or a plain word is no secret."""
         # without the line end that a file leaves, too: that is how it is sent
         given = {form for value in values for form in (value, value.strip())}
-        self._values |= {value for value in given if is_secret(value)}
-        known = sorted(self._values, key=len, reverse=True)  # one may be a part of another
-        forms = dict.fromkeys(form for value in known for form in (value, quote(value, safe="")))
-        self._plain = [(form, form.encode(errors="replace")) for form in forms]
-        self._escaped = []
-        for value in known:
-            if not _UNESCAPED.fullmatch(value):
-                anchor = max(_UNESCAPED.findall(value) or [""], key=len)
-                pattern = _escaped(value)
-                both = re.compile(pattern), re.compile(pattern.encode(errors="replace"))
-                self._escaped.append((anchor, both[0], anchor.encode(), both[1]))
+        known = self._values | {value for value in given if is_secret(value)}
+        if known != self._values:
+            self._values, self._spellings = known, Spellings(sorted(known))
 
     def redact(self, text: str) -> str:
         """`text` with a mark in place of each secret."""
-        for form, _ in self._plain:
-            if form in text:
-                text = text.replace(form, MARK)
-        for anchor, pattern, *_ in self._escaped:
-            if anchor in text:
-                text = pattern.sub(MARK, text)
-        return text
+        parts, done = [], 0
+        for start, end in self._spellings.spans(text):
+            parts += [text[done:start], _mark(text[start:end])]
+            done = end
+        return "".join([*parts, text[done:]]) if parts else text
 
     def redact_bytes(self, content: bytes) -> bytes:
         """`content` with a mark in place of each secret."""
-        for _, form in self._plain:
-            if form in content:
-                content = content.replace(form, MARK.encode())
-        for *_, anchor, pattern in self._escaped:
-            if anchor in content:
-                content = pattern.sub(MARK.encode(), content)
-        return content
+        for encoding in ("utf-8", "latin-1"):  # the second reads, and writes again, any bytes
+            with suppress(UnicodeDecodeError):
+                text = content.decode(encoding)
+                clean = self.redact(text)
+                return content if clean is text else clean.encode(encoding)
+        raise AssertionError("unreachable")
 
     def redact_error(self, text: str) -> str:
         """`text` with a mark in place of each secret, and of what has the shape of one."""
@@ -112,22 +101,9 @@ def passwords(text: str) -> list[str]:
     return found
 
 
-def _escaped(value: str) -> str:
-    """A pattern of the value in JSON, in Python's or a shell's quotes, or in one in the other.
-
-    Backslashes at its ends are left to what stands beside it, so that JSON stays JSON.
-    """
-    parts = []
-    for character in value.strip("\\"):
-        if character == "\\":
-            parts.append(r"\\+")
-        elif character.isascii() and character.isprintable():
-            escape = "" if _UNESCAPED.fullmatch(character) else r"\\*"
-            parts.append(escape + re.escape(character))
-        else:
-            spelt = json.dumps(character)[1:-1].replace("\\", r"\\+")
-            parts.append(f"(?:{re.escape(character)}|(?i:{spelt}))")
-    return "".join(parts)
+def _mark(spelt: str) -> str:
+    """What stands in the place of a secret; of numbers a number, so that JSON stays JSON."""
+    return "0" if _NUMBERS.fullmatch(spelt) else MARK
 
 
 _OURS = Secrets()  # a process has one environment, and so one of these

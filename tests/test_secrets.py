@@ -1,11 +1,13 @@
 """Secrets: which values are some, and that a text without one is left as it is."""
 
 import json
+from time import process_time
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from spelt import WAYS
 
 from harness.board.connection import Connection
 from harness.cache import write_beside
@@ -14,6 +16,11 @@ from harness.errors import UserError
 from harness.secrets import MARK, Secrets, environment_secrets, is_secret, learn
 from harness.sql import storable
 
+TYPICAL = (  # of the forms that providers give out, and none of theirs
+    "sk-planted-7Gh2kQ9xLw4Zr8Tn",
+    "AIzaPlanted_0-nB5vC8xZ2mK4jH6gF1dS3aQ9wE7rT",
+    "wJalrXUtnFEMI/K7MDENG+bPxRfiCYPLANTEDKEY",
+)
 KEY = 'mine-4f"\\é/7d2'
 
 
@@ -75,6 +82,7 @@ def test_a_secret_is_found_in_every_form(said):
     assert knowing(KEY).redact_bytes(said.encode()).decode() == clean
 
 
+@settings(deadline=None)
 @given(
     st.builds(lambda a, b: f"{a}Zq7x{b}Kp9w", st.text(), st.text()),
     st.text(),
@@ -89,6 +97,80 @@ def test_a_secret_is_found_however_deep_in_json_and_it_stays_json(key, before, a
     assert MARK in clean
     for _ in range(depth):
         (clean,) = json.loads(clean)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("key", [*TYPICAL, "Pa55-w/rd", "aB3+/=aB3+/=x>?"])
+def test_a_secret_is_found_in_every_spelling_and_json_stays_json(key, way):
+    known = knowing(key, "another-0n3-of-them")
+    spelt = WAYS[way](key)
+    for said in (f"({spelt})", f"{key[:5]} it says\n{spelt} {spelt} {key[-5:]}"):
+        for depth in range(3):
+            text = said
+            for level in range(depth):
+                text = json.dumps([text, "next"], ensure_ascii=level % 2 == 0)
+            clean = known.redact(text)
+            assert clean != text
+            assert known.redact(clean) == clean
+            for _ in range(depth):
+                clean, after = json.loads(clean)
+                assert after == "next"
+            assert not leaves(clean, spelt), (text, clean)
+            assert known.redact_bytes(text.encode()) == known.redact(text).encode()
+
+
+def leaves(text: str, spelt: str) -> bool:
+    """Whether more than an end of it is left: bits of base64 that are a neighbour's, too."""
+    size = max(12, 3 * len(spelt) // 4)
+    return any(spelt[at : at + size] in text for at in range(len(spelt) - size + 1))
+
+
+def test_what_only_resembles_a_secret_stays():
+    known = knowing("hunter22", "correct-horse-battery", "12345678!x", "Zq7xKp9wRt5y-Mn3b")
+    text = (
+        "hunter 22, hunter2 and hunter21; the correct horse, a correct\nhorse battery; 12345678; "
+        '["Zq7xKp9w", "Rt5yMn3b"] {"Zq7xKp9wRt5y": "Mn3b"} Zq7xKp9wRt5yMn3c ' + "0" * 400
+    )
+    assert known.redact(text) is text
+
+
+@settings(deadline=None)
+@given(st.text(alphabet="aZ3-/\\\"'%&u\n é", min_size=8, max_size=14), st.text(), st.text())
+def test_whatever_a_value_is_made_of_it_is_found_as_it_is(key, before, after):
+    if not is_secret(key) or not any(c.isalnum() for c in key):
+        return
+    assert key not in knowing(key).redact(f"{before}{key}{after}")
+
+
+HOSTILE = {
+    "backslashes": "\\",
+    "percents": "%25",
+    "entities": "&amp;",
+    "beginnings of colours": "\x1b[1",
+    "beginnings of links": "\x1b]",
+    "most of a secret": TYPICAL[0][:-1],
+    "most of a secret, split": "\u200b".join(TYPICAL[0][:-1]),
+    "a secret, split so that it is none": '"'.join(TYPICAL[0]),
+    "its first letter and what is ignored": TYPICAL[0][0] + "\u200b" * 99,
+    "secrets": f"{TYPICAL[0]} ",
+    "secrets in escapes": WAYS["JSON, all"](TYPICAL[0]),
+}
+
+
+@pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
+def test_four_times_the_text_takes_about_four_times_as_long_whatever_it_holds(piece):
+    known = knowing(*TYPICAL)
+
+    def seconds(characters: int) -> float:
+        text = (piece * (characters // len(piece) + 1))[:characters]
+        times = []
+        for _ in range(3):
+            began = process_time()
+            known.redact(text)
+            times.append(process_time() - began)
+        return min(times)
+
+    assert seconds(400_000) < 8 * seconds(100_000) + 0.05  # sixteen times, if it were quadratic
 
 
 def test_a_secret_that_is_part_of_another_leaves_nothing_of_it():

@@ -1,7 +1,7 @@
 """Grading on bubblewrap: honest and hostile patches, memory, logs, and `delm grade`."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -10,14 +10,14 @@ from patches import flask_patches
 
 from harness.benchmarks.grading import LOG_FILES, Grader
 from harness.benchmarks.log_reader import read_log
-from harness.benchmarks.official import APPLY
+from harness.benchmarks.official import APPLY, evaluation_script, test_spec
 from harness.benchmarks.predictions import read_predictions
 from harness.cache import cache_dir
 from harness.commands.grade import NOTHING
 from harness.config import GradingConfig, SandboxConfig
 from harness.errors import SandboxUnavailable, UserError
 from harness.sandbox.providers import choose
-from harness.types import Item, Verdict
+from harness.types import Item, Reference, Verdict
 
 FAST = (FLASK, "psf__requests-6028", "pytest-dev__pytest-10051")
 HERE = ("wrong", "breaks", "not-applying", "only-with-fuzz", "outside", "forged", "edits-tests",
@@ -48,6 +48,31 @@ def test_the_patch_ladder_is_the_official_one():
     from swebench.harness.run_evaluation import GIT_APPLY_CMDS
 
     assert list(APPLY) == GIT_APPLY_CMDS
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "#!/bin/bash\nset -uxo pipefail\n: '>>>>> Start Test Output'\ntrue\n"
+        ": '>>>>> End Test Output'\ngit checkout HEAD -- a.py\n",
+        "\n\npytest\n\n: >>>>> End Test Output\n: >>>>> End Test Output",
+        "pytest -rA # no end is marked\n\n",
+        "",
+    ],
+)
+def test_the_specification_of_a_test_is_the_official_one(script):
+    from swebench.harness.utils import make_test_spec
+
+    reference = Reference(
+        instance_id="a__a-1", repo="a/a", version="1.0", image="a:1", fail_to_pass=("a.py::b",),
+        pass_to_pass=("a.py::c", "a.py::d"), eval_script=script, log_parser="parse_log_pytest",
+        eval_type="pass_and_fail",
+    )  # fmt: skip
+    row = asdict(reference)
+    row |= {"FAIL_TO_PASS": json.dumps(row["fail_to_pass"]), "PASS_TO_PASS": ["a.py::c", "a.py::d"]}
+    official = make_test_spec(row)
+    assert test_spec(reference) == asdict(official)
+    assert evaluation_script(reference) == official.eval_script
 
 
 @pytest.mark.parametrize("name", HERE)

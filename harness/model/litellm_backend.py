@@ -1,11 +1,13 @@
 """Answers from a provider, through litellm. The only file that imports it, and late: it takes
 seconds."""
 
+import gc
 import json
 import logging
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import anyio
@@ -81,6 +83,7 @@ class LitellmBackend:
             "timeout": timeout_s,
             "num_retries": 0,  # retries are the client's; which of the two counts, depends on
             "max_retries": 0,  # litellm's version and on the provider
+            "_skip_mcp_handler": True,  # else a second is spent on importing what nobody asks for
         }
         if tools:
             request["tools"] = list(tools)
@@ -163,11 +166,24 @@ class LitellmBackend:
         return reply
 
 
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """What is imported stays: to look for garbage in it takes a fifth of an import of seconds."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
 def _import_litellm() -> tuple[Any, type[Exception]]:
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else the import fetches a table
     os.environ.setdefault("LITELLM_MODE", "PRODUCTION")  # else it reads a .env file
-    import litellm
-    from openai import OpenAIError
+    with _without_collecting():
+        import litellm
+        from openai import OpenAIError
 
     # what a call that is cut off just before it is sent leaves behind is no harm
     warnings.filterwarnings("ignore", r"coroutine '\S+' was never awaited", RuntimeWarning)

@@ -17,7 +17,7 @@ from agents.evidence import BASE, Command, Evidence, Patch, Refused, Span, norma
 from agents.gist_check import Checker, gist_checker
 from agents.runs import CommandOutcome, Runs
 from harness.board import BoardRefused, Entry, Kind, Link, Proposal, Ruling, SharedContext
-from harness.errors import LimitReached, ModelError, SandboxError, SandboxUnavailable
+from harness.errors import LimitReached, ModelError, SandboxError, SandboxLost, SandboxUnavailable
 from harness.protocols import Memo, Sandbox
 from harness.types import ExecResult
 
@@ -79,7 +79,7 @@ class Gate:
         began = anyio.current_time()
         try:
             seen = await self._judge(proposal)
-        except (Refused, SandboxError) as refusal:
+        except (Refused, SandboxError, SandboxLost) as refusal:
             return await self._context.reject(
                 number, reason=str(refusal), seconds=anyio.current_time() - began
             )
@@ -255,7 +255,7 @@ class Gate:
                 await self._within(anyio.current_time(), entry.kind, evidence, fresh=True)
             except TooLong:
                 return True
-            except (Refused, SandboxError):
+            except (Refused, SandboxError, SandboxLost):
                 return False
         return True
 

@@ -13,7 +13,7 @@ from agents.loop import converse, ended_by
 from agents.prompts import render
 from agents.rounds import Rounds
 from agents.tools import Arguments, BadCall, Finished, Tool, Toolbox
-from harness.errors import LimitReached, ModelError, SandboxError, SandboxUnavailable
+from harness.errors import LimitReached, ModelError, SandboxError, SandboxLost, SandboxUnavailable
 from harness.protocols import Trial
 from harness.types import Message
 
@@ -76,7 +76,7 @@ async def lead(trial: Trial, crew: Crew, system: str) -> None:
             trial, MAIN, opening, box, news=crew.news, agent=MAIN, no_call=NO_CALL
         )
         reason = "delegations" if crew.used_up else ending.reason
-    except (LimitReached, ModelError) as end:
+    except (LimitReached, ModelError, SandboxLost) as end:
         reason = ended_by(end)
         raise
     finally:
@@ -111,8 +111,9 @@ async def hand_in(trial: Trial, crew: Crew, reason: str) -> None:
     patch = ""
     try:
         patch = await crew.workspace.diff()
-    except SandboxError as error:  # too large, or no text
+    except (SandboxError, SandboxLost) as error:  # too large, no text, or gone
         reason = f"{reason}; no patch: {error}"
+        finished = finished and not isinstance(error, SandboxLost)
     except SandboxUnavailable:
         if finished or not crew.best():
             raise

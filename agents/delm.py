@@ -17,6 +17,7 @@ from harness.errors import (
     LimitReached,
     ModelError,
     SandboxError,
+    SandboxLost,
     SandboxUnavailable,
 )
 from harness.protocols import Trial
@@ -36,7 +37,7 @@ class Delm:
         try:
             await self._live(team)
             reason = "finished" if await team.queue.closed() else "steps"
-        except (LimitReached, ModelError) as end:
+        except (LimitReached, ModelError, SandboxLost) as end:
             reason = ended_by(end)
             raise
         finally:
@@ -127,7 +128,7 @@ async def outcomes(
 async def _passes(team: Team, patch: str, command: str) -> bool:
     try:
         return (await team.gate.run_on(patch, command)).exit_status == 0
-    except (Refused, SandboxError):
+    except (Refused, SandboxError, SandboxLost):
         return False
 
 

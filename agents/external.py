@@ -33,7 +33,7 @@ from agents.line import Line
 from agents.loop import ended_by, with_unique_ids
 from agents.single import AUTHOR, hand_in
 from harness import yaml_text
-from harness.errors import LimitReached, ModelError, SandboxError, UserError
+from harness.errors import LimitReached, ModelError, SandboxError, SandboxLost, UserError
 from harness.protocols import Sandbox, Trial
 from harness.types import CUT, ExecResult, Message, Reply
 
@@ -69,7 +69,7 @@ class MiniSweAgent:
                 reason, patch = "finished", str(end["submission"])
             else:
                 reason = "no_tool_calls"
-        except (LimitReached, ModelError) as cut:
+        except (LimitReached, ModelError, SandboxLost) as cut:
             reason = ended_by(cut)
             raise
         finally:

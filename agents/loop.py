@@ -9,7 +9,13 @@ from itertools import chain, count
 
 from agents.prompts import enclosed
 from agents.tools import BadCall, Finished, Toolbox
-from harness.errors import ContextOverflow, ConversationRefused, LimitReached, ModelError
+from harness.errors import (
+    ContextOverflow,
+    ConversationRefused,
+    LimitReached,
+    ModelError,
+    SandboxLost,
+)
 from harness.protocols import Trial
 from harness.types import CUT, Message, Reply, ToolCall
 
@@ -101,10 +107,12 @@ async def converse(
             return Ending(reason=reason, summary="", messages=messages)
 
 
-def ended_by(end: LimitReached | ModelError) -> str:
+def ended_by(end: LimitReached | ModelError | SandboxLost) -> str:
     """The word for what cut an agent's work off."""
     if isinstance(end, LimitReached):
         return end.limit
+    if isinstance(end, SandboxLost):
+        return "sandbox_lost"
     if isinstance(end, ConversationRefused):
         return "context" if isinstance(end, ContextOverflow) else "refused"
     return "model_error"

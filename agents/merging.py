@@ -1,7 +1,7 @@
 """Bringing what was changed in a copy of a workspace back into it: a three-way merge by git."""
 
 from agents.inside import GIT
-from harness.errors import SandboxUnavailable
+from harness.errors import SandboxLost
 from harness.protocols import Sandbox
 
 AT = "/tmp/.delm-merge"  # noqa: S108 - inside a sandbox
@@ -64,7 +64,7 @@ async def merge(workspace: Sandbox, *, start: str, theirs: str) -> str:
     """Bring into `workspace` what lies between `start` and `theirs`, patches of the base commit.
 
     Returns what contradicts, and changes nothing then; or "" when it is done. Nobody else may have
-    made commits in `workspace`. Raises `SandboxUnavailable` where git itself does not work there.
+    made commits in `workspace`. Raises `SandboxLost` where git itself does not work there.
     """
     for path, patch in ((START, start), (THEIRS, theirs), (OURS, await workspace.diff())):
         await workspace.write(path, patch.encode())
@@ -73,4 +73,4 @@ async def merge(workspace: Sandbox, *, start: str, theirs: str) -> str:
         return ""
     if result.exit_status == CONFLICT:
         return result.output.strip() or "(git does not say where)"
-    raise SandboxUnavailable(f"changes could not be merged: {result.output[-300:]}")
+    raise SandboxLost(f"changes could not be merged: {result.output[-300:]}")

@@ -14,7 +14,7 @@ import anyio
 from agents import inside
 from agents.evidence import Refused
 from agents.matching import shown
-from harness.errors import SandboxError, SandboxUnavailable
+from harness.errors import SandboxError, SandboxLost
 from harness.protocols import Sandbox
 from harness.types import ExecResult
 
@@ -134,16 +134,12 @@ class Runs:
         return CommandOutcome(runs=tuple(runs))
 
     async def _run_once(self, diff: str, command: str, hash_seed: str) -> ExecResult:
-        """One run. A command that twice ends its sandbox, while new ones can be had, is data."""
-        for last in (False, True):
-            async with self.patched(diff) as sandbox:
-                try:
-                    return await self._exec(sandbox, command, hash_seed)
-                except SandboxUnavailable:
-                    if last:
-                        break
-        async with self.patched("") as sandbox:  # raises when it is the machine that is broken
-            await sandbox.exec("true", timeout_s=OWN_S)
+        """One run. A command that ends its sandbox is data."""
+        async with self.patched(diff) as sandbox:
+            try:
+                return await self._exec(sandbox, command, hash_seed)
+            except SandboxLost:
+                pass
         return ExecResult(
             exit_status=None, output="(it ended its sandbox)", output_bytes=0, seconds=0
         )

@@ -15,7 +15,7 @@ from agents import tools
 from agents.loop import converse, ended_by
 from agents.prompts import render
 from agents.together import together
-from harness.errors import LimitReached, ModelError, SandboxError
+from harness.errors import LimitReached, ModelError, SandboxError, SandboxLost
 from harness.protocols import Sandbox, Trial
 
 AUTHOR = "agent-1"
@@ -68,7 +68,7 @@ async def work_alone(trial: Trial, sandbox: Sandbox, author: str, *, steps: int)
     try:
         ending = await converse(trial, author, opening, box, agent=author)
         reason = ending.reason
-    except (LimitReached, ModelError) as end:
+    except (LimitReached, ModelError, SandboxLost) as end:
         reason = ended_by(end)
         raise
     finally:
@@ -80,6 +80,6 @@ async def hand_in(trial: Trial, sandbox: Sandbox, author: str, reason: str) -> N
     """Submit what differs in `sandbox`; an oversized or unreadable difference is an empty patch."""
     try:
         patch = await sandbox.diff()
-    except SandboxError as error:
+    except (SandboxError, SandboxLost) as error:
         patch, reason = "", f"{reason}; no patch: {error}"
     await trial.submit(author, patch, reason=reason, salvaged=not reason.startswith("finished"))

@@ -14,7 +14,7 @@ from agents.loop import Ending, converse, nothing
 from agents.prompts import render
 from agents.team import OWN, Team
 from harness.board import Claim, NewTask, Task
-from harness.errors import LimitReached, SandboxError, SandboxUnavailable
+from harness.errors import LimitReached, SandboxError, SandboxLost, SandboxUnavailable
 from harness.protocols import Sandbox
 from harness.types import Message
 
@@ -78,7 +78,7 @@ class Worker:
         path = shlex.quote(CANDIDATE)
         done = await workspace.exec(f"git apply --whitespace=nowarn {path} && rm {path}")
         if done.exit_status != 0:
-            raise SandboxUnavailable(f"the candidate does not apply: {done.output[-300:]}")
+            raise SandboxLost(f"the candidate does not apply: {done.output[-300:]}")
 
     async def _rescue(self, claim: Claim, workspace: Sandbox) -> None:
         """Keep what a patch has come to, wherever it was cut off."""

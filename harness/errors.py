@@ -4,7 +4,8 @@
     ├── UserError              a mistake that the person at the keyboard can mend (exit code 2)
     ├── SandboxError           one request to a sandbox was refused; the sandbox is fine
     ├── SandboxUnavailable     the sandbox is gone or broken: infrastructure, never a failed command
-    │   └── SandboxUnfit       it came up and is of no use; another one would be like it
+    │   ├── SandboxUnfit       it came up and is of no use; another one would be like it
+    │   └── SandboxLost        what commands did in it ended it: their outcome, no infrastructure
     ├── ModelError             a call that yielded no reply, after its retries
     │   ├── ModelRefused       retrying cannot help: authentication, unknown model, bad request
     │   │   └── EndpointRefused  whatever is asked there: a wrong key, no money left, no such model
@@ -38,6 +39,13 @@ class SandboxUnavailable(DelmError):
 
 class SandboxUnfit(SandboxUnavailable):
     """A new sandbox came up and cannot be used (no repository, a leak); another is no better."""
+
+
+class SandboxLost(SandboxUnavailable):
+    """What commands did in the sandbox ended it, or left it of no use: that is their outcome.
+
+    The trial is not run again for it. What was not submitted before is lost.
+    """
 
 
 class ModelError(DelmError):

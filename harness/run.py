@@ -15,6 +15,7 @@ from harness.errors import (
     LimitReached,
     ModelRefused,
     ModelUnavailable,
+    SandboxLost,
     SandboxUnavailable,
     UserError,
     leaf,
@@ -257,6 +258,8 @@ class Run:
             return "done", "context" if isinstance(end, ContextOverflow) else "refused"
         except (ModelRefused, ModelUnavailable) as failure:
             return "error", f"model: {failure}"
+        except SandboxLost:
+            return "done", "sandbox_lost"
         except SandboxUnavailable as failure:
             return "error", f"sandbox: {failure}"
         if len(trial.submitted) < contestant.wanted:

@@ -11,7 +11,7 @@ from test_atif import CALLS, FACTS, SPOKEN, TRIAL, answer, call
 
 from harness.exports.atif import trial_files
 
-PYTHON = os.environ.get("DELM_IMPORTERS", sys.executable)
+PYTHON = os.environ.get("DELM_IMPORTERS") or sys.executable
 NEEDS = {
     "docent": "docent.sdk.integrations.harbor",
     "phoenix": "phoenix.client.helpers.atif",

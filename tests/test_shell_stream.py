@@ -7,16 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import SandboxUnavailable
-from harness.sandbox.shell import SUPERVISOR, Capture, _Stream
+from harness.sandbox.shell import Capture, _Stream
 
 NONCE = "a1b2c3d4e5f6a1b2c3d4e5f6"
-START = f"\0{NONCE}\n".encode()
 END = f"\0{NONCE} ".encode()
 
 # Bytes that look like marks, cut anywhere: none of them is one, as no whole nonce follows a NUL.
-almost = st.sampled_from(
-    [START[:-2], END[:-2], b"\0", b"\n", NONCE.encode(), b"\0" + b"f" * 24 + b" 0\n"]
-)
+almost = st.sampled_from([END[:-2], b"\0", b"\n", NONCE.encode(), b"\0" + b"f" * 24 + b" 0\n"])
 written = st.lists(st.one_of(st.binary(max_size=40), almost), max_size=12).map(b"|".join)
 cuts = st.lists(st.integers(0, 600), max_size=20)
 
@@ -35,7 +32,7 @@ def test_any_chunking_gives_the_same_output_and_status(
     output: bytes, at: list[int], status: str
 ) -> None:
     found = stream()
-    for piece in pieces(START + output + END + f"{status}\n".encode(), at):
+    for piece in pieces(output + END + f"{status}\n".encode(), at):
         assert found.status is None
         found.feed(piece)
     assert found.status == status
@@ -49,23 +46,16 @@ def test_a_forged_mark_without_the_nonce_is_output(output: bytes, guess: str) ->
         return
     forged = f"\0{guess} 0\n\0{guess}\n".encode()
     found = stream()
-    found.feed(START + output + forged)
+    found.feed(output + forged)
     assert found.status is None
     found.feed(END + b"3\n")
     assert found.status == "3"
     assert found.capture.total == len(output + forged)
 
 
-def test_what_comes_before_the_start_mark_is_no_output() -> None:
-    found = stream()
-    found.feed(b"left over by somebody\0")
-    found.feed(START + b"mine" + END + b"0\n")
-    assert found.capture.text() == "mine"
-
-
 def test_the_end_of_the_stream_is_no_result() -> None:
     found = stream()
-    found.feed(START + b"half")
+    found.feed(b"half")
     with pytest.raises(SandboxUnavailable):
         found.feed(b"")
     assert found.status is None
@@ -97,7 +87,3 @@ def test_a_capture_stays_small_however_much_comes() -> None:
         capture.feed(b"x" * 10_000)
     assert capture.total == 20_000_000
     assert len(capture.head) + len(capture.tail) < 20_000
-
-
-def test_the_supervisor_is_ascii_so_that_its_length_is_the_same_in_every_locale() -> None:
-    assert SUPERVISOR.isascii()

@@ -28,7 +28,14 @@ from harness.benchmarks.official import (
 )
 from harness.cache import write_folder
 from harness.config import GradingConfig, SandboxConfig, SandboxLimits
-from harness.errors import GradingUnavailable, LogUnreadable, SandboxError, SandboxUnavailable
+from harness.errors import (
+    DelmError,
+    GradingUnavailable,
+    LogUnreadable,
+    SandboxError,
+    SandboxLost,
+    SandboxUnavailable,
+)
 from harness.protocols import Sandboxes
 from harness.secrets import redact
 from harness.types import ExecResult, Item, Verdict
@@ -46,6 +53,20 @@ class PatchFacts:
     files: tuple[str, ...]
     added: int
     removed: int
+
+
+def _ungraded(error: DelmError, *, seconds: float) -> Verdict:
+    """The verdict where no attempt came to its end: of a patch that ends or breaks every sandbox
+    that it is run in, its own outcome; else infrastructure, which is graded again."""
+    if isinstance(error, (SandboxLost, SandboxError)):
+        return Verdict(
+            outcome="unresolved",
+            reason=f"its sandbox: {error}",
+            report={},
+            seconds=seconds,
+            official="unresolved",
+        )
+    return Verdict(outcome="error", reason=f"infrastructure: {error}", report={}, seconds=seconds)
 
 
 def patch_facts(patch: str) -> PatchFacts | None:
@@ -121,12 +142,7 @@ class Grader:
                 if attempt + 1 < ATTEMPTS:
                     await anyio.sleep(1 + attempt)
                     continue
-                return Verdict(
-                    outcome="error",
-                    reason=f"infrastructure: {error}",
-                    report={},
-                    seconds=anyio.current_time() - started,
-                )
+                return _ungraded(error, seconds=anyio.current_time() - started)
             if graded.repeats:
                 self._remember(key, folder, graded.verdict)
             return graded.verdict

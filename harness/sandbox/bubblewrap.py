@@ -8,6 +8,7 @@ hide which programs the host has under /usr.
 import contextlib
 import json
 import os
+import shutil
 import signal
 import uuid
 from collections.abc import Mapping, Sequence
@@ -25,12 +26,14 @@ from harness.errors import SandboxUnavailable
 from harness.sandbox import cgroup, disk, folders, namespace, overlay
 from harness.sandbox.namespace import remove_tree, system_mounts, whatever_modes
 from harness.sandbox.overlay import OpenFolder, Place
-from harness.sandbox.shell import BOOT, SUPERVISOR, Since
+from harness.sandbox.shell import Since, supervisor
+from harness.sandbox.syscalls import bubblewrap_filter
 from harness.sandbox.undo import or_undo
 
 __all__ = ["BubblewrapMachine", "system_mounts"]
 
 GONE_S = 5.0  # for what was killed
+ROOM_BYTES = 1 << 24  # a disk with less is full
 
 
 class BubblewrapMachine:
@@ -109,11 +112,13 @@ class BubblewrapMachine:
         except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
             return b""
 
-    async def interrupt(self) -> None:
-        """See `Machine.interrupt`."""
-        if self._supervisor >= 0:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._supervisor, signal.SIGUSR1)
+    async def outside_cause(self) -> str:
+        """See `Machine.outside_cause`."""
+        if self._group and self._group.kills() and not self._group.at_limit():
+            return "the machine ran out of memory"
+        if shutil.disk_usage(self._store).free < ROOM_BYTES:
+            return "the machine has no room left on its disk"
+        return ""
 
     async def copy(self, since: Since) -> "BubblewrapMachine":
         """See `Machine.copy`."""
@@ -183,20 +188,24 @@ class BubblewrapMachine:
             cpus=self._limits.cpus,
         )
         self._report, writing = os.pipe()
+        program = os.memfd_create("seccomp")
         try:
+            os.write(program, bubblewrap_filter())
+            os.lseek(program, 0, os.SEEK_SET)
             self._process = await anyio.open_process(
-                self._command(writing),
+                self._command(writing, program),
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=DEVNULL,
                 env={},
                 start_new_session=True,
-                pass_fds=(writing,),
+                pass_fds=(writing, program),
             )
         except OSError as error:
             raise SandboxUnavailable(f"bubblewrap did not start: {error}") from error
         finally:
             os.close(writing)
+            os.close(program)
         if not await self.receive():
             raise SandboxUnavailable("no folder of its own could be mounted for a sandbox")
         self._files = OpenFolder.of_process(self._process.pid)
@@ -249,7 +258,6 @@ class BubblewrapMachine:
             raise SandboxUnavailable(
                 "bubblewrap ended at once; see `.venv/bin/delm doctor`"
             ) from error
-        await self.send(SUPERVISOR.encode())
 
     def _joining(self) -> list[str]:
         """What runs a command that follows in the control group, with few open files."""
@@ -258,26 +266,25 @@ class BubblewrapMachine:
         limit = f"ulimit -n {self._limits.open_files} 2>/dev/null; "
         return ["/bin/sh", "-c", join + limit + 'exec "$@"', "sh"]
 
-    def _command(self, info: int) -> list[str]:
+    def _command(self, info: int, program: int) -> list[str]:
         size = disk.in_memory(self._limits) if self._place == "memory" else None
         has_overlay = self._place != "copy"
         words = self._joining()
         words += overlay.around(self._folder, size=size, overlay=has_overlay)
         words += [overlay.program("bwrap"), *namespace.isolation(network=self._network)]
-        words += ["--info-fd", str(info)]
+        words += ["--info-fd", str(info), "--seccomp", str(program)]
         words += namespace.mounts(
             self._folder, self._prepared, network=self._network, overlay=has_overlay
         )
-        for name, value in (namespace.variables() | self._limit_variables()).items():
+        for name, value in namespace.variables().items():
             words += ["--setenv", name, value]
-        return [*words, "--chdir", "/testbed", "/bin/bash", "-c", BOOT]
+        return [*words, *supervisor(self._options())]
 
-    def _limit_variables(self) -> dict[str, str]:
-        limits = {"DELM_FSIZE_KB": str(self._limits.file_mb << 10), "DELM_ACTIVATE": ""}
+    def _options(self) -> dict[str, int]:
+        options = {"fsize": self._limits.file_mb << 20}
         if self._group is None:
-            limits["DELM_DATA_KB"] = str(self._limits.memory_mb << 10)
-            limits["DELM_PROCESSES"] = str(self._limits.processes)
-        return limits
+            options |= {"data": self._limits.memory_mb << 20, "processes": self._limits.processes}
+        return options
 
 
 def _copying(*paths: Path) -> list[str]:

@@ -1,11 +1,12 @@
 """Sandboxes in Docker: one container each, driven through the socket of its own main process.
 
-The container's command is `supervisor.sh`, so a command costs no `docker exec`, and a container
+The container's command is `supervisor.pl`, so a command costs no `docker exec`, and a container
 whose harness dies loses its standard input, ends, and is removed by the daemon (auto-remove).
 """
 
 import contextlib
 import socket
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,10 @@ import anyio
 from harness.config import SandboxLimits
 from harness.dockerd import open_client
 from harness.errors import SandboxUnavailable
+from harness.sandbox import syscalls
 from harness.sandbox.commits import COMMIT_S, Commit, thread
 from harness.sandbox.owners import Owner
-from harness.sandbox.shell import BOOT, SUPERVISOR, Since
+from harness.sandbox.shell import Since, supervisor
 from harness.sandbox.undo import or_undo
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 LABEL = "delm.harness"  # "sandbox" on containers and their volumes, "commit" on images of those
 OWNER = "delm.owner"  # an `Owner`
 START_S = 60.0
-INTERRUPT_S = 10.0
+ASK_S = 10.0
 REMOVE_S = 30.0
 RECEIVE_BYTES = 1 << 18
 PERIOD_US = 100_000
@@ -59,13 +61,13 @@ class DockerMachine:
         self._socket: socket.socket | None = None
         self._keep: object = None  # the SDK's wrapper; the socket dies with it
         self._frames = bytearray()
+        self._made_at = time.time()
         self._given_up = False  # a start that is late is to leave nothing
 
     async def start(self) -> None:
         """Create, attach and start. `SandboxUnavailable`, with nothing left, when that fails."""
         async with or_undo(self.destroy):
             await thread(self._start, within_s=START_S)
-            await self.send(SUPERVISOR.encode())
 
     def _start(self) -> None:
         try:
@@ -96,18 +98,14 @@ class DockerMachine:
 
         limits = self._limits
         image = self._began_as.image if self._began_as else self._image
+        options = {"fsize": limits.file_mb << 20, "activate": int(self._activate)}
         self._container = self._client.containers.create(
             image,
-            entrypoint=["/bin/bash", "-c", BOOT],
+            entrypoint=supervisor(options),
             command=[],
             user="0:0",
             working_dir="/testbed",
-            environment={
-                "DELM_FSIZE_KB": str(limits.file_mb << 10),
-                "DELM_ACTIVATE": "1" if self._activate else "",
-                "PAGER": "cat",
-                "TERM": "dumb",
-            },
+            environment={"PAGER": "cat", "TERM": "dumb"},
             hostname="testbed",
             labels=dict(self._labels),
             mounts=self._volumes(image),
@@ -119,10 +117,10 @@ class DockerMachine:
             pids_limit=limits.processes,
             ulimits=[Ulimit(name="nofile", soft=limits.open_files, hard=limits.open_files)],
             cap_drop=["NET_RAW", "MKNOD"],
-            security_opt=["no-new-privileges"],
+            security_opt=["no-new-privileges", f"seccomp={syscalls.profile()}"],
             log_config=LogConfig(type="none"),
             auto_remove=True,
-            stop_signal="SIGKILL",  # the supervisor is deaf to SIGTERM
+            stop_signal="SIGKILL",  # PID 1 takes no SIGTERM
             stdin_open=True,
             detach=False,  # sets StdinOnce: when the attachment below ends, so does the supervisor
         )
@@ -180,13 +178,26 @@ class DockerMachine:
         del self._frames[:at]
         return bytes(payload)
 
-    async def interrupt(self) -> None:
-        """See `Machine.interrupt`."""
-        if self._container is not None:
-            container = self._container
-            await thread(
-                lambda: container.kill(signal="USR1"), gone_is_fine=True, within_s=INTERRUPT_S
-            )
+    async def outside_cause(self) -> str:
+        """See `Machine.outside_cause`: the engine's, or a signal that was sent through it."""
+        container = self._container
+        if container is None:
+            return "it was closed"
+        try:
+            seen = await thread(lambda: self._events(str(container.id)), within_s=ASK_S)
+        except SandboxUnavailable as error:
+            return str(error)
+        if seen is None or "start" not in seen:
+            return "the engine was started again"
+        return "the container was ended through the engine" if "kill" in seen else ""
+
+    def _events(self, container: str) -> set[str]:
+        """What the engine says has happened to a container since it was made."""
+        heard = self._client.api.events(
+            since=int(self._made_at) - 1, until=int(time.time()) + 1,
+            filters={"container": container}, decode=True,
+        )  # fmt: skip
+        return {event["Action"] for event in heard}
 
     def memory_kills(self) -> int:
         """See `Machine.memory_kills`: the supervisor sees all of them."""

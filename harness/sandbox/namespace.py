@@ -31,7 +31,9 @@ ETC = {
 HIDDEN = ("/usr/lib/python3/dist-packages", "/usr/local/lib/python3*/dist-packages",
           "/usr/local/lib/python3*/site-packages")  # fmt: skip
 READ_ONLY_PROC = ("acpi", "bus", "fs", "irq", "mtrr", "scsi", "sys", "sysrq-trigger")
-CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL")
+# CAP_SETPCAP is the supervisor's alone, which takes it from every command.
+CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL",
+                "CAP_SETPCAP")  # fmt: skip
 # The folders of a sandbox on the host, and where they are inside. `root` is everything else.
 PARTS = {"testbed": "/testbed", "tmp": "/tmp", "home": "/root", "shm": "/dev/shm"}  # noqa: S108
 ROOT_PART = "root"

@@ -1,4 +1,4 @@
-"""`harness.protocols.Sandbox` over any machine that runs `supervisor.sh`.
+"""`harness.protocols.Sandbox` over any machine that runs `supervisor.pl`.
 
 Files are read, written and compared by commands inside, never by the host: a link that leads out
 of the repository leads to the sandbox's own files, and no file in it is ever trusted outside.
@@ -97,6 +97,7 @@ class ShellSandbox:
         exports = "".join(f"export {k}={shlex.quote(v)}\n" for k, v in (env or {}).items())
         async with self._shell.turn:
             self._unchanged_since = "change"
+            self._shell.used = True
             return await self._shell.run_in_turn(
                 f"cd -- {shlex.quote(cwd)} || exit 126\n{exports}{command}",
                 timeout_s=timeout_s,
@@ -143,7 +144,10 @@ class ShellSandbox:
         async with self._shell.turn:
             self._shell.check()
             since = self._unchanged_since
-            machine = await self._machine.copy(since)
+            try:
+                machine = await self._machine.copy(since)
+            except SandboxUnavailable as error:
+                raise await self._shell.blame(error) from error
             if since != "image":
                 self._unchanged_since = "copy"
         twin = ShellSandbox(machine)
@@ -152,6 +156,7 @@ class ShellSandbox:
         else:
             twin._unchanged_since = "copy"
         twin._base, twin._exclude = self._base, self._exclude
+        twin._shell.used = self._shell.used
         twin.audit = self.audit
         return twin
 

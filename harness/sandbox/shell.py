@@ -1,28 +1,32 @@
-"""The host's end of `supervisor.sh`: one command at a time over a pair of byte streams."""
+"""The host's end of `supervisor.pl`: one command at a time over a pair of byte streams."""
 
 import secrets
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Literal, Protocol
 
 import anyio
 
-from harness.errors import SandboxError, SandboxUnavailable
+from harness.errors import SandboxError, SandboxLost, SandboxUnavailable
 from harness.types import ExecResult
 
-SUPERVISOR = files("harness.sandbox").joinpath("supervisor.sh").read_text()
-BOOT = (
-    f'IFS= read -r -N {len(SUPERVISOR)} script; eval "$script"'  # and SUPERVISOR follows on stdin
-)
 FLOOD_BYTES = 64 * 1024 * 1024  # a command that writes more is killed
-GRACE_S = 15.0  # for a killed command's last word
+GRACE_S = 30.0  # for a killed command's last word
 # Nothing was changed since: the image that the machine began as, or its last copy (or, where it is
 # a copy itself, its start); or something was changed since any of these.
 Since = Literal["image", "copy", "change"]
 COMMAND_BYTES = 16 * 1024 * 1024  # a longer command is refused
+STOP = b"stop\n"
+
+
+def supervisor(options: Mapping[str, int]) -> list[str]:
+    """The command of a sandbox's PID 1; `options` are what `supervisor.pl` calls arguments."""
+    program = files("harness.sandbox").joinpath("supervisor.pl").read_text()
+    return ["/usr/bin/perl", "-f", "-e", program, *(f"{k}={v}" for k, v in options.items())]
 
 
 class Machine(Protocol):
-    """One running `supervisor.sh` and the files around it."""
+    """One running `supervisor.pl` and the files around it."""
 
     async def send(self, data: bytes) -> None:
         """Write all of `data` to the supervisor. Raises `SandboxUnavailable` when it is gone."""
@@ -32,13 +36,16 @@ class Machine(Protocol):
         """The next bytes from the supervisor; empty at its end."""
         ...
 
-    async def interrupt(self) -> None:
-        """Send USR1 to the supervisor, which then kills the current command."""
-        ...
-
     def memory_kills(self) -> int:
         """How many of its processes the kernel has killed at its memory limit so far, as far as
         the supervisor cannot see them; 0 where nobody can tell."""
+        ...
+
+    async def outside_cause(self) -> str:
+        """Where the machine that it runs on ended it or left it without something: what it was.
+
+        Empty where nothing says so: then it was a command inside.
+        """
         ...
 
     async def copy(self, since: Since) -> "Machine":
@@ -86,12 +93,14 @@ class Shell:
     """Runs commands through a machine's supervisor.
 
     `turn` keeps them one at a time; whoever copies the machine's files holds it too.
+    `used`: whether a command of somebody else's than the harness has run.
     """
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.turn = anyio.Lock()
-        self._broken = ""
+        self.used = False
+        self._broken: SandboxUnavailable | None = None
 
     async def run(self, command: str, *, timeout_s: float, max_output_chars: int) -> ExecResult:
         """Run `command` when it is its turn; see `harness.protocols.Sandbox.exec`.
@@ -112,13 +121,27 @@ class Shell:
         try:
             return await self._run(script, timeout_s, max_output_chars)
         except SandboxUnavailable as error:
-            self._broken = str(error)
-            raise
+            self._broken = await self.blame(error)
+            raise self._broken from error
 
     def check(self) -> None:
         """Raise `SandboxUnavailable` where an earlier command already did."""
-        if self._broken:
-            raise SandboxUnavailable(self._broken)
+        if self._broken is not None:
+            raise type(self._broken)(str(self._broken))
+
+    async def blame(self, error: SandboxUnavailable) -> SandboxUnavailable:
+        """`error` as infrastructure or as the doing of the commands, `SandboxLost`.
+
+        Where commands have run in a sandbox, all that becomes of it is theirs, unless the machine
+        that it runs on is seen to be the cause: else a command could have its trial run again.
+        """
+        with anyio.CancelScope(shield=True):
+            if not self.used:
+                return error
+            cause = await self.machine.outside_cause()
+        if cause:
+            return SandboxUnavailable(f"{error} ({cause})")
+        return SandboxLost(str(error))
 
     async def _run(self, script: bytes, timeout_s: float, max_output_chars: int) -> ExecResult:
         nonce = secrets.token_hex(12)
@@ -156,11 +179,9 @@ class Shell:
     async def _kill(self, stream: "_Stream") -> None:
         """End the current command; after this the supervisor waits for the next one."""
         with anyio.move_on_after(GRACE_S):
+            await self.machine.send(STOP)
             while stream.status is None:
-                await self.machine.interrupt()
-                with anyio.move_on_after(0.5):
-                    while stream.status is None:
-                        stream.feed(await self.machine.receive())
+                stream.feed(await self.machine.receive())
         if stream.status is None:
             raise SandboxUnavailable(f"the sandbox did not end a command within {GRACE_S:.0f} s")
 
@@ -181,27 +202,22 @@ def _encode(command: str) -> bytes:
 
 
 class _Stream:
-    """Finds one command's output, and its status, between the supervisor's two marks."""
+    """Finds one command's output, and its status behind the supervisor's mark.
+
+    The mark holds the nonce, which no command can know before its end.
+    """
 
     def __init__(self, nonce: str, capture: Capture) -> None:
         self.capture = capture
         self.status: str | None = None
         self.memory_kills = 0
-        self._start = f"\0{nonce}\n".encode()
         self._end = f"\0{nonce} ".encode()
-        self._started = False
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> None:
         if not data:
             raise SandboxUnavailable("the sandbox ended while a command ran in it")
         self._buffer += data
-        if not self._started:
-            at = self._buffer.find(self._start)
-            if at < 0:
-                return
-            del self._buffer[: at + len(self._start)]
-            self._started = True
         at = self._buffer.find(self._end)
         if at < 0:
             keep = len(self._end) - 1

@@ -13,7 +13,7 @@ from agents.admission import Gate, Refused, gist_checker
 from agents.runs import MOST_RUNS
 from harness.board import Link, Proposal
 from harness.board.sqlite import SqliteBoard
-from harness.errors import ModelUnavailable, SandboxError, SandboxUnavailable
+from harness.errors import ModelUnavailable, SandboxError, SandboxLost, SandboxUnavailable
 from harness.memo import FileMemo
 from harness.types import ExecResult, Reply, ToolCall
 
@@ -349,7 +349,7 @@ async def test_a_broken_machine_is_raised_and_the_row_says_why(bench):
 
 async def test_a_command_that_ends_its_sandbox_is_the_commands_fault_not_the_machines(bench):
     def dies(*_: Any) -> ExecResult:
-        raise SandboxUnavailable("the sandbox ended")
+        raise SandboxLost("the sandbox ended")
 
     assert "it was killed" in await bench(dies).refusal("FACT", command())
 

@@ -18,6 +18,7 @@ from harness.errors import (
     LimitReached,
     ModelUnavailable,
     SandboxError,
+    SandboxLost,
     SandboxUnavailable,
 )
 from harness.types import ExecResult, Instance, Limits, Message, Reply, ToolCall
@@ -288,6 +289,18 @@ async def test_a_lost_sandbox_is_no_observation():
     trial = PlayedTrial(said(bash("ls")), sandbox=PlayedSandbox(lose))
     with pytest.raises(SandboxUnavailable):
         await trial.talk()
+
+
+async def test_a_sandbox_that_its_command_ended_is_the_end_with_an_empty_patch():
+    def lose(command: str) -> ExecResult:
+        raise SandboxLost("gone")
+
+    sandbox = PlayedSandbox(lose)
+    sandbox.patch = SandboxLost("gone")
+    trial = PlayedTrial(said(bash("ls")), sandbox=sandbox)
+    with pytest.raises(SandboxLost):
+        await Single().run(trial)
+    assert trial.submitted == [("agent-1", "", "sandbox_lost; no patch: gone", True)]
 
 
 async def test_single_hands_in_what_differs_when_it_finishes():

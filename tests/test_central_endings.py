@@ -10,6 +10,7 @@ from harness.errors import (
     LimitReached,
     ModelRefused,
     ModelUnavailable,
+    SandboxLost,
     SandboxUnavailable,
 )
 
@@ -101,6 +102,22 @@ async def test_a_workspace_that_breaks_ends_the_trial_with_the_last_patch_that_w
     with pytest.raises(SandboxUnavailable):
         await Centralized().run(trial)
     assert trial.submitted == [("main", A, "interrupted", True)]
+
+
+async def test_a_workspace_that_its_commands_ended_is_the_end_with_what_was_seen_before():
+    for seen in (A, ""):
+        ended = [write("a.py"), back()] if seen else [back()]
+        plans = {"main": [one("Go.")], "sub-1.1": ended}
+        trial = PlayedTrial(script(plans), agents=1)
+
+        def breaks(trial=trial):
+            trial.workspace.problem = SandboxLost("gone")
+            return write("b.py")
+
+        plans["sub-1.2"] = [breaks]
+        with pytest.raises(SandboxLost):
+            await Centralized().run(trial)
+        assert trial.submitted == [("main", seen, "sandbox_lost; no patch: gone", True)]
 
 
 async def test_a_workspace_that_breaks_with_nothing_seen_submits_nothing():

@@ -26,6 +26,7 @@ from harness.errors import (
     LimitReached,
     ModelUnavailable,
     SandboxError,
+    SandboxLost,
     SandboxUnavailable,
     UserError,
 )
@@ -269,6 +270,17 @@ async def test_a_lost_sandbox_is_neither_an_observation_nor_an_empty_patch():
         await MiniSweAgent().run(trial)
     assert trial.submitted == []
     assert trial.story[BY][-1]["role"] == "assistant"
+
+
+async def test_a_sandbox_that_its_command_ended_is_the_end_with_an_empty_patch():
+    def lose(command: str) -> ExecResult:
+        raise SandboxLost("gone")
+
+    box = PlayedSandbox(lose, patch=SandboxLost("gone"))
+    trial = PlayedTrial([said(call("ls"))], box)
+    with pytest.raises(SandboxLost):
+        await MiniSweAgent().run(trial)
+    assert trial.submitted == [(BY, "", "sandbox_lost; no patch: gone", True)]
 
 
 async def test_ids_are_unique_where_the_provider_gives_none():

@@ -15,7 +15,7 @@ from harness.benchmarks.predictions import read_predictions
 from harness.cache import cache_dir
 from harness.commands.grade import NOTHING
 from harness.config import GradingConfig, SandboxConfig
-from harness.errors import SandboxUnavailable, UserError
+from harness.errors import SandboxLost, SandboxUnavailable, UserError
 from harness.sandbox.providers import choose
 from harness.types import Item, Reference, Verdict
 
@@ -182,6 +182,21 @@ async def test_a_sandbox_that_fails_is_infrastructure_and_never_remembered(flask
     assert (verdict.outcome, verdict.reason) == ("error", "infrastructure: the machine is on fire")
     assert broken.asked == 3
     assert not (tmp_path / "cache").exists()
+
+
+class _Ended(_Broken):
+    async def open(self, item: Item, *, purpose: str) -> None:
+        self.asked += 1
+        raise SandboxLost("the sandbox ended while a command ran in it")
+
+
+async def test_a_patch_that_ends_every_sandbox_of_its_tests_is_unresolved(flask, tmp_path):
+    ended = _Ended()
+    grader = Grader(ended, tmp_path / "logs", tmp_path / "cache", GradingConfig())
+    verdict = await grader.grade(flask, NOTHING, model_name="m")
+    assert (verdict.outcome, verdict.official) == ("unresolved", "unresolved")
+    assert verdict.reason == "its sandbox: the sandbox ended while a command ran in it"
+    assert ended.asked == 3
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from harness.errors import (
     ModelRefused,
     ModelUnavailable,
     SandboxError,
+    SandboxLost,
     SandboxUnavailable,
     UserError,
 )
@@ -210,6 +211,7 @@ PLACE = re.compile(r"\([^ ]*test_run\.py:\d+\)")
         (ContextOverflow("long"), "done", "context"),
         (ModelUnavailable("away"), "error", "model: away"),
         (SandboxUnavailable("gone"), "error", "sandbox: gone"),
+        (SandboxLost("it ended it"), "done", "sandbox_lost"),
         (
             SandboxError("no such file"),
             "failed",

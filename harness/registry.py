@@ -3,12 +3,18 @@
 Asked directly, as the Docker daemon tells nobody the sizes of layers. A manifest has the size of
 each layer as it is sent. A gzip stream ends with the length of what was packed (modulo 4 GiB), so
 four bytes of each layer tell what it takes unpacked.
+
+What `docker login` kept for a registry goes to that registry and to its own token service, over
+https or to this machine, and follows no redirect. A mirror of Docker Hub is not Docker Hub.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from harness.addresses import is_private, on_this_machine
+from harness.secrets import learn
 from harness.weights import Weight, chains
 
 if TYPE_CHECKING:
@@ -25,6 +31,7 @@ MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
 )
 HUB = "registry-1.docker.io"
+HUB_TOKENS = "auth.docker.io"
 CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -48,12 +55,12 @@ def weigh(image: str, known: Mapping[str, int], mirrors: Sequence[str] = ()) -> 
     if host in ("docker.io", "index.docker.io"):
         path = path if "/" in path else f"library/{path}"
         places = [*(mirror.rstrip("/") for mirror in mirrors), f"https://{HUB}"]
-    elif re.match(r"(localhost|127\.[\d.]+|\[::1\])(:|$)", host):
+    elif on_this_machine(f"//{host}"):
         places = [f"http://{host}", f"https://{host}"]  # as the daemon takes loopback
     for place in places:
         with requests.Session() as session:
             try:
-                return _Place(session, f"{place}/v2/{path}", host).weigh(tag or "latest", known)
+                return _Place(session, place, path).weigh(tag or "latest", known)
             except (requests.RequestException, ValueError, KeyError, TypeError):
                 continue
     return None
@@ -62,10 +69,11 @@ def weigh(image: str, known: Mapping[str, int], mirrors: Sequence[str] = ()) -> 
 class _Place:
     """One repository of one registry."""
 
-    def __init__(self, session: "requests.Session", base: str, host: str) -> None:
+    def __init__(self, session: "requests.Session", place: str, path: str) -> None:
         self._session = session
-        self._base = base
-        self._host = host
+        self._place = place
+        self._base = f"{place}/v2/{path}"
+        self._host = urlsplit(place).netloc.rpartition("@")[2]
 
     def weigh(self, tag: str, known: Mapping[str, int]) -> Weight:
         """`requests.RequestException`, `ValueError`, `KeyError`, `TypeError`: it is not told."""
@@ -122,24 +130,56 @@ class _Place:
         return answer
 
     def _sign_in(self, challenge: str) -> None:
-        """With what `docker login` kept, or as nobody."""
+        """With what `docker login` kept for this very place, or as nobody.
+
+        `ValueError`: the service that gives tokens is somebody else's.
+        """
+        private = is_private(self._place)
+        if not challenge.lower().startswith("bearer"):
+            self._session.auth = self._login() if private else None
+            return
+        asked = dict(CHALLENGE.findall(challenge))
+        realm = asked["realm"]
+        own = _belongs(realm, self._place)
+        if not own and urlsplit(realm).hostname != HUB_TOKENS:  # to which mirrors send, too
+            raise ValueError(f"{self._host} sends to another's service for tokens")
+        told = self._session.get(
+            realm,
+            params={key: asked[key] for key in ("service", "scope") if key in asked},
+            auth=self._login() if own and private and is_private(realm) else None,
+            timeout=WAIT_S,
+            allow_redirects=False,
+        ).json()
+        token = told.get("token") or told["access_token"]
+        self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def _login(self) -> tuple[str, str] | None:
+        """Name and password for this place; never in a text from now on."""
         from docker.auth import load_config
         from docker.errors import DockerException
 
         try:
-            mine = load_config().resolve_authconfig(self._host) or {}
+            name = "docker.io" if self._host == HUB else self._host
+            mine = load_config().resolve_authconfig(name) or {}
         except DockerException:  # its store of passwords does not work
-            mine = {}
-        words = (mine["Username"], mine["Password"]) if mine.get("Password") else None
-        if not challenge.lower().startswith("bearer"):
-            self._session.auth = words
-            return
-        asked = dict(CHALLENGE.findall(challenge))
-        told = self._session.get(
-            asked.pop("realm"), params=asked, auth=words, timeout=WAIT_S
-        ).json()
-        token = told.get("token") or told["access_token"]
-        self._session.headers["Authorization"] = f"Bearer {token}"
+            return None
+        # small where the file itself has them, large where a program keeps them
+        user, password = (
+            mine.get(key) or mine.get(key.title()) for key in ("username", "password")
+        )
+        if not (user and password):
+            return None
+        learn(password)
+        return user, password
+
+
+def _belongs(realm: str, place: str) -> bool:
+    """Whether a service for tokens is the registry's own: on its host, above it, or below it."""
+    service, registry = urlsplit(realm).hostname or "", urlsplit(place).hostname or ""
+    if registry == HUB:
+        return service == HUB_TOKENS
+    above = "." in service and registry.endswith(f".{service}")
+    return bool(service) and (service == registry or above or service.endswith(f".{registry}"))
 
 
 def _for_this_machine(index: Mapping[str, Any]) -> str:

@@ -75,6 +75,7 @@ class Raw:
 
     body: bytes
     code: int = 200
+    headers: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
             case Stream():
                 self.send_bytes(200, action.body(), {}, "text/event-stream")
             case Raw():
-                self.send_bytes(action.code, action.body, {})
+                self.send_bytes(action.code, action.body, action.headers)
 
     def drip(self, seconds: float) -> None:
         self.send_head(200, 100_000, {})

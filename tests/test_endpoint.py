@@ -7,7 +7,7 @@ from model_bench import BASH, HELLO, SECRET
 from scripted_model import Raw, ScriptedModel, Status, Stream
 
 from agents.loop import answer_message
-from harness.errors import ModelRefused, UserError
+from harness.errors import EndpointRefused, ModelRefused, UserError
 from harness.model.answers import as_received
 from harness.model.backend import CallKey, Transient, Unreachable
 from harness.model.endpoint import ADDRESSES, endpoint_of
@@ -76,7 +76,9 @@ def test_what_is_sent_where_is_said_without_the_key(monkeypatch):
     )
     monkeypatch.setenv("OPENAI_BASE_URL", "http://me:very-secret@host:81/v1")
     told = str(endpoint_of(MODEL, {}))
-    assert told == "http://[key]@host:81/v1 (OPENAI_BASE_URL), with the key in OPENAI_API_KEY"
+    assert told == (
+        "http://[key]@host:81/v1 (OPENAI_BASE_URL), with the key in OPENAI_API_KEY, unencrypted"
+    )
     own = {MODEL: {"api_base": "http://here/v1"}}
     assert "http://here/v1 (its entry under models:), without a key" in str(endpoint_of(MODEL, own))
     assert "whatever credentials litellm finds" in str(endpoint_of("bedrock/x", {}))
@@ -261,3 +263,30 @@ async def test_a_stream_that_tells_a_failure_is_a_failure():
         backend = LitellmBackend(MODEL, overrides={MODEL: {"api_base": server.base_url}})
         with pytest.raises(Transient):
             await asked(backend, [BASH])
+
+
+@pytest.mark.parametrize("code", [301, 302, 307, 308])
+@pytest.mark.parametrize(
+    ("model", "provider"),
+    [
+        ("openai/own", "OPENAI"),
+        ("anthropic/claude-3-5-haiku-20241022", "ANTHROPIC"),
+        ("gemini/gemini-2.5-flash", "GEMINI"),
+        ("deepseek/deepseek-chat", "DEEPSEEK"),
+    ],
+)
+async def test_neither_key_nor_prompt_follows_a_redirect(monkeypatch, model, provider, code):
+    key = "sk-planted-7Gh2kQ9xLw4Zr8Tn"
+    monkeypatch.setenv(f"{provider}_API_KEY", key)
+    with ScriptedModel(lambda request, n: {"content": "stolen"}) as other:
+        to = other.base_url.replace("127.0.0.1", "localhost") + "/chat/completions"
+        with ScriptedModel(
+            lambda request, n: Raw(b"", code, {"Location": f"{to}?k={key}"})
+        ) as server:
+            monkeypatch.setenv(f"{provider}_API_BASE", server.base_url)
+            with pytest.raises(EndpointRefused, match="sends calls on to http://localhost") as told:
+                await asked(LitellmBackend(model))
+            assert "set it (api_base)" in str(told.value)
+            assert key not in str(told.value)
+            assert server.headers
+        assert other.headers == []

@@ -1,5 +1,6 @@
 """What a registry is asked before a pull: tokens, indexes, layers of every kind."""
 
+import base64
 import gzip
 import hashlib
 import json
@@ -8,10 +9,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from harness import registry
+from harness.addresses import is_private
+from harness.secrets import redact
 from harness.weights import chains
 
 OCI = "application/vnd.oci.image."
@@ -52,12 +56,28 @@ def documents(layers: list[tuple[str, bytes]]) -> dict[str, bytes]:
 
 
 class Registry(ThreadingHTTPServer):
-    """Wants a token for everything; or answers everything with `status`."""
+    """Wants a token for everything; or answers everything with `status`.
+
+    `challenge` is how it asks for one; `{}` in it is its own host. `moved` says, of the beginning
+    of a path, to which host requests are sent on. `heard` has each path and its credentials.
+    """
+
+    challenge = 'Bearer realm="http://{}/token",service="s"'
 
     def __init__(self, held: dict[str, bytes], *, ranges: bool, status: int) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.held, self.ranges, self.status = held, ranges, status
         self.log: list[str] = []
+        self.moved: dict[str, str] = {}
+        self.heard: list[tuple[str, str]] = []
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.server_port}"
+
+    def credentials(self) -> set[str]:
+        """What came with requests, but the token that is for anybody."""
+        return {given for _, given in self.heard} - {"", "Bearer let me in"}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -66,14 +86,20 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         self.server.log.append(path)
+        self.server.heard.append((path, self.headers.get("Authorization", "")))
         content = self.server.held.get(path.rpartition("/")[2])
-        if path == "/token":
+        moved = [to for start, to in self.server.moved.items() if path.startswith(start)]
+        given = self.headers.get("Authorization", "")
+        allowed = "Basic " if self.server.challenge.startswith("Basic") else "Bearer let me in"
+        if moved and (path == "/token" or given.startswith(allowed)):
+            self.reply(307, b"", ("Location", f"http://{moved[0]}{self.path}"))
+        elif path == "/token":
             self.reply(200, b'{"token": "let me in"}')
         elif self.server.status:
             self.reply(self.server.status, b"{}")
-        elif self.headers.get("Authorization") != "Bearer let me in":
-            realm = f"http://{self.headers['Host']}/token"
-            self.reply(401, b"{}", ("WWW-Authenticate", f'Bearer realm="{realm}",service="s"'))
+        elif not given.startswith(allowed):
+            challenge = self.server.challenge.format(self.headers["Host"])
+            self.reply(401, b"{}", ("WWW-Authenticate", challenge))
         elif content is None:
             self.reply(404, b"{}")
         elif self.server.ranges and (asked := self.headers.get("Range")):
@@ -98,15 +124,43 @@ def serving(
     layers: list[tuple[str, bytes]], *, ranges: bool = True, status: int = 0
 ) -> Iterator[tuple[str, list[str]]]:
     """A registry with one image; its host, and the paths that were asked for."""
-    server = Registry(documents(layers), ranges=ranges, status=status)
+    with served(Registry(documents(layers), ranges=ranges, status=status)) as server:
+        yield server.host, server.log
+
+
+@contextmanager
+def served(server: Registry) -> Iterator[Registry]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"127.0.0.1:{server.server_port}", server.log
+        yield server
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.fixture
+def two() -> Iterator[tuple[Registry, Registry]]:
+    """A registry, and a stranger on the same machine."""
+    layers = documents([("layer.v1.tar", RANDOM)])
+    with (
+        served(Registry(layers, ranges=True, status=0)) as ours,
+        served(Registry(layers, ranges=True, status=0)) as other,
+    ):
+        yield ours, other
+
+
+def log_in(folder: Path, *hosts: str) -> None:
+    """As `docker login` does; the password is of the host."""
+    auths = {
+        host: {"auth": base64.b64encode(f"me:pass-of-{host}".encode()).decode()} for host in hosts
+    }
+    (folder / "config.json").write_text(json.dumps({"auths": auths}))
+
+
+def basic(host: str) -> str:
+    return "Basic " + base64.b64encode(f"me:pass-of-{host}".encode()).decode()
 
 
 @pytest.fixture(autouse=True)
@@ -150,3 +204,100 @@ def test_a_busy_registry_is_to_be_asked_again_and_others_tell_nothing():
     with serving([]) as (host, _):
         assert registry.weigh(f"{host}/a/b:absent", {}) is None
     assert registry.weigh(f"{host}/a/b:1", {}) is None  # nobody is there any more
+
+
+HUB = "https://index.docker.io/v1/"  # as `docker login` calls it
+
+
+@pytest.mark.parametrize("challenge", [Registry.challenge, 'Basic realm="registry"'])
+def test_a_mirror_gets_its_own_login_and_never_that_of_docker_hub(tmp_path, two, challenge):
+    mirror, _ = two
+    mirror.challenge = challenge
+    log_in(tmp_path, HUB)
+    registry.weigh("swebench/tiny:1", {}, [f"http://{mirror.host}"])
+    assert mirror.heard
+    assert mirror.credentials() == set()
+    log_in(tmp_path, HUB, mirror.host)
+    registry.weigh("swebench/tiny:1", {}, [f"http://{mirror.host}"])
+    assert mirror.credentials() == {basic(mirror.host)}
+
+
+def test_a_login_goes_to_the_registry_s_own_service_for_tokens(tmp_path, two):
+    ours, _ = two
+    log_in(tmp_path, ours.host, HUB)
+    assert registry.weigh(f"{ours.host}/a/b:1", {}) is not None
+    assert [(path, given) for path, given in ours.heard if given.startswith("Basic")] == [
+        ("/token", basic(ours.host))
+    ]
+    assert redact(f"it says {basic(ours.host)}").startswith("it says Basic bWU6")
+    assert f"pass-of-{ours.host}" not in redact(f"it says pass-of-{ours.host}")
+
+
+def test_another_s_service_for_tokens_hears_nothing(tmp_path, two):
+    ours, other = two
+    ours.challenge = f'Bearer realm="http://localhost:{other.server_port}/token",service="s"'
+    log_in(tmp_path, ours.host)
+    assert registry.weigh(f"{ours.host}/a/b:1", {}) is None
+    assert other.heard == []
+    assert ours.credentials() == set()
+
+
+@pytest.mark.parametrize(
+    ("challenge", "what"),
+    [
+        (Registry.challenge, "/token"),
+        (Registry.challenge, "/v2/a/b/manifests"),
+        (Registry.challenge, "/v2/a/b/blobs"),
+        ('Basic realm="registry"', "/v2/a/b/manifests"),
+        ('Basic realm="registry"', "/v2/a/b/blobs"),
+    ],
+)
+def test_no_credentials_follow_a_redirect_to_another_host(tmp_path, two, what, challenge):
+    ours, other = two
+    ours.challenge = challenge
+    ours.moved = {what: f"localhost:{other.server_port}"}
+    log_in(tmp_path, ours.host, f"localhost:{other.server_port}")
+    registry.weigh(f"{ours.host}/a/b:1", {})
+    assert ours.credentials() == {basic(ours.host)}
+    assert {given for _, given in other.heard} == (set() if what == "/token" else {""})
+
+
+@pytest.mark.parametrize(
+    ("realm", "place", "belongs"),
+    [
+        ("https://auth.docker.io/token", "https://registry-1.docker.io", True),
+        ("https://docker.io/token", "https://registry-1.docker.io", False),
+        ("https://auth.docker.io/token", "https://mirror.example", False),
+        ("https://auth.docker.io.evil.example/token", "https://registry-1.docker.io", False),
+        ("https://gitlab.com/jwt/auth", "https://registry.gitlab.com", True),
+        ("https://ghcr.io/token", "https://ghcr.io", True),
+        ("https://ghcr.io:444/token", "https://ghcr.io", True),
+        ("https://auth.registry.example/token", "https://registry.example", True),
+        ("https://evil.example/token", "https://registry.example", False),
+        ("https://evilregistry.example/token", "https://registry.example", False),
+        ("https://a.azurecr.io/token", "https://b.azurecr.io", False),
+        ("https://example/token", "https://registry.example", False),
+        ("/token", "https://registry.example", False),
+    ],
+)
+def test_a_service_for_tokens_belongs_to_the_registry_on_above_or_below_its_host(
+    realm, place, belongs
+):
+    assert registry._belongs(realm, place) is belongs
+
+
+@pytest.mark.parametrize(
+    ("address", "private"),
+    [
+        ("https://a.example", True),
+        ("http://a.example", False),
+        ("http://127.0.0.1:5000", True),
+        ("http://localhost", True),
+        ("http://[::1]:5000", True),
+        ("http://127.0.0.1.evil.example", False),
+        ("http://localhost@evil.example", False),
+        ("ftp://a.example", False),
+    ],
+)
+def test_credentials_go_over_https_or_stay_on_this_machine(address, private):
+    assert is_private(address) is private

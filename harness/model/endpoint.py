@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from harness.addresses import is_private
 from harness.errors import UserError
 from harness.model.prices import override_for
 from harness.model.providers import key_variables, provider_of
@@ -73,7 +74,8 @@ class Endpoint:
         if self.address_from:
             where = f"{where} ({self.address_from})"
         if self.key_env:
-            return f"{where}, with the key in {self.key_env}"
+            openly = "" if not self.address or is_private(self.address) else ", unencrypted"
+            return f"{where}, with the key in {self.key_env}{openly}"
         if self.own:
             return f"{where}, without a key (api_key_env in its entry under models: names one)"
         return f"{where}, with whatever credentials litellm finds, or none"

@@ -40,6 +40,13 @@ def translated(model: str, problem: Exception, address: str) -> tuple[ModelError
         told = f"{model}: cannot connect to {_where(never, address)}: {_why(chain, never)}"
         return Unreachable(told), Reading(meaning="fault")
     answers: list[Any] = [getattr(cause, "response", None) for cause in chain]
+    elsewhere = next((where for answer in answers if (where := _redirected(answer))), "")
+    if elsewhere:
+        told = (
+            f"{redact_error(address) or 'the address'} sends calls on to {elsewhere}, and a key is "
+            "sent to no other address than its own: if that one is right, set it (api_base)"
+        )
+        return EndpointRefused(one_line(model, told)), Reading(meaning="refused")
     answers = [answer for answer in answers if getattr(answer, "content", None)]
     texts: list[object] = [answer.text for answer in answers]
     status = answers[0].status_code if answers else getattr(problem, "status_code", None)
@@ -157,6 +164,14 @@ def _unconnected(chain: Sequence[BaseException]) -> BaseException | None:
 
     never = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
     return next((cause for cause in chain if isinstance(cause, never)), None)
+
+
+def _redirected(answer: Any) -> str:
+    """Where a redirect leads, without what may be secret in it; nothing for another answer."""
+    where = str(getattr(answer, "headers", {}).get("location", ""))
+    if not where or not 300 <= getattr(answer, "status_code", 0) < 400:
+        return ""
+    return redact_error(where.partition("?")[0])
 
 
 def _where(never: BaseException, address: str) -> str:

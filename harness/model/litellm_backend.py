@@ -1,7 +1,9 @@
 """Answers from a provider, through litellm. The only file that imports it, and late: it takes
 seconds."""
 
+import functools
 import gc
+import inspect
 import json
 import logging
 import os
@@ -190,7 +192,41 @@ def _import_litellm() -> tuple[Any, type[Exception]]:
     # nor is what a provider's message holds beyond what its package knows: that is read raw
     warnings.filterwarnings("ignore", r"Pydantic serializer warnings", UserWarning)
     warnings.filterwarnings("ignore", r"Item '.*' on TypedDict class", UserWarning)  # its own types
+    _follow_no_redirects()
     litellm.suppress_debug_info = True
     for name in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return litellm, OpenAIError
+
+
+def _follow_no_redirects() -> None:
+    """Have the HTTP clients that litellm makes from now on follow no redirect.
+
+    On its way to another host httpx takes out `Authorization` alone: what Anthropic and Gemini call
+    their keys' headers goes there, and so does the prompt. litellm has no setting for it.
+    """
+    from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
+    from litellm.llms.openai.common_utils import BaseOpenAILLM
+
+    for owner, name in (
+        (AsyncHTTPHandler, "create_client"),
+        (HTTPHandler, "create_client"),
+        (BaseOpenAILLM, "_get_async_http_client"),
+        (BaseOpenAILLM, "_get_sync_http_client"),
+    ):
+        makes = getattr(owner, name)
+        if not hasattr(makes, "__wrapped__"):  # once a process
+            changed = _without_redirects(makes)
+            static = isinstance(inspect.getattr_static(owner, name), staticmethod)
+            setattr(owner, name, staticmethod(changed) if static else changed)
+
+
+def _without_redirects(makes: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(makes)
+    def make(*given: Any, **more: Any) -> Any:
+        client = makes(*given, **more)
+        if client is not None:
+            client.follow_redirects = False
+        return client
+
+    return make

@@ -293,7 +293,8 @@ def validate(kind: type[T], content: Mapping[str, Any], where: str) -> T:
             whole = ".".join([*path[:-1], *near])
             hint = f"; did you mean {whole!r}?" if near else f"; valid here: {', '.join(names)}"
             raise UserError(f"{where}: unknown key {key!r}{hint}") from None
-        raise UserError(f"{where}: {key}: {error['msg'].lower()}, got {error['input']!r}") from None
+        said = error["msg"].removeprefix("Value error, ").lower()
+        raise UserError(f"{where}: {key}: {said}, got {error['input']!r}") from None
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

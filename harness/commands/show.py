@@ -147,7 +147,10 @@ def _headline(trial: Row, made: list[Row]) -> str:
 
 def _grades(made: Sequence[Row]) -> str:
     """The outcome of one submission; of several, how many have which."""
-    outcomes = Counter(row["outcome"] or "not graded" for row in made)
+    outcomes = Counter(
+        (row["outcome"] or "not graded") + ("" if row["patch"].strip() else " (an empty patch)")
+        for row in made
+    )
     if len(made) < 2:
         return next(iter(outcomes), "no submission")
     told = [f"{count} {outcome}" for outcome, count in outcomes.items()]

@@ -77,7 +77,7 @@ class ModelOverride(BaseModel):
     context_tokens: int = Field(default=0, ge=0)
     max_output_tokens: int = Field(default=0, ge=0)
     supports_tools: bool | None = None
-    source: str = ""
+    source: str = "its entry under models:"
 
     @model_validator(mode="after")
     def _whole_price(self) -> "ModelOverride":
@@ -85,8 +85,6 @@ class ModelOverride(BaseModel):
             raise ValueError("give both input and output, or neither")
         if self.input is None and (self.cached_input is not None or self.cache_write is not None):
             raise ValueError("a cache price needs input and output too")
-        if self.input is not None and not self.source:
-            raise ValueError("source must say whose price list this is")
         return self
 
 
@@ -99,7 +97,8 @@ def parse_overrides(models: Mapping[str, Any]) -> dict[str, ModelOverride]:
         except ValidationError as problem:
             first = problem.errors()[0]
             where = ".".join([name, *(str(part) for part in first["loc"])])
-            raise UserError(f"models.{where}: {first['msg']}") from None
+            said = first["msg"].removeprefix("Value error, ")
+            raise UserError(f"models.{where}: {said}") from None
     return parsed
 
 

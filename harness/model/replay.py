@@ -240,7 +240,8 @@ def _read(shape: type[_Shape], line: str, path: Path, number: int) -> _Shape:
     except ValidationError as problem:
         first = problem.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        what = f"{where}: {first['msg']}" if where else first["msg"]
+        said = first["msg"].removeprefix("Value error, ")
+        what = f"{where}: {said}" if where else said
         raise UserError(f"{path}: line {number} is no {_KINDS[shape]}: {what}") from None
 
 

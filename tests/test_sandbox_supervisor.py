@@ -255,6 +255,34 @@ async def test_a_changed_shell_gets_no_more_rights(kind):
         await sandbox.close()
 
 
+PLANTED = """
+cp /usr/bin/perl /usr/bin/own
+for file in /usr/bin/perl $(ldd /usr/bin/perl | grep -o '/[^ ]*' | grep -v ld-linux); do
+  printf '#!/usr/bin/own\nwhile (1) {}\n' > /tmp/evil && chmod +x /tmp/evil
+  cp --remove-destination /tmp/evil $file.new && mv -f $file.new $file
+done
+: > /tmp/nothing.so; echo /tmp/nothing.so > /etc/ld.so.preload; rm -f /etc/ld.so.cache
+"""
+
+
+async def test_a_fork_begins_with_the_programs_of_the_image(kind: Kind):
+    """Whatever commands have put where PID 1 and its libraries are."""
+    if isinstance(kind, Bubblewrap):
+        pytest.skip("in bubblewrap PID 1 is a program of the host")
+    sandbox = await kind.open()
+    try:
+        await sandbox.exec(f"echo mine > /testbed/mine; {PLANTED}")
+        twin = await sandbox.fork()
+        try:
+            result = await twin.exec("echo works; exit 3")
+            assert (result.output, result.exit_status) == ("works\n", 3)
+            assert await twin.read("mine") == b"mine\n"
+        finally:
+            await twin.close()
+    finally:
+        await sandbox.close()
+
+
 def supervisor_of(sandbox: ShellSandbox) -> int:
     """The process id of its PID 1 on this machine."""
     machine = sandbox._machine

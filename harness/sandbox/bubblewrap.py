@@ -120,8 +120,9 @@ class BubblewrapMachine:
             return "the machine has no room left on its disk"
         return ""
 
-    async def copy(self, since: Since) -> "BubblewrapMachine":
-        """See `Machine.copy`."""
+    async def copy(self, since: Since, *, used: bool) -> "BubblewrapMachine":
+        """See `Machine.copy`. The supervisor is a program of the host, `used` or not."""
+        del used
         if self._process is None or self._process.returncode is not None:
             raise SandboxUnavailable("the sandbox ended")
         twin = BubblewrapMachine(

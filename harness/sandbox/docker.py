@@ -15,7 +15,7 @@ import anyio
 from harness.config import SandboxLimits
 from harness.dockerd import open_client
 from harness.errors import SandboxUnavailable
-from harness.sandbox import syscalls
+from harness.sandbox import boot_files, syscalls
 from harness.sandbox.commits import COMMIT_S, Commit, thread
 from harness.sandbox.owners import Owner
 from harness.sandbox.shell import Since, supervisor
@@ -48,6 +48,7 @@ class DockerMachine:
         network: bool,
         activate: bool,
         began_as: Commit | None = None,
+        distrusted: bool = False,
     ) -> None:
         self._client = client
         self._image = image
@@ -56,6 +57,7 @@ class DockerMachine:
         self._network = network
         self._activate = activate
         self._began_as = began_as and began_as.use()  # instead of the image
+        self._distrusted = distrusted  # commands may have changed what PID 1 is begun with
         self._copied_as = began_as and began_as.use()  # at the last copy
         self._container: Container | None = None
         self._socket: socket.socket | None = None
@@ -124,6 +126,8 @@ class DockerMachine:
             stdin_open=True,
             detach=False,  # sets StdinOnce: when the attachment below ends, so does the supervisor
         )
+        if self._distrusted:
+            boot_files.put_back(self._client, self._image, self._container, self._labels)
         wrapper = self._client.api.attach_socket(
             str(self._container.id), params={"stdin": 1, "stdout": 1, "stderr": 0, "stream": 1}
         )
@@ -203,7 +207,7 @@ class DockerMachine:
         """See `Machine.memory_kills`: the supervisor sees all of them."""
         return 0
 
-    async def copy(self, since: Since) -> "DockerMachine":
+    async def copy(self, since: Since, *, used: bool) -> "DockerMachine":
         """See `Machine.copy`. What was changed is committed to an image first."""
         if self._container is None:
             raise SandboxUnavailable("the sandbox is closed")
@@ -218,6 +222,7 @@ class DockerMachine:
             network=self._network,
             activate=self._activate,
             began_as=None if since == "image" else self._copied_as,
+            distrusted=used and since != "image",
         )
         await twin.start()
         return twin

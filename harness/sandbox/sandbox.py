@@ -145,7 +145,7 @@ class ShellSandbox:
             self._shell.check()
             since = self._unchanged_since
             try:
-                machine = await self._machine.copy(since)
+                machine = await self._machine.copy(since, used=self._shell.used)
             except SandboxUnavailable as error:
                 raise await self._shell.blame(error) from error
             if since != "image":

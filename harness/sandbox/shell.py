@@ -48,8 +48,11 @@ class Machine(Protocol):
         """
         ...
 
-    async def copy(self, since: Since) -> "Machine":
-        """Another machine with the same files; `since` says what nothing was changed since."""
+    async def copy(self, since: Since, *, used: bool) -> "Machine":
+        """Another machine with the same files; `since` says what nothing was changed since.
+
+        `used`: commands have run in it, so that what it holds is no program to begin with.
+        """
         ...
 
     async def lend_git(self, folder: str) -> None:

@@ -12,10 +12,10 @@ import docker
 
 PROGRAMS = (
     "bash", "sh", "awk", "base64", "basename", "cat", "chmod", "chown", "comm", "cp", "cut", "date",
-    "dd", "dirname", "env", "find", "git", "grep", "head", "hostname", "id", "kill", "ln", "ls",
-    "mkdir", "mkfifo", "mknod", "mktemp", "mount", "mv", "nohup", "od", "pkill", "printf", "ps",
-    "readlink", "realpath", "rm", "rmdir", "sed", "seq", "setsid", "sleep", "sort", "stat", "tail",
-    "tar", "tee", "touch", "tr", "true", "umount", "unshare", "wc", "xargs", "yes",
+    "dd", "dirname", "env", "find", "git", "grep", "gzip", "head", "hostname", "id", "kill", "ln",
+    "ls", "mkdir", "mkfifo", "mknod", "mktemp", "mount", "mv", "nohup", "od", "perl", "pkill",
+    "printf", "ps", "readlink", "realpath", "rm", "rmdir", "sed", "seq", "setsid", "sleep", "sort",
+    "stat", "tail", "tar", "tee", "touch", "tr", "true", "umount", "unshare", "wc", "xargs", "yes",
 )  # fmt: skip
 
 

@@ -140,18 +140,6 @@ class BubblewrapMachine:
         """See `Machine.memory_kills`."""
         return self._group.kills() if self._group else 0
 
-    async def lend_git(self, folder: str) -> None:
-        """See `Machine.lend_git`. `folder` is under /tmp."""
-        if self._files is None:
-            raise SandboxUnavailable("the sandbox is closed")
-        temporary = self._files.path / "tmp"
-        temporary.chmod(0o1777)
-        target = temporary / Path(folder).name
-        await to_thread.run_sync(remove_tree, target)
-        target.mkdir()
-        git = self._prepared.root / "testbed" / ".git"
-        await self._copy([git], target / ".git")
-
     async def destroy(self) -> None:
         """See `Machine.destroy`."""
         process, self._process = self._process, None

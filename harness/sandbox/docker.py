@@ -237,29 +237,6 @@ class DockerMachine:
             with contextlib.suppress(SandboxUnavailable):  # what stays is for `reap`
                 await before.release()
 
-    async def lend_git(self, folder: str) -> None:
-        """See `Machine.lend_git`."""
-        container = self._container
-        if container is None:
-            raise SandboxUnavailable("the sandbox is closed")
-
-        def lend() -> None:
-            pristine = self._client.containers.create(
-                self._image,
-                command=["true"],
-                labels=dict(self._labels),
-                mounts=self._volumes(self._image),
-            )
-            try:
-                archive, _ = pristine.get_archive("/testbed/.git")
-                container.exec_run(["/bin/rm", "-rf", folder])
-                container.exec_run(["/bin/mkdir", folder])
-                container.put_archive(folder, archive)  # streamed: it can be large
-            finally:
-                pristine.remove(force=True, v=True)
-
-        await thread(lend, within_s=COMMIT_S)
-
     async def destroy(self) -> None:
         """See `Machine.destroy`. What stays because a daemon hangs is for `reap`."""
         self._given_up = True

@@ -15,13 +15,13 @@ import anyio
 
 from harness.errors import SandboxError, SandboxUnavailable, SandboxUnfit
 from harness.sandbox import scripts
+from harness.sandbox.carry import CHUNK_BYTES, carry, decoded
 from harness.sandbox.patch_text import as_text, is_text
-from harness.sandbox.scripts import LENT, ROOT
+from harness.sandbox.scripts import ROOT
 from harness.sandbox.shell import FLOOD_BYTES, Machine, Shell, Since
 from harness.sandbox.undo import or_undo
 from harness.types import ExecResult
 
-CHUNK = 3_000_000  # bytes of a file that one command carries, as base64
 READ_BYTES = FLOOD_BYTES // 2  # more is not read, whatever `max_bytes` says: base64 is longer
 MAX_PATCH_BYTES = 20_000_000
 REFUSALS = {
@@ -33,8 +33,8 @@ REFUSALS = {
 }
 
 
-class _BaseIsGone(Exception):
-    """The base commit cannot be read from the repository inside."""
+class _CannotCompare(Exception):
+    """Nothing can be compared in this machine: the repository is damaged, or no room is left."""
 
 
 class ShellSandbox:
@@ -69,8 +69,11 @@ class ShellSandbox:
         if result.exit_status != 0 or len(lines) < 2:
             raise SandboxUnfit(f"no git repository at {ROOT}: {result.output[-300:]}")
         self._base = lines[0].strip()
-        there = base64.b64decode(lines[1]).decode(errors="surrogateescape").split("\0")
-        known = base64.b64decode(lines[2] if len(lines) > 2 else "")
+        try:
+            there = decoded(lines[1]).decode(errors="surrogateescape").split("\0")
+            known = decoded(lines[2] if len(lines) > 2 else "")
+        except SandboxError as error:
+            raise SandboxUnfit(f"{ROOT} cannot be listed: {error}") from None
         self._exclude = known.decode(errors="surrogateescape") + "".join(
             f"\n/{_pattern(path)}" for path in there if path
         )
@@ -113,7 +116,7 @@ class ShellSandbox:
             max_output_chars=FLOOD_BYTES,
         )
         _refuse(path, result)
-        data = base64.b64decode(result.output)
+        data = decoded(result.output)
         if len(data) > most:  # its size was not what it said, as in /proc
             raise SandboxError(f"{path}: {REFUSALS[scripts.TOO_LARGE]}")
         return data
@@ -122,8 +125,8 @@ class ShellSandbox:
         """See `harness.protocols.Sandbox.write`. A link at `path` is replaced, not followed."""
         target = _absolute(path)
         part = f"/tmp/.delm-{secrets.token_hex(8)}"  # noqa: S108 - inside the sandbox
-        for at in range(0, len(data), CHUNK):
-            text = base64.b64encode(data[at : at + CHUNK]).decode()
+        for at in range(0, len(data), CHUNK_BYTES):
+            text = base64.b64encode(data[at : at + CHUNK_BYTES]).decode()
             append = scripts.APPEND.format(text=text, part=part)
             _refuse(path, await self._change(append))
         script = scripts.WRITE.format(
@@ -135,9 +138,9 @@ class ShellSandbox:
         """See `harness.protocols.Sandbox.diff`. `SandboxError` when it is over 20 MB."""
         async with self._shell.turn:
             try:
-                return await self._diff(f"{ROOT}/.git/objects")
-            except _BaseIsGone:  # the repository inside was removed or damaged
-                return await self._diff_with_lent_git()
+                return await self._diff()
+            except _CannotCompare:
+                return await self._diff_elsewhere()
 
     async def fork(self) -> "ShellSandbox":
         """See `harness.protocols.Sandbox.fork`."""
@@ -184,19 +187,17 @@ class ShellSandbox:
                 self._unchanged_since = before
             return result
 
-    async def _diff(self, objects: str) -> str:
+    async def _diff(self) -> str:
         """The patch as text; the files in it that are none, and no others, in binary form."""
-        patch = await self._compare(objects)
+        patch = await self._compare()
         if is_text(patch):
             return patch.decode()
         try:
-            return as_text(patch, await self._compare(objects, "* -diff\n", "true"))
+            return as_text(patch, await self._compare("* -diff\n", "true"))
         except ValueError as error:
             raise SandboxError(f"the patch: it is not text: {error}") from None
 
-    async def _compare(
-        self, objects: str, attributes: str = "", quote_paths: str = "false"
-    ) -> bytes:
+    async def _compare(self, attributes: str = "", quote_paths: str = "false") -> bytes:
         result = await self._shell.run_in_turn(
             scripts.HEAD
             + scripts.DIFF.format(
@@ -204,31 +205,30 @@ class ShellSandbox:
                 exclude=shlex.quote(self._exclude),
                 attributes=shlex.quote(attributes),
                 quote_paths=quote_paths,
-                objects=objects,
                 max_bytes=MAX_PATCH_BYTES,
+                stop_at=MAX_PATCH_BYTES + 1,
             ),
             max_output_chars=FLOOD_BYTES,
             timeout_s=300,
         )
-        if result.exit_status == scripts.NO_BASE:
-            raise _BaseIsGone
+        if result.exit_status in (scripts.NO_BASE, scripts.NOT_ADDED, scripts.NO_SCRATCH):
+            raise _CannotCompare(_last_words(result))
         _refuse("the patch", result)
-        return base64.b64decode(result.output)
+        return decoded(result.output)
 
-    async def _diff_with_lent_git(self) -> str:
-        """The diff against the image's own repository, which no other command gets to see."""
+    async def _diff_elsewhere(self) -> str:
+        """The diff of these files in a new machine, which has the image's own repository."""
+        machine = await self._machine.copy("image")
+        fresh = ShellSandbox(machine)
+        fresh._base, fresh._exclude = self._base, self._exclude
         try:
-            await self._machine.lend_git(LENT)
-            return await self._diff(f"{LENT}/.git/objects")
-        except _BaseIsGone:
-            raise SandboxError("the patch: git fails on the files as they are") from None
+            await carry(self._shell, fresh._shell)
+            async with fresh._shell.turn:
+                return await fresh._diff()
+        except _CannotCompare as error:
+            raise SandboxError(f"the patch: git fails on the files as they are: {error}") from None
         finally:
-            with anyio.CancelScope(shield=True):
-                removed = await self._shell.run_in_turn(
-                    scripts.HEAD + f"rm -rf {LENT}", timeout_s=120, max_output_chars=1000
-                )
-                if removed.exit_status != 0:
-                    raise SandboxUnavailable(f"the lent repository stays: {removed.output}")
+            await fresh.close()
 
     async def _change(self, script: str) -> ExecResult:
         return await self.amend(script, timeout_s=300, changed=lambda _: True)
@@ -256,8 +256,12 @@ def _pattern(path: str) -> str:
 def _refuse(what: str, result: ExecResult) -> None:
     if result.exit_status == 0:
         return
-    said = result.output.strip().splitlines()
-    detail = said[-1][:300] if said else f"exit status {result.exit_status}"
+    detail = _last_words(result)
     if result.timed_out:
         detail = "it took too long"
     raise SandboxError(f"{what}: {REFUSALS.get(result.exit_status or 0, detail)}")
+
+
+def _last_words(result: ExecResult) -> str:
+    said = result.output.strip().splitlines()
+    return said[-1][:300] if said else f"exit status {result.exit_status}"

@@ -1,8 +1,8 @@
 """The bash that reads, writes and compares files inside a sandbox. Exit statuses are answers."""
 
 ROOT = "/testbed"
-LENT = "/tmp/.delm-git"  # noqa: S108 - inside the sandbox
-UNRESOLVED, OUTSIDE, MISSING, NO_FILE, TOO_LARGE, NO_BASE, NOT_ADDED = 21, 22, 23, 24, 25, 31, 32
+UNRESOLVED, OUTSIDE, MISSING, NO_FILE, TOO_LARGE = 21, 22, 23, 24, 25
+NO_BASE, NOT_ADDED, NO_SCRATCH = 31, 32, 33
 
 # Before each: PATH of the system only, nothing that an agent put into its own folders runs here;
 # no variable of the image steers git; /tmp is there, whatever was done to it.
@@ -47,19 +47,19 @@ mv -fT -- {part} "$target"
 # attribute of the tree can change what is compared with what. {attributes} tell binary from text.
 # git takes a repository in the tree for a submodule, or fails on it: its files are added by name.
 DIFF = r"""
-scratch=$(mktemp -d) && trap 'rm -rf "$scratch"' EXIT || exit
+scratch=$(mktemp -d) || exit 33
+trap 'rm -rf "$scratch"' EXIT
 export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYSTEM=1 GIT_OPTIONAL_LOCKS=0
-git init -q --template= "$scratch/git" || exit
+git init -q --template= "$scratch/git" || exit 33
 export GIT_DIR="$scratch/git/.git" GIT_WORK_TREE=/testbed GIT_NO_REPLACE_OBJECTS=1
-export GIT_ALTERNATE_OBJECT_DIRECTORIES={objects}
+export GIT_ALTERNATE_OBJECT_DIRECTORIES=/testbed/.git/objects
 cd /testbed || exit
 git config core.quotePath {quote_paths}
 git config core.excludesFile /dev/null; git config core.attributesFile /dev/null
 git read-tree {base} || exit 31
-mkdir -p "$GIT_DIR/info"
-printf '%s' {attributes} > "$GIT_DIR/info/attributes"
-printf '%s\n' {exclude} > "$GIT_DIR/info/exclude"
-find . -path ./.git -prune -o -name .git -prune -printf '%h\0' > "$scratch/found"
+mkdir -p "$GIT_DIR/info" && printf '%s' {attributes} > "$GIT_DIR/info/attributes" || exit 33
+printf '%s\n' {exclude} > "$GIT_DIR/info/exclude" || exit 33
+find . -path ./.git -prune -o -name .git -prune -printf '%h\0' > "$scratch/found" || exit 33
 while IFS= read -r -d '' inner; do
   git ls-files --error-unmatch -- ":(literal)$inner" || git check-ignore -q -- "$inner" \
     || printf '%s\0' "$inner" >> "$scratch/inner"
@@ -73,9 +73,40 @@ fi
 git add -A . 2> "$scratch/errors" || {{ cat "$scratch/errors"; exit 32; }}
 [ ! -s "$scratch/files" ] || git update-index --add -z --stdin < "$scratch/files" || exit 32
 git diff --cached --binary --full-index --no-renames --no-color --no-ext-diff --no-textconv \
-  --src-prefix=a/ --dst-prefix=b/ {base} > "$scratch/patch" || exit 31
+  --src-prefix=a/ --dst-prefix=b/ {base} | head -c {stop_at} > "$scratch/patch"
+status=${{PIPESTATUS[0]}}
 [ "$(stat -c %s "$scratch/patch")" -le {max_bytes} ] || exit 25
+[ "$status" = 0 ] || exit 31
 base64 -w 0 < "$scratch/patch"
+"""
+# A part of an archive of /testbed, and in a line of its own how many bytes follow. The archive is
+# made anew for each part: nothing is written, so a sandbox without room can be packed, too. What is
+# nothing to git is left out: a FIFO, a device, what lies deeper than a path can name.
+PACK = r"""
+set -o pipefail
+cd /testbed || exit
+exec 3>&1
+said=$({{
+  find . -mindepth 1 -path ./.git -prune -o \( -type f -o -type l -o -type d \) -printf '%P\0' \
+    | perl -0 -n -e 'print if length() <= 4096' \
+    | tar --create --sparse --null --no-unquote --no-recursion --files-from=- --file=- \
+    | gzip -n -1 | tail -c +{first} | {{ head -c {most} | base64 -w 0 >&3; wc -c; }}
+}} 2>&1)
+status=$?
+[ "$status" = 0 ] || said=${{said%$'\n'*}}
+printf '\n%s' "$said"
+exit "$status"
+"""
+EMPTY = r"""
+mkdir -m 700 {folder} && cd /testbed || exit
+find . -mindepth 1 -maxdepth 1 ! -name .git -exec rm -rf -- {{}} +
+"""
+UNPACK = r"""
+set -o pipefail
+cd /testbed || exit
+for part in {folder}/*; do cat "$part" && rm "$part" || exit; done | gzip -dc \
+  | tar --extract --preserve-permissions --no-same-owner --touch --exclude=./.git --file=- || exit
+rm -rf {folder}
 """
 TRUST = r"""
 cd /testbed || exit

@@ -55,10 +55,6 @@ class Machine(Protocol):
         """
         ...
 
-    async def lend_git(self, folder: str) -> None:
-        """Put the image's own `/testbed/.git` at `folder/.git` inside."""
-        ...
-
     async def destroy(self) -> None:
         """Kill and remove everything."""
         ...

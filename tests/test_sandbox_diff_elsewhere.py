@@ -104,7 +104,9 @@ async def test_what_lies_deeper_than_a_path_can_name_is_left_out_as_by_git(bench
 async def test_too_much_is_told_before_it_is_carried(kind):
     before = kind.leftovers()
     sandbox = await kind.open(limits=SandboxLimits(memory_mb=1024))
-    random = "for n in 1 2 3 4 5 6; do head -c 50000000 /dev/urandom > $n.ignored; done; rm -rf .git"
+    random = (
+        "for n in 1 2 3 4 5 6; do head -c 50000000 /dev/urandom > $n.ignored; done; rm -rf .git"
+    )
     assert (await sandbox.exec(random, timeout_s=120)).exit_status == 0
     with pytest.raises(SandboxError, match="over 256 MB"):
         await sandbox.diff()

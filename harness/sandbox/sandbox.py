@@ -221,6 +221,7 @@ class ShellSandbox:
         machine = await self._machine.copy("image")
         fresh = ShellSandbox(machine)
         fresh._base, fresh._exclude = self._base, self._exclude
+        fresh._shell.used = True  # by files that commands have made
         try:
             await carry(self._shell, fresh._shell)
             async with fresh._shell.turn:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness import yaml_text
 from harness.errors import UserError
-from harness.secrets import NAMES, is_secret, passwords
+from harness.secret_variables import is_secret, names_a_secret, passwords
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -244,7 +244,7 @@ def _refuse_secrets(content: Mapping[str, Any], path: str = "") -> None:
         if isinstance(value, Mapping):
             _refuse_secrets(value, key)
         elif isinstance(value, str) and (
-            (NAMES.search(str(name)) and is_secret(value)) or passwords(value)
+            (names_a_secret(str(name)) and is_secret(value)) or passwords(value)
         ):
             raise UserError(
                 f"{key} would be written into the run's files; set the variable of the provider "

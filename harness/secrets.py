@@ -10,26 +10,16 @@ by a byte. What only looks like a key is taken out of errors and nowhere else: a
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
-from urllib.parse import urlsplit
 
-from harness.secret_spellings import LEAST, Spellings
+from harness.secret_spellings import Spellings
+from harness.secret_variables import PROVIDERS, environment_secrets, is_secret
 
 MARK = "[key]"
-LONG = 20  # characters from which words are a secret, too
-NAMES = re.compile(
-    r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL)S?(?:_(?:ID|BASE|\d+))?$"
-    r"|(?:^|[_-])(?:PAT|AUTH|AUTHORIZATION|AUTH_CONFIG)$",
-    re.IGNORECASE,
-)
-_NUMBER = re.compile(r"[-+.,\deE]+")
 _NUMBERS = re.compile(r"[\d\s,;.:]+")
-_WORDS = re.compile(r"[a-z]+(?:[ _-][a-z]+)*")  # "none", "not-needed"
 _SHAPES = re.compile(
-    r"\b(?:sk|gsk|xai|pk|rk)-[A-Za-z0-9_\-]{8,}|\bAIza[A-Za-z0-9_\-]{8,}"
-    r"|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bhf_[A-Za-z]{20,}|\bAKIA[A-Z0-9]{16}\b"
+    rf"{PROVIDERS.pattern}|\b(?:sk|gsk|xai|pk|rk)-[A-Za-z0-9_\-]{{8,}}|\bAIza[A-Za-z0-9_\-]{{8,}}"
     r"|\bBearer\s+\S+|\bBasic\s+[A-Za-z0-9+/]{12,}=*|(?<=[?&_]key=)[^&\s\"']+"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)",
 )
@@ -70,35 +60,6 @@ class Secrets:
     def redact_error(self, text: str) -> str:
         """`text` with a mark in place of each secret, and of what has the shape of one."""
         return _SHAPES.sub(MARK, self.redact(text))
-
-
-def is_secret(value: str) -> bool:
-    """Whether a value under a secret's name is one: no word, number or path of a file."""
-    if len(value) < LEAST or _NUMBER.fullmatch(value):
-        return False
-    if len(value) < LONG and _WORDS.fullmatch(value):
-        return False
-    return not (value.startswith("/") and "\0" not in value and Path(value).exists())
-
-
-def environment_secrets(environ: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The variable and the value of each: under a secret's name, or a password in an address."""
-    found = [(name, value) for name, value in environ.items() if NAMES.search(name)]
-    for name, value in environ.items():
-        found += [(name, password) for password in passwords(value)]
-    return [(name, value) for name, value in found if is_secret(value)]
-
-
-def passwords(text: str) -> list[str]:
-    """The passwords of the addresses in `text`."""
-    found = []
-    for address in text.split() if "://" in text and "@" in text else ():
-        try:
-            password = urlsplit(address).password
-        except ValueError:
-            continue
-        found += [password] if password else []
-    return found
 
 
 def _mark(spelt: str) -> str:

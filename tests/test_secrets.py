@@ -7,13 +7,15 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planted_variables import HONEST, VARIABLES
 from spelt import WAYS
 
 from harness.board.connection import Connection
 from harness.cache import write_beside
 from harness.config import assignment, resolve
 from harness.errors import UserError
-from harness.secrets import MARK, Secrets, environment_secrets, is_secret, learn
+from harness.secret_variables import environment_secrets, is_secret
+from harness.secrets import MARK, Secrets, learn
 from harness.sql import storable
 
 TYPICAL = (  # of the forms that providers give out, and none of theirs
@@ -53,9 +55,45 @@ def test_variables_whose_names_say_so_hold_secrets_and_so_do_addresses():
     }
 
 
+def test_a_value_is_a_secret_by_its_name_by_its_look_or_by_what_stands_in_it():
+    for name, (value, secret) in VARIABLES.items():
+        assert secret in [found for _, found in environment_secrets({name: value})], name
+    assert len(VARIABLES) > 60
+
+
+def test_what_everybody_has_in_the_environment_is_no_secret():
+    assert environment_secrets(HONEST) == []
+    assert len(HONEST) > 60
+
+
 @pytest.mark.parametrize(
     "value",
-    ["", "none", "EMPTY", "not-needed", "dummy key", "100000000", "1.5e-07", "/usr/bin/env"],
+    [
+        "",
+        "none",
+        "EMPTY",
+        "not-needed",
+        "dummy key",
+        "100000000",
+        "1.5e-07",
+        "/usr/bin/env",
+        "changeme123",
+        "change-me-now!",
+        "your-key-here-0123",
+        "password1",
+        "Admin2024!",
+        "test_1234",
+        "${SECRET_1}",
+        "$MY_KEY_",
+        "<your key 1>",
+        "{{ key.1 }}",
+        "xxxxxxxx",
+        "XXXX-XXXX",
+        "********",
+        "aaaaaaaaaa",
+        "~/.ssh/id_ed25519",
+        "x" * 60_000,
+    ],
 )
 def test_words_numbers_and_paths_are_no_secrets(value):
     assert not is_secret(value)

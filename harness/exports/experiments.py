@@ -25,7 +25,7 @@ from harness.exports.predictions import prediction_line
 from harness.exports.shipped import Shipped, shipped
 from harness.exports.submission_readme import readme
 from harness.run import model_name
-from harness.secrets import environment_secrets
+from harness.secret_variables import environment_secrets
 from harness.store import Row, Store
 
 SPLITS = {

@@ -1,5 +1,6 @@
 """The command line. Nothing heavy is imported before a command is known."""
 
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -11,6 +12,7 @@ from harness.commands import options
 from harness.commands.instances_cli import dataset_app, images_app
 from harness.commands.options import given
 from harness.errors import DelmError, UserError
+from harness.no_room import lack
 
 app = typer.Typer(
     name="delm",
@@ -318,6 +320,10 @@ def _main() -> NoReturn:
         _fail(str(error))
     except DelmError as error:
         _fail(str(error), code=1)
+    except (OSError, sqlite3.Error, BaseExceptionGroup) as error:
+        if not (lacking := lack(error)):
+            raise
+        _fail(f"{lacking}; make room, and run the same command again: what was saved is kept")
 
 
 def _fail(message: str, code: int = 2) -> NoReturn:

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
+from harness.no_room import full, lack
 from harness.sql import keep_a_log, small_pages, statements, storable
 
 Row = dict[str, Any]
 APPLICATION_ID = 0x64656C6D  # "delm"
 SCHEMA = 8  # raise it when a table changes
 EARLIER = (6, 7)  # those that `upgrade.sql` makes of this version
+RESERVED_BYTES = 1 << 24  # of the log: what calls under way bring is well within it
 
 
 def now() -> str:
@@ -32,7 +34,7 @@ class Database:
     """
 
     def __init__(self, path: Path) -> None:
-        """Open or create. `UserError`: the file is not a store of this program."""
+        """Open or create. `UserError`: the file is not a store of this program, or has no room."""
         self.path = path
         self._sql = statements("harness", "store.sql")
         try:
@@ -42,6 +44,10 @@ class Database:
                 self._prepare()
                 undo.pop_all()
         except sqlite3.DatabaseError as error:
+            if lacking := lack(error):
+                raise UserError(
+                    f"{lacking} at {path.parent} to open {path.name}; make room"
+                ) from None
             raise UserError(f"{path}: not a run's database: {error}") from None
 
     def _prepare(self) -> None:
@@ -91,6 +97,28 @@ class Database:
     def _columns(self, table: str) -> set[str]:
         """The columns of a table; none where it is not there."""
         return {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
+
+    def reserve(self) -> None:
+        """Have room for what is written next, whatever else fills the disk meanwhile.
+
+        It is the log that is made longer: what is committed overwrites that, and stays there when
+        the database itself cannot grow. It lasts until the last connection is closed. Not on a file
+        system that writes every block to a new place (Btrfs, ZFS).
+        """
+        log = self.path.with_name(f"{self.path.name}-wal")
+        if log.exists() and log.stat().st_size >= RESERVED_BYTES:
+            return
+        self._db.execute("BEGIN IMMEDIATE")
+        try:  # more than is kept in memory goes to the log before there is a commit, which never is
+            self._db.execute(self._sql["make_filler"])
+            self._db.execute(self._sql["fill"], {"size": RESERVED_BYTES * 5 // 4})
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+    def lacks(self) -> str:
+        """What the machine lacks to keep more than what room was reserved for; or nothing."""
+        return full(self.path.parent)
 
     def close(self) -> None:
         """Close the file; the write-ahead log is folded into it."""

@@ -242,7 +242,7 @@ class Run:
             state, reason = "error", f"model: {silence}"
         self.stopped = self.stopped or contact.closed
         if contact.turned_away(trial_id):
-            return "cancelled", f"model: {contact.closed}"
+            return "cancelled", contact.closed if contact.lacking else f"model: {contact.closed}"
         return state, reason
 
     async def _worked(self, row: Row, trial: LiveTrial) -> tuple[str, str]:

@@ -370,3 +370,10 @@ SELECT submission.submission_id, author, patch, grade.outcome,
 FROM submission LEFT JOIN grade USING (submission_id) LEFT JOIN selection USING (submission_id)
 WHERE submission.trial_id = :trial_id
 ORDER BY submission.submission_id;
+
+-- name: make_filler
+-- Never committed: see Database.reserve.
+CREATE TABLE filler (content BLOB);
+
+-- name: fill
+INSERT INTO filler VALUES (zeroblob(:size));

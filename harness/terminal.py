@@ -16,7 +16,8 @@ from rich.segment import Segment
 
 from harness.secrets import redact, redact_error
 
-UNREAD = (errno.EPIPE, errno.EIO)  # of a pipe, of a terminal
+# Of a pipe, of a terminal, of a file: what nobody reads any more, or no disk takes, ends nothing.
+UNREAD = (errno.EPIPE, errno.EIO, errno.ENOSPC, errno.EDQUOT)
 UNSEEN = "�"
 
 

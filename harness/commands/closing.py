@@ -1,13 +1,16 @@
 """What `delm eval` says at its end: what it cost, what is missing and why, and how to go on."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from harness.commands.missing import missing
+from harness.errors import UserError
+from harness.no_room import LACKS, lack
 from harness.results import RunFolder
 from harness.score import last_attempts
 from harness.score.rows import UNFINISHED
@@ -24,7 +27,8 @@ def say_how_it_ended(
 ) -> int:
     """Say it, and return the exit code: 0, 1 where trials are missing or failed, 130 if `stopped`.
 
-    `reason` is why no further trial was started; empty where all were.
+    2 where the machine lacks something, which its user can mend. `reason` is why no further trial
+    was started; empty where all were.
     """
 
     def say(line: str) -> None:
@@ -32,6 +36,7 @@ def say_how_it_ended(
 
     trials = store.trials()
     last = last_attempts(trials)
+    lacking = reason.startswith(tuple(LACKS.values()))
     failed = [trial for trial in last if trial["state"] == "failed"]
     errors = sum(trial["state"] == "error" for trial in last)
     unfinished = sum(trial["state"] in UNFINISHED for trial in last)
@@ -46,13 +51,32 @@ def say_how_it_ended(
         how = ", once the model answers (another address or key may be set)" if reason else ""
         if "run_cost" in reason:
             how = " with a higher --max-cost (make: MAX_COST=…)"
+        if lacking:
+            how = ", once that is mended"
         say(
             f"trials failed for infrastructure: {errors}, not done: {unfinished}; to go on"
             f"{how}: {go_on(folder, output)}"
         )
     if stopped:
         return STOPPED
+    if lacking and (errors or unfinished):
+        return 2
     return 1 if errors or unfinished or failed else 0
+
+
+@contextmanager
+def told_to_score(folder: RunFolder, output: Path) -> Iterator[None]:
+    """`UserError` where what is derived from the store cannot be written for lack of room."""
+    try:
+        yield
+    except OSError as error:
+        if not (lacking := lack(error)):
+            raise
+        raise UserError(
+            f"{lacking}: the CSVs are not written; run.db holds all that they are made of; once "
+            f"that is mended, {command(folder, output, 'score')} writes them, and to go on: "
+            f"{go_on(folder, output)}"
+        ) from None
 
 
 def own_errors(failed: Sequence[Mapping[str, Any]], folder: RunFolder, output: Path) -> list[str]:

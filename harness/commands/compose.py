@@ -124,6 +124,7 @@ def client(
         waiting=waiting,
         # as many as were under way when it went away, and as many after them
         patience=max(PATIENCE, 2 * config.workers),
+        lacks=store.lacks,
     )
 
 

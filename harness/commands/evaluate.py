@@ -17,7 +17,7 @@ from harness.board.sqlite import SqliteBoard
 from harness.cache import cache_dir
 from harness.commands import compose, contacting
 from harness.commands.begin import agreed, announce, done_already
-from harness.commands.closing import go_on, say_how_it_ended
+from harness.commands.closing import go_on, say_how_it_ended, told_to_score
 from harness.commands.domains import print_domains
 from harness.commands.drawn import draw_plots
 from harness.commands.pricing import foresee
@@ -59,7 +59,10 @@ class Options:
 
 
 def evaluate(options: Options) -> int:
-    """Run it; the exit code: 0, 1 when trials are missing or failed, 130 when it was stopped."""
+    """Run it; the exit code: 0, 1 when trials are missing or failed, 130 when it was stopped.
+
+    2 where they are missing because the machine lacks room.
+    """
     out = console()
     config = options.config
 
@@ -131,6 +134,8 @@ def _work_on(
         with member.alone():
             store = Store(folder.database, owner=member.name, cap_usd=config.budget.run_cost_usd)
         with contextlib.closing(store):
+            with member.alone():
+                store.reserve()
             return anyio.run(
                 _evaluate, out, options, parts, contestants, items, folder, store, member, label,
                 stop, sandboxes, made,
@@ -195,7 +200,7 @@ async def _evaluate(
         with anyio.CancelScope(shield=True):
             await parts.backend.aclose()
     stop.waiting_for = lambda: f"the CSVs in {folder.path} to be written"
-    with member.alone():
+    with member.alone(), told_to_score(folder, options.output):
         _results(out, options, folder, store, draw=config.plots and not stopped)
     return say_how_it_ended(out, store, folder, options.output, stopped=stopped, reason=run.stopped)
 

@@ -53,7 +53,8 @@ class ModelClient:
     `limiter` bounds the attempts in flight, waits between attempts not included. `seed` makes the
     waits repeatable; `clock` tells at what hour a call is sent, for prices by the time of day.
     `price` None: dollars are not counted anywhere, and costs are None. `waiting` hears of every
-    wait for another attempt: the trial, and which attempt for what reason.
+    wait for another attempt: the trial, and which attempt for what reason. `patience` and `lacks`:
+    see `Contact`.
     """
 
     def __init__(
@@ -72,11 +73,12 @@ class ModelClient:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         waiting: Callable[[int, str], None] = lambda trial_id, why: None,
         patience: int = PATIENCE,
+        lacks: Callable[[], str] = lambda: "",
     ) -> None:
         self.model = model
         self.price = price
         self.bills = not backend.name.startswith("replay:")  # else what it answers is free
-        self.contact = Contact(patience if self.bills else 0)
+        self.contact = Contact(patience if self.bills else 0, lacks)
         self._backend = backend
         self._ledger = ledger
         self._limiter = limiter

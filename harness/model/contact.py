@@ -1,5 +1,7 @@
 """Whether the model answers at all: what a run has to know to stop in time."""
 
+from collections.abc import Callable
+
 from harness.errors import EndpointRefused, ModelError, ModelRefused, ModelUnavailable
 
 PATIENCE = 3  # trials in a row without any answer
@@ -10,11 +12,14 @@ class Contact:
 
     Once the endpoint refuses everything (a wrong key, no money left), or `patience` trials in a row
     got no answer, it is `closed`: nothing is sent any more, and who asks is turned away. A patience
-    of 0 never ends; replays have it.
+    of 0 never ends; replays have it. Nor is anything sent while `lacks()` says what the machine
+    lacks to keep an answer, which would be paid for and lost.
     """
 
-    def __init__(self, patience: int = PATIENCE) -> None:
+    def __init__(self, patience: int = PATIENCE, lacks: Callable[[], str] = lambda: "") -> None:
         self.closed = ""  # why nothing is sent any more
+        self.lacking = False  # whether that is because the machine lacks something
+        self._lacks = lacks
         self._patience = patience
         self._unanswered: set[int] = set()  # trials, since the last answer to anybody
         self._tried: set[int] = set()
@@ -23,6 +28,8 @@ class Contact:
 
     def check(self, trial_id: int) -> None:
         """A trial is about to ask. `EndpointRefused` where that is of no use."""
+        if not self.closed and (lack := self._lacks()):
+            self.closed, self.lacking = lack, True
         if self.closed:
             self._turned_away.add(trial_id)
             raise EndpointRefused(self.closed)

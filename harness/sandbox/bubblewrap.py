@@ -23,6 +23,7 @@ from anyio import to_thread
 from harness.config import SandboxLimits
 from harness.environments import Prepared
 from harness.errors import SandboxUnavailable
+from harness.no_room import sandbox_unavailable
 from harness.sandbox import cgroup, disk, folders, namespace, overlay
 from harness.sandbox.namespace import remove_tree, system_mounts, whatever_modes
 from harness.sandbox.overlay import OpenFolder, Place
@@ -79,7 +80,8 @@ class BubblewrapMachine:
         `labels` say whose it is, for whoever finds its folder. `place` is where its files are; by
         default the best that can be had.
         """
-        best = await to_thread.run_sync(overlay.place, store, prepared.root)
+        with sandbox_unavailable():
+            best = await to_thread.run_sync(overlay.place, store, prepared.root)
         machine = cls(
             prepared, store, limits, network=network, place=place or best, labels=labels or {}
         )
@@ -88,11 +90,15 @@ class BubblewrapMachine:
 
     async def _start(self, files: OpenFolder | None) -> None:
         """Start on the environment's own files, or on a copy of those of a machine of its kind."""
-        async with or_undo(self.destroy):
-            self._lock = await to_thread.run_sync(folders.claim, self._folder, self._labels)
-            await self._begin()
-            await self._lay_files(files)
-            await self._go_on()
+        with sandbox_unavailable():
+            async with or_undo(self.destroy):
+                await self._make(files)
+
+    async def _make(self, files: OpenFolder | None) -> None:
+        self._lock = await to_thread.run_sync(folders.claim, self._folder, self._labels)
+        await self._begin()
+        await self._lay_files(files)
+        await self._go_on()
 
     async def send(self, data: bytes) -> None:
         """See `Machine.send`."""
@@ -162,8 +168,9 @@ class BubblewrapMachine:
         if self._report >= 0:
             os.close(self._report)
             self._report = -1
-        if self._group is None or await to_thread.run_sync(self._group.remove):
-            await to_thread.run_sync(remove_tree, self._folder)  # else `sweep` looks for both
+        with contextlib.suppress(OSError):  # what stays for lack of open files is for `sweep`, too
+            if self._group is None or await to_thread.run_sync(self._group.remove):
+                await to_thread.run_sync(remove_tree, self._folder)  # else `sweep` looks for both
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1

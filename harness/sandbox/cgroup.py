@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.no_room import lack
+
 MOUNT = Path("/sys/fs/cgroup")
 PERIOD_US = 100_000
 
@@ -76,7 +78,8 @@ def _kill(folder: Path) -> None:
 def create(name: str, *, memory_bytes: int, processes: int, cpus: float = 1) -> Cgroup | None:
     """Make the group `name` with its limits, or return None where that is not allowed.
 
-    Without swap accounting or a CPU controller it is made all the same.
+    Without swap accounting or a CPU controller it is made all the same. `OSError`: the machine
+    lacks something for it.
     """
     quota = int(cpus * PERIOD_US)
     if (MOUNT / "cgroup.controllers").exists():
@@ -109,8 +112,10 @@ def create(name: str, *, memory_bytes: int, processes: int, cpus: float = 1) -> 
                 if (folder / file).exists():
                     with contextlib.suppress(OSError):
                         (folder / file).write_text(text)
-    except OSError:
+    except OSError as error:
         Cgroup(tuple(made)).remove()
+        if lack(error):
+            raise
         return None
     return Cgroup(tuple(made))
 

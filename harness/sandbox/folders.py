@@ -34,6 +34,7 @@ def claim(folder: Path, labels: Mapping[str, str] | None = None) -> int:
     try:
         (folder / MARK).write_text(json.dumps(mark))
     except OSError:
+        remove_tree(folder)
         os.close(lock)
         raise
     return lock

@@ -29,6 +29,7 @@ from pathlib import Path
 from subprocess import DEVNULL, PIPE
 from typing import Literal
 
+from harness.no_room import lack
 from harness.sandbox import namespace
 from harness.sandbox.disk import Size
 from harness.sandbox.folders import claim
@@ -116,7 +117,10 @@ def best(store: Path) -> Place:
 
 @functools.cache
 def _possible(store: Path, size: Size | None) -> bool:
-    """Try it, with bwrap inside it, and with a copy of the upper layer."""
+    """Try it, with bwrap inside it, and with a copy of the upper layer.
+
+    `OSError`: the machine lacks something now, which says nothing of later.
+    """
     if shutil.which("unshare") is None or shutil.which("mount") is None:
         return False
     folder = store / uuid.uuid4().hex
@@ -128,7 +132,9 @@ def _possible(store: Path, size: Size | None) -> bool:
         for name in ("a", "d/a", "e/a"):
             (below / "testbed" / name).touch()
         return _tried(folder, below, size)
-    except OSError:  # it ended before it had anything mounted
+    except OSError as error:  # it ended before it had anything mounted
+        if lack(error):
+            raise
         return False
     finally:
         namespace.remove_tree(folder)

@@ -14,8 +14,11 @@ pytest_plugins = ["sandboxes"]
 
 
 SLOW = (  # files, the slowest first: one that is begun last is waited for by everybody
-    "grade_docker", "delm", "forged_passes", "table", "providers_run", "resume", "eval", "external",
-    "disk", "floor", "reading", "coordination", "central_real", "hostile", "board_processes",
+    "grade_docker", "delm", "forged_passes", "table", "resume", "providers_run", "floor",
+    "unusual_tests", "admission_real", "costs", "eval", "grade", "wall_clock", "reading", "disk",
+    "external", "environments", "questions", "plots", "coordination", "budget_storm", "hostile",
+    "central_real", "eval_stop", "reading_shared", "images", "board_machine", "board_processes",
+    "grading_limits", "calibrate", "run_folders", "eval_docker", "dataset_check",
 )  # fmt: skip
 
 

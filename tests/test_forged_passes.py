@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 from console import FLASK, delm, own_cache
-from forgeries import FORMS, Case, cases, gold_cases, judge_all
+from forgeries import FORMS, Case, cases, gold_cases, judge_all, with_few_tests
 from hostile_patches import HONEST, HOSTILE
 
 from harness.benchmarks.guard import FLAGS
@@ -20,7 +20,7 @@ CAUGHT_BY_THE_OFFICIAL_GRADER = {"source: exit 0", "the test file"}
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory) -> dict[str, tuple[Case, Verdict]]:
     folder: Path = tmp_path_factory.mktemp("forged")
-    found = anyio.run(judge_all, cases(FLASK), folder)
+    found = anyio.run(judge_all, [with_few_tests(case) for case in cases(FLASK)], folder)
     return {case.name: (case, verdict) for case, verdict in found.items()}
 
 

@@ -9,9 +9,9 @@ import signal
 from pathlib import Path
 
 import pytest
-from sandboxes import Bubblewrap, Docker, Kind
+from sandboxes import LIMITS, Bubblewrap, Docker, Kind
 
-from harness.errors import SandboxLost, SandboxUnavailable
+from harness.errors import SandboxLost, SandboxUnavailable, SandboxUnfit
 from harness.sandbox import syscalls
 from harness.sandbox.bubblewrap import BubblewrapMachine
 from harness.sandbox.docker import DockerMachine
@@ -350,3 +350,23 @@ async def test_a_container_that_somebody_ends_through_the_engine_is_infrastructu
         assert not isinstance(found.value, SandboxLost)
     finally:
         await sandbox.close()
+
+
+async def test_an_image_without_perl_is_said_to_have_none(kind: Kind):
+    if isinstance(kind, Bubblewrap):
+        pytest.skip("in bubblewrap PID 1 is a program of the host")
+    assert isinstance(kind, Docker)
+    bare = f"{kind.image}-bare"
+    container = kind.client.containers.run(kind.image, ["rm", "/usr/bin/perl"], detach=True)
+    try:
+        container.wait()
+        container.commit(*bare.split(":"))
+        machine = DockerMachine(
+            kind.client, bare, kind.labels, LIMITS, network=False, activate=False
+        )
+        with pytest.raises(SandboxUnfit, match="has no /usr/bin/perl"):
+            await machine.start()
+        assert kind.leftovers() == set()
+    finally:
+        container.remove(force=True)
+        kind.client.images.remove(bare, force=True)

@@ -28,7 +28,7 @@ from harness.model.replay import load_recording
 from harness.progress import console
 from harness.sandbox import cgroup
 from harness.sandbox import docker as docker_sandbox
-from harness.sandbox.bubblewrap import system_mounts
+from harness.sandbox.bubblewrap import missing_packages, system_mounts
 from harness.sandbox.reaper import reap
 from harness.words import counted
 
@@ -105,8 +105,8 @@ def _docker() -> tuple[Finding, bool]:
 
 
 def _bubblewrap() -> tuple[Finding, bool]:
-    if not shutil.which("bwrap"):
-        text = "not installed; run: sudo apt-get install bubblewrap (verified-offline uses it)"
+    if missing := missing_packages():
+        text = f"not installed; run: sudo apt-get install {missing} (verified-offline uses it)"
         return Finding(about="bubblewrap", state="note", text=text), False
     tried = subprocess.run(
         ["bwrap", "--unshare-all", "--unshare-user", "--uid", "0", *system_mounts(), "--proc",

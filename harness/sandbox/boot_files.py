@@ -12,13 +12,14 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from harness.sandbox.shell import PERL
+
 if TYPE_CHECKING:
     import docker
     from docker.models.containers import Container
 
-PROGRAM = "/usr/bin/perl"
 CACHE, PRELOAD = "/etc/ld.so.cache", "/etc/ld.so.preload"  # which libraries the loader takes
-LOOK = f"ldd {PROGRAM} | grep -o '/[^ ]*'; echo {PROGRAM}; [ ! -f {CACHE} ] || echo {CACHE}"
+LOOK = f"ldd {PERL} | grep -o '/[^ ]*'; echo {PERL}; [ ! -f {CACHE} ] || echo {CACHE}"
 MOST_BYTES = 64 * 1024 * 1024
 KEPT = 8  # images, some 6 MB each
 

@@ -27,11 +27,11 @@ from harness.no_room import sandbox_unavailable
 from harness.sandbox import cgroup, disk, folders, namespace, overlay
 from harness.sandbox.namespace import remove_tree, system_mounts, whatever_modes
 from harness.sandbox.overlay import OpenFolder, Place
-from harness.sandbox.shell import Since, supervisor
+from harness.sandbox.shell import PERL, Since, supervisor
 from harness.sandbox.syscalls import bubblewrap_filter
 from harness.sandbox.undo import or_undo
 
-__all__ = ["BubblewrapMachine", "system_mounts"]
+__all__ = ["BubblewrapMachine", "missing_packages", "system_mounts"]
 
 GONE_S = 5.0  # for what was killed
 ROOM_BYTES = 1 << 24  # a disk with less is full
@@ -281,6 +281,12 @@ class BubblewrapMachine:
         if self._group is None:
             options |= {"data": self._limits.memory_mb << 20, "processes": self._limits.processes}
         return options
+
+
+def missing_packages() -> str:
+    """What has to be installed first, as words for apt-get; nothing where all is there."""
+    needed = {"bwrap": "bubblewrap", PERL: "perl-base"}
+    return " ".join(package for name, package in needed.items() if not shutil.which(name))
 
 
 def _copying(*paths: Path) -> list[str]:

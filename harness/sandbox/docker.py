@@ -14,11 +14,11 @@ import anyio
 
 from harness.config import SandboxLimits
 from harness.dockerd import open_client
-from harness.errors import SandboxUnavailable
+from harness.errors import SandboxUnavailable, SandboxUnfit
 from harness.sandbox import boot_files, syscalls
 from harness.sandbox.commits import COMMIT_S, Commit, thread
 from harness.sandbox.owners import Owner
-from harness.sandbox.shell import Since, supervisor
+from harness.sandbox.shell import PERL, Since, supervisor
 from harness.sandbox.undo import or_undo
 
 if TYPE_CHECKING:
@@ -134,7 +134,19 @@ class DockerMachine:
         self._keep = wrapper
         self._socket = getattr(wrapper, "_sock", wrapper)
         self._socket.setblocking(False)
-        self._container.start()
+        self._run(image)
+
+    def _run(self, image: str) -> None:
+        import docker
+
+        assert self._container is not None
+        try:
+            self._container.start()
+        except docker.errors.APIError as error:
+            if PERL in str(error):
+                needs = f"the image {image} has no {PERL}, which a sandbox is begun with"
+                raise SandboxUnfit(f"{needs}; put Debian's perl-base into it") from error
+            raise
 
     async def send(self, data: bytes) -> None:
         """See `Machine.send`."""

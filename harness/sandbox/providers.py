@@ -1,7 +1,6 @@
 """The two kinds of sandbox as `harness.protocols.Sandboxes`: what prepares and opens them."""
 
 import contextlib
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from harness.errors import SandboxUnavailable, SandboxUnfit, UserError, leaf
 from harness.room import Room
 from harness.sandbox import docker as docker_sandbox
 from harness.sandbox.audit import audit, scrub
-from harness.sandbox.bubblewrap import BubblewrapMachine
+from harness.sandbox.bubblewrap import BubblewrapMachine, missing_packages
 from harness.sandbox.docker import DockerMachine
 from harness.sandbox.reaper import reap_at_start
 from harness.sandbox.sandbox import ShellSandbox
@@ -271,12 +270,15 @@ def choose(
     """
     rebuildable = all(item.environment is not None for item in items)
     if config.kind == "bubblewrap" or (config.kind == "auto" and rebuildable):
-        if shutil.which("bwrap"):
+        missing = missing_packages()
+        if not missing:
             return BubblewrapSandboxes(
                 config, cache, grading_network=grading_network, labels=labels
             )
         if config.kind == "bubblewrap":
-            raise UserError("bubblewrap is not installed; run: sudo apt-get install bubblewrap")
+            raise UserError(
+                f"bubblewrap is not installed, or what it needs; run: sudo apt-get install {missing}"
+            )
     client = docker_sandbox.connect()
     if isinstance(client, str):
         also = " or install bubblewrap (sudo apt-get install bubblewrap)" if rebuildable else ""

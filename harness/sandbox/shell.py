@@ -17,12 +17,13 @@ GRACE_S = 30.0  # for a killed command's last word
 Since = Literal["image", "copy", "change"]
 COMMAND_BYTES = 16 * 1024 * 1024  # a longer command is refused
 STOP = b"stop\n"
+PERL = "/usr/bin/perl"
 
 
 def supervisor(options: Mapping[str, int]) -> list[str]:
     """The command of a sandbox's PID 1; `options` are what `supervisor.pl` calls arguments."""
     program = files("harness.sandbox").joinpath("supervisor.pl").read_text()
-    return ["/usr/bin/perl", "-f", "-e", program, *(f"{k}={v}" for k, v in options.items())]
+    return [PERL, "-f", "-e", program, *(f"{k}={v}" for k, v in options.items())]
 
 
 class Machine(Protocol):

@@ -277,7 +277,8 @@ def choose(
             )
         if config.kind == "bubblewrap":
             raise UserError(
-                f"bubblewrap is not installed, or what it needs; run: sudo apt-get install {missing}"
+                "bubblewrap is not installed, or what it needs; run: "
+                f"sudo apt-get install {missing}"
             )
     client = docker_sandbox.connect()
     if isinstance(client, str):

@@ -218,7 +218,7 @@ class ShellSandbox:
 
     async def _diff_elsewhere(self) -> str:
         """The diff of these files in a new machine, which has the image's own repository."""
-        machine = await self._machine.copy("image")
+        machine = await self._machine.copy("image", used=True)
         fresh = ShellSandbox(machine)
         fresh._base, fresh._exclude = self._base, self._exclude
         fresh._shell.used = True  # by files that commands have made

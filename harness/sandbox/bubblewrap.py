@@ -23,7 +23,7 @@ from anyio import to_thread
 from harness.config import SandboxLimits
 from harness.environments import Prepared
 from harness.errors import SandboxUnavailable
-from harness.no_room import sandbox_unavailable
+from harness.no_room import full, lack, sandbox_unavailable
 from harness.sandbox import cgroup, disk, folders, namespace, overlay
 from harness.sandbox.namespace import remove_tree, system_mounts, whatever_modes
 from harness.sandbox.overlay import OpenFolder, Place
@@ -34,7 +34,6 @@ from harness.sandbox.undo import or_undo
 __all__ = ["BubblewrapMachine", "missing_packages", "system_mounts"]
 
 GONE_S = 5.0  # for what was killed
-ROOM_BYTES = 1 << 24  # a disk with less is full
 
 
 class BubblewrapMachine:
@@ -122,9 +121,7 @@ class BubblewrapMachine:
         """See `Machine.outside_cause`."""
         if self._group and self._group.kills() and not self._group.at_limit():
             return "the machine ran out of memory"
-        if shutil.disk_usage(self._store).free < ROOM_BYTES:
-            return "the machine has no room left on its disk"
-        return ""
+        return "" if self._place == "memory" else full(self._store)
 
     async def copy(self, since: Since, *, used: bool) -> "BubblewrapMachine":
         """See `Machine.copy`. The supervisor is a program of the host, `used` or not."""
@@ -183,25 +180,14 @@ class BubblewrapMachine:
             processes=self._limits.processes,
             cpus=self._limits.cpus,
         )
-        self._report, writing = os.pipe()
-        program = os.memfd_create("seccomp")
-        try:
+        with contextlib.ExitStack() as handed_on:
+            self._report, writing = os.pipe()
+            handed_on.callback(os.close, writing)
+            program = os.memfd_create("seccomp")
+            handed_on.callback(os.close, program)
             os.write(program, bubblewrap_filter())
             os.lseek(program, 0, os.SEEK_SET)
-            self._process = await anyio.open_process(
-                self._command(writing, program),
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=DEVNULL,
-                env={},
-                start_new_session=True,
-                pass_fds=(writing, program),
-            )
-        except OSError as error:
-            raise SandboxUnavailable(f"bubblewrap did not start: {error}") from error
-        finally:
-            os.close(writing)
-            os.close(program)
+            self._process = await _opened(self._command(writing, program), (writing, program))
         if not await self.receive():
             raise SandboxUnavailable("no folder of its own could be mounted for a sandbox")
         self._files = OpenFolder.of_process(self._process.pid)
@@ -287,6 +273,18 @@ def missing_packages() -> str:
     """What has to be installed first, as words for apt-get; nothing where all is there."""
     needed = {"bwrap": "bubblewrap", PERL: "perl-base"}
     return " ".join(package for name, package in needed.items() if not shutil.which(name))
+
+
+async def _opened(command: list[str], fds: Sequence[int]) -> anyio.abc.Process:
+    """The process of `command`, which gets our `fds`, and none of our variables."""
+    try:
+        return await anyio.open_process(
+            command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={}, start_new_session=True,
+            pass_fds=fds,
+        )  # fmt: skip
+    except OSError as error:
+        told = lack(error) or str(error)
+        raise SandboxUnavailable(f"bubblewrap did not start: {told}") from error
 
 
 def _copying(*paths: Path) -> list[str]:

@@ -125,7 +125,7 @@ class TestTheEndOfEverySandbox:
     async def test_a_repository_is_needed_and_a_failed_start_leaves_nothing(self, kind, sandbox):
         await sandbox.exec("rm -rf .git")
         with pytest.raises(SandboxUnavailable, match="no git repository"):
-            await ShellSandbox.start(await sandbox._machine.copy("change"))
+            await ShellSandbox.start(await sandbox._machine.copy("change", used=False))
 
     async def test_leaves_nothing_when_the_harness_is_killed(self, kind):
         script = (

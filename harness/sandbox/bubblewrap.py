@@ -34,6 +34,7 @@ from harness.sandbox.undo import or_undo
 __all__ = ["BubblewrapMachine", "missing_packages", "system_mounts"]
 
 GONE_S = 5.0  # for what was killed
+END_S = 60.0  # for bwrap, after its PID 1 has ended
 
 
 class BubblewrapMachine:
@@ -118,7 +119,18 @@ class BubblewrapMachine:
             return b""
 
     async def outside_cause(self) -> str:
-        """See `Machine.outside_cause`."""
+        """See `Machine.outside_cause`.
+
+        bwrap itself is outside, where nothing inside reaches it: it ends by a signal where somebody
+        of this machine sent one, and with an exit status where its PID 1 ended.
+        """
+        if self._process is None:
+            return "it was closed"
+        with anyio.move_on_after(GONE_S):
+            await anyio.wait_readable(self._supervisor)  # it has ended
+            with anyio.move_on_after(END_S, shield=True):
+                if await self._process.wait() < 0:
+                    return "bubblewrap was killed from outside"
         if self._group and self._group.kills() and not self._group.at_limit():
             return "the machine ran out of memory"
         return "" if self._place == "memory" else full(self._store)

@@ -308,6 +308,8 @@ def _killed(command: str, result: ExecResult, seconds: float) -> str:
         return f"Command '{command}' timed out after {seconds:g} seconds"
     if result.flooded:
         return f"it was killed for writing too much ({result.output_bytes} bytes)"
+    if result.disk_full:
+        return "it was killed: the files of the sandbox take more room than they may"
     return "it was killed"
 
 

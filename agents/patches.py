@@ -193,5 +193,7 @@ def ended(outcome: CommandOutcome) -> str:
         return f"it did not end within {first.seconds:.0f} s"
     if first.flooded:
         return "it wrote too much"
+    if first.disk_full:
+        return "its files took more room than they may"
     status = "it was killed" if first.exit_status is None else f"exit status {first.exit_status}"
     return f"{status}, {first.out_of_memory}" if first.out_of_memory else status

@@ -326,6 +326,8 @@ def observation(result: ExecResult) -> str:
         status = f"killed after {result.seconds:.0f} s, its time limit"
     elif result.flooded:
         status = f"killed for writing too much ({result.output_bytes} bytes)"
+    elif result.disk_full:
+        status = "killed: the files of the sandbox take more room than they may"
     elif result.exit_status is None:
         status = "killed"
     else:

@@ -94,12 +94,13 @@ class ExecResult:
     seconds: float
     timed_out: bool = False
     flooded: bool = False  # killed because it wrote more than the hard bound
+    disk_full: bool = False  # killed because its sandbox's files took more than they may
     memory_kills: int = 0  # processes of it that the kernel killed at the sandbox's memory limit
 
     @property
     def cut_short(self) -> bool:
         """Whether a limit ended it, or some of it: another time it could end otherwise."""
-        return self.timed_out or self.flooded or bool(self.memory_kills)
+        return self.timed_out or self.flooded or self.disk_full or bool(self.memory_kills)
 
     @property
     def out_of_memory(self) -> str:

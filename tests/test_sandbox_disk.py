@@ -1,9 +1,10 @@
 """What the files of a sandbox may take together, and what happens at that limit."""
 
 import pytest
-from sandboxes import Bubblewrap, why_not
+from sandboxes import Bubblewrap, Docker, why_not
 
 from harness.config import SandboxLimits
+from harness.errors import SandboxLost
 from harness.sandbox import overlay
 
 SMALL = SandboxLimits(memory_mb=256, processes=128, file_mb=64, disk_mb=32, inodes=2000)
@@ -125,5 +126,67 @@ async def test_open_files_of_a_process_are_limited(kind):
         assert (await opened.exec(f"ulimit -n 5000; python3 - <<'E'\n{script}\nE")).output.endswith(
             "24 True\n"
         )
+    finally:
+        await opened.close()
+
+
+@pytest.fixture(params=["disk", "copy", "docker"])
+def counted(request, tmp_path):
+    """Sandboxes whose files lie where no file system bounds them."""
+    if request.param == "docker":
+        if reason := why_not("docker"):
+            pytest.skip(reason)
+        docker = Docker(tmp_path)
+        yield docker
+        docker.close()
+        return
+    if reason := why_not("bubblewrap"):
+        pytest.skip(reason)
+    kind = Bubblewrap(tmp_path, place=request.param)
+    yield kind
+    assert kind.leftovers() == set()
+
+
+GROW = "n=0; while sleep 0.1; do n=$((n + 1)); {}; done"
+
+
+@pytest.mark.parametrize(
+    "grow",
+    [
+        "head -c 2M /dev/zero > /tmp/f$n",
+        "mkdir -p d$n; touch d$n/{1..100}; chmod 0 d$n",
+        "(exec 7> /tmp/f; rm /tmp/f; head -c 2M /dev/zero >&7; sleep 60) & :",
+    ],
+    ids=["bytes", "files", "removed and held open"],
+)
+async def test_a_command_that_writes_too_much_is_ended_and_the_sandbox_goes_on(counted, grow):
+    opened = await counted.open(limits=SMALL)
+    try:
+        result = await opened.exec(GROW.format(grow), timeout_s=60)
+        assert (result.exit_status, result.disk_full, result.timed_out) == (None, True, False)
+        assert result.cut_short
+        again = await opened.exec("chmod 700 d*; rm -rf /tmp/f* d*; sleep 3; echo fine")
+        assert again.output.endswith("fine\n")
+        assert (again.exit_status, again.disk_full) == (0, False)
+    finally:
+        await opened.close()
+
+
+async def test_a_sandbox_that_has_written_twice_what_it_may_is_lost_for_what_it_did(counted):
+    opened = await counted.open(limits=SMALL)
+    try:
+        with pytest.raises(SandboxLost, match="its files take"):
+            await opened.exec(
+                "cd /tmp; for n in 1 2 3 4; do head -c 20M /dev/zero > f$n; done; sleep 60"
+            )
+    finally:
+        await opened.close()
+
+
+async def test_a_command_that_is_within_its_room_is_not_ended(counted):
+    opened = await counted.open(limits=SMALL)
+    try:
+        written = await opened.exec("head -c 20M /dev/zero > /tmp/f; truncate -s 60M s; sleep 3")
+        assert (written.exit_status, written.cut_short) == (0, False)
     finally:
         await opened.close()

@@ -278,6 +278,8 @@ def _reason(report: Mapping[str, Any], output: ExecResult | None) -> str:
         return "the tests ran out of time"
     if output.flooded:
         return "the tests wrote too much"
+    if output.disk_full:
+        return "the tests' files took more room than they may"
     memory = [f"the tests ran {output.out_of_memory}"] if output.out_of_memory else []
     status = report.get("tests_status")
     if not status:

@@ -12,7 +12,7 @@ import shutil
 import signal
 import uuid
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 
@@ -25,9 +25,10 @@ from harness.environments import Prepared
 from harness.errors import SandboxUnavailable
 from harness.no_room import full, lack, sandbox_unavailable
 from harness.sandbox import cgroup, disk, folders, namespace, overlay
+from harness.sandbox.disk_watch import Watch, removed, written
 from harness.sandbox.namespace import remove_tree, system_mounts, whatever_modes
 from harness.sandbox.overlay import OpenFolder, Place
-from harness.sandbox.shell import PERL, Since, supervisor
+from harness.sandbox.shell import PERL, STOP, Since, supervisor
 from harness.sandbox.syscalls import bubblewrap_filter
 from harness.sandbox.undo import or_undo
 
@@ -62,6 +63,8 @@ class BubblewrapMachine:
         self._report: int = -1  # what bwrap says of the supervisor
         self._group: cgroup.Cgroup | None = None
         self._process: anyio.abc.Process | None = None
+        self._first = 0  # the supervisor's id
+        self._watch: Watch | None = None
         self._supervisor = -1  # a pidfd: a process id could be another's by the time it is used
 
     @classmethod
@@ -111,6 +114,11 @@ class BubblewrapMachine:
 
     async def receive(self) -> bytes:
         """See `Machine.receive`."""
+        if self._watch is None:
+            return await self._received()
+        return await self._watch.receive(self._received, partial(self.send, STOP))
+
+    async def _received(self) -> bytes:
         if self._process is None or self._process.stdout is None:
             return b""
         try:
@@ -154,6 +162,20 @@ class BubblewrapMachine:
     def memory_kills(self) -> int:
         """See `Machine.memory_kills`."""
         return self._group.kills() if self._group else 0
+
+    def disk_stops(self) -> int:
+        """See `Machine.disk_stops`; where the files are in memory a command gets ENOSPC instead."""
+        return self._watch.stops if self._watch else 0
+
+    def _count(self) -> disk.Size:
+        """What the sandbox has written, with what it has removed and holds open."""
+        files = self._files
+        if files is None:
+            return disk.Size(bytes=0, inodes=0)
+        seen = written([files.path], [files.fd])
+        if self._place == "copy":
+            seen = seen.minus(_of_environment(self._prepared.root / "testbed"))
+        return disk.Size(bytes=seen.bytes + removed(self._first), inodes=seen.inodes)
 
     async def destroy(self) -> None:
         """See `Machine.destroy`."""
@@ -247,11 +269,17 @@ class BubblewrapMachine:
                 "bubblewrap could not make its namespaces; see `.venv/bin/delm doctor`"
             )
         try:
-            self._supervisor = os.pidfd_open(int(json.loads(said)["child-pid"]))
+            self._first = int(json.loads(said)["child-pid"])
+            self._supervisor = os.pidfd_open(self._first)
         except ProcessLookupError as error:
             raise SandboxUnavailable(
                 "bubblewrap ended at once; see `.venv/bin/delm doctor`"
             ) from error
+
+        if self._place != "memory":
+            self._watch = Watch(
+                disk.on_disk(self._limits), partial(to_thread.run_sync, self._count), self._store
+            )
 
     def _joining(self) -> list[str]:
         """What runs a command that follows in the control group, with few open files."""
@@ -285,6 +313,11 @@ def missing_packages() -> str:
     """What has to be installed first, as words for apt-get; nothing where all is there."""
     needed = {"bwrap": "bubblewrap", PERL: "perl-base"}
     return " ".join(package for name, package in needed.items() if not shutil.which(name))
+
+
+@cache
+def _of_environment(folder: Path) -> disk.Size:
+    return written([folder])
 
 
 async def _opened(command: list[str], fds: Sequence[int]) -> anyio.abc.Process:

@@ -18,6 +18,24 @@ class Size:
         """As options of a tmpfs."""
         return f"size={self.bytes},nr_inodes={self.inodes},mode=0755"
 
+    def over(self, other: "Size", *, times: int = 1) -> bool:
+        """Whether it is more than `times` another one, in bytes or in inodes."""
+        return self.bytes > times * other.bytes or self.inodes > times * other.inodes
+
+    def minus(self, other: "Size") -> "Size":
+        """What is left without `other`."""
+        return Size(
+            bytes=max(0, self.bytes - other.bytes), inodes=max(0, self.inodes - other.inodes)
+        )
+
+    def __str__(self) -> str:
+        return f"{self.bytes >> 20} MB in {self.inodes} files"
+
+
+def on_disk(limits: SandboxLimits) -> Size:
+    """The size of the files where they are on a disk, and counted."""
+    return Size(bytes=limits.disk_mb << 20, inodes=limits.inodes)
+
 
 def in_memory(limits: SandboxLimits) -> Size:
     """The size of the files where they are in memory: they count as the sandbox's memory, too.

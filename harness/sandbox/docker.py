@@ -5,9 +5,12 @@ whose harness dies loses its standard input, ends, and is removed by the daemon 
 """
 
 import contextlib
+import os
 import socket
 import time
 from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -15,10 +18,11 @@ import anyio
 from harness.config import SandboxLimits
 from harness.dockerd import open_client
 from harness.errors import SandboxUnavailable, SandboxUnfit
-from harness.sandbox import boot_files, syscalls
+from harness.sandbox import boot_files, disk, syscalls
 from harness.sandbox.commits import COMMIT_S, Commit, thread
+from harness.sandbox.disk_watch import COUNT_S, Watch, removed, written
 from harness.sandbox.owners import Owner
-from harness.sandbox.shell import PERL, Since, supervisor
+from harness.sandbox.shell import PERL, STOP, Since, supervisor
 from harness.sandbox.undo import or_undo
 
 if TYPE_CHECKING:
@@ -64,12 +68,15 @@ class DockerMachine:
         self._keep: object = None  # the SDK's wrapper; the socket dies with it
         self._frames = bytearray()
         self._made_at = time.time()
+        self._watch: Watch | None = None
+        self._upper: list[Path] | None = None  # the folders that it writes to, if they can be read
         self._given_up = False  # a start that is late is to leave nothing
 
     async def start(self) -> None:
         """Create, attach and start. `SandboxUnavailable`, with nothing left, when that fails."""
         async with or_undo(self.destroy):
             await thread(self._start, within_s=START_S)
+        self._watch = Watch(disk.on_disk(self._limits), self._counted)
 
     def _start(self) -> None:
         try:
@@ -164,7 +171,13 @@ class DockerMachine:
                 view = view[sent:]
 
     async def receive(self) -> bytes:
-        """See `Machine.receive`. Docker frames the stream: 4 bytes of kind, 4 of length."""
+        """See `Machine.receive`."""
+        if self._watch is None:
+            return await self._received()
+        return await self._watch.receive(self._received, partial(self.send, STOP))
+
+    async def _received(self) -> bytes:
+        """The next bytes. Docker frames the stream: 4 bytes of kind, 4 of length."""
         while True:
             payload = self._next_payload()
             if payload:
@@ -218,6 +231,36 @@ class DockerMachine:
     def memory_kills(self) -> int:
         """See `Machine.memory_kills`: the supervisor sees all of them."""
         return 0
+
+    def disk_stops(self) -> int:
+        """See `Machine.disk_stops`."""
+        return self._watch.stops if self._watch else 0
+
+    async def _counted(self) -> disk.Size:
+        seen = await thread(self._count, gone_is_fine=True, within_s=3 * COUNT_S)
+        return seen or disk.Size(bytes=0, inodes=0)
+
+    def _count(self) -> disk.Size:
+        """What the sandbox has written since it began or was copied, as far as can be seen here.
+
+        The engine tells the size by itself, without what was removed and is held open, and without
+        a number of files: where its folder can be read all is counted there.
+        """
+        container = self._container
+        if container is None:
+            return disk.Size(bytes=0, inodes=0)
+        if self._upper is None:
+            container.reload()
+            data = container.attrs["GraphDriver"]["Data"] or {}
+            volumes = (each.get("Source", "") for each in container.attrs["Mounts"])
+            places = [Path(place) for place in (data.get("UpperDir", ""), *volumes) if place]
+            self._upper = [place for place in places if os.access(place, os.R_OK | os.X_OK)]
+        if self._upper:
+            seen = written(self._upper)
+            hidden = removed(container.attrs["State"]["Pid"])
+            return disk.Size(bytes=seen.bytes + hidden, inodes=seen.inodes)
+        (told,) = self._client.api.containers(filters={"id": container.id}, size=True)
+        return disk.Size(bytes=told.get("SizeRw", 0), inodes=0)
 
     async def copy(self, since: Since, *, used: bool) -> "DockerMachine":
         """See `Machine.copy`. What was changed is committed to an image first."""

@@ -42,6 +42,10 @@ class Machine(Protocol):
         the supervisor cannot see them; 0 where nobody can tell."""
         ...
 
+    def disk_stops(self) -> int:
+        """How many commands it has ended so far since its files took more than they may."""
+        ...
+
     async def outside_cause(self) -> str:
         """Where the machine that it runs on ended it or left it without something: what it was.
 
@@ -147,7 +151,7 @@ class Shell:
         nonce = secrets.token_hex(12)
         stream = _Stream(nonce, Capture(max_output_chars))
         started = anyio.current_time()
-        before = self.machine.memory_kills()
+        before, stops = self.machine.memory_kills(), self.machine.disk_stops()
         header = f"{nonce} {len(script)} {int(timeout_s) + 60}\n".encode()
         await self._send(header + script)
         try:
@@ -166,6 +170,7 @@ class Shell:
             seconds=anyio.current_time() - started,
             timed_out=killed and clock.cancelled_caught,
             flooded=killed and stream.capture.total > FLOOD_BYTES,
+            disk_full=killed and self.machine.disk_stops() > stops,
             memory_kills=stream.memory_kills + self.machine.memory_kills() - before,
         )
 

@@ -9,11 +9,12 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import anyio
 import pytest
@@ -21,6 +22,7 @@ from docker import DockerClient
 
 from harness.benchmarks.rows import load
 from harness.cache import cache_dir
+from harness.cli import main
 from harness.dockerd import connected
 from harness.environments import prepare
 from harness.errors import UserError
@@ -100,6 +102,39 @@ def delm(
         check=False,
     )
     return Told(done.returncode, done.stdout, done.stderr)
+
+
+def delm_here(*words: str | Path, cwd: Path | None = None, **more: str) -> Told:
+    """`delm` to its end in this process: what it imports, seconds of it, is imported once."""
+    wanted = variables(**more)
+    with ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(sys, "argv", ["delm", *quickly(words)])
+        for name in os.environ.keys() - wanted.keys():
+            patch.delenv(name)
+        for name, value in wanted.items():
+            patch.setenv(name, value)
+        if cwd is not None:
+            patch.chdir(cwd)
+        out, err = (stack.enter_context(TemporaryFile("w+")) for _ in range(2))
+        for each in (_sent(1, out), _sent(2, err), redirect_stdout(out), redirect_stderr(err)):
+            stack.enter_context(each)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = [file.read() for file in (out, err) if file.seek(0) == 0]
+    return Told(ended.value.code or 0, *told)
+
+
+@contextmanager
+def _sent(descriptor: int, file: IO[str]) -> Iterator[None]:
+    """What is written to `descriptor`, by programs that are started too, goes into `file`."""
+    before = os.dup(descriptor)
+    os.dup2(file.fileno(), descriptor)
+    try:
+        yield
+    finally:
+        os.dup2(before, descriptor)
+        os.close(before)
 
 
 def start(*words: str | Path, cwd: Path | None = None, **more: str) -> subprocess.Popen[str]:

@@ -6,7 +6,7 @@ import re
 
 import pandas as pd
 import pytest
-from console import DATASET, FLASK, bundled, delm, own_cache, query
+from console import DATASET, FLASK, bundled, delm_here, own_cache, query
 from scripted_model import ScriptedModel
 from team_script import NEIGHBOURS, calls, solve
 
@@ -72,7 +72,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("central")
     cache = own_cache(folder / "cache")
     with ScriptedModel(script) as server:
-        told = delm(
+        told = delm_here(
             *("eval", "-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "-k", "1", "--yes"),
             *(word for system in SYSTEMS for word in ("-s", system)),
             *("--run-id", "one", "-o", folder),

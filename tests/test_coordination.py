@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from console import DATASET, FLASK, bundled, delm
+from console import DATASET, FLASK, bundled, delm_here
 from scripted_model import ScriptedModel
 from team_script import FACT, finish, task_of, team
 from team_script import calls as said
@@ -401,7 +401,7 @@ def run(tmp_path_factory) -> Path:
         return said(("bash", {"command": "cat src/flask/blueprints.py | head -1"}))
 
     with ScriptedModel(script) as server:
-        told = delm(
+        told = delm_here(
             *("eval", "-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "--yes"),
             *("-s", "single", "-s", "delm", "-n", "2", "--run-id", "r", "-o", folder),
             *("-k", "1"),
@@ -472,5 +472,5 @@ def test_a_run_tells_what_came_of_each_finding(run):
 def test_the_files_can_be_made_again_and_are_the_same(run):
     names = ("coordination.csv", "coordination_systems.csv", "findings.csv")
     before = {name: (run / name).read_bytes() for name in names}
-    assert delm("score", run).code == 0
+    assert delm_here("score", run).code == 0
     assert {name: (run / name).read_bytes() for name in names} == before

@@ -9,7 +9,19 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from console import DATASET, FINISH, FLASK, SOLVE, Told, bash, bundled, delm, query, refused, turns
+from console import (
+    DATASET,
+    FINISH,
+    FLASK,
+    SOLVE,
+    Told,
+    bash,
+    bundled,
+    delm_here,
+    query,
+    refused,
+    turns,
+)
 from scripted_model import Raw, ScriptedModel, Status
 
 INPUT, CACHED, WRITE, OUTPUT = 2e-6, 2e-7, 2.5e-6, 1e-5  # USD per token
@@ -76,7 +88,7 @@ class Evaluated:
 
 def evaluate(script: Any, folder: Path, *words: str | Path, model: str = "scripted") -> Evaluated:
     with ScriptedModel(script) as server:
-        told = delm(
+        told = delm_here(
             *("eval", "-m", f"openai/{model}", "-d", DATASET, "-i", FLASK, "--yes"),
             *("--run-id", "run", "-o", folder, "-c", "model.backoff_s=0.01", *words),
             OPENAI_API_BASE=server.base_url,
@@ -176,7 +188,7 @@ def test_an_unknown_price_is_blank_in_every_csv_and_a_dash_in_the_table(tmp_path
     assert dollars == [["–", "–"]] * 2, done.told.out
     assert "$0.0000" not in done.told.out
     assert "its cost is unknown" in done.told.out
-    again = delm("score", done.folder)
+    again = delm_here("score", done.folder)
     assert again.code == 0
     assert "0.0000" not in again.out
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from console import DATASET, FINISH, FLASK, SOLVE, bash, bundled, delm, query
+from console import DATASET, FINISH, FLASK, SOLVE, bash, bundled, delm_here, query
 from scripted_model import ScriptedModel, Status
 
 SYSTEMS = ("independent", "delm-floor")
@@ -53,7 +53,7 @@ def outcomes(folder: Path, system: str, plans: Sequence[Any], *words: str) -> li
     """What the submissions of a trial of two agents came to, by patch; and how much they asked."""
     script = ByArrival(plans)
     with ScriptedModel(script) as server:
-        told = delm(
+        told = delm_here(
             *("eval", "-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "-s", system, "-n", "2"),
             *("--yes", "--run-id", system, "-o", folder, *words),
             OPENAI_API_BASE=server.base_url,

@@ -7,8 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from console import delm as run_delm
-from console import query, refused
+from console import delm_here, query, refused
 from scripted_model import ScriptedModel
 
 from agents.reading import choice_of, middle_left_out
@@ -213,7 +212,7 @@ def reader(request, n):
 def a_run(tmp_path_factory):
     place = tmp_path_factory.mktemp("questions")
     with ScriptedModel(reader) as server:
-        told = run_delm(
+        told = delm_here(
             *("eval", "-m", "openai/scripted", "-d", "longbench-offline", "--run-id", "run"),
             *("-s", "base", "-k", "2", "--yes", "-o", place),
             **KEYS | {"OPENAI_API_BASE": server.base_url},

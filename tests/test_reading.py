@@ -5,7 +5,7 @@ from collections import Counter
 from contextlib import closing
 
 import pytest
-from console import delm, query
+from console import delm_here, query
 from reading_script import ReadingScript, call, own_turns, quotable, text_of, tools_of
 from scripted_model import ScriptedModel, Status
 
@@ -79,7 +79,7 @@ class Careless(ReadingScript):
 def play(place, script, *words, dataset="longbench-offline"):
     """A run over two questions; what it printed, its folder, and what the server was asked."""
     with ScriptedModel(script) as server:
-        told = delm(
+        told = delm_here(
             *("eval", "-m", "openai/scripted", "-d", dataset, "--run-id", "run", "--yes"),
             *("-o", place, *words),
             OPENAI_API_BASE=server.base_url,

@@ -7,6 +7,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from threading import RLock
 from types import TracebackType
 from typing import Any
 from unicodedata import category
@@ -19,6 +20,7 @@ from harness.secrets import redact, redact_error
 # Of a pipe, of a terminal, of a file: what nobody reads any more, or no disk takes, ends nothing.
 UNREAD = (errno.EPIPE, errno.EIO, errno.ENOSPC, errno.EDQUOT)
 UNSEEN = "�"
+HELD = 10_000  # characters of a line that are held back at most
 
 
 def plain(text: str) -> str:
@@ -78,6 +80,9 @@ def widened(out: Console, width: int) -> Console:
 class _Guarded:
     """A stream that no secret is written to: `clean` takes it away.
 
+    What is written in pieces is held until its line ends, or until `flush`: a secret may come in
+    two pieces.
+
     When nobody reads it any more (the terminal was closed, `tee` or `head` has ended), what follows
     goes nowhere, and the work goes on: a run that cannot say what it does still saves it.
     """
@@ -85,14 +90,24 @@ class _Guarded:
     def __init__(self, stream: Any, clean: Callable[[str], str]) -> None:
         self._stream = stream
         self._clean = clean
+        self._held = ""
+        self._turn = RLock()
 
     def write(self, text: str) -> int:
-        with self._read():
-            self._stream.write(self._clean(text))
+        with self._turn, self._read():
+            lines, end, rest = (self._held + text).rpartition("\n")
+            if len(rest) > HELD:
+                lines, end, rest = lines + end + rest, "", ""
+            self._held = rest
+            if lines or end:
+                self._stream.write(self._clean(lines + end))
         return len(text)
 
     def flush(self) -> None:
-        with self._read():
+        with self._turn, self._read():
+            held, self._held = self._held, ""
+            if held:
+                self._stream.write(self._clean(held))
             self._stream.flush()
 
     @contextmanager

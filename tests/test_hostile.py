@@ -17,14 +17,16 @@ from typing import Any
 
 import pytest
 from console import DATASET, FLASK, Told, bundled, delm, own_cache, query, variables
-from scripted_model import ScriptedModel, Status
+from leaked import LEAKED, SPELT, found_in, printing, turns_up
+from leaked import told as spelt_out
+from scripted_model import Raw, ScriptedModel, Status
 from team_script import PLANS, REPRODUCTION, calls, finish, publish, solve, task_of
 
 from harness.board.sqlite import SqliteBoard
 
 KEY = f"sk-planted-{secrets.token_hex(12)}"
 TOKEN = f'tok"en\\{secrets.token_hex(8)}'  # not the same in JSON
-PLANTED = {"OPENAI_API_KEY": KEY, "OTHER_TOKEN": TOKEN}
+PLANTED = {"OPENAI_API_KEY": KEY, "OTHER_TOKEN": TOKEN} | LEAKED
 MODEL = "openai/[red]scripted[/red]"
 ESCAPES = (
     "\x1b]0;owned\x07\x1b]8;;http://evil.example\x1b\\link\x1b]8;;\x1b\\\x1b]52;c;b3duZWQ=\x07"
@@ -67,7 +69,49 @@ for words in json.loads(sys.argv[1]):
 """
 
 
+def thinking(name: str) -> Raw:
+    """An answer that says one of the keys wherever an answer can say something."""
+    said = spelt_out(name)
+    call = {"command": printing(name), "said": said}
+    message = {
+        "role": "assistant",
+        "content": said,
+        "reasoning_content": said,
+        "thinking": [{"text": said, said[:60]: said}],
+        "tool_calls": [
+            {
+                "id": f"call-{name}",
+                "type": "function",
+                "function": {"name": "bash", "arguments": json.dumps(call)},
+            }
+        ],
+    }
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    usage = {"prompt_tokens": 100, "completion_tokens": 100, "total_tokens": 200}
+    return Raw(json.dumps({"id": said, "choices": [choice], "usage": usage}).encode())
+
+
+def encoded() -> list[Any]:
+    """One agent says all of the keys in all spellings, at every place that it can write to."""
+    names = list(SPELT)
+    more = {"path": "src/flask/blueprints.py", "quote": "class Blueprint(Scaffold):"}
+    return [
+        *[thinking(name) for name in names[:5]],
+        *[calls(("bash", {"command": printing(name)})) for name in names[5:10]],
+        calls(("view", {"path": spelt_out(names[10])})),
+        *[
+            publish("FACT", said, summary=said, **more)
+            for said in (*list(SPELT[names[11]].values())[:8], spelt_out(names[12]))
+        ],
+        calls(("add_task", {"kind": "look", "text": spelt_out(names[13])})),
+        *[calls(("bash", {"command": f": '{spelt_out(name)}'"})) for name in names[14:]],
+        finish(spelt_out(names[3])),
+    ]
+
+
 def localize(label: str) -> list[Any]:
+    if label == "localize-2":
+        return [*PLANS["localize"](label)[:-1], *encoded()]
     if label != "localize-1":
         return PLANS["localize"](label)
     mine = {"path": "src/flask/blueprints.py", "quote": "class Blueprint(Scaffold):"}
@@ -100,11 +144,13 @@ class Script:
         self.errors = [
             Status(500, f"headers: {{'Authorization': 'Bearer {KEY}'}} {ESCAPES}"),
             Status(429, f"slow down, {TOKEN}", retry_after=0.1),
+            *[Status(503, spelt_out(name), retry_after=0.01) for name in list(SPELT)[:2]],
         ]
 
     def __call__(self, request: dict[str, Any], n: int) -> Any:
         if "Solve it." in request["messages"][1]["content"]:
-            return Status(400, f"{ESCAPES} no such thing; you sent Bearer {KEY} and {TOKEN}")
+            said = f"{ESCAPES} no such thing; you sent Bearer {KEY} and {TOKEN}"
+            return Status(400, f"{said} {spelt_out('MYSQL_PWD')}")
         if self.errors:
             return self.errors.pop()
         label = task_of(request)
@@ -222,6 +268,20 @@ def test_no_planted_key_is_anywhere(run, told):
     assert held == set()
     said = [run.told.text, *(each.text for each in told.values())]
     assert not [text for text in said for piece in pieces if piece.decode() in text]
+
+
+def test_no_key_is_anywhere_under_whatever_name_and_in_whatever_encoding(run, told):
+    assert len(LEAKED) > 30
+    assert all(turns_up(said.encode()) for said in SPELT["DB_PASS"].values())
+    files = [path for path in run.home.rglob("*") if path.is_file() and not path.is_symlink()]
+    files = [path for path in files if "cache/environments" not in str(path)]
+    assert {path.suffix for path in files} >= {".db", ".csv", ".jsonl", ".json", ".log", ".svg"}
+    held = {str(path.relative_to(run.home)): how for path in files if (how := found_in(path))}
+    assert held == {}
+    said = [run.told.text, *(each.text for each in told.values())]
+    assert not any(turns_up(text.encode()) for text in said)
+    assert "[key]" in json.dumps(run.requests)
+    assert not turns_up(json.dumps(run.requests[-1]).encode())
 
 
 def test_no_planted_key_is_in_a_sandbox_not_even_when_the_model_says_it(run):

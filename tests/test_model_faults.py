@@ -1,5 +1,6 @@
 """Everything that goes wrong between the real litellm and a real HTTP server."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from time import monotonic
@@ -140,6 +141,18 @@ async def test_a_key_stays_out_of_errors_that_are_retried():
         with pytest.raises(ModelUnavailable) as caught:
             await b.talk().complete(HELLO, [])
         assert SECRET not in repr(b.ledger.rows) + repr(caught.getrepr(style="long"))
+
+
+@pytest.mark.parametrize("before", [195, 1995])
+@pytest.mark.parametrize("code", [200, 500])
+async def test_no_half_of_a_key_is_left_where_an_answer_is_cut(before, code):
+    said = " " * before + SECRET
+    body = said if code == 200 else json.dumps({"error": {"message": said}})
+    async with bench(lambda request, n: Raw(body.encode(), code)) as b:
+        with pytest.raises(ModelUnavailable) as caught:
+            await b.talk().complete(HELLO, [])
+        told = repr(b.ledger.rows) + str(caught.value)
+        assert not any(SECRET[at : at + 5] in told for at in range(6))
 
 
 async def test_no_money_left_is_no_rate_limit():

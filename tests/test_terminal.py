@@ -78,6 +78,17 @@ def test_a_secret_is_in_no_stream_of_the_command_line(monkeypatch, capsys):
     assert said.err == "err [key]"
 
 
+def test_a_secret_that_is_written_in_pieces_is_in_no_stream(monkeypatch, capsys):
+    monkeypatch.setenv("A_TOKEN", "abc-7f-abc-7f")
+    learn()
+    with guarded():
+        for piece in ("one abc-7f", "-abc-7f two", "\nx", "abc", "-7f-abc-7f?"):
+            sys.stdout.write(piece)
+        assert capsys.readouterr().out == "one [key] two\n"
+        sys.stdout.flush()
+        assert capsys.readouterr().out == "x[key]?"  # a question is seen before its line ends
+
+
 def test_a_crash_is_told_without_secrets_and_escapes():
     crash = "import sys\nfrom harness.terminal import tell_crash\nsys.excepthook = tell_crash\n"
     done = subprocess.run(

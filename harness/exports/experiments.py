@@ -26,6 +26,7 @@ from harness.exports.shipped import Shipped, shipped
 from harness.exports.submission_readme import readme
 from harness.run import model_name
 from harness.secret_variables import environment_secrets
+from harness.secrets import Secrets
 from harness.store import Row, Store
 
 SPLITS = {
@@ -248,8 +249,9 @@ def _metadata(
 
 
 def _refuse_secrets(files: Mapping[str, str]) -> None:
-    named = environment_secrets(os.environ)
-    for path, text in files.items():
-        for name, value in named:
-            if value in text or json.dumps(value)[1:-1] in text:
+    for name, value in environment_secrets(os.environ):
+        known = Secrets()
+        known.learn([value])
+        for path, text in files.items():
+            if known.redact(text) is not text:
                 raise UserError(f"{path} would hold the value of ${name}: nothing was written")

@@ -100,7 +100,7 @@ def failed_inside(model: str, failure: Failure, body: object) -> ModelError:
 def unreadable(model: str, text: str) -> Transient:
     """A 200 in which nobody finds an answer. What it cost is what it says, or is unknown."""
     usage = usage_of_body(body_of(text))
-    start = " ".join(text[:200].split()) or "nothing"
+    start = " ".join(redact_error(text).split())[:200] or "nothing"
     return Transient(
         one_line(model, f"the answer cannot be read: {start}"),
         usage=usage,

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from harness.secrets import redact
+
 Meaning = Literal[
     "money",  # no money is left: nothing is answered before somebody pays
     "key",  # the key is wrong, or is not allowed to do this
@@ -269,7 +271,7 @@ def _facts(bodies: Sequence[object]) -> tuple[set[str], list[str]]:
             if kind == "code":
                 codes.add(value.lower())
             else:
-                texts[value[:_SENTENCE]] = None
+                texts[redact(value)[:_SENTENCE]] = None  # of half a secret nobody can tell
     return codes, list(texts)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cache import write_beside
+from harness.secrets import redact
 from harness.terminal import plain
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#555555", "#B2A300")
@@ -100,7 +101,7 @@ def save(figure: Any, folder: Path, name: str) -> list[Path]:
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):  # names in it may be anybody's
-        text.set_text(plain(text.get_text()))
+        text.set_text(plain(redact(text.get_text())))
     paths = []
     for form in FORMATS:
         target = io.BytesIO()

@@ -1,10 +1,12 @@
-"""A sandbox on a trial's wall clock."""
+"""A trial's sandbox: on its wall clock, and without the secrets of this process."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from harness.errors import LimitReached
 from harness.protocols import Sandbox
+from harness.secrets import redact, redact_bytes
 from harness.types import ExecResult
 
 
@@ -12,7 +14,8 @@ class TimedSandbox:
     """A `Sandbox` in which no command gets more time than the trial has left, nor a fork's.
 
     Files can be read and written, and differences taken, when there is none: what was done is
-    saved.
+    saved. What comes out holds no secret: a model may know one, and have it put together inside.
+    It is taken out here, before anybody cuts a text: of half a secret nobody can tell.
     """
 
     def __init__(self, sandbox: Sandbox, remaining_s: Callable[[], float]) -> None:
@@ -29,7 +32,7 @@ class TimedSandbox:
         if result.timed_out and left < timeout_s:
             cut = f"it was cut off after {result.seconds:.0f} s, when the trial's time was used up"
             raise LimitReached("wall_clock", f"wall_clock: {cut}")
-        return result
+        return replace(result, output=redact(result.output))
 
     async def fork(self) -> "TimedSandbox":
         """See `Sandbox.fork`."""
@@ -37,7 +40,7 @@ class TimedSandbox:
 
     async def read(self, path: str, *, max_bytes: int = 10_000_000) -> bytes:
         """See `Sandbox.read`."""
-        return await self._sandbox.read(path, max_bytes=max_bytes)
+        return redact_bytes(await self._sandbox.read(path, max_bytes=max_bytes))
 
     async def write(self, path: str, data: bytes) -> None:
         """See `Sandbox.write`."""
@@ -45,7 +48,7 @@ class TimedSandbox:
 
     async def diff(self) -> str:
         """See `Sandbox.diff`."""
-        return await self._sandbox.diff()
+        return redact(await self._sandbox.diff())
 
     async def close(self) -> None:
         """See `Sandbox.close`."""

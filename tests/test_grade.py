@@ -10,7 +10,7 @@ from patches import flask_patches
 
 from harness.benchmarks.grading import LOG_FILES, Grader
 from harness.benchmarks.log_reader import read_log
-from harness.benchmarks.official import APPLY, evaluation_script, test_spec
+from harness.benchmarks.official import APPLY, evaluation_script, specification
 from harness.benchmarks.predictions import read_predictions
 from harness.cache import cache_dir
 from harness.commands.grade import NOTHING
@@ -71,7 +71,7 @@ def test_the_specification_of_a_test_is_the_official_one(script):
     row = asdict(reference)
     row |= {"FAIL_TO_PASS": json.dumps(row["fail_to_pass"]), "PASS_TO_PASS": ["a.py::c", "a.py::d"]}
     official = make_test_spec(row)
-    assert test_spec(reference) == asdict(official)
+    assert specification(reference) == asdict(official)
     assert evaluation_script(reference) == official.eval_script
 
 

@@ -17,7 +17,7 @@ import anyio
 from anyio import to_thread
 
 from harness.benchmarks import log_process
-from harness.benchmarks.official import test_spec
+from harness.benchmarks.official import specification
 from harness.errors import GradingUnavailable, LogUnreadable
 from harness.types import Reference
 
@@ -50,7 +50,7 @@ async def read_log(
     Cancelling it kills the process. That is in a session of its own: Ctrl-C is not for it.
     """
     request = {
-        "spec": test_spec(reference),
+        "spec": specification(reference),
         "prediction": {
             "instance_id": reference.instance_id,
             "model_patch": patch,

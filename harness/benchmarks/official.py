@@ -90,7 +90,7 @@ def log_text(result: ExecResult | None, timeout_s: float) -> str:
     return result.output
 
 
-def test_spec(reference: Reference) -> dict[str, Any]:
+def specification(reference: Reference) -> dict[str, Any]:
     """The fields of the package's own `TestSpec` of an instance.
 
     As its `make_test_spec` says them, whose module imports pandas, datasets and Docker's client and
@@ -124,7 +124,7 @@ def evaluation_script(reference: Reference) -> str:
     """The script as the package gives it."""
     from swebench.types import TestSpec
 
-    return str(TestSpec(**test_spec(reference)).eval_script)
+    return str(TestSpec(**specification(reference)).eval_script)
 
 
 def known_parser(name: str) -> str:

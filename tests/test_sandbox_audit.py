@@ -17,6 +17,7 @@ from harness.environments.interpreters import find_python
 from harness.errors import SandboxUnavailable
 from harness.sandbox.audit import audit, scrub
 from harness.sandbox.namespace import VENV
+from harness.sandbox.network import PROGRAM
 from harness.sandbox.providers import BubblewrapSandboxes, DockerSandboxes
 from harness.sandbox.sandbox import ShellSandbox
 from harness.types import Environment, Instance, Item, Reference
@@ -162,16 +163,15 @@ async def test_a_variable_of_the_host_is_found(bench):
 
 
 async def test_a_network_is_found(kind):
-    routes = Path("/proc/net/route").read_text().splitlines()
-    if isinstance(kind, Bubblewrap) and len(routes) < 2:
-        pytest.skip("this machine has no network that a sandbox could share")
+    if isinstance(kind, Bubblewrap) and shutil.which(PROGRAM) is None:
+        pytest.skip(f"{PROGRAM} is not installed")
     opened = await kind.open(network=True)
     try:
         found = await audit(opened, "0" * 40, network=False)
         assert any(line.startswith("network: ") for line in found)
         assert await audit(opened, "0" * 40, network=True) == []
         names = await opened.exec("test -s /etc/resolv.conf")
-        assert (names.exit_status == 0) == Path("/etc/resolv.conf").exists()
+        assert names.exit_status == 0
     finally:
         await opened.close()
 

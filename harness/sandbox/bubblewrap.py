@@ -27,6 +27,7 @@ from harness.no_room import full, lack, sandbox_unavailable
 from harness.sandbox import cgroup, disk, folders, namespace, overlay
 from harness.sandbox.disk_watch import Watch, removed, written
 from harness.sandbox.namespace import remove_tree, system_mounts, whatever_modes
+from harness.sandbox.network import FILES, PROGRAM, Network
 from harness.sandbox.overlay import OpenFolder, Place
 from harness.sandbox.shell import PERL, STOP, Since, supervisor
 from harness.sandbox.syscalls import bubblewrap_filter
@@ -65,6 +66,7 @@ class BubblewrapMachine:
         self._process: anyio.abc.Process | None = None
         self._first = 0  # the supervisor's id
         self._watch: Watch | None = None
+        self._uplink: Network | None = None
         self._supervisor = -1  # a pidfd: a process id could be another's by the time it is used
 
     @classmethod
@@ -193,6 +195,9 @@ class BubblewrapMachine:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.aclose()
+        uplink, self._uplink = self._uplink, None
+        if uplink is not None:
+            await uplink.close()
         files, self._files = self._files, None
         if files is not None:
             files.close()
@@ -232,7 +237,7 @@ class BubblewrapMachine:
         if self._place != "copy":
             overlay.lay(mine, below)
         if files is None:
-            namespace.lay(mine)
+            namespace.lay(mine, namespace.ETC | (FILES if self._network else {}))
             if self._place == "copy":
                 await self._copy([below / "testbed"], mine)
         else:
@@ -241,8 +246,7 @@ class BubblewrapMachine:
                 names = names - {"testbed"} | {overlay.UPPER}
                 (mine / overlay.UPPER).rmdir()
             await self._copy([files.path / name for name in names], mine, files)
-        points = partial(namespace.make_mount_points, mine, self._prepared, network=self._network)
-        await to_thread.run_sync(points)
+        await to_thread.run_sync(namespace.make_mount_points, mine, self._prepared)
 
     async def _copy(self, paths: Sequence[Path], target: Path, *of: OpenFolder) -> None:
         """Copy to, or into, `target`, as a process of the sandbox's control group."""
@@ -276,6 +280,9 @@ class BubblewrapMachine:
                 "bubblewrap ended at once; see `.venv/bin/delm doctor`"
             ) from error
 
+        await namespace.limit_shared(self._first)
+        if self._network:
+            self._uplink = await Network.connect(self._first)
         if self._place != "memory":
             self._watch = Watch(
                 disk.on_disk(self._limits), partial(to_thread.run_sync, self._count), self._store
@@ -293,11 +300,9 @@ class BubblewrapMachine:
         has_overlay = self._place != "copy"
         words = self._joining()
         words += overlay.around(self._folder, size=size, overlay=has_overlay)
-        words += [overlay.program("bwrap"), *namespace.isolation(network=self._network)]
+        words += [overlay.program("bwrap"), *namespace.isolation()]
         words += ["--info-fd", str(info), "--seccomp", str(program)]
-        words += namespace.mounts(
-            self._folder, self._prepared, network=self._network, overlay=has_overlay
-        )
+        words += namespace.mounts(self._folder, self._prepared, overlay=has_overlay)
         for name, value in namespace.variables().items():
             words += ["--setenv", name, value]
         return [*words, *supervisor(self._options())]
@@ -309,9 +314,9 @@ class BubblewrapMachine:
         return options
 
 
-def missing_packages() -> str:
+def missing_packages(*, network: bool = False) -> str:
     """What has to be installed first, as words for apt-get; nothing where all is there."""
-    needed = {"bwrap": "bubblewrap", PERL: "perl-base"}
+    needed = {"bwrap": "bubblewrap", PERL: "perl-base"} | ({PROGRAM: PROGRAM} if network else {})
     return " ".join(package for name, package in needed.items() if not shutil.which(name))
 
 

@@ -11,11 +11,14 @@ import os
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+import anyio
+
 from harness.environments import VARIABLES, VENV, Prepared
+from harness.errors import SandboxUnavailable
 
 SYSTEM_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 FROM_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "mime.types", "protocols",
@@ -38,6 +41,9 @@ CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CA
 PARTS = {"testbed": "/testbed", "tmp": "/tmp", "home": "/root", "shm": "/dev/shm"}  # noqa: S108
 ROOT_PART = "root"
 NOTHING = "nothing"  # an empty folder that covers what is to be hidden
+# Of what the kernel counts by user: a test suite has one or two, an ordinary user 128 and 200,000.
+SHARED = (("max_inotify_instances", 16), ("max_inotify_watches", 8192))
+LIMIT_S = 5.0
 MERGED = "merged"  # the environment as an overlay: `testbed` and `venv`
 
 
@@ -46,7 +52,7 @@ def variables() -> dict[str, str]:
     return VARIABLES | {"PAGER": "cat", "TERM": "dumb"}
 
 
-def isolation(*, network: bool) -> list[str]:
+def isolation() -> list[str]:
     """bwrap's words for the namespaces and the rights inside them."""
     words = ["--unshare-all", "--unshare-user", "--uid", "0", "--gid", "0", "--hostname", "testbed",
              "--die-with-parent", "--new-session", "--as-pid-1", "--clearenv"]  # fmt: skip
@@ -55,10 +61,10 @@ def isolation(*, network: bool) -> list[str]:
     words += ["--cap-drop", "ALL"]
     for capability in CAPABILITIES:
         words += ["--cap-add", capability]
-    return words + ["--share-net"] * network
+    return words
 
 
-def lay(folder: Path) -> None:
+def lay(folder: Path, etc_files: Mapping[str, str] = ETC) -> None:
     """Make the parts of a new sandbox that do not come from its environment."""
     for name in (ROOT_PART, "home", NOTHING):
         (folder / name).mkdir()
@@ -67,14 +73,14 @@ def lay(folder: Path) -> None:
         (folder / name).chmod(0o1777)
     etc = folder / ROOT_PART / "etc"
     etc.mkdir()
-    for name, text in ETC.items():
+    for name, text in etc_files.items():
         (etc / name).write_text(text)
     (folder / ROOT_PART / "run").mkdir()
     (folder / ROOT_PART / "var").mkdir()
     (folder / ROOT_PART / "var" / "tmp").symlink_to("/tmp")  # noqa: S108 - inside
 
 
-def mounts(folder: Path, prepared: Prepared, *, network: bool, overlay: bool) -> list[str]:
+def mounts(folder: Path, prepared: Prepared, *, overlay: bool) -> list[str]:
     """bwrap's words for the files in `folder`.
 
     With an overlay what is inside, /proc/self/mountinfo, names none of the folders of the host that
@@ -89,7 +95,7 @@ def mounts(folder: Path, prepared: Prepared, *, network: bool, overlay: bool) ->
         source = merged / name if overlay and name == "testbed" else folder / name
         words += ["--bind", str(source), inside]
     words += ["--remount-ro", "/dev"]
-    for source, inside in _read_only(prepared, network=network):
+    for source, inside in _read_only(prepared):
         words += ["--ro-bind", str(merged / "venv" if overlay and inside == VENV else source)]
         words += [inside]
     for hidden in _hidden(str(prepared.python_prefix)):
@@ -97,7 +103,7 @@ def mounts(folder: Path, prepared: Prepared, *, network: bool, overlay: bool) ->
     return words
 
 
-def make_mount_points(files: Path, prepared: Prepared, *, network: bool) -> None:
+def make_mount_points(files: Path, prepared: Prepared) -> None:
     """Make every mount point anew where it lies in `files`.
 
     A sandbox may have put links where its fork's mount points are to be, and bwrap, which is still
@@ -107,8 +113,28 @@ def make_mount_points(files: Path, prepared: Prepared, *, network: bool) -> None
         _clear(files, place, "folder")
     for name in SYSTEM_FOLDERS:
         _clear(files, f"/{name}", "nothing")
-    for source, inside in _read_only(prepared, network=network):
+    for source, inside in _read_only(prepared):
         _clear(files, inside, "file" if source.is_file() else "folder")
+
+
+async def limit_shared(inside: int) -> None:
+    """Bound what the kernel counts by user, for the user namespace of the process `inside`.
+
+    Without that one sandbox could take all that the user who runs the harness may have. Nobody has
+    rights in the namespace before bwrap has said which users are in it: until then it is refused.
+    """
+    script = "".join(f"echo {most} > /proc/sys/user/{name} || exit; " for name, most in SHARED)
+    words = ["nsenter", f"--user=/proc/{inside}/ns/user", "--preserve-credentials", "--"]
+    said = b""
+    with anyio.move_on_after(LIMIT_S):
+        while True:
+            done = await anyio.run_process([*words, "/bin/sh", "-c", script], check=False, env={})
+            if done.returncode == 0:
+                return
+            said = done.stderr
+            await anyio.sleep(0.005)
+    told = said[-200:].decode(errors="replace").strip()
+    raise SandboxUnavailable(f"its share of the kernel's objects cannot be bounded: {told}")
 
 
 def system_mounts() -> Sequence[str]:
@@ -142,12 +168,12 @@ def remove_tree(path: Path) -> None:
             subprocess.run(whatever_modes(*command, path), check=False, capture_output=True)
 
 
-def _read_only(prepared: Prepared, *, network: bool) -> Iterator[tuple[Path, str]]:
+def _read_only(prepared: Prepared) -> Iterator[tuple[Path, str]]:
     prefix = str(prepared.python_prefix)
     if not f"{prefix}/".startswith("/usr/"):
         yield Path(prefix), prefix
     yield prepared.root / "venv", VENV
-    for name in (*FROM_ETC, *["resolv.conf"] * network):
+    for name in FROM_ETC:
         if (path := Path("/etc", name)).exists():
             yield path, str(path)
 

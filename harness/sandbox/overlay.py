@@ -159,7 +159,7 @@ def _mounted(
 ) -> Iterator[tuple[OpenFolder, Callable[[], bool]]]:
     """The files at `folder`, and what runs `script` in the overlay; whether it succeeds."""
     folder.mkdir()
-    bwrap = [program("bwrap"), *namespace.isolation(network=False), *namespace.system_mounts()]
+    bwrap = [program("bwrap"), *namespace.isolation(), *namespace.system_mounts()]
     bwrap += ["--bind", str(folder / namespace.MERGED / "testbed"), "/testbed"]
     words = [*around(folder, size=size, overlay=True), *bwrap, "--chdir", "/testbed"]
     with (

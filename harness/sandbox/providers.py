@@ -270,7 +270,7 @@ def choose(
     """
     rebuildable = all(item.environment is not None for item in items)
     if config.kind == "bubblewrap" or (config.kind == "auto" and rebuildable):
-        missing = missing_packages()
+        missing = missing_packages(network=config.network or grading_network)
         if not missing:
             return BubblewrapSandboxes(
                 config, cache, grading_network=grading_network, labels=labels

@@ -1,0 +1,146 @@
+"""What the kernel counts by user, and what listens on this machine, is not a sandbox's to take."""
+
+import contextlib
+import os
+import shutil
+import socket
+import sys
+import uuid
+from pathlib import Path
+
+import anyio
+import pytest
+from sandboxes import Bubblewrap, why_not
+
+from harness.config import SandboxConfig
+from harness.errors import UserError
+from harness.sandbox.network import PROGRAM
+from harness.sandbox.providers import choose
+
+TAKE = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+count = 0
+while libc.inotify_init() >= 0: count += 1
+print(count, ctypes.get_errno())
+"""
+
+
+@pytest.fixture
+def bubblewrap(tmp_path):
+    if reason := why_not("bubblewrap"):
+        pytest.skip(reason)
+    kind = Bubblewrap(tmp_path)
+    yield kind
+    assert kind.leftovers() == set()
+
+
+async def test_a_sandbox_cannot_take_all_inotify_instances_of_the_user(bubblewrap):
+    async with contextlib.AsyncExitStack() as stack:
+        opened = await bubblewrap.open()
+        stack.push_async_callback(opened.close)
+        twin = await opened.fork()
+        stack.push_async_callback(twin.close)
+        for each in (opened, twin):
+            raised = "echo 1000 > /proc/sys/user/max_inotify_instances; "
+            taken = await each.exec(f"{raised} python3 - <<'E'\n{TAKE}\nE")
+            assert taken.output.splitlines()[-1] == "16 24"
+
+
+@pytest.fixture
+async def connected(bubblewrap):
+    if shutil.which(PROGRAM) is None:
+        pytest.skip(f"{PROGRAM} is not installed")
+    opened = await bubblewrap.open(network=True)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+def reaching(*targets: str) -> str:
+    script = "import socket\n"
+    for target in targets:
+        family = "AF_UNIX" if target.startswith("'\\x00") else "AF_INET"
+        script += (
+            f"s = socket.socket(socket.{family}); s.settimeout(3)\n"
+            f"try: s.connect({target}); print('reached', s.recv(100))\n"
+            "except OSError as error: print('not reached')\n"
+        )
+    return f"python3 - <<'E'\n{script}E"
+
+
+async def test_a_network_reaches_neither_the_machines_loopback_nor_its_abstract_sockets(connected):
+    name = f"delm-{uuid.uuid4().hex}"
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as local:
+        local.bind(f"\0{name}")
+        local.listen()
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port), 5):
+            server.accept()[0].close()
+        hosts = ("127.0.0.1", "10.0.2.2", "10.0.2.3", "localhost")
+        targets = [f"({host!r}, {port})" for host in hosts]
+        async with contextlib.AsyncExitStack() as stack:
+            twin = await connected.fork()
+            stack.push_async_callback(twin.close)
+            for each in (connected, twin):
+                found = await each.exec(reaching(*targets, repr(f"\0{name}")), timeout_s=60)
+                assert found.output == "not reached\n" * 5
+
+
+async def test_a_network_reaches_what_the_machine_offers_on_a_network(connected):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing, but tells which address would
+        except OSError:
+            pytest.skip("this machine is on no network")
+        address = probe.getsockname()[0]
+    with socket.create_server((address, 0)) as server:
+
+        async def answer() -> None:
+            accepted, _ = await anyio.to_thread.run_sync(server.accept)
+            with accepted:
+                accepted.sendall(b"hello")
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(answer)
+            found = await connected.exec(reaching(f"({address!r}, {server.getsockname()[1]})"))
+            if found.output != "reached b'hello'\n":
+                socket.create_connection((address, server.getsockname()[1])).close()
+        assert found.output == "reached b'hello'\n"
+
+
+async def test_what_connects_a_sandbox_ends_with_it(bubblewrap, connected):
+    mine = programs()
+    assert mine
+    bubblewrap.kill(connected)
+    await connected.close()
+    with anyio.fail_after(10):
+        while mine & programs():
+            await anyio.sleep(0.05)
+
+
+def programs() -> set[Path]:
+    """The processes of the program that this one has begun."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            text = (folder / "status").read_text()
+            if f"Name:\t{PROGRAM}\n" in text and f"PPid:\t{os.getpid()}\n" in text:
+                found.add(folder)
+    return found
+
+
+def test_a_network_that_cannot_be_had_is_refused_before_a_run(tmp_path, monkeypatch):
+    if reason := why_not("bubblewrap"):
+        pytest.skip(reason)
+    for name in ("bwrap", "perl"):
+        (tmp_path / name).symlink_to(shutil.which(name) or sys.executable)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    config = SandboxConfig(kind="bubblewrap", network=True)
+    with pytest.raises(UserError, match=f"apt-get install {PROGRAM}"):
+        choose(config, tmp_path, [], labels={}, grading_network=False)
+    config = SandboxConfig(kind="bubblewrap")
+    with pytest.raises(UserError, match=f"apt-get install {PROGRAM}"):
+        choose(config, tmp_path, [], labels={}, grading_network=True)
+    choose(config, tmp_path, [], labels={}, grading_network=False).close()

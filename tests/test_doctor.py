@@ -32,7 +32,14 @@ def test_what_the_bundled_run_needs_is_here(tmp_path):
     assert found["bubblewrap"][0] == "good"
     assert found[f"dataset {DATASET}"] == ("good", "15 instances")
     assert "recorded trials" in found["replay"][1]
-    assert {"docker", "limits", "disk, results", "disk, cache", "memory"} <= found.keys()
+    assert {
+        "docker",
+        "limits",
+        "files of a sandbox",
+        "disk, results",
+        "disk, cache",
+        "memory",
+    } <= found.keys()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -17,7 +17,7 @@ from harness.environments.interpreters import find_python
 from harness.errors import SandboxUnavailable
 from harness.sandbox.audit import audit, scrub
 from harness.sandbox.namespace import VENV
-from harness.sandbox.network import PROGRAM
+from harness.sandbox.network import lacks
 from harness.sandbox.providers import BubblewrapSandboxes, DockerSandboxes
 from harness.sandbox.sandbox import ShellSandbox
 from harness.types import Environment, Instance, Item, Reference
@@ -163,8 +163,8 @@ async def test_a_variable_of_the_host_is_found(bench):
 
 
 async def test_a_network_is_found(kind):
-    if isinstance(kind, Bubblewrap) and shutil.which(PROGRAM) is None:
-        pytest.skip(f"{PROGRAM} is not installed")
+    if isinstance(kind, Bubblewrap) and (reason := lacks()):
+        pytest.skip(reason)
     opened = await kind.open(network=True)
     try:
         found = await audit(opened, "0" * 40, network=False)

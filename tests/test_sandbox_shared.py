@@ -14,7 +14,7 @@ from sandboxes import Bubblewrap, why_not
 
 from harness.config import SandboxConfig
 from harness.errors import UserError
-from harness.sandbox.network import PROGRAM
+from harness.sandbox.network import PROGRAM, lacks
 from harness.sandbox.providers import choose
 
 TAKE = """
@@ -49,8 +49,8 @@ async def test_a_sandbox_cannot_take_all_inotify_instances_of_the_user(bubblewra
 
 @pytest.fixture
 async def connected(bubblewrap):
-    if shutil.which(PROGRAM) is None:
-        pytest.skip(f"{PROGRAM} is not installed")
+    if reason := lacks():
+        pytest.skip(reason)
     opened = await bubblewrap.open(network=True)
     try:
         yield opened

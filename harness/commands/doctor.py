@@ -25,10 +25,12 @@ from harness.config import dataset_layer, resolve
 from harness.errors import UserError
 from harness.model.prices import Price, find_price, parse_overrides
 from harness.model.replay import load_recording
+from harness.no_room import lack
 from harness.progress import console
-from harness.sandbox import cgroup
+from harness.sandbox import cgroup, overlay
 from harness.sandbox import docker as docker_sandbox
 from harness.sandbox.bubblewrap import missing_packages, system_mounts
+from harness.sandbox.disk import in_memory, on_disk
 from harness.sandbox.reaper import reap
 from harness.words import counted
 
@@ -80,6 +82,8 @@ def _findings(
             about="sandboxes", state="bad", text="neither kind works; see the two lines above"
         )
     yield _limits()
+    if bubblewrap_works:
+        yield _files()
     yield from _leftovers()
     yield from _room(output)
     chosen = dataset or ("swe-bench-verified" if model else "verified-offline")
@@ -134,6 +138,23 @@ def _limits() -> Finding:
         return Finding(about="limits", state="note", text=text)
     group.remove()
     return Finding(about="limits", state="good", text="memory and processes are bounded by sandbox")
+
+
+def _files() -> Finding:
+    """How what a bubblewrap sandbox writes is bounded on this machine."""
+    limits = resolve([]).sandbox.limits
+    try:
+        place = overlay.best(cache_dir() / "sandboxes")
+    except OSError as error:
+        return Finding(about="files of a sandbox", state="bad", text=lack(error) or str(error))
+    if place == "memory":
+        text = f"in bubblewrap in memory, in a file system of {in_memory(limits)} at most"
+        return Finding(about="files of a sandbox", state="good", text=text)
+    text = (
+        f"in bubblewrap on the disk, counted while commands run: {on_disk(limits)} at most (in "
+        "memory, which has a size, as root or with Linux 6.6 or later)"
+    )
+    return Finding(about="files of a sandbox", state="note", text=text)
 
 
 def _leftovers() -> Iterator[Finding]:

@@ -27,7 +27,7 @@ from harness.no_room import full, lack, sandbox_unavailable
 from harness.sandbox import cgroup, disk, folders, namespace, overlay
 from harness.sandbox.disk_watch import Watch, removed, written
 from harness.sandbox.namespace import remove_tree, system_mounts, whatever_modes
-from harness.sandbox.network import FILES, PROGRAM, Network
+from harness.sandbox.network import FILES, Network
 from harness.sandbox.overlay import OpenFolder, Place
 from harness.sandbox.shell import PERL, STOP, Since, supervisor
 from harness.sandbox.syscalls import bubblewrap_filter
@@ -314,9 +314,9 @@ class BubblewrapMachine:
         return options
 
 
-def missing_packages(*, network: bool = False) -> str:
+def missing_packages() -> str:
     """What has to be installed first, as words for apt-get; nothing where all is there."""
-    needed = {"bwrap": "bubblewrap", PERL: "perl-base"} | ({PROGRAM: PROGRAM} if network else {})
+    needed = {"bwrap": "bubblewrap", PERL: "perl-base"}
     return " ".join(package for name, package in needed.items() if not shutil.which(name))
 
 

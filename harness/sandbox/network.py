@@ -17,6 +17,7 @@ import anyio.abc
 from harness.errors import SandboxUnavailable
 
 PROGRAM = "slirp4netns"
+DEVICE = "/dev/net/tun"
 FILES = {  # of /etc
     "resolv.conf": "nameserver 10.0.2.3\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
@@ -24,6 +25,15 @@ FILES = {  # of /etc
 OWNER_OF_NAMESPACE = 0xB701  # NS_GET_USERNS of ioctl_nsfs(2)
 READY_S = 30.0
 GONE_S = 5.0
+
+
+def lacks() -> str:
+    """What this machine lacks to connect sandboxes, and what to do; empty where nothing is."""
+    if shutil.which(PROGRAM) is None:
+        return f"{PROGRAM} is not installed; run: sudo apt-get install {PROGRAM}"
+    if not os.access(DEVICE, os.R_OK | os.W_OK):
+        return f"{DEVICE} cannot be opened by this user; run: sudo chmod 0666 {DEVICE}"
+    return ""
 
 
 class Network:
@@ -36,9 +46,8 @@ class Network:
     @classmethod
     async def connect(cls, inside: int) -> "Network":
         """Connect the sandbox that the process `inside` is in. `SandboxUnavailable` on failure."""
-        program = shutil.which(PROGRAM)
-        if program is None:
-            raise SandboxUnavailable(f"{PROGRAM} is not installed; see `.venv/bin/delm doctor`")
+        if lack := lacks():
+            raise SandboxUnavailable(lack)
         with contextlib.ExitStack() as stack:
 
             def closed_after(fd: int) -> int:
@@ -55,7 +64,8 @@ class Network:
             fds = (network, users, ended, writing)
             try:
                 process = await anyio.open_process(
-                    [program, "--configure", "--mtu=65520", "--disable-host-loopback",
+                    [shutil.which(PROGRAM) or PROGRAM, "--configure", "--mtu=65520",
+                     "--disable-host-loopback",
                      f"--ready-fd={writing}", f"--exit-fd={ended}", "--netns-type=path",
                      f"--userns-path=/proc/self/fd/{users}", f"/proc/self/fd/{network}", "tap0"],
                     stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, env={}, pass_fds=fds,

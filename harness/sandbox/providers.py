@@ -15,6 +15,7 @@ from harness.environments import Prepared, prepare
 from harness.errors import SandboxUnavailable, SandboxUnfit, UserError, leaf
 from harness.room import Room
 from harness.sandbox import docker as docker_sandbox
+from harness.sandbox import network
 from harness.sandbox.audit import audit, scrub
 from harness.sandbox.bubblewrap import BubblewrapMachine, missing_packages
 from harness.sandbox.docker import DockerMachine
@@ -270,11 +271,14 @@ def choose(
     """
     rebuildable = all(item.environment is not None for item in items)
     if config.kind == "bubblewrap" or (config.kind == "auto" and rebuildable):
-        missing = missing_packages(network=config.network or grading_network)
-        if not missing:
+        missing = missing_packages()
+        unconnected = network.lacks() if config.network or grading_network else ""
+        if not (missing or unconnected):
             return BubblewrapSandboxes(
                 config, cache, grading_network=grading_network, labels=labels
             )
+        if config.kind == "bubblewrap" and not missing:
+            raise UserError(f"a sandbox with a network: {unconnected}, or use --sandbox docker")
         if config.kind == "bubblewrap":
             raise UserError(
                 "bubblewrap is not installed, or what it needs; run: "

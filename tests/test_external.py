@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 import anyio
 import pytest
-from console import DATASET, FLASK, SOLVE, bash, bundled, delm, own_cache, query, turns
+from console import DATASET, FLASK, SOLVE, bash, bundled, delm_here, own_cache, query, turns
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from played_alone import PATCH, TASK, PlayedSandbox, PlayedTrial, ran, said
@@ -497,7 +497,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mini")
     cache = own_cache(folder / "cache")
     with ScriptedModel(turns(PLANS)) as server:
-        told = delm(
+        told = delm_here(
             *("eval", "-m", "openai/scripted", "-s", "mini-swe-agent", "-d", DATASET, "-i", FLASK),
             *("-k", str(len(PLANS)), "-w", "1", "-c", "budget.steps=8", "--cost-limit", "0.2"),
             *("--run-id", "one", "-o", folder, "--yes"),

@@ -18,7 +18,7 @@ from console import (
     Told,
     bash,
     bundled,
-    delm,
+    delm_here,
     end,
     query,
     running,
@@ -60,7 +60,7 @@ def begun(server: ScriptedModel, *said: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def finish(server: ScriptedModel, *said: str) -> Told:
-    return delm(*said, OPENAI_API_BASE=server.base_url, OPENAI_API_KEY="none")
+    return delm_here(*said, OPENAI_API_BASE=server.base_url, OPENAI_API_KEY="none")
 
 
 def sleepy(request: dict, n: int) -> dict:

@@ -3,6 +3,10 @@
 It reaches what other machines offer, and this one under its addresses on a network, but nothing
 that listens on the machine's loopback, and none of its abstract sockets: these belong to the
 machine's own network namespace, in which no sandbox is. Names are looked up as the machine does.
+
+`slirp4netns` hands on what a sandbox sends, and `--disable-host-loopback` is about one address of
+its own. A packet for 127.0.0.1 leaves a sandbox too, with SO_BINDTODEVICE or IP_PKTINFO, and would
+come out on the machine's loopback: so there is no route for it.
 """
 
 import contextlib
@@ -22,6 +26,8 @@ FILES = {  # of /etc
     "resolv.conf": "nameserver 10.0.2.3\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
+NO_ROUTE = ("127.0.0.0/8", "169.254.0.0/16")  # loopback; this link, with a cloud's metadata
+SHUT = 'for network; do ip route add prohibit "$network" || exit; done'
 OWNER_OF_NAMESPACE = 0xB701  # NS_GET_USERNS of ioctl_nsfs(2)
 READY_S = 30.0
 GONE_S = 5.0
@@ -29,8 +35,9 @@ GONE_S = 5.0
 
 def lacks() -> str:
     """What this machine lacks to connect sandboxes, and what to do; empty where nothing is."""
-    if shutil.which(PROGRAM) is None:
-        return f"{PROGRAM} is not installed; run: sudo apt-get install {PROGRAM}"
+    for name, package in (PROGRAM, PROGRAM), ("ip", "iproute2"), ("nsenter", "util-linux"):
+        if shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin") is None:
+            return f"{name} is not installed; run: sudo apt-get install {package}"
     if not os.access(DEVICE, os.R_OK | os.W_OK):
         return f"{DEVICE} cannot be opened by this user; run: sudo chmod 0666 {DEVICE}"
     return ""
@@ -56,6 +63,7 @@ class Network:
 
             network = closed_after(os.open(f"/proc/{inside}/ns/net", os.O_RDONLY | os.O_CLOEXEC))
             users = closed_after(fcntl.ioctl(network, OWNER_OF_NAMESPACE))
+            await _shut(network, users)
             ended, keep = os.pipe()
             closed_after(ended)
             ready, writing = os.pipe()
@@ -65,7 +73,7 @@ class Network:
             try:
                 process = await anyio.open_process(
                     [shutil.which(PROGRAM) or PROGRAM, "--configure", "--mtu=65520",
-                     "--disable-host-loopback",
+                     "--disable-host-loopback", "--enable-seccomp",
                      f"--ready-fd={writing}", f"--exit-fd={ended}", "--netns-type=path",
                      f"--userns-path=/proc/self/fd/{users}", f"/proc/self/fd/{network}", "tap0"],
                     stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, env={}, pass_fds=fds,
@@ -97,3 +105,13 @@ class Network:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
         await self._process.aclose()
+
+
+async def _shut(network: int, users: int) -> None:
+    """Leave a network namespace without a route to where nobody inside is to get."""
+    words = ["nsenter", "--preserve-credentials", f"--user=/proc/self/fd/{users}",
+             f"--net=/proc/self/fd/{network}", "/bin/sh", "-c", SHUT, "sh", *NO_ROUTE]  # fmt: skip
+    done = await anyio.run_process(words, check=False, env={}, pass_fds=(network, users))
+    if done.returncode != 0:
+        said = done.stderr[-300:].decode(errors="replace").strip()
+        raise SandboxUnavailable(f"the routes of a sandbox could not be set: {said}")

@@ -66,12 +66,6 @@ def test_a_model_of_unknown_price_is_refused_and_told_both_ways_out(delm, place)
     assert "its cost is unknown" in told.out
 
 
-def test_a_price_without_a_source_is_refused(delm, place):
-    price = "models.openai/mine={input: 1, output: 2}"
-    told = delm("eval", "-m", "openai/mine", "-d", DATASET, "-c", price, **SERVED)
-    refused(told, "models.openai/mine", "source")
-
-
 def test_a_key_in_the_configuration_is_refused_for_it_would_be_written_down(delm):
     told = delm(*SCRIPTED, "-c", "model.extra.api_key=sk-planted-0000", **SERVED)
     refused(told, "model.extra.api_key would be written into the run's files")

@@ -1,8 +1,6 @@
 """The run folder: everything in it but `run.db` and the logs is derived and can be made again."""
 
-import csv
 import fcntl
-import io
 import json
 import os
 import re
@@ -234,11 +232,14 @@ def write_config(folder: RunFolder, config: Mapping[str, Any]) -> None:
 
 def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """The columns of the rows as CSV, with a line of titles."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(row[column], column) for column in columns] for row in rows)
-    return text.getvalue()
+    import pandas as pd
+
+    frame = pd.DataFrame(
+        [[_cell(row[column], column) for column in columns] for row in rows],
+        columns=list(columns),
+        dtype=object,
+    )
+    return str(frame.to_csv(index=False))
 
 
 def rounded(value: float, column: str) -> float:

@@ -33,6 +33,12 @@ ETC = {
 # the host's own Python packages: one of them may be a newer copy of the project
 HIDDEN = ("/usr/lib/python3/dist-packages", "/usr/local/lib/python3*/dist-packages",
           "/usr/local/lib/python3*/site-packages")  # fmt: skip
+LOADER_CACHE, PRELOAD = "/etc/ld.so.cache", "/etc/ld.so.preload"
+# What of the machine's these tell, its keys among it, is nobody's inside.
+CLOSED_PROC = ("kallsyms", "kcore", "key-users", "keys", "kmsg", "kpagecgroup", "kpagecount",
+               "kpageflags", "latency_stats", "sched_debug", "slabinfo", "timer_list",
+               "vmallocinfo", "vmcore")  # fmt: skip
+NO_FILE = Path("/dev/null")  # laid over another file it closes it: no device works there
 READ_ONLY_PROC = ("acpi", "bus", "fs", "irq", "mtrr", "scsi", "sys", "sysrq-trigger")
 # CAP_SETPCAP is the supervisor's alone, which takes it from every command.
 CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL",
@@ -89,6 +95,9 @@ def mounts(folder: Path, prepared: Prepared, *, overlay: bool) -> list[str]:
     words = ["--bind", str(folder / ROOT_PART), "/", *system_mounts(), "--proc", "/proc"]
     for name in READ_ONLY_PROC:
         words += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
+    for name in CLOSED_PROC:
+        if Path("/proc", name).exists():
+            words += ["--ro-bind", str(NO_FILE), f"/proc/{name}"]
     words += ["--dev", "/dev"]
     merged = folder / MERGED
     for name, inside in PARTS.items():
@@ -114,7 +123,7 @@ def make_mount_points(files: Path, prepared: Prepared) -> None:
     for name in SYSTEM_FOLDERS:
         _clear(files, f"/{name}", "nothing")
     for source, inside in _read_only(prepared):
-        _clear(files, inside, "file" if source.is_file() else "folder")
+        _clear(files, inside, "folder" if source.is_dir() else "file")
 
 
 async def limit_shared(inside: int) -> None:
@@ -176,6 +185,10 @@ def _read_only(prepared: Prepared) -> Iterator[tuple[Path, str]]:
     for name in FROM_ETC:
         if (path := Path("/etc", name)).exists():
             yield path, str(path)
+    # The loader reads these before any program begins, PID 1 of a fork too: none is a sandbox's.
+    yield NO_FILE, PRELOAD
+    if not Path(LOADER_CACHE).exists():
+        yield NO_FILE, LOADER_CACHE
 
 
 def _hidden(prefix: str) -> Iterator[Path]:

@@ -1,10 +1,12 @@
 """Whole runs with each provider: every system, real sandboxes and grading, the provider's own bill.
 
-Each provider is met by two systems, and each system by several providers.
+Each provider is met by two systems, and each system by several providers; with
+DELM_EVERY_SYSTEM=1 in the environment, each provider by all six.
 """
 
 import csv
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +22,10 @@ SYSTEMS = (
     "single", "mini-swe-agent", "independent", "centralized", "centralized-parallel", "delm-n2",
 )  # fmt: skip
 RUIN = "rm -rf /testbed/src"
-PAIRS = {
-    name: (SYSTEMS[place % 6], SYSTEMS[(place + 1 + place // 6) % 6])
+MEETS = {
+    name: SYSTEMS
+    if os.environ.get("DELM_EVERY_SYSTEM")
+    else (SYSTEMS[place % 6], SYSTEMS[(place + 1 + place // 6) % 6])
     for place, name in enumerate(PROVIDERS)
 }
 
@@ -73,7 +77,7 @@ def run(delm, name: str, folder: Path, cache: Path, script) -> Made:
         own.write_text(yaml.safe_dump({"models": {PROVIDERS[name].model: entry(server, name)}}))
         told = delm(
             *("eval", "-m", PROVIDERS[name].model, "-d", DATASET, "-i", FLASK, "-c", own),
-            *(word for system in PAIRS[name] for word in ("-s", system)),
+            *(word for system in MEETS[name] for word in ("-s", system)),
             *("-w", "2", "-c", "model.backoff_s=0.01"),
             *("--run-id", "p", "-o", folder, "--yes"),
             SCRIPTED_API_KEY="sk-test-0123456789abcdefghij",
@@ -88,7 +92,7 @@ def test_a_run_with_a_provider_ends_right(name, delm, tmp_path, cache):
     assert made.told.code == 0, made.told.text
     assert made.imitation.refused == []
     table = {row["system"]: row for row in made.rows("table.csv")}
-    assert set(table) == set(PAIRS[name])
+    assert set(table) == set(MEETS[name])
     for row in table.values():
         assert (row["submissions"], row["resolved"]) == (row["wanted"], row["wanted"])
         assert (row["infra_errors"], row["unfinished"], row["trial_retries"]) == ("0", "0", "0")

@@ -128,7 +128,7 @@ async def test_an_engine_that_restarts_during_a_command_or_between_two_is_back_f
 
 
 async def test_an_engine_that_hangs_is_infrastructure_in_bounded_time(engine, monkeypatch):
-    monkeypatch.setattr(docker_sandbox, "INTERRUPT_S", 2.0)
+    monkeypatch.setattr(docker_sandbox, "ASK_S", 2.0)
     monkeypatch.setattr(docker_sandbox, "REMOVE_S", 2.0)
     monkeypatch.setattr(docker_sandbox, "START_S", 2.0)
     monkeypatch.setattr(commits, "SILENT_S", 1.0)

@@ -29,8 +29,9 @@ from harness.no_room import lack
 from harness.progress import console
 from harness.sandbox import cgroup, overlay
 from harness.sandbox import docker as docker_sandbox
-from harness.sandbox.bubblewrap import missing_packages, system_mounts
+from harness.sandbox.bubblewrap import missing_packages
 from harness.sandbox.disk import in_memory, on_disk
+from harness.sandbox.namespace import system_mounts
 from harness.sandbox.reaper import reap
 from harness.words import counted
 

@@ -25,18 +25,20 @@ from harness.environments import Prepared
 from harness.errors import SandboxUnavailable
 from harness.no_room import full, lack, sandbox_unavailable
 from harness.sandbox import cgroup, disk, folders, namespace, overlay
+from harness.sandbox.confined import program, remove_tree
 from harness.sandbox.disk_watch import Watch, removed, written
-from harness.sandbox.namespace import remove_tree, system_mounts, whatever_modes
+from harness.sandbox.mount_points import make_mount_points
 from harness.sandbox.network import FILES, Network
-from harness.sandbox.overlay import OpenFolder, Place
+from harness.sandbox.overlay import OpenFolder, Place, Source
 from harness.sandbox.shell import PERL, STOP, Since, supervisor
 from harness.sandbox.syscalls import bubblewrap_filter
 from harness.sandbox.undo import or_undo
 
-__all__ = ["BubblewrapMachine", "missing_packages", "system_mounts"]
+__all__ = ["BubblewrapMachine", "missing_packages"]
 
 GONE_S = 5.0  # for what was killed
 END_S = 60.0  # for bwrap, after its PID 1 has ended
+COPY_S = 300.0  # for the files of a fork
 
 
 class BubblewrapMachine:
@@ -93,16 +95,16 @@ class BubblewrapMachine:
         await machine._start(None)
         return machine
 
-    async def _start(self, files: OpenFolder | None) -> None:
-        """Start on the environment's own files, or on a copy of those of a machine of its kind."""
+    async def _start(self, source: Source | None) -> None:
+        """Start on the environment's own files, or on a copy of another machine's."""
         with sandbox_unavailable():
             async with or_undo(self.destroy):
-                await self._make(files)
+                await self._make(source)
 
-    async def _make(self, files: OpenFolder | None) -> None:
+    async def _make(self, source: Source | None) -> None:
         self._lock = await to_thread.run_sync(folders.claim, self._folder, self._labels)
-        await self._begin()
-        await self._lay_files(files)
+        await self._begin(source or self._environment())
+        await to_thread.run_sync(self._lay_files, source is not None)
         await self._go_on()
 
     async def send(self, data: bytes) -> None:
@@ -158,7 +160,7 @@ class BubblewrapMachine:
             place=self._place,
             labels=self._labels,
         )
-        await twin._start(None if since == "image" else self._files)
+        await twin._start(None if since == "image" else self._all_files())
         return twin
 
     def memory_kills(self) -> int:
@@ -171,10 +173,7 @@ class BubblewrapMachine:
 
     def _count(self) -> disk.Size:
         """What the sandbox has written, with what it has removed and holds open."""
-        files = self._files
-        if files is None:
-            return disk.Size(bytes=0, inodes=0)
-        seen = written([files.path], [files.fd])
+        seen = written([self._folder])
         if self._place == "copy":
             seen = seen.minus(_of_environment(self._prepared.root / "testbed"))
         return disk.Size(bytes=seen.bytes + removed(self._first), inodes=seen.inodes)
@@ -211,8 +210,25 @@ class BubblewrapMachine:
             os.close(self._lock)
             self._lock = -1
 
-    async def _begin(self) -> None:
-        """Have the process that becomes bwrap, in its control group, with the folder mounted."""
+    def _environment(self) -> Source | None:
+        """What is copied of the environment, if anything is."""
+        if self._place != "copy":
+            return None
+        return Source(folder=self._prepared.root, names=("testbed",))
+
+    def _all_files(self) -> Source:
+        """What another machine is a copy of."""
+        names = {namespace.ROOT_PART, namespace.NOTHING, *namespace.PARTS}
+        if self._place != "copy":
+            names = names - {"testbed"} | {overlay.UPPER}
+        process = self._process.pid if self._process and self._place == "memory" else 0
+        return Source(folder=self._folder, names=tuple(sorted(names)), process=process)
+
+    async def _begin(self, source: Source | None) -> None:
+        """Have the process that becomes bwrap, in its control group, with the folder mounted.
+
+        What is copied into that is copied by a process of the control group.
+        """
         self._group = cgroup.create(
             folders.group_name(self._folder),
             memory_bytes=self._limits.memory_mb << 20,
@@ -222,45 +238,29 @@ class BubblewrapMachine:
         with contextlib.ExitStack() as handed_on:
             self._report, writing = os.pipe()
             handed_on.callback(os.close, writing)
-            program = os.memfd_create("seccomp")
-            handed_on.callback(os.close, program)
-            os.write(program, bubblewrap_filter())
-            os.lseek(program, 0, os.SEEK_SET)
-            self._process = await _opened(self._command(writing, program), (writing, program))
-        if not await self.receive():
-            raise SandboxUnavailable("no folder of its own could be mounted for a sandbox")
+            rules = os.memfd_create("seccomp")
+            handed_on.callback(os.close, rules)
+            os.write(rules, bubblewrap_filter())
+            os.lseek(rules, 0, os.SEEK_SET)
+            command = self._command(writing, rules, source)
+            self._process = await _opened(command, (writing, rules))
+        said = b""
+        with anyio.move_on_after(COPY_S):
+            said = await self.receive()
+        if said != b"\n":
+            why = said.decode(errors="replace").strip()[-300:] or "no folder could be mounted"
+            raise SandboxUnavailable(f"a sandbox got no files of its own: {why}")
         self._files = OpenFolder.of_process(self._process.pid)
 
-    async def _lay_files(self, files: OpenFolder | None) -> None:
+    def _lay_files(self, copied: bool) -> None:
+        """Make what is not copied, and the mount points."""
         assert self._files is not None
-        mine, below = self._files.path, self._prepared.root
+        mine = self._files.path
         if self._place != "copy":
-            overlay.lay(mine, below)
-        if files is None:
+            overlay.lay(mine, self._prepared.root, copied=copied)
+        if not copied:
             namespace.lay(mine, namespace.ETC | (FILES if self._network else {}))
-            if self._place == "copy":
-                await self._copy([below / "testbed"], mine)
-        else:
-            names = {namespace.ROOT_PART, namespace.NOTHING, *namespace.PARTS}
-            if self._place != "copy":
-                names = names - {"testbed"} | {overlay.UPPER}
-                (mine / overlay.UPPER).rmdir()
-            await self._copy([files.path / name for name in names], mine, files)
-        await to_thread.run_sync(namespace.make_mount_points, mine, self._prepared)
-
-    async def _copy(self, paths: Sequence[Path], target: Path, *of: OpenFolder) -> None:
-        """Copy to, or into, `target`, as a process of the sandbox's control group."""
-        assert self._files is not None
-        copying = _copying if self._place == "copy" else overlay.copying
-        done = await anyio.run_process(
-            [*self._joining(), *copying(*paths, target)],
-            check=False,
-            env={},
-            pass_fds=[self._files.fd, *(files.fd for files in of)],
-        )
-        if done.returncode != 0:
-            said = done.stderr[-300:].decode(errors="replace")
-            raise SandboxUnavailable(f"the files could not be copied: {said}")
+        make_mount_points(mine, self._prepared)
 
     async def _go_on(self) -> None:
         """Have bwrap run the supervisor on the files."""
@@ -295,13 +295,13 @@ class BubblewrapMachine:
         limit = f"ulimit -n {self._limits.open_files} 2>/dev/null; "
         return ["/bin/sh", "-c", join + limit + 'exec "$@"', "sh"]
 
-    def _command(self, info: int, program: int) -> list[str]:
+    def _command(self, info: int, rules: int, source: Source | None) -> list[str]:
         size = disk.in_memory(self._limits) if self._place == "memory" else None
         has_overlay = self._place != "copy"
         words = self._joining()
-        words += overlay.around(self._folder, size=size, overlay=has_overlay)
-        words += [overlay.program("bwrap"), *namespace.isolation()]
-        words += ["--info-fd", str(info), "--seccomp", str(program)]
+        words += overlay.around(self._folder, size=size, overlay=has_overlay, source=source)
+        words += [program("bwrap"), *namespace.isolation()]
+        words += ["--info-fd", str(info), "--seccomp", str(rules)]
         words += namespace.mounts(self._folder, self._prepared, overlay=has_overlay)
         for name, value in namespace.variables().items():
             words += ["--setenv", name, value]
@@ -335,8 +335,3 @@ async def _opened(command: list[str], fds: Sequence[int]) -> anyio.abc.Process:
     except OSError as error:
         told = lack(error) or str(error)
         raise SandboxUnavailable(f"bubblewrap did not start: {told}") from error
-
-
-def _copying(*paths: Path) -> list[str]:
-    """The command that copies all but the last path to, or into, the last."""
-    return whatever_modes("cp", "-a", "--reflink=auto", "--", *paths)

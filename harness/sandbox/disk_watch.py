@@ -6,7 +6,6 @@ Between looks there is twenty times as long as one takes, and a second at least.
 """
 
 import contextlib
-import os
 import stat
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -16,8 +15,8 @@ import anyio
 
 from harness.errors import SandboxUnavailable
 from harness.no_room import full
+from harness.sandbox.confined import looking
 from harness.sandbox.disk import Size
-from harness.sandbox.namespace import whatever_modes
 
 PROC = Path("/proc")
 LEAST_S = 1.0  # between two looks
@@ -69,22 +68,19 @@ class Watch:
             raise SandboxUnavailable(lack)
 
 
-def written(paths: Sequence[Path], fds: Sequence[int] = ()) -> Size:
-    """What the files below `paths` take on their file system, each inode once; no link is followed.
+def written(folders: Sequence[Path]) -> Size:
+    """What the files in `folders` take on their file system, each inode once; no link is followed.
 
     What cannot be read counts as nothing, what cannot be counted in time as more than any limit.
     """
-    found = [_du(option, paths, fds) for option in ("--block-size=1", "--inodes")]
+    found = [_du(option, folders) for option in ("--block-size=1", "--inodes")]
     return Size(bytes=found[0], inodes=found[1])
 
 
-def _du(option: str, paths: Sequence[Path], fds: Sequence[int]) -> int:
-    words = ["du", "-s", "-x", "-c", option, "--", *(f"{path}/" for path in paths)]
+def _du(option: str, folders: Sequence[Path]) -> int:
+    words = looking(["/usr/bin/du", "-s", "-x", "-c", option, "--"], folders)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        done = subprocess.run(
-            whatever_modes(*words), capture_output=True, check=False, env={"PATH": os.defpath},
-            pass_fds=fds, timeout=COUNT_S,
-        )  # fmt: skip
+        done = subprocess.run(words, capture_output=True, check=False, env={}, timeout=COUNT_S)
         for line in done.stdout.splitlines()[-1:]:
             return int(line.split()[0])
         return 0

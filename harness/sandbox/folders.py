@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.sandbox import cgroup, strays
-from harness.sandbox.namespace import remove_tree
+from harness.sandbox.confined import remove_tree
 from harness.sandbox.owners import Owner
 
 MARK = "delm.json"  # the labels of the sandbox, and its owner for whoever looks

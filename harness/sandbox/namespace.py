@@ -7,13 +7,10 @@ the harness).
 """
 
 import functools
-import os
 import shutil
-import stat
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import anyio
 
@@ -104,26 +101,12 @@ def mounts(folder: Path, prepared: Prepared, *, overlay: bool) -> list[str]:
         source = merged / name if overlay and name == "testbed" else folder / name
         words += ["--bind", str(source), inside]
     words += ["--remount-ro", "/dev"]
-    for source, inside in _read_only(prepared):
+    for source, inside in read_only(prepared):
         words += ["--ro-bind", str(merged / "venv" if overlay and inside == VENV else source)]
         words += [inside]
     for hidden in _hidden(str(prepared.python_prefix)):
         words += ["--ro-bind", str(folder / NOTHING), str(hidden)]
     return words
-
-
-def make_mount_points(files: Path, prepared: Prepared) -> None:
-    """Make every mount point anew where it lies in `files`.
-
-    A sandbox may have put links where its fork's mount points are to be, and bwrap, which is still
-    on the host's side then, would follow them.
-    """
-    for place in ("/usr", "/proc", "/dev", "/testbed", "/tmp", "/root"):  # noqa: S108
-        _clear(files, place, "folder")
-    for name in SYSTEM_FOLDERS:
-        _clear(files, f"/{name}", "nothing")
-    for source, inside in _read_only(prepared):
-        _clear(files, inside, "folder" if source.is_dir() else "file")
 
 
 async def limit_shared(inside: int) -> None:
@@ -158,26 +141,8 @@ def system_mounts() -> Sequence[str]:
     return words
 
 
-def whatever_modes(*command: str | Path) -> list[str]:
-    """`command`, run so that no mode that a sandbox gave to a file of ours stops it."""
-    words = [str(word) for word in command]
-    if os.geteuid() == 0:
-        return words
-    return ["bwrap", "--dev-bind", "/", "/", "--unshare-user", "--cap-add", "CAP_DAC_OVERRIDE",
-            "--cap-add", "CAP_FOWNER", "--", *words]  # fmt: skip
-
-
-def remove_tree(path: Path) -> None:
-    """Remove a folder and all in it, or a file or link, whatever modes its owner gave them."""
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    remove = ("rm", "-rf", "--")
-    for command in (remove, ("chmod", "-R", "u+rwX", "--"), remove):
-        if path.exists():
-            subprocess.run(whatever_modes(*command, path), check=False, capture_output=True)
-
-
-def _read_only(prepared: Prepared) -> Iterator[tuple[Path, str]]:
+def read_only(prepared: Prepared) -> Iterator[tuple[Path, str]]:
+    """What is mounted read-only besides the system, and where."""
     prefix = str(prepared.python_prefix)
     if not f"{prefix}/".startswith("/usr/"):
         yield Path(prefix), prefix
@@ -198,43 +163,10 @@ def _hidden(prefix: str) -> Iterator[Path]:
                 yield path
 
 
-def _clear(folder: Path, inside: str, kind: Literal["folder", "file", "nothing"]) -> None:
-    """See that `inside` is of that kind and reached by no link, whatever a sandbox put there."""
-    part, rest = ROOT_PART, inside
-    for name, top in PARTS.items():
-        if inside.startswith(f"{top}/"):
-            part, rest = name, inside.removeprefix(top)
-    path = folder / part
-    *parents, last = Path(rest.lstrip("/")).parts
-    for name in parents:
-        path /= name
-        _make_folder(path)
-    path /= last
-    if kind == "folder":
-        _make_folder(path)
-        return
-    remove_tree(path)
-    if kind == "file":
-        path.touch()
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
-        path.mkdir()
-        return
-    if not stat.S_ISDIR(mode):
-        path.unlink()
-        path.mkdir()
-    elif mode & stat.S_IRWXU != stat.S_IRWXU:
-        path.chmod(stat.S_IMODE(mode) | stat.S_IRWXU)
-
-
 @functools.cache
 def _knows(option: str) -> bool:
     """Whether the installed bwrap has the option."""
-    if shutil.which("bwrap") is None:
+    if (bwrap := shutil.which("bwrap")) is None:
         return False
-    said = subprocess.run(["bwrap", "--help"], capture_output=True, text=True, check=False)
+    said = subprocess.run([bwrap, "--help"], capture_output=True, text=True, check=False, env={})
     return option in said.stdout + said.stderr

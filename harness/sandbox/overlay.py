@@ -19,10 +19,12 @@ below says EXDEV, which `mv` copes with and `git mv` does not.
 import contextlib
 import functools
 import os
+import shlex
 import shutil
 import subprocess
+import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +33,7 @@ from typing import Literal
 
 from harness.no_room import lack
 from harness.sandbox import namespace
+from harness.sandbox.confined import copying, program, remove_tree
 from harness.sandbox.disk import Size
 from harness.sandbox.folders import claim
 
@@ -38,12 +41,15 @@ from harness.sandbox.folders import claim
 Place = Literal["memory", "disk", "copy"]
 LOWER, UPPER, WORK = "lower", "upper", "work"
 OPTIONS = f"lowerdir={LOWER},upperdir={UPPER},workdir={WORK},volatile,index=off,metacopy=off"
-# It says a line when the file system is there, waits for one when the files are, and goes on.
+# It says an empty line when the file system is there, with what is copied into it, waits for a line
+# when the other files are, and goes on. Another line says why nothing could be copied.
 MOUNT = """
 [ -z "$3" ] || "$2" -i -t tmpfs -o "$3" "$4" "$1" || exit
-cd -- "$1" && echo && read -r _ || exit
-[ -z "$5" ] || "$2" -i -t overlay -o "$5" overlay "$6" || exit
-shift 6; exec "$@"
+cd -- "$1" || exit
+[ -z "$5" ] || said=$(eval "$5" 2>&1 < /dev/null) || { echo "not copied: $said"; exit 1; }
+echo && read -r _ || exit
+[ -z "$6" ] || "$2" -i -t overlay -o "$6" overlay "$7" || exit
+shift 7; exec "$@"
 """
 # A copied upper layer must still hide what was removed, and a folder's successor its predecessor.
 CHANGE = "rm a d/a && rmdir d && mkdir d && echo b > d/b && chmod 0700 e && chmod 0 ."
@@ -73,33 +79,50 @@ class OpenFolder:
         os.close(self.fd)
 
 
-def lay(files: Path, below: Path) -> None:
-    """Make what the overlay needs among a sandbox's files, over those in `below`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What the files of a new sandbox begin as: what has these names in another folder."""
+
+    folder: Path
+    names: tuple[str, ...]
+    process: int = 0  # whose mount namespace alone has the folder's files; 0: all have
+
+
+def lay(files: Path, below: Path, *, copied: bool = False) -> None:
+    """Make what the overlay needs among a sandbox's files, over those in `below`.
+
+    `copied`: there is an upper layer already.
+    """
     (files / LOWER).symlink_to(below.resolve())
-    for name in (WORK, UPPER, namespace.MERGED):
+    for name in (WORK, namespace.MERGED, *[UPPER] * (not copied)):
         (files / name).mkdir()
 
 
-def around(folder: Path, *, size: Size | None, overlay: bool) -> list[str]:
+def around(
+    folder: Path, *, size: Size | None, overlay: bool, source: Source | None = None
+) -> list[str]:
     """What runs a command that follows with the files mounted at `folder`; see `MOUNT`.
 
-    `size`: of a file system in memory; None: they are in the folder itself.
+    `size`: of a file system in memory; None: they are in the folder itself. What is copied of a
+    `source` is copied in a namespace that sees nothing else.
     """
     root = os.geteuid() == 0
     words: list[str] = []
+    copy = ""
+    if source is not None:
+        copy = shlex.join(copying(source.names, source.folder, folder, overlay=overlay))
+    if source is not None and source.process:  # both are there until the copy is made
+        users = [] if root else ["--user", "--preserve-credentials"]
+        words += [program("nsenter"), f"--target={source.process}", "--mount", *users]
+        copy += f" && {program('umount')} -i -l {shlex.quote(str(source.folder))}"
     if size or overlay:
-        users = [] if root else ["--user", "--map-root-user"]
-        words = [program("unshare"), *users, "--mount", "--propagation", "private"]
+        users = [] if root or words else ["--user", "--map-root-user"]
+        words += [program("unshare"), *users, "--mount", "--propagation", "private"]
     words += ["/bin/sh", "-c", MOUNT, "sh", str(folder), program("mount")]
     # The name of the file system tells `strays` whose the processes are that have it mounted.
-    words += [size.options() if size else "", f"delm-{folder.name}"]
+    words += [size.options() if size else "", f"delm-{folder.name}", copy]
     options = f"{OPTIONS},{'redirect_dir=on' if root else 'userxattr'}"
     return [*words, options if overlay else "", namespace.MERGED]
-
-
-def copying(*paths: Path) -> list[str]:
-    """The command that copies upper layers, or anything else, with all that an overlay notes."""
-    return namespace.whatever_modes("cp", "-a", "--preserve=xattr", "--reflink=auto", "--", *paths)
 
 
 def place(store: Path, environment: Path) -> Place:
@@ -137,53 +160,55 @@ def _possible(store: Path, size: Size | None) -> bool:
             raise
         return False
     finally:
-        namespace.remove_tree(folder)
+        remove_tree(folder)
         os.close(lock)
 
 
 def _tried(folder: Path, below: Path, size: Size | None) -> bool:
-    with _mounted(folder / "first", below, size, CHANGE) as (first, changed):
-        if not changed():
+    with _mounted(folder / "first", below, size, CHANGE) as first:
+        if not _goes_on(first):
             return False
-        with _mounted(folder / "second", below, size, CHECK) as (second, checked):
-            (second.path / UPPER).rmdir()
-            words = copying(first.path / UPPER, second.path)
-            fds = (first.fd, second.fd)
-            copied = subprocess.run(words, check=False, env={}, pass_fds=fds, timeout=TRY_S)
-            return copied.returncode == 0 and checked()
+        source = Source(
+            folder=folder / "first", names=(UPPER,), process=first.pid if size is not None else 0
+        )
+        with _mounted(folder / "second", below, size, CHECK, source) as second:
+            return _goes_on(second)
 
 
 @contextmanager
 def _mounted(
-    folder: Path, below: Path, size: Size | None, script: str
-) -> Iterator[tuple[OpenFolder, Callable[[], bool]]]:
-    """The files at `folder`, and what runs `script` in the overlay; whether it succeeds."""
+    folder: Path, below: Path, size: Size | None, script: str, source: Source | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """What waits for a line with the files at `folder`, and then runs `script` in the overlay."""
     folder.mkdir()
     bwrap = [program("bwrap"), *namespace.isolation(), *namespace.system_mounts()]
     bwrap += ["--bind", str(folder / namespace.MERGED / "testbed"), "/testbed"]
-    words = [*around(folder, size=size, overlay=True), *bwrap, "--chdir", "/testbed"]
+    words = [*around(folder, size=size, overlay=True, source=source), *bwrap]
+    words += ["--chdir", "/testbed", "/bin/sh", "-c", f"{script} && echo && read -r _"]
     with (
-        subprocess.Popen(
-            [*words, "/bin/sh", "-c", script], stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={}
-        ) as process,
+        subprocess.Popen(words, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={}) as process,
         contextlib.ExitStack() as undo,
     ):
         undo.callback(process.kill)
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdout.readline()
+        ending = threading.Timer(TRY_S, process.kill)
+        ending.start()
+        undo.callback(ending.cancel)
+        if not _says_it_is_there(process):
+            raise OSError("nothing could be mounted or copied")
         files = OpenFolder.of_process(process.pid)
         undo.callback(files.close)
-        lay(files.path, below)
-
-        def go_on() -> bool:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.communicate(b"\n", timeout=TRY_S)
-            return process.returncode == 0
-
-        yield files, go_on
+        lay(files.path, below, copied=source is not None)
+        yield process
 
 
-def program(name: str) -> str:
-    """The path of a program, or its name where it is not there."""
-    return shutil.which(name) or name
+def _goes_on(process: subprocess.Popen[bytes]) -> bool:
+    """Have it run its script; whether that succeeds. It lives on."""
+    assert process.stdin is not None
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+    return _says_it_is_there(process)
+
+
+def _says_it_is_there(process: subprocess.Popen[bytes]) -> bool:
+    assert process.stdout is not None
+    return process.stdout.readline() == b"\n"

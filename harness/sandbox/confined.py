@@ -1,0 +1,88 @@
+"""Programs of the host that touch what a sandbox has written, and see nothing else.
+
+Each runs in namespaces of its own with the system's programs, the folders that it is given, no
+other process, nothing of the host's /proc, no network, no variable. A link leads it to nothing but
+these folders, whoever exchanges it for what while it runs.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.sandbox.namespace import system_mounts
+
+REMOVE_S = 600.0
+CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID")
+# For what an overlay notes on root's files, and for the little of /proc that follows.
+COPYING_CAPABILITIES = (*CAPABILITIES, "CAP_SYS_ADMIN")
+# Some versions of `cp` set modes through /proc/self/fd. Nothing but its own processes is in there
+# (since Linux 5.8; before, what a command in a sandbox can see, too).
+COPY = 'mount -i -n -t proc -o subset=pid proc /proc 2>&-; exec cp "$@"'
+
+
+def copying(names: Sequence[str], source: Path, target: Path, *, overlay: bool) -> list[str]:
+    """The command that copies what has these names in `source` into the folder `target`.
+
+    `overlay`: with all that an overlay has noted; then it is begun by root, of this machine or of a
+    user namespace.
+    """
+    xattr = ["--preserve=xattr"] * overlay
+    paths = [f"/from/{name}" for name in names]
+    words = _confined(COPYING_CAPABILITIES, user=not overlay)
+    words += ["--proc", "/proc", "--ro-bind", str(source), "/from", "--bind", str(target), "/to"]
+    words += ["/bin/sh", "-c", COPY, "sh", "-a", *xattr, "--reflink=auto", "--", *paths, "/to"]
+    return words
+
+
+def looking(command: Sequence[str], folders: Sequence[Path]) -> list[str]:
+    """`command` with the names of `folders`, which it reads and cannot change.
+
+    Without bubblewrap, on a machine that has Docker alone, it is not confined: it must be one that
+    follows no link.
+    """
+    if shutil.which("bwrap") is None:
+        return [*command, *map(str, folders)]
+    words = _confined(CAPABILITIES, user=True)
+    inside = [f"/from/{number}" for number in range(len(folders))]
+    for folder, name in zip(folders, inside, strict=True):
+        words += ["--ro-bind", str(folder), name]
+    return [*words, *command, *inside]
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder of ours, in whose folders a sandbox has written, if that is possible.
+
+    What lies in it at its top is ours; of what lies deeper no mode or name is an obstacle.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        for entry in os.scandir(folder):
+            if not entry.is_dir(follow_symlinks=False):
+                Path(entry).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # its files were in memory
+            return
+        words = [*_confined(CAPABILITIES, user=True), "--bind", str(folder), "/gone"]
+        words += ["/usr/bin/find", "/gone", "-mindepth", "1", "-delete"]
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(words, check=False, capture_output=True, env={}, timeout=REMOVE_S)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _confined(capabilities: Sequence[str], *, user: bool) -> list[str]:
+    """bwrap's words; with a `user` namespace, or as the root that begins it."""
+    words = [program("bwrap"), "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-net"]
+    words += ["--die-with-parent", "--new-session", "--clearenv", *system_mounts()]
+    words += ["--unshare-user", "--uid", "0", "--gid", "0"] * user
+    words += ["--cap-drop", "ALL"]
+    for capability in capabilities:
+        words += ["--cap-add", capability]
+    return words
+
+
+def program(name: str) -> str:
+    """The path of a program, or its name where it is not there."""
+    return shutil.which(name) or name

@@ -1,0 +1,171 @@
+"""What the host does with files that a sandbox has written leads it to nothing else.
+
+A process that had outlived its command is played by a thread of the test, which has the sandbox's
+own files before it and exchanges names in them as fast as it can.
+"""
+
+import ctypes
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from sandboxes import Bubblewrap, why_not
+
+from harness.errors import SandboxLost
+from harness.sandbox import overlay
+from harness.sandbox.confined import remove_tree
+
+FILES = 3000
+FORKS = 6
+AT_CWD, EXCHANGE = -100, 2  # of renameat2(2)
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module", params=["memory", "disk", "copy"])
+def kind(request, tmp_path_factory):
+    """Bubblewrap with its files in each place that this machine has."""
+    if reason := why_not("bubblewrap"):
+        pytest.skip(reason)
+    kind = Bubblewrap(tmp_path_factory.mktemp("files"), place=request.param)
+    best = overlay.best(kind.store)
+    if (request.param, best) in (("memory", "disk"), ("memory", "copy"), ("disk", "copy")):
+        pytest.skip("this kernel does not let the files lie there")
+    return kind
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A folder of the host."""
+    place = tmp_path / "outside"
+    place.mkdir()
+    return place
+
+
+@contextmanager
+def exchanging(folder: Path, target: Path) -> Iterator[None]:
+    """`folder` is a link to `target` for half of the time."""
+    ended = threading.Event()
+    link = folder.with_name("link")
+    link.symlink_to(target)
+    names = (AT_CWD, os.fsencode(folder), AT_CWD, os.fsencode(link), EXCHANGE)
+    exchange = ctypes.CDLL(None, use_errno=True).renameat2
+
+    def exchange_again() -> None:
+        while not ended.is_set():
+            assert exchange(*names) == 0
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=exchange_again)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        if folder.is_symlink():
+            exchange(*names)
+        link.unlink()
+
+
+def written(folder: Path, text: str) -> None:
+    folder.mkdir(exist_ok=True)
+    for number in range(1, FILES + 1):
+        (folder / f"{number}").write_text(text)
+
+
+async def test_a_fork_holds_no_file_of_the_host_whatever_links_to_it_meanwhile(
+    kind, sandbox, outside
+):
+    written(outside, "the host's\n")
+    await sandbox.exec(f"mkdir /tmp/x; cd /tmp/x; for n in {{1..{FILES}}}; do echo x > $n; done")
+    folder = sandbox._machine._files.path / "tmp" / "x"
+    for _ in range(FORKS):
+        with exchanging(folder, outside), suppress(SandboxLost):  # it harms itself
+            twin = await sandbox.fork()
+            found = await twin.exec("grep -rl host /tmp | wc -l")
+            assert found.output == "0\n"
+            await twin.close()
+
+
+async def test_a_link_into_proc_is_a_link_in_the_fork(kind, sandbox, monkeypatch):
+    monkeypatch.setenv("DELM_TEST_SECRET", "the host's")
+    for at in ("/tmp", "/root", "/dev/shm", "/testbed", "/var", "/etc"):
+        await sandbox.exec(f"ln -s /proc/self/environ {at}/environ; ln -s /proc/self {at}/self")
+    twin = await sandbox.fork()
+    for at in ("/tmp", "/root", "/dev/shm", "/testbed", "/var", "/etc"):
+        links = (await twin.exec(f"readlink {at}/environ {at}/self; cat {at}/environ")).output
+        assert links.startswith("/proc/self/environ\n/proc/self\n")
+        assert "the host's" not in links
+    await twin.close()
+
+
+async def test_no_mount_point_of_a_fork_is_made_through_a_link(kind, sandbox, outside):
+    (outside / "kept").write_text("kept\n")
+    python = kind.prepared.python_prefix
+    tops = sorted({f"/{path.parts[1]}" for path in (Path("/etc/x"), Path("/opt/x"), python)})
+    moved = [top for top in tops if top not in ("/usr", "/root", "/tmp", "/testbed")]
+    for top in moved:
+        made = await sandbox.exec(f"mv {top} {top}.away && ln -s {outside} {top}", cwd="/")
+        assert made.exit_status == 0, made.output
+    twin = await sandbox.fork()
+    assert {path.name for path in outside.iterdir()} == {"kept"}
+    assert (await twin.exec("cat /etc/ld.so.cache > /dev/null; python3 -c 'print(1)'")).output == (
+        "1\n"
+    )
+    assert (await twin.exec("cd /; ls")).output.count(".away") == len(moved)
+    await twin.close()
+
+
+async def test_what_stands_in_the_place_of_a_mount_point_is_out_of_the_forks_way(kind, sandbox):
+    made = await sandbox.exec(
+        "mv /etc/ssl /etc/ssl.away; ln -s /testbed /etc/ssl; mv /opt /opt.away\n"
+        "mkdir -p /opt/testbed-venv/x; mkdir /opt/other; chmod 0 /opt/testbed-venv /opt\n"
+        "mv /etc /etc.away; mkdir -p /etc/ld.so.cache/a/b /etc/services; touch /etc/ld.so.cache/c\n"
+        "chmod 0 /etc/ld.so.cache /etc; ls -d /opt/other",
+        cwd="/",
+    )
+    assert made.output == "/opt/other\n"
+    twin = await sandbox.fork()
+    grandchild = await twin.fork()
+    for each in (twin, grandchild):
+        look = "stat -c %F /etc/ld.so.cache /opt/testbed-venv /opt/other; python3 -c 'print(1)'"
+        assert (await each.exec(look)).output == "regular file\ndirectory\ndirectory\n1\n"
+        await each.close()
+
+
+async def test_what_is_no_file_is_in_the_fork_and_nothing_waits_for_it(kind, sandbox):
+    await sandbox.exec("mkfifo /tmp/fifo /testbed/fifo /root/fifo")
+    twin = await sandbox.fork()
+    assert (await twin.exec("stat -c %F /tmp/fifo fifo ~/fifo")).output == "fifo\n" * 3
+    await twin.close()
+
+
+def test_removing_a_folder_leaves_what_its_links_lead_to(kind, outside, tmp_path):
+    (outside / "kept").write_text("kept\n")
+    folder = tmp_path / "removed"
+    (folder / "deep" / "er").mkdir(parents=True)
+    for place in (folder, folder / "deep", folder / "deep" / "er"):
+        (place / "link").symlink_to(outside)
+        (place / "file").symlink_to(outside / "kept")
+        (place / "\udcff\n-rf").touch()
+        os.link(outside / "kept", place / "hard")
+    at = os.open(folder, os.O_RDONLY)
+    for _ in range(1500):  # deeper than a path can name
+        os.mkdir("d" * 9, dir_fd=at)
+        deeper = os.open("d" * 9, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = deeper
+    os.close(at)
+    (folder / "deep").chmod(0)
+    remove_tree(folder)
+    assert not folder.exists()
+    assert (outside / "kept").read_text() == "kept\n"
+    remove_tree(folder)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
+from harness import child_variables
 from harness.benchmarks.factsheet import local_image
 from harness.dockerd import BUILT_PREFIX, LABEL, blocking, connected, exists
 from harness.environments import TESTBED, VARIABLES, install_script, lay_out, programs
@@ -148,9 +149,12 @@ async def base_image(
         await programs.run(
             ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", DEBIAN, root],
             doing="debootstrap",
+            env=child_variables.installer(),
         )
         archive = beside / "root.tar"
-        await programs.run(["tar", "-C", root, "-cf", archive, "."], doing="packing the base image")
+        await programs.run(
+            ["tar", "-C", root, "-cf", archive, "."], doing="packing the base image", env={}
+        )
         await blocking(_import, client, archive)
     return BASE
 

@@ -153,7 +153,9 @@ async def test_cancelling_kills_the_program_and_its_children(tmp_path):
     mark = tmp_path / "pid"
     started = time.monotonic()
     with anyio.move_on_after(1):
-        await programs.run(["sh", "-c", f"sleep 100 & echo $! > {mark}; wait"], doing="sleeping")
+        await programs.run(
+            ["sh", "-c", f"sleep 100 & echo $! > {mark}; wait"], doing="sleeping", env={}
+        )
     assert time.monotonic() - started < 10
     for _ in range(50):
         if not _alive(int(mark.read_text())):
@@ -164,9 +166,11 @@ async def test_cancelling_kills_the_program_and_its_children(tmp_path):
 
 async def test_a_program_that_fails_is_quoted_and_a_missing_one_is_named():
     with pytest.raises(UserError, match=r"trying failed with exit status 3: first \| second"):
-        await programs.run(["sh", "-c", "echo first; echo second >&2; exit 3"], doing="trying")
+        await programs.run(
+            ["sh", "-c", "echo first; echo second >&2; exit 3"], doing="trying", env={}
+        )
     with pytest.raises(UserError, match="no-such-program is not installed"):
-        await programs.run(["no-such-program"], doing="trying")
+        await programs.run(["no-such-program"], doing="trying", env={})
 
 
 async def test_a_python_that_is_not_here_yields_the_running_one():

@@ -16,6 +16,7 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
+from harness import child_variables
 from harness.benchmarks import log_process
 from harness.benchmarks.official import specification
 from harness.errors import GradingUnavailable, LogUnreadable
@@ -62,7 +63,9 @@ async def read_log(
     with tempfile.TemporaryDirectory(prefix="delm-log-") as folder:
         await to_thread.run_sync(_write, Path(folder), request, log)
         try:
-            done = await anyio.run_process([*COMMAND, folder], check=False, start_new_session=True)
+            done = await anyio.run_process(
+                [*COMMAND, folder], check=False, start_new_session=True, env=_variables()
+            )
         except OSError as error:
             why = f"the process that reads test logs could not be started: {error}"
             raise GradingUnavailable(why) from None
@@ -74,6 +77,11 @@ async def read_log(
 def _write(folder: Path, request: Mapping[str, Any], log: bytes) -> None:
     (folder / log_process.REQUEST).write_text(json.dumps(request), encoding="utf-8")
     (folder / log_process.LOG).write_bytes(log)
+
+
+def _variables() -> dict[str, str]:
+    """None that holds a key; nothing that it imports asks a network."""
+    return child_variables.plain() | {"HF_HUB_OFFLINE": "1"}
 
 
 def _why(status: int, errors: bytes, read_s: float) -> LogUnreadable | GradingUnavailable:

@@ -30,6 +30,7 @@ from harness.progress import console
 from harness.sandbox import cgroup, overlay
 from harness.sandbox import docker as docker_sandbox
 from harness.sandbox.bubblewrap import missing_packages
+from harness.sandbox.confined import program
 from harness.sandbox.disk import in_memory, on_disk
 from harness.sandbox.namespace import system_mounts
 from harness.sandbox.reaper import reap
@@ -114,9 +115,9 @@ def _bubblewrap() -> tuple[Finding, bool]:
         text = f"not installed; run: sudo apt-get install {missing} (verified-offline uses it)"
         return Finding(about="bubblewrap", state="note", text=text), False
     tried = subprocess.run(
-        ["bwrap", "--unshare-all", "--unshare-user", "--uid", "0", *system_mounts(), "--proc",
-         "/proc", "--dev", "/dev", "/usr/bin/true"],
-        capture_output=True, text=True, check=False, timeout=30,
+        [program("bwrap"), "--unshare-all", "--unshare-user", "--uid", "0", *system_mounts(),
+         "--proc", "/proc", "--dev", "/dev", "/usr/bin/true"],
+        capture_output=True, text=True, check=False, timeout=30, env={},
     )  # fmt: skip
     if tried.returncode:
         said = tried.stderr.strip().splitlines()[-1:] or ["no reason given"]

@@ -139,6 +139,7 @@ async def _build(
     await programs.run(
         [*_sandbox(beside, found[0].parent, python), "/bin/sh", "-euc", script],
         doing=f"installing {environment.name} in bubblewrap",
+        env={},
     )
     facts = {"environment": dataclasses.asdict(environment), "python": python.version}
     (beside / "environment.json").write_text(json.dumps(facts, indent=1))

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from filelock import FileLock
 
+from harness import child_variables
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def pip_settings() -> IndexSettings:
         capture_output=True,
         text=True,
         check=False,
+        env=child_variables.installer(),
     )
     if asked.returncode == 0:
         return parse_pip_config(asked.stdout)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import child_variables
 from harness.environments import programs
 from harness.errors import UserError
 
@@ -69,7 +70,9 @@ def _candidates(wanted: str) -> Iterator[Path]:
 
 async def _ask(path: Path) -> Interpreter | None:
     try:
-        answer = await programs.run([path, "-I", "-c", ASK], doing=f"asking {path} its version")
+        asking = f"asking {path} its version"
+        env = child_variables.plain()
+        answer = await programs.run([path, "-I", "-c", ASK], doing=asking, env=env)
         executable, version, prefix = json.loads(answer)
     except (UserError, OSError, ValueError):
         return None  # a shim without a Python behind it, or something else of that name

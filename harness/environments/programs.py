@@ -1,6 +1,7 @@
 """Programs of the host that prepare something: run to the end, or killed with all they started."""
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -19,16 +20,17 @@ async def run(
     command: Sequence[str | Path],
     *,
     doing: str,
+    env: Mapping[str, str],
     cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
 ) -> str:
     """Its output (stdout and stderr together) when it succeeds; `doing` is what errors call it.
 
+    `env` is all that it gets of variables; it is found where this process would find it.
     Raises `UserError` when it is missing or fails. Cancelling kills its whole process group.
     """
     try:
         process = await anyio.open_process(
-            [str(word) for word in command],
+            [shutil.which(command[0]) or str(command[0]), *map(str, command[1:])],
             cwd=cwd,
             env=env,
             stdin=subprocess.DEVNULL,

@@ -53,7 +53,8 @@ def program(arch: int) -> bytes:
     for name in syscalls.REFUSED:
         add(filtered, pyseccomp.ERRNO(syscalls.EPERM), name)
     for rule in syscalls.RULES:
-        add(filtered, pyseccomp.ALLOW, rule.name, *(argument(c) for c in rule.conditions))
+        action = pyseccomp.ERRNO(rule.refusal) if rule.refusal else pyseccomp.ALLOW
+        add(filtered, action, rule.name, *(argument(c) for c in rule.conditions))
     with tempfile.TemporaryFile() as file:
         filtered.export_bpf(file)
         file.seek(0)

@@ -18,8 +18,9 @@ import anyio
 from harness.config import SandboxLimits
 from harness.dockerd import open_client
 from harness.errors import SandboxUnavailable, SandboxUnfit
-from harness.sandbox import boot_files, disk, syscalls
+from harness.sandbox import boot_files, disk
 from harness.sandbox.commits import COMMIT_S, Commit, thread
+from harness.sandbox.container_setup import bounds, surroundings
 from harness.sandbox.disk_watch import COUNT_S, Watch, removed, written
 from harness.sandbox.owners import Owner
 from harness.sandbox.shell import PERL, STOP, Since, supervisor
@@ -28,7 +29,6 @@ from harness.sandbox.undo import or_undo
 if TYPE_CHECKING:
     import docker
     from docker.models.containers import Container
-    from docker.types import Mount
 
 LABEL = "delm.harness"  # "sandbox" on containers and their volumes, "commit" on images of those
 OWNER = "delm.owner"  # an `Owner`
@@ -36,7 +36,6 @@ START_S = 60.0
 ASK_S = 10.0
 REMOVE_S = 30.0
 RECEIVE_BYTES = 1 << 18
-PERIOD_US = 100_000
 
 
 class DockerMachine:
@@ -95,43 +94,16 @@ class DockerMachine:
             with contextlib.suppress(docker.errors.APIError):  # `destroy` was quicker
                 self._container.remove(force=True, v=True)
 
-    def _volumes(self, image: str) -> "list[Mount]":
-        """What the image declares as volumes, as volumes that have our labels."""
-        from docker.types import Mount
-
-        declared = self._client.images.get(image).attrs["Config"].get("Volumes") or {}
-        return [Mount(path, None, type="volume", labels=dict(self._labels)) for path in declared]
-
     def _create_and_attach(self) -> None:
-        from docker.types import LogConfig, Ulimit
-
-        limits = self._limits
         image = self._began_as.image if self._began_as else self._image
-        options = {"fsize": limits.file_mb << 20, "activate": int(self._activate)}
+        declared = self._client.images.get(image).attrs["Config"]
+        options = {"fsize": self._limits.file_mb << 20, "activate": int(self._activate)}
         self._container = self._client.containers.create(
             image,
             entrypoint=supervisor(options),
-            command=[],
-            user="0:0",
-            working_dir="/testbed",
-            environment={"PAGER": "cat", "TERM": "dumb"},
-            hostname="testbed",
             labels=dict(self._labels),
-            mounts=self._volumes(image),
-            network_mode="bridge" if self._network else "none",
-            mem_limit=f"{limits.memory_mb}m",
-            memswap_limit=f"{limits.memory_mb}m",
-            cpu_period=PERIOD_US,  # unlike nano_cpus it may be more than the machine has
-            cpu_quota=int(limits.cpus * PERIOD_US),
-            pids_limit=limits.processes,
-            ulimits=[Ulimit(name="nofile", soft=limits.open_files, hard=limits.open_files)],
-            cap_drop=["NET_RAW", "MKNOD"],
-            security_opt=["no-new-privileges", f"seccomp={syscalls.profile()}"],
-            log_config=LogConfig(type="none"),
-            auto_remove=True,
-            stop_signal="SIGKILL",  # PID 1 takes no SIGTERM
-            stdin_open=True,
-            detach=False,  # sets StdinOnce: when the attachment below ends, so does the supervisor
+            **bounds(self._limits, network=self._network),
+            **surroundings(declared, self._labels),
         )
         if self._distrusted:
             boot_files.put_back(self._client, self._image, self._container, self._labels)

@@ -34,6 +34,9 @@ sub begin {
     $number = $numbers{unpack 'x18 v', $header} or exit 98;
     syscall($number->{prctl}, $set_dumpable, 0, 0, 0, 0) == 0 or exit 99;
     %limits = map { split /=/, $_, 2 } @ARGV;
+    delete $ENV{LC_ALL};    # it was for this process, see container_setup.py
+    my $lc_all = delete $ENV{DELM_LC_ALL};
+    $ENV{LC_ALL} = $lc_all if length $lc_all;
     activate() if $limits{activate};
     ($counter) = grep { -r } qw(/sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control);
 }

@@ -13,11 +13,15 @@ from importlib.resources import files
 from platform import machine
 from typing import Literal
 
-EPERM, ENOSYS = 1, 38
+EPERM, ENOSYS, EPROTONOSUPPORT = 1, 38, 93
 NEW_NAMESPACES = 0x7E020000  # CLONE_NEWNS, CGROUP, UTS, IPC, USER, PID, NET
 PRIO_PROCESS = 0
 IOPRIO_PROCESS = 1
-FAMILIES = (1, 2, 10, 16)  # AF_UNIX, AF_INET, AF_INET6, AF_NETLINK
+AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
+# Others are modules that the kernel would load for whoever asks for them (SCTP, DCCP, MPTCP, ...).
+PROTOCOLS = (0, 1, 6, 17, 58)  # the default of a type, ICMP, TCP, UDP, ICMPv6
+NO_STREAM_NO_DATAGRAM = 0xC  # bits of a type that is neither, nor raw
+NETLINK_ROUTE, NETLINK_AUDIT = 0, 9  # others speak to netfilter, to drivers
 PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
 
 FILES = """
@@ -59,7 +63,7 @@ MESSAGES = """
     accept accept4 bind connect getpeername getsockname getsockopt listen mq_getsetattr mq_notify
     mq_open mq_timedreceive mq_timedsend mq_unlink msgctl msgget msgrcv msgsnd recvfrom recvmmsg
     recvmsg semctl semget semop semtimedop sendmmsg sendmsg sendto setsockopt shmat shmctl shmdt
-    shmget shutdown socketpair
+    shmget shutdown
 """
 ALLOWED = tuple(" ".join((FILES, MEMORY, PROCESSES, WAITING, MESSAGES)).split())
 # Other processes' memory and descriptors; what of the kernel sandboxes share; file systems and
@@ -97,10 +101,14 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A call that is allowed where every one of the conditions holds; several rules: where any."""
+    """A call that is allowed where every one of the conditions holds; several rules: where any.
+
+    With a `refusal`: that fails with this error number.
+    """
 
     name: str
     conditions: tuple[Condition, ...]
+    refusal: int = 0
 
 
 # Compared are all 64 bits, of which the kernel may look at 32: only what is equal is let through.
@@ -108,7 +116,27 @@ OF_ITSELF = 0  # as a process id
 RULES = (
     Rule("clone", (Condition(0, "&", NEW_NAMESPACES),)),
     *(Rule("personality", (Condition(0, "==", value),)) for value in PERSONALITIES),
-    *(Rule("socket", (Condition(0, "==", family),)) for family in FAMILIES),
+    Rule("socket", (Condition(0, "==", AF_UNIX),)),
+    Rule("socketpair", (Condition(0, "==", AF_UNIX),)),
+    Rule("socket", (Condition(0, "==", AF_NETLINK), Condition(2, "==", NETLINK_ROUTE))),
+    # Programs that log in a user (PAM) go on where the kernel has no audit.
+    Rule(
+        "socket",
+        (Condition(0, "==", AF_NETLINK), Condition(2, "==", NETLINK_AUDIT)),
+        refusal=EPROTONOSUPPORT,
+    ),
+    *(
+        Rule(
+            "socket",
+            (
+                Condition(0, "==", family),
+                Condition(1, "&", NO_STREAM_NO_DATAGRAM),
+                Condition(2, "==", protocol),
+            ),
+        )
+        for family in (AF_INET, AF_INET6)
+        for protocol in PROTOCOLS
+    ),
     *(
         Rule(name, (Condition(0, "==", OF_ITSELF),))
         for name in ("prlimit64", "sched_setattr", "sched_setparam", "sched_setscheduler")
@@ -134,7 +162,10 @@ def profile() -> str:
     ]
     for rule in RULES:
         args = [words(condition) for condition in rule.conditions]
-        calls.append({"names": [rule.name], "action": "SCMP_ACT_ALLOW", "args": args})
+        action = {"action": "SCMP_ACT_ERRNO", "errnoRet": rule.refusal}
+        if not rule.refusal:
+            action = {"action": "SCMP_ACT_ALLOW"}
+        calls.append({"names": [rule.name], "args": args} | action)
     return json.dumps(
         {
             "defaultAction": "SCMP_ACT_ERRNO",

@@ -1,8 +1,8 @@
 """Programs of the host that touch what a sandbox has written, and see nothing else.
 
 Each runs in namespaces of its own with the system's programs, the folders that it is given, no
-other process, nothing of the host's /proc, no network, no variable. A link leads it to nothing but
-these folders, whoever exchanges it for what while it runs.
+other process, no network, no variable, and of /proc no more than a command in a sandbox has. A link
+leads it to nothing else, whoever exchanges it for what while it runs.
 """
 
 import contextlib
@@ -12,15 +12,11 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.sandbox.namespace import system_mounts
+from harness.sandbox.namespace import proc_mounts, system_mounts
 
 REMOVE_S = 600.0
 CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID")
-# For what an overlay notes on root's files, and for the little of /proc that follows.
-COPYING_CAPABILITIES = (*CAPABILITIES, "CAP_SYS_ADMIN")
-# Some versions of `cp` set modes through /proc/self/fd. Nothing but its own processes is in there
-# (since Linux 5.8; before, what a command in a sandbox can see, too).
-COPY = 'mount -i -n -t proc -o subset=pid proc /proc 2>&-; exec cp "$@"'
+OVERLAY_CAPABILITY = "CAP_SYS_ADMIN"  # for what an overlay notes on root's files
 
 
 def copying(names: Sequence[str], source: Path, target: Path, *, overlay: bool) -> list[str]:
@@ -31,10 +27,10 @@ def copying(names: Sequence[str], source: Path, target: Path, *, overlay: bool) 
     """
     xattr = ["--preserve=xattr"] * overlay
     paths = [f"/from/{name}" for name in names]
-    words = _confined(COPYING_CAPABILITIES, user=not overlay)
-    words += ["--proc", "/proc", "--ro-bind", str(source), "/from", "--bind", str(target), "/to"]
-    words += ["/bin/sh", "-c", COPY, "sh", "-a", *xattr, "--reflink=auto", "--", *paths, "/to"]
-    return words
+    words = _confined((*CAPABILITIES, *[OVERLAY_CAPABILITY] * overlay), user=not overlay)
+    words += proc_mounts()  # some versions of `cp` set modes through /proc/self/fd
+    words += ["--ro-bind", str(source), "/from", "--bind", str(target), "/to"]
+    return [*words, "/bin/cp", "-a", *xattr, "--reflink=auto", "--", *paths, "/to"]
 
 
 def looking(command: Sequence[str], folders: Sequence[Path]) -> list[str]:

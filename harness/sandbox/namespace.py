@@ -89,12 +89,7 @@ def mounts(folder: Path, prepared: Prepared, *, overlay: bool) -> list[str]:
     With an overlay what is inside, /proc/self/mountinfo, names none of the folders of the host that
     are not called so inside, too.
     """
-    words = ["--bind", str(folder / ROOT_PART), "/", *system_mounts(), "--proc", "/proc"]
-    for name in READ_ONLY_PROC:
-        words += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
-    for name in CLOSED_PROC:
-        if Path("/proc", name).exists():
-            words += ["--ro-bind", str(NO_FILE), f"/proc/{name}"]
+    words = ["--bind", str(folder / ROOT_PART), "/", *system_mounts(), *proc_mounts()]
     words += ["--dev", "/dev"]
     merged = folder / MERGED
     for name, inside in PARTS.items():
@@ -105,8 +100,20 @@ def mounts(folder: Path, prepared: Prepared, *, overlay: bool) -> list[str]:
         words += ["--ro-bind", str(merged / "venv" if overlay and inside == VENV else source)]
         words += [inside]
     for hidden in _hidden(str(prepared.python_prefix)):
-        words += ["--ro-bind", str(folder / NOTHING), str(hidden)]
+        words += ["--ro-bind", str(folder / NOTHING), hidden]
     return words
+
+
+@functools.cache
+def proc_mounts() -> Sequence[str]:
+    """bwrap's words for a /proc of its own processes, without what tells of or changes others."""
+    words = ["--proc", "/proc"]
+    for name in READ_ONLY_PROC:
+        words += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
+    for name in CLOSED_PROC:
+        if Path("/proc", name).exists():
+            words += ["--ro-bind", str(NO_FILE), f"/proc/{name}"]
+    return tuple(words)
 
 
 async def limit_shared(inside: int) -> None:
@@ -129,6 +136,7 @@ async def limit_shared(inside: int) -> None:
     raise SandboxUnavailable(f"its share of the kernel's objects cannot be bounded: {told}")
 
 
+@functools.cache
 def system_mounts() -> Sequence[str]:
     """bwrap's words for the host's programs and libraries, read-only, links as links."""
     words = ["--ro-bind", "/usr", "/usr"]
@@ -138,7 +146,7 @@ def system_mounts() -> Sequence[str]:
             words += ["--symlink", str(path.readlink()), str(path)]
         elif path.is_dir():
             words += ["--ro-bind", str(path), str(path)]
-    return words
+    return tuple(words)
 
 
 def read_only(prepared: Prepared) -> Iterator[tuple[Path, str]]:
@@ -156,11 +164,11 @@ def read_only(prepared: Prepared) -> Iterator[tuple[Path, str]]:
         yield NO_FILE, LOADER_CACHE
 
 
-def _hidden(prefix: str) -> Iterator[Path]:
-    for pattern in (*HIDDEN, f"{prefix}/lib/python3*/site-packages"):
-        for path in Path("/").glob(pattern.lstrip("/")):
-            if not path.is_symlink():
-                yield path
+@functools.cache
+def _hidden(prefix: str) -> Sequence[str]:
+    patterns = (*HIDDEN, f"{prefix}/lib/python3*/site-packages")
+    found = [path for pattern in patterns for path in Path("/").glob(pattern.lstrip("/"))]
+    return tuple(str(path) for path in found if not path.is_symlink())
 
 
 @functools.cache

@@ -47,9 +47,11 @@ MOUNT = """
 [ -z "$3" ] || "$2" -i -t tmpfs -o "$3" "$4" "$1" || exit
 cd -- "$1" || exit
 [ -z "$5" ] || said=$(eval "$5" 2>&1 < /dev/null) || { echo "not copied: $said"; exit 1; }
-echo && read -r _ || exit
+echo || exit
+[ -z "$8" ] || "${2%/*}/umount" -i -l "$8" || exit
+read -r _ || exit
 [ -z "$6" ] || "$2" -i -t overlay -o "$6" overlay "$7" || exit
-shift 7; exec "$@"
+shift 8; exec "$@"
 """
 # A copied upper layer must still hide what was removed, and a folder's successor its predecessor.
 CHANGE = "rm a d/a && rmdir d && mkdir d && echo b > d/b && chmod 0700 e && chmod 0 ."
@@ -108,13 +110,13 @@ def around(
     """
     root = os.geteuid() == 0
     words: list[str] = []
-    copy = ""
+    copy = left = ""
     if source is not None:
         copy = shlex.join(copying(source.names, source.folder, folder, overlay=overlay))
     if source is not None and source.process:  # both are there until the copy is made
         users = [] if root else ["--user", "--preserve-credentials"]
         words += [program("nsenter"), f"--target={source.process}", "--mount", *users]
-        copy += f" && {program('umount')} -i -l {shlex.quote(str(source.folder))}"
+        left = str(source.folder)
     if size or overlay:
         users = [] if root or words else ["--user", "--map-root-user"]
         words += [program("unshare"), *users, "--mount", "--propagation", "private"]
@@ -122,7 +124,7 @@ def around(
     # The name of the file system tells `strays` whose the processes are that have it mounted.
     words += [size.options() if size else "", f"delm-{folder.name}", copy]
     options = f"{OPTIONS},{'redirect_dir=on' if root else 'userxattr'}"
-    return [*words, options if overlay else "", namespace.MERGED]
+    return [*words, options if overlay else "", namespace.MERGED, left]
 
 
 def place(store: Path, environment: Path) -> Place:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sandboxes import LIMITS, Bubblewrap, Docker, Kind
 
-from harness.errors import SandboxLost, SandboxUnavailable, SandboxUnfit
+from harness.errors import SandboxError, SandboxLost, SandboxUnavailable, SandboxUnfit
 from harness.sandbox import syscalls
 from harness.sandbox.bubblewrap import BubblewrapMachine
 from harness.sandbox.docker import DockerMachine
@@ -251,6 +251,46 @@ async def test_a_changed_shell_gets_no_more_rights(kind):
         rights = int(result.output.split("CapPrm:")[1].split()[0], 16)
         assert rights & 1 << 8 == 0
         assert "got it" not in result.output
+    finally:
+        await sandbox.close()
+
+
+async def test_the_hosts_next_command_cannot_be_read(kind):
+    """A container's /dev/null can be removed: a command must not go on with PID 1's own input."""
+    sandbox = await kind.open()
+    try:
+        await sandbox.exec("rm -f /dev/null; mknod /dev/null c 1 3; ls -l /dev/null")
+        result = await sandbox.exec("readlink /proc/self/fd/0; timeout 2 cat; exit 6", timeout_s=10)
+        assert result.exit_status == 6
+        assert result.output.startswith("/dev/null")
+        assert (await sandbox.exec("echo next")).output == "next\n"
+    finally:
+        await sandbox.close()
+
+
+async def test_a_lease_cannot_be_taken(bench):
+    script = """
+import fcntl
+with open("/tmp/leased", "w") as file:
+    for command, argument in ((1024, fcntl.F_WRLCK), (1024 | 1 << 32, 1), (1026, 1)):
+        try: print("taken", fcntl.fcntl(file, command & 0x7fffffff, argument))
+        except OSError: pass
+    fcntl.fcntl(file, fcntl.F_GETFL), fcntl.lockf(file, fcntl.LOCK_EX)
+"""
+    assert await python(bench, script) == []
+
+
+async def test_a_patch_of_any_size_that_programs_inside_say_is_refused(kind):
+    if isinstance(kind, Bubblewrap):
+        pytest.skip("in bubblewrap its programs are the host's")
+    sandbox = await kind.open()
+    try:
+        await sandbox.exec(
+            "cp /usr/bin/base64 /usr/bin/own64; printf '#!/bin/sh\\nhead -c 30000000 /dev/zero"
+            " | own64 -w 0\\n' > /tmp/b; chmod +x /tmp/b; mv /tmp/b /usr/bin/base64"
+        )
+        with pytest.raises(SandboxError, match="too large"):
+            await sandbox.diff()
     finally:
         await sandbox.close()
 

@@ -34,6 +34,7 @@ LABEL = "delm.harness"  # "sandbox" on containers and their volumes, "commit" on
 OWNER = "delm.owner"  # an `Owner`
 START_S = 60.0
 ASK_S = 10.0
+EVENTS = 200  # more have happened than the engine may remember
 REMOVE_S = 30.0
 RECEIVE_BYTES = 1 << 18
 
@@ -188,17 +189,21 @@ class DockerMachine:
             seen = await thread(lambda: self._events(str(container.id)), within_s=ASK_S)
         except SandboxUnavailable as error:
             return str(error)
-        if seen is None or "start" not in seen:
-            return "the engine was started again"
-        return "the container was ended through the engine" if "kill" in seen else ""
+        mine, many = seen or (set(), False)
+        if "kill" in mine:
+            return "the container was ended through the engine"
+        known = mine & {"start", "die"}
+        return "" if known or many else "the engine was started again"
 
-    def _events(self, container: str) -> set[str]:
-        """What the engine says has happened to a container since it was made."""
-        heard = self._client.api.events(
-            since=int(self._made_at) - 1, until=int(time.time()) + 1,
-            filters={"container": container}, decode=True,
-        )  # fmt: skip
-        return {event["Action"] for event in heard}
+    def _events(self, container: str) -> tuple[set[str], bool]:
+        """What the engine remembers of a container, and whether it may have forgotten some.
+
+        It remembers the last 256 events since it was started.
+        """
+        since, until = int(self._made_at) - 1, int(time.time()) + 1
+        heard = list(self._client.api.events(since=since, until=until, decode=True))
+        mine = {event["Action"] for event in heard if event["Actor"]["ID"] == container}
+        return mine, len(heard) > EVENTS
 
     def memory_kills(self) -> int:
         """See `Machine.memory_kills`: the supervisor sees all of them."""

@@ -214,7 +214,10 @@ class ShellSandbox:
         if result.exit_status in (scripts.NO_BASE, scripts.NOT_ADDED, scripts.NO_SCRATCH):
             raise _CannotCompare(_last_words(result))
         _refuse("the patch", result)
-        return decoded(result.output)
+        patch = decoded(result.output)
+        if len(patch) > MAX_PATCH_BYTES:  # the programs inside may be the commands' own
+            raise SandboxError(f"the patch: {REFUSALS[scripts.TOO_LARGE]}")
+        return patch
 
     async def _diff_elsewhere(self) -> str:
         """The diff of these files in a new machine, which has the image's own repository."""

@@ -27,7 +27,8 @@ $setpcap = 8;
 
 sub begin {
     $0 = 'supervisor';
-    open STDERR, '>', '/dev/null';
+    open STDERR, '>', '/dev/null' or exit 94;
+    open $null, '<', '/dev/null' or exit 94;    # a command may remove it
     chdir '/';
     open my $self, '<', '/proc/self/exe' or exit 97;
     sysread $self, my $header, 20;
@@ -77,9 +78,10 @@ sub run {
     if (open my $score, '>', '/proc/self/oom_score_adj') {
         syswrite $score, 500;    # short of memory, the kernel kills these first
     }
-    open STDIN, '<', '/dev/null';
-    open STDOUT, '>', '/proc/self/fd/1';
-    open STDERR, '>&STDOUT';
+    # Never go on with PID 1's own input: what the host says next stands in there.
+    open STDIN, '<&', $null or exit 126;
+    open STDOUT, '>', '/proc/self/fd/1' or exit 126;
+    open STDERR, '>&STDOUT' or exit 126;
     # An argument of a program holds 128 KiB at most: a longer command comes through a file.
     if (length $command > 120_000) {
         my $bytes = length $command;

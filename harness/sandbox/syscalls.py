@@ -22,11 +22,13 @@ AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
 PROTOCOLS = (0, 1, 6, 17, 58)  # the default of a type, ICMP, TCP, UDP, ICMPv6
 NO_STREAM_NO_DATAGRAM = 0xC  # bits of a type that is neither, nor raw
 NETLINK_ROUTE, NETLINK_AUDIT = 0, 9  # others speak to netfilter, to drivers
+# All but leases and notices (1024 to 1026): who opens a file that has a lease waits for its holder.
+FCNTL = (*range(18), *range(36, 39), *range(1029, 1041))
 PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
 
 FILES = """
     access chdir chmod chown close close_range copy_file_range creat dup dup2 dup3 faccessat
-    faccessat2 fadvise64 fallocate fchdir fchmod fchmodat fchmodat2 fchown fchownat fcntl fdatasync
+    faccessat2 fadvise64 fallocate fchdir fchmod fchmodat fchmodat2 fchown fchownat fdatasync
     fgetxattr flistxattr flock fremovexattr fsetxattr fstat fstatfs fsync ftruncate futimesat getcwd
     getdents getdents64 getxattr lchown lgetxattr link linkat listxattr llistxattr lremovexattr
     lseek lsetxattr lstat mkdir mkdirat mknod mknodat newfstatat open openat openat2 pread64 preadv
@@ -115,6 +117,7 @@ class Rule:
 OF_ITSELF = 0  # as a process id
 RULES = (
     Rule("clone", (Condition(0, "&", NEW_NAMESPACES),)),
+    *(Rule("fcntl", (Condition(1, "==", value),)) for value in FCNTL),
     *(Rule("personality", (Condition(0, "==", value),)) for value in PERSONALITIES),
     Rule("socket", (Condition(0, "==", AF_UNIX),)),
     Rule("socketpair", (Condition(0, "==", AF_UNIX),)),

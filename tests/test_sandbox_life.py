@@ -52,6 +52,7 @@ class TestTheEndOfEverySandbox:
     async def test_killed_from_outside_it_is_unavailable_and_gives_no_result(
         self, kind, sandbox, during
     ):
+        namespace = await namespace_of(sandbox)
         async with anyio.create_task_group() as tasks:
 
             async def run():
@@ -62,6 +63,7 @@ class TestTheEndOfEverySandbox:
                 tasks.start_soon(run)
                 await anyio.sleep(0.3)
             await anyio.to_thread.run_sync(kind.kill, sandbox)
+        await vanish(namespace, within_s=SOON_S)
         with anyio.fail_after(2 * SOON_S):
             await _is_unavailable(sandbox)
 

@@ -27,7 +27,8 @@ class Sandbox(Protocol):
         """Run `command` with bash and wait for it.
 
         When it ends, for whatever reason, everything that it started is dead. Its standard input
-        is empty. At `timeout_s` seconds it is killed and what it had written is kept.
+        is empty. `cwd` is taken from `/testbed`; where it is no folder the exit status is 126.
+        At `timeout_s` seconds it is killed and what it had written is kept.
         """
         ...
 

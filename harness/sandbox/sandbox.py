@@ -102,7 +102,7 @@ class ShellSandbox:
             self._unchanged_since = "change"
             self._shell.used = True
             return await self._shell.run_in_turn(
-                f"cd -- {shlex.quote(cwd)} || exit 126\n{exports}{command}",
+                f"cd -- {shlex.quote(posixpath.join(ROOT, cwd))} || exit 126\n{exports}{command}",
                 timeout_s=timeout_s,
                 max_output_chars=max_output_chars,
             )

@@ -11,6 +11,7 @@ from harness.errors import SandboxError, SandboxLost, SandboxUnavailable
 from harness.types import ExecResult
 
 FLOOD_BYTES = 64 * 1024 * 1024  # a command that writes more is killed
+MOST_S = 10_000_000  # that a command may take, some months
 GRACE_S = 30.0  # for a killed command's last word
 # Nothing was changed since: the image that the machine began as, or its last copy (or, where it is
 # a copy itself, its start); or something was changed since any of these.
@@ -152,7 +153,7 @@ class Shell:
         stream = _Stream(nonce, Capture(max_output_chars))
         started = anyio.current_time()
         before, stops = self.machine.memory_kills(), self.machine.disk_stops()
-        header = f"{nonce} {len(script)} {int(timeout_s) + 60}\n".encode()
+        header = f"{nonce} {len(script)} {int(min(max(timeout_s, 0), MOST_S)) + 60}\n".encode()
         await self._send(header + script)
         try:
             with anyio.move_on_after(timeout_s) as clock:

@@ -16,6 +16,7 @@ from harness.config import SandboxConfig
 from harness.errors import UserError
 from harness.sandbox.network import PROGRAM, lacks
 from harness.sandbox.providers import choose
+from harness.sandbox.sandbox import ShellSandbox
 
 TAKE = """
 import ctypes
@@ -144,3 +145,36 @@ def test_a_network_that_cannot_be_had_is_refused_before_a_run(tmp_path, monkeypa
     with pytest.raises(UserError, match=f"apt-get install {PROGRAM}"):
         choose(config, tmp_path, [], labels={}, grading_network=True)
     choose(config, tmp_path, [], labels={}, grading_network=False).close()
+
+
+SAY = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+print(libc.shmget(4711, 4096, 0o1666), libc.semget(4711, 1, 0o1666), libc.msgget(4711, 0o1666))
+print(libc.mq_open(b"/delm", 0o102, 0o666, 0))
+open("/dev/shm/delm", "w").write("x")
+"""
+HEAR = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+print(libc.shmget(4711, 0, 0), libc.semget(4711, 0, 0), libc.msgget(4711, 0))
+print(libc.mq_open(b"/delm", 0), os.path.exists("/dev/shm/delm"))
+"""
+
+
+async def test_no_object_of_the_kernel_is_shared_by_two_sandboxes(kind):
+    """System V and POSIX shared memory, semaphores and queues, which outlive a command."""
+
+    async def python(sandbox: ShellSandbox, script: str) -> str:
+        return (await sandbox.exec(f"python3 - <<'END'\n{script}\nEND")).output
+
+    async with contextlib.AsyncExitStack() as stack:
+        first, other = await kind.open(), await kind.open()
+        stack.push_async_callback(first.close)
+        stack.push_async_callback(other.close)
+        assert "-1" not in await python(other, SAY)
+        assert (await python(other, HEAR)).startswith("0 0 0\n")
+        twin = await other.fork()
+        stack.push_async_callback(twin.close)
+        assert await python(first, HEAR) == "-1 -1 -1\n-1 False\n"
+        assert (await python(twin, HEAR)).startswith("-1 -1 -1\n-1 ")

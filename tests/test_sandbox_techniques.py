@@ -3,14 +3,13 @@
 Named as in their write-ups. What is tried elsewhere is not tried again: system calls, namespaces,
 ptrace and PID 1 in test_sandbox_supervisor.py; mounts, devices, links and forged answers in
 test_sandbox_escapes.py; loopbacks in test_sandbox_network.py; what is planted for the programs of
-the harness in test_sandbox_planted.py.
+the harness in test_sandbox_planted.py; what two sandboxes share in test_sandbox_shared.py.
 """
 
 import platform
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import anyio
 import pytest
 from sandboxes import Docker, Kind
 
@@ -309,46 +308,6 @@ async def test_no_sandbox_can_be_made_in_a_sandbox(bench):
     for words in (nested, "unshare -Ur true", "unshare -m true", "unshare --pid --fork true",
                   "chroot / true", "nsenter -t 1 -a true"):  # fmt: skip
         assert (await bench.exec(words)).exit_status != 0, words
-
-
-# ------------------------------------------------------------------------- between sandboxes
-
-
-SAY = """
-import ctypes, mmap, os, socket, time
-libc = ctypes.CDLL(None, use_errno=True)
-print(libc.shmget(4711, 4096, 0o1666), libc.semget(4711, 1, 0o1666), libc.msgget(4711, 0o1666))
-libc.mq_open(b"/delm", 0o102, 0o666, 0)
-open("/dev/shm/delm", "w").write("x"); open("/tmp/delm", "w").write("x")
-listener = socket.socket(socket.AF_UNIX); listener.bind("\\0delm-technique"); listener.listen()
-server = socket.create_server(("127.0.0.1", 4711))
-time.sleep(60)
-"""
-HEAR = """
-import ctypes, os, socket
-libc = ctypes.CDLL(None, use_errno=True)
-print(libc.shmget(4711, 0, 0), libc.semget(4711, 0, 0), libc.msgget(4711, 0))
-print(libc.mq_open(b"/delm", 0))
-print(os.path.exists("/dev/shm/delm"), os.path.exists("/tmp/delm"))
-for family, address in ((1, "\\0delm-technique"), (2, ("127.0.0.1", 4711))):
-    try: socket.socket(family).connect(address); print("reached", address)
-    except OSError: print("not reached")
-"""
-
-
-async def test_no_object_of_the_kernel_is_shared_by_two_sandboxes(kind, bench):
-    """System V and POSIX shared memory, semaphores and queues; abstract sockets, and through them
-    descriptors (SCM_RIGHTS)."""
-    other = await kind.open()
-    try:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(other.exec, f"python3 - <<'END'\n{SAY}\nEND")
-            await anyio.sleep(2)
-            heard = await python(bench, HEAR)
-            tasks.cancel_scope.cancel()
-    finally:
-        await other.close()
-    assert heard == "-1 -1 -1\n-1\nFalse False\nnot reached\nnot reached\n"
 
 
 # ------------------------------------------------------------------------ outcome and blame

@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from sandboxes import Bubblewrap
 
 from harness.config import SandboxLimits
 from harness.errors import SandboxError
@@ -119,9 +118,8 @@ async def test_too_much_is_told_before_it_is_carried(kind):
 FORGED = ("printf '\\377\\n7'", "exit 0", "yes 1 | head -c 9M")
 
 
+@pytest.mark.parametrize("kind", ["docker"], indirect=True)
 async def test_programs_that_were_replaced_harm_nobody_else(kind):
-    if isinstance(kind, Bubblewrap):
-        pytest.skip("its programs cannot be replaced")
     before = kind.leftovers()
     sandbox = await kind.open()
     await sandbox.exec("echo x >> a.txt; rm -rf .git; cp -a /usr/bin /tmp/bin")
@@ -163,9 +161,8 @@ def swapping(place: Path, target: Path) -> Iterator[None]:
         thread.join()
 
 
+@pytest.mark.parametrize("kind", ["bubblewrap"], indirect=True)
 async def test_a_link_in_the_place_of_what_the_harness_makes_leads_it_nowhere(kind, tmp_path):
-    if not isinstance(kind, Bubblewrap):
-        pytest.skip("the host sees no folder of a container's")
     target = tmp_path / "of the host"
     target.mkdir()
     before = kind.leftovers()

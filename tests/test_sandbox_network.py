@@ -134,9 +134,8 @@ async def test_no_packet_reaches_the_loopback_of_the_machine(online):
     assert said == []
 
 
+@pytest.mark.parametrize("kind", ["bubblewrap"], indirect=True)
 async def test_there_is_no_way_to_the_metadata_of_a_cloud(kind, online):
-    if not isinstance(kind, Bubblewrap):
-        pytest.skip("a container is routed as the engine's network is (docs/security.md)")
     script = """
 import socket
 try: socket.create_connection(("169.254.169.254", 80), 5)
@@ -162,9 +161,8 @@ async def test_nothing_inside_changes_its_routes(online):
     assert "0" * 8 in (await online.exec("cat /proc/net/route")).output
 
 
+@pytest.mark.parametrize("kind", ["bubblewrap"], indirect=True)
 async def test_two_of_them_have_no_network_in_common(kind, online):
-    if not isinstance(kind, Bubblewrap):
-        pytest.skip("containers with a network are on the engine's bridge (docs/security.md)")
     other = await online.fork()
     try:
         async with anyio.create_task_group() as tasks:
@@ -182,9 +180,8 @@ async def test_two_of_them_have_no_network_in_common(kind, online):
         await other.close()
 
 
+@pytest.mark.parametrize("kind", ["bubblewrap"], indirect=True)
 async def test_what_makes_the_network_ends_when_the_harness_is_killed(kind):
-    if not isinstance(kind, Bubblewrap):
-        pytest.skip("Docker makes it")
     if lacking := lacks():
         pytest.skip(lacking)
     script = (

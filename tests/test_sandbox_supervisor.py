@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from sandboxes import LIMITS, Bubblewrap, Docker, Kind
+from sandboxes import LIMITS, Docker, Kind
 
 from harness.errors import SandboxError, SandboxLost, SandboxUnavailable, SandboxUnfit
 from harness.sandbox import syscalls
@@ -280,9 +280,8 @@ with open("/tmp/leased", "w") as file:
     assert await python(bench, script) == []
 
 
+@pytest.mark.parametrize("kind", ["docker"], indirect=True)
 async def test_a_patch_of_any_size_that_programs_inside_say_is_refused(kind):
-    if isinstance(kind, Bubblewrap):
-        pytest.skip("in bubblewrap its programs are the host's")
     sandbox = await kind.open()
     try:
         await sandbox.exec(
@@ -305,10 +304,9 @@ done
 """
 
 
+@pytest.mark.parametrize("kind", ["docker"], indirect=True)
 async def test_a_fork_begins_with_the_programs_of_the_image(kind: Kind):
     """Whatever commands have put where PID 1 and its libraries are."""
-    if isinstance(kind, Bubblewrap):
-        pytest.skip("in bubblewrap PID 1 is a program of the host")
     sandbox = await kind.open()
     try:
         await sandbox.exec(f"echo mine > /testbed/mine; {PLANTED}")
@@ -390,9 +388,8 @@ async def test_a_sandbox_that_somebody_ends_from_outside_is_infrastructure(kind:
         await sandbox.close()
 
 
+@pytest.mark.parametrize("kind", ["docker"], indirect=True)
 async def test_an_image_without_perl_is_said_to_have_none(kind: Kind):
-    if isinstance(kind, Bubblewrap):
-        pytest.skip("in bubblewrap PID 1 is a program of the host")
     assert isinstance(kind, Docker)
     bare, before = f"{kind.image}-bare", kind.leftovers()
     container = kind.client.containers.run(kind.image, ["rm", "/usr/bin/perl"], detach=True)

@@ -145,6 +145,8 @@ def swapping(place: Path, target: Path) -> Iterator[None]:
     def swap() -> None:
         while not done.is_set():
             for path in set(place.iterdir()) - known:
+                if path.name.startswith("tmp."):  # made by a command inside, for itself
+                    continue
                 away = path.with_name(f"{path.name}.away")
                 with suppress(OSError):  # it is gone
                     path.rename(away)

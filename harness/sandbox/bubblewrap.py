@@ -12,6 +12,7 @@ import shutil
 import signal
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
@@ -221,8 +222,10 @@ class BubblewrapMachine:
         names = {namespace.ROOT_PART, namespace.NOTHING, *namespace.PARTS}
         if self._place != "copy":
             names = names - {"testbed"} | {overlay.UPPER}
-        process = self._process.pid if self._process and self._place == "memory" else 0
-        return Source(folder=self._folder, names=tuple(sorted(names)), process=process)
+        found = Source(folder=self._folder, names=tuple(sorted(names)))
+        if self._place == "memory" and self._process:
+            return replace(found, process=self._process.pid, inside=self._first)
+        return found
 
     async def _begin(self, source: Source | None) -> None:
         """Have the process that becomes bwrap, in its control group, with the folder mounted.

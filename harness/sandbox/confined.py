@@ -1,8 +1,8 @@
 """Programs of the host that touch what a sandbox has written, and see nothing else.
 
 Each runs in namespaces of its own with the system's programs, the folders that it is given, no
-other process, no network, no variable, and of /proc no more than a command in a sandbox has. A link
-leads it to nothing else, whoever exchanges it for what while it runs.
+other process, no network but the sandbox's own, no variable, and of /proc no more than a command in
+a sandbox has. A link leads it to nothing else, whoever exchanges it for what while it runs.
 """
 
 import contextlib
@@ -19,15 +19,18 @@ CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID")
 OVERLAY_CAPABILITY = "CAP_SYS_ADMIN"  # for what an overlay notes on root's files
 
 
-def copying(names: Sequence[str], source: Path, target: Path, *, overlay: bool) -> list[str]:
+def copying(
+    names: Sequence[str], source: Path, target: Path, *, overlay: bool, network: bool
+) -> list[str]:
     """The command that copies what has these names in `source` into the folder `target`.
 
     `overlay`: with all that an overlay has noted; then it is begun by root, of this machine or of a
-    user namespace.
+    user namespace. `network`: it stays in the network namespace in which it is begun.
     """
     xattr = ["--preserve=xattr"] * overlay
     paths = [f"/from/{name}" for name in names]
-    words = _confined((*CAPABILITIES, *[OVERLAY_CAPABILITY] * overlay), user=not overlay)
+    capabilities = (*CAPABILITIES, *[OVERLAY_CAPABILITY] * overlay)
+    words = _confined(capabilities, user=not overlay, network=network)
     words += proc_mounts()  # some versions of `cp` set modes through /proc/self/fd
     words += ["--ro-bind", str(source), "/from", "--bind", str(target), "/to"]
     return [*words, "/bin/cp", "-a", *xattr, "--reflink=auto", "--", *paths, "/to"]
@@ -68,9 +71,10 @@ def remove_tree(folder: Path) -> None:
             folder.rmdir()
 
 
-def _confined(capabilities: Sequence[str], *, user: bool) -> list[str]:
+def _confined(capabilities: Sequence[str], *, user: bool, network: bool = False) -> list[str]:
     """bwrap's words; with a `user` namespace, or as the root that begins it."""
-    words = [program("bwrap"), "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-net"]
+    words = [program("bwrap"), "--unshare-ipc", "--unshare-pid", "--unshare-uts"]
+    words += ["--unshare-net"] * (not network)
     words += ["--die-with-parent", "--new-session", "--clearenv", *system_mounts()]
     words += ["--unshare-user", "--uid", "0", "--gid", "0"] * user
     words += ["--cap-drop", "ALL"]

@@ -13,11 +13,13 @@ from agents.matching import shown
 from agents.runs import CommandOutcome, Runs, python
 from agents.shellwords import nothing_ran, only_reads
 from harness.protocols import Sandbox
+from harness.types import ExecResult
 
 TEST_PATH = re.compile(
     r"(?:^|/)(?:tests?|testing)/|(?:^|/)(?:test_[^/]*|[^/]*_tests?|tests?|conftest)\.py$"
 )
 LINK_MODES = ("120000", "160000")
+MOST_CHARS = 4_000_000  # of what a script tells of a patch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +84,9 @@ def _judge_command(command: str, changes: list[Change]) -> None:
 
 
 async def _changes(sandbox: Sandbox) -> list[Change]:
-    result = await sandbox.exec(inside.CHANGES, timeout_s=60, max_output_chars=4_000_000)
+    result = await sandbox.exec(inside.CHANGES, timeout_s=60, max_output_chars=MOST_CHARS)
     try:
-        fields = base64.b64decode(result.output).decode().split("\0")
+        fields = _decoded(result).decode().split("\0")
     except UnicodeDecodeError:
         raise Refused(
             "The patch changes a file whose name is no UTF-8 text. Leave it out of the patch."
@@ -105,8 +107,20 @@ async def _new_tests(sandbox: Sandbox, changes: list[Change]) -> str:
         return ""
     quoted = " ".join(shlex.quote(f":(literal){path}") for path in paths)
     script = inside.NEW_TESTS.replace("{paths}", quoted)
-    result = await sandbox.exec(script, timeout_s=60, max_output_chars=4_000_000)
-    return base64.b64decode(result.output).decode(errors="surrogateescape")
+    result = await sandbox.exec(script, timeout_s=60, max_output_chars=MOST_CHARS)
+    return _decoded(result).decode(errors="surrogateescape")
+
+
+def _decoded(result: ExecResult) -> bytes:
+    """What a script has said in base64. `Refused` where it is too long, or no base64."""
+    try:
+        if result.output_bytes > MOST_CHARS:
+            raise ValueError
+        return base64.b64decode(result.output)
+    except ValueError:
+        raise Refused(
+            "The patch changes more than can be looked at. Leave out files that are generated."
+        ) from None
 
 
 async def _compiles(sandbox: Sandbox, changes: list[Change]) -> None:
@@ -145,8 +159,14 @@ async def _not_importable(
             "The changed modules could not be imported one by one (importing them hangs or ends "
             f"the interpreter): {shown(result.output)}"
         )
-    found = json.loads(result.output.rpartition("\nDELM")[2])
-    return [(folder, name, reason) for folder, name, reason in found]
+    try:
+        found = json.loads(result.output.rpartition("\nDELM")[2])
+        return [(str(folder), str(name), str(reason)) for folder, name, reason in found]
+    except (ValueError, TypeError):  # a module wrote in between
+        raise Refused(
+            "What importing the changed modules gives cannot be read: one of them writes to the "
+            f"output of others: {shown(result.output)}"
+        ) from None
 
 
 def _fails(before: CommandOutcome, command: str, new_tests: str) -> None:

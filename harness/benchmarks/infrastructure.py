@@ -16,6 +16,7 @@ TEST_FOLDERS = frozenset({"test", "tests", "testing"})
 TEST_MODULE = re.compile(r"(test_.*|.*_test|tests?)\.py")
 METADATA = (".egg-info", ".dist-info", ".egg-link")  # a plugin can be registered there
 CODE = (".py", ".pyc", ".so", ".pyd")
+SPLITS = 8  # places at either end of a line where its two names may part
 HEADER = re.compile(r"^(?:---|\+\+\+|Index:|rename (?:from|to)|copy (?:from|to)) (.+)$")
 
 
@@ -39,6 +40,8 @@ def _of_git_line(names: str) -> set[str]:
     if '"' in names:
         return {_path(name) for name in re.findall(r'"(?:\\.|[^"\\])*"|\S+', names)}
     ends = [match.end() for match in re.finditer(r" b/", names)]
+    if len(ends) > 2 * SPLITS:  # no honest line; git itself takes two halves that are the same
+        ends = [*ends[:SPLITS], *ends[-SPLITS:], *{(len(names) + 5) // 2} & {*ends}]
     return {names[end:] for end in ends} | {names.split(" ", 1)[0].removeprefix("a/")}
 
 

@@ -405,3 +405,53 @@ async def test_an_image_without_perl_is_said_to_have_none(kind: Kind):
     finally:
         container.remove(force=True)
         kind.client.images.remove(bare, force=True)
+
+
+async def test_what_the_machine_has_in_dev_stays_as_it_is(bench):
+    """Root inside counts as the machine's root for the modes of its devices."""
+    before = {name: Path(f"/dev/{name}").stat().st_mode for name in ("full", "null", "zero", "tty")}
+    script = "".join(
+        f"chmod 600 /dev/{name}; chown 1 /dev/{name}; touch -d 2001-01-01 /dev/{name}; "
+        f"setfattr -n trusted.x -v y /dev/{name}; "
+        for name in before
+    )
+    await bench.exec(f"({script}) 2>&1; echo works > /dev/null && head -c 3 /dev/zero")
+    assert {name: Path(f"/dev/{name}").stat().st_mode for name in before} == before
+    assert all(Path(f"/dev/{name}").stat().st_uid == 0 for name in before)
+    assert (
+        await bench.exec("echo works > /dev/null && head -c 3 /dev/zero | wc -c")
+    ).output == "3\n"
+
+
+@pytest.mark.parametrize("kind", ["bubblewrap"], indirect=True)
+async def test_a_command_cannot_say_how_many_processes_were_killed_for_memory(kind: Kind):
+    sandbox = await kind.open()
+    try:
+        await sandbox.exec(
+            "mkdir -p /sys/fs/cgroup; echo oom_kill 0 > /sys/fs/cgroup/memory.events"
+        )
+        twin = await sandbox.fork()
+        try:
+            says = f"echo oom_kill {'9' * 5000} > /sys/fs/cgroup/memory.events"
+            assert (await twin.exec(says)).memory_kills == 0
+        finally:
+            await twin.close()
+    finally:
+        await sandbox.close()
+
+
+async def test_a_command_that_has_pid_1_killed_for_memory_has_ended_its_own_sandbox(kind: Kind):
+    """PID 1 is made the first to go, and then all memory is taken."""
+    sandbox = await kind.open(limits=LIMITS.model_copy(update={"memory_mb": 96}))
+    try:
+        hog = (
+            "python3 -c 'import os; os.fork(); os.fork(); b = []\nwhile 1: b.append(b\"x\" * 9**6)'"
+        )
+        first = "echo 1000 > /proc/1/oom_score_adj; echo 0 > /proc/self/oom_score_adj"
+        for _ in range(3):
+            await sandbox.exec(f"({first}) 2> /dev/null; {hog}", timeout_s=30)
+    except SandboxUnavailable as error:
+        ended = error
+    finally:
+        await sandbox.close()
+    assert ended is None or isinstance(ended, SandboxLost)

@@ -153,7 +153,7 @@ class Grader:
         log = Log()
         script = evaluation_script(item.reference)
         output, cut_short = await self._run(item, patch, script, log)
-        text = redact(log_text(output, self._config.timeout_s))
+        text = await to_thread.run_sync(redact, log_text(output, self._config.timeout_s))
         report, why, again = await self._report(item, patch, model_name, output, text)
         log.say(f"report: {json.dumps(report)}")
         resolved = report[item.instance.instance_id]["resolved"]

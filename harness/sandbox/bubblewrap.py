@@ -144,8 +144,6 @@ class BubblewrapMachine:
             with anyio.move_on_after(END_S, shield=True):
                 if await self._process.wait() < 0:
                     return "bubblewrap was killed from outside"
-        if self._group and self._group.kills() and not self._group.at_limit():
-            return "the machine ran out of memory"
         return "" if self._place == "memory" else full(self._store)
 
     async def copy(self, since: Since, *, used: bool) -> "BubblewrapMachine":

@@ -14,6 +14,7 @@ from harness.sandbox import scripts
 from harness.sandbox.shell import FLOOD_BYTES, Shell
 from harness.types import ExecResult
 
+MOST_DIGITS = 16  # of a number that comes out of a sandbox
 PART_BYTES = FLOOD_BYTES // 2  # of the archive in one command's output, which is base64
 PARTS = 8  # the archive has no more of them
 CHUNK_BYTES = 3_000_000  # of the archive in one command
@@ -51,7 +52,7 @@ async def _part(used: Shell, number: int, until: float) -> tuple[bytes, int]:
         scripts.HEAD + script, timeout_s=_left(until), max_output_chars=FLOOD_BYTES
     )
     part, _, rest = _output(packed, "packed").rpartition("\n")
-    if not rest.isdecimal():
+    if not (rest.isdecimal() and len(rest) < MOST_DIGITS):
         raise SandboxError(f"the files in {scripts.ROOT} cannot be packed: {rest[:300]}")
     return decoded(part), int(rest)
 

@@ -40,18 +40,6 @@ class Cgroup:
                             return int(count)
         return 0
 
-    def at_limit(self) -> bool:
-        """Whether the group has asked for more memory than it may have."""
-        for folder in self.folders:
-            with contextlib.suppress(OSError, ValueError):
-                return int((folder / "memory.failcnt").read_text()) > 0
-            with contextlib.suppress(OSError):
-                for line in (folder / "memory.events").read_text().splitlines():
-                    word, _, count = line.partition(" ")
-                    if word == "oom":
-                        return int(count) > 0
-        return True
-
     def remove(self) -> bool:
         """Remove the groups and end what is left in them; waits up to 5 s. Whether all are gone."""
         for folder in self.folders:

@@ -10,7 +10,10 @@ PERIOD_US = 100_000
 # What programs of an image are used to as root. SETPCAP is the supervisor's alone.
 CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETGID",
                 "SETPCAP", "SETUID")  # fmt: skip
-LC_ALL_INSIDE = "DELM_LC_ALL"
+# What has a program load what commands may have made; PID 1 is begun without.
+LOADING = {"LC_ALL": "C", "LD_LIBRARY_PATH": "", "LD_PRELOAD": "", "LD_AUDIT": "", "PERL5LIB": "",
+           "PERL5OPT": ""}  # fmt: skip
+INSIDE = "DELM_"  # before the name of one of these: what commands get
 
 
 def bounds(limits: SandboxLimits, *, network: bool) -> dict[str, Any]:
@@ -58,8 +61,10 @@ def variables(declared: Mapping[str, Any]) -> dict[str, str]:
     """Those that it has besides its image's own.
 
     A locale is files, and they name libraries to load: PID 1 of a fork, whose files commands have
-    changed, is begun in the one that has none. `supervisor.pl` gives commands the image's LC_ALL.
+    changed, is begun in the one that has none. `supervisor.pl` gives commands the image's own.
     """
     its = {name: value for name, _, value in (p.partition("=") for p in declared.get("Env") or ())}
-    lc_all = its.get(LC_ALL_INSIDE, its.get("LC_ALL", ""))  # the first: a fork's image has ours
-    return {"PAGER": "cat", "TERM": "dumb", "LC_ALL": "C", LC_ALL_INSIDE: lc_all}
+    own = {  # the first: a fork's image has ours
+        INSIDE + name: its.get(INSIDE + name, its.get(name, "")) for name in LOADING
+    }
+    return {"PAGER": "cat", "TERM": "dumb"} | LOADING | own

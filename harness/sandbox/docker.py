@@ -98,7 +98,11 @@ class DockerMachine:
     def _create_and_attach(self) -> None:
         image = self._began_as.image if self._began_as else self._image
         declared = self._client.images.get(image).attrs["Config"]
-        options = {"fsize": self._limits.file_mb << 20, "activate": int(self._activate)}
+        options = {
+            "fsize": self._limits.file_mb << 20,
+            "activate": int(self._activate),
+            "counter": 1,
+        }
         self._container = self._client.containers.create(
             image,
             entrypoint=supervisor(options),

@@ -53,6 +53,9 @@ read -r _ || exit
 [ -z "$6" ] || "$2" -i -t overlay -o "$6" overlay "$7" || exit
 shift 8; exec "$@"
 """
+# The machine's devices are of its root, as whom root inside counts: nothing may change their modes.
+# Writing to a device is no writing to its file system.
+DEVICES = '"$2" -i -o bind,ro /dev /dev || exit'
 # A copied upper layer must still hide what was removed, and a folder's successor its predecessor.
 CHANGE = "rm a d/a && rmdir d && mkdir d && echo b > d/b && chmod 0700 e && chmod 0 ."
 CHECK = '[ "$(stat -c %a .)" = 0 ] && [ "$(echo * d/* e/*)" = "d e d/b e/a" ]'
@@ -122,10 +125,11 @@ def around(
         words += [program("nsenter"), f"--target={source.process}", "--mount", *users]
         words += [f"--net=/proc/{source.inside}/ns/net"] if source.inside else []
         left = str(source.folder)
-    if size or overlay:
+    if size or overlay or root:
         users = [] if root or words else ["--user", "--map-root-user"]
         words += [program("unshare"), *users, "--mount", "--propagation", "private"]
-    words += ["/bin/sh", "-c", MOUNT, "sh", str(folder), program("mount")]
+    script = DEVICES + MOUNT if root else MOUNT
+    words += ["/bin/sh", "-c", script, "sh", str(folder), program("mount")]
     # The name of the file system tells `strays` whose the processes are that have it mounted.
     words += [size.options() if size else "", f"delm-{folder.name}", copy]
     options = f"{OPTIONS},{'redirect_dir=on' if root else 'userxattr'}"

@@ -35,11 +35,16 @@ sub begin {
     $number = $numbers{unpack 'x18 v', $header} or exit 98;
     syscall($number->{prctl}, $set_dumpable, 0, 0, 0, 0) == 0 or exit 99;
     %limits = map { split /=/, $_, 2 } @ARGV;
-    delete $ENV{LC_ALL};    # it was for this process, see container_setup.py
-    my $lc_all = delete $ENV{DELM_LC_ALL};
-    $ENV{LC_ALL} = $lc_all if length $lc_all;
+    for my $name (grep { /^DELM_/ } keys %ENV) {    # see container_setup.py
+        my $value = delete $ENV{$name};
+        $name =~ s/^DELM_//;
+        delete $ENV{$name};
+        $ENV{$name} = $value if length $value;
+    }
     activate() if $limits{activate};
-    ($counter) = grep { -r } qw(/sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control);
+    # Where /sys is the engine's; elsewhere a command could make the file.
+    ($counter) = grep { -r } qw(/sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control)
+        if $limits{counter};
 }
 
 # In a child: fewer rights than PID 1, for good.
@@ -113,7 +118,7 @@ sub end_all {
 sub memory_kills {
     return 0 unless $counter and open my $file, '<', $counter;
     sysread $file, my $text, 4096;
-    return $text =~ /^oom_kill (\d+)$/m ? $1 : 0;
+    return $text =~ /^oom_kill (\d{1,9})$/m ? $1 : 0;
 }
 
 # Waits until a child ends, stops itself, is to end ("stop"), or has used its time up. Its status as

@@ -16,7 +16,7 @@ import pytest
 from sandboxes import Bubblewrap, why_not
 
 from harness.errors import SandboxLost
-from harness.sandbox import overlay
+from harness.sandbox import disk_watch, overlay
 from harness.sandbox.confined import remove_tree
 
 FILES = 3000
@@ -169,3 +169,29 @@ def test_removing_a_folder_leaves_what_its_links_lead_to(kind, outside, tmp_path
     assert not folder.exists()
     assert (outside / "kept").read_text() == "kept\n"
     remove_tree(folder)
+
+
+def test_files_of_whatever_user_are_counted(kind, tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a folder away")
+    (tmp_path / "theirs").mkdir(mode=0o700)
+    (tmp_path / "theirs" / "big").write_bytes(b"x" * 5_000_000)
+    os.chown(tmp_path / "theirs", 1234, 1234)
+    assert disk_watch.written([tmp_path]).bytes > 5_000_000
+
+
+async def test_an_environment_of_another_owner_is_used_and_forked(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a folder away")
+    if reason := why_not("bubblewrap"):
+        pytest.skip(reason)
+    kind = Bubblewrap(tmp_path)
+    for path in (kind.testbed, *kind.testbed.rglob("*")):
+        os.chown(path, 1234, 1234, follow_symlinks=False)
+    sandbox = await kind.open()
+    await sandbox.exec("echo more > /tmp/more")
+    twin = await sandbox.fork()
+    assert (await twin.exec("cat /tmp/more a.txt")).output == "more\none\ntwo\nthree\n"
+    await twin.close()
+    await sandbox.close()
+    assert kind.leftovers() == set()

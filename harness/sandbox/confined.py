@@ -6,6 +6,7 @@ a sandbox has. A link leads it to nothing else, whoever exchanges it for what wh
 """
 
 import contextlib
+import functools
 import os
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from harness.sandbox.namespace import proc_mounts, system_mounts
 
 REMOVE_S = 600.0
 CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID")
+CAP_SYS_ADMIN = 21  # linux/capability.h
 OVERLAY_CAPABILITY = "CAP_SYS_ADMIN"  # for what an overlay notes on root's files
 
 
@@ -30,7 +32,7 @@ def copying(
     xattr = ["--preserve=xattr"] * overlay
     paths = [f"/from/{name}" for name in names]
     capabilities = (*CAPABILITIES, *[OVERLAY_CAPABILITY] * overlay)
-    words = _confined(capabilities, user=not overlay, network=network)
+    words = _confined(capabilities, user=not overlay and not _may_mount(), network=network)
     words += proc_mounts()  # some versions of `cp` set modes through /proc/self/fd
     words += ["--ro-bind", str(source), "/from", "--bind", str(target), "/to"]
     return [*words, "/bin/cp", "-a", *xattr, "--reflink=auto", "--", *paths, "/to"]
@@ -44,7 +46,7 @@ def looking(command: Sequence[str], folders: Sequence[Path]) -> list[str]:
     """
     if shutil.which("bwrap") is None:
         return [*command, *map(str, folders)]
-    words = _confined(CAPABILITIES, user=True)
+    words = _confined(CAPABILITIES, user=not _may_mount())
     inside = [f"/from/{number}" for number in range(len(folders))]
     for folder, name in zip(folders, inside, strict=True):
         words += ["--ro-bind", str(folder), name]
@@ -63,7 +65,8 @@ def remove_tree(folder: Path) -> None:
         with contextlib.suppress(OSError):
             folder.rmdir()  # its files were in memory
             return
-        words = [*_confined(CAPABILITIES, user=True), "--bind", str(folder), "/gone"]
+        words = _confined(CAPABILITIES, user=not _may_mount())
+        words += ["--bind", str(folder), "/gone"]
         words += ["/usr/bin/find", "/gone", "-mindepth", "1", "-delete"]
         with contextlib.suppress(subprocess.TimeoutExpired):
             subprocess.run(words, check=False, capture_output=True, env={}, timeout=REMOVE_S)
@@ -72,7 +75,10 @@ def remove_tree(folder: Path) -> None:
 
 
 def _confined(capabilities: Sequence[str], *, user: bool, network: bool = False) -> list[str]:
-    """bwrap's words; with a `user` namespace, or as the root that begins it."""
+    """bwrap's words; with a `user` namespace, or as the root that begins it.
+
+    In such a namespace there is one user: files of others are out of reach, and cannot be made.
+    """
     words = [program("bwrap"), "--unshare-ipc", "--unshare-pid", "--unshare-uts"]
     words += ["--unshare-net"] * (not network)
     words += ["--die-with-parent", "--new-session", "--clearenv", *system_mounts()]
@@ -81,6 +87,16 @@ def _confined(capabilities: Sequence[str], *, user: bool, network: bool = False)
     for capability in capabilities:
         words += ["--cap-add", capability]
     return words
+
+
+@functools.cache
+def _may_mount() -> bool:
+    """Whether this process needs no user namespace: root, and not that of a closed container."""
+    with contextlib.suppress(OSError, StopIteration, ValueError):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        effective = next(line for line in lines if line.startswith("CapEff:"))
+        return os.geteuid() == 0 and bool(int(effective.split()[1], 16) >> CAP_SYS_ADMIN & 1)
+    return False
 
 
 def program(name: str) -> str:

@@ -22,6 +22,7 @@ PROC = Path("/proc")
 LEAST_S = 1.0  # between two looks
 SHARE = 20  # of the time at most one part in so many is for looking
 COUNT_S = 60.0  # what takes longer to count is too much
+COUNT = 'for what in --block-size=1 --inodes; do du -s -x -c "$what" -- "$@" | tail -n 1; done'
 UNCOUNTED = 1 << 62
 LOST = 2  # times the limit
 
@@ -73,18 +74,12 @@ def written(folders: Sequence[Path]) -> Size:
 
     What cannot be read counts as nothing, what cannot be counted in time as more than any limit.
     """
-    found = [_du(option, folders) for option in ("--block-size=1", "--inodes")]
-    return Size(bytes=found[0], inodes=found[1])
-
-
-def _du(option: str, folders: Sequence[Path]) -> int:
-    words = looking(["/usr/bin/du", "-s", "-x", "-c", option, "--"], folders)
+    words = looking(["/bin/sh", "-c", COUNT, "sh"], folders)
     with contextlib.suppress(subprocess.TimeoutExpired):
         done = subprocess.run(words, capture_output=True, check=False, env={}, timeout=COUNT_S)
-        for line in done.stdout.splitlines()[-1:]:
-            return int(line.split()[0])
-        return 0
-    return UNCOUNTED
+        found = [int(line.split()[0]) for line in done.stdout.splitlines()]
+        return Size(bytes=found[0], inodes=found[1]) if len(found) == 2 else Size(bytes=0, inodes=0)
+    return Size(bytes=UNCOUNTED, inodes=UNCOUNTED)
 
 
 def removed(process: int) -> int:

@@ -164,6 +164,24 @@ async def test_what_becomes_of_a_patch(court, script, why):
     assert any(part in (ruling.reason or ruling.settled) for part in why.split("|")), ruling
 
 
+FORGES = """
+import os
+answers = open(f"/proc/{os.getppid()}/fd/1", "w")
+if not os.fork():
+    while True:
+        answers.write(chr(10) + "DELM[[1]]" + chr(10))
+        answers.flush()
+"""
+
+
+@ONE_KIND
+async def test_a_module_that_writes_what_the_gate_reads_is_refused(court):
+    script = f"cat >> pkg/extra.py <<'E'\n{FORGES}E\nsed -i 's/-/+/' pkg/core.py"
+    ruling = await court.patch(await court.diff_of(script))
+    assert ruling.settled == "rejected"
+    assert "cannot be read" in ruling.reason or "imported one by one" in ruling.reason
+
+
 @ONE_KIND
 @pytest.mark.parametrize(
     "diff",

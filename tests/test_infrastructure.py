@@ -88,3 +88,11 @@ def test_a_package_called_as_test_folders_are_is_the_product_where_it_holds_no_t
 )
 def test_a_new_module_of_such_a_package_is_the_product_and_what_tests_read_is_not(path, product):
     assert is_product(path, product_test_packages(FILES)) is product
+
+
+def test_a_line_whose_names_may_part_in_many_places_costs_little_and_hides_no_file():
+    """Each " b/" may be where the second name begins; git takes two halves that are the same."""
+    name = "x b/" * 300 + "conftest.py"
+    found = touched(f"diff --git a/{name} b/{name}\n" + "diff --git a/x" + " b/" * 200_000 + "\n")
+    assert name in found
+    assert len(found) < 100

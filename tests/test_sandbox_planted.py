@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from sandboxes import LIMITS, Docker
+from sandboxes import LIMITS
 
 from harness.sandbox.docker import DockerMachine
 from harness.sandbox.sandbox import ShellSandbox
@@ -82,10 +82,9 @@ async def test_what_is_planted_for_the_programs_of_the_harness_is_run_by_none(sa
         await twin.close()
 
 
+@pytest.mark.parametrize("kind", ["docker"], indirect=True)
 async def test_a_fork_of_a_container_begins_in_no_locale_and_its_commands_in_the_images(kind):
     """A changed locale names a character set, and that a library to load."""
-    if not isinstance(kind, Docker):
-        pytest.skip("in bubblewrap locales are files of the host, read-only")
     image = f"{kind.image}-locale"
     container = kind.client.containers.create(kind.image, ["true"])
     container.commit(*image.split(":"), changes="ENV LC_ALL=C.UTF-8 LANG=C.UTF-8")

@@ -443,6 +443,7 @@ async def test_a_command_cannot_say_how_many_processes_were_killed_for_memory(ki
 async def test_a_command_that_has_pid_1_killed_for_memory_has_ended_its_own_sandbox(kind: Kind):
     """PID 1 is made the first to go, and then all memory is taken."""
     sandbox = await kind.open(limits=LIMITS.model_copy(update={"memory_mb": 96}))
+    ended: SandboxUnavailable | None = None
     try:
         hog = (
             "python3 -c 'import os; os.fork(); os.fork(); b = []\nwhile 1: b.append(b\"x\" * 9**6)'"

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sandboxes import Docker, Kind
+from sandboxes import Kind
 
 from harness.errors import SandboxLost
 from harness.sandbox.sandbox import ShellSandbox
@@ -233,9 +233,8 @@ except OSError as error: print(error.errno)
     assert await python(bench, script) == "93\n"  # EPROTONOSUPPORT: as where there is no audit
 
 
+@pytest.mark.parametrize("kind", ["docker"], indirect=True)
 async def test_programs_become_another_user_where_no_audit_is(kind, bench):
-    if not isinstance(kind, Docker):
-        pytest.skip("in bubblewrap there is one user")
     assert (await bench.exec("su nobody -s /bin/sh -c 'id -un'")).output == "nobody\n"
 
 

@@ -12,9 +12,9 @@ from functools import partial
 import anyio
 
 from agents import tools
+from agents.concurrency import together
 from agents.loop import converse, ended_by
 from agents.prompts import render
-from agents.together import together
 from harness.errors import LimitReached, ModelError, SandboxError, SandboxLost
 from harness.protocols import Sandbox, Trial
 

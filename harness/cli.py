@@ -9,10 +9,10 @@ import typer
 
 from harness import secrets, terminal
 from harness.commands import options
-from harness.commands.instances_cli import dataset_app, images_app
+from harness.commands.dataset_commands import dataset_app, images_app
 from harness.commands.options import given
 from harness.errors import DelmError, UserError
-from harness.no_room import lack
+from harness.no_space import lack
 
 app = typer.Typer(
     name="delm",

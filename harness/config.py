@@ -13,9 +13,9 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness import yaml_text
 from harness.errors import UserError
-from harness.secret_variables import is_secret, names_a_secret, passwords
+from harness.secrets.variables import is_secret, names_a_secret, passwords
+from harness.text import yaml_text
 
 T = TypeVar("T", bound=BaseModel)
 

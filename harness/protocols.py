@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol
 
-from harness.board import SharedContext, TaskQueue
+from harness.board.protocols import SharedContext, TaskQueue
 from harness.types import Activity, ExecResult, Instance, Item, Limits, Message, Reply, Verdict
 
 

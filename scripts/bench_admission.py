@@ -29,10 +29,10 @@ from proposals import COMMAND_S, Case, Maker
 from rich.console import Console
 from rich.table import Table
 
-from agents.admission import Gate, gist_checker
+from agents.admission.gate import Gate, gist_checker
 from harness.benchmarks.rows import load
-from harness.board import Proposal
-from harness.board.sqlite import SqliteBoard
+from harness.board.protocols import Proposal
+from harness.board.sqlite.board import SqliteBoard
 from harness.cache import cache_dir
 from harness.config import SandboxConfig
 from harness.errors import UserError, leaf

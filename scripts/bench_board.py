@@ -29,8 +29,8 @@ from pathlib import Path
 
 import anyio
 
-from harness.board import NewTask
-from harness.board.sqlite import SqliteBoard
+from harness.board.protocols import NewTask
+from harness.board.sqlite.board import SqliteBoard
 
 OURS, THEIRS = "delm-harness", "huey"
 COMPARED = (8, 32)

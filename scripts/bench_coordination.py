@@ -23,8 +23,8 @@ import anyio
 from rich.console import Console
 from rich.table import Table
 
-from harness.board import NewTask
-from harness.board.sqlite import SqliteBoard
+from harness.board.protocols import NewTask
+from harness.board.sqlite.board import SqliteBoard
 
 BEYOND = 0.10  # of the ideal wall clock, at most
 MEMORY_MB = 1.0  # an agent, at most

@@ -35,8 +35,8 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import image_source as source
 
-from harness.dockerd import connected
 from harness.errors import UserError
+from harness.sandbox.docker.client import connected
 
 DELM = str(Path(sys.executable).with_name("delm"))
 GB = 1e9

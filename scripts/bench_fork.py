@@ -3,7 +3,7 @@
     python scripts/bench_fork.py [--quick]
 
 Each side forks sandboxes of the same tiny repository, with 20 and with 2,000 files written. Ours
-copies in namespaces that hold nothing else (`harness.sandbox.confined`), in the best place that the
+copies in namespaces that hold nothing else (`harness.sandbox.bubblewrap.confined_programs`), in the best place that the
 machine has for the files. Beside it: what was before, `cp -a` with the whole machine in reach and
 the files on the disk; and that with the files in memory. A fork is measured until it is there;
 closing it is left out. The sides take turns, so that a busy machine slows all.
@@ -27,10 +27,10 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.config import SandboxLimits
-from harness.environments import Prepared
-from harness.sandbox import folders, namespace, overlay
-from harness.sandbox.bubblewrap import BubblewrapMachine
-from harness.sandbox.overlay import OpenFolder, Place, Source
+from harness.environments.rebuild import Prepared
+from harness.sandbox.bubblewrap import folders, namespace, overlay
+from harness.sandbox.bubblewrap.machine import BubblewrapMachine
+from harness.sandbox.bubblewrap.overlay import OpenFolder, Place, Source
 from harness.sandbox.sandbox import ShellSandbox
 from harness.sandbox.shell import Since
 

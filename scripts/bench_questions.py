@@ -29,18 +29,18 @@ from typing import Any
 import anyio
 from bench_scale import Silent, growth_of, served_by, watch_memory
 
-from harness import results
-from harness.benchmarks.generated import Writer, growth
-from harness.benchmarks.questions import LETTERS, MULTI_DOC
+from harness.benchmarks.longbench.generated import Writer, growth
+from harness.benchmarks.longbench.questions import LETTERS, MULTI_DOC
 from harness.benchmarks.rows import load
-from harness.board.sqlite import SqliteBoard
+from harness.board.sqlite.board import SqliteBoard
 from harness.commands import compose
 from harness.config import resolve
 from harness.model.budget import Budget
-from harness.model.tokens import count
-from harness.results import RunFolder
-from harness.run import Run
-from harness.store import Store
+from harness.model.token_count import count
+from harness.results import run_folder
+from harness.results.run_folder import RunFolder
+from harness.runner.run import Run
+from harness.store.sqlite import Store
 
 TOKENS = 200_000
 SYSTEMS = ("base", "delm-documents")
@@ -142,7 +142,7 @@ async def play(folder: Path, rows: Path, workers: int, memory: list[float]) -> t
             await run.work()
             tasks.cancel_scope.cancel()
         await parts.backend.aclose()
-        results.derive(target, store)
+        run_folder.derive(target, store)
         return store.trials(), [
             {
                 key: call[key]

@@ -47,7 +47,7 @@ def main() -> None:
 def kinds(key: str) -> dict[str, str]:
     """A piece of each kind of text."""
     source = "".join(
-        path.read_text() for path in sorted(Path(harness.__file__).parent.glob("*.py"))
+        path.read_text() for path in sorted(Path(harness.__file__).parent.rglob("*.py"))
     )
     return {
         "source": source,

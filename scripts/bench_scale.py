@@ -34,15 +34,15 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from console import FLASK, SOLVE, bundled
 
-from harness import results
-from harness.benchmarks.grading import Grader
-from harness.board.sqlite import SqliteBoard
+from harness.benchmarks.swebench.grading import Grader
+from harness.board.sqlite.board import SqliteBoard
 from harness.commands import compose
 from harness.config import resolve
 from harness.model.budget import Budget
-from harness.results import RunFolder
-from harness.run import Run
-from harness.store import Store
+from harness.results import run_folder
+from harness.results.run_folder import RunFolder
+from harness.runner.run import Run
+from harness.store.sqlite import Store
 from harness.types import Item
 
 WORKERS = 16
@@ -87,20 +87,20 @@ class Outcome:
 
 
 class Silent:
-    """A `harness.run.Watcher` that counts."""
+    """A `harness.runner.run.Watcher` that counts."""
 
     def __init__(self) -> None:
         self.ended = 0
 
     def trial(self, row: Any, state: str, note: str = "") -> None:
-        """See `harness.run.Watcher`."""
+        """See `harness.runner.run.Watcher`."""
         if state in ("done", "error", "cancelled"):
             self.ended += 1
             if state != "done":
                 print(f"trial {row['trial_id']}: {state} ({note})", flush=True)
 
     def step(self, row: Any, steps: int, usd: float) -> None:
-        """See `harness.run.Watcher`."""
+        """See `harness.runner.run.Watcher`."""
 
 
 @contextmanager
@@ -167,7 +167,7 @@ async def play(folder: Path, item: Item, count: int, workers: int) -> Outcome:
             tasks.cancel_scope.cancel()
         took = time.monotonic() - began
         await parts.backend.aclose()
-        results.derive(target, store)
+        run_folder.derive(target, store)
         trials = store.trials()
         return Outcome(
             trials=sum(trial["state"] == "done" for trial in trials),

@@ -12,7 +12,7 @@ import time
 from rich.console import Console
 from rich.table import Table
 
-from agents.splitting import split
+from agents.documents.chunking import split
 
 SIZE = 5_000_000
 LIMIT_S = 2.0

@@ -37,21 +37,21 @@ from rich.table import Table
 
 from agents import tools
 from agents.loop import converse
-from harness.benchmarks.grading import Grader
-from harness.board.sqlite import SqliteBoard
+from harness.benchmarks.swebench.grading import Grader
+from harness.board.sqlite.board import SqliteBoard
 from harness.config import GradingConfig, SandboxConfig
-from harness.dockerd import BUILT_PREFIX
-from harness.images import BASE
 from harness.model.backend import CallKey
 from harness.model.budget import Budget, TrialBudget
 from harness.model.client import ModelClient
 from harness.model.prices import Price
 from harness.model.replay import Header, RecordedCall, Recording, ReplayBackend
-from harness.progress import Progress
-from harness.run import Contestant, LiveTrial, Run
-from harness.sandbox.docker import connect
+from harness.runner.progress import Progress
+from harness.runner.run import Contestant, LiveTrial, Run
+from harness.sandbox.docker.client import BUILT_PREFIX
+from harness.sandbox.docker.image_build import BASE
+from harness.sandbox.docker.machine import connect
 from harness.sandbox.providers import DockerSandboxes
-from harness.store import Store
+from harness.store.sqlite import Store
 from harness.types import Instance, Item, Limits, Reference, Reply, ToolCall, Usage
 
 SHARE = 0.10  # of theirs, at most

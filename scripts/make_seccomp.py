@@ -1,8 +1,8 @@
-"""Make the system call filters of bubblewrap sandboxes from the table `harness.sandbox.syscalls`.
+"""Make the system call filters of bubblewrap sandboxes from `harness.sandbox.seccomp.syscalls`.
 
     .venv/bin/python scripts/make_seccomp.py [--check]
 
-Writes harness/sandbox/seccomp_<machine>.bpf for x86_64 and aarch64; --check only compares, and
+Writes harness/sandbox/seccomp/<machine>.bpf for x86_64 and aarch64; --check only compares, and
 ends with 1 where one of them is not what the table says. Needs pyseccomp (a development
 dependency) and libseccomp 2.5 or newer.
 """
@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pyseccomp
 
-from harness.sandbox import syscalls
-from harness.sandbox.syscalls import Condition
+from harness.sandbox.seccomp import syscalls
+from harness.sandbox.seccomp.syscalls import Condition
 
-FOLDER = Path(__file__).parent.parent / "harness" / "sandbox"
+FOLDER = Path(__file__).parent.parent / "harness" / "sandbox" / "seccomp"
 MACHINES = {"x86_64": pyseccomp.Arch.X86_64, "aarch64": pyseccomp.Arch.AARCH64}
 
 
@@ -29,11 +29,11 @@ def main() -> int:
     check = parser.parse_args().check
     wrong = 0
     for machine, arch in MACHINES.items():
-        path = FOLDER / f"seccomp_{machine}.bpf"
+        path = FOLDER / f"{machine}.bpf"
         made = program(arch)
         if check and (not path.exists() or path.read_bytes() != made):
             wrong += 1
-            print(f"{path.name} is not what harness/sandbox/syscalls.py says")
+            print(f"{path.name} is not what harness/sandbox/seccomp/syscalls.py says")
         if not check:
             path.write_bytes(made)
             print(f"{path.name}: {len(made)} bytes")

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.board import Kind
+from harness.board.protocols import Kind
 from harness.protocols import Sandbox
 from harness.types import ExecResult, Item
 

@@ -23,9 +23,9 @@ from docker import DockerClient
 from harness.benchmarks.rows import load
 from harness.cache import cache_dir
 from harness.cli import main
-from harness.dockerd import connected
-from harness.environments import prepare
+from harness.environments.rebuild import prepare
 from harness.errors import UserError
+from harness.sandbox.docker.client import connected
 from harness.types import Item
 
 DELM = str(Path(sys.executable).with_name("delm"))

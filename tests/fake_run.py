@@ -8,7 +8,7 @@ from pathlib import Path
 
 from planted import System, plant
 
-from harness.results import RunFolder
+from harness.results.run_folder import RunFolder
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 TEAM = {  # agents, how they submit, the chance that one is resolved, dollars an instance

@@ -9,7 +9,7 @@ import anyio
 from console import FLASK, bundled, tree_of
 from hostile_patches import honest_flask, honest_others, hostile_flask, hostile_others
 
-from harness.benchmarks.grading import Grader
+from harness.benchmarks.swebench.grading import Grader
 from harness.cache import cache_dir
 from harness.config import GradingConfig, SandboxConfig
 from harness.sandbox.providers import choose

@@ -11,19 +11,19 @@ from pathlib import Path
 
 import anyio
 
-from agents.delm import Delm
-from agents.team import Team
-from agents.worker import Worker
-from harness.benchmarks.grading import Grader
-from harness.board.sqlite import SqliteBoard
+from agents.delm.system import Delm
+from agents.delm.team import Team
+from agents.delm.worker import Worker
+from harness.benchmarks.swebench.grading import Grader
+from harness.board.sqlite.board import SqliteBoard
 from harness.cache import cache_dir
 from harness.commands import compose, configure
-from harness.live import LiveTrial
 from harness.model.budget import Budget, TrialBudget, times
-from harness.progress import Progress, console
-from harness.run import Run
+from harness.runner.progress import Progress, console
+from harness.runner.run import Run
+from harness.runner.trial import LiveTrial
 from harness.sandbox.providers import choose
-from harness.store import Store
+from harness.store.sqlite import Store
 
 FLASK = "pallets__flask-5014"
 LEASE_S = 3.0

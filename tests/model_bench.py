@@ -8,9 +8,9 @@ from scripted_model import ScriptedModel
 
 from harness.model.budget import TrialBudget
 from harness.model.client import ModelClient, RetryPolicy
-from harness.model.exchange import Exchange
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.prices import Price
+from harness.model.trial_calls import Exchange
 from harness.types import Limits
 
 SECRET = "sk-test-0123456789abcdefghij"

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.board import NewTask, Proposal
-from harness.board.sqlite import SqliteBoard
+from harness.board.protocols import NewTask, Proposal
+from harness.board.sqlite.board import SqliteBoard
 from harness.config import resolve
 from harness.model.prices import Price, cost
-from harness.results import RunFolder
-from harness.store import Store
+from harness.results.run_folder import RunFolder
+from harness.store.sqlite import Store
 from harness.types import Usage, Verdict
 
 START = "2026-01-01T00:00:00.000+00:00"

@@ -16,9 +16,9 @@ from typing import Any
 
 from planted import START, ZERO, plant, plant_board
 
-from harness.board import Link
-from harness.board.sqlite import SqliteBoard
-from harness.results import RunFolder
+from harness.board.protocols import Link
+from harness.board.sqlite.board import SqliteBoard
+from harness.results.run_folder import RunFolder
 
 BEGAN = datetime.fromisoformat(START)
 INSTANCES = [f"p__p-{n:02}" for n in range(50)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 
-from agents.merging import CONFLICT, START, THEIRS
+from agents.centralized.merge import CONFLICT, START, THEIRS
 from harness.types import ExecResult, Instance, Limits, Message, Reply, ToolCall, Usage
 
 Say = Callable[[str, int, list[Message]], Any]  # conversation, turn, prompt: what is answered

@@ -9,9 +9,9 @@ from typing import Any
 
 from team_script import task_of
 
-from agents.delm import Delm
-from harness.board.sqlite import SqliteBoard
-from harness.memo import NoMemo
+from agents.delm.system import Delm
+from harness.board.sqlite.board import SqliteBoard
+from harness.runner.check_cache import NoMemo
 from harness.types import ExecResult, Instance, Limits, Message, Reply, ToolCall, Usage
 
 Say = Callable[[str, int, list[Message]], Any]  # task, turn, prompt: what the model answers

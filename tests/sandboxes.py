@@ -20,11 +20,11 @@ import pytest
 from host_image import import_host
 
 from harness.config import SandboxLimits
-from harness.environments import Prepared
-from harness.sandbox.bubblewrap import BubblewrapMachine
-from harness.sandbox.docker import DockerMachine, connect
-from harness.sandbox.namespace import VENV
-from harness.sandbox.overlay import Place
+from harness.environments.rebuild import Prepared
+from harness.sandbox.bubblewrap.machine import BubblewrapMachine
+from harness.sandbox.bubblewrap.namespace import VENV
+from harness.sandbox.bubblewrap.overlay import Place
+from harness.sandbox.docker.machine import DockerMachine, connect
 from harness.sandbox.sandbox import ShellSandbox
 
 BASES = ("delm-offline/base:bookworm", "delm-base:bookworm")
@@ -127,8 +127,8 @@ class Bubblewrap:
     def script(self) -> str:
         """Python that makes `machine`, a coroutine of a machine, in another process."""
         return (
-            "from harness.environments import Prepared\n"
-            "from harness.sandbox.bubblewrap import BubblewrapMachine\n"
+            "from harness.environments.rebuild import Prepared\n"
+            "from harness.sandbox.bubblewrap.machine import BubblewrapMachine\n"
             f"prepared = Prepared(root=Path({str(self.prepared.root)!r}), key='test',\n"
             f"    python_prefix=Path({sys.base_prefix!r}), python_version='')\n"
             f"machine = BubblewrapMachine.start(prepared, Path({str(self.store)!r}),\n"
@@ -204,7 +204,7 @@ class Docker:
     def script(self) -> str:
         """Python that makes `machine`, a coroutine of a machine, in another process."""
         return (
-            "from harness.sandbox.docker import DockerMachine, connect\n"
+            "from harness.sandbox.docker.machine import DockerMachine, connect\n"
             "async def start():\n"
             f"    machine = DockerMachine(connect(), {self.image!r}, {self.labels!r},\n"
             "        SandboxLimits(memory_mb=256), network=False, activate=False)\n"

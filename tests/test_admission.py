@@ -8,13 +8,13 @@ from typing import Any
 import anyio
 import pytest
 
-from agents import inside
-from agents.admission import Gate, Refused, gist_checker
-from agents.runs import MOST_RUNS
-from harness.board import Link, Proposal
-from harness.board.sqlite import SqliteBoard
+from agents import sandbox_scripts
+from agents.admission.command_runner import MOST_RUNS
+from agents.admission.gate import Gate, Refused, gist_checker
+from harness.board.protocols import Link, Proposal
+from harness.board.sqlite.board import SqliteBoard
 from harness.errors import ModelUnavailable, SandboxError, SandboxLost, SandboxUnavailable
-from harness.memo import FileMemo
+from harness.runner.check_cache import FileMemo
 from harness.types import ExecResult, Reply, ToolCall
 
 SOURCE = b"import os\n\n\ndef add(a, b):\n    return a - b\n"
@@ -76,16 +76,16 @@ class Played:
 
     async def exec(self, command: str, *, env: Any = None, **_: Any) -> ExecResult:
         assert self.parent is not None, "nothing runs in the pristine one"
-        if command.startswith(inside.APPLY):
+        if command.startswith(sandbox_scripts.APPLY):
             if "does not apply" in self._written:
-                return ran("error: patch failed: core.py:5", inside.CANNOT_APPLY)
+                return ran("error: patch failed: core.py:5", sandbox_scripts.CANNOT_APPLY)
             self.diff_applied = self._written
             return ran()
-        if command == inside.CHANGES:
+        if command == sandbox_scripts.CHANGES:
             return ran("OjEwMDY0NCAxMDA2NDQgYSBiIE0AY29yZS5weQA=")  # M core.py
         if command.startswith("python - "):
             return ran("\nDELM[]")
-        if command in (inside.EMPTY, "true"):
+        if command in (sandbox_scripts.EMPTY, "true"):
             return ran()
         self.asked.append((self.diff_applied, command, env["PYTHONHASHSEED"]))
         await anyio.sleep(self.delay)

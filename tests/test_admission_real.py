@@ -9,9 +9,9 @@ import anyio
 import pytest
 from sandboxes import namespace_of, vanish
 
-from agents.admission import Gate
-from harness.board import Proposal, Ruling
-from harness.board.sqlite import SqliteBoard
+from agents.admission.gate import Gate
+from harness.board.protocols import Proposal, Ruling
+from harness.board.sqlite.board import SqliteBoard
 
 ADD = "python -c 'from pkg.core import add; assert add(1, 1) == 2'"
 MEND = """\

@@ -13,7 +13,7 @@ from console import FLASK, query
 from exported import play
 from pydantic import ValidationError
 
-from harness.exports import leaks
+from harness.exports import prompt_leaks
 from harness.exports.atif import sessions_of, trial_document, trial_files
 from harness.exports.atif_steps import conversation_steps
 
@@ -206,14 +206,14 @@ def test_a_served_answer_asked_no_model_and_is_counted_where_it_was_paid_for():
     assert totals["total_cost_usd"] == third["metrics"]["cost_usd"] == 0.01
     assert totals["total_prompt_tokens"] == 100
     assert totals["extra"] == {"calls": 1, "served_calls": 2}
-    assert leaks.answers(made) == 3  # they are answers of a model all the same
+    assert prompt_leaks.answers(made) == 3  # they are answers of a model all the same
 
 
 def test_a_trial_that_was_served_whole_cost_nothing_and_still_says_something():
     made = document(spoken={}, calls=[call(0, paid_call=5, says="x")])
     Trajectory.model_validate(made)
     assert made["final_metrics"]["total_cost_usd"] == 0
-    assert leaks.answers(made) == 1
+    assert prompt_leaks.answers(made) == 1
 
 
 def test_ids_that_one_answer_has_twice_are_told_apart_with_their_results():

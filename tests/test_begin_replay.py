@@ -5,7 +5,7 @@ import json
 import pytest
 from console import DATASET, FINISH, FLASK, bundled, recording, refused
 
-from harness.model.providers import missing_package
+from harness.model.provider_keys import missing_package
 
 SERVED = {"OPENAI_API_BASE": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "none"}
 OTHER = "psf__requests-6028"

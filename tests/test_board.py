@@ -10,8 +10,8 @@ import time
 import anyio
 import pytest
 
-from harness.board import BoardRefused, LeaseLost, Link, NewTask, Proposal
-from harness.board.sqlite import SqliteBoard
+from harness.board.protocols import BoardRefused, LeaseLost, Link, NewTask, Proposal
+from harness.board.sqlite.board import SqliteBoard
 
 LEASE = 10.0
 
@@ -550,8 +550,9 @@ class TestWaiting:
 
     async def test_a_change_by_another_process_is_noticed(self, queue, tmp_path):
         code = (
-            "import anyio, sys; from pathlib import Path; from harness.board import NewTask\n"
-            "from harness.board.sqlite import SqliteBoard\n"
+            "import anyio, sys; from pathlib import Path\n"
+            "from harness.board.protocols import NewTask\n"
+            "from harness.board.sqlite.board import SqliteBoard\n"
             "board = SqliteBoard(Path(sys.argv[1])); print('ready', flush=True)\n"
             "sys.stdin.readline()\n"
             "put = board.of(1).queue.put\n"
@@ -712,7 +713,7 @@ class TestSqlite:
         assert [event["what"] for event in board.events(1)[before:]] == ["cancelled"]
 
     async def test_the_board_shares_the_file_of_the_store_and_leaves_its_marks(self, tmp_path):
-        from harness.store import Store
+        from harness.store.sqlite import Store
 
         store = Store(tmp_path / "both.db")
         board = SqliteBoard(tmp_path / "both.db")

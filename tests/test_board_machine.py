@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from harness.board import BoardRefused, Claim, LeaseLost, NewTask
-from harness.board.sqlite import SqliteBoard
+from harness.board.protocols import BoardRefused, Claim, LeaseLost, NewTask
+from harness.board.sqlite.board import SqliteBoard
 
 LEASE = 10.0
 AGENTS = st.sampled_from(["ann", "bob", "cid"])

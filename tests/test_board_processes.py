@@ -10,8 +10,8 @@ from collections import Counter
 
 import pytest
 
-from harness.board import NewTask
-from harness.board.sqlite import SqliteBoard
+from harness.board.protocols import NewTask
+from harness.board.sqlite.board import SqliteBoard
 
 WORKERS, TASKS, KILLS = 32, 10_000, 24
 LEASE_S = 0.5
@@ -20,8 +20,8 @@ LIMIT_S = 100.0  # it takes 15 on two idle cores
 WORK = """
 import anyio, random, sys
 from pathlib import Path
-from harness.board import LeaseLost, Proposal
-from harness.board.sqlite import SqliteBoard
+from harness.board.protocols import LeaseLost, Proposal
+from harness.board.sqlite.board import SqliteBoard
 
 async def work(path, name):
     board = SqliteBoard(Path(path), synchronous="OFF").of(1)
@@ -58,7 +58,7 @@ anyio.run(work, *sys.argv[1:3])
 READ = """
 import anyio, json, sys
 from pathlib import Path
-from harness.board.sqlite import SqliteBoard
+from harness.board.sqlite.board import SqliteBoard
 
 async def read(path):
     board = SqliteBoard(Path(path), synchronous="OFF").of(1)
@@ -191,7 +191,7 @@ async def test_a_writer_that_is_killed_in_the_middle_holds_nobody_up(tmp_path, c
     board = SqliteBoard(path)
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from harness.board.sqlite import SqliteBoard\n"
+        "from harness.board.sqlite.board import SqliteBoard\n"
         "board = SqliteBoard(Path(sys.argv[1]))\n"
         "with board._connection.write(1) as run:\n"
         "    run('join', agent='doomed', lease_s=60)\n"

@@ -24,17 +24,17 @@ from scripted_model import Cut, Hang, Raw, ScriptedModel, Status
 from team_script import task_of
 from test_run import Silent, item
 
-from agents.delm import Delm
+from agents.delm.system import Delm
 from agents.single import Independent
-from harness.board.sqlite import SqliteBoard
+from harness.board.sqlite.board import SqliteBoard
 from harness.model.budget import Budget, TrialBudget
 from harness.model.client import ModelClient, RetryPolicy
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.prices import cost
 from harness.model.usage import parse_usage
 from harness.protocols import System, Trial
-from harness.run import Contestant, Run
-from harness.store import Store
+from harness.runner.run import Contestant, Run
+from harness.store.sqlite import Store
 from harness.types import Limits, Verdict
 
 AGENTS = 16

@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 from console import FLASK, bundled, delm, own_cache, refused
 
-from harness.benchmarks.calibrate import (
+from harness.benchmarks.swebench.calibrate import (
     FILE,
     Calibration,
     Calibrator,
     read_unstable,
     write_calibration,
 )
-from harness.benchmarks.evalscript import START
+from harness.benchmarks.swebench.eval_script import START
 from harness.cache import cache_dir
 from harness.commands.calibrate import table_lines
 from harness.config import GradingConfig, SandboxConfig

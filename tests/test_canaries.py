@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from harness.benchmarks.canaries import break_tests, function_of, plant
+from harness.benchmarks.swebench.canaries import break_tests, function_of, plant
 
 NEIGHBOURS = '''import pytest
 

@@ -6,12 +6,9 @@ import json
 import pytest
 from played_central import SUBMIT, PlayedTrial, back, diff_of, one, said, script, write
 
-from agents.central import NO_CALL, Centralized
+from agents.centralized.orchestrator import NO_CALL, Centralized
 from agents.loop import PATIENCE
-from harness.errors import (
-    ContextOverflow,
-    SandboxError,
-)
+from harness.errors import ContextOverflow, SandboxError
 
 MENDED = diff_of({"a.py": "mended"})
 

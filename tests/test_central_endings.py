@@ -4,7 +4,7 @@ import anyio
 import pytest
 from played_central import PlayedTrial, back, diff_of, one, script, several, take, write
 
-from agents.central import Centralized, CentralizedParallel
+from agents.centralized.orchestrator import Centralized, CentralizedParallel
 from harness.errors import (
     ContextOverflow,
     LimitReached,

@@ -18,7 +18,7 @@ from played_central import (
     write,
 )
 
-from agents.central import CentralizedParallel
+from agents.centralized.orchestrator import CentralizedParallel
 from harness.errors import ContextOverflow, SandboxError, SandboxUnavailable
 
 A, B = diff_of({"a.py": "mended"}), diff_of({"b.py": "mended"})

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import child_variables
 from harness.environments import programs
+from harness.secrets import child_environment
 
 ROOT = Path(__file__).parents[1]
 STARTING = {
@@ -92,7 +92,7 @@ async def test_a_program_gets_what_it_needs_and_no_key(monkeypatch):
     monkeypatch.setenv("DB_PASS", "planted")
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:8")
-    for env, has_index in ((child_variables.plain(), 0), (child_variables.installer(), 2)):
+    for env, has_index in ((child_environment.plain(), 0), (child_environment.installer(), 2)):
         said = await programs.run(["env"], doing="looking", env=env)
         assert "PATH=" in said
         assert "planted" not in said

@@ -13,7 +13,8 @@ from planted import System, plant
 from test_run import item
 
 from harness.benchmarks.rows import Aside
-from harness.exports.claims import (
+from harness.exports.experiments import write_experiment
+from harness.exports.submission_claims import (
     BROWSING,
     CHECKLIST,
     PASS_AT_1,
@@ -22,10 +23,9 @@ from harness.exports.claims import (
     answered_twice,
     claims,
 )
-from harness.exports.claims import HINTS as NO_HINTS
-from harness.exports.experiments import write_experiment
-from harness.results import RunFolder
-from harness.store import Store
+from harness.exports.submission_claims import HINTS as NO_HINTS
+from harness.results.run_folder import RunFolder
+from harness.store.sqlite import Store
 
 FACTS = {"id": "r", "version": "0.1", "created_at": "2026-02-03T04:05:06.000+00:00"}
 HIDDEN_TEST = "test_that_nobody_may_know"

@@ -8,7 +8,6 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import yaml_text
 from harness.commands.configure import BUNDLED, configure
 from harness.config import (
     CONFIGS,
@@ -22,6 +21,7 @@ from harness.config import (
 )
 from harness.errors import UserError
 from harness.model.prices import parse_overrides
+from harness.text import yaml_text
 
 MAPPING = st.recursive(
     st.integers() | st.none() | st.lists(st.integers(), max_size=2),

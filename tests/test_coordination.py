@@ -12,8 +12,8 @@ from scripted_model import ScriptedModel
 from team_script import FACT, finish, task_of, team
 from team_script import calls as said
 
-from harness import findings
-from harness.coordination import (
+from harness.analysis import findings
+from harness.analysis.coordination import (
     COLUMNS,
     MEASURES,
     SYSTEM_COLUMNS,
@@ -23,8 +23,8 @@ from harness.coordination import (
     measures,
     systems,
 )
-from harness.story import Material
-from harness.timeline import WHAT, Interval
+from harness.analysis.narrative import Material
+from harness.analysis.timeline import WHAT, Interval
 
 
 def trial(trial_id: int, system: str, instance: str = "i", **more: Any):

@@ -17,8 +17,8 @@ from live_team import live_team
 from scripted_model import Hang, ScriptedModel
 from team_script import PLANS, calls, finish, publish, solve, task_of, team
 
-from agents.delm import hand_in
-from agents.worker import Worker
+from agents.delm.system import hand_in
+from agents.delm.worker import Worker
 from harness.cache import cache_dir
 
 WORDS = "Blueprint.__init__ checks its name for dots only"

@@ -15,11 +15,11 @@ import image_source as source
 import pytest
 from console import delm, docker_client, end, refused, start
 
-from harness import registry
-from harness.pulls import pulled_images
-from harness.room import Room
-from harness.uses import Uses
-from harness.weights import Weight, chains, total, whole
+from harness.sandbox.docker import registry
+from harness.sandbox.docker.image_cache import Room
+from harness.sandbox.docker.image_layers import Weight, chains, total, whole
+from harness.sandbox.docker.image_leases import Uses
+from harness.sandbox.docker.image_pull import pulled_images
 
 SIZE = 30_000_000
 COUNT = 8
@@ -202,8 +202,9 @@ def test_a_layer_of_zeros_is_weighed_by_what_it_takes_unpacked(here):
 async def test_what_a_killed_process_used_and_was_pulling_is_free_again(tmp_path):
     uses = Uses(tmp_path)
     script = (
-        "import anyio\nfrom pathlib import Path\nfrom harness.uses import Uses\n"
-        "from harness.weights import whole\n"
+        "import anyio\nfrom pathlib import Path\n"
+        "from harness.sandbox.docker.image_leases import Uses\n"
+        "from harness.sandbox.docker.image_layers import whole\n"
         "async def main():\n"
         f"    uses = Uses(Path({str(tmp_path)!r}))\n"
         "    async with uses.holding('x'):\n"

@@ -9,9 +9,9 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 import pytest
 from console import docker_client
 
-from harness.dockerd import connected, open_client
 from harness.errors import UserError
-from harness.sandbox.docker import connect
+from harness.sandbox.docker.client import connected, open_client
+from harness.sandbox.docker.machine import connect
 
 
 @contextmanager

@@ -17,9 +17,10 @@ from console import forget_sockets
 from sandboxes import LIMITS, Docker
 
 from harness.errors import SandboxUnavailable
-from harness.sandbox import commits, providers, shell
-from harness.sandbox import docker as docker_sandbox
-from harness.sandbox.docker import DockerMachine
+from harness.sandbox import providers, shell
+from harness.sandbox.docker import machine as docker_sandbox
+from harness.sandbox.docker import snapshots
+from harness.sandbox.docker.machine import DockerMachine
 from harness.sandbox.sandbox import ShellSandbox
 
 BOUND_S = 30
@@ -131,7 +132,7 @@ async def test_an_engine_that_hangs_is_infrastructure_in_bounded_time(engine, mo
     monkeypatch.setattr(docker_sandbox, "ASK_S", 2.0)
     monkeypatch.setattr(docker_sandbox, "REMOVE_S", 2.0)
     monkeypatch.setattr(docker_sandbox, "START_S", 2.0)
-    monkeypatch.setattr(commits, "SILENT_S", 1.0)
+    monkeypatch.setattr(snapshots, "SILENT_S", 1.0)
     monkeypatch.setattr(shell, "GRACE_S", 4.0)
     sandbox = await engine.open()
     engine.daemon.hang()

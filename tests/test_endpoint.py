@@ -8,10 +8,10 @@ from scripted_model import Raw, ScriptedModel, Status, Stream
 
 from agents.loop import answer_message
 from harness.errors import EndpointRefused, ModelRefused, UserError
-from harness.model.answers import as_received
 from harness.model.backend import CallKey, Transient, Unreachable
 from harness.model.endpoint import ADDRESSES, endpoint_of
 from harness.model.litellm_backend import LitellmBackend
+from harness.model.response_body import as_received
 from harness.secrets import redact
 
 pytestmark = pytest.mark.anyio

@@ -15,9 +15,10 @@ from local_index import tar_gz
 from tiny_release import as_text, download_pins, tiny_index
 
 from harness.cache import cache_dir, write_beside
-from harness.environments import VENV, environment_key, prepare, programs, sources
-from harness.environments.building import scratch
+from harness.environments import programs, source_archive
+from harness.environments.build_once import scratch
 from harness.environments.interpreters import find_python, fits
+from harness.environments.rebuild import VENV, environment_key, prepare
 from harness.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -104,7 +105,7 @@ async def test_the_commit_is_the_same_wherever_and_whenever_it_is_made(tmp_path,
     for name, umask in (("a", 0o022), ("b", 0o077)):
         before = os.umask(umask)
         tree = _unpacked(tmp_path / name, tar_gz({"t-1/a.txt": "x\r\n", "t-1/.gitignore": "a*\n"}))
-        hashes.append(await sources.commit(tree, "t 1"))
+        hashes.append(await source_archive.commit(tree, "t 1"))
         os.umask(before)
         monkeypatch.setenv("HOME", str(tmp_path / "home"))
         monkeypatch.setenv("GIT_AUTHOR_NAME", "Somebody")
@@ -224,7 +225,7 @@ def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path):
 def _unpacked(folder, content):
     folder.mkdir()
     (folder / "t-1.tar.gz").write_bytes(content)
-    sources.unpack(folder / "t-1.tar.gz", folder / "testbed")
+    source_archive.unpack(folder / "t-1.tar.gz", folder / "testbed")
     return folder / "testbed"
 
 
@@ -232,7 +233,7 @@ def _preparing(environment, tmp_path):
     """A process of its own that prepares `environment` and prints its progress."""
     program = (
         "import anyio, functools, pathlib\n"
-        "from harness.environments import prepare\n"
+        "from harness.environments.rebuild import prepare\n"
         "from harness.types import Environment\n"
         f"anyio.run(functools.partial(prepare, {as_text(environment)},"
         f" pathlib.Path({str(tmp_path / 'cache')!r}),"

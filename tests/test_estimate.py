@@ -11,7 +11,8 @@ from planted import plant
 
 from harness.commands.pricing import earlier, priced
 from harness.config import system_names
-from harness.estimate import (
+from harness.model.prices import Price, find_price
+from harness.results.estimate import (
     CACHED,
     IMAGE_BYTES,
     Estimate,
@@ -27,8 +28,7 @@ from harness.estimate import (
     thousands,
     to_pull,
 )
-from harness.model.prices import Price, find_price
-from harness.published import published
+from harness.score.published import published
 
 PRICE = Price(input=2e-6, cached_input=0.5e-6, cache_write=2.5e-6, output=10e-6, context_tokens=0,
               max_output_tokens=0, supports_tools=True, source="test")  # fmt: skip

@@ -26,9 +26,9 @@ from console import (
 )
 from scripted_model import ScriptedModel
 
-from harness import images
 from harness.cache import cache_dir
 from harness.errors import UserError
+from harness.sandbox.docker import image_build
 
 MARK = "20021.25"  # seconds nobody else sleeps
 
@@ -40,7 +40,7 @@ def client() -> Iterator[docker.DockerClient]:
         items = bundled(FLASK)
 
         async def build() -> None:
-            await images.build(items, cache=cache_dir(), on_progress=print)
+            await image_build.build(items, cache=cache_dir(), on_progress=print)
 
         try:
             anyio.run(build)

@@ -2,7 +2,7 @@ import subprocess
 
 import pytest
 
-from harness.benchmarks.evalscript import eval_script, heredoc_delimiter, touched_files
+from harness.benchmarks.swebench.eval_script import eval_script, heredoc_delimiter, touched_files
 from harness.errors import UserError
 
 TEST_PATCH = """\

@@ -33,14 +33,14 @@ from recomputed import (
 )
 from scipy import stats
 
-from harness import results
+from harness.results import run_folder
 
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory):
     folder = anyio.run(plant_many, tmp_path_factory.mktemp("results"))
     with closing(folder.open()) as store:
-        results.derive(folder, store)
+        run_folder.derive(folder, store)
     return folder.path, Rows(folder.database)
 
 

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from agents.claims import bounded
-from agents.evidence import Command, Patch, Refused, Span, key_of, normal_gist, parse
-from agents.gist_check import read_verdict
-from agents.matching import lines_of, missing_line, not_there, places, quoted, said
-from agents.patches import Change, is_test, judge_changes
-from agents.shellwords import normal_command, nothing_ran, only_reads, spells
-from agents.shellwords import test_id as first_test_id  # pytest would collect it
+from agents.admission.checks import bounded
+from agents.admission.evidence import Command, Patch, Refused, Span, key_of, normal_gist, parse
+from agents.admission.gist_check import read_verdict
+from agents.admission.matching import lines_of, missing_line, not_there, places, quoted, said
+from agents.admission.patch_checks import Change, is_test, judge_changes
+from agents.admission.shell_words import normal_command, nothing_ran, only_reads, spells
+from agents.admission.shell_words import test_id as first_test_id  # pytest would collect it
 
 SPAN = {"form": "span", "path": "a.py", "line": 3, "quote": "    return 1", "state": "base"}
 QUOTED = Span(path="a.py", line=3, quote="    return 1")

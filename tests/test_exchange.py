@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model.backend import CallKey
-from harness.model.exchange import Exchange
-from harness.model.turns import Turns
+from harness.model.replay_order import Turns
+from harness.model.trial_calls import Exchange
 
 
 def message(text: str) -> dict[str, str]:

@@ -13,9 +13,9 @@ from planted import MATRIX, plant
 
 from harness.benchmarks.rows import load
 from harness.cache import cache_dir
-from harness.exports import leaks
+from harness.exports import prompt_leaks
 from harness.exports.experiments import DISCLAIMERS, cautions, shipped, write_experiment
-from harness.store import Store
+from harness.store.sqlite import Store
 
 FILES = {
     "README.md", "all_preds.jsonl", "metadata.yaml",
@@ -165,7 +165,7 @@ def test_what_is_submitted_is_the_first_trial_with_its_own_logs(run, made):
 def test_a_trajectory_can_be_read_and_tells_no_verdict(made):
     content = json.loads((made / "trajs" / f"{FLASK}.json").read_text())
     assert content["schema_version"] == "ATIF-v1.7"
-    assert leaks.answers(content) == 3
+    assert prompt_leaks.answers(content) == 3
     (handed_in,) = content["extra"]["submissions"]
     assert [handed_in[name] for name in ("outcome", "official", "flags")] == [None] * 3
 
@@ -474,24 +474,26 @@ async def test_an_instance_whose_first_trial_failed_counts_and_another_trial_doe
 
 
 def test_short_or_common_words_are_no_hints():
-    said = [leaks.Said(text="please fix this bug now, thank you", by="harness", opening=True)]
-    assert leaks.hints_in(said, "fix this bug", "") == ""
-    assert leaks.hints_in(said, "Please FIX: this bug now!!! Thank you", "") != ""
-    assert leaks.hints_in(said, "please fix this bug now thanks a lot", "") == ""
+    said = [
+        prompt_leaks.Said(text="please fix this bug now, thank you", by="harness", opening=True)
+    ]
+    assert prompt_leaks.hints_in(said, "fix this bug", "") == ""
+    assert prompt_leaks.hints_in(said, "Please FIX: this bug now!!! Thank you", "") != ""
+    assert prompt_leaks.hints_in(said, "please fix this bug now thanks a lot", "") == ""
 
 
 def test_what_a_tool_or_an_agent_said_is_no_prompt():
-    said = [leaks.Said(text=HINTS, by=by) for by in ("agent", "tool")]
-    assert leaks.hints_in(said, HINTS, "") == ""
-    assert leaks.hints_in([leaks.Said(text=HINTS, by="harness")], HINTS, "") != ""
+    said = [prompt_leaks.Said(text=HINTS, by=by) for by in ("agent", "tool")]
+    assert prompt_leaks.hints_in(said, HINTS, "") == ""
+    assert prompt_leaks.hints_in([prompt_leaks.Said(text=HINTS, by="harness")], HINTS, "") != ""
 
 
 def test_hidden_tests_are_known_by_name_however_a_framework_writes_them():
     patch = "+    def test_new_thing(self):\n     def test_old_thing(self):\n+  test_old_thing\n"
     for name in ("t/t.py::T::test_new_thing[a::b]", "test_new_thing (t.T)", "t.T.test_new_thing"):
-        said = [leaks.Said(text="run test_new_thing", by="harness", opening=True)]
-        assert leaks.tests_in(said, (name,), patch, "") == "test_new_thing"
-        assert leaks.tests_in(said, (name,), patch, "see test_new_thing") == ""
-    said = [leaks.Said(text="test_old_thing test_new_thing_2", by="harness", opening=True)]
+        said = [prompt_leaks.Said(text="run test_new_thing", by="harness", opening=True)]
+        assert prompt_leaks.tests_in(said, (name,), patch, "") == "test_new_thing"
+        assert prompt_leaks.tests_in(said, (name,), patch, "see test_new_thing") == ""
+    said = [prompt_leaks.Said(text="test_old_thing test_new_thing_2", by="harness", opening=True)]
     for name in ("t.py::test_old_thing", "t.py::test_new_thing"):
-        assert leaks.tests_in(said, (name,), patch, "") == ""
+        assert prompt_leaks.tests_in(said, (name,), patch, "") == ""

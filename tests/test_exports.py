@@ -8,8 +8,8 @@ import pytest
 from console import FLASK, query, refused
 from exported import play
 
-from agents.external import load_package
-from harness.benchmarks.log_reader import read_log
+from agents.mini_swe_agent import load_package
+from harness.benchmarks.swebench.log_reader import read_log
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def test_exports_are_imported_without_the_heavy_packages():
     import subprocess
 
     code = (
-        "import sys; import harness.exports.atif, harness.exports.checklist, "
+        "import sys; import harness.exports.atif, harness.exports.submission_check, "
         "harness.exports.experiments, harness.commands.export; "
         "sys.exit(any(name in sys.modules for name in ('litellm', 'datasets', 'swebench')))"
     )

@@ -19,8 +19,8 @@ from played_alone import PATCH, TASK, PlayedSandbox, PlayedTrial, ran, said
 from played_alone import bash as call
 from scripted_model import ScriptedModel
 
-from agents.external import SUBMITS, MiniSweAgent, load_package, submitted
-from agents.line import Line
+from agents.mini_swe_agent import SUBMITS, MiniSweAgent, load_package, submitted
+from agents.thread_portal import Line
 from harness.errors import (
     ContextOverflow,
     LimitReached,

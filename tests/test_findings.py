@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from harness.findings import COLUMNS, findings
-from harness.story import Material
+from harness.analysis.findings import COLUMNS, findings
+from harness.analysis.narrative import Material
 
 TRIAL = {"system": "delm", "instance_id": "a__a-1", "number": 2, "attempt": 1}
 

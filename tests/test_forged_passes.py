@@ -10,7 +10,7 @@ from console import FLASK, delm, own_cache
 from forgeries import FORMS, Case, cases, gold_cases, judge_all, with_few_tests
 from hostile_patches import HONEST, HOSTILE
 
-from harness.benchmarks.guard import FLAGS
+from harness.benchmarks.swebench.guard import FLAGS
 from harness.types import Verdict
 
 COPIED = (FLASK, "sympy__sympy-24443")  # all bundled instances: scripts/forged_passes.py --gold

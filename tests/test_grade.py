@@ -8,10 +8,10 @@ import pytest
 from console import FLASK, Told, bundled, delm, own_cache, refused, tree_of
 from patches import flask_patches
 
-from harness.benchmarks.grading import LOG_FILES, Grader
-from harness.benchmarks.log_reader import read_log
-from harness.benchmarks.official import APPLY, evaluation_script, specification
 from harness.benchmarks.predictions import read_predictions
+from harness.benchmarks.swebench.grading import LOG_FILES, Grader
+from harness.benchmarks.swebench.log_reader import read_log
+from harness.benchmarks.swebench.official import APPLY, evaluation_script, specification
 from harness.cache import cache_dir
 from harness.commands.grade import NOTHING
 from harness.config import GradingConfig, SandboxConfig

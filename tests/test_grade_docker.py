@@ -37,10 +37,10 @@ from console import (
 from patches import flask_patches
 from scripted_model import ScriptedModel
 
-from harness import images
 from harness.cache import cache_dir
 from harness.commands.grade import NOTHING
 from harness.errors import UserError
+from harness.sandbox.docker import image_build
 from harness.types import Item
 
 OTHER = "pytest-dev__pytest-10051"
@@ -69,7 +69,7 @@ def items(client) -> list[Item]:
     found = bundled(FLASK, OTHER)
 
     async def build() -> None:
-        await images.build(found, cache=cache_dir(), on_progress=print)
+        await image_build.build(found, cache=cache_dir(), on_progress=print)
 
     try:
         anyio.run(build)

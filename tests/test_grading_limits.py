@@ -26,15 +26,15 @@ from console import (
     wait_for,
 )
 
-from harness.benchmarks.calibrate import NOTHING
-from harness.benchmarks.grading import LOG_FILES, Grader, patch_facts
-from harness.benchmarks.official import Log, apply_patch
+from harness.analysis.overlap import lines_patched
+from harness.benchmarks.swebench.calibrate import NOTHING
+from harness.benchmarks.swebench.grading import LOG_FILES, Grader, patch_facts
+from harness.benchmarks.swebench.official import Log, apply_patch
 from harness.cache import cache_dir, write_folder
 from harness.commands import compose
 from harness.config import GradingConfig, SandboxConfig, SandboxLimits, layer, resolve
-from harness.memo import FileMemo
-from harness.overlap import lines_patched
 from harness.protocols import Memo
+from harness.runner.check_cache import FileMemo
 from harness.sandbox.providers import choose
 from harness.types import ExecResult, Instance, Item, Reference, Verdict
 

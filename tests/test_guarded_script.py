@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.benchmarks.guard import same_change
-from harness.benchmarks.guarded_script import GO_ON, guarded_script
+from harness.benchmarks.swebench.guard import same_change
+from harness.benchmarks.swebench.guarded_script import GO_ON, guarded_script
 
 SCRIPT = "set -ux\ngit apply x\n: '>>>>> Start Test Output'\n{}\n: '>>>>> End Test Output'\n"
 

@@ -22,7 +22,7 @@ from leaked import told as spelt_out
 from scripted_model import Raw, ScriptedModel, Status
 from team_script import PLANS, REPRODUCTION, calls, finish, publish, solve, task_of
 
-from harness.board.sqlite import SqliteBoard
+from harness.board.sqlite.board import SqliteBoard
 
 KEY = f"sk-planted-{secrets.token_hex(12)}"
 TOKEN = f'tok"en\\{secrets.token_hex(8)}'  # not the same in JSON

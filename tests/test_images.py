@@ -14,13 +14,13 @@ import docker
 import pytest
 from tiny_release import download_pins, tiny_index
 
-from harness import images
 from harness.cache import cache_dir
-from harness.dockerd import LABEL, connected
 from harness.errors import UserError
-from harness.sandbox.docker import OWNER
+from harness.sandbox.docker import image_build
+from harness.sandbox.docker.client import LABEL, connected
+from harness.sandbox.docker.image_leases import Uses
+from harness.sandbox.docker.machine import OWNER
 from harness.types import Instance, Item, Reference
-from harness.uses import Uses
 
 IMAGE_JSON = "application/vnd.docker.distribution.manifest.v2+json"
 
@@ -38,35 +38,37 @@ def client():
 def test_without_a_daemon_the_user_is_told_to_start_one(tmp_path, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
     with pytest.raises(UserError, match="daemon does not answer: start it") as caught:
-        images.list_images(tmp_path)
+        image_build.list_images(tmp_path)
     assert "\n" not in str(caught.value)
 
 
 async def test_published_instances_cannot_be_built(client, tmp_path):
     with pytest.raises(UserError, match="nothing to build"):
-        await images.build([_item("x")], cache=tmp_path, on_progress=print)
+        await image_build.build([_item("x")], cache=tmp_path, on_progress=print)
 
 
 async def test_an_image_that_is_only_built_here_is_never_pulled(client, tmp_path):
     with pytest.raises(UserError, match="is in no registry"):
-        await images.pull([_item("delm-offline/no:1")], cache=tmp_path, on_progress=print)
+        await image_build.pull([_item("delm-offline/no:1")], cache=tmp_path, on_progress=print)
 
 
 async def test_a_base_image_that_is_not_there_is_named(client, tmp_path):
     item = _item("x", tiny_index(tmp_path / "index", []))
     with pytest.raises(UserError, match="no image no-such-base:1"):
-        await images.build([item], base="no-such-base:1", cache=tmp_path, on_progress=print)
+        await image_build.build([item], base="no-such-base:1", cache=tmp_path, on_progress=print)
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 async def test_a_built_image_has_the_tree_the_venv_and_our_label(client, tmp_path, monkeypatch):
-    if not client.images.list(images.BASE) and (os.geteuid() or not shutil.which("debootstrap")):
-        pytest.skip(f"no image {images.BASE}: making it takes root and debootstrap")
-    await images.base_image(client, cache_dir(), print)
+    if not client.images.list(image_build.BASE) and (
+        os.geteuid() or not shutil.which("debootstrap")
+    ):
+        pytest.skip(f"no image {image_build.BASE}: making it takes root and debootstrap")
+    await image_build.base_image(client, cache_dir(), print)
     pins = download_pins(tmp_path / "pins")
     monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "index").as_uri())
     item = _item("x", tiny_index(tmp_path / "index", pins))
-    (name,) = await images.build([item], cache=tmp_path / "cache", on_progress=print)
+    (name,) = await image_build.build([item], cache=tmp_path / "cache", on_progress=print)
     try:
         written = client.containers.run(
             name,
@@ -76,12 +78,12 @@ async def test_a_built_image_has_the_tree_the_venv_and_our_label(client, tmp_pat
         )
         assert written.split() == [b"0", b"/testbed"]
         assert client.images.get(name).labels == {LABEL: "image", OWNER: ""}
-        found = {image.name: image for image in images.list_images(tmp_path / "cache")}
+        found = {image.name: image for image in image_build.list_images(tmp_path / "cache")}
         assert found[name].ours
         assert list((tmp_path / "cache" / "images").glob("*.building")) == []
         assert client.containers.list(all=True, filters={"label": f"{LABEL}=build"}) == []
         again = []
-        await images.build([item], cache=tmp_path / "cache", on_progress=again.append)
+        await image_build.build([item], cache=tmp_path / "cache", on_progress=again.append)
         assert again == []
     finally:
         client.images.remove(name)
@@ -92,7 +94,7 @@ async def test_a_busy_registry_is_asked_again_and_what_came_is_recorded(client, 
         name = f"{host}/swebench/tiny:latest"
         said = []
         try:
-            assert await images.pull(
+            assert await image_build.pull(
                 [_item(name), _item(name)], cache=tmp_path, on_progress=said.append
             ) == [name]
             assert said[-1].endswith("again in 2 s")
@@ -108,7 +110,7 @@ async def test_a_pull_that_is_cancelled_ends_at_once_and_leaves_nothing(client, 
         name = f"{host}/swebench/tiny:latest"
         began = time.monotonic()
         with anyio.move_on_after(2):
-            await images.pull([_item(name)], cache=tmp_path, on_progress=print)
+            await image_build.pull([_item(name)], cache=tmp_path, on_progress=print)
         assert time.monotonic() - began < 8
         time.sleep(1)
         assert not client.images.list(name)
@@ -117,7 +119,7 @@ async def test_a_pull_that_is_cancelled_ends_at_once_and_leaves_nothing(client, 
 
 async def test_an_image_that_no_registry_has_fails_at_once(client, tmp_path):
     with _registry(busy=0) as host, pytest.raises(UserError, match=r"cannot pull .*absent"):
-        await images.pull([_item(f"{host}/absent:1")], cache=tmp_path, on_progress=print)
+        await image_build.pull([_item(f"{host}/absent:1")], cache=tmp_path, on_progress=print)
 
 
 async def test_only_labelled_and_recorded_images_are_ever_removed(tmp_path, monkeypatch):
@@ -139,14 +141,14 @@ async def test_only_labelled_and_recorded_images_are_ever_removed(tmp_path, monk
     )
     with _daemon(daemon_images) as (host, removed):
         monkeypatch.setenv("DOCKER_HOST", host)
-        ours = {image.name: image.ours for image in images.list_images(tmp_path)}
+        ours = {image.name: image.ours for image in image_build.list_images(tmp_path)}
         assert ours["swebench/sweb.eval.x86_64.of-somebody:latest"] is False
         assert not ours["precious:latest"]  # pulled by us once, by somebody else since
         expected = ["delm-offline/a:1", "swebench/sweb.eval.x86_64.pulled:latest"]
         async with Uses(tmp_path / "uses").holding(expected[1]):
-            assert images.gc(tmp_path) == expected[:1]
+            assert image_build.gc(tmp_path) == expected[:1]
         removed.clear()
-        assert images.gc(tmp_path) == expected
+        assert image_build.gc(tmp_path) == expected
         assert removed == expected
     assert expected[1] not in json.loads((tmp_path / "pulled.json").read_text())
 

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from harness.benchmarks.base_commit import BaseCommit, configured_roots
-from harness.benchmarks.import_roots import (
+from harness.benchmarks.swebench.base_commit import BaseCommit, configured_roots
+from harness.benchmarks.swebench.import_roots import (
     RUNNERS,
     import_roots,
     markers_of,

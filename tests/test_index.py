@@ -3,7 +3,7 @@ import threading
 import pytest
 from local_index import publish, served
 
-from harness.environments.index import IndexSettings, fetch, parse_pip_config, pip_settings
+from harness.environments.package_index import IndexSettings, fetch, parse_pip_config, pip_settings
 from harness.errors import UserError
 
 CONTENT = b"the bytes of a release" * 1000

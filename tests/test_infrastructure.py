@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.benchmarks.infrastructure import (
+from harness.benchmarks.swebench.test_infrastructure import (
     is_infrastructure,
     is_product,
     is_startup_hook,

@@ -11,10 +11,10 @@ import pytest
 from anyio import to_thread
 from console import wait_for
 
-from harness.benchmarks import log_process
-from harness.benchmarks.log_reader import LogReading, read_log
-from harness.benchmarks.official import PARSERS, known_parser
 from harness.benchmarks.rows import HubRow
+from harness.benchmarks.swebench import log_process
+from harness.benchmarks.swebench.log_reader import LogReading, read_log
+from harness.benchmarks.swebench.official import PARSERS, known_parser
 from harness.errors import GradingUnavailable, LogUnreadable
 from harness.types import Reference
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.merging import merge
+from agents.centralized.merge import merge
 from harness.errors import SandboxUnavailable
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UserError
-from harness.model.off_peak import windows_of
+from harness.model.off_peak_prices import windows_of
 from harness.model.prices import (
     Price,
     Tier,
@@ -23,7 +23,7 @@ from harness.model.prices import (
     snapshot,
     worst_case,
 )
-from harness.model.providers import known_model, missing_key, nearest_models
+from harness.model.provider_keys import known_model, missing_key, nearest_models
 from harness.types import Usage
 
 SHIPPED = yaml.safe_load(Path(__file__).parents[1].joinpath("configs/models.yaml").read_text())
@@ -44,7 +44,7 @@ def test_litellms_table_is_read_without_importing_litellm():
     program = (
         "import sys; from harness.model.prices import find_price\n"
         "assert find_price('gemini/gemini-3-flash-preview', {})\n"
-        "import harness.model.replay, harness.model.client, harness.model.providers\n"
+        "import harness.model.replay, harness.model.client, harness.model.provider_keys\n"
         "assert 'litellm' not in sys.modules and 'openai' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

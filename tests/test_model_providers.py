@@ -9,7 +9,7 @@ from scripted_model import Garbage, Raw, ScriptedModel, Status
 from harness.errors import ModelRefused
 from harness.model.backend import CallKey, Transient
 from harness.model.litellm_backend import LitellmBackend
-from harness.model.providers import missing_package
+from harness.model.provider_keys import missing_package
 from harness.model.usage import parse_usage, usage_of_body
 from harness.types import Usage
 

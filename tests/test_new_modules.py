@@ -10,10 +10,10 @@ import anyio
 import pytest
 from console import DATASET, bundled
 
-from harness.benchmarks.base_commit import BaseCommit, read_base_commit
-from harness.benchmarks.import_roots import RUNNERS
-from harness.benchmarks.infrastructure import STARTUP, TEST_FOLDERS
 from harness.benchmarks.rows import load
+from harness.benchmarks.swebench.base_commit import BaseCommit, read_base_commit
+from harness.benchmarks.swebench.import_roots import RUNNERS
+from harness.benchmarks.swebench.test_infrastructure import STARTUP, TEST_FOLDERS
 from harness.cache import cache_dir
 from harness.config import SandboxConfig
 from harness.sandbox.providers import choose

@@ -16,14 +16,14 @@ from sandboxes import LIMITS, Bubblewrap, why_not
 from scripted_model import ScriptedModel
 from small_disk import Disk, small_disk
 
-from harness.database import RESERVED_BYTES
 from harness.errors import EndpointRefused, SandboxUnavailable
-from harness.model.contact import Contact
-from harness.no_room import ROOM_BYTES, full, lack
-from harness.sandbox.bubblewrap import BubblewrapMachine
-from harness.sandbox.folders import sweep
+from harness.model.endpoint_health import Contact
+from harness.no_space import ROOM_BYTES, full, lack
+from harness.sandbox.bubblewrap.folders import sweep
+from harness.sandbox.bubblewrap.machine import BubblewrapMachine
 from harness.sandbox.providers import begun
-from harness.store import Store
+from harness.store.database import RESERVED_BYTES
+from harness.store.sqlite import Store
 from harness.types import Usage
 
 USAGE = {"usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}}

@@ -13,17 +13,17 @@ from agents.loop import answer_message, with_unique_ids
 from harness.exports.atif_steps import conversation_steps
 from harness.exports.recording import record
 from harness.exports.trajectories import trajectory_files
-from harness.model.answers import as_received
 from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
 from harness.model.client import ModelClient
-from harness.model.exchange import Exchange
 from harness.model.litellm_backend import LitellmBackend
-from harness.model.paid import Paid
 from harness.model.prices import find_price
 from harness.model.replay import ReplayBackend, load_recording
+from harness.model.response_body import as_received
+from harness.model.resume_cache import Paid
 from harness.model.text_protocol import parse_reply, render_messages
-from harness.store import Store
+from harness.model.trial_calls import Exchange
+from harness.store.sqlite import Store
 from harness.types import CUT, Reply
 
 pytestmark = pytest.mark.anyio

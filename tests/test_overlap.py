@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.overlap import (
+from harness.analysis.overlap import (
     commands_run,
     files_of,
     files_opened,

@@ -11,14 +11,14 @@ import pytest
 from fake_run import TEAM, fake_run
 from planted import MATRIX, System, plant
 
-from harness import results
-from harness.cost_accuracy import COLUMNS, cost_accuracy, front
-from harness.report import agents, canvas
-from harness.report.agents import since_first_errand
+from harness.analysis.timeline import WHAT, Interval
+from harness.report import agent_timeline, plot_style
+from harness.report.agent_timeline import since_first_errand
 from harness.report.plots import any_of_n, aside, curve, draw, pass_by_k
+from harness.results import run_folder
 from harness.score import instance_scores
-from harness.store import Store
-from harness.timeline import WHAT, Interval
+from harness.score.cost_accuracy import COLUMNS, cost_accuracy, front
+from harness.store.sqlite import Store
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -26,7 +26,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 def drawn(folder):
     """Draw the plots of a run; their names, and the folder."""
     with closing(Store(folder.database)) as store:
-        rows = results.derive(folder, store)
+        rows = run_folder.derive(folder, store)
         paths = draw(folder.path, store, rows)
     assert sorted(paths) == sorted((folder.path / "plots").iterdir())
     return {path.stem for path in paths}, folder.path / "plots"
@@ -60,8 +60,13 @@ async def test_a_run_of_many_systems_has_every_plot_in_both_formats(folder):
 
 
 def test_every_cause_of_a_time_line_has_its_words_and_its_ink():
-    assert set(agents.WORDS) == set(agents.LED) == set(agents.INKS) == set(WHAT)
-    assert len(set(agents.INKS.values())) == len(WHAT)
+    assert (
+        set(agent_timeline.WORDS)
+        == set(agent_timeline.LED)
+        == set(agent_timeline.INKS)
+        == set(WHAT)
+    )
+    assert len(set(agent_timeline.INKS.values())) == len(WHAT)
 
 
 async def test_every_axis_says_what_it_is_and_in_what_unit(folder):
@@ -89,8 +94,8 @@ async def test_every_axis_says_what_it_is_and_in_what_unit(folder):
     ("least", "most"), [(0.016, 0.48), (0.03, 3.1), (0.03, 9.1), (0.11, 90.0), (0.001, 99)]
 )
 def test_a_logarithmic_axis_can_be_read(least, most):
-    figure, axes = canvas.paper(6, 4)
-    canvas.dollar_axis(axes, "x", [least, most * 1.01])
+    figure, axes = plot_style.paper(6, 4)
+    plot_style.dollar_axis(axes, "x", [least, most * 1.01])
     figure.canvas.draw()
     low, high = axes.get_xlim()
     labels = [text.get_text() for text in axes.get_xticklabels()]
@@ -105,7 +110,7 @@ async def test_the_same_run_gives_the_same_bytes_in_another_process(folder):
         path.unlink()
     code = (
         "import sys\nfrom pathlib import Path\nfrom harness import results\n"
-        "from harness.report.plots import draw\nfrom harness.results import RunFolder\n"
+        "from harness.report.plots import draw\nfrom harness.results.run_folder import RunFolder\n"
         "folder = RunFolder(Path(sys.argv[1]), sys.argv[2])\nstore = folder.open()\n"
         "draw(folder.path, store, results.derive(folder, store))\n"
     )
@@ -136,7 +141,7 @@ async def test_a_run_that_never_ran_has_none_and_old_ones_are_removed(tmp_path):
     there.mkdir()
     (there / "pass_at_k.png").write_bytes(b"old")
     with closing(Store(folder.database)) as store:
-        assert draw(folder.path, store, results.derive(folder, store)) == []
+        assert draw(folder.path, store, run_folder.derive(folder, store)) == []
     assert list(there.iterdir()) == []
 
 
@@ -168,7 +173,7 @@ async def test_systems_with_the_same_curve_are_told_apart(tmp_path):
     folder = await plant(tmp_path, matrix=matrix)
     with closing(Store(folder.database)) as store:
         scores = instance_scores(store.trials(), store.calls(), store.submissions())
-    with canvas.ink():
+    with plot_style.ink():
         figure = pass_by_k({each.system: [each] for each in scores})
     lines = figure.axes[0].get_lines()
     assert len(lines) == 3
@@ -196,12 +201,12 @@ def test_a_sub_agent_does_not_wait_before_it_was_given_anything():
 
 
 async def test_a_main_agent_waits_for_a_sub_agent_and_not_for_a_peer():
-    from harness.report.agents import lanes
+    from harness.report.agent_timeline import lanes
 
     trial = {"system": "s", "instance_id": "i", "number": 0}
     waits = [Interval(agent=agent, what="peer", start_s=0, seconds=1) for agent in ("a", "main")]
     for mine, word in ((waits, "waiting for a sub-agent"), (waits[:1], "waiting for a peer")):
-        with canvas.ink():
+        with plot_style.ink():
             figure = lanes(trial, mine)
         assert [text.get_text() for text in figure.legends[0].get_texts()] == [word]
 
@@ -279,21 +284,21 @@ async def test_the_csv_has_one_row_a_system_in_the_order_of_the_table(folder):
 
 
 def test_an_axis_of_dollars_begins_at_nothing_unless_that_hides_the_small_ones():
-    with canvas.ink():
-        _, axes = canvas.paper(2, 2)
-        canvas.dollar_axis(axes, "x", [0.1, 1.0])
-        canvas.dollar_axis(axes, "y", [0.001, 1.0])
+    with plot_style.ink():
+        _, axes = plot_style.paper(2, 2)
+        plot_style.dollar_axis(axes, "x", [0.1, 1.0])
+        plot_style.dollar_axis(axes, "y", [0.001, 1.0])
     assert (axes.get_xlim()[0], axes.get_xscale()) == (0, "linear")
     assert axes.get_yscale() == "log"
     assert axes.get_ylim()[0] < 0.001
-    with canvas.ink():
-        _, axes = canvas.paper(2, 2)
-        canvas.dollar_axis(axes, "x", [0.0, 1.0])  # nothing has no logarithm
+    with plot_style.ink():
+        _, axes = plot_style.paper(2, 2)
+        plot_style.dollar_axis(axes, "x", [0.0, 1.0])  # nothing has no logarithm
     assert axes.get_xscale() == "linear"
 
 
 def test_no_two_of_many_systems_look_alike():
-    looks = [(canvas.colour(at), canvas.marker(at)) for at in range(24)]
+    looks = [(plot_style.colour(at), plot_style.marker(at)) for at in range(24)]
     assert len(set(looks)) == 24
 
 

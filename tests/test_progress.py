@@ -8,8 +8,8 @@ import anyio
 import pytest
 from rich.console import Console
 
-from harness.progress import LOOK_S, Progress, Standing
-from harness.store import Store
+from harness.runner.progress import LOOK_S, Progress, Standing
+from harness.store.sqlite import Store
 
 HOSTILE = "\x1b]0;owned\x07 \x1b[31m [red]x[/red] [/nothing] \u202e \\"
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from played_alone import PlayedSandbox, PlayedTrial, ran
 from played_team import played, team
 
-from agents.external import SUBMITS, MiniSweAgent
+from agents.mini_swe_agent import SUBMITS, MiniSweAgent
 from agents.single import Independent, Single
 from harness.errors import LimitReached
 from harness.types import Reply, ToolCall, Usage

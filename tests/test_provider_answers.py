@@ -11,11 +11,11 @@ from test_providers import entry
 
 from agents.loop import answer_message
 from harness.errors import ModelUnavailable
-from harness.model.answers import openai_reply
 from harness.model.backend import CallKey, Transient
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.prices import cost, worst_case
-from harness.spending import spent
+from harness.model.response_body import openai_reply
+from harness.score.cost import spent
 from harness.types import CUT, Usage
 
 pytestmark = pytest.mark.anyio

@@ -28,8 +28,8 @@ from harness.errors import (
     ModelUnavailable,
 )
 from harness.model.backend import CallKey, Transient
+from harness.model.error_responses import read_refusal
 from harness.model.litellm_backend import LitellmBackend
-from harness.model.refusals import read_refusal
 
 pytestmark = pytest.mark.anyio
 KEY = CallKey(system="s", instance_id="i", trial=0, conversation="c", position=0)

@@ -11,9 +11,9 @@ from scripted_model import ScriptedModel
 from agents.loop import answer_message, with_unique_ids
 from harness.model.budget import TrialBudget
 from harness.model.client import ModelClient
-from harness.model.exchange import Exchange
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.prices import find_price
+from harness.model.trial_calls import Exchange
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 import pytest
 
 from harness.errors import UserError
-from harness.published import (
+from harness.score.published import (
     COLUMNS,
     FILE,
     METHODS,

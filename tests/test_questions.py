@@ -10,9 +10,9 @@ import pytest
 from console import delm_here, query, refused
 from scripted_model import ScriptedModel
 
-from agents.reading import choice_of, middle_left_out
-from harness.benchmarks.generated import rows
-from harness.benchmarks.questions import AnswerGrader, read_document
+from agents.documents.full_context import choice_of, middle_left_out
+from harness.benchmarks.longbench.generated import rows
+from harness.benchmarks.longbench.questions import AnswerGrader, read_document
 from harness.benchmarks.rows import load
 from harness.errors import SandboxUnavailable, UserError
 

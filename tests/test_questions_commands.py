@@ -7,7 +7,7 @@ from console import delm as run_delm
 from console import refused
 from test_questions import QUESTIONS
 
-from harness.benchmarks.generated import rows
+from harness.benchmarks.longbench.generated import rows
 
 DATA = ("-d", "longbench-offline")
 RIGHT = {row["_id"]: row["answer"] for _, row in rows()}

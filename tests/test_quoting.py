@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from agents.gist_check import gist_checker
-from agents.quoting import (
+from agents.admission.gist_check import gist_checker
+from agents.documents.quotes import (
     NotThere,
     Place,
     ends,
@@ -16,7 +16,7 @@ from agents.quoting import (
     quoted,
     strange_numbers,
 )
-from harness.benchmarks.generated import rows
+from harness.benchmarks.longbench.generated import rows
 from harness.types import Reply
 
 TEXTS = [row["context"] for _, row in rows()][:4]

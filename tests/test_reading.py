@@ -9,8 +9,8 @@ from console import delm_here, query
 from reading_script import ReadingScript, call, own_turns, quotable, text_of, tools_of
 from scripted_model import ScriptedModel, Status
 
-from harness.benchmarks.generated import rows
-from harness.board.sqlite import SqliteBoard
+from harness.benchmarks.longbench.generated import rows
+from harness.board.sqlite.board import SqliteBoard
 
 ROWS = [row for _, row in rows()][:2]
 ANSWERS = {(row["question"], row["choice_A"], row["choice_B"]): row["answer"] for row in ROWS}

@@ -12,15 +12,16 @@ import pytest
 
 from harness.config import SandboxConfig
 from harness.sandbox import owners
-from harness.sandbox.docker import LABEL, OWNER
-from harness.sandbox.folders import MARK, claim, sweep
+from harness.sandbox.bubblewrap.folders import MARK, claim, sweep
+from harness.sandbox.docker.machine import LABEL, OWNER
 from harness.sandbox.owners import Owner, dead
 from harness.sandbox.providers import BubblewrapSandboxes
 from harness.sandbox.reaper import sweep_cache, sweep_docker
 
 NAME = "0123456789abcdef" * 2
 CLAIM = (
-    "import os, sys\nfrom pathlib import Path\nfrom harness.sandbox.folders import claim\n"
+    "import os, sys\nfrom pathlib import Path\n"
+    "from harness.sandbox.bubblewrap.folders import claim\n"
     "claim(Path(sys.argv[1]), {'delm.run': 'killed'})\nos.kill(os.getpid(), 9)\n"
 )
 

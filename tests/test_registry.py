@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import registry
-from harness.addresses import is_private
+from harness.sandbox.docker import registry
+from harness.sandbox.docker.image_layers import chains
 from harness.secrets import redact
-from harness.weights import chains
+from harness.secrets.allowed_addresses import is_private
 
 OCI = "application/vnd.oci.image."
 PLAIN, RANDOM = b"\0" * 3_000_000, os.urandom(50_000)

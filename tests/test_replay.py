@@ -7,20 +7,13 @@ import anyio
 import pytest
 from model_bench import BASH, PRICE, MemoryLedger, bench, unlimited
 
-from harness.errors import (
-    ContextOverflow,
-    LimitReached,
-    ModelRefused,
-    ModelUnavailable,
-    UserError,
-)
+from harness.errors import ContextOverflow, LimitReached, ModelRefused, ModelUnavailable, UserError
 from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
-from harness.model.calls import Speaker
+from harness.model.call_accounting import Speaker
 from harness.model.client import ModelClient
-from harness.model.exchange import Exchange
-from harness.model.fingerprint import prompt_hash
 from harness.model.litellm_backend import LitellmBackend
+from harness.model.prompt_hash import prompt_hash
 from harness.model.replay import (
     Header,
     RecordedCall,
@@ -29,6 +22,7 @@ from harness.model.replay import (
     load_recording,
     write_recording,
 )
+from harness.model.trial_calls import Exchange
 from harness.types import Reply, ToolCall, Usage
 
 HEADER = Header(model="openai/scripted", dataset="demo", created="2026-01-02T03:04:05Z", note="n")

@@ -28,13 +28,13 @@ from console import (
 from scripted_model import ScriptedModel
 
 from harness.errors import LimitReached
-from harness.members import join
 from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
 from harness.model.client import ModelClient
-from harness.model.exchange import Exchange
-from harness.model.paid import Paid
-from harness.store import Store
+from harness.model.resume_cache import Paid
+from harness.model.trial_calls import Exchange
+from harness.runner.processes import join
+from harness.store.sqlite import Store
 from harness.types import Limits, Reply, Usage
 
 MARK = "3.0625"  # seconds nobody else sleeps
@@ -296,7 +296,7 @@ async def test_what_a_dead_process_had_reserved_is_spent(tmp_path):
 
 def test_a_member_is_alive_until_it_ends_whatever_way(tmp_path):
     code = (
-        "import sys, time; from pathlib import Path; from harness.members import join\n"
+        "import sys, time; from pathlib import Path; from harness.runner.processes import join\n"
         "with join(Path(sys.argv[1])) as member:\n"
         "    print(member.name, flush=True); time.sleep(60)"
     )

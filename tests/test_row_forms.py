@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from test_rows import ROW
 
-from harness.benchmarks.row_forms import FIELDS_OF_5
 from harness.benchmarks.rows import check_rows, load
+from harness.benchmarks.swebench.row_forms import FIELDS_OF_5
 from harness.errors import UserError
 
 CLASSIC = {key: value for key, value in ROW.items() if key not in (*FIELDS_OF_5, "image")}

@@ -8,9 +8,9 @@ import yaml
 from local_index import publish, zipped
 from test_evalscript import TEST_PATCH
 
-from harness.benchmarks.factsheet import read_factsheet
 from harness.benchmarks.rows import BUNDLED, load, official_image
-from harness.benchmarks.select import neighbours, select
+from harness.benchmarks.selection import neighbours, select
+from harness.benchmarks.swebench.dataset_facts import read_factsheet
 from harness.errors import UserError
 
 ROW = {

@@ -9,8 +9,8 @@ from typing import Any
 import anyio
 import pytest
 
-from harness.benchmarks.grading import Grader
-from harness.board.sqlite import SqliteBoard
+from harness.benchmarks.swebench.grading import Grader
+from harness.board.sqlite.board import SqliteBoard
 from harness.config import GradingConfig
 from harness.errors import (
     ContextOverflow,
@@ -29,8 +29,8 @@ from harness.model.budget import Budget
 from harness.model.client import ModelClient
 from harness.model.prices import Price
 from harness.protocols import Trial
-from harness.run import Contestant, Run
-from harness.store import Store
+from harness.runner.run import Contestant, Run
+from harness.store.sqlite import Store
 from harness.types import Instance, Item, Limits, Reference, Reply, Usage
 
 PRICE = Price(

@@ -13,7 +13,7 @@ from console import delm as run_delm
 from console import end, query, refused, start
 from test_questions import QUESTIONS
 
-from harness.members import join
+from harness.runner.processes import join
 
 PAIRS = 7
 FORM = re.compile(r"\d{8}-\d{6}_longbench-offline_[A-Za-z0-9.-]+_base(-\d+)?")

@@ -12,12 +12,12 @@ import pytest
 from sandboxes import LIMITS, Bubblewrap, Docker, Kind
 
 from harness.config import SandboxConfig
-from harness.environments import _digest
 from harness.environments.interpreters import find_python
+from harness.environments.rebuild import _digest
 from harness.errors import SandboxUnavailable
 from harness.sandbox.audit import audit, scrub
-from harness.sandbox.namespace import VENV
-from harness.sandbox.network import lacks
+from harness.sandbox.bubblewrap.namespace import VENV
+from harness.sandbox.bubblewrap.network import lacks
 from harness.sandbox.providers import BubblewrapSandboxes, DockerSandboxes
 from harness.sandbox.sandbox import ShellSandbox
 from harness.types import Environment, Instance, Item, Reference

@@ -5,7 +5,7 @@ from sandboxes import Bubblewrap, Docker, why_not
 
 from harness.config import SandboxLimits
 from harness.errors import SandboxLost
-from harness.sandbox import overlay
+from harness.sandbox.bubblewrap import overlay
 
 SMALL = SandboxLimits(memory_mb=256, processes=128, file_mb=64, disk_mb=32, inodes=2000)
 PLACES = "/tmp /root /dev/shm /testbed /var /etc"

@@ -11,7 +11,7 @@ from sandboxes import Bubblewrap, namespace_of, processes_of, vanish
 
 from harness.config import SandboxLimits
 from harness.errors import SandboxUnavailable
-from harness.sandbox.folders import sweep
+from harness.sandbox.bubblewrap.folders import sweep
 from harness.sandbox.reaper import sweep_docker
 from harness.sandbox.sandbox import ShellSandbox
 

@@ -12,8 +12,8 @@ import anyio
 import pytest
 from sandboxes import Bubblewrap, Kind
 
-from harness.sandbox.folders import sweep
-from harness.sandbox.network import lacks
+from harness.sandbox.bubblewrap.folders import sweep
+from harness.sandbox.bubblewrap.network import lacks
 from harness.sandbox.sandbox import ShellSandbox
 
 SOON_S = 15

@@ -11,7 +11,7 @@ import anyio
 import pytest
 from sandboxes import Bubblewrap, why_not
 
-from harness.sandbox import overlay
+from harness.sandbox.bubblewrap import overlay
 
 SOON_S = 15
 PLACES = ("memory", "disk", "copy")  # of the files, the best first

@@ -16,8 +16,9 @@ import pytest
 from sandboxes import Bubblewrap, why_not
 
 from harness.errors import SandboxLost
-from harness.sandbox import disk_watch, overlay
-from harness.sandbox.confined import remove_tree
+from harness.sandbox import disk_watch
+from harness.sandbox.bubblewrap import overlay
+from harness.sandbox.bubblewrap.confined_programs import remove_tree
 
 FILES = 3000
 FORKS = 6

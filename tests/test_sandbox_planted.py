@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sandboxes import LIMITS
 
-from harness.sandbox.docker import DockerMachine
+from harness.sandbox.docker.machine import DockerMachine
 from harness.sandbox.sandbox import ShellSandbox
 
 

@@ -14,7 +14,7 @@ from sandboxes import Bubblewrap, why_not
 
 from harness.config import SandboxConfig
 from harness.errors import UserError
-from harness.sandbox.network import PROGRAM, lacks
+from harness.sandbox.bubblewrap.network import PROGRAM, lacks
 from harness.sandbox.providers import choose
 from harness.sandbox.sandbox import ShellSandbox
 

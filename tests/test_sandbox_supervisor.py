@@ -12,10 +12,10 @@ import pytest
 from sandboxes import LIMITS, Docker, Kind
 
 from harness.errors import SandboxError, SandboxLost, SandboxUnavailable, SandboxUnfit
-from harness.sandbox import syscalls
-from harness.sandbox.bubblewrap import BubblewrapMachine
-from harness.sandbox.docker import DockerMachine
+from harness.sandbox.bubblewrap.machine import BubblewrapMachine
+from harness.sandbox.docker.machine import DockerMachine
 from harness.sandbox.sandbox import ShellSandbox
+from harness.sandbox.seccomp import syscalls
 
 NUMBERS = {  # of system calls, x86_64 and aarch64
     "ptrace": (101, 117),

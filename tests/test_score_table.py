@@ -10,8 +10,9 @@ import pytest
 from planted import INSTANCES, MATRIX, plant, plant_board
 from score_rows import Rows
 
-from agents import central
-from harness import results, score
+from agents.centralized import orchestrator
+from harness import score
+from harness.results import run_folder
 from harness.score.estimators import METHOD
 from harness.score.rows import MAIN
 
@@ -30,7 +31,7 @@ def run(tmp_path_factory):
     for trial in store.trials():
         if trial["system"] == "delm":
             anyio.run(_board, folder, trial["trial_id"], board[trial["instance_id"]])
-    rows = results.derive(folder, store)
+    rows = run_folder.derive(folder, store)
     store.close()
     return rows, {path.name: _read(path) for path in folder.path.glob("*.csv")}
 
@@ -230,7 +231,7 @@ def test_every_pair_is_compared_on_what_the_first_trial_of_each_ships(run):
 def test_a_model_without_a_price_leaves_every_cost_blank_and_no_score(tmp_path):
     folder = anyio.run(lambda: plant(tmp_path, price=None))
     store = folder.open()
-    results.derive(folder, store)
+    run_folder.derive(folder, store)
     store.close()
     for name in ("table", "breakdown", "comparisons", "instances", "ledger"):
         for row in _read(folder.path / f"{name}.csv"):
@@ -244,9 +245,9 @@ def test_a_model_without_a_price_leaves_every_cost_blank_and_no_score(tmp_path):
 def test_what_is_derived_twice_is_the_same(run, tmp_path):
     folder = anyio.run(plant, tmp_path)
     store = folder.open()
-    results.derive(folder, store)
+    run_folder.derive(folder, store)
     first = {path.name: path.read_bytes() for path in folder.path.glob("*.csv")}
-    results.derive(folder, store)
+    run_folder.derive(folder, store)
     store.close()
     assert {path.name: path.read_bytes() for path in folder.path.glob("*.csv")} == first
     assert len(INSTANCES) == 3
@@ -263,11 +264,11 @@ def test_no_csv_holds_the_noise_of_binary_fractions(run):
 
 def test_what_rounding_left_of_nothing_is_nothing_and_a_small_p_stays():
     row = {"x": 0.1 + 0.2, "rest": -1.3877787807814457e-17, "mcnemar_p": 3e-18, "count": 123456789}
-    text = results.csv_text([row], list(row))
+    text = run_folder.csv_text([row], list(row))
     assert text.splitlines()[1] == "0.3,0.0,3e-18,123456789"
 
 
 def test_a_main_agent_is_found_by_its_name():
     rows = Rows().add(system="led", agent=MAIN).add(system="alone").table()
     assert [row["main_agents"] for row in rows] == [1, 0]
-    assert central.MAIN == MAIN
+    assert orchestrator.MAIN == MAIN

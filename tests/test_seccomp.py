@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.sandbox import syscalls
+from harness.sandbox.seccomp import syscalls
 
 ROOT = Path(__file__).parent.parent
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from planted_variables import HONEST, VARIABLES
 from spelt import WAYS
 
-from harness.board.connection import Connection
+from harness.board.sqlite.connection import Connection
 from harness.cache import write_beside
 from harness.config import assignment, resolve
 from harness.errors import UserError
-from harness.secret_variables import environment_secrets, is_secret
 from harness.secrets import MARK, Secrets, learn
-from harness.sql import storable
+from harness.secrets.variables import environment_secrets, is_secret
+from harness.store.statements import storable
 
 TYPICAL = (  # of the forms that providers give out, and none of theirs
     "sk-planted-7Gh2kQ9xLw4Zr8Tn",

@@ -10,10 +10,10 @@ from test_run import make
 
 from harness.exports.experiments import shipped as shipped_by
 from harness.exports.predictions import prediction_files
-from harness.results import RunFolder
+from harness.results.run_folder import RunFolder
 from harness.score import instance_scores
-from harness.score.shipping import choosers, in_order, shipped
-from harness.store import Store
+from harness.score.submission_rank import choosers, in_order, shipped
+from harness.store.sqlite import Store
 from harness.types import Verdict
 
 

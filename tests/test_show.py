@@ -10,8 +10,8 @@ from planted import System, plant
 from harness.commands.show import _there, located
 from harness.config import resolve
 from harness.errors import UserError
-from harness.results import RunFolder
-from harness.store import Store
+from harness.results.run_folder import RunFolder
+from harness.store.sqlite import Store
 
 LONG = "x" * 1500 + "MIDDLE" + "y" * 1500
 

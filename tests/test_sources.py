@@ -5,7 +5,7 @@ import tarfile
 
 import pytest
 
-from harness.environments.sources import harmless
+from harness.environments.source_archive import harmless
 
 
 def member(name, *, kind=tarfile.REGTYPE, link="", mode=0o644):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.spending import Spent, in_doubt, in_words, spent
+from harness.score.cost import Spent, in_doubt, in_words, spent
 
 
 def call(outcome: str, cost: float | None, charged: float | None, reserved: float | None = 1.0):

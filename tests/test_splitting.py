@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.splitting import LARGEST, TINY, split
+from agents.documents.chunking import LARGEST, TINY, split
 
 WORDS = ("Section 3", "Article IV. Of courts", "# Results", "Source: a", "the sum. ", "word ", "。")
 PARTS = st.sampled_from(

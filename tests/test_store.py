@@ -12,10 +12,10 @@ from contextlib import closing
 import anyio
 import pytest
 
-from harness.board import NewTask
-from harness.board.sqlite import SqliteBoard
+from harness.board.protocols import NewTask
+from harness.board.sqlite.board import SqliteBoard
 from harness.errors import UserError
-from harness.store import Store
+from harness.store.sqlite import Store
 from harness.types import Reply, ToolCall, Usage, Verdict
 
 
@@ -68,7 +68,7 @@ async def test_tasks_of_one_loop_never_claim_the_same_trial(store):
 CLAIM = """
 import anyio, sys
 from pathlib import Path
-from harness.store import Store
+from harness.store.sqlite import Store
 
 async def work():
     store = Store(Path(sys.argv[1]))
@@ -276,7 +276,7 @@ async def test_a_failed_transaction_leaves_nothing_of_itself(store):
 WRITE = """
 import anyio, sys
 from pathlib import Path
-from harness.store import Store
+from harness.store.sqlite import Store
 
 async def work():
     store = Store(Path(sys.argv[1]))
@@ -392,7 +392,7 @@ def test_of_many_that_open_a_run_of_an_earlier_version_at_once_one_changes_it(tm
     SqliteBoard(path).close()
     as_version_6(path)
     code = (
-        "import sys; from pathlib import Path; from harness.store import Store; "
+        "import sys; from pathlib import Path; from harness.store.sqlite import Store; "
         "sys.stdin.read(); Store(Path(sys.argv[1])).close()"
     )
     words = [sys.executable, "-c", code, str(path)]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from harness.story import Material, ended, rests_on, task_of, told
+from harness.analysis.narrative import Material, ended, rests_on, task_of, told
 
 
 def event(number: int, what: str, actor: str, subject: str, **detail: Any) -> dict[str, Any]:

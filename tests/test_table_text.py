@@ -8,9 +8,9 @@ import pytest
 from planted import plant
 from rich.console import Console
 
-from harness.commands.layout import Line, Table, breadth, written
-from harness.commands.notes import missing
+from harness.commands.footnotes import missing
 from harness.commands.table import print_run
+from harness.commands.text_table import Line, Table, breadth, written
 from harness.config import resolve
 
 WIDTHS = (80, 100, 160)
@@ -333,12 +333,12 @@ def test_columns_are_aligned_whatever_is_in_them():
 async def test_the_rows_of_a_real_run_are_printed_as_they_are(tmp_path):
     from contextlib import closing
 
-    from harness import results
-    from harness.store import Store
+    from harness.results import run_folder
+    from harness.store.sqlite import Store
 
     folder = await plant(tmp_path)
     with closing(Store(folder.database)) as store:
-        rows = results.derive(folder, store)
+        rows = run_folder.derive(folder, store)
         out = io.StringIO()
         print_run(Console(file=out, width=80), rows, store.description())
     text = out.getvalue()

@@ -292,7 +292,7 @@ def test_every_call_of_a_conversation_extends_the_one_before(tmp_path_factory, p
 
 
 async def test_a_task_whose_agent_is_cancelled_is_taken_over_by_another(tmp_path):
-    from agents.worker import Worker
+    from agents.delm.worker import Worker
 
     held, over = anyio.Event(), []
 

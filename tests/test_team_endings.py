@@ -8,10 +8,10 @@ import anyio
 import pytest
 from played_team import diff_of, done, fact, patch, played, said, team, usual, write
 
-from agents.delm import outcomes
+from agents.delm.system import outcomes
+from agents.delm.team import Work
 from agents.selection import Candidate, select
-from agents.team import Work
-from harness.board import Link
+from harness.board.protocols import Link
 from harness.errors import ContextOverflow, ConversationRefused, SandboxUnavailable
 from harness.types import ExecResult
 
@@ -179,7 +179,7 @@ async def test_a_refuted_failure_counts_against_nobody_and_its_repair_is_dropped
 
 
 async def judged(assembled, kind, gist, evidence, *, task, refutes=""):
-    from harness.board import Proposal
+    from harness.board.protocols import Proposal
 
     return await assembled.judge(
         Proposal(

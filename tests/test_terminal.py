@@ -12,8 +12,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import canvas
-from harness.results import csv_text
+from harness.report import plot_style
+from harness.results.run_folder import csv_text
 from harness.secrets import learn
 from harness.terminal import SafeConsole, guarded, one_line, plain
 
@@ -112,12 +112,12 @@ def test_a_cell_of_a_csv_is_no_formula_and_holds_no_escape():
 
 
 def test_a_name_in_a_plot_is_a_text(tmp_path):
-    with canvas.ink():
-        figure, axes = canvas.paper(12, 4)
+    with plot_style.ink():
+        figure, axes = plot_style.paper(12, 4)
         axes.set_title(f"<b>{HOSTILE}</b> $x^2$")
         axes.plot([0, 1], label=HOSTILE)
-        canvas.legend(figure, axes)
-        canvas.save(figure, tmp_path, "p")
+        plot_style.legend(figure, axes)
+        plot_style.save(figure, tmp_path, "p")
     said = (tmp_path / "p.svg").read_text()
     assert "&lt;b&gt;\ufffd]0;owned\ufffd" in said
     assert not {c for c in said if not (c.isprintable() or c in "\n\t")}

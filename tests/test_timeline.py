@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.timeline import Interval, present_s, seconds_by_cause, timeline
+from harness.analysis.timeline import Interval, present_s, seconds_by_cause, timeline
 
 TRIAL = {"trial_id": 1, "started_at": "2026-01-01T00:00:10.000+00:00"}
 

@@ -5,9 +5,9 @@ from contextlib import closing
 
 import pytest
 
-from harness import results
-from harness.results import RunFolder
-from harness.store import Store
+from harness.results import run_folder
+from harness.results.run_folder import RunFolder
+from harness.store.sqlite import Store
 from harness.types import Verdict
 
 
@@ -33,7 +33,7 @@ async def test_what_could_not_be_checked_is_a_column_of_submissions(tmp_path, un
         )  # fmt: skip
         await store.grade(made, verdict)
         await store.finish_trial(trial["trial_id"], "done", reason="finished", seconds=1)
-        results.derive(folder, store)
+        run_folder.derive(folder, store)
     with (folder.path / "submissions.csv").open() as file:
         (row,) = csv.DictReader(file)
     assert (row["outcome"], row["flags"], row["unchecked"]) == ("resolved", "", cell)

@@ -9,7 +9,7 @@ from hostile_patches import ONE_BY_NAME
 from own_rows import OwnInstance, dataset_of
 from patches import CODE, patch
 
-from harness.benchmarks.guard import CHECKS
+from harness.benchmarks.swebench.guard import CHECKS
 
 FILE = "tests/marked/test_marked.py"
 # With the gold patch it raises, and so is an expected failure, which swebench takes for a pass.

@@ -7,7 +7,7 @@ from console import DATASET, FLASK, SOLVE, bundled, delm, query, recording, runn
 from test_agents import FINISH, PlayedSandbox, PlayedTrial, bash, ran, said
 
 from harness.errors import LimitReached
-from harness.sandbox.timed import TimedSandbox
+from harness.sandbox.trial_sandbox import TimedSandbox
 from harness.types import ExecResult
 
 MARK = "20031.25"  # seconds nobody else sleeps

@@ -1,1 +1,4 @@
-"""Benchmarks: where instances come from and how submissions are graded."""
+"""Benchmarks: load instances, say what a system is shown, grade submissions.
+
+One folder a benchmark. Imported by runner, results, exports and commands.
+"""

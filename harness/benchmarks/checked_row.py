@@ -15,8 +15,8 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from harness.benchmarks import json_text
-from harness.benchmarks.official import known_parser
+from harness.benchmarks.swebench.official import known_parser
+from harness.text import json_text
 from harness.types import Item
 
 LONGEST_NAME = 200  # bytes; names of instances and environments become those of folders and files

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.benchmarks import json_text
 from harness.benchmarks.checked_row import LONGEST_NAME
-from harness.benchmarks.questions import LETTERS
+from harness.benchmarks.longbench.questions import LETTERS
 from harness.config import nearest
 from harness.errors import UserError
+from harness.text import json_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

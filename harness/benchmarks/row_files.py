@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.benchmarks import json_text
 from harness.errors import UserError
+from harness.text import json_text
 
 Row = Mapping[str, Any]
 

@@ -16,7 +16,6 @@ from pydantic import (
     ValidationError,
 )
 
-from harness.benchmarks import generated, questions
 from harness.benchmarks.checked_row import (
     LONGEST_NAME,
     CheckedRow,
@@ -26,11 +25,12 @@ from harness.benchmarks.checked_row import (
     names_of,
     some,
 )
-from harness.benchmarks.factsheet import check_factsheet
+from harness.benchmarks.longbench import generated, questions
 from harness.benchmarks.row_files import Row, is_row_file, read_hub, read_rows
-from harness.benchmarks.row_forms import FIELDS_OF_5, Completion, is_classic, refusal
+from harness.benchmarks.swebench.dataset_facts import check_factsheet
+from harness.benchmarks.swebench.row_forms import FIELDS_OF_5, Completion, is_classic, refusal
 from harness.errors import UserError
-from harness.paths import user_path
+from harness.text.user_paths import user_path
 from harness.types import Instance, Item, Reference
 
 VERIFIED = "SWE-bench/SWE-bench_Verified"

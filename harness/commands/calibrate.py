@@ -6,22 +6,22 @@ from contextlib import closing
 import anyio
 from rich.console import Console
 
-from harness.benchmarks.calibrate import (
+from harness.benchmarks.longbench.questions import benchmark_of, refuse_questions
+from harness.benchmarks.swebench.calibrate import (
     FILE,
     Calibration,
     Calibrator,
     calibration_row,
     write_calibration,
 )
-from harness.benchmarks.questions import benchmark_of, refuse_questions
 from harness.cache import cache_dir
 from harness.commands import compose
 from harness.commands.grade import Request, configured
 from harness.commands.json_output import notes_console, print_json
 from harness.config import Config
 from harness.errors import UserError
-from harness.progress import Progress
-from harness.stopping import STOPPED, until_signal
+from harness.runner.progress import Progress
+from harness.runner.signals import STOPPED, until_signal
 from harness.types import Item
 
 FORM = "{:<30}  {:>8}  {:>8}  {:>7}  {}"

@@ -11,20 +11,15 @@ from rich.console import Console
 from rich.table import Table
 
 from harness import score
-from harness.commands.json_output import (
-    compared_instances,
-    comparison,
-    print_json,
-    run_facts,
-)
+from harness.commands.json_output import compared_instances, comparison, print_json, run_facts
 from harness.commands.show import find
 from harness.commands.table import WIDE, dollars, percent
 from harness.config import nearest
 from harness.errors import UserError
-from harness.progress import console
+from harness.runner.progress import console
 from harness.score import Comparison, InstanceScore, Interval, Side
 from harness.terminal import widened
-from harness.words import counted
+from harness.text.counted import counted
 
 LEVEL = 0.05  # of a test
 FEW = 10  # instances; 91 of 100 intervals hold the truth there, and fewer below

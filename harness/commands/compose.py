@@ -11,37 +11,33 @@ from pathlib import Path
 
 import anyio
 
-from harness.benchmarks import questions
-from harness.benchmarks.grading import Grader as PatchGrader
-from harness.benchmarks.questions import AnswerGrader
+from harness.benchmarks.longbench import questions
+from harness.benchmarks.longbench.questions import AnswerGrader
 from harness.benchmarks.rows import HUB_NAME, load
-from harness.benchmarks.select import neighbours, select
+from harness.benchmarks.selection import neighbours, select
+from harness.benchmarks.swebench.grading import Grader as PatchGrader
 from harness.cache import cache_dir
-from harness.commands import recorded
-from harness.commands.model_names import check_model, nearest
-from harness.config import (
-    Config,
-    SystemConfig,
-    system_names,
-)
+from harness.commands import replay_checks
+from harness.commands.model_checks import check_model, nearest
+from harness.config import Config, SystemConfig, system_names
 from harness.config import system_config as read_system
 from harness.errors import UserError
-from harness.faults import PROGRAM, place
-from harness.memo import FileMemo, NoMemo
 from harness.model.backend import Backend
 from harness.model.client import ModelClient, RetryPolicy
-from harness.model.contact import PATIENCE
+from harness.model.endpoint_health import PATIENCE
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.prices import Price, find_price, parse_overrides
 from harness.model.replay import ReplayBackend, backend_for
 from harness.protocols import Grader, Memo, Sandboxes, System
-from harness.results import RunFolder
-from harness.run import Contestant
-from harness.sandbox.nothing import NoSandboxes
+from harness.results.run_folder import RunFolder
+from harness.runner.check_cache import FileMemo, NoMemo
+from harness.runner.fault_origin import PROGRAM, place
+from harness.runner.run import Contestant
+from harness.sandbox.no_sandboxes import NoSandboxes
 from harness.sandbox.providers import choose
-from harness.store import Store
+from harness.store.sqlite import Store
+from harness.text.counted import counted
 from harness.types import Item, Limits
-from harness.words import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,12 +182,12 @@ def items_of(
     systems = [contestant.name for contestant in contestants]
     replayed = backend.recording if isinstance(backend, ReplayBackend) else None
     if replayed is not None and not (ids or config.filter or config.slice):
-        held = recorded.instances(replayed, systems)
+        held = replay_checks.instances(replayed, systems)
         ids = [i.instance.instance_id for i in items if i.instance.instance_id in held]
         if not ids:
             raise UserError(
                 f"the recording holds no instance of {config.dataset.name} for "
-                f"{' and '.join(systems)}; it holds {recorded.held(replayed)}; "
+                f"{' and '.join(systems)}; it holds {replay_checks.held(replayed)}; "
                 "what is not recorded needs a model (-m)"
             )
         if len(ids) < len(items):
@@ -207,7 +203,7 @@ def items_of(
     )
     if replayed is not None:
         names = [item.instance.instance_id for item in chosen]
-        recorded.check(replayed, {c.name: c.trials for c in contestants}, names)
+        replay_checks.check(replayed, {c.name: c.trials for c in contestants}, names)
     _check_fit(contestants, chosen)
     return neighbours(chosen)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.commands import recorded
+from harness.commands import replay_checks
 from harness.config import (
     CONFIGS,
     Config,
@@ -17,7 +17,7 @@ from harness.config import (
     validate,
 )
 from harness.model.replay import PREFIX, load_recording
-from harness.results import RunFolder
+from harness.results.run_folder import RunFolder
 
 BUNDLED = CONFIGS / "recordings" / "verified-offline.jsonl"
 VERIFIED = "swe-bench-verified"  # the dataset of a model, by default
@@ -55,7 +55,7 @@ def configure(
         recording = load_recording(Path(name.removeprefix(PREFIX)).expanduser())
         chosen = chosen or recording.header.dataset
         systems = list(dict.fromkeys(key.system for key in recording.calls))
-        defaults: dict[str, Any] = {"submissions": recorded.submissions(recording)}
+        defaults: dict[str, Any] = {"submissions": replay_checks.submissions(recording)}
         defaults |= {"systems": systems} if systems else {}
         shipped = [dataset_layer(chosen), defaults]  # what was recorded, whatever its own are
     else:

@@ -8,21 +8,21 @@ from typing import Any
 
 import anyio
 
-from harness.benchmarks import questions
-from harness.benchmarks.calibrate import NOTHING
-from harness.benchmarks.grading import Grader
+from harness.benchmarks.longbench import questions
 from harness.benchmarks.rows import check_rows
-from harness.benchmarks.select import neighbours, select
+from harness.benchmarks.selection import neighbours, select
+from harness.benchmarks.swebench.calibrate import NOTHING
+from harness.benchmarks.swebench.grading import Grader
 from harness.cache import cache_dir
 from harness.commands import compose
 from harness.config import Config, dataset_layer, layer, resolve
 from harness.errors import SandboxUnavailable, UserError
-from harness.progress import console
 from harness.protocols import Sandboxes
-from harness.stopping import STOPPED, until_signal
+from harness.runner.progress import console
+from harness.runner.signals import STOPPED, until_signal
 from harness.terminal import one_line
+from harness.text.counted import counted
 from harness.types import Item
-from harness.words import counted
 
 Say = Callable[[str], None]
 

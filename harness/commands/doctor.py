@@ -19,22 +19,22 @@ from harness.benchmarks.rows import HUB_NAME, load
 from harness.cache import cache_dir
 from harness.commands.compose import model_parts
 from harness.commands.configure import BUNDLED
-from harness.commands.contacting import first_call
+from harness.commands.first_call import first_call
 from harness.commands.json_output import notes_console, print_json
 from harness.config import dataset_layer, resolve
 from harness.errors import UserError
 from harness.model.prices import Price, find_price, parse_overrides
 from harness.model.replay import load_recording
-from harness.no_room import lack
-from harness.progress import console
-from harness.sandbox import cgroup, overlay
-from harness.sandbox import docker as docker_sandbox
-from harness.sandbox.bubblewrap import missing_packages
-from harness.sandbox.confined import program
-from harness.sandbox.disk import in_memory, on_disk
-from harness.sandbox.namespace import system_mounts
+from harness.no_space import lack
+from harness.runner.progress import console
+from harness.sandbox.bubblewrap import cgroup, overlay
+from harness.sandbox.bubblewrap.confined_programs import program
+from harness.sandbox.bubblewrap.machine import missing_packages
+from harness.sandbox.bubblewrap.namespace import system_mounts
+from harness.sandbox.disk_limits import in_memory, on_disk
+from harness.sandbox.docker import machine as docker_sandbox
 from harness.sandbox.reaper import reap
-from harness.words import counted
+from harness.text.counted import counted
 
 GOOD_FREE_GB = 120  # what the official harness advises for all of SWE-bench Verified
 GOOD_MEMORY_GB = 16

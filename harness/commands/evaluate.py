@@ -12,31 +12,32 @@ from typing import Any
 import anyio
 from rich.console import Console
 
-from harness import __version__, results
-from harness.board.sqlite import SqliteBoard
+from harness import __version__
+from harness.board.sqlite.board import SqliteBoard
 from harness.cache import cache_dir
-from harness.commands import compose, contacting
-from harness.commands.begin import agreed, announce, done_already
-from harness.commands.closing import go_on, say_how_it_ended, told_to_score
-from harness.commands.domains import print_domains
-from harness.commands.drawn import draw_plots
+from harness.commands import compose, first_call
+from harness.commands.confirm import agreed, announce, done_already
+from harness.commands.end_summary import go_on, say_how_it_ended, told_to_score
+from harness.commands.plots import draw_plots
 from harness.commands.pricing import foresee
+from harness.commands.question_tables import print_domains
 from harness.commands.table import print_run
 from harness.config import Config, is_identity, validate
 from harness.errors import UserError
 from harness.exports.recording import record
-from harness.members import Member, join
 from harness.model.budget import Budget
 from harness.model.first_call import FirstCall
 from harness.model.prices import snapshot
-from harness.progress import Progress, Standing, console
 from harness.protocols import Sandboxes
-from harness.results import RunFolder, check_target, fresh_run_id
-from harness.run import Contestant, Run
-from harness.stopping import Stop
-from harness.store import Store, now
+from harness.results import run_folder
+from harness.results.run_folder import RunFolder, check_target, fresh_run_id
+from harness.runner.processes import Member, join
+from harness.runner.progress import Progress, Standing, console
+from harness.runner.run import Contestant, Run
+from harness.runner.signals import Stop
+from harness.store.sqlite import Store, now
+from harness.text.counted import counted
 from harness.types import Item
-from harness.words import counted
 
 NAMED = 3  # systems whose names stand in a run's id
 HARMLESS = (
@@ -100,7 +101,7 @@ def evaluate(options: Options) -> int:
         undo.callback(sandboxes.close)
         made = None
         if not (parts.replay or finished):
-            made = contacting.first_call(out, config, parts, contacting.left(config, folder))
+            made = first_call.first_call(out, config, parts, first_call.left(config, folder))
         return _work_on(
             out, options, parts, contestants, items, folder, label, stop, sandboxes, made
         )
@@ -160,7 +161,7 @@ async def _evaluate(
     with member.alone():
         await _identify(store, folder, config, parts, label, contestants, member)
         if made is not None:
-            await store.note_first_call(contacting.facts(made, parts), made.charged_usd)
+            await store.note_first_call(first_call.facts(made, parts), made.charged_usd)
     trials = sum(c.trials for c in contestants)
     progress = Progress(out, len(items) * trials, priced=parts.price is not None)
     progress.say(f"sandbox: {sandboxes.kind}")
@@ -209,7 +210,7 @@ def _results(
     out: Console, options: Options, folder: RunFolder, store: Store, *, draw: bool
 ) -> None:
     """Derive and show what there is; plots only if `draw`: who stopped a run waits for its end."""
-    rows = results.derive(folder, store)
+    rows = run_folder.derive(folder, store)
     if rows:
         print_run(out, rows, store.description())
         print_domains(out, rows, store)
@@ -263,7 +264,7 @@ async def _identify(
         packages=packages(contestants),
         created_at=before.get("created_at", now()),
     )
-    results.write_config(folder, mine)
+    run_folder.write_config(folder, mine)
 
 
 def packages(contestants: Sequence[Contestant]) -> dict[str, str]:

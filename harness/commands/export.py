@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.benchmarks.questions import refuse_questions
+from harness.benchmarks.longbench.questions import refuse_questions
 from harness.benchmarks.rows import asides, load
 from harness.cache import cache_dir, write_beside
 from harness.commands.show import find
 from harness.errors import UserError
 from harness.exports.atif import sessions_of, trial_files
-from harness.exports.claims import CHECKLIST, Dataset
 from harness.exports.experiments import cautions, write_experiment
 from harness.exports.predictions import prediction_files
 from harness.exports.recording import record
-from harness.exports.shipped import shipped
+from harness.exports.shipped_submissions import shipped
+from harness.exports.submission_claims import CHECKLIST, Dataset
 from harness.exports.trajectories import trajectory_files
-from harness.progress import console
-from harness.results import RunFolder, by_trial, check_target
+from harness.results.run_folder import RunFolder, by_trial, check_target
+from harness.runner.progress import console
 from harness.score import flags_of
-from harness.store import Row, Store
-from harness.words import counted
+from harness.store.sqlite import Row, Store
+from harness.text.counted import counted
 
 FILES = ("predictions", "recording")
 FOLDERS = ("trajectories", "atif", "experiments")

@@ -11,22 +11,22 @@ from typing import Any
 import anyio
 from rich.console import Console
 
-from harness.benchmarks.calibrate import NOTHING
-from harness.benchmarks.guard import CHECKS, FLAGS
 from harness.benchmarks.predictions import Prediction, Predictions, read_predictions
 from harness.benchmarks.rows import load
-from harness.benchmarks.select import neighbours, select
+from harness.benchmarks.selection import neighbours, select
+from harness.benchmarks.swebench.calibrate import NOTHING
+from harness.benchmarks.swebench.guard import CHECKS, FLAGS
 from harness.cache import cache_dir
 from harness.commands import compose
 from harness.commands.json_output import notes_console, print_json
 from harness.config import Config, dataset_layer, layer, resolve
 from harness.errors import SandboxUnavailable, UserError
-from harness.progress import Progress
 from harness.protocols import Grader, Sandboxes
-from harness.results import RunFolder, fresh_run_id, write
-from harness.stopping import STOPPED, until_signal
+from harness.results.run_folder import RunFolder, fresh_run_id, write
+from harness.runner.progress import Progress
+from harness.runner.signals import STOPPED, until_signal
+from harness.text.counted import counted
 from harness.types import Item, Verdict
-from harness.words import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

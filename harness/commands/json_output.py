@@ -11,11 +11,11 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.progress import console
-from harness.results import rounded
+from harness.results.run_folder import rounded
+from harness.runner.progress import console
 from harness.score import Comparison, InstanceScore, Side
 from harness.score.compare import comparison_row
-from harness.store import Row
+from harness.store.sqlite import Row
 
 
 def notes_console(*, as_json: bool) -> Console:

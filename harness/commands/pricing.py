@@ -11,14 +11,14 @@ from typing import Any
 import anyio
 from rich.console import Console
 
-from harness import dockerd
-from harness.benchmarks.questions import NAME, benchmark_of, document_bytes
+from harness.benchmarks.longbench.questions import NAME, benchmark_of, document_bytes
 from harness.cache import cache_dir
 from harness.commands.compose import ModelParts
 from harness.config import Config
-from harness.environments import is_prepared
+from harness.environments.rebuild import is_prepared
 from harness.errors import UserError
-from harness.estimate import (
+from harness.model.prices import Price
+from harness.results.estimate import (
     IMAGE_BYTES,
     REBUILT_BYTES,
     RUN_BYTES,
@@ -34,13 +34,13 @@ from harness.estimate import (
     thousands,
     to_pull,
 )
-from harness.model.prices import Price
-from harness.published import published
-from harness.results import RunFolder
-from harness.run import Contestant
-from harness.sql import statements
+from harness.results.run_folder import RunFolder
+from harness.runner.run import Contestant
+from harness.sandbox.docker import client
+from harness.score.published import published
+from harness.store.statements import statements
+from harness.text.counted import counted
 from harness.types import Environment, Item
-from harness.words import counted
 
 CHARS_A_TOKEN = 4.2  # of English prose, about
 
@@ -169,7 +169,7 @@ def earlier(output: Path, model: str) -> list[dict[str, Any]]:
     Replays do not count: their tokens were counted when they were recorded. A store that cannot be
     read, or is of another version of this program, is passed over.
     """
-    statement = statements("harness", "earlier.sql")["of_model"]
+    statement = statements("harness.store", "earlier.sql")["of_model"]
     found: list[dict[str, Any]] = []
     for path in sorted(output.glob("*/run.db")):
         address = f"{path.absolute().as_uri()}?mode=ro"
@@ -190,7 +190,7 @@ async def _missing(environments: Sequence[Environment]) -> int:
 def _images() -> list[str] | None:
     """The names of images on this machine; None where no Docker engine answers."""
     try:
-        with dockerd.connected() as client:
-            return [tag for image in client.images.list() for tag in image.tags]
+        with client.connected() as engine:
+            return [tag for image in engine.images.list() for tag in image.tags]
     except UserError:
         return None

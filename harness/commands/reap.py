@@ -3,10 +3,10 @@
 import contextlib
 
 from harness.cache import cache_dir
-from harness.progress import console
-from harness.sandbox import docker as docker_sandbox
+from harness.runner.progress import console
+from harness.sandbox.docker import machine as docker_sandbox
 from harness.sandbox.reaper import reap, sweep_cache
-from harness.words import counted
+from harness.text.counted import counted
 
 
 def reap_all() -> int:

@@ -7,16 +7,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.members import processes
-from harness.progress import console
-from harness.results import RunFolder
+from harness.results.run_folder import RunFolder
+from harness.runner.processes import processes
+from harness.runner.progress import console
 from harness.score import instance_scores, last_attempts
+from harness.score.cost import Spent, in_doubt, spent
 from harness.score.estimators import mean
 from harness.score.rows import UNFINISHED
-from harness.spending import Spent, in_doubt, spent
-from harness.store import Store
+from harness.store.sqlite import Store
 from harness.terminal import widened
-from harness.words import counted
+from harness.text.counted import counted
 
 LATEST = "latest"  # names the newest run wherever a command takes one
 WIDE = 10_000  # columns: what is to be pasted is not wrapped

@@ -9,25 +9,26 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from harness import results, story
-from harness.board.sqlite import SqliteBoard
-from harness.commands.closing import command, own_errors
-from harness.commands.domains import print_domains
-from harness.commands.drawn import draw_plots
+from harness.analysis import narrative
+from harness.analysis.run_rows import material_of
+from harness.board.sqlite.board import SqliteBoard
+from harness.commands.end_summary import command, own_errors
 from harness.commands.json_output import notes_console, scored_run
-from harness.commands.missing import missing
+from harness.commands.missing_trials import missing
+from harness.commands.plots import draw_plots
+from harness.commands.question_tables import print_domains
 from harness.commands.runs import LATEST, newest
 from harness.commands.table import print_run
 from harness.config import nearest
 from harness.errors import UserError
-from harness.progress import console
-from harness.results import RunFolder
+from harness.results import run_folder
+from harness.results.run_folder import RunFolder
+from harness.runner.progress import console
 from harness.score import ended, last_attempts
-from harness.spending import in_words, spent
-from harness.store import Row, Store
-from harness.teams import material_of
+from harness.score.cost import in_words, spent
+from harness.store.sqlite import Row, Store
 from harness.terminal import plain
-from harness.words import counted
+from harness.text.counted import counted
 
 WIDTH = 2_000  # characters of one message
 MANY = 20  # instances that are listed; of more, the rest is counted
@@ -62,7 +63,7 @@ def rescore(run: str, output: Path, *, as_json: bool = False) -> Row:
     """Derive the CSVs anew, print the table, draw the plots; return the run's part of `--json`."""
     folder = find(run, output)
     store = folder.open()
-    rows = results.derive(folder, store)
+    rows = run_folder.derive(folder, store)
     out = notes_console(as_json=as_json)
     if not as_json:
         print_run(out, rows, store.description())
@@ -182,7 +183,7 @@ def _tell_trial(
     spoken = store.messages(trial["trial_id"])
     rows = material_of(board, trial["trial_id"], calls, made)
     if rows.tasks and not wanted:
-        for line in [*story.told(rows), "", *story.ended(rows)]:
+        for line in [*narrative.told(rows), "", *narrative.ended(rows)]:
             _say(out, line)
         _say(out, f"conversations (see one with --conversation NAME): {', '.join(spoken)}")
         return

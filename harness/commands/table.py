@@ -9,12 +9,12 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from harness.commands.layout import Line, Table, breadth, written
-from harness.commands.notes import allowed, budget_of, in_doubt, notes, worth
-from harness.published import Counterpart, counterpart
+from harness.commands.footnotes import allowed, budget_of, in_doubt, notes, worth
+from harness.commands.text_table import Line, Table, breadth, written
+from harness.score.published import Counterpart, counterpart
 from harness.score.rows import Row
 from harness.terminal import widened
-from harness.words import counted
+from harness.text.counted import counted
 
 SCORES = ("avg_at_1", "pass_at_2", "pass_at_4", "selected_at_1")
 COSTS = ("cost_per_instance_usd", "cost_per_task_usd", "cost_per_submission_usd")

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from harness.benchmarks.questions import benchmark_of, refuse_questions
+from harness.benchmarks.longbench.questions import benchmark_of, refuse_questions
 from harness.benchmarks.rows import VERIFIED, asides, load
 from harness.cache import cache_dir
-from harness.exports import checklist
-from harness.exports.claims import Dataset
-from harness.progress import console
+from harness.exports import submission_check
+from harness.exports.submission_claims import Dataset
+from harness.runner.progress import console
 from harness.terminal import one_line
-from harness.words import counted
+from harness.text.counted import counted
 
 
 def validate(folder: Path, dataset: str) -> int:
@@ -22,11 +22,11 @@ def validate(folder: Path, dataset: str) -> int:
     refuse_questions(benchmark_of(loaded), "the leaderboard's checklist")
     items = {item.instance.instance_id: item for item in loaded}
     known = Dataset(items=items, asides=asides(name))
-    found = checklist.problems(folder, known)
+    found = submission_check.problems(folder, known)
     out = console()
     for line in found:
         out.print(one_line(line), highlight=False, markup=False, soft_wrap=True)
-    for line in checklist.notes(folder, known):
+    for line in submission_check.notes(folder, known):
         out.print(one_line(f"note: {line}"), highlight=False, markup=False, soft_wrap=True)
     out.print(
         counted(len(found), "problem") if found else "no problems", highlight=False, markup=False

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import child_variables
 from harness.environments import programs
 from harness.errors import UserError
+from harness.secrets import child_environment
 
 ASK = (
     "import json, platform, sys;"
@@ -71,7 +71,7 @@ def _candidates(wanted: str) -> Iterator[Path]:
 async def _ask(path: Path) -> Interpreter | None:
     try:
         asking = f"asking {path} its version"
-        env = child_variables.plain()
+        env = child_environment.plain()
         answer = await programs.run([path, "-I", "-c", ASK], doing=asking, env=env)
         executable, version, prefix = json.loads(answer)
     except (UserError, OSError, ValueError):

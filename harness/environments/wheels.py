@@ -10,10 +10,10 @@ from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from harness import child_variables
 from harness.environments import programs
 from harness.environments.interpreters import Interpreter
 from harness.errors import UserError
+from harness.secrets import child_environment
 
 
 async def wheelhouse(
@@ -52,7 +52,7 @@ async def _pip_wheel(pins: Sequence[str], python: Interpreter, to: Path) -> None
         [sys.executable, "-I", "-m", "pip", "--python", python.path, "--quiet", "--no-input",
          "wheel", "--no-deps", "--wheel-dir", to, *pins],
         doing="downloading wheels with pip",
-        env=child_variables.installer(),
+        env=child_environment.installer(),
     )  # fmt: skip
 
 

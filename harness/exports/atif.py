@@ -12,9 +12,9 @@ from typing import Any
 from harness.benchmarks.rows import public_name
 from harness.exports.atif_steps import conversation_steps, counted, known
 from harness.score import flags_of
+from harness.score.cost import spent
 from harness.score.rows import sent
-from harness.spending import spent
-from harness.store import Row
+from harness.store.sqlite import Row
 from harness.types import Message
 
 VERSION = "ATIF-v1.7"

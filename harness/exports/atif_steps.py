@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from harness.model.answers import readable_thoughts
-from harness.store import Row
+from harness.model.response_body import readable_thoughts
+from harness.store.sqlite import Row
 from harness.types import Message
 
 NO_ANSWER = "(no answer)"  # what `agents.loop` says for an answer without text and calls
@@ -18,7 +18,7 @@ def conversation_steps(
 
     What a tool said stands in the step of the call that it answers. An answer that left no message
     (a call that failed, or one that a system took for unusable) is a step of its own. An answer
-    that was served, and not bought (see `paid_call` in harness/store.sql), asked no model: it has
+    that was served, and not bought (`paid_call` in harness/store/store.sql), asked no model: it has
     no metrics, and `extra.served` names the call that has them. `sources` has the session of each
     call by its id.
     """

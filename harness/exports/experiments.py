@@ -1,8 +1,8 @@
 """A submission to the SWE-bench leaderboard: a folder for the repository SWE-bench/experiments.
 
 One submission an instance. Of a system's trials the first one counts, and of its submissions the
-one that the scores say it ships (`harness/score/shipping.py`): pass@1. A trial that is not done, or
-that chose none, leaves no prediction, and its instance counts as not resolved.
+one that the scores say it ships (`harness/score/submission_rank.py`): pass@1. A trial that is not
+done, or that chose none, leaves no prediction, and its instance counts as not resolved.
 """
 
 import json
@@ -16,18 +16,18 @@ from typing import Any
 
 import yaml
 
-from harness.benchmarks.grading import LOG_FILES
 from harness.benchmarks.rows import public_name
+from harness.benchmarks.swebench.grading import LOG_FILES
 from harness.errors import UserError
 from harness.exports.atif import sessions_of, trial_document
-from harness.exports.claims import Dataset, answered_twice, claims
 from harness.exports.predictions import prediction_line
-from harness.exports.shipped import Shipped, shipped
+from harness.exports.shipped_submissions import Shipped, shipped
+from harness.exports.submission_claims import Dataset, answered_twice, claims
 from harness.exports.submission_readme import readme
-from harness.run import model_name
-from harness.secret_variables import environment_secrets
+from harness.runner.run import model_name
 from harness.secrets import Secrets
-from harness.store import Row, Store
+from harness.secrets.variables import environment_secrets
+from harness.store.sqlite import Row, Store
 
 SPLITS = {
     "SWE-bench_Lite": "lite",

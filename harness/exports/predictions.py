@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.benchmarks.questions import MULTI_DOC, NAME
-from harness.run import model_name
-from harness.score.shipping import in_order
-from harness.store import Row
+from harness.benchmarks.longbench.questions import MULTI_DOC, NAME
+from harness.runner.run import model_name
+from harness.score.submission_rank import in_order
+from harness.store.sqlite import Row
 
 
 def prediction_files(

@@ -6,7 +6,7 @@ from pathlib import Path
 from harness.model.backend import CallKey
 from harness.model.ledger import reply_of
 from harness.model.replay import Header, RecordedCall, write_recording
-from harness.store import Row, Store, now
+from harness.store.sqlite import Row, Store, now
 from harness.types import Usage
 
 

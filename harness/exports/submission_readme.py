@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.benchmarks.guard import FLAGS
-from harness.exports.claims import Claim, named
-from harness.exports.shipped import Shipped
+from harness.benchmarks.swebench.guard import FLAGS
+from harness.exports.shipped_submissions import Shipped
+from harness.exports.submission_claims import Claim, named
 from harness.score import flags_of
 
 

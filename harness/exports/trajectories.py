@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.spending import spent
-from harness.store import Row
+from harness.score.cost import spent
+from harness.store.sqlite import Row
 from harness.types import Message
 
 

@@ -11,22 +11,22 @@ from typing import Any
 
 import anyio
 
-from harness.database import now
 from harness.errors import DelmError, ModelError, ModelUnavailable
 from harness.model import prices
 from harness.model.backend import Backend, CallKey, Transient
 from harness.model.budget import Hold, TrialBudget
-from harness.model.calls import Request, Speaker, Tally
-from harness.model.contact import PATIENCE, Contact
+from harness.model.call_accounting import Request, Speaker, Tally
 from harness.model.conversation import Conversation
-from harness.model.exchange import Exchange
-from harness.model.fingerprint import exact_hash, prompt_hash
+from harness.model.endpoint_health import PATIENCE, Contact
 from harness.model.ledger import CallOutcome, Ledger
-from harness.model.paid import Paid, PaidCall
 from harness.model.prices import REQUEST_OVERHEAD_TOKENS, Price
-from harness.model.shared import Shared
+from harness.model.prompt_hash import exact_hash, prompt_hash
+from harness.model.resume_cache import Paid, PaidCall
+from harness.model.shared_cache import Shared
 from harness.model.text_protocol import parse_reply, render_messages
+from harness.model.trial_calls import Exchange
 from harness.model.usage import counted, total
+from harness.store.database import now
 from harness.types import Message, Reply, Usage
 
 LEAST_TURN_S = 0.001  # what takes less is no wait

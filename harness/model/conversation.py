@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
-from harness.model.calls import Request, Speaker
-from harness.model.exchange import Exchange
-from harness.model.paid import Paid, PaidCall
-from harness.model.shared import Shared
+from harness.model.call_accounting import Request, Speaker
+from harness.model.resume_cache import Paid, PaidCall
+from harness.model.shared_cache import Shared
+from harness.model.trial_calls import Exchange
 from harness.types import Message, Reply
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.addresses import is_private
 from harness.errors import UserError
 from harness.model.prices import override_for
-from harness.model.providers import key_variables, provider_of
+from harness.model.provider_keys import key_variables, provider_of
 from harness.secrets import redact_error
+from harness.secrets.allowed_addresses import is_private
 
 NO_KEY = "none"  # what is sent as a key where there is none: clients refuse to have none at all
 

@@ -7,13 +7,7 @@ from typing import Any
 
 import anyio
 
-from harness.errors import (
-    ContextOverflow,
-    EndpointRefused,
-    ModelError,
-    ModelUnavailable,
-    UserError,
-)
+from harness.errors import ContextOverflow, EndpointRefused, ModelError, ModelUnavailable, UserError
 from harness.model.backend import Backend, CallKey, Transient
 from harness.model.prices import Price, cost, worst_case
 from harness.model.usage import counted, total

@@ -16,8 +16,13 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from harness.model import tokens
-from harness.model.answers import (
+from harness.model import token_count
+from harness.model.attempt_errors import answered_text, failed_inside, translated, unreadable
+from harness.model.backend import CallKey, Transient
+from harness.model.cache_control import mark_cache, wants_marks
+from harness.model.endpoint import endpoint_of
+from harness.model.request_variants import WaysOut
+from harness.model.response_body import (
     as_received,
     body_of,
     cut_by_count,
@@ -25,12 +30,7 @@ from harness.model.answers import (
     litellm_reply,
     openai_reply,
 )
-from harness.model.backend import CallKey, Transient
-from harness.model.cache_marks import mark_cache, wants_marks
-from harness.model.endpoint import endpoint_of
-from harness.model.failures import answered_text, failed_inside, translated, unreadable
 from harness.model.streams import gathered
-from harness.model.ways_out import WaysOut
 from harness.secrets import learn
 from harness.types import Message, Reply
 
@@ -126,7 +126,7 @@ class LitellmBackend:
     def count_tokens(self, text: str) -> int:
         """With the model's own tokenizer where litellm ships it, and its fallback otherwise."""
         if self._loaded is None:
-            return tokens.count(text)
+            return token_count.count(text)
         litellm, _ = self._loaded
         return int(litellm.token_counter(model=self.name, text=text))
 

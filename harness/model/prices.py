@@ -17,7 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import UserError
-from harness.model.off_peak import OffPeak, windows_of
+from harness.model.off_peak_prices import OffPeak, windows_of
 from harness.types import Usage
 
 REQUEST_OVERHEAD_TOKENS = 1_000

@@ -21,12 +21,12 @@ from harness.errors import (
     ModelUnavailable,
     UserError,
 )
-from harness.model import tokens
+from harness.model import token_count
 from harness.model.backend import Backend, CallKey
-from harness.model.fingerprint import exact_hash, prompt_hash
 from harness.model.ledger import reply_row
 from harness.model.litellm_backend import LitellmBackend
-from harness.model.turns import Turns
+from harness.model.prompt_hash import exact_hash, prompt_hash
+from harness.model.replay_order import Turns
 from harness.types import Message, Reply, ToolCall, Usage
 
 PREFIX = "replay:"
@@ -169,7 +169,7 @@ class ReplayBackend:
 
     def count_tokens(self, text: str) -> int:
         """As litellm counts for a model whose tokenizer it does not have."""
-        return tokens.count(text)
+        return token_count.count(text)
 
     async def attempt(
         self,

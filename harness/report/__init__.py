@@ -1,1 +1,4 @@
-"""What is made of a run to be looked at."""
+"""Plots and pages of a run, for people to look at.
+
+Imported by commands.
+"""

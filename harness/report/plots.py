@@ -10,12 +10,12 @@ from statistics import median
 from typing import Any
 
 from harness import score
-from harness.cost_accuracy import cost_accuracy, front, on_equal_terms
-from harness.report import canvas
-from harness.report.agents import timelines
+from harness.report import plot_style
+from harness.report.agent_timeline import timelines
+from harness.score.cost_accuracy import cost_accuracy, front, on_equal_terms
 from harness.score.estimators import mean, pass_at_k
-from harness.store import Store
-from harness.words import counted
+from harness.store.sqlite import Store
+from harness.text.counted import counted
 
 Row = Mapping[str, Any]
 Scores = Mapping[str, Sequence[score.InstanceScore]]
@@ -41,7 +41,7 @@ def draw(path: Path, store: Store, rows: Sequence[Row]) -> list[Path]:
     model = str(facts.get("model", ""))
     folder = path / FOLDER
     written: list[Path] = []
-    with canvas.ink():
+    with plot_style.ink():
         figures = {
             "cost_accuracy": cost_against_score(cost_accuracy(rows, model)),
             "pass_at_k": pass_by_k(scores),
@@ -49,9 +49,9 @@ def draw(path: Path, store: Store, rows: Sequence[Row]) -> list[Path]:
         } | timelines(trials, calls, store.spans())
         for name, figure in figures.items():
             if figure is not None:
-                canvas.caption(figure, _caption(facts, every))
-                written += canvas.save(figure, folder, re.sub(r"[^A-Za-z0-9._-]+", "-", name))
-    for form in canvas.FORMATS:
+                plot_style.caption(figure, _caption(facts, every))
+                written += plot_style.save(figure, folder, re.sub(r"[^A-Za-z0-9._-]+", "-", name))
+    for form in plot_style.FORMATS:
         for old in folder.glob(f"*.{form}"):
             if old not in written:
                 old.unlink()
@@ -74,30 +74,30 @@ def cost_against_score(rows: Sequence[Row]) -> Any:
     known = [row for row in rows if None not in (row["cost_per_instance_usd"], row["avg_at_1"])]
     if not known:
         return None
-    figure, axes = canvas.paper(8.2, 4.6)
+    figure, axes = plot_style.paper(8.2, 4.6)
     places = {row["system"]: place for place, row in enumerate(rows)}
     dear: list[float] = []
     for row in known:
         x, y = row["cost_per_instance_usd"], 100 * row["avg_at_1"]
         sides = [_side(row, "cost_per_instance_usd", x, 1), _side(row, "avg_at_1", y, 100)]
-        ink = {"color": canvas.colour(places[row["system"]])}
+        ink = {"color": plot_style.colour(places[row["system"]])}
         axes.errorbar(
-            x, y, xerr=sides[0], yerr=sides[1], fmt=canvas.marker(places[row["system"]]),
+            x, y, xerr=sides[0], yerr=sides[1], fmt=plot_style.marker(places[row["system"]]),
             label=_label(row), capsize=2, elinewidth=1, markersize=6, zorder=3, **ink,
         )  # fmt: skip
         ends = (row["cost_per_instance_usd_low"], row["cost_per_instance_usd_high"])
         dear += [x, *(end for end in ends if end is not None)]
     dear += _published_points(axes, rows, places)
     points = on_equal_terms(rows)
-    canvas.dollar_axis(axes, "x", dear)
+    plot_style.dollar_axis(axes, "x", dear)
     _step(axes, [points[name] for name in front(points)])
     log = ", logarithmic" if axes.get_xscale() == "log" else ""
     each = counted(known[0]["equal_submissions"], "submission")
     axes.set_xlabel(f"cost per instance (USD, {each} of every system{log})")
     axes.set_ylabel("Avg.@1 (% of submissions resolved)")
     axes.set_title("Cost against score, 95 % intervals over instances", loc="left")
-    canvas.percent_axis(axes)
-    canvas.legend(figure, axes, [x for r in rows for x in (_label(r), _published_label(r))])
+    plot_style.percent_axis(axes)
+    plot_style.legend(figure, axes, [x for r in rows for x in (_label(r), _published_label(r))])
     return figure
 
 
@@ -124,8 +124,8 @@ def _published_points(axes: Any, rows: Sequence[Row], places: Mapping[str, int])
             continue
         place = places[row["system"]]
         axes.plot(
-            x, 100 * y, canvas.marker(place), markerfacecolor="white", markersize=6, zorder=2,
-            color=canvas.colour(place),
+            x, 100 * y, plot_style.marker(place), markerfacecolor="white", markersize=6, zorder=2,
+            color=plot_style.colour(place),
             label=_published_label(row),
         )  # fmt: skip
         costs.append(float(x))
@@ -157,7 +157,7 @@ def pass_by_k(scores: Scores) -> Any:
     """
     if all(min(each.wanted for each in mine) < 2 for mine in scores.values()):  # or nothing ran
         return None
-    figure, axes = canvas.paper(8.2, 4.6)
+    figure, axes = plot_style.paper(8.2, 4.6)
     most = 1
     for place, (system, mine) in enumerate(scores.items()):
         shared = any(each.kind == "shared" for each in mine)
@@ -168,10 +168,10 @@ def pass_by_k(scores: Scores) -> Any:
         moved = aside(place, len(scores))
         axes.plot(
             [k + moved for k, _ in points], [100 * value for _, value in points],
-            color=canvas.colour(place), linewidth=1.4,
+            color=plot_style.colour(place), linewidth=1.4,
             linestyle="none" if shared else LINES[place % len(LINES)],
-            marker=canvas.marker(place), markersize=8 if shared else 4.5,
-            markerfacecolor="white" if shared else canvas.colour(place), zorder=3,
+            marker=plot_style.marker(place), markersize=8 if shared else 4.5,
+            markerfacecolor="white" if shared else plot_style.colour(place), zorder=3,
             label=f"{system}:\n" + ("any of N, shared" if shared else "independent submissions"),
         )  # fmt: skip
     axes.set_xlabel("k (submissions); the marks at each k stand side by side")
@@ -179,8 +179,8 @@ def pass_by_k(scores: Scores) -> Any:
     axes.set_title("Pass@k: independent and shared are not the same measure", loc="left")
     axes.set_xticks(range(1, most + 1))
     axes.set_xlim(0.7, most + 0.3)
-    canvas.percent_axis(axes)
-    canvas.legend(figure, axes)
+    plot_style.percent_axis(axes)
+    plot_style.legend(figure, axes)
     return figure
 
 
@@ -219,19 +219,19 @@ def cost_by_instance(scores: Scores, submissions: int) -> Any:
     costs = [cost for mine in priced.values() for cost in mine]
     if not costs or not any(costs):
         return None
-    figure, axes = canvas.paper(max(5.5, 1.15 * len(priced) + 1.2), 4.6)
+    figure, axes = plot_style.paper(max(5.5, 1.15 * len(priced) + 1.2), 4.6)
     every = list(scores)
     for place, (system, mine) in enumerate(priced.items()):
         ordered = sorted(mine)
         places = [place + JITTER[at % len(JITTER)] for at in range(len(ordered))]
         axes.plot(
-            places, ordered, "o", color=canvas.colour(every.index(system)), markersize=3.5,
+            places, ordered, "o", color=plot_style.colour(every.index(system)), markersize=3.5,
             alpha=0.7, markeredgewidth=0,
         )  # fmt: skip
         axes.hlines(
             median(ordered), place - 0.32, place + 0.32, color="black", linewidth=1.4, zorder=4
         )
-    canvas.dollar_axis(axes, "y", costs)
+    plot_style.dollar_axis(axes, "y", costs)
     axes.set_xticks(range(len(priced)), list(priced), rotation=25, ha="right")
     axes.set_xlim(-0.6, len(priced) - 0.4)
     axes.grid(visible=False, axis="x")

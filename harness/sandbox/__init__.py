@@ -1,1 +1,4 @@
-"""Sandboxes: Docker and bubblewrap behind one protocol."""
+"""Sandboxes: an instance's private machine behind one protocol, in Docker or bubblewrap.
+
+Each kind has a folder. Imported by runner, benchmarks and commands.
+"""

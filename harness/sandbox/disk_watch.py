@@ -14,9 +14,9 @@ from pathlib import Path
 import anyio
 
 from harness.errors import SandboxUnavailable
-from harness.no_room import full
-from harness.sandbox.confined import looking
-from harness.sandbox.disk import Size
+from harness.no_space import full
+from harness.sandbox.bubblewrap.confined_programs import looking
+from harness.sandbox.disk_limits import Size
 
 PROC = Path("/proc")
 LEAST_S = 1.0  # between two looks

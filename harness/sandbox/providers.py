@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Literal
 import anyio
 from anyio import to_thread
 
-from harness import images
 from harness.config import SandboxConfig
-from harness.environments import Prepared, prepare
+from harness.environments.rebuild import Prepared, prepare
 from harness.errors import SandboxUnavailable, SandboxUnfit, UserError, leaf
-from harness.room import Room
-from harness.sandbox import docker as docker_sandbox
-from harness.sandbox import network
 from harness.sandbox.audit import audit, scrub
-from harness.sandbox.bubblewrap import BubblewrapMachine, missing_packages
-from harness.sandbox.docker import DockerMachine
+from harness.sandbox.bubblewrap import network
+from harness.sandbox.bubblewrap.machine import BubblewrapMachine, missing_packages
+from harness.sandbox.cleanup import or_undo
+from harness.sandbox.docker import image_build
+from harness.sandbox.docker import machine as docker_sandbox
+from harness.sandbox.docker.image_cache import Room
+from harness.sandbox.docker.machine import DockerMachine
 from harness.sandbox.reaper import reap_at_start
 from harness.sandbox.sandbox import ShellSandbox
-from harness.sandbox.undo import or_undo
 from harness.types import Item
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class DockerSandboxes:
             return
         local = [item for item in missing if item.environment is not None]
         if local:
-            await images.build(local, base=None, cache=self._cache, on_progress=say)
+            await image_build.build(local, base=None, cache=self._cache, on_progress=say)
         published = [item for item in missing if item.environment is None]
         if published:
             count = len({item.instance.image for item in published})
@@ -86,7 +86,7 @@ class DockerSandboxes:
             if self._config.disk_gb:
                 await self._room.check(published[0].instance.image, say)
                 return
-            await images.pull(published, cache=self._cache, on_progress=say)
+            await image_build.pull(published, cache=self._cache, on_progress=say)
         missing = await to_thread.run_sync(look)
         if missing:
             raise UserError(f"the image {missing[0].instance.image} could not be pulled")

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 
-from harness.environments import building
-from harness.sandbox import docker as docker_sandbox
-from harness.sandbox import folders
-from harness.sandbox.docker import LABEL, OWNER
+from harness.environments import build_once
+from harness.sandbox.bubblewrap import folders
+from harness.sandbox.docker import machine as docker_sandbox
+from harness.sandbox.docker.machine import LABEL, OWNER
 from harness.sandbox.owners import dead
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def sweep_cache(cache: Path, *, remove: bool = True) -> list[str]:
     """Remove folders of bubblewrap sandboxes, builds and half-written files of dead owners."""
     found = folders.sweep(cache / "sandboxes", remove=remove)
     for place in ("environments", "images"):
-        names = building.sweep(cache / place, remove=remove)
+        names = build_once.sweep(cache / place, remove=remove)
         found += [f"unfinished build {place}/{name}" for name in names]
     for path in _half_written(cache):
         found.append(f"half-written {path.relative_to(cache)}")

@@ -15,11 +15,11 @@ import anyio
 
 from harness.errors import SandboxError, SandboxUnavailable, SandboxUnfit
 from harness.sandbox import scripts
-from harness.sandbox.carry import CHUNK_BYTES, carry, decoded
+from harness.sandbox.cleanup import or_undo
 from harness.sandbox.patch_text import as_text, is_text
 from harness.sandbox.scripts import ROOT
 from harness.sandbox.shell import FLOOD_BYTES, Machine, Shell, Since
-from harness.sandbox.undo import or_undo
+from harness.sandbox.testbed_copy import CHUNK_BYTES, carry, decoded
 from harness.types import ExecResult
 
 READ_BYTES = FLOOD_BYTES // 2  # more is not read, whatever `max_bytes` says: base64 is longer

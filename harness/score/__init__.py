@@ -1,17 +1,11 @@
 """Scores: pure functions over the rows of a run. Undefined is None, never 0."""
 
+from harness.score.alternative_scores import Unstable, flags_of, only_unstable, readings
 from harness.score.breakdown import BREAKDOWN_COLUMNS, breakdowns
 from harness.score.budgets import Allowance, allowance_of
 from harness.score.compare import COMPARISON_COLUMNS, Comparison, Side, compare, comparisons, sides
-from harness.score.estimators import (
-    Interval,
-    mcnemar,
-    mean_interval,
-    pass_at_k,
-    ratio_interval,
-)
+from harness.score.estimators import Interval, mcnemar, mean_interval, pass_at_k, ratio_interval
 from harness.score.latency import Moments, Story, moments
-from harness.score.readings import Unstable, flags_of, only_unstable, readings
 from harness.score.rows import (
     InstanceScore,
     counted_attempts,

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from harness.score.cost import spent
 from harness.score.estimators import mean, pass_at_k
-from harness.score.shipping import choosers, shipped
-from harness.spending import spent
+from harness.score.submission_rank import choosers, shipped
 
 Row = Mapping[str, Any]
 Kind = Literal["independent", "shared"]
 MAIN = "main"  # what an agent is called that leads the others and is not counted among them
 UNFINISHED = frozenset({"waiting", "running", "grading", "cancelled"})
-"""States of an attempt that did not come to an end: `trial` in harness/store.sql."""
+"""States of an attempt that did not come to an end: `trial` in harness/store/store.sql."""
 TOKENS = ("cached_tokens", "cache_write_tokens", "completion_tokens", "reasoning_tokens")
 
 
@@ -26,7 +26,7 @@ class InstanceScore:
     repo: str
     difficulty: str
     length: str
-    submits: str  # one, independent or shared: see `trial` in harness/store.sql
+    submits: str  # one, independent or shared: see `trial` in harness/store/store.sql
     asked: int  # submissions that were asked for, over all trials
     wanted: int  # of these, the submissions of trials that ran: the denominator
     submissions: int  # that were made in trials which are done

@@ -1,0 +1,139 @@
+"""Check one proposal's evidence by executing it; return what was seen, or refuse in words."""
+
+from dataclasses import dataclass
+
+from agents.admission.command_runner import CommandOutcome, Runs
+from agents.admission.evidence import ENOUGH, Command, Evidence, Patch, Refused, Span, key_of
+from agents.admission.matching import (
+    lines_of,
+    missing_line,
+    not_there,
+    numbered,
+    places,
+    quoted,
+    said,
+    shown,
+)
+from agents.admission.patch_checks import check_patch, ended
+from agents.admission.shell_words import nothing_ran, spells
+from harness.board.protocols import Kind
+
+AROUND = 5  # lines before and after a quote that are kept with it
+RAW_CHARS = 8_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Evidence that holds: what makes it the same finding as another, and what the check saw."""
+
+    key: str
+    raw: str
+
+
+async def check(
+    runs: Runs, kind: Kind, evidence: Evidence, diff: str, *, fresh: bool = False
+) -> Seen:
+    """`Refused` unless `evidence` holds in the state whose diff is `diff`.
+
+    `fresh`: results of earlier runs are not believed.
+    """
+    match evidence:
+        case Span():
+            return await _span(runs, kind, evidence, diff)
+        case Command():
+            return await _command(runs, kind, evidence, diff, fresh)
+        case Patch():
+            await check_patch(runs, evidence, fresh=fresh)
+            return unchecked(kind, evidence)
+
+
+def unchecked(kind: Kind, evidence: Evidence) -> Seen:
+    """Evidence that is taken at its word."""
+    match evidence:
+        case Span():
+            wanted, before = quoted(evidence.quote)
+            raw = f"{_heading(evidence, evidence.line, len(wanted))}\n" + "\n".join(wanted)
+            return Seen(key=key_of(kind, evidence, evidence.line + before), raw=raw)
+        case Command():
+            return Seen(key=key_of(kind, evidence, 0), raw=evidence.output)
+        case Patch():
+            return Seen(key=key_of(kind, evidence, 0), raw=evidence.diff)
+
+
+async def _span(runs: Runs, kind: Kind, span: Span, diff: str) -> Seen:
+    lines = lines_of(await runs.read(diff, span.path))
+    wanted, before = quoted(span.quote)
+    at = places(lines, wanted)
+    fitting = [n for n in at if span.line in (0, n, n - before)]
+    if not fitting:
+        raise Refused(not_there(span.path, lines, wanted, span.line, at))
+    first, last = fitting[0], fitting[0] + len(wanted) - 1
+    raw = f"{_heading(span, first, len(wanted))}\n" + numbered(
+        lines, first - AROUND, last + AROUND, width=400
+    )
+    return Seen(key=key_of(kind, span, first), raw=bounded(raw))
+
+
+def _heading(span: Span, first: int, count: int) -> str:
+    return f"{span.path}:{first}-{first + count - 1} ({span.state})"
+
+
+async def _command(runs: Runs, kind: Kind, claim: Command, diff: str, fresh: bool) -> Seen:
+    if nothing_ran(claim.command, claim.exit_status):
+        raise Refused(
+            f"Exit status {claim.exit_status} says that the command ran nothing at all, which "
+            "proves nothing about the code. Give a command that runs it."
+        )
+    suspect = spells(claim.command, claim.output)
+    outcome = await runs.outcome(diff, claim.command, fresh=fresh)
+    _agrees(claim, outcome)
+    said_little = said(claim.output) < ENOUGH and outcome.output.strip()
+    if said_little and kind != "CONSTRAINT":  # that its tests pass is all that it claims
+        raise Refused(
+            f"The command printed something; give in `output` what of it matters: "
+            f"{shown(outcome.output)}"
+        )
+    if suspect:
+        alone = await runs.without_code(diff, claim.command)
+        if alone.exit_status == claim.exit_status and not missing_line(claim.output, alone.output):
+            raise Refused(
+                "The command spells its own expected output: it gives the same where all files of "
+                "the repository are gone, so it says nothing about the code. Give one that runs "
+                "the code and prints a value or an error that comes from there."
+            )
+    return Seen(key=key_of(kind, claim, 0), raw=bounded(outcome.output))
+
+
+def _agrees(claim: Command, outcome: CommandOutcome) -> None:
+    """`Refused` unless every run is as it is claimed."""
+    held = [
+        run.exit_status == claim.exit_status and not missing_line(claim.output, run.output)
+        for run in outcome.runs
+    ]
+    if all(held):
+        return
+    if not outcome.stable or any(held):
+        raise Refused(
+            f"The command is flaky: of {len(held)} runs in clean copies {sum(held)} gave what you "
+            "say. Pin what varies (order, time, random numbers), or claim only what does not."
+        )
+    first = outcome.runs[0]
+    if first.exit_status != claim.exit_status:
+        raise Refused(
+            f"The command does not end as you say: exit status {claim.exit_status} is claimed, "
+            f"and in a clean copy in the state {claim.state!r} it was: {ended(outcome)}. It "
+            f"printed: {shown(first.output)}"
+        )
+    raise Refused(
+        f"The command does not print what you say: {missing_line(claim.output, first.output)!r} is "
+        f"not there, or not in that order. In the state {claim.state!r} it printed: "
+        f"{shown(first.output)}"
+    )
+
+
+def bounded(text: str) -> str:
+    """At most 8,000 characters: the beginning and the end."""
+    if len(text) <= RAW_CHARS:
+        return text
+    half = RAW_CHARS // 2 - 50
+    return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"

@@ -1,0 +1,335 @@
+"""What one agent has of the board while it works on a task: its view of the context, its tools."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from agents.centralized.report import bounded
+from agents.prompts import enclosed, render
+from agents.tools import Arguments, BadCall, Finished, Tool
+from harness.board.protocols import (
+    BoardRefused,
+    Claim,
+    Entry,
+    Link,
+    NewTask,
+    Proposal,
+    Ruling,
+    SharedContext,
+    TaskQueue,
+)
+from harness.errors import SandboxError
+from harness.protocols import Sandbox
+from harness.types import Message
+
+LABEL = re.compile(r"\b[FXCP][1-9]\d{0,4}\b")
+KIND = re.compile(r"[a-z][a-z0-9-]{1,30}")
+KINDS = ("FACT", "FAIL", "CONSTRAINT", "PATCH")
+RESERVED = (
+    "localize",
+    "patch",
+    "repair",
+    "decide",
+)  # kinds of task that only the board's own rules make
+ADDS = 4  # tasks that one agent adds on one task
+PUBLISHED = 40  # proposals on one task
+TASK_CHARS, SUMMARY_CHARS = 4_000, 4_000
+UNFOLDED = 16_000  # characters of one entry, as of a command's output
+
+
+@dataclass(slots=True)
+class Desk:
+    """The state of one conversation towards the board."""
+
+    queue: TaskQueue
+    context: SharedContext
+    judge: Callable[[Proposal], Awaitable[Ruling]]
+    claim: Claim
+    conversation: str
+    workspace: Sandbox | None = None  # the copy of the repository, where there is one
+    sharing: bool = True
+    max_tasks: int = 0  # of the trial; an agent adds none beyond it. 0: any number
+    read_to: int = 0  # position of the last entry that this conversation was told of
+    links_to: int = 0
+    known: set[str] = field(default_factory=set)
+    patch: tuple[str, str] = ("", "")  # label and diff of the PATCH admitted last
+    added: int = 0
+    published: int = 0
+
+    async def lines(self) -> list[str]:
+        """What is new in the context, one line an entry, in the order of admission."""
+        entries = await self.context.entries(after=self.read_to)
+        mine = [entry for entry in entries if self._visible(entry)]
+        fresh = [entry for entry in mine if entry.label not in self.known]
+        self.read_to = max([self.read_to, *(entry.position for entry in entries)])
+        self.known.update(entry.label for entry in fresh)
+        links = await self.context.links(after=self.links_to)
+        self.links_to = max([self.links_to, *(link.position for link in links)])
+        if fresh:
+            await self.context.note_shown(
+                self.conversation, [entry.label for entry in fresh], "gist"
+            )
+        return [line_of(entry) for entry in fresh] + [
+            f"{link.source} {link.kind} {link.target}."
+            for link in links
+            if link.kind != "cites" and {link.source, link.target} <= self.known
+        ]
+
+    async def news(self) -> str:
+        """What the last observation of a turn ends with."""
+        lines = await self.lines()
+        return render("delm_news", lines=lines) if lines else ""
+
+    async def cite(self, messages: list[Message], *, source: str = "") -> None:
+        """Note the labels that the agent itself named: what its task, or `source`, rests on."""
+        for label in dict.fromkeys(LABEL.findall(" ".join(map(_own_words, messages)))):
+            if label in self.known:
+                await self.context.link(
+                    Link(source=source or self.claim.task.label, target=label, kind="cites")
+                )
+
+    def _visible(self, entry: Entry) -> bool:
+        return self.sharing or entry.author == self.claim.agent
+
+    async def entry(self, label: str) -> Entry:
+        """An entry that this agent may see. `BadCall` for any other label."""
+        entry = await self.context.entry(label)
+        if entry is None or not self._visible(entry):
+            there = ", ".join(sorted(self.known, key=lambda known: int(known[1:]))) or "none yet"
+            raise BadCall(f"There is no entry {label!r}. There are: {there}.")
+        return entry
+
+
+def line_of(entry: Entry) -> str:
+    """An entry as every prompt has it: one line."""
+    state = entry.evidence.get("state", "base")
+    on = "" if state == "base" else f" on {state}"
+    return f"{entry.label} {entry.kind}{on} ({entry.task}): {' '.join(entry.gist.split())}"
+
+
+def _own_words(message: Message) -> str:
+    if message.get("role") != "assistant":
+        return ""
+    calls = message.get("tool_calls") or ()
+    return " ".join(
+        [str(message.get("content") or ""), *(c["function"]["arguments"] for c in calls)]
+    )
+
+
+# -- the tools ---------------------------------------------------------------------------------
+
+
+def level_of(arguments: Arguments) -> str:
+    """How deep an entry is to be unfolded. `BadCall` for no such level."""
+    level: str = arguments["level"] or "summary"
+    if level not in {"summary", "raw"}:
+        raise BadCall(f"The level is summary or raw, not {level!r}.")
+    return level
+
+
+def unfold(desk: Desk) -> Tool:
+    """Show what stands behind a label."""
+
+    async def act(arguments: Arguments) -> str:
+        entry, level = await desk.entry(arguments["label"].strip()), level_of(arguments)
+        await desk.context.note_shown(desk.conversation, [entry.label], level)
+        text = entry.raw if level == "raw" else f"{entry.summary}\n\n{_evidence(entry)}"
+        return enclosed("entry", f"{line_of(entry)}\n\n{bounded(text, UNFOLDED)}\n")
+
+    return Tool(
+        name="unfold",
+        description="Show what stands behind a label of the shared context.",
+        parameters={"label": "The label, such as F3."},
+        optional={
+            "level": "summary: what its author wrote, and the evidence; raw: what the check saw, "
+            "such as the whole output or the diff. summary if left out."
+        },
+        act=act,
+        activity=None,
+    )
+
+
+def publish(desk: Desk) -> Tool:
+    """Propose an entry and learn the verdict."""
+
+    async def act(arguments: Arguments) -> str:
+        desk.published += 1
+        if desk.published > PUBLISHED:
+            raise BadCall("You have published all that one task may; finish it.")
+        kind = arguments["kind"].strip().upper()
+        evidence = await _given_evidence(desk, kind, arguments)
+        ruling = await desk.judge(
+            Proposal(
+                kind=kind,
+                gist=arguments["gist"],
+                summary=arguments["summary"],
+                evidence=evidence,
+                author=desk.claim.agent,
+                task=desk.claim.task.label,
+                refutes=arguments["refutes"].strip(),
+            )
+        )
+        return _told(desk, ruling, evidence)
+
+    return Tool(
+        name="publish",
+        description=(
+            "Put one finding into the shared context, with its evidence: a quotation (path, line, "
+            "quote), or a command with its outcome (command, exit_status, output). It is checked "
+            "in a clean copy. For a PATCH give only the command that fails at the base commit and "
+            "passes with your changes; they are taken from your copy. Several findings may be "
+            "published in one answer, each with a call of its own."
+        ),
+        parameters={
+            "kind": "FACT, FAIL, CONSTRAINT or PATCH.",
+            "gist": "The finding in one or two sentences, at most 100 tokens, complete in itself. "
+            "Name the labels that it builds on.",
+            "summary": "What else somebody needs who wants to use it.",
+        },
+        optional={
+            "path": "The file that is quoted.",
+            "line": "The number of the first quoted line.",
+            "quote": "Whole lines of that file, verbatim with their indentation.",
+            "command": "A bash command.",
+            "exit_status": "What it exits with.",
+            "output": "Lines of what it prints that matter, verbatim and in order; `...` stands "
+            "for anything. A FACT needs at least 3 characters of it: an exit status proves little.",
+            "on": "The label of the patch with which it holds, such as P4; otherwise left out.",
+            "refutes": "The label of an entry that this shows to be wrong.",
+        },
+        act=act,
+        activity="admission",
+    )
+
+
+def add_task(desk: Desk, seats: Sequence[str] = ()) -> Tool:
+    """Put a task into the queue, for anybody; a `repair` only about one of `seats`."""
+
+    async def act(arguments: Arguments) -> str:
+        kind, text = arguments["kind"].strip().lower(), arguments["text"].strip()
+        about = arguments["about"].strip()
+        if kind == "repair" and seats and about not in seats:
+            raise BadCall(f"A repair is about one of {', '.join(seats)}, not {about!r}.")
+        if not KIND.fullmatch(kind) or (kind in RESERVED and not (kind == "repair" and seats)):
+            raise BadCall(
+                f"{kind!r} cannot be the kind of a task that you add; take a word such as test or "
+                "investigate."
+            )
+        return await put_task(desk, NewTask(kind=kind, text=text, subject=about), most=ADDS)
+
+    return Tool(
+        name="add_task",
+        description="Add a task to the queue, for whoever is free. Only for work that is needed "
+        "and that is not yours now.",
+        parameters={
+            "kind": "One word: test, investigate, …",
+            "text": "What is to be done, complete in itself.",
+        },
+        optional={"about": "The label of the task or entry that it is about."},
+        act=act,
+        activity=None,
+    )
+
+
+async def put_task(desk: Desk, new: NewTask, *, most: int) -> str:
+    """Put a task that an agent asks for into the queue, and say so; `most` on one task of its own.
+
+    `BadCall` says why it was not added.
+    """
+    if not new.text or len(new.text) > TASK_CHARS:
+        raise BadCall(f"The text of a task has 1 to {TASK_CHARS} characters.")
+    if desk.added >= most:
+        raise BadCall(f"You have added {most} tasks on this one, which is the most.")
+    if desk.max_tasks and len(await desk.queue.tasks()) >= desk.max_tasks:
+        raise BadCall(f"The trial has {desk.max_tasks} tasks, which is the most. Do it yourself.")
+    try:
+        (task,) = await desk.queue.put(new, by=desk.claim.agent)
+    except BoardRefused as refusal:
+        raise BadCall(f"The task was not added: {refusal}") from None
+    desk.added += 1
+    return f"The task is `{task.label}` and {task.state}; whoever is free takes it."
+
+
+def finish(ready: Callable[[], Awaitable[str]]) -> Tool:
+    """End the task, unless `ready` says what should be done first; the second time it ends."""
+    asked: list[str] = []
+
+    async def act(arguments: Arguments) -> str:
+        missing = "" if asked else await ready()
+        if missing:
+            asked.append(missing)
+            raise BadCall(f"{missing} If you leave it so, call `finish` again.")
+        raise Finished(arguments["summary"])
+
+    return Tool(
+        name="finish",
+        description="Hand back the task.",
+        parameters={
+            "summary": "What you did and found, and the labels of the entries that it rests on."
+        },
+        act=act,
+        activity=None,
+    )
+
+
+async def _given_evidence(desk: Desk, kind: str, arguments: Arguments) -> Mapping[str, Any]:
+    """The evidence in the form that the gate reads; `BadCall` says how to give it."""
+    if kind not in KINDS:
+        raise BadCall(f"The kind is one of {', '.join(KINDS)}, not {kind!r}.")
+    if len(arguments["summary"]) > SUMMARY_CHARS or len(arguments["gist"]) > SUMMARY_CHARS:
+        raise BadCall(f"A summary has at most {SUMMARY_CHARS} characters, a gist 100 tokens.")
+    state = arguments["on"].strip() or "base"
+    if kind == "PATCH":
+        try:
+            diff = await desk.workspace.diff() if desk.workspace else ""
+        except SandboxError as error:
+            raise BadCall(f"Your changes cannot be read: {error}.") from None
+        return {"form": "patch", "diff": diff, "command": arguments["command"]}
+    if bool(arguments["quote"]) == bool(arguments["command"]):
+        raise BadCall("Give one evidence: either a quote with its path, or a command.")
+    if arguments["quote"]:
+        line = arguments["line"].strip() or "0"
+        if not line.isdecimal():
+            raise BadCall(f"line is a number, not {line!r}.")
+        return {
+            "form": "span", "path": arguments["path"].strip(), "line": int(line),
+            "quote": arguments["quote"], "state": state,
+        }  # fmt: skip
+    status = arguments["exit_status"].strip()
+    if not re.fullmatch(r"\d{1,3}", status):
+        raise BadCall(f"exit_status is the number that the command exits with, not {status!r}.")
+    return {
+        "form": "command", "command": arguments["command"], "exit_status": int(status),
+        "output": arguments["output"], "state": state,
+    }  # fmt: skip
+
+
+def _told(desk: Desk, ruling: Ruling, evidence: Mapping[str, Any]) -> str:
+    """The verdict for the author; what it now knows needs no telling again."""
+    if ruling.entry is None:
+        raise BadCall(f"Refused, and not in the shared context: {ruling.reason}")
+    label = ruling.entry.label
+    if evidence["form"] == "patch":
+        desk.patch = (label, evidence["diff"])
+    told = label in desk.known or ruling.settled == "admitted"
+    desk.known.add(label)
+    if ruling.settled == "admitted":
+        return f"Admitted as {label}."
+    if told:
+        return f"Known already: {label}."
+    line = line_of(ruling.entry)  # one line, which without a "<" imitates nothing of ours
+    return f"Known already as {enclosed('entry', line) if '<' in line else line}"
+
+
+def _evidence(entry: Entry) -> str:
+    evidence = entry.evidence
+    match evidence.get("form"):
+        case "span":
+            return f"{evidence['path']}, state {evidence['state']}:\n{evidence['quote']}"
+        case "command":
+            return (
+                f"$ {evidence['command']}\n(state {evidence['state']}, exit status "
+                f"{evidence['exit_status']})\n{evidence['output']}"
+            )
+    return f"fails without it and passes with it:\n$ {evidence.get('command', '')}"

@@ -1,0 +1,236 @@
+"""Sub-agents in rounds: several at once, each in its own copy of the workspace."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import anyio
+
+from agents.centralized.merge import merge
+from agents.centralized.report import Report, changed, failed, shown
+from agents.centralized.sequential import CONTEXT, INSTRUCTION, Idle, Rules, not_empty
+from agents.centralized.subagent import Errand, run_errand
+from agents.prompts import render
+from agents.tools import Arguments, BadCall, ListOf, Tool
+from harness.errors import SandboxError, SandboxUnavailable, leaf
+from harness.protocols import Sandbox, Trial
+
+RESCUE_S = 60  # for reading what a sub-agent that was cut off has changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a sub-agent of a round came to."""
+
+    errand: Errand
+    report: Report
+    patch: str  # all that differed in its copy from the base commit
+    changes: Mapping[str, str]  # by file, what it changed in this round
+    unread: str = ""  # why its changes could not be read
+    broken: SandboxUnavailable | None = None
+
+
+class Rounds:
+    """Up to N sub-agents at once, in copies of the workspace; of their changes some are taken."""
+
+    def __init__(
+        self, trial: Trial, workspace: Sandbox, idle: Idle, slots: Sequence[str], *, rules: Rules
+    ) -> None:
+        self.workspace = workspace
+        self.used_up = False
+        self._trial = trial
+        self._idle = idle
+        self._slots = slots
+        self._rules = rules
+        self._done = 0
+        self._start = ""  # the workspace's patch when the round began
+        self._results: dict[str, Result] = {}  # of the last round, by sub-agent
+        self._taken: set[str] = set()
+        self._unread = False  # the main agent has not seen the reports yet
+
+    def tools(self) -> Sequence[Tool]:
+        """See `agents.crew.Crew`."""
+        subtasks = ListOf(
+            meaning=f"One to {len(self._slots)} subtasks, each for an engineer of its own.",
+            fields={"instruction": INSTRUCTION, "context": CONTEXT},
+        )
+        agents = ListOf(meaning="Whose changes, in this order, as the reports name them.")
+        return (
+            Tool(
+                name="delegate",
+                description="Start a round: have several subtasks done at once, each by an "
+                "engineer in its own copy of the main workspace, and read all the reports.",
+                parameters={},
+                lists={"subtasks": subtasks},
+                act=self._delegate,
+                activity="peer",
+            ),
+            Tool(
+                name="take",
+                description="Bring what engineers changed in the last round into the main "
+                "workspace.",
+                parameters={},
+                lists={"agents": agents},
+                act=self._take,
+            ),
+        )
+
+    async def news(self) -> str:
+        """See `agents.crew.Crew`."""
+        self._unread = False
+        return ""
+
+    async def missing(self) -> str:
+        """See `agents.crew.Crew`."""
+        if self._unread:
+            return "A round has just ended: read its reports, and take what is good, first."
+        try:
+            if await self.workspace.diff():
+                return ""
+        except SandboxError as error:
+            return f"What differs in the main workspace cannot be handed in: {error}."
+        return "Nothing differs in the main workspace: that would be an empty patch."
+
+    def best(self) -> str:
+        """See `agents.crew.Crew`."""
+        ranks = {"done": 0, "partial": 1}
+        made = [result for result in self._results.values() if result.changes and result.patch]
+        made.sort(key=lambda result: ranks.get(result.report.status, 2))
+        return made[0].patch if made else ""
+
+    async def _delegate(self, arguments: Arguments) -> str:
+        subtasks = arguments["subtasks"]
+        self._check(subtasks)
+        self._done += 1
+        self._start = await self.workspace.diff()
+        self._results, self._taken = {}, set()
+        errands = [
+            Errand(agent=slot, round=self._done, **subtask)
+            for slot, subtask in zip(self._slots, subtasks, strict=False)
+        ]
+        barrier = Barrier(self._trial, len(errands))
+        try:
+            async with anyio.create_task_group() as group:
+                for errand in errands:
+                    group.start_soon(self._work, errand, barrier)
+        except BaseExceptionGroup as failures:
+            raise leaf(failures) from None
+        self._unread = True
+        results = [self._results[errand.agent] for errand in errands]
+        broken = [result.broken for result in results if result.broken]
+        if len(broken) == len(results):
+            raise broken[0]
+        told = [
+            shown(r.errand.agent, r.report, r.changes, unread=r.unread, diff=True) for r in results
+        ]
+        left = self._rules.attempts - self._done
+        return "\n\n".join([*told, render("central_left", left=left, what="round").strip()])
+
+    def _check(self, subtasks: Sequence[Mapping[str, str]]) -> None:
+        if self._unread:
+            raise BadCall(
+                "A round has just ended and you have not read its reports. Put all the subtasks of "
+                "a round into one call, and wait for its reports."
+            )
+        if self._done >= self._rules.attempts:
+            raise BadCall("No round is left. Take what is good of the last one, and `submit`.")
+        if not 1 <= len(subtasks) <= len(self._slots):
+            raise BadCall(
+                f"A round has 1 to {len(self._slots)} subtasks, not {len(subtasks)}. Nothing was "
+                "started."
+            )
+        for subtask in subtasks:
+            not_empty(subtask["instruction"])
+
+    async def _work(self, errand: Errand, barrier: "Barrier") -> None:
+        """One sub-agent's part of a round. What it changed is kept, however it ends."""
+        await self._idle.end(errand.agent)
+        rules = self._rules
+        report, broken = failed("was cut off"), None
+        fork: Sandbox | None = None
+        try:
+            fork = await self.workspace.fork()
+            report = await run_errand(
+                self._trial, errand, fork, turns=rules.turns, chars=rules.report_chars
+            )
+        except SandboxUnavailable as failure:
+            report, broken = failed("lost its workspace, and ended without a report"), failure
+        finally:
+            with anyio.CancelScope(shield=True):
+                self._results[errand.agent] = await self._result(errand, report, fork, broken)
+        await barrier.wait(errand.agent)
+        await self._idle.begin(errand.agent)
+
+    async def _result(
+        self,
+        errand: Errand,
+        report: Report,
+        fork: Sandbox | None,
+        broken: SandboxUnavailable | None,
+    ) -> Result:
+        patch, unread = self._start, ""
+        if fork is not None:
+            unread = "it took too long"
+            try:
+                with anyio.move_on_after(RESCUE_S):
+                    patch, unread = await fork.diff(), ""
+            except (SandboxError, SandboxUnavailable) as error:
+                unread = str(error)
+            await fork.close()
+        return Result(
+            errand=errand,
+            report=report,
+            patch=patch,
+            changes=changed(self._start, patch),
+            unread=unread,
+            broken=broken,
+        )
+
+    async def _take(self, arguments: Arguments) -> str:
+        if self._unread:
+            raise BadCall("Read the reports of the round first; nothing was taken.")
+        agents = list(dict.fromkeys(name.strip() for name in arguments["agents"]))
+        offered = [name for name, result in self._results.items() if result.changes]
+        if unknown := [name for name in agents if name not in self._results]:
+            raise BadCall(
+                f"{unknown[0]!r} was not in the last round, nothing was taken. What can be taken "
+                f"is of: {', '.join(offered) or 'nobody'}."
+            )
+        if not agents:
+            raise BadCall(f"Name whose changes to take: {', '.join(offered) or 'nobody has any'}.")
+        lines = [f"{name}: {await self._take_one(self._results[name])}" for name in agents]
+        differs = changed("", await self.workspace.diff())
+        state = "\n".join(f"- {file}" for file in differs) or "nothing"
+        return "\n".join([*lines, "", f"In the main workspace now differs:\n{state}"])
+
+    async def _take_one(self, result: Result) -> str:
+        name = result.errand.agent
+        if name in self._taken:
+            return "is taken already."
+        if not result.changes:
+            return "changed nothing, so there is nothing to take."
+        contradicts = await merge(self.workspace, start=self._start, theirs=result.patch)
+        if contradicts:
+            return (
+                "NOT taken, its changes contradict what is in the main workspace. Have them made "
+                f"again on top of that, or leave them. They contradict here:\n{contradicts}"
+            )
+        self._taken.add(name)
+        return "taken."
+
+
+class Barrier:
+    """Lets the sub-agents of a round go on when all of them are there."""
+
+    def __init__(self, trial: Trial, expected: int) -> None:
+        self._trial = trial
+        self._missing = expected
+        self._open = anyio.Event()
+
+    async def wait(self, agent: str) -> None:
+        """`agent` is there, and waits for the others."""
+        self._missing -= 1
+        if not self._missing:
+            self._open.set()
+            return
+        async with self._trial.doing(agent, "barrier"):
+            await self._open.wait()

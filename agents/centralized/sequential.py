@@ -1,0 +1,167 @@
+"""The sub-agents of a main agent, and the simplest of them: one after another in one workspace."""
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol
+
+import anyio
+
+from agents.centralized.report import Report, changed, shown
+from agents.centralized.subagent import Errand, run_errand
+from agents.prompts import render
+from agents.tools import Arguments, BadCall, Finished, Tool
+from harness.errors import SandboxError
+from harness.protocols import Sandbox, Trial
+
+INSTRUCTION = "The whole task: the goal, where, how it is to be checked, what to report."
+CONTEXT = "What is known already and the engineer needs: files, findings, what was tried."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The options of both systems; each is a line of its configuration."""
+
+    attempts: int = 10  # delegations, or rounds of them
+    turns: int = 50  # of one sub-agent; 0: any number
+    report_chars: int = 6000  # of a report, as the main agent reads it
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise TypeError(f"attempts is 1 or more, not {self.attempts}")
+
+
+class Crew(Protocol):
+    """The sub-agents of a main agent, and the workspace that is handed in."""
+
+    workspace: Sandbox
+    used_up: bool  # it ended the main agent's work: no delegation was left
+
+    def tools(self) -> Sequence[Tool]:
+        """What the main agent can have them do."""
+        ...
+
+    async def news(self) -> str:
+        """What is to be said at the end of the main agent's turn."""
+        ...
+
+    async def missing(self) -> str:
+        """What speaks against submitting now, or nothing."""
+        ...
+
+    def best(self) -> str:
+        """The best patch that was seen, for when the workspace holds none."""
+        ...
+
+
+class Idle:
+    """Keeps in the time line which sub-agents wait for the main agent to give them work."""
+
+    def __init__(self, trial: Trial, slots: Sequence[str]) -> None:
+        self._trial = trial
+        self._slots = slots
+        self._waits: dict[str, AsyncExitStack] = {}
+
+    async def __aenter__(self) -> "Idle":
+        for slot in self._slots:
+            await self.begin(slot)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with anyio.CancelScope(shield=True):
+            for slot in list(self._waits):
+                await self.end(slot)
+
+    async def begin(self, slot: str) -> None:
+        """`slot` has nothing to do from now on."""
+        stack = self._waits[slot] = AsyncExitStack()
+        await stack.enter_async_context(self._trial.doing(slot, "main"))
+
+    async def end(self, slot: str) -> None:
+        """`slot` has got something to do."""
+        await self._waits.pop(slot).aclose()
+
+
+class OneByOne:
+    """One sub-agent at a time; what it changes stays for the next one."""
+
+    def __init__(self, trial: Trial, workspace: Sandbox, idle: Idle, *, rules: Rules) -> None:
+        self.workspace = workspace
+        self.used_up = False
+        self._trial = trial
+        self._idle = idle
+        self._rules = rules
+        self._done = 0
+        self._seen = ""  # the last patch, and the last one that was not empty
+        self._best = ""
+
+    def tools(self) -> Sequence[Tool]:
+        """See `agents.crew.Crew`."""
+        return (
+            Tool(
+                name="delegate",
+                description="Have an engineer do one piece of work, and read its report.",
+                parameters={"instruction": INSTRUCTION, "context": CONTEXT},
+                act=self._delegate,
+                activity="peer",
+            ),
+        )
+
+    async def news(self) -> str:
+        """See `agents.crew.Crew`."""
+        return ""
+
+    async def missing(self) -> str:
+        """See `agents.crew.Crew`."""
+        try:
+            differs = await self.workspace.diff()
+        except SandboxError as error:
+            return f"What differs in the workspace cannot be handed in: {error}."
+        return "" if differs else "Nothing differs in the workspace: that would be an empty patch."
+
+    def best(self) -> str:
+        """See `agents.crew.Crew`."""
+        return self._best
+
+    async def _delegate(self, arguments: Arguments) -> str:
+        not_empty(arguments["instruction"])
+        self._done += 1
+        errand = Errand(
+            agent="sub-1",
+            round=self._done,
+            instruction=arguments["instruction"],
+            context=arguments["context"],
+        )
+        await self._idle.end(errand.agent)
+        rules = self._rules
+        report = await run_errand(
+            self._trial, errand, self.workspace, turns=rules.turns, chars=rules.report_chars
+        )
+        await self._idle.begin(errand.agent)
+        told = await self._told(errand, report)
+        left = rules.attempts - self._done
+        if not left:
+            self.used_up = True
+            raise Finished(told)
+        return told + "\n\n" + render("central_left", left=left, what="delegation").strip()
+
+    async def _told(self, errand: Errand, report: Report) -> str:
+        before = self._seen
+        try:
+            self._seen = await self.workspace.diff()
+        except SandboxError as error:
+            return shown(errand.agent, report, {}, unread=str(error))
+        self._best = self._seen or self._best
+        return shown(errand.agent, report, changed(before, self._seen))
+
+
+def not_empty(instruction: str) -> None:
+    """`BadCall` for an instruction that says nothing."""
+    if not instruction.strip():
+        raise BadCall("The instruction is empty. Say what is to be done. Nothing was started.")

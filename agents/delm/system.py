@@ -1,0 +1,160 @@
+"""`delm`: N equal agents over a board. Nobody is in charge; only verified findings are shared."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import anyio
+
+from agents.admission.gate import Gate, Refused
+from agents.admission.gist_check import gist_checker
+from agents.concurrency import together
+from agents.delm.team import Rules, Team, Work, authors_of, fails, failures_of
+from agents.delm.worker import Worker
+from agents.loop import ended_by
+from agents.selection import Candidate, select
+from harness.board.protocols import Entry, Task
+from harness.errors import LimitReached, ModelError, SandboxError, SandboxLost, SandboxUnavailable
+from harness.protocols import Trial
+
+
+class Delm:
+    """The system. Its options are `agents.delm.team.Rules`."""
+
+    def __init__(self, **options: Any) -> None:
+        self.rules = Rules(**options)
+
+    async def run(self, trial: Trial) -> None:
+        """See `harness.protocols.System`."""
+        team = await self.assemble(trial)
+        await team.seed()
+        reason = "interrupted"
+        try:
+            await self._live(team)
+            reason = "finished" if await team.queue.closed() else "steps"
+        except (LimitReached, ModelError, SandboxLost) as end:
+            reason = ended_by(end)
+            raise
+        finally:
+            with anyio.CancelScope(shield=True):
+                await hand_in(team, reason)
+
+    async def assemble(self, trial: Trial) -> Team:
+        """The team of a trial: its pristine sandbox, its gate, its rules."""
+        rules = self.rules
+        pristine = await trial.sandbox()
+        gate = Gate(
+            pristine,
+            trial.context,
+            command_s=trial.limits.command_s,
+            time_limit_s=rules.check_s,
+            count_tokens=trial.count_tokens,
+            verify=rules.verification,
+            apart=not rules.sharing,
+            memo=trial.memo,
+            checker=gist_checker(trial.model) if rules.gist_check else None,
+        )
+        return Team(trial, rules, pristine, gate)
+
+    async def _live(self, team: Team) -> None:
+        names = (f"agent-{number + 1}" for number in range(team.trial.agents))
+        await together(Worker(team, name).live for name in names)
+
+
+async def hand_in(team: Team, reason: str) -> None:
+    """Submit every seat's patch, finished or not, and say which one we would ship."""
+    works = await team.works()
+    await team.queue.close(by="", reason=reason)
+    for work in works:
+        await team.trial.submit(
+            work.seat,
+            work.patch,
+            reason=work.reason or reason,
+            salvaged=not work.finished,
+            agent=work.agent,
+        )
+    if works:
+        in_time = reason not in {"interrupted", "wall_clock"}
+        choice = select(await candidates(team, works, run=in_time))
+        await team.trial.select(choice.author, choice.reasons)
+
+
+async def candidates(team: Team, works: Sequence[Work], *, run: bool) -> list[Candidate]:
+    """The submissions with all that selection looks at; `run`: the checks are executed."""
+    entries, tasks = await team.standing(), await team.queue.tasks()
+    admitted = {entry.label: entry for entry in entries}
+    commands = checks_of(entries) if run and len({work.patch for work in works}) > 1 else []
+    checks = await outcomes(team, works, commands)
+    return [
+        Candidate(
+            author=work.seat,
+            patch=work.patch,
+            verified=work.entry in admitted,
+            failures=len(failures_of(work.entry, entries)) if work.entry else 0,
+            passed_peers=passed_by_peers(tasks, entries, admitted.get(work.entry)),
+            checks=checks[work.seat],
+        )
+        for work in works
+    ]
+
+
+async def outcomes(
+    team: Team, works: Sequence[Work], commands: Sequence[str]
+) -> Mapping[str, Mapping[str, bool]]:
+    """By seat and command, whether the command passes with the seat's patch.
+
+    All submissions are held to the same commands: one that could not be run with each of them,
+    since the time limit came or a sandbox broke, says nothing of any.
+    """
+    found: dict[str, dict[str, bool]] = {work.seat: {} for work in works}
+    with anyio.move_on_after(team.rules.selection_s):
+        for command in commands:
+            try:
+                passed = {w.seat: await _passes(team, w.patch, command) for w in works if w.patch}
+            except SandboxUnavailable:
+                continue
+            except LimitReached:  # the trial's time is used up
+                break
+            for seat, outcome in passed.items():
+                found[seat][command] = outcome
+    return found
+
+
+async def _passes(team: Team, patch: str, command: str) -> bool:
+    try:
+        return (await team.gate.run_on(patch, command)).exit_status == 0
+    except (Refused, SandboxError, SandboxLost):
+        return False
+
+
+def checks_of(entries: Sequence[Entry]) -> list[str]:
+    """Commands that a good patch passes: every reproduction, and what has to go on passing."""
+    commands = [
+        str(entry.evidence["command"])
+        for entry in entries
+        if entry.evidence.get("form") == "patch"
+        or (
+            entry.kind == "CONSTRAINT"
+            and entry.evidence.get("form") == "command"
+            and entry.evidence.get("exit_status") == 0
+        )
+    ]
+    return list(dict.fromkeys(commands))
+
+
+def passed_by_peers(tasks: Sequence[Task], entries: Sequence[Entry], patch: Entry | None) -> int:
+    """How many finished tests of an admitted patch left no failure of it behind.
+
+    Tests by somebody who wrote the same patch are none.
+    """
+    if patch is None:
+        return 0
+    authors = authors_of(patch, tasks)
+    found = {entry.task for entry in entries if fails(entry, patch.label)}
+    return sum(
+        task.kind == "test"
+        and task.state == "done"
+        and task.subject == patch.label
+        and task.label not in found
+        and task.holder not in authors
+        for task in tasks
+    )

@@ -1,0 +1,248 @@
+"""What the agents of one trial have in common: the board, the gate, the rules of their tasks."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from agents.admission.gate import Gate
+from agents.prompts import one_line, render
+from harness.board.protocols import Entry, NewTask, Proposal, Ruling, Task
+from harness.protocols import Sandbox, Trial
+
+FRAMINGS = (
+    "Reproduce it first: write the smallest program that shows it, and follow it into the source.",
+    "Read the code first: follow the names that the issue mentions, and what calls them.",
+    "Read the specification first: what documentation, docstrings and standards promise here.",
+    "Read the tests first: what is tested near it, what is not, and how such tests are run.",
+)
+PRIORITIES = {"localize": 30, "repair": 25, "test": 20, "patch": 10, "decide": 0}
+OWN = ("patch", "repair")  # kinds of task whose result is a patch
+QUOTED = 300  # characters of a finding in the text of a task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The switches of the system; each is a line of its configuration."""
+
+    sharing: bool = True  # agents see each other's entries
+    verification: bool = True  # an entry's evidence is executed before it is admitted
+    queue: bool = True  # off: each agent does its whole issue as one task
+    gist_check: bool = False  # a model is asked whether a gist says more than its evidence
+    refresh: Literal["step", "dispatch"] = "step"  # when an agent is told of new entries
+    localizers: int = 0  # tasks that look for the fault; 0: one an agent, at most four
+    repairs: int = 2  # of one submission
+    rounds: int = 1  # times that an empty queue is thought about by an agent
+    max_tasks: int = 60  # of a trial; agents add none beyond it
+    turns: Mapping[str, int] = field(default_factory=dict)  # by kind of task; "other" for the rest
+    long_tokens: int = 100_000  # a conversation whose prompt is longer is compacted, once
+    lease_s: float = 60.0
+    check_s: float = 180.0  # one check of one proposal
+    selection_s: float = 300.0  # running every candidate against every check
+
+    def __post_init__(self) -> None:
+        if self.refresh not in {"step", "dispatch"}:
+            raise TypeError(f"refresh is step or dispatch, not {self.refresh!r}")
+
+    @property
+    def apart(self) -> bool:
+        """Nothing is shared, checked or handed over: each agent is as in `independent`."""
+        return not (self.sharing or self.verification or self.queue)
+
+    def turns_of(self, kind: str) -> int:
+        """Turns that a task may take; 0: any number."""
+        return int(self.turns.get(kind, self.turns.get("other", 0)))
+
+
+@dataclass(slots=True)
+class Work:
+    """What a seat (one submission that is wanted) has come to."""
+
+    seat: str
+    patch: str = ""
+    entry: str = ""  # the label under which exactly this patch was admitted
+    agent: str = ""
+    reason: str = ""  # how its last conversation ended
+    finished: bool = False
+
+
+class Team:
+    """One trial of `delm`."""
+
+    def __init__(self, trial: Trial, rules: Rules, pristine: Sandbox, gate: Gate) -> None:
+        self.trial = trial
+        self.rules = rules
+        self.pristine = pristine
+        self.gate = gate
+        self.queue = trial.queue
+        self.context = trial.context
+        self.seats = tuple(f"patch-{number + 1}" for number in range(trial.agents))
+        self.salvage: dict[str, tuple[str, str]] = {}  # seat: the agent, and its last diff
+
+    async def seed(self) -> None:
+        """The tasks that a trial begins with; doing it twice is doing it once."""
+        rules, agents = self.rules, self.trial.agents
+        count = (rules.localizers or min(agents, len(FRAMINGS))) if rules.queue else 0
+        first = [
+            self._new(
+                "localize",
+                render("task_localize", framing=FRAMINGS[n % len(FRAMINGS)]),
+                label=f"localize-{n + 1}",
+                preferred=f"agent-{n % agents + 1}",
+            )
+            for n in range(count)
+        ]
+        text = render("task_patch" if rules.queue else "task_solve")
+        patches = [
+            self._new("patch", text, label=seat, preferred=f"agent-{n + 1}")
+            for n, seat in enumerate(self.seats)
+        ]
+        await self.queue.put(*first, *patches, by="")
+
+    def _new(self, kind: str, text: str, **more: Any) -> NewTask:
+        return NewTask(kind=kind, text=text, priority=PRIORITIES.get(kind, 15), **more)
+
+    async def judge(self, proposal: Proposal) -> Ruling:
+        """Put a proposal through the gate; a failure of a candidate opens its repair.
+
+        A repair that nobody has begun is cancelled where all that it was to mend is refuted.
+        """
+        ruling = await self.gate.submit(proposal)
+        entry = ruling.entry
+        if entry is not None and ruling.settled == "admitted" and entry.kind == "FAIL":
+            await self._open_repairs(entry)
+        if entry is not None and proposal.refutes:
+            await self._cancel_repairs()
+        return ruling
+
+    async def _open_repairs(self, failure: Entry) -> None:
+        """One for each submission that is this candidate, however many have written the same."""
+        state = str(failure.evidence.get("state", "base"))
+        candidate = await self.context.entry(state)
+        if candidate is None or not self.rules.queue:
+            return
+        agents = {w.seat: w.agent for w in await self.works() if w.entry == state}
+        if seat := await self.seat_of(candidate):
+            agents.setdefault(seat, candidate.author)
+        for seat, agent in agents.items():
+            await self.queue.put(*await self._repairs(seat, agent, state, failure), by="")
+
+    async def _repairs(
+        self, seat: str, agent: str, state: str, failure: Entry
+    ) -> Sequence[NewTask]:
+        """The repair of a seat whose candidate fails, unless it had its repairs."""
+        tasks = await self.queue.tasks()
+        mended = [task for task in tasks if task.kind == "repair" and task.subject == seat]
+        if len(mended) >= self.rules.repairs:
+            return ()
+        gist = one_line(failure.gist, QUOTED)
+        text = render("task_repair", patch=state, failure=failure.label, gist=gist)
+        key = f"repair:{seat}:{state}"
+        return (self._new("repair", text, key=key, subject=seat, preferred=agent),)
+
+    async def _cancel_repairs(self) -> None:
+        """Those that the board opened for failures of which none stands any more."""
+        standing = await self.standing()
+        works = {work.seat: work for work in await self.works()}
+        for task in await self.queue.tasks():
+            work = works.get(task.subject)
+            if task.kind != "repair" or work is None or not task.preferred:
+                continue  # without a preferred agent it is one that an agent asked for
+            if work.entry and not failures_of(work.entry, standing):
+                await self.queue.cancel(task.label, by="", reason="the failure was refuted")
+
+    async def seat_of(self, candidate: Entry) -> str:
+        """The `patch` task that an admitted patch is the work of, or nothing."""
+        tasks = {task.label: task for task in await self.queue.tasks()}
+        return seat_of(tasks[candidate.task]) if candidate.task in tasks else ""
+
+    async def standing(self) -> list[Entry]:
+        """The entries that nobody has refuted, in order."""
+        links = await self.context.links()
+        refuted = {link.target for link in links if link.kind == "refutes"}
+        return [entry for entry in await self.context.entries() if entry.label not in refuted]
+
+    async def following(self, patch: str, task: Task, agent: str) -> Sequence[NewTask]:
+        """What is to be done when `agent` hands back `task` with the admitted `patch`.
+
+        Its test, by somebody who has not written the same patch, where there is anybody; and its
+        repair, where it is known to fail already.
+        """
+        admitted = await self.context.entry(patch) if patch else None
+        if admitted is None or not self.rules.queue:
+            return ()
+        authors = {agent, *authors_of(admitted, await self.queue.tasks())}
+        failures = [e for e in await self.standing() if fails(e, patch)]
+        repairs = await self._repairs(seat_of(task), agent, patch, failures[0]) if failures else ()
+        if 1 < self.trial.agents <= len(authors):  # a lone agent looks at its own work once more
+            await self._cancel_test(patch)
+            return repairs
+        text = render("task_test", patch=patch)
+        excluded = tuple(sorted(authors))
+        return (
+            self._new("test", text, key=f"test:{patch}", subject=patch, excluded=excluded),
+            *repairs,
+        )
+
+    async def _cancel_test(self, patch: str) -> None:
+        for task in await self.queue.tasks():
+            if task.kind == "test" and task.subject == patch:
+                await self.queue.cancel(task.label, by="", reason="every agent has written it")
+
+    async def works(self) -> list[Work]:
+        """Every submission that is wanted, as it stands: the last finished patch of its seat."""
+        tasks = await self.queue.tasks()
+        works = {seat: Work(seat=seat) for seat in self.seats}
+        for task in tasks:
+            seat = task.subject if task.kind == "repair" else task.label
+            if task.kind in OWN and task.state == "done" and seat in works:
+                _take(works[seat], task)
+        for seat, (agent, diff) in self.salvage.items():
+            if not works[seat].patch and diff:
+                works[seat].patch, works[seat].agent = diff, agent
+        return list(works.values())
+
+    async def unsettled(self) -> list[str]:
+        """What is not as it should be when no task is left, one line each."""
+        lines = []
+        standing = await self.standing()
+        for work in await self.works():
+            if not work.patch:
+                lines.append(f"{work.seat} came to no patch.")
+            elif not work.entry:
+                lines.append(f"{work.seat} has a patch that was never admitted.")
+            elif all(entry.label != work.entry for entry in standing):
+                lines.append(f"{work.seat} ({work.entry}) was refuted.")
+            elif failures := failures_of(work.entry, standing):
+                lines.append(f"{work.seat} ({work.entry}) fails: {', '.join(failures)}.")
+        return lines
+
+
+def _take(work: Work, task: Task) -> None:
+    if task.result.get("patch"):
+        work.patch, work.entry = str(task.result["patch"]), str(task.result.get("entry", ""))
+        work.agent = task.holder
+    work.reason = str(task.result.get("reason", ""))
+    work.finished = work.reason == "finished"
+
+
+def fails(entry: Entry, patch: str) -> bool:
+    """Whether an entry is a failure of an admitted patch."""
+    return entry.kind == "FAIL" and entry.evidence.get("state") == patch
+
+
+def failures_of(patch: str, entries: Iterable[Entry]) -> list[str]:
+    """Labels of the failures that were admitted against an admitted patch."""
+    return [entry.label for entry in entries if fails(entry, patch)]
+
+
+def seat_of(task: Task) -> str:
+    """The seat that a task works for: its own label, what a repair mends, or nothing."""
+    if task.kind not in OWN:
+        return ""
+    return task.label if task.kind == "patch" else task.subject
+
+
+def authors_of(patch: Entry, tasks: Iterable[Task]) -> set[str]:
+    """Who handed in exactly this patch, and who published it first."""
+    same = {t.holder for t in tasks if t.kind in OWN and t.result.get("entry") == patch.label}
+    return {patch.author, *same}

@@ -1,0 +1,255 @@
+"""One agent of a team: it claims a task, works on it in a copy of its own, hands it back."""
+
+import shlex
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import anyio
+
+from agents import tools
+from agents.board import session as board_tools
+from agents.board.session import Desk
+from agents.board.task_loop import Life
+from agents.delm.team import OWN, Team
+from agents.loop import Ending, converse, nothing
+from agents.prompts import render
+from harness.board.protocols import Claim, NewTask, Task
+from harness.errors import LimitReached, SandboxError, SandboxLost, SandboxUnavailable
+from harness.protocols import Sandbox
+from harness.types import Message
+
+OWN_ENDS = ("agent_steps", "agent_tokens", "agent_cost")  # no reason for the others
+CANDIDATE = "/tmp/candidate.patch"  # noqa: S108 - inside the sandbox
+KEPT_COMMANDS, KEPT_DIFF, KEPT_WORDS = 40, 20_000, 8_000
+
+
+class Worker:
+    """An agent of a team that solves an issue."""
+
+    def __init__(self, team: Team, name: str) -> None:
+        self.name = name
+        self._team = team
+        self._queue = team.queue
+
+    async def live(self) -> None:
+        """Claim and work until nothing is left to do; see `agents.board.task_loop.Life.live`."""
+        life = Life(self._team.trial, self.name, lease_s=self._team.rules.lease_s, work=self._work)
+        await life.live()
+
+    async def _work(self, claim: Claim) -> Claim | None:
+        task = claim.task
+        if task.kind == "decide" and not await self._worth_a_thought(task):
+            await self._queue.finish(claim, result={"summary": "every submission is made"})
+            await self._queue.close(by=self.name, reason="every submission is made")
+            return None
+        workspace = await self._team.pristine.fork()
+        try:
+            await self._lay_out(workspace, task)
+            following = await _Job(self._team, self.name, claim, workspace).run()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._rescue(claim, workspace)
+                await workspace.close()
+        if task.kind == "decide" and not await self._anything_open():
+            await self._queue.close(by=self.name, reason="no more tasks")
+        return following
+
+    async def _worth_a_thought(self, task: Task) -> bool:
+        if self._team.rules.apart:
+            return False
+        number = int(task.label.rpartition("-")[2])
+        return number <= self._team.rules.rounds and bool(await self._team.unsettled())
+
+    async def _anything_open(self) -> bool:
+        return any(task.state in {"open", "claimed"} for task in await self._queue.tasks())
+
+    async def _lay_out(self, workspace: Sandbox, task: Task) -> None:
+        """Put the candidate that the task is about into the workspace."""
+        patch = ""
+        if task.kind == "test":
+            tested = await self._team.context.entry(task.subject)
+            patch = str(tested.evidence.get("diff", "")) if tested else ""
+        elif task.kind == "repair":
+            works = {work.seat: work.patch for work in await self._team.works()}
+            patch = works.get(task.subject, "")
+        if not patch:
+            return
+        await workspace.write(CANDIDATE, patch.encode())
+        path = shlex.quote(CANDIDATE)
+        done = await workspace.exec(f"git apply --whitespace=nowarn {path} && rm {path}")
+        if done.exit_status != 0:
+            raise SandboxLost(f"the candidate does not apply: {done.output[-300:]}")
+
+    async def _rescue(self, claim: Claim, workspace: Sandbox) -> None:
+        """Keep what a patch has come to, wherever it was cut off."""
+        if claim.task.kind != "patch":
+            return
+        try:
+            with anyio.move_on_after(60):
+                diff = await workspace.diff()
+                if diff:
+                    self._team.salvage[claim.task.label] = (self.name, diff)
+        except (SandboxError, SandboxUnavailable):
+            return  # then there is nothing to keep
+
+
+class _Job:
+    """One claimed task: its conversation, and what it is handed back with."""
+
+    def __init__(self, team: Team, name: str, claim: Claim, workspace: Sandbox) -> None:
+        self._team = team
+        self._claim = claim
+        self._task = claim.task
+        self._workspace = workspace
+        self._turns = team.rules.turns_of(claim.task.kind)
+        again = f".{claim.fence}" if claim.fence > 1 else ""
+        self._desk = Desk(
+            queue=team.queue,
+            context=team.context,
+            judge=team.judge,
+            claim=claim,
+            conversation=f"{claim.task.label}{again}",
+            workspace=workspace,
+            sharing=team.rules.sharing,
+            max_tasks=team.rules.max_tasks,
+        )
+
+    async def run(self) -> Claim | None:
+        """Converse, and finish the task with its result and what follows from it.
+
+        The agent's next claim, where there is a task for it.
+        """
+        ending = await self._ending()
+        result: dict[str, Any] = {"summary": ending.summary, "reason": ending.reason}
+        then: Sequence[NewTask] = ()
+        if self._task.kind in OWN:
+            patch = await self._diff()
+            entry = self._desk.patch[0] if self._desk.patch[1] == patch else ""
+            result |= {"patch": patch, "entry": entry}
+            then = await self._team.following(entry, self._task, self._claim.agent)
+        _, following = await self._team.queue.finish_and_claim(
+            self._claim, result=result, then=then, lease_s=self._team.rules.lease_s
+        )
+        return following
+
+    async def _ending(self) -> Ending:
+        """How the conversation ended; where agents are apart, what cuts one off ends its seat too.
+
+        Else another agent takes the task over.
+        """
+        try:
+            return await self._converse()
+        except LimitReached as end:
+            if not self._team.rules.apart or end.limit not in OWN_ENDS:
+                raise
+            return Ending(reason=end.limit, summary="", messages=[])
+
+    async def _diff(self) -> str:
+        try:
+            return await self._workspace.diff()
+        except SandboxError:
+            return ""  # too large, or no text: no patch
+
+    async def _converse(self) -> Ending:
+        opening = [
+            {"role": "system", "content": self._system()},
+            {"role": "user", "content": render("delm_issue", instance=self._team.trial.instance)},
+            {"role": "user", "content": await self._assignment()},
+        ]
+        desk, rules = self._desk, self._team.rules
+        ending = await self._talk(desk.conversation, opening, long_tokens=rules.long_tokens)
+        if ending.reason == "long":
+            opening[2] = {"role": "user", "content": await self._assignment(anew=True)}
+            opening.append({"role": "user", "content": await self._compacted(ending.messages)})
+            desk.conversation += "+"
+            ending = await self._talk(desk.conversation, opening)
+        return ending
+
+    async def _talk(
+        self, conversation: str, opening: Sequence[Message], *, long_tokens: int = 0
+    ) -> Ending:
+        desk = self._desk
+        news: Callable[[], Awaitable[str]] = desk.news
+        if self._team.rules.refresh == "dispatch":
+            news = nothing
+        ending = await converse(
+            self._team.trial,
+            conversation,
+            opening,
+            self._tools(),
+            news=news,
+            agent=self._claim.agent,
+            turns=self._turns,
+            long_tokens=long_tokens,
+        )
+        await desk.cite(list(ending.messages))
+        return ending
+
+    def _system(self) -> str:
+        command_s = self._team.trial.limits.command_s
+        return render("delm_system", root="/testbed", command_s=command_s)
+
+    async def _assignment(self, *, anew: bool = False) -> str:
+        desk = self._desk
+        if anew:
+            desk.read_to = desk.links_to = 0
+            desk.known.clear()
+        text = self._task.text
+        if self._task.kind == "decide":
+            text = render("task_decide", open=await self._team.unsettled())
+        return render(
+            "delm_task",
+            lines=await desk.lines(),
+            label=self._task.label,
+            text=text,
+            turns=self._turns,
+        )
+
+    async def _compacted(self, messages: Sequence[Message]) -> str:
+        diff = await self._diff()
+        last = [m["content"] for m in messages if m["role"] == "assistant" and m["content"]]
+        return render(
+            "compacted",
+            commands=_commands(messages)[-KEPT_COMMANDS:],
+            diff=diff[:KEPT_DIFF],
+            last=last[-1][-KEPT_WORDS:] if last else "",
+        )
+
+    def _tools(self) -> tools.Toolbox:
+        limits = self._team.trial.limits
+        workspace, desk = self._workspace, self._desk
+        seats = self._team.seats if self._task.kind == "decide" else ()
+        return tools.Toolbox(
+            tools.bash(workspace, timeout_s=limits.command_s),
+            tools.view(workspace),
+            tools.edit(workspace),
+            board_tools.unfold(desk),
+            board_tools.publish(desk),
+            board_tools.add_task(desk, seats),
+            board_tools.finish(self._missing),
+        )
+
+    async def _missing(self) -> str:
+        """What should still be done before this task is handed back."""
+        if self._task.kind not in OWN or self._team.rules.apart:
+            return ""
+        patch = await self._diff()
+        if not patch:
+            return "Nothing differs in your copy: that would be an empty patch."
+        label, admitted = self._desk.patch
+        if not label:
+            return "Your patch was not admitted yet: publish it as a PATCH with its command."
+        if admitted != patch:
+            return f"Your copy has changed since {label} was admitted: publish the PATCH again."
+        return ""
+
+
+def _commands(messages: Sequence[Message]) -> list[str]:
+    """What was run in a conversation, each with the first line of what came of it."""
+    outcomes = {m["tool_call_id"]: m["content"] for m in messages if m["role"] == "tool"}
+    return [
+        f"{call['function']['name']} {call['function']['arguments'][:300]}: "
+        f"{[line[:300] for line in outcomes.get(call['id'], '').strip().splitlines()[:1]]}"
+        for message in messages
+        for call in message.get("tool_calls") or ()
+    ]

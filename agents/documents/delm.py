@@ -1,0 +1,274 @@
+"""`delm` over documents: N equal readers, a queue, and a context of gists and checked findings.
+
+The published mechanism (arXiv 2606.10662, section 4.2) on the board that issues have, too. Each
+part of the document is a task and becomes an entry; one reader plans; readers unfold what they
+need and publish findings with quotations; where the queue is empty one of them decides whether
+more is to be found out, and answers.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import anyio
+
+from agents.admission.gist_check import gist_checker
+from agents.board.session import Desk, finish
+from agents.board.task_loop import Life
+from agents.concurrency import together
+from agents.documents.chunking import Headings, split
+from agents.documents.full_context import asked, choose
+from agents.documents.gate import FindingGate
+from agents.documents.summaries import UNKNOWN, Note, prepare
+from agents.documents.tools import add_task, publish, uncited, unfold
+from agents.loop import Ending, converse, ended_by
+from agents.prompts import render
+from agents.tools import Toolbox
+from harness.board.protocols import Claim, NewTask, Proposal
+from harness.errors import LimitReached, ModelError
+from harness.protocols import Trial
+from harness.types import Message
+
+READ, PLAN = 30, 20  # priorities
+AUTHOR = "answer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The switches of the system; each is a line of its configuration."""
+
+    verification: bool = True  # places, gists and findings are checked
+    hierarchy: bool = True  # parts have claims between gist and text
+    rounds: int = 2  # times that an empty queue is thought about before the answer
+    turns: int = 24  # of a task
+    neighbours: int = 1  # parts on either side that come with an unfolded one
+    lease_s: float = 60.0
+
+
+class DelmDocuments:
+    """The system. Its options are `Rules`."""
+
+    def __init__(self, **options: Any) -> None:
+        self.rules = Rules(**options)
+
+    async def run(self, trial: Trial) -> None:
+        """See `harness.protocols.System`."""
+        team = Team(trial, self.rules, await trial.document())
+        reason = "interrupted"
+        await team.seed()
+        try:
+            names = [f"agent-{number + 1}" for number in range(trial.agents)]
+            lives = [Life(trial, n, lease_s=self.rules.lease_s, work=team.work) for n in names]
+            await together(life.live for life in lives)
+            reason = "finished" if team.letter else team.unanswered
+        except (LimitReached, ModelError) as end:
+            reason = ended_by(end)
+            raise
+        finally:
+            with anyio.CancelScope(shield=True):
+                await trial.queue.close(by="", reason=reason)
+                await trial.submit(
+                    AUTHOR,
+                    team.letter,
+                    reason=reason,
+                    salvaged=reason != "finished",
+                    agent=team.answered_by,
+                )
+
+
+class Team:
+    """One trial."""
+
+    def __init__(self, trial: Trial, rules: Rules, text: str) -> None:
+        self.trial = trial
+        self.letter = ""
+        self.answered_by = ""
+        self.unanswered = "no choice"  # why there is no letter
+        self._rules = rules
+        self._text = text
+        self._notes = [Note(number=n, piece=piece) for n, piece in enumerate(split(text), 1)]
+        self._pieces: list[str] = []  # labels of the parts, once they are in the context
+        self._entering = anyio.Lock()
+
+        def check(name: str, template: str, *, shared: bool) -> Any:
+            if not rules.verification:
+                return None
+            return gist_checker(
+                lambda conversation: trial.model(conversation, shared=shared),
+                name=name,
+                template=template,
+            )
+
+        self._gist_check = check("gist", "check_gist", shared=True)
+        self.gate = FindingGate(
+            trial.context,
+            count_tokens=trial.count_tokens,
+            above=Headings(text).above,
+            verify=rules.verification,
+            checker=check("judge", "check_finding", shared=False),
+        )
+
+    async def seed(self) -> None:
+        """A task for each part, and one to plan when all are read."""
+        agents = self.trial.agents
+        reads = [
+            NewTask(
+                kind="read",
+                text=f"Prepare part {note.number} of the document.",
+                label=f"read-{note.number}",
+                priority=READ,
+                preferred=f"agent-{(note.number - 1) % agents + 1}",
+            )
+            for note in self._notes
+        ]
+        plan = NewTask(
+            kind="plan",
+            text=render("task_plan"),
+            label="plan-1",
+            priority=PLAN,
+            after=tuple(task.label for task in reads),
+        )
+        await self.trial.queue.put(*reads, plan, by="")
+
+    async def work(self, claim: Claim) -> Claim | None:
+        """Do a task and hand it back."""
+        task, queue = claim.task, self.trial.queue
+        if task.kind == "read":
+            note = self._notes[int(task.label.rpartition("-")[2]) - 1]
+            await self._prepare(note, claim.agent)
+            await queue.finish(claim, result=note.as_json())
+            return None
+        await self._enter()
+        if task.kind == "decide":
+            await self._decide(claim)
+            return None
+        tools = (publish, add_task) if task.kind == "find" else (add_task,)
+        desk = self._desk(claim)
+        box = Toolbox(
+            unfold(desk, self._pieces, self._rules.neighbours),
+            *(tool(desk) for tool in tools),
+            finish(_nothing),
+        )
+        ending = await self._converse(desk, task.text, box)
+        await queue.finish(claim, result={"summary": ending.summary, "reason": ending.reason})
+        return None
+
+    async def _prepare(self, note: Note, agent: str) -> None:
+        await prepare(
+            self.trial,
+            self._text,
+            note,
+            agent=agent,
+            verify=self._rules.verification,
+            hierarchy=self._rules.hierarchy,
+            checker=self._gist_check,
+        )
+
+    async def _enter(self) -> None:
+        """Put the parts into the context, in the document's order, once."""
+        async with self._entering:
+            if self._pieces:
+                return
+            tasks = {task.label: task for task in await self.trial.queue.tasks()}
+            for note in self._notes:
+                read = tasks[f"read-{note.number}"]
+                note.read(read.result)
+                self._pieces.append(await self._enter_one(note, read.holder))
+
+    async def _enter_one(self, note: Note, author: str) -> str:
+        title = f"{note.piece.title}: " if note.piece.title else ""
+        number = await self.trial.context.propose(
+            Proposal(
+                kind="FACT",
+                gist=f"{title}{note.gist or UNKNOWN}",
+                summary=note.summary if self._rules.hierarchy else "",
+                evidence={"form": "part", "start": note.piece.start, "end": note.piece.end,
+                          "claims": len(note.claims), "refused": note.refused},
+                author=author,
+                task=f"read-{note.number}",
+            )
+        )  # fmt: skip
+        ruling = await self.trial.context.admit(
+            number,
+            key=f"part {note.number}",
+            raw=self._text[note.piece.start : note.piece.end],
+            seconds=0.0,
+            verified=self._rules.verification and bool(note.gist),
+        )
+        assert ruling.entry is not None
+        return ruling.entry.label
+
+    async def _decide(self, claim: Claim) -> None:
+        """Think about an empty queue; where nothing is added, answer and end the trial."""
+        queue, number = self.trial.queue, int(claim.task.label.rpartition("-")[2])
+        if number <= self._rules.rounds:
+            desk = self._desk(claim)
+            box = Toolbox(
+                unfold(desk, self._pieces, self._rules.neighbours), add_task(desk), finish(_nothing)
+            )
+            await self._converse(desk, render("task_more"), box)
+            if desk.added:
+                await queue.finish(claim, result={"summary": f"{desk.added} tasks added"})
+                return
+        desk = self._desk(claim, ".answer" if number <= self._rules.rounds else "")
+        box = Toolbox(
+            unfold(desk, self._pieces, self._rules.neighbours),
+            choose(
+                self.trial,
+                partial(uncited, self.trial.context),
+                because="Why, with the labels that it rests on.",
+            ),
+        )
+        ending = await self._converse(desk, render("task_answer"), box)
+        self.letter, self.answered_by = ending.summary, claim.agent
+        if ending.reason in {"context", "refused"}:
+            self.unanswered = ending.reason
+        await desk.cite(list(ending.messages), source=AUTHOR)
+        await queue.finish(claim, result={"summary": ending.summary, "reason": ending.reason})
+        await queue.close(by=claim.agent, reason="the question is answered")
+
+    def _desk(self, claim: Claim, suffix: str = "") -> Desk:
+        again = f".{claim.fence}" if claim.fence > 1 else ""
+        return Desk(
+            queue=self.trial.queue,
+            context=self.trial.context,
+            judge=self.gate.submit,
+            claim=claim,
+            conversation=f"{claim.task.label}{again}{suffix}",
+        )
+
+    async def _converse(self, desk: Desk, text: str, box: Toolbox) -> Ending:
+        """Work on a task, and note what it rests on."""
+        parts = len(self._pieces)
+        lines = await desk.lines()
+        opening: list[Message] = [
+            {"role": "system", "content": render("reading_system")},
+            {"role": "user", "content": render("reading_parts", lines=lines[:parts])},
+            {"role": "user", "content": render("reading_question", **asked(self.trial))},
+            {
+                "role": "user",
+                "content": render(
+                    "delm_task",
+                    lines=lines[parts:],
+                    label=desk.claim.task.label,
+                    text=text,
+                    turns=self._rules.turns,
+                ),
+            },
+        ]
+        ending = await converse(
+            self.trial,
+            desk.conversation,
+            opening,
+            box,
+            news=desk.news,
+            agent=desk.claim.agent,
+            turns=self._rules.turns,
+            no_call="Your answer held no tool call. Go on with the tools that you have.",
+        )
+        await desk.cite(list(ending.messages))
+        return ending
+
+
+async def _nothing() -> str:
+    return ""

@@ -1,0 +1,113 @@
+"""`readagent`: gists of all pages, a few of them looked up, an answer (arXiv 2402.09727).
+
+With the published limits: gists of 100 tokens, one to six pages looked up. Pages are the parts that
+every other system has here; its authors let a model choose where they end. As `independent` it is
+N readers that know nothing of each other, each with an answer of its own; what prepares the gists
+is bought once, as the trials of a run share it.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+import anyio
+
+from agents.concurrency import together
+from agents.documents.full_context import asked, choose
+from agents.documents.summaries import Note, context_of, prepare_all
+from agents.loop import Ending, converse, ended_by
+from agents.prompts import enclosed, render
+from agents.tools import Arguments, BadCall, ListOf, Tool, Toolbox
+from harness.errors import LimitReached, ModelError
+from harness.protocols import Trial
+from harness.types import Message
+
+TURNS = 12
+
+
+class ReadAgent:
+    """Each agent looks up `least` to `most` pages, and answers."""
+
+    def __init__(self, least: int = 1, most: int = 6) -> None:
+        if not 0 <= least <= most:
+            raise TypeError(f"least is between 0 and most, not {least} of {most}")
+        self.least, self.most = least, most
+
+    async def run(self, trial: Trial) -> None:
+        """See `harness.protocols.System`."""
+        text = await trial.document()
+        authors = [f"agent-{number + 1}" for number in range(trial.agents)]
+        endings: dict[str, Ending] = {}
+        reason = "interrupted"
+        try:
+            notes = await prepare_all(trial, text, agent="")
+            await together(
+                partial(self._answer, trial, text, notes, author, endings) for author in authors
+            )
+        except (LimitReached, ModelError) as end:
+            reason = ended_by(end)
+            raise
+        finally:
+            with anyio.CancelScope(shield=True):
+                for author in authors:
+                    ending = endings.get(author, Ending(reason=reason, summary="", messages=()))
+                    salvaged = ending.reason != "finished"
+                    await trial.submit(
+                        author, ending.summary, reason=ending.reason, salvaged=salvaged
+                    )
+
+    async def _answer(
+        self,
+        trial: Trial,
+        text: str,
+        notes: Sequence[Note],
+        author: str,
+        endings: dict[str, Ending],
+    ) -> None:
+        looked: set[int] = set()
+        opening: list[Message] = [
+            {"role": "user", "content": render("reading_parts", lines=context_of(notes))},
+            {"role": "user", "content": render("reading_question", **asked(trial))},
+            {"role": "user", "content": render("look_up", least=self.least, most=self.most)},
+        ]
+
+        async def against(because: str) -> str:
+            return "" if len(looked) >= self.least else "Look up a page first."
+
+        box = Toolbox(
+            look_up(text, notes, looked, self.most), choose(trial, against, because="Why.")
+        )
+        try:
+            endings[author] = await converse(trial, author, opening, box, agent=author, turns=TURNS)
+        except LimitReached as limit:
+            if not limit.limit.startswith("agent_"):
+                raise
+            endings[author] = Ending(reason=limit.limit, summary="", messages=())  # of it alone
+
+
+def look_up(text: str, notes: Sequence[Note], looked: set[int], most: int) -> Tool:
+    """Show the text of pages, at most so many in all; which those are is kept in `looked`."""
+
+    async def act(arguments: Arguments) -> str:
+        names = [name.strip().lstrip("Pp") for name in arguments["pages"]]
+        wrong = [n for n in names if not n.isdecimal() or not 1 <= int(n) <= len(notes)]
+        if wrong or not names:
+            raise BadCall(f"The pages are P1 to P{len(notes)}: name those that you want.")
+        wanted = [int(name) for name in dict.fromkeys(names)]
+        new = [number for number in wanted if number not in looked]
+        if len(looked) + len(new) > most:
+            left = most - len(looked)
+            raise BadCall(f"At most {most} pages may be looked up; {left} are left.")
+        looked.update(new)
+        return "\n".join(
+            enclosed("page", f"P{n}\n\n{text[notes[n - 1].piece.start : notes[n - 1].piece.end]}")
+            for n in wanted
+        )
+
+    return Tool(
+        name="look_up",
+        description="Show the text of pages.",
+        parameters={},
+        lists={"pages": ListOf(meaning="Their labels, such as P3.")},
+        act=act,
+        activity=None,
+    )

@@ -1,0 +1,281 @@
+"""A piece of a document, prepared for readers: claims whose places were checked, and a gist.
+
+The way of the published system: claims that point to their words, the stretches that no claim
+speaks of asked for again, a gist of the claims that a cheap call compares with them. What is asked
+depends on the piece alone, so that every trial and system of a run shares it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import anyio
+
+from agents.admission.gate import GIST_TOKENS
+from agents.admission.gist_check import Checker
+from agents.concurrency import together
+from agents.documents.chunking import Piece, split
+from agents.documents.quotes import (
+    LONGEST,
+    NotThere,
+    Place,
+    ends,
+    ends_again,
+    gaps,
+    locate,
+    strange_numbers,
+)
+from agents.loop import converse
+from agents.prompts import render
+from agents.tools import Arguments, BadCall, Finished, ListOf, Tool, Toolbox
+from harness.protocols import Trial
+from harness.text.counted import counted
+
+AT_ONCE = 8  # parts that `prepare_all` has in hand
+TURNS = 8  # of one piece
+GAP_ROUNDS = 2  # times that the stretches without a claim are asked for
+CLAIMS = 40  # of one piece
+CLAIM_CHARS = 600
+UNKNOWN = "Nothing that could be verified is known of this part; unfold it."
+NO_CALL = "Your answer held no tool call. Call `report` with claims, then `gist`."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a stretch of the document says: `text[start:end]`, in characters of the document."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class Note:
+    """A piece, and what is known of it."""
+
+    number: int  # from 1, in the document's order
+    piece: Piece
+    topic: str = ""
+    claims: list[Claim] = field(default_factory=list)
+    gist: str = ""  # empty: none held
+    refused: int = 0  # claims and gists
+
+    @property
+    def summary(self) -> str:
+        """The topic and the claims, one a line, with where they stand."""
+        lines = [f"- {claim.text} [{claim.start}–{claim.end}]" for claim in self.claims]
+        return "\n".join([self.topic, *lines]).strip()
+
+    def as_json(self) -> dict[str, Any]:
+        """For the result of a task."""
+        return {
+            "topic": self.topic,
+            "claims": [[claim.text, claim.start, claim.end] for claim in self.claims],
+            "gist": self.gist,
+            "refused": self.refused,
+        }
+
+    def read(self, kept: Mapping[str, Any]) -> None:
+        """Take what `as_json` gave."""
+        self.topic, self.gist = str(kept.get("topic", "")), str(kept.get("gist", ""))
+        self.claims = [Claim(text=t, start=a, end=b) for t, a, b in kept.get("claims", ())]
+        self.refused = int(kept.get("refused", 0))
+
+
+async def prepare(
+    trial: Trial,
+    text: str,
+    note: Note,
+    *,
+    agent: str,
+    verify: bool = True,
+    hierarchy: bool = True,
+    checker: Checker | None = None,
+) -> None:
+    """Fill in `note` of a piece of `text`, by one conversation of the name `read-<number>`.
+
+    `verify` off: nothing is checked, nothing asked for again. `hierarchy` off: only a gist is made.
+    Raises what the model raises.
+    """
+    job = _Job(trial, text, note, verify=verify, hierarchy=hierarchy, checker=checker)
+    opening = [
+        {
+            "role": "user",
+            "content": render(
+                "read_piece",
+                text=job.raw,
+                title=note.piece.title,
+                hierarchy=hierarchy,
+                most=max(3, min(12, -(-len(job.raw) // 2_500))),
+                tokens=GIST_TOKENS,
+                longest=LONGEST,
+            ),
+        }
+    ]
+    tools = [job.report()] * hierarchy + [job.make_gist()]
+    ending = await converse(
+        trial,
+        f"read-{note.number}",
+        opening,
+        Toolbox(*tools),
+        agent=agent,
+        turns=TURNS,
+        no_call=NO_CALL,
+        shared=True,
+    )
+    note.gist = ending.summary
+
+
+class _Job:
+    """The state of one preparation."""
+
+    def __init__(
+        self,
+        trial: Trial,
+        text: str,
+        note: Note,
+        *,
+        verify: bool,
+        hierarchy: bool,
+        checker: Checker | None,
+    ) -> None:
+        self.raw = text[note.piece.start : note.piece.end]
+        self._trial = trial
+        self._note = note
+        self._verify = verify
+        self._hierarchy = hierarchy
+        self._checker = checker
+        self._rounds = 0
+
+    def report(self) -> Tool:
+        """Take claims, say which do not hold and what no claim speaks of."""
+
+        async def act(arguments: Arguments) -> str:
+            self._note.topic = self._note.topic or " ".join(arguments["topic"].split())[:400]
+            before = len(self._note.claims)
+            told = [words for each in arguments["claims"] if (words := self._take(each))]
+            lines = [f"{counted(len(self._note.claims) - before, 'claim')} taken.", *told]
+            if self._verify and self._rounds < GAP_ROUNDS:
+                self._rounds += 1
+                lines += self._left()
+            lines.append("Call `report` with what is missing or mended, or `gist`.")
+            return "\n".join(lines)
+
+        return Tool(
+            name="report",
+            description="Say what the text says, claim by claim; more may be reported later.",
+            parameters={
+                "topic": "What the text is about, in one or two sentences; later it may be empty."
+            },
+            lists={
+                "claims": ListOf(
+                    meaning="What it says, in its order; the whole text is to be covered.",
+                    fields={
+                        "claim": "One statement, complete in itself.",
+                        "head": "The first 5 to 8 words of the place where it stands, verbatim; "
+                        "more where these stand in other places too.",
+                        "tail": "The last 5 to 8 words of that place, verbatim; more where these "
+                        "stand in it before.",
+                    },
+                )
+            },
+            act=act,
+            activity=None,
+        )
+
+    def _take(self, given: Mapping[str, str]) -> str:
+        """Keep a claim that holds; what is to be said of it, such as why it does not."""
+        claim = " ".join(given["claim"].split())
+        if len(self._note.claims) >= CLAIMS:
+            return f"Not taken, {CLAIMS} claims are the most: {claim[:60]!r}."
+        try:
+            if not claim or len(claim) > CLAIM_CHARS:
+                raise NotThere(f"A claim has 1 to {CLAIM_CHARS} characters.")
+            place = self._place(claim, given["head"], given["tail"])
+        except NotThere as fault:
+            self._note.refused += 1
+            return f"Refused: {claim[:60]!r}: {fault}"
+        base = self._note.piece.start
+        self._note.claims.append(Claim(text=claim, start=base + place.start, end=base + place.end))
+        if self._verify and ends_again(self.raw, place, given["tail"]):
+            return f"Of {claim[:60]!r}: its tail stands again further on; the first one was taken."
+        return ""
+
+    def _place(self, claim: str, head: str, tail: str) -> Place:
+        if not self._verify:
+            return Place(0, len(self.raw))
+        place = locate(self.raw, head, tail)
+        strange = strange_numbers(claim, self._with_title(self.raw[place.start : place.end]))
+        if strange:
+            raise NotThere(f"That place does not have the number {strange[0]}.")
+        return place
+
+    def _with_title(self, words: str) -> str:
+        return f"{self._note.piece.title}\n{words}"
+
+    def _left(self) -> list[str]:
+        base = self._note.piece.start
+        places = [Place(claim.start - base, claim.end - base) for claim in self._note.claims]
+        return [
+            f"No claim speaks of this stretch yet: {ends(self.raw, gap)}"
+            for gap in gaps(self.raw, places)
+        ]
+
+    def make_gist(self) -> Tool:
+        """Take the gist, and end."""
+
+        async def act(arguments: Arguments) -> str:
+            gist = " ".join(arguments["text"].split())
+            reason = await self._against(gist)
+            if reason:
+                self._note.refused += 1
+                raise BadCall(reason)
+            raise Finished(gist)
+
+        return Tool(
+            name="gist",
+            description="Hand in the gist, when the claims are reported. It ends the work.",
+            parameters={"text": f"What the text says, in at most {GIST_TOKENS} tokens."},
+            act=act,
+            activity="admission",
+        )
+
+    async def _against(self, gist: str) -> str:
+        """What speaks against a gist, or nothing."""
+        if not gist:
+            return "The gist is empty."
+        tokens = self._trial.count_tokens(gist[:20_000])
+        if tokens > GIST_TOKENS:
+            return f"The gist has {tokens} tokens, at most {GIST_TOKENS} are taken."
+        if not self._verify:
+            return ""
+        if self._hierarchy and not self._note.claims:
+            return "No claim was taken yet: call `report` first."
+        strange = strange_numbers(gist, self._with_title(self.raw))
+        if strange:
+            return f"The text does not have the number {strange[0]}."
+        evidence = self._note.summary if self._hierarchy else self.raw
+        return await self._checker(gist, evidence) if self._checker else ""
+
+
+async def prepare_all(trial: Trial, text: str, *, agent: str) -> list[Note]:
+    """Every part of a document, `AT_ONCE` at a time, with a gist that is not checked."""
+    notes = [Note(number=n, piece=piece) for n, piece in enumerate(split(text), 1)]
+    slots = anyio.Semaphore(AT_ONCE)
+
+    async def one(note: Note) -> None:
+        async with slots:
+            await prepare(trial, text, note, agent=agent, verify=False, hierarchy=False)
+
+    await together(partial(one, note) for note in notes)
+    return notes
+
+
+def context_of(notes: Sequence[Note]) -> list[str]:
+    """One line a piece, as prompts have them before there is a board: `P3 (title): gist`."""
+    return [
+        f"P{note.number}{f' ({note.piece.title})' if note.piece.title else ''}: "
+        f"{note.gist or UNKNOWN}"
+        for note in notes
+    ]

@@ -1,0 +1,133 @@
+"""What became of each proposal of a trial, and what came of it: pure functions over rows."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from harness.analysis.narrative import Material, Row, rests_on, task_of
+from harness.score.cost import spent
+
+OF_ENTRIES = (
+    "found", "readers", "read_by", "unfolders", "unfolded_by", "citations", "cited_by",
+    "refutations", "refuted_by", "submissions", "carried_by",
+)  # fmt: skip
+COLUMNS = (
+    "system", "instance_id", "trial", "attempt", "proposal", "label", "author", "task", "kind",
+    "gist", "settled", "reason", "check_seconds", *OF_ENTRIES, "cost_usd",
+)  # fmt: skip
+
+
+def findings(trial: Row, material: Material) -> list[dict[str, Any]]:
+    """One row a proposal of `trial`, with the columns of `findings.csv`.
+
+    What came of an entry stands in the row of the proposal that was admitted as it, and is None in
+    the rows of proposals that were merged into it, refused or never settled.
+    """
+    speakers = agents_by_conversation(material.calls)
+    carried = {row["author"]: {e["label"] for e in rests_on(material, row["author"])}
+               for row in material.submissions}  # fmt: skip
+    rows = []
+    for proposal in material.proposals:
+        came_of_it: dict[str, Any] = dict.fromkeys(OF_ENTRIES)
+        if proposal["settled"] == "admitted":
+            came_of_it = _came_of(proposal, material, speakers, carried)
+        rows.append(
+            {
+                "system": trial["system"],
+                "instance_id": trial["instance_id"],
+                "trial": trial["number"],
+                "attempt": trial["attempt"],
+                "proposal": proposal["number"],
+                "label": proposal["entry"],
+                "author": proposal["author"],
+                "task": proposal["task"],
+                "kind": proposal["kind"],
+                "gist": proposal["gist"],
+                "settled": proposal["settled"],
+                "reason": proposal["reason"] or None,
+                "check_seconds": proposal["seconds"],
+                "cost_usd": cost_of(proposal, material),
+            }
+            | came_of_it
+        )
+    return rows
+
+
+def agents_by_conversation(calls: Iterable[Row]) -> dict[str, str]:
+    """Who speaks in each conversation of a trial; one without a call, or without an agent, is
+    nobody's: whatever it was shown, no model has read."""
+    return {call["conversation"]: call["agent"] for call in calls if call["agent"]}
+
+
+def readers(entry: Row, shown: Iterable[Row], speakers: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Of `shown` the rows that say that `entry` was shown elsewhere than where it was found.
+
+    That is: to another agent, or to its author at work on another task. Each with its `agent`.
+    """
+    found = []
+    for row in shown:
+        agent = speakers.get(row["conversation"], "")
+        home = agent == entry["author"] and task_of(row["conversation"]) == entry["task"]
+        if row["label"] == entry["label"] and agent and not home:
+            found.append({**row, "agent": agent})
+    return found
+
+
+def cost_of(proposal: Row, material: Material) -> float | None:
+    """USD of the author's conversations on the task, shared out equally among its proposals there.
+
+    The least that it can be, as in `instances.csv`; None where it had no call there, or the cost of
+    one is unknown.
+    """
+    author, task = proposal["author"], proposal["task"]
+    calls = [
+        call
+        for call in material.calls
+        if call["agent"] == author and task_of(call["conversation"]) == task
+    ]
+    cost = spent(calls).usd
+    if not calls or cost is None:
+        return None
+    siblings = [p for p in material.proposals if p["author"] == author and p["task"] == task]
+    return cost / len(siblings)
+
+
+def _came_of(
+    proposal: Row,
+    material: Material,
+    speakers: Mapping[str, str],
+    carried: Mapping[str, set[str]],
+) -> dict[str, Any]:
+    label = proposal["entry"]
+    entry = {"label": label, "author": proposal["author"], "task": proposal["task"]}
+    seen = readers(entry, material.shown, speakers)
+    read = _names(row["agent"] for row in seen if row["level"] == "gist")
+    unfolded = _names(row["agent"] for row in seen if row["level"] != "gist")
+    cited = [source for source in _sources(material, label, "cites") if source != entry["task"]]
+    refuted = _sources(material, label, "refutes")
+    carriers = [author for author, labels in carried.items() if label in labels]
+    return {
+        "found": sum(other["entry"] == label for other in material.proposals),
+        "readers": len(read),
+        "read_by": _joined(read),
+        "unfolders": len(unfolded),
+        "unfolded_by": _joined(unfolded),
+        "citations": len(cited),
+        "cited_by": _joined(cited),
+        "refutations": len(refuted),
+        "refuted_by": _joined(refuted),
+        "submissions": len(carriers),
+        "carried_by": _joined(carriers),
+    }
+
+
+def _sources(material: Material, label: str, kind: str) -> list[str]:
+    links = (link for link in material.links if link["target"] == label and link["kind"] == kind)
+    return list(dict.fromkeys(link["source"] for link in links))
+
+
+def _names(agents: Iterable[str]) -> list[str]:
+    return sorted(set(agents))
+
+
+def _joined(names: Sequence[str]) -> str | None:
+    return " ".join(names) or None

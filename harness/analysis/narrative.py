@@ -1,0 +1,191 @@
+"""A trial as people would tell it, from the rows of its board: pure functions, lines of text."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.score.cost import in_words, spent
+from harness.text.counted import counted
+
+Row = Mapping[str, Any]
+WORDS = 240  # characters of what somebody said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """The rows of one trial."""
+
+    tasks: Sequence[Row]  # label, kind, holder, subject, result
+    entries: Sequence[Row]  # label, kind, gist, author, task, evidence
+    links: Sequence[Row]  # source, target, kind
+    events: Sequence[Row]  # number, at, actor, what, subject, detail
+    proposals: Sequence[Row]  # number, author, task, kind, gist
+    calls: Sequence[Row]  # conversation, outcome, cost_usd, charged_usd, …
+    submissions: Sequence[Row]  # author, agent, outcome, selected, salvaged, …
+    shown: Sequence[Row] = ()  # conversation, label, level, at
+
+
+def task_of(conversation: str) -> str:
+    """The task that a conversation is about: without its mark of another claim or compaction."""
+    return conversation.rstrip("+").partition(".")[0]
+
+
+def rests_on(material: Material, author: str) -> list[Row]:
+    """The entries that the work on a submission cited, its own ones left out, in order."""
+    mine = {author} | {t["label"] for t in material.tasks if t["subject"] == author}
+    cited = {link["target"] for link in material.links if link["source"] in mine}
+    own = {e["label"] for e in material.entries if e["task"] in mine}
+    from_own = {
+        link["target"]
+        for link in material.links
+        if link["source"] in own and link["kind"] == "cites"
+    }
+    return [e for e in material.entries if e["label"] in (cited | from_own) - own]
+
+
+def told(material: Material) -> list[str]:
+    """The events, one line each, with the seconds since the first."""
+    if not material.events:
+        return []
+    began = material.events[0]["at"]
+    lines = [
+        (event["at"], words)
+        for event in material.events
+        if (words := _TELL.get(event["what"], _nothing)(event, material))
+    ]
+    lines += _unfolded(material)
+    lines.sort(key=lambda line: line[0])
+    return [f"{at - began:7.1f} s  {words}" for at, words in lines]
+
+
+def _unfolded(material: Material) -> list[tuple[float, str]]:
+    """Which parts of a document were looked into, by which task, and how deep."""
+    parts = {e["label"] for e in material.entries if e["evidence"].get("form") == "part"}
+    found: dict[tuple[float, str, str], list[str]] = {}
+    for row in material.shown:
+        if row["label"] in parts and row["level"] != "gist":
+            key = (row["at"], row["conversation"], row["level"])
+            found.setdefault(key, []).append(row["label"])
+    return [
+        (at, f"{conversation} unfolds {', '.join(labels)}: {_DEPTHS[level]}")
+        for (at, conversation, level), labels in found.items()
+    ]
+
+
+def ended(material: Material) -> list[str]:
+    """The submissions, one line each: whose, what became of it, and what it rests on."""
+    lines = []
+    for row in material.submissions:
+        others = rests_on(material, row["author"])
+        whose = [f"{e['label']} ({e['author']}, {e['task']})" for e in others]
+        answer = json.loads(row.get("report") or "{}").get("answer")
+        facts = [answer or "no letter"] * (answer is not None) + [row["outcome"] or "not graded"]
+        facts += ["the one to ship"] * bool(row["selected"]) + ["salvaged"] * bool(row["salvaged"])
+        by = f" by {row['agent']}" if row["agent"] != row["author"] else ""
+        rests = f"; rests on {', '.join(whose)}" if whose else ""
+        lines.append(f"{row['author']}{by}: {', '.join(facts)}{rests}")
+        lines += [f"    {reason}" for reason in json.loads(row["selection_reasons"] or "[]")]
+    return lines
+
+
+def _nothing(event: Row, material: Material) -> str:
+    return ""
+
+
+def _claimed(event: Row, material: Material) -> str:
+    again = event["detail"].get("fence", 1) > 1
+    task = next((t for t in material.tasks if t["label"] == event["subject"]), {})
+    about = f" (of {task['subject']})" if task.get("subject") else ""
+    return f"{event['actor']} takes {event['subject']}{' over' if again else ''}{about}"
+
+
+def _lost(event: Row, material: Material) -> str:
+    return f"{event['actor']} has lost {event['subject']}: its lease ran out"
+
+
+def _released(event: Row, material: Material) -> str:
+    reason = _short(event["detail"].get("reason"))
+    return f"{event['actor']} gives {event['subject']} back: {reason}"
+
+
+def _put(event: Row, material: Material) -> str:
+    if not event["actor"] or event["detail"].get("kind") in {"test", "decide"}:
+        return ""  # what the rules add is told when it is taken
+    return f"{event['actor']} adds {event['subject']}"
+
+
+def _done(event: Row, material: Material) -> str:
+    label = event["subject"]
+    task = next((t for t in material.tasks if t["label"] == label), {})
+    mine = [c for c in material.calls if task_of(c["conversation"]) == label]
+    cost = in_words(spent(mine))
+    said = _short((task.get("result") or {}).get("summary"))
+    how = "hands back" if event["what"] == "done" else "gives up"
+    price = f" ({counted(len(mine), 'call')}, {cost})" if mine else ""
+    return f"{event['actor']} {how} {label}{price}" + (f": {said}" if said else "")
+
+
+def _cancelled(event: Row, material: Material) -> str:
+    return f"{event['subject']} is cancelled: {_short(event['detail'].get('reason'))}"
+
+
+def _admitted(event: Row, material: Material) -> str:
+    entry = next((e for e in material.entries if e["label"] == event["subject"]), {})
+    evidence = entry.get("evidence") or {}
+    if evidence.get("form") == "part":
+        return (
+            f"{event['subject']} is characters {evidence['start']}–{evidence['end']}, by "
+            f"{event['actor']}: {counted(evidence['claims'], 'claim')}, {evidence['refused']} "
+            f"claims or gists refused: {_short(entry.get('gist'))}"
+        )
+    seconds = event["detail"].get("seconds", 0.0)
+    return (
+        f"{event['actor']} publishes {event['subject']} {entry.get('kind', '')} on "
+        f"{entry.get('task', '')} (checked in {seconds:.1f} s): {_short(entry.get('gist'))}"
+        f"{_quotations(evidence)}"
+    )
+
+
+def _quotations(evidence: Mapping[str, Any]) -> str:
+    """The words of a document that a finding rests on."""
+    found = evidence.get("quotations") or ()
+    return "".join(f"; {each['label']}: “{_short(each['quote'])}”" for each in found)
+
+
+def _merged(event: Row, material: Material) -> str:
+    return f"{event['actor']} finds {event['subject']} again"
+
+
+def _rejected(event: Row, material: Material) -> str:
+    number = event["detail"].get("proposal", event["subject"])
+    found = next((p for p in material.proposals if str(p["number"]) == str(number)), {})
+    kind, task = found.get("kind", "proposal"), found.get("task", "")
+    return (
+        f"{event['actor']}'s {kind} on {task} is refused: “{_short(found.get('gist'))}”: "
+        f"{_short(event['detail'].get('reason'))}"
+    )
+
+
+def _linked(event: Row, material: Material) -> str:
+    detail = event["detail"]
+    if detail.get("kind") == "cites":
+        return ""
+    return f"{detail.get('source')} {detail.get('kind')} {event['subject']}"
+
+
+def _closed(event: Row, material: Material) -> str:
+    return f"the trial is over: {_short(event['detail'].get('reason'))}"
+
+
+def _short(text: Any) -> str:
+    words = " ".join(str(text or "").split())
+    return words if len(words) <= WORDS else f"{words[:WORDS]} …"
+
+
+_DEPTHS = {"summary": "the claims", "raw": "the text"}
+_TELL = {
+    "claimed": _claimed, "lost": _lost, "released": _released, "put": _put, "done": _done,
+    "failed": _done, "cancelled": _cancelled, "admitted": _admitted, "merged": _merged,
+    "rejected": _rejected, "linked": _linked, "closed": _closed,
+}  # fmt: skip

@@ -1,0 +1,98 @@
+"""Which files of a patch are not the solution but what judges it: pure functions over paths."""
+
+import re
+from collections.abc import Collection
+from posixpath import basename, dirname
+
+from harness.benchmarks.swebench.eval_script import path_in_patch
+
+STARTUP = frozenset({"sitecustomize", "usercustomize"})  # modules that Python imports by itself
+CONFIGURATION = frozenset({
+    "conftest.py", "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini",
+    "setup.cfg", "pyproject.toml", ".coveragerc", "runtests.py", "noxfile.py", ".gitattributes",
+})  # fmt: skip
+SCRIPTS = frozenset({"bin/test", "bin/doctest"})
+TEST_FOLDERS = frozenset({"test", "tests", "testing"})
+TEST_MODULE = re.compile(r"(test_.*|.*_test|tests?)\.py")
+METADATA = (".egg-info", ".dist-info", ".egg-link")  # a plugin can be registered there
+CODE = (".py", ".pyc", ".so", ".pyd")
+SPLITS = 8  # places at either end of a line where its two names may part
+HEADER = re.compile(r"^(?:---|\+\+\+|Index:|rename (?:from|to)|copy (?:from|to)) (.+)$")
+
+
+def touched(patch: str) -> set[str]:
+    """Every file that a tool could take `patch` to touch, and perhaps some that it does not."""
+    found: set[str] = set()
+    patch = patch.encode(errors="replace").decode()
+    for line in re.split(r"\r?\n", patch):
+        if line.startswith("diff --git "):
+            found |= _of_git_line(line.removeprefix("diff --git "))
+        elif match := HEADER.match(line):
+            name = match[1].split("\t")[0].strip()
+            whole = line.startswith(("rename", "copy"))
+            found.add(_path(f"a/{name}" if whole and name[:1] != '"' else name))
+            if "/" in name and name[:1] != '"':  # -p1 takes any first folder away
+                found.add(name.split("/", 1)[1])
+    return {name for name in found if name and name != "dev/null" and not name.startswith("/")}
+
+
+def _of_git_line(names: str) -> set[str]:
+    if '"' in names:
+        return {_path(name) for name in re.findall(r'"(?:\\.|[^"\\])*"|\S+', names)}
+    ends = [match.end() for match in re.finditer(r" b/", names)]
+    if len(ends) > 2 * SPLITS:  # no honest line; git itself takes two halves that are the same
+        ends = [*ends[:SPLITS], *ends[-SPLITS:], *{(len(names) + 5) // 2} & {*ends}]
+    return {names[end:] for end in ends} | {names.split(" ", 1)[0].removeprefix("a/")}
+
+
+def _path(name: str) -> str:
+    try:
+        return path_in_patch(name)
+    except UnicodeError:  # no name that git would take
+        return name.strip('"')
+
+
+def is_startup_hook(path: str) -> bool:
+    """Whether Python may run the file before anything that it was asked to run."""
+    return path.endswith(".pth") or bool(STARTUP & {part.split(".")[0] for part in path.split("/")})
+
+
+def product_test_packages(files: Collection[str]) -> frozenset[str]:
+    """The packages that are called as test folders are and hold no tests: they are the product.
+
+    `django/test` and `sympy/testing`: packages within a package, without a test module in them,
+    and in no other test folder.
+    """
+    with_tests = {dirname(file) for file in files if TEST_MODULE.fullmatch(basename(file))}
+    packages = {dirname(file) for file in files if basename(file) == "__init__.py"}
+    return frozenset(
+        folder
+        for folder in packages - with_tests
+        if basename(folder) in TEST_FOLDERS
+        and dirname(folder) in packages
+        and TEST_FOLDERS.isdisjoint(dirname(folder).split("/"))
+    )
+
+
+def is_product(path: str, packages: Collection[str]) -> bool:
+    """Whether a new file in a test folder is a module of the product: it lies in `packages`."""
+    *folders, name = path.split("/")
+    ends = [end for end, folder in enumerate(folders, start=1) if folder in TEST_FOLDERS]
+    return (
+        bool(ends)
+        and name.endswith(".py")
+        and not (name in CONFIGURATION or is_startup_hook(path) or TEST_MODULE.fullmatch(name))
+        and all("/".join(folders[:end]) in packages for end in ends)
+    )
+
+
+def is_infrastructure(path: str) -> bool:
+    """Whether a file configures tests, runs them, or lies with them."""
+    *folders, name = path.split("/")
+    return (
+        name in CONFIGURATION
+        or path in SCRIPTS
+        or is_startup_hook(path)
+        or not TEST_FOLDERS.isdisjoint(folders)
+        or any(part.endswith(METADATA) for part in (*folders, name))
+    )

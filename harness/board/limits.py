@@ -1,0 +1,93 @@
+"""What the board takes: shapes and lengths of what agents write on it."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from harness.board.protocols import BoardRefused, NewTask, Proposal
+
+MOST_TEXT = 20_000  # characters of a task's text, a summary, a reason
+MOST_GIST = 2_000
+MOST_JSON = 200_000
+MOST_RAW = 200_000
+MOST_NAME = 200
+MOST_PRIORITY = 1_000_000
+MOST_EXCLUDED = 1_000  # agents of one task
+
+_LABEL = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_KIND = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")  # room for a number behind it
+
+
+def check_task(task: NewTask) -> None:
+    """`BoardRefused` for what the board does not take."""
+    if not _KIND.fullmatch(task.kind):
+        raise BoardRefused(f"a kind is a-z, 0-9 and -, at most 48 of them, not {_shown(task.kind)}")
+    if task.label and not _LABEL.fullmatch(task.label):
+        raise BoardRefused(
+            f"a label is a-z, 0-9 and -, at most 64 of them, not {_shown(task.label)}"
+        )
+    if abs(task.priority) > MOST_PRIORITY:
+        raise BoardRefused(f"a priority is at most {MOST_PRIORITY}")
+    check_length("a task's text", task.text, MOST_TEXT)
+    for what in ("preferred", "subject"):
+        check_length(what, getattr(task, what), MOST_NAME)
+    if len(task.excluded) > MOST_EXCLUDED:
+        raise BoardRefused(f"a task excludes at most {MOST_EXCLUDED} agents")
+    for agent in task.excluded:
+        check_agent(agent)
+
+
+def check_proposal(proposal: Proposal) -> None:
+    """`BoardRefused` for what the board does not take."""
+    check_length("a gist", proposal.gist, MOST_GIST)
+    check_length("a summary", proposal.summary, MOST_TEXT)
+    for what in ("author", "task", "refutes"):
+        check_length(what, getattr(proposal, what), MOST_NAME)
+
+
+def check_agent(agent: str) -> None:
+    """`BoardRefused` for no name, or one that is too long."""
+    if not agent:
+        raise BoardRefused("an agent has a name")
+    check_length("an agent's name", agent, MOST_NAME)
+
+
+def check_length(what: str, text: str, most: int) -> None:
+    """`BoardRefused` where `text` has more than `most` characters."""
+    if len(text) > most:
+        raise BoardRefused(f"{what} has at most {most:,} characters, this one {len(text):,}")
+
+
+def as_json(what: str, value: Mapping[str, Any]) -> str:
+    """JSON of bounded length, or `BoardRefused`."""
+    text = json.dumps(value)
+    check_length(f"{what} in JSON", text, MOST_JSON)
+    return text
+
+
+def task_key(task: NewTask) -> str:
+    """What makes a task the same as another."""
+    if task.key or task.label:
+        return short_key(task.key or task.label)
+    said = json.dumps([task.kind, task.subject, task.text])
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def short_key(key: str) -> str:
+    """The key, or its hash where it is long."""
+    if len(key) <= MOST_NAME:
+        return key
+    return hashlib.sha256(key.encode(errors="backslashreplace")).hexdigest()
+
+
+def cut(text: str, most: int) -> str:
+    """At most `most` characters of text, and a note of what is missing."""
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}\n[{len(text) - most:,} more characters were cut]"
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 80 else text[:80] + "…")

@@ -1,0 +1,110 @@
+"""Waiting for a change of a trial: woken by this process's writes, looking for those of others."""
+
+from collections.abc import Callable
+
+import anyio
+import anyio.lowlevel
+
+from harness.board.sqlite.connection import Connection
+
+LOOK_S = 0.05
+CROWD = 16
+
+
+class Watch:
+    """The waiters of one connection.
+
+    Of all who wait, one looks every `LOOK_S` seconds whether another process has written; when it
+    goes, the next one takes its place. A write of this process wakes the trial's waiters at once,
+    unless they are a crowd: then they are woken at the next look, so that a burst of changes costs
+    a crowd one awakening and not one each.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.connection: Connection  # it tells this watch of its writes: made after
+        self._clock = clock
+        self._waiting: dict[int, dict[anyio.Event, int]] = {}  # trial: waiter, its `since`
+        self._looking = False
+        self._crowds: set[int] = set()  # trials with a change that their waiters do not know yet
+        self._others = -1
+        self._seen: dict[int, tuple[float, int]] = {}  # trial: last look at leases, lapses so far
+
+    def version(self, trial_id: int) -> int:
+        """The trial's events, and the leases that ran out before this process's eyes."""
+        since, lapses = self._seen.get(trial_id, (0.0, 0))
+        now = self._clock()
+        (row,) = self.connection.read("version", trial_id, since=min(since, now), now=now)
+        lapses += int(row["lapsed"])
+        self._seen[trial_id] = (now, lapses)
+        return int(row["events"]) + lapses
+
+    def changed(self, trial_id: int) -> None:
+        """This connection has written."""
+        waiters = self._waiting.get(trial_id)
+        if waiters and len(waiters) <= CROWD:
+            self._wake(trial_id)
+        elif waiters:
+            self._crowds.add(trial_id)
+
+    async def wait(self, trial_id: int, since: int, *, timeout_s: float) -> int:
+        """As `TaskQueue.wait`. A lease that runs out is a change as well."""
+        deadline = anyio.current_time() + timeout_s
+        await anyio.lowlevel.checkpoint()
+        while (version := self.version(trial_id)) <= since:
+            left = deadline - anyio.current_time()
+            if left <= 0:
+                break
+            now = self._clock()
+            (row,) = self.connection.read("next_lapse", trial_id, now=now)
+            if row["lease"] is not None:
+                left = min(left, row["lease"] - now + 0.001)
+            await self._sleep(trial_id, since, left)
+        return version
+
+    async def _sleep(self, trial_id: int, since: int, seconds: float) -> None:
+        woken = anyio.Event()
+        waiters = self._waiting.setdefault(trial_id, {})
+        waiters[woken] = since
+        try:
+            with anyio.move_on_after(seconds):
+                if self._looking:
+                    await woken.wait()
+                else:
+                    await self._look_until(woken)
+        finally:
+            del waiters[woken]
+            if not waiters:
+                self._waiting.pop(trial_id, None)
+
+    async def _look_until(self, woken: anyio.Event) -> None:
+        self._looking = True
+        try:
+            while not woken.is_set():
+                with anyio.move_on_after(LOOK_S):
+                    await woken.wait()
+                self._look()
+        finally:
+            self._looking = False
+            self._pass_on(woken)
+
+    def _look(self) -> None:
+        others = self.connection.others_wrote()
+        trials = list(self._waiting) if others != self._others else self._crowds
+        self._others = others
+        for trial_id in trials:
+            self._wake(trial_id)
+        self._crowds.clear()
+
+    def _wake(self, trial_id: int) -> None:
+        version = self.version(trial_id)
+        for woken, since in self._waiting.get(trial_id, {}).items():
+            if version > since:
+                woken.set()
+
+    def _pass_on(self, woken: anyio.Event) -> None:
+        """Let another waiter do the looking: it wakes, finds nothing, and begins."""
+        for waiters in self._waiting.values():
+            for other in waiters:
+                if other is not woken and not other.is_set():
+                    other.set()
+                    return

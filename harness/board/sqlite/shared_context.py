@@ -1,0 +1,153 @@
+"""The shared context of one trial, in SQLite."""
+
+import json
+from collections.abc import Sequence
+from typing import get_args
+
+from harness.board import limits
+from harness.board.protocols import LETTERS, BoardRefused, Entry, Kind, Link, Proposal, Ruling
+from harness.board.sqlite.connection import Connection, Row, Run
+
+LEVELS = ("gist", "summary", "raw")
+LINKS = ("cites", "refutes", "contradicts")
+
+
+def _entry(row: Row) -> Entry:
+    return Entry(
+        label=row["label"],
+        position=row["position"],
+        kind=row["kind"],
+        gist=row["gist"],
+        summary=row["summary"],
+        evidence=json.loads(row["evidence"]),
+        raw=row["raw"],
+        author=row["author"],
+        task=row["task"],
+    )
+
+
+class SqliteContext:
+    """A `SharedContext`: its docstrings are the contract."""
+
+    def __init__(self, connection: Connection, trial_id: int) -> None:
+        self._connection = connection
+        self._trial = trial_id
+
+    async def propose(self, proposal: Proposal) -> int:
+        """Its number: 1, 2, … in the trial."""
+        limits.check_proposal(proposal)
+        if proposal.kind not in get_args(Kind):
+            raise BoardRefused(f"an entry is one of {', '.join(get_args(Kind))}")
+        evidence = limits.as_json("evidence", proposal.evidence)
+        with self._connection.write(self._trial) as run:
+            rows = run(
+                "propose",
+                author=proposal.author,
+                task=proposal.task,
+                kind=proposal.kind,
+                gist=proposal.gist,
+                summary=proposal.summary,
+                evidence=evidence,
+                refutes=proposal.refutes,
+            )
+        return int(rows[0]["number"])
+
+    async def admit(
+        self, number: int, *, key: str, raw: str, seconds: float, verified: bool = True
+    ) -> Ruling:
+        """One transaction looks for the key and adds or merges."""
+        key, raw = limits.short_key(key), limits.cut(raw, limits.MOST_RAW)
+        with self._connection.write(self._trial) as run:
+            proposal = self._unsettled(run, number)
+            said_before = run("entry_of_key", key=key)
+            if said_before:
+                entry, settled = _entry(said_before[0]), "merged"
+            else:
+                kind: Kind = proposal["kind"]
+                (row,) = run("admit", number=number, key=key, raw=raw, letter=LETTERS[kind])
+                entry, settled = _entry(row), "admitted"
+            run(
+                "settle",
+                number=number,
+                settled=settled,
+                seconds=seconds,
+                entry=entry.label,
+                reason="",
+                unverified=int(not verified),
+            )
+        return Ruling(settled="merged" if said_before else "admitted", entry=entry)
+
+    async def reject(self, number: int, *, reason: str, seconds: float) -> Ruling:
+        """Kept, with the reason, out of the context."""
+        reason = limits.cut(reason, limits.MOST_TEXT)
+        with self._connection.write(self._trial) as run:
+            self._unsettled(run, number)
+            run(
+                "settle",
+                number=number,
+                settled="rejected",
+                seconds=seconds,
+                entry=None,
+                reason=reason,
+                unverified=0,
+            )
+        return Ruling(settled="rejected", entry=None, reason=reason)
+
+    def _unsettled(self, run: Run, number: int) -> Row:
+        for row in run("proposal", number=number):
+            if row["settled"] is not None:
+                raise BoardRefused(f"proposal {number} is {row['settled']} already")
+            return row
+        raise BoardRefused(f"there is no proposal {number}")
+
+    async def entries(self, after: int = 0) -> list[Entry]:
+        """Those beyond a position, in order."""
+        return [_entry(row) for row in self._connection.read("entries", self._trial, after=after)]
+
+    async def entry(self, label: str) -> Entry | None:
+        """One of them."""
+        for row in self._connection.read("entry", self._trial, label=label):
+            return _entry(row)
+        return None
+
+    async def count(self, label: str) -> int:
+        """Its own proposal and those merged into it."""
+        return int(self._connection.read("count", self._trial, label=label)[0]["found"])
+
+    async def link(self, link: Link) -> bool:
+        """New or there already."""
+        limits.check_length("a source", link.source, limits.MOST_NAME)
+        if link.kind not in LINKS:
+            raise BoardRefused(f"a link is one of {', '.join(LINKS)}")
+        with self._connection.write(self._trial) as run:
+            if not run("entry", label=link.target):
+                raise BoardRefused(f"there is no entry {link.target[:80]!r}")
+            return bool(run("link", source=link.source, target=link.target, kind=link.kind))
+
+    async def links(self, after: int = 0) -> list[Link]:
+        """Those beyond a position, in order."""
+        return [
+            Link(
+                source=row["source"],
+                target=row["target"],
+                kind=row["kind"],
+                position=row["position"],
+            )
+            for row in self._connection.read("links", self._trial, after=after)
+        ]
+
+    async def note_shown(self, conversation: str, labels: Sequence[str], level: str) -> None:
+        """The first time counts."""
+        limits.check_length("a conversation's name", conversation, limits.MOST_NAME)
+        if level not in LEVELS:
+            raise BoardRefused(f"an entry is shown as one of {', '.join(LEVELS)}")
+        if not labels:
+            return
+        with self._connection.write(self._trial) as run:
+            for label in labels:
+                run(
+                    "note_shown",
+                    conversation=conversation,
+                    label=label[: limits.MOST_NAME],
+                    level=level,
+                )

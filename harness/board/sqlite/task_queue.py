@@ -1,0 +1,287 @@
+"""The tasks of one trial, in SQLite."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from harness.board import limits
+from harness.board.protocols import BoardRefused, Claim, LeaseLost, NewTask, Task
+from harness.board.sqlite.change_watch import Watch
+from harness.board.sqlite.connection import Connection, Row, Run
+
+
+def _task(row: Row) -> Task:
+    # by position, as every statement that gives a task names its columns: by name takes four times
+    # the time
+    label, kind, text, state, priority, after, preferred, excluded, subject, by, *last = row
+    holder, attempts, result = last[:3]
+    return Task(
+        label=label,
+        kind=kind,
+        text=text,
+        state=state,
+        priority=priority,
+        after=tuple(json.loads(after)) if after != "[]" else (),
+        preferred=preferred,
+        excluded=tuple(json.loads(excluded)) if excluded != "[]" else (),
+        subject=subject,
+        created_by=by,
+        holder=holder,
+        attempts=attempts,
+        result=json.loads(result) if result != "{}" else {},
+    )
+
+
+class SqliteQueue:
+    """A `TaskQueue`: its docstrings are the contract, the ones here say what is particular."""
+
+    def __init__(
+        self, connection: Connection, watch: Watch, trial_id: int, *, max_tasks: int
+    ) -> None:
+        self._connection = connection
+        self._watch = watch
+        self._trial = trial_id
+        self._max_tasks = max_tasks
+
+    @property
+    def version(self) -> int:
+        """Of the trial, as this process has seen it."""
+        return self._watch.version(self._trial)
+
+    async def wait(self, since: int, *, timeout_s: float) -> int:
+        """Woken by this process at once, by others within 0.05 s, and by a lease that runs out."""
+        return await self._watch.wait(self._trial, since, timeout_s=timeout_s)
+
+    # -- agents ----------------------------------------------------------------------------------
+
+    async def join(self, agent: str, *, lease_s: float) -> None:
+        """Alive from now on, again if it had left."""
+        limits.check_agent(agent)
+        with self._connection.write(self._trial) as run:
+            run("join", agent=agent, lease_s=lease_s)
+
+    async def leave(self, agent: str) -> None:
+        """Gone; its claim is open, or cancelled in a trial that is over."""
+        limits.check_agent(agent)
+        with self._connection.write(self._trial) as run:
+            run("drop_claim", agent=agent)
+            run("leave", agent=agent)
+
+    # -- putting ---------------------------------------------------------------------------------
+
+    async def put(self, *tasks: NewTask, by: str) -> list[Task]:
+        """All of them, or none."""
+        self._check(tasks, by)
+        with self._connection.write(self._trial) as run:
+            return self._put(run, tasks, by)
+
+    def _check(self, tasks: Sequence[NewTask], by: str) -> None:
+        limits.check_length("a name", by, limits.MOST_NAME)
+        for task in tasks:
+            limits.check_task(task)
+
+    def _put(self, run: Run, tasks: Sequence[NewTask], by: str) -> list[Task]:
+        if not tasks:
+            return []
+        (room,) = run("room")
+        if room["closed"]:
+            raise BoardRefused("the trial is closed")
+        number, found = room["tasks"], []
+        for task in tasks:
+            there = run("task_of_key", key=limits.task_key(task))
+            if not there:
+                number += 1
+                if number > self._max_tasks:
+                    raise BoardRefused(f"the trial has its {self._max_tasks:,} tasks already")
+                there = [self._put_one(run, task, number, by)]
+            found.append(self._exclude(run, _task(there[0]), task.excluded))
+        return found
+
+    def _put_one(self, run: Run, task: NewTask, number: int, by: str) -> Row:
+        needs = [self._need(run, label) for label in dict.fromkeys(task.after)]
+        label = self._label(run, task)
+        run(
+            "put",
+            number=number,
+            label=label,
+            kind=task.kind,
+            waiting=sum(need["state"] != "done" for need in needs),
+            priority=task.priority,
+            preferred=task.preferred,
+            excluded=json.dumps(task.excluded),
+            by=by,
+        )
+        run(
+            "ask",
+            key=limits.task_key(task),
+            by=by,
+            subject=task.subject,
+            after=json.dumps([need["label"] for need in needs]),
+            text=task.text,
+        )
+        (row,) = run("task", label=label)
+        for need in needs:
+            run("need", needed=need["task_id"], task_id=row["task_id"])
+        for need in needs:
+            if need["state"] in ("failed", "cancelled"):
+                run("cancel_waiting", task_id=need["task_id"], reason=_why(need))
+                (row,) = run("task", label=row["label"])
+                break
+        return row
+
+    def _exclude(self, run: Run, there: Task, excluded: Sequence[str]) -> Task:
+        both = tuple(dict.fromkeys((*there.excluded, *excluded)))
+        if both == there.excluded or there.state != "open":
+            return there
+        run("exclude", label=there.label, excluded=json.dumps(both))
+        return there._replace(excluded=both)
+
+    def _need(self, run: Run, label: str) -> Row:
+        for row in run("task", label=label):
+            return row
+        raise BoardRefused(f"`after` names no task: {label[:80]!r}")
+
+    def _label(self, run: Run, task: NewTask) -> str:
+        label = task.label
+        if label and run("task", label=label):
+            raise BoardRefused(f"the label {label} is taken by another task")
+        while not label:
+            (row,) = run("next_of_kind", kind=task.kind)
+            label = f"{task.kind}-{row['last']}"
+            if run("task", label=label):
+                label = ""
+        return label
+
+    async def put_when_empty(self, task: NewTask, *, by: str) -> Task | None:
+        """The task, if this call added it."""
+        self._check([task], by)
+        with self._connection.write(self._trial) as run:
+            if (
+                run("closed")[0]["closed"]
+                or run("busy")[0]["busy"]
+                or run("task_of_key", key=limits.task_key(task))
+            ):
+                return None
+            return self._put(run, [task], by)[0]
+
+    # -- claims ----------------------------------------------------------------------------------
+
+    async def claim(self, agent: str, *, lease_s: float) -> Claim | None:
+        """The best task, in one statement; an agent that joined nothing joins by asking."""
+        limits.check_agent(agent)
+        with self._connection.write(self._trial) as run:
+            run("alive", agent=agent, lease_s=lease_s)
+            for held in run("held", agent=agent):
+                if not held["lapsed"]:
+                    return None
+                run("lose", task_id=held["task_id"])  # who asks for another has given it up
+            return self._claim(run, agent, lease_s)
+
+    def _claim(self, run: Run, agent: str, lease_s: float) -> Claim | None:
+        """For an agent that holds nothing."""
+        rows = run("first", agent=agent, lease_s=lease_s)
+        if not rows:
+            run("alive", agent=agent, lease_s=lease_s)
+            rows = run("best", agent=agent)
+            for best in rows:
+                if best["was"] == "claimed":
+                    run("lose", task_id=best["task_id"])
+        for row in rows:
+            run("claim", task_id=row["task_id"], agent=agent, lease_s=lease_s)
+            task = _task(row)
+            return Claim(task=task, agent=agent, fence=task.attempts)
+        return None
+
+    async def renew(self, claim: Claim, *, lease_s: float) -> None:
+        """Also a lease that ran out, as long as nobody took the task."""
+        with self._connection.write(self._trial) as run:
+            if not run("renew", **_fenced(claim), lease_s=lease_s):
+                raise LeaseLost(claim.task.label)
+            run("alive", agent=claim.agent, lease_s=lease_s)
+
+    async def finish(
+        self,
+        claim: Claim,
+        *,
+        state: Literal["done", "failed"] = "done",
+        result: Mapping[str, Any] | None = None,
+        then: Sequence[NewTask] = (),
+    ) -> list[Task]:
+        """The end, what it unblocks or dooms, and what comes next: all or nothing."""
+        self._check(then, claim.agent)
+        said = limits.as_json("a result", result or {})
+        with self._connection.write(self._trial) as run:
+            return self._finish(run, claim, state, said, then)
+
+    async def finish_and_claim(
+        self,
+        claim: Claim,
+        *,
+        state: Literal["done", "failed"] = "done",
+        result: Mapping[str, Any] | None = None,
+        then: Sequence[NewTask] = (),
+        lease_s: float,
+    ) -> tuple[list[Task], Claim | None]:
+        """Half the commits of a worker that goes on."""
+        self._check(then, claim.agent)
+        said = limits.as_json("a result", result or {})
+        with self._connection.write(self._trial) as run:
+            added = self._finish(run, claim, state, said, then)
+            return added, self._claim(run, claim.agent, lease_s)
+
+    def _finish(
+        self, run: Run, claim: Claim, state: str, said: str, then: Sequence[NewTask]
+    ) -> list[Task]:
+        if not run("finish_alone", **_fenced(claim), state=state, result=said):
+            rows = run("finish", **_fenced(claim), state=state, result=said)
+            if not rows:
+                raise LeaseLost(claim.task.label)
+            if state == "done":
+                run("unblock", task_id=rows[0]["task_id"])
+            else:
+                run("cancel_waiting", task_id=rows[0]["task_id"], reason=_why(rows[0]))
+        return self._put(run, then, claim.agent) if then else []
+
+    async def release(self, claim: Claim, *, reason: str) -> None:
+        """Open again, or cancelled in a trial that is over."""
+        reason = limits.cut(reason, limits.MOST_TEXT)
+        with self._connection.write(self._trial) as run:
+            run("release", **_fenced(claim), reason=reason)
+
+    # -- ends ------------------------------------------------------------------------------------
+
+    async def cancel(self, label: str, *, by: str, reason: str) -> bool:
+        """With all that waits for it."""
+        limits.check_length("a name", by, limits.MOST_NAME)
+        reason = limits.cut(reason, limits.MOST_TEXT)
+        with self._connection.write(self._trial) as run:
+            rows = run("cancel", label=label, by=by, reason=reason)
+            for row in rows:
+                run("cancel_waiting", task_id=row["task_id"], reason=_why(row))
+        return bool(rows)
+
+    async def close(self, *, by: str, reason: str) -> None:
+        """Once; a second time does nothing. What is claimed may still be finished."""
+        limits.check_length("a name", by, limits.MOST_NAME)
+        reason = limits.cut(reason, limits.MOST_TEXT)
+        with self._connection.write(self._trial) as run:
+            if run("close", by=by, reason=reason):
+                run("cancel_open", by=by, reason="the trial is closed")
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    async def closed(self) -> bool:
+        """Whether it is over."""
+        return bool(self._connection.read("closed", self._trial)[0]["closed"])
+
+    async def tasks(self) -> list[Task]:
+        """All, oldest first."""
+        return [_task(row) for row in self._connection.read("tasks", self._trial)]
+
+
+def _fenced(claim: Claim) -> dict[str, Any]:
+    return {"label": claim.task.label, "agent": claim.agent, "fence": claim.fence}
+
+
+def _why(row: Row) -> str:
+    return f"it waits for {row['label']}, which is {row['state']}"

@@ -1,0 +1,68 @@
+"""The first call of a run and of `delm doctor`: made, told, and counted."""
+
+import contextlib
+import math
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import anyio
+from rich.console import Console
+
+from harness.commands.compose import ModelParts, most_output
+from harness.config import Config
+from harness.errors import UserError
+from harness.model.first_call import PROMPT_BYTES, FirstCall, call_first
+from harness.model.prices import worst_case
+from harness.results.run_folder import RunFolder
+from harness.store.database import now
+
+
+def first_call(
+    out: Console, config: Config, parts: ModelParts, left_usd: float
+) -> FirstCall | None:
+    """One real call, told; `UserError` where it has no answer, with where it went.
+
+    None where it could cost more than the `left_usd` that the run may spend: then nothing can be
+    asked at all, and the run says so itself.
+    """
+    most = most_output(config, parts.price)
+    if parts.price and worst_case(PROMPT_BYTES, most, parts.price) > left_usd:
+        return None
+    out.print(f"asking {parts.name} one short question first …", highlight=False, markup=False)
+    try:
+        made = anyio.run(partial(_asked, config, parts, most))
+    except UserError as error:
+        raise UserError(f"{error}; calls go to {parts.endpoint}") from None
+    out.print(f"{parts.name} {made}", highlight=False, markup=False)
+    return made
+
+
+def left(config: Config, folder: RunFolder) -> float:
+    """What the run in `folder` may still spend, in USD."""
+    cap = config.budget.run_cost_usd
+    if not cap:
+        return math.inf
+    if not folder.database.exists():
+        return cap
+    with contextlib.closing(folder.open()) as store:
+        return cap - store.spent()
+
+
+def facts(made: FirstCall, parts: ModelParts) -> dict[str, Any]:
+    """For the run's record: a first call, when, and where it went."""
+    return asdict(made) | {"at": now(), "endpoint": parts.endpoint}
+
+
+async def _asked(config: Config, parts: ModelParts, most: int) -> FirstCall:
+    try:
+        return await call_first(
+            parts.backend,
+            price=parts.price,
+            tools=not parts.text_protocol,
+            max_output_tokens=most,
+            timeout_s=config.model.timeout_s,
+        )
+    finally:
+        with anyio.CancelScope(shield=True):
+            await parts.backend.aclose()

@@ -1,0 +1,44 @@
+"""What a run has not come to: which trials, why, and what the cut ones have submitted."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.score import last_attempts
+from harness.store.sqlite import Row
+from harness.text.counted import counted
+
+FIRST = 4  # trials that are named
+STATES = {"waiting": "not started", "grading": "not graded"}
+
+
+def missing(trials: Sequence[Row], submissions: Sequence[Row]) -> list[str]:
+    """Lines for a person: how many trials are not done, the first of them by name, what is saved.
+
+    `trials` and `submissions` are `Store.trials` and `Store.submissions`.
+    """
+    last = last_attempts(trials)
+    lacking = [trial for trial in last if trial["state"] not in {"done", "failed"}]
+    if not lacking:
+        return []
+    instances = len({trial["instance_id"] for trial in lacking})
+    systems = ", ".join(dict.fromkeys(trial["system"] for trial in lacking))
+    named = "; ".join(map(_name, lacking[:FIRST]))
+    more = f"; and {len(lacking) - FIRST} more" if len(lacking) > FIRST else ""
+    lines = [
+        f"missing: {len(lacking)} of {counted(len(last), 'trial')}, "
+        f"on {counted(instances, 'instance')}, of {systems}: {named}{more}"
+    ]
+    cut = {trial["trial_id"] for trial in lacking if trial["state"] == "cancelled"}
+    saved = sum(row["trial_id"] in cut for row in submissions)
+    if saved:
+        lines.append(
+            f"{counted(saved, 'submission')} of trials that were cut, in submissions.csv, not "
+            "graded: counted in no score"
+        )
+    return lines
+
+
+def _name(trial: Mapping[str, Any]) -> str:
+    why = STATES.get(trial["state"]) or trial["reason"] or trial["state"]
+    short = why if len(why) <= 40 else f"{why[:39]}…"
+    return f"{trial['system']} on {trial['instance_id']} #{trial['number'] + 1} ({short})"

@@ -1,0 +1,42 @@
+"""Models that are asked for by a name that nobody knows, without a key, or without a price."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.errors import UserError
+from harness.model.prices import find_price
+from harness.model.provider_keys import known_model, missing_key, missing_package, nearest_models
+
+NEAR = 3  # names that a refusal proposes
+NOBODY = "nobody bills"  # in the source of a price that stands for none
+
+
+def check_model(name: str, overrides: Mapping[str, Any], *, sends: bool = True) -> None:
+    """`UserError` for a model that nobody knows, or, if it `sends`, whose key is not there."""
+    if not known_model(name, overrides):
+        raise UserError(
+            f"unknown model {name!r}{nearest(name, overrides)} (names are litellm's, such as "
+            "gemini/gemini-2.5-flash; behind an OpenAI-compatible address of your own: "
+            f"openai/{name.rpartition('/')[2] or 'NAME'}, with its api_base and price under "
+            "models: in configs/models.yaml)"
+        )
+    if needs := missing_package(name, overrides):
+        near = f"gemini/{name.rpartition('/')[2]}"
+        hint = f"; did you mean {near} (GEMINI_API_KEY)?" if find_price(near, {}) else ""
+        raise UserError(f"{name} {needs}{hint}")
+    missing = missing_key(name, overrides)
+    if missing and sends:
+        what = "an address" if missing.endswith("BASE") else "a key"
+        raise UserError(f"{name} needs {what}; set it with: export {missing}=…")
+
+
+def nearest(name: str, overrides: Mapping[str, Any], *, priced: bool = False) -> str:
+    """A question that proposes the names most like this one, or nothing.
+
+    `priced`: only names whose price is known.
+    """
+    near = nearest_models(name, overrides, count=NEAR * (1 + priced))
+    if priced:
+        prices = {each: find_price(each, overrides) for each in near}
+        near = [each for each, price in prices.items() if price and NOBODY not in price.source]
+    return f" (did you mean {', '.join(near[:NEAR])}?)" if near else ""

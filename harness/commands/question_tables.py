@@ -1,0 +1,121 @@
+"""The tables of questions: by domain as the published one is, by difficulty and by length."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from harness import score
+from harness.benchmarks.longbench.questions import NAME
+from harness.commands.text_table import Line, Table, written
+from harness.score.breakdown import LENGTHS
+from harness.score.estimators import mean
+from harness.score.published import LONGBENCH, Counterpart, counterpart, sources
+from harness.score.rows import InstanceScore, Row
+from harness.store.sqlite import Store
+from harness.terminal import widened
+
+METRICS = {
+    "Financial": "accuracy_financial",
+    "Governmental": "accuracy_government",
+    "Multi-news": "accuracy_multi_news",
+    "Legal": "accuracy_legal",
+    "Academic": "accuracy_academic",
+}
+"""The dataset's names of the five domains, in the paper's order, and the published metric."""
+LEVELS = ("easy", "hard", *LENGTHS)
+"""Its words for difficulty and for length, in the order of the benchmark's own table."""
+
+
+def print_domains(out: Console, rows: Sequence[Row], store: Store) -> None:
+    """Accuracy by domain, and the published row below each of ours; by difficulty and length.
+
+    `rows` are those of `table.csv`. Nothing of a run whose instances are no questions.
+    """
+    facts = store.description()
+    if facts.get("benchmark") != NAME or not rows:
+        return
+    every = score.instance_scores(store.trials(), store.calls(), store.submissions())
+    scores = score.ran(every)
+    there = {each.repo for each in scores}
+    domains = [name for name in METRICS if name in there] + sorted(there - METRICS.keys())
+    lines: list[Line] = []
+    beside: list[Counterpart] = []
+    for row in rows:
+        mine = [each for each in scores if each.system == row["system"]]
+        cells = [_mean([each.average for each in mine if each.repo == name]) for name in domains]
+        whole_mean = _percent(row["avg_at_1_by_repo"], row["avg_at_1_by_repo_sd"])
+        lines.append(Line(name=row["system"], cells=(*cells, whole_mean), style="bold"))
+        found = counterpart(
+            row["system"], row["agents"], str(facts.get("model", "")), benchmark=LONGBENCH
+        )
+        if found:
+            lines.append(_published(found, domains))
+            beside.append(found)
+    whole = widened(out, 400)
+    title = "accuracy by domain, %; their mean ± its deviation over trials"
+    _print(whole, out.width, title, (*domains, "mean"), lines)
+    levels = [level for level in LEVELS if any(level in _levels(each) for each in scores)]
+    if len(levels) > 2:  # of one difficulty and one length there is nothing to compare
+        by_level = [_by_level(row["system"], scores, levels) for row in rows]
+        _print(whole, out.width, "accuracy by difficulty and length, %", levels, by_level)
+    for line in _unshared(rows):
+        whole.print(Text(line))
+    if beside:
+        other = "" if facts.get("dataset") == LONGBENCH else f", not on {facts.get('dataset')}"
+        of_all = "" if set(METRICS) <= there else "; its mean is of all five domains"
+        words = f"published: {' and '.join(sources(beside))}, on {LONGBENCH}{other}{of_all}"
+        whole.print(Text(words))
+
+
+def _print(whole: Console, width: int, title: str, head: Sequence[str], lines: list[Line]) -> None:
+    whole.print()
+    whole.print(Text(title, "italic"))
+    top = Line(name="system", cells=tuple(head), style="underline")
+    for text, style in written(Table(head=top, lines=tuple(lines)), width):
+        whole.print(Text(text, style=style), soft_wrap=True)
+
+
+def _by_level(system: str, scores: Sequence[InstanceScore], levels: Sequence[str]) -> Line:
+    mine = [each for each in scores if each.system == system]
+    cells = [_mean([each.average for each in mine if level in _levels(each)]) for level in levels]
+    return Line(name=system, cells=tuple(cells), style="bold")
+
+
+def _levels(score: InstanceScore) -> tuple[str, str]:
+    return score.difficulty, score.length
+
+
+def _unshared(rows: Sequence[Row]) -> list[str]:
+    """What an instance would cost if every trial had prepared the documents by itself."""
+    alone = {
+        row["system"]: row["cost_per_instance_usd"] * (1 + row["served_usd"] / row["cost_usd"])
+        for row in rows
+        if row["served_usd"] and row["cost_usd"] and row["cost_per_instance_usd"] is not None
+    }
+    if not alone:
+        return []
+    told = ", ".join(f"{system} {usd:.4f}" for system, usd in alone.items())
+    return [f"documents are prepared once for all trials; $/instance if each had paid: {told}"]
+
+
+def _published(beside: Counterpart, domains: Sequence[str]) -> Line:
+    metrics = [*(METRICS.get(name, "") for name in domains), "avg_at_1"]
+    cells = tuple(_plain(beside.value(metric), beside.sd(metric)) for metric in metrics)
+    return Line(name=f"  published: {beside.label}", short="  published", cells=cells, style="dim")
+
+
+def _mean(values: Sequence[float | None]) -> str:
+    return _percent(mean(values), None)
+
+
+def _percent(share: float | None, deviation: float | None) -> str:
+    return _plain(
+        None if share is None else 100 * share, None if deviation is None else 100 * deviation
+    )
+
+
+def _plain(percent: float | None, deviation: float | None) -> str:
+    if percent is None:
+        return "–"
+    return f"{percent:.1f}" + ("" if deviation is None else f" ±{deviation:.1f}")

@@ -1,0 +1,47 @@
+"""What a system hands in of a run: one submission an instance."""
+
+from dataclasses import dataclass
+
+from harness.runner.run import model_name
+from harness.score import counted_attempts
+from harness.score.submission_rank import choosers
+from harness.score.submission_rank import shipped as shipped_of
+from harness.store.sqlite import Row, Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipped:
+    """What a system hands in on one instance."""
+
+    trial: Row
+    submission: Row
+    chosen: bool  # by the system, of several
+    names: tuple[str, ...]  # what its logs can be called, its predictions' name first
+
+
+def shipped(store: Store, system: str) -> dict[str, Shipped]:
+    """By instance: the submission of the first trial, where that is done, that it ships.
+
+    It is the one that the scores count (`selected_at_1`, and the outcomes of `comparisons.csv`).
+    """
+    model, trials, submissions = store.description()["model"], store.trials(), store.submissions()
+    made: dict[int, list[Row]] = {}
+    for row in submissions:
+        made.setdefault(row["trial_id"], []).append(row)
+    counted = {trial["trial_id"] for trial in counted_attempts(trials)}
+    chooses = system in choosers(submissions, counted)
+    found = {}
+    for trial in trials:
+        if (trial["system"], trial["number"], trial["state"]) != (system, 0, "done"):
+            continue
+        mine = made.get(trial["trial_id"], [])
+        one = shipped_of(mine, trial["wanted"], chooses=chooses)
+        if one is not None:
+            names = (model_name(system, model, i) for i in range(max(len(mine), 1)))
+            found[trial["instance_id"]] = Shipped(
+                trial=trial,
+                submission=one,
+                chosen=bool(one["selected"]) and trial["wanted"] > 1,
+                names=tuple(name.replace("/", "__") for name in names),
+            )
+    return found

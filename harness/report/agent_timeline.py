@@ -1,0 +1,86 @@
+"""What the agents of a trial did, as bars over time."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.analysis.timeline import WHAT, Interval, timeline
+from harness.report import plot_style
+from harness.score import last_attempts
+from harness.score.rows import MAIN
+
+Row = Mapping[str, Any]
+MOST = 6  # trials that are drawn
+WORDS = {
+    "model": "asking the model",
+    "command": "running a command",
+    "admission": "having a finding checked",
+    "peer": "waiting for a peer",
+    "barrier": "waiting at a barrier",
+    "main": "waiting for the main agent",
+    "turn": "waiting for its recorded turn\n(replay only)",
+}
+LED = WORDS | {"peer": "waiting for a sub-agent"}  # where there is a main agent: the peer of it
+INKS = {
+    "model": plot_style.COLOURS[0],
+    "command": plot_style.COLOURS[1],
+    "admission": plot_style.COLOURS[2],
+    "peer": "#BBBBBB",
+    "barrier": plot_style.COLOURS[3],
+    "main": "#777777",
+    "turn": "#E8E8E8",
+}
+
+
+def timelines(trials: Sequence[Row], calls: Sequence[Row], spans: Sequence[Row]) -> dict[str, Any]:
+    """By name, a figure of the first trial that is done of each system with several agents."""
+    figures: dict[str, Any] = {}
+    seen: set[str] = set()
+    for trial in last_attempts(trials):
+        if trial["system"] in seen or trial["state"] != "done" or len(figures) == MOST:
+            continue
+        seen.add(trial["system"])
+        intervals = since_first_errand(timeline(trial, calls, spans))
+        if len({each.agent for each in intervals}) > 1:
+            name = f"timeline_{trial['system']}_{trial['instance_id']}_{trial['number']}"
+            figures[name] = lanes(trial, intervals)
+    return figures
+
+
+def since_first_errand(intervals: Sequence[Interval]) -> list[Interval]:
+    """Without what a sub-agent waits before the main agent has given it anything to do."""
+    begun: dict[str, float] = {}
+    for each in intervals:
+        if each.what != "main":
+            begun[each.agent] = min(each.start_s, begun.get(each.agent, each.start_s))
+    return [
+        each
+        for each in intervals
+        if each.what != "main" or each.start_s >= begun.get(each.agent, math.inf)
+    ]
+
+
+def lanes(trial: Row, intervals: Sequence[Interval]) -> Any:
+    """One lane an agent; of two things at a time, what began last is in front."""
+    agents = sorted({each.agent for each in intervals}, key=lambda name: (len(name), name))
+    figure, axes = plot_style.paper(10, 1.5 + 0.38 * len(agents))
+    for at, agent in enumerate(agents):
+        mine = sorted((x for x in intervals if x.agent == agent), key=lambda x: x.start_s)
+        bars = [(each.start_s, each.seconds) for each in mine]
+        inks = [INKS[each.what] for each in mine]
+        axes.broken_barh(bars, (at - 0.36, 0.72), color=inks, linewidth=0)
+    words = LED if any(each.what == "main" or each.agent == MAIN for each in intervals) else WORDS
+    for what in WHAT:
+        if any(each.what == what for each in intervals):
+            axes.plot([], [], "s", color=INKS[what], markersize=8, label=words[what])
+    end = max(each.start_s + each.seconds for each in intervals)
+    axes.set_xlim(0, end * 1.01 or 1)
+    axes.set_ylim(len(agents) - 0.4, -0.6)
+    axes.set_yticks(range(len(agents)), agents)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("seconds since the trial began")
+    axes.set_title(
+        f"{trial['system']} on {trial['instance_id']}, trial #{trial['number'] + 1}", loc="left"
+    )
+    plot_style.legend(figure, axes)
+    return figure

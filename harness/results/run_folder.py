@@ -1,0 +1,307 @@
+"""The run folder: everything in it but `run.db` and the logs is derived and can be made again."""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness import score
+from harness.analysis import coordination, findings
+from harness.analysis.run_rows import teams
+from harness.analysis.run_scores import scored
+from harness.benchmarks.swebench.grading import patch_facts
+from harness.cache import write_beside
+from harness.errors import UserError
+from harness.exports.predictions import prediction_files
+from harness.exports.trajectories import trajectory_files
+from harness.locks import lock
+from harness.runner.processes import processes
+from harness.score import cost_accuracy, flags_of, repeated_tokens
+from harness.score.cost import spent
+from harness.score.rows import sent
+from harness.store.sqlite import Row, Store
+from harness.terminal import plain
+
+SUBMISSION_COLUMNS = (
+    "system", "instance_id", "trial", "attempt", "author", "agent", "submission", "outcome",
+    "official", "flags", "unchecked", "reason", "ended", "salvaged", "selected",
+    "selection_reasons", "answer", "patch_sha256", "patch_files", "lines_added", "lines_removed",
+    "grade_seconds", "grade_cached", "created_at",
+)  # fmt: skip
+INSTANCE_COLUMNS = (
+    "system", "instance_id", "repo", "difficulty", "length", "trial", "attempt", "state", "reason",
+    "agents", "submissions", "resolved", "official", "flags", "steps", "cost_usd",
+    "cost_unsure_usd", "seconds", "sandbox", "image", "audit", "started_at", "finished_at",
+)  # fmt: skip
+LEDGER_COLUMNS = (
+    "call_id", "system", "instance_id", "trial", "attempt", "conversation", "position", "model",
+    "outcome", "prompt_tokens", "repeated_tokens", "cached_tokens", "cache_write_tokens",
+    "completion_tokens", "reasoning_tokens", "cost_usd", "charged_usd", "reserved_usd", "latency_s",
+    "attempts", "error", "prompt_sha256", "paid_call", "started_at",
+)  # fmt: skip
+FORMULAS = ("=", "+", "-", "@", "\t")  # beginnings of a cell that a spreadsheet calculates
+DIGITS = 10  # of a number in a CSV that count
+NOISE = 1e-15  # what is smaller, p values aside, is what rounding left of nothing
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+PART = 26  # characters of one part of a run id that was not chosen
+BEGUN = re.compile(
+    r"\.lock|\.members|\.ranges|run\.yaml|run\.db(-open|-wal|-shm)?"
+)  # before any trial
+
+
+class RunFolder:
+    """`results/<run_id>/`. A run that is there may have been renamed: any name of a folder will do.
+
+    `run_id` is the folder's name now.
+    """
+
+    def __init__(self, output: Path, run_id: str) -> None:
+        """`UserError` for a run id that is no plain file name."""
+        self.run_id = run_id
+        self.path = output / run_id
+        self.database = self.path / "run.db"
+        renamed = "/" not in run_id and self.database.exists()
+        if not (renamed or RUN_ID.fullmatch(run_id)):
+            raise UserError(
+                f"{run_id!r} cannot be a run id; use letters, digits, dot, dash and underscore"
+            )
+        if self.path.is_file():
+            raise UserError(f"{self.path} is a file, and a run is a folder; name another run")
+
+    @property
+    def logs(self) -> Path:
+        """The folder of its grading logs: called by the id that the run was begun with."""
+        begun = self.run_id
+        if self.database.exists():
+            with closing(self.open()) as store:
+                begun = str(store.description().get("id", begun))
+        return self.path / "logs" / "run_evaluation" / begun
+
+    def create(self, *, new: bool = False) -> "RunFolder":
+        """Make the folder if it is not there, and return it. `UserError` where that is not allowed.
+
+        A `new` one was not there: where this name is taken, it gets a number at its end. Of
+        processes that do so at the same moment each has another.
+        """
+        number, folder = 1, self
+        while not folder._make(exist_ok=not new):
+            number += 1
+            folder = RunFolder(self.path.parent, f"{self.run_id}-{number}")
+        return folder
+
+    def _make(self, *, exist_ok: bool) -> bool:
+        """Whether it is there now, and may be."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=exist_ok)
+            with tempfile.TemporaryFile(dir=self.path):
+                pass
+        except OSError as error:
+            if isinstance(error, FileExistsError) and self.path.is_dir():
+                return False
+            raise UserError(
+                f"{self.path} cannot be written ({error.strerror}); choose another folder with "
+                "--output"
+            ) from None
+        return True
+
+    def remove_if_empty(self) -> None:
+        """Remove the folder of a run that never came to have a trial.
+
+        Not while another process works on it, nor with anything in it that a start does not make.
+        """
+        if not self.path.is_dir() or self._holds_more():
+            return
+        with suppress(UserError), self.lock():
+            if not self._has_trials():
+                shutil.rmtree(self.path, ignore_errors=True)
+
+    def _holds_more(self) -> bool:
+        return not all(BEGUN.fullmatch(path.name) for path in self.path.iterdir())
+
+    def _has_trials(self) -> bool:
+        if not self.database.exists():
+            return False
+        with closing(self.open()) as store:
+            return bool(store.trials())
+
+    def open(self) -> Store:
+        """The store of a run that exists. `UserError` where there is none, with the nearest."""
+        self.refuse_grading()
+        if not self.database.exists():
+            from harness.config import nearest
+
+            there = [path.parent.name for path in self.path.parent.glob("*/run.db")]
+            raise UserError(f"there is no run {self.path}{nearest(self.run_id, there)}")
+        return Store(self.database)
+
+    def refuse_grading(self) -> None:
+        """`UserError` where the folder was made by `delm grade`: that is no run."""
+        if (self.path / "grades.json").exists() and not self.database.exists():
+            raise UserError(
+                f"{self.path} was made by delm grade and is no run: its verdicts are in grades.json"
+            )
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run alone. `UserError` while another process does."""
+        handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            if not lock(handle, fcntl.LOCK_EX):
+                named = f" ({', '.join(processes(self.path))})".replace(" ()", "")
+                raise UserError(
+                    f"another process{named} is working on the run {self.run_id}; wait for it, or "
+                    "choose another --run-id"
+                )
+            yield
+        finally:
+            os.close(handle)
+
+
+def fresh_run_id(*parts: str) -> str:
+    """`parts` as a run id, with `_` between them: what cannot stand in one becomes a dash."""
+    return "_".join(re.sub(r"[^A-Za-z0-9.-]+", "-", part)[:PART].strip("-") for part in parts)
+
+
+def check_target(path: Path) -> None:
+    """`UserError` where a file that is written only at the end could not be."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; name a file in it")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror}); choose another") from None
+
+
+def write(path: Path, text: str) -> None:
+    """Write a derived file: beside, then renamed."""
+    write_beside(path, text.encode("utf-8"))
+
+
+def derive(folder: RunFolder, store: Store) -> list[Row]:
+    """Write every derived file anew; return the rows of `table.csv`."""
+    trials, calls, submissions = store.trials(), store.calls(), store.submissions()
+    description = store.description()
+    scores = scored(store, trials, calls, submissions)
+    write(folder.path / "table.csv", csv_text(scores.table, score.COLUMNS))
+    write(folder.path / "breakdown.csv", csv_text(scores.breakdowns, score.BREAKDOWN_COLUMNS))
+    write(folder.path / "comparisons.csv", csv_text(scores.comparisons, score.COMPARISON_COLUMNS))
+    write(folder.path / "instances.csv", csv_text(_instances(trials, calls, submissions),
+                                              INSTANCE_COLUMNS))  # fmt: skip
+    write(folder.path / "submissions.csv", csv_text(_submissions(submissions), SUBMISSION_COLUMNS))
+    ledger = [row | {"repeated_tokens": repeated_tokens(row)} for row in calls]
+    write(folder.path / "ledger.csv", csv_text(ledger, LEDGER_COLUMNS))
+    found = teams(store, trials, calls, submissions)
+    write(folder.path / "coordination.csv", csv_text(found.trials, coordination.COLUMNS))
+    write(folder.path / "coordination_systems.csv",
+          csv_text(found.systems, coordination.SYSTEM_COLUMNS))  # fmt: skip
+    write(folder.path / "findings.csv", csv_text(found.findings, findings.COLUMNS))
+    points = cost_accuracy.cost_accuracy(scores.table, str(description.get("model", "")))
+    write(folder.path / "cost_accuracy.csv", csv_text(points, cost_accuracy.COLUMNS))
+    for name, text in prediction_files(submissions, trials, description).items():
+        write(folder.path / "preds" / name, text)
+    mine, made = by_trial(calls), by_trial(submissions)
+    for trial in trials:
+        key = trial["trial_id"]
+        spoken = store.messages(key)
+        files = trajectory_files(trial, spoken, mine.get(key, []), made.get(key, []), description)
+        for name, text in files.items():
+            write(folder.path / "trajectories" / name, text)
+    return scores.table
+
+
+def by_trial(rows: Sequence[Row]) -> dict[int, list[Row]]:
+    """The rows of each trial, by its `trial_id`."""
+    found: dict[int, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row["trial_id"], []).append(row)
+    return found
+
+
+def write_config(folder: RunFolder, config: Mapping[str, Any]) -> None:
+    """`run.yaml`: the resolved configuration."""
+    write(folder.path / "run.yaml", yaml.safe_dump(dict(config), sort_keys=False))
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """The columns of the rows as CSV, with a line of titles."""
+    import pandas as pd
+
+    frame = pd.DataFrame(
+        [[_cell(row[column], column) for column in columns] for row in rows],
+        columns=list(columns),
+        dtype=object,
+    )
+    return str(frame.to_csv(index=False))
+
+
+def rounded(value: float, column: str) -> float:
+    """A number without the noise of binary fractions: `DIGITS` that count, and no remainder of a
+    difference that is nothing. A p may be as small as it likes."""
+    nothing = abs(value) < NOISE and not column.endswith("_p")
+    return 0.0 if nothing else float(f"{value:.{DIGITS}g}")
+
+
+def _cell(value: Any, column: str) -> Any:
+    """A text without control characters, and none that a spreadsheet would calculate."""
+    if isinstance(value, float):
+        return rounded(value, column)
+    if not isinstance(value, str):
+        return value
+    text = plain(value)
+    return f"'{text}" if text.startswith(FORMULAS) else text
+
+
+def _instances(
+    trials: Sequence[Row], calls: Sequence[Row], submissions: Sequence[Row]
+) -> list[Row]:
+    rows = []
+    calls_of, submissions_of = by_trial(calls), by_trial(submissions)
+    for trial in trials:
+        mine = calls_of.get(trial["trial_id"], [])
+        made = submissions_of.get(trial["trial_id"], [])
+        cost = spent(sent(mine))
+        rows.append(
+            trial
+            | {
+                "trial": trial["number"],
+                "submissions": len(made),
+                "resolved": sum(row["outcome"] == "resolved" for row in made),
+                "official": sum(row["official"] == "resolved" for row in made),
+                "flags": " ".join(sorted({flag for row in made for flag in flags_of(row)})),
+                "steps": len(mine),
+                "cost_usd": cost.usd,
+                "cost_unsure_usd": cost.unsure_usd,
+            }
+        )
+    return rows
+
+
+def _submissions(submissions: Sequence[Row]) -> list[Row]:
+    rows = []
+    for row in submissions:
+        facts = patch_facts(row["patch"])
+        answer = json.loads(row["report"] or "{}").get("answer", "")
+        rows.append(
+            row
+            | {
+                "submission": row["submission_id"],
+                "reason": row["grade_reason"],
+                "flags": " ".join(flags_of(row)),
+                "unchecked": " ".join(json.loads(row["unchecked"] or "[]")),
+                "ended": row["reason"],
+                "answer": answer,
+                "patch_files": " ".join(facts.files) if facts else None,
+                "lines_added": facts.added if facts else None,
+                "lines_removed": facts.removed if facts else None,
+            }
+        )
+    return rows

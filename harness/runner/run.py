@@ -1,0 +1,326 @@
+"""A run: its trials, each claimed, worked on, graded and finished, `workers` of them at a time."""
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, Protocol
+
+import anyio
+
+from harness.board.sqlite.board import SqliteBoard
+from harness.errors import (
+    ContextOverflow,
+    ConversationRefused,
+    LimitReached,
+    ModelRefused,
+    ModelUnavailable,
+    SandboxLost,
+    SandboxUnavailable,
+    UserError,
+    leaf,
+)
+from harness.model.budget import Budget, TrialBudget, times
+from harness.model.client import ModelClient
+from harness.model.shared_cache import Shared
+from harness.protocols import Grader, Memo, Sandboxes, System
+from harness.runner.check_cache import NoMemo
+from harness.runner.fault_origin import in_system, place
+from harness.runner.processes import Member
+from harness.runner.trial import LiveTrial
+from harness.score.submission_rank import in_order
+from harness.store.sqlite import Row, Store
+from harness.types import Item, Limits, Verdict
+
+INTERRUPTED = "interrupted"
+LOOK_S = 1.0  # between two looks at what other processes of the run do
+
+
+class Watcher(Protocol):
+    """Is told what happens, to show it. Must not block."""
+
+    def trial(self, row: Row, state: str, note: str = "") -> None:
+        """A trial went into a state: preparing, working, grading, done, failed, error or
+        cancelled."""
+        ...
+
+    def step(self, row: Row, steps: int, usd: float) -> None:
+        """A trial's agents have said something; its calls and dollars so far."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contestant:
+    """A system as this run has it."""
+
+    name: str
+    system: System
+    agents: int
+    wanted: int  # submissions of a trial
+    submits: Literal["one", "independent", "shared"]
+    benchmark: str = "swe-bench"  # whose instances it takes
+    trials: int = 1  # on each instance
+
+
+class Run:
+    """All trials of a run that are not done yet."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        board: SqliteBoard,
+        items: Sequence[Item],
+        contestants: Sequence[Contestant],
+        client: ModelClient,
+        sandboxes: Sandboxes,
+        grader: Grader,
+        limits: Limits,
+        budget: Budget,
+        workers: int,
+        watcher: Watcher,
+        member: Member | None = None,
+        memo: Callable[[Item], Memo] = lambda _: NoMemo(),
+        retry_failed: bool = False,
+    ) -> None:
+        self.store = store
+        self.memo = memo
+        self.board = board
+        self.sandboxes = sandboxes
+        self.watcher = watcher
+        self._member = member
+        self._items: Mapping[str, Item] = {item.instance.instance_id: item for item in items}
+        self._contestants = {c.name: c for c in contestants}
+        self._client = client
+        self._grader = grader
+        self._limits = limits
+        self._budget = budget
+        self._workers = workers
+        answered = partial(store.answered, client.model)
+        self.shared = Shared(answered, member.one_at_a_time) if member else Shared(answered)
+        self._retry_failed = retry_failed
+        self._mistake = ""  # of the user, which ends the run
+        self.stopped = ""  # why no further trial is started
+
+    async def plan(self) -> None:
+        """Put what is to be done into the store, save what it holds already.
+
+        Raises `UserError` when the dataset has lost an instance since the run began.
+        """
+        lost = {row["instance_id"] for row in self.store.trials()} - self._items.keys()
+        if lost:
+            raise UserError(
+                f"the run holds {min(lost)}, which the dataset does not have any more; take "
+                "another --run-id, or the dataset as it was"
+            )
+        most = max(contestant.trials for contestant in self._contestants.values())
+        rows = [
+            {
+                "system": c.name,
+                "instance_id": i,
+                "number": n,
+                "agents": c.agents,
+                "wanted": c.wanted,
+                "submits": c.submits,
+            }
+            for i in self._items
+            for n in range(most)
+            for c in self._contestants.values()
+            if n < c.trials
+        ]
+        instances = [
+            {
+                "instance_id": item.instance.instance_id,
+                "repo": item.instance.repo,
+                "difficulty": item.instance.difficulty,
+                "length": item.instance.question.length if item.instance.question else "",
+            }
+            for item in self._items.values()
+        ]
+        await self.store.plan(instances, rows, self._alive(), retry_failed=self._retry_failed)
+        self._budget.charge(self.store.spent())
+
+    def _alive(self) -> set[str]:
+        return self._member.alive() if self._member else set()
+
+    async def work(self) -> None:
+        """Run every waiting trial. Cancelling it salvages and marks what is under way.
+
+        Where other processes work on the run, it ends when theirs have, too; what they leave behind
+        when they die is taken over. `stopped` says why trials were left that nobody has.
+        """
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._take_over, tasks.cancel_scope)
+                async with anyio.create_task_group() as workers:
+                    for _ in range(self._workers):
+                        workers.start_soon(self._worker)
+                tasks.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            mistakes, rest = group.split(UserError)
+            if mistakes is None or rest is not None:
+                raise
+            raise leaf(mistakes) from None
+
+    async def _take_over(self, scope: anyio.CancelScope) -> None:
+        while True:
+            await anyio.sleep(LOOK_S)
+            alive = self._alive()
+            if self._member and self.store.others() - alive:
+                await self.store.take_over(alive)
+
+    async def _worker(self) -> None:
+        while not self.stopped:
+            row = await self.store.claim_trial()
+            if row is not None:
+                await self._trial(row)
+            elif self.store.others():
+                await anyio.sleep(LOOK_S)
+            else:
+                return
+
+    async def _trial(self, row: Row) -> None:
+        item = self._items[row["instance_id"]]
+        clock = _Clock(row["seconds"] or 0.0)
+        state, reason, detail = "cancelled", INTERRUPTED, ""
+        self.watcher.trial(row, "preparing")
+        try:
+            async with self.sandboxes.holding(item):
+                await self.store.restart_clock(row["trial_id"])
+                clock.start()
+                state, reason = await self._attempt_and_grade(row, item, clock)
+        except UserError as mistake:
+            self._mistake = reason = str(mistake)
+            raise
+        except SandboxUnavailable as failure:
+            state, reason = "error", f"sandbox: {failure}"
+        except Exception as surprise:  # noqa: BLE001 - one trial's bug must not end the run
+            state, reason = _unexpected(row["system"], surprise)
+            detail = traceback.format_exc()
+        finally:
+            with anyio.CancelScope(shield=True):
+                if reason == INTERRUPTED and await self.store.hand_grading_on(row["trial_id"]):
+                    reason = "interrupted; what is made is graded when the run goes on"
+                else:
+                    if reason == INTERRUPTED:
+                        reason = self._mistake or reason  # what ended the run ended it, too
+                    await self.store.finish_trial(
+                        row["trial_id"], state, reason=reason, detail=detail, seconds=clock.seconds
+                    )
+            self.watcher.trial(row, state, reason)
+
+    async def _attempt_and_grade(self, row: Row, item: Item, clock: "_Clock") -> tuple[str, str]:
+        """The trial's state and how it ended; every sandbox of it is closed."""
+        budget = TrialBudget(times(self._limits, row["wanted"]), self._budget)
+        trial = LiveTrial(self, row, item, self._client, budget)
+        try:
+            state, reason = "done", row["reason"]
+            if row["state"] != "grading":
+                state, reason = await self._attempt(row, trial)
+                await trial.close()
+            if state == "done":
+                await self.store.begin_grading(
+                    row["trial_id"], reason=reason, seconds=clock.seconds
+                )
+                state, reason = await self._grade(row, reason)
+            return state, reason
+        finally:
+            await trial.close()
+            self.watcher.step(row, budget.steps, budget.dollars.spent)  # calls that never answered
+
+    async def _attempt(self, row: Row, trial: LiveTrial) -> tuple[str, str]:
+        """Let the system work; the trial's state and how it ended.
+
+        What had no answer because the model gives none is to be run again, whatever the system made
+        of that.
+        """
+        state, reason = await self._worked(row, trial)
+        contact, trial_id = self._client.contact, row["trial_id"]
+        if reason == "wall_clock" and contact.silent(trial_id):
+            silence = ModelUnavailable("no answer within the trial's wall clock")
+            contact.failed(trial_id, silence)
+            state, reason = "error", f"model: {silence}"
+        self.stopped = self.stopped or contact.closed
+        if contact.turned_away(trial_id):
+            return "cancelled", contact.closed if contact.lacking else f"model: {contact.closed}"
+        return state, reason
+
+    async def _worked(self, row: Row, trial: LiveTrial) -> tuple[str, str]:
+        contestant = self._contestants[row["system"]]
+        try:
+            await _run_system(contestant.system, trial)
+        except LimitReached as limit:
+            if limit.limit == "run_cost":
+                self.stopped = str(limit)
+                return "cancelled", limit.limit
+            return "done", limit.limit
+        except ConversationRefused as end:
+            return "done", "context" if isinstance(end, ContextOverflow) else "refused"
+        except (ModelRefused, ModelUnavailable) as failure:
+            return "error", f"model: {failure}"
+        except SandboxLost:
+            return "done", "sandbox_lost"
+        except SandboxUnavailable as failure:
+            return "error", f"sandbox: {failure}"
+        if len(trial.submitted) < contestant.wanted:
+            made = f"it submitted {len(trial.submitted)} of {contestant.wanted}"
+            return "failed", f"error in the system {contestant.name}: {made}"
+        return "done", trial.endings[-1]
+
+    async def _grade(self, row: Row, reason: str) -> tuple[str, str]:
+        """Grade what is not graded yet; the trial's state and how it ended."""
+        self.watcher.trial(row, "grading")
+        item = self._items[row["instance_id"]]
+        state = "done"
+        for index, made in enumerate(in_order(self.store.made(row["trial_id"]))):
+            if made["outcome"] is not None:
+                continue
+            name = model_name(
+                row["system"], self._client.model, row["number"] * row["wanted"] + index
+            )
+            verdict: Verdict = await self._grader.grade(item, made["patch"], model_name=name)
+            await self.store.grade(made["submission_id"], verdict)
+            if verdict.outcome == "error":
+                state, reason = "error", f"grading: {verdict.reason}"
+        return state, reason
+
+
+async def _run_system(system: System, trial: LiveTrial) -> None:
+    """A frame of its own: below it, in a traceback, is the system."""
+    await system.run(trial)
+
+
+def _unexpected(system: str, error: Exception) -> tuple[str, str]:
+    """The state and the reason of a trial that `error` ended, which nobody expected."""
+    first = leaf(error)
+    told = f"{type(first).__name__}: {first}"
+    where = in_system(error, _run_system.__name__)
+    if where:
+        return "failed", f"error in the system {system} ({where}): {told}"
+    return "error", f"{told} ({place(first)})"
+
+
+class _Clock:
+    """What a trial took: `before` it was to be graded, and since `start`."""
+
+    def __init__(self, before: float) -> None:
+        self._before = before
+        self._started: float | None = None
+
+    def start(self) -> None:
+        """From here on it takes time."""
+        self._started = anyio.current_time()
+
+    @property
+    def seconds(self) -> float:
+        """Until now."""
+        since = 0.0 if self._started is None else anyio.current_time() - self._started
+        return self._before + since
+
+
+def model_name(system: str, model: str, index: int) -> str:
+    """What predictions and logs call the `index`-th submission of a system on each instance.
+
+    Over its trials, and in each as `in_order` ranks them.
+    """
+    return f"{system}.{model}" + (f".{index + 1}" if index else "")

@@ -1,0 +1,162 @@
+"""One running trial: what it lends its system, on the run's store, board and sandboxes."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import to_thread
+
+from harness.benchmarks.longbench.questions import read_document
+from harness.board.protocols import SharedContext, TaskQueue
+from harness.cache import cache_dir
+from harness.errors import DelmError, SandboxError, SandboxUnavailable
+from harness.model.backend import CallKey
+from harness.model.budget import TrialBudget
+from harness.model.client import ModelClient
+from harness.model.resume_cache import Paid
+from harness.model.trial_calls import Exchange
+from harness.protocols import Model, Sandbox
+from harness.sandbox.trial_sandbox import TimedSandbox
+from harness.store.sqlite import Row, now
+from harness.types import Activity, Instance, Item, Limits, Message
+
+if TYPE_CHECKING:
+    from harness.runner.run import Run
+
+
+class LiveTrial:
+    """`harness.protocols.Trial` for one running trial."""
+
+    def __init__(
+        self, run: "Run", row: Row, item: Item, client: ModelClient, budget: TrialBudget
+    ) -> None:
+        self.instance: Instance = item.instance
+        self.agents: int = row["agents"]
+        self.limits: Limits = budget.limits
+        self.submitted: list[tuple[int, str]] = []  # id, author
+        self.endings: list[str] = []
+        self._run = run
+        self._row = row
+        self._item = item
+        self._client = client
+        self._budget = budget
+        self._exchange = Exchange()
+        self._shares: dict[str, TrialBudget] = {}
+        self._sandboxes: list[Sandbox] = []
+        place = CallKey(
+            system=row["system"],
+            instance_id=row["instance_id"],
+            trial=row["number"],
+            conversation="",
+            position=0,
+        )
+        self._paid = Paid(place, run.store.paid(row["trial_id"]) if client.bills else ())
+        board = run.board.of(row["trial_id"])
+        self.memo = run.memo(item)
+        self.queue: TaskQueue = board.queue
+        self.context: SharedContext = board.context
+
+    def count_tokens(self, text: str) -> int:
+        """See `harness.protocols.Trial.count_tokens`."""
+        return self._client.count_tokens(text)
+
+    def model(self, conversation: str, *, agent: str = "", shared: bool = False) -> Model:
+        """See `harness.protocols.Trial.model`."""
+        budget, wanted = self._budget, self._row["wanted"]
+        if agent and wanted > 1:  # what one submission may cost is the agent's own
+            budget = self._shares.setdefault(agent, self._budget.share(wanted))
+        return self._client.conversation(
+            self._row["trial_id"],
+            system=self._row["system"],
+            instance_id=self.instance.instance_id,
+            trial=self._row["number"],
+            conversation=conversation,
+            agent=agent,
+            budget=budget,
+            exchange=self._exchange,
+            paid=self._paid,
+            shared=self._run.shared if shared else None,
+        )
+
+    @asynccontextmanager
+    async def doing(self, agent: str, what: Activity) -> AsyncIterator[None]:
+        """See `harness.protocols.Trial.doing`."""
+        at, began = now(), anyio.current_time()
+        try:
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._run.store.note_span(
+                    self._row["trial_id"],
+                    agent=agent,
+                    what=what,
+                    started_at=at,
+                    seconds=anyio.current_time() - began,
+                )
+
+    async def sandbox(self) -> Sandbox:
+        """See `harness.protocols.Trial.sandbox`."""
+        sandboxes = self._run.sandboxes
+        try:
+            sandbox = await sandboxes.open(self._item, purpose="agents")
+        except SandboxUnavailable as error:
+            await self._note(str(error) if "leaks" in str(error) else "")
+            raise
+        self._sandboxes.append(sandbox)
+        await self._note(getattr(sandbox, "audit", ""))
+        self._run.watcher.trial(self._row, "working")
+        return TimedSandbox(sandbox, lambda: self._budget.remaining_s)
+
+    async def _note(self, audit: str) -> None:
+        await self._run.store.note_sandbox(
+            self._row["trial_id"],
+            sandbox=self._run.sandboxes.kind,
+            image=self._run.sandboxes.fingerprint(self._item),
+            audit=audit,
+        )
+
+    async def document(self) -> str:
+        """See `harness.protocols.Trial.document`."""
+        question = self.instance.question
+        if question is None:
+            raise SandboxError(f"{self.instance.instance_id} asks about no document")
+        self._run.watcher.trial(self._row, "working")
+        return await to_thread.run_sync(read_document, question.document, cache_dir())
+
+    async def say(self, conversation: str, *messages: Message) -> None:
+        """See `harness.protocols.Trial.say`."""
+        await self._run.store.say(self._row["trial_id"], conversation, messages)
+        self._run.watcher.step(self._row, self._budget.steps, self._budget.dollars.spent)
+
+    async def submit(
+        self, author: str, patch: str, *, reason: str, salvaged: bool = False, agent: str = ""
+    ) -> None:
+        """See `harness.protocols.Trial.submit`."""
+        try:
+            submission = await self._run.store.submit(
+                self._row["trial_id"],
+                author,
+                patch,
+                agent=agent,
+                reason=reason,
+                salvaged=salvaged,
+            )
+        except sqlite3.IntegrityError:
+            raise DelmError(f"{author} has submitted already") from None
+        self.submitted.append((submission, author))
+        self.endings.append(reason)
+
+    async def select(self, author: str, reasons: Sequence[str]) -> None:
+        """See `harness.protocols.Trial.select`."""
+        chosen = next((each for each, by in self.submitted if by == author), None)
+        if chosen is None:
+            raise DelmError(f"{author} has submitted nothing that could be selected")
+        await self._run.store.select(chosen, reasons)
+
+    async def close(self) -> None:
+        """Close every sandbox that was lent."""
+        with anyio.CancelScope(shield=True):
+            for sandbox in self._sandboxes:
+                await sandbox.close()

@@ -1,0 +1,114 @@
+"""A control group for one bubblewrap sandbox: memory, processes and CPU, where we may set them.
+
+Both generations of the kernel's interface are tried. Where neither is writable (an ordinary user,
+a container), `create` returns None and the supervisor's rlimits are what holds: memory is then
+bounded for each process, not for all of them together.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.no_space import lack
+
+MOUNT = Path("/sys/fs/cgroup")
+PERIOD_US = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cgroup:
+    """One group a hierarchy; a process joins by writing its id to every one of `procs`."""
+
+    folders: tuple[Path, ...]
+
+    @property
+    def procs(self) -> tuple[Path, ...]:
+        """The files that take process ids."""
+        return tuple(folder / "cgroup.procs" for folder in self.folders)
+
+    def kills(self) -> int:
+        """How many processes the kernel has killed at the group's memory limit; 0: not told."""
+        for folder in self.folders:
+            for name in ("memory.events", "memory.oom_control"):
+                with contextlib.suppress(OSError):
+                    for line in (folder / name).read_text().splitlines():
+                        word, _, count = line.partition(" ")
+                        if word == "oom_kill":
+                            return int(count)
+        return 0
+
+    def remove(self) -> bool:
+        """Remove the groups and end what is left in them; waits up to 5 s. Whether all are gone."""
+        for folder in self.folders:
+            for _ in range(500):
+                try:
+                    folder.rmdir()
+                except FileNotFoundError:
+                    break
+                except OSError:  # a process is still in there, or a killed one is leaving
+                    _kill(folder)
+                    time.sleep(0.01)
+                else:
+                    break
+        return not any(folder.exists() for folder in self.folders)
+
+
+def _kill(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        for process in (folder / "cgroup.procs").read_text().split():
+            if int(process) > 1:  # 0 stands for one that cannot be seen from here
+                os.kill(int(process), signal.SIGKILL)
+
+
+def create(name: str, *, memory_bytes: int, processes: int, cpus: float = 1) -> Cgroup | None:
+    """Make the group `name` with its limits, or return None where that is not allowed.
+
+    Without swap accounting or a CPU controller it is made all the same. `OSError`: the machine
+    lacks something for it.
+    """
+    quota = int(cpus * PERIOD_US)
+    if (MOUNT / "cgroup.controllers").exists():
+        with contextlib.suppress(OSError):
+            (MOUNT / "cgroup.subtree_control").write_text("+memory +pids")
+        with contextlib.suppress(OSError):
+            (MOUNT / "cgroup.subtree_control").write_text("+cpu")
+        plans = [(MOUNT / name, {"memory.max": memory_bytes, "pids.max": processes})]
+        optional = {"memory.swap.max": "0", "cpu.max": f"{quota} {PERIOD_US}"}
+    else:
+        plans = [
+            (MOUNT / "memory" / name, {"memory.limit_in_bytes": memory_bytes}),
+            (MOUNT / "pids" / name, {"pids.max": processes}),
+        ]
+        if (MOUNT / "cpu" / "cpu.cfs_quota_us").exists():
+            plans.append((MOUNT / "cpu" / name, {}))
+        optional = {
+            "memory.memsw.limit_in_bytes": str(memory_bytes),
+            "cpu.cfs_period_us": str(PERIOD_US),
+            "cpu.cfs_quota_us": str(quota),
+        }
+    made = []
+    try:
+        for folder, limits in plans:
+            folder.mkdir()
+            made.append(folder)
+            for file, value in limits.items():
+                (folder / file).write_text(str(value))
+            for file, text in optional.items():
+                if (folder / file).exists():
+                    with contextlib.suppress(OSError):
+                        (folder / file).write_text(text)
+    except OSError as error:
+        Cgroup(tuple(made)).remove()
+        if lack(error):
+            raise
+        return None
+    return Cgroup(tuple(made))
+
+
+def left(name: str) -> Cgroup:
+    """What a dead process has left of the group `name`; perhaps nothing."""
+    folders = (MOUNT / name, *(MOUNT / kind / name for kind in ("memory", "pids", "cpu")))
+    return Cgroup(tuple(folder for folder in folders if folder.is_dir()))

@@ -1,0 +1,379 @@
+-- Everything that survives of a run. Tables, pages and CSVs are derived from it and can be made again.
+-- Times are UTC in ISO 8601; durations are seconds; money is USD. NULL means unknown, never zero.
+
+-- name: schema
+CREATE TABLE IF NOT EXISTS run (
+    key TEXT PRIMARY KEY,          -- id, identity, config, prices, versions, created_at, …
+    value TEXT NOT NULL            -- JSON
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS instance (
+    instance_id TEXT PRIMARY KEY,
+    repo TEXT NOT NULL,
+    difficulty TEXT NOT NULL,
+    length TEXT NOT NULL,          -- of a question's document, in the dataset's word; else empty
+    position INTEGER NOT NULL      -- in the order in which the run goes through them
+) STRICT, WITHOUT ROWID;
+
+-- One run of one system on one instance. waiting → running → grading → done | error, or cancelled,
+-- or failed (an error in the system's own code).
+-- error (infrastructure) and cancelled are run again on resume, as a new row with attempt + 1;
+-- done never is, failed only where that is asked for. What was to be graded when its process ended,
+-- whatever ended it, is graded by the next one.
+CREATE TABLE IF NOT EXISTS trial (
+    trial_id INTEGER PRIMARY KEY,
+    system TEXT NOT NULL,
+    instance_id TEXT NOT NULL REFERENCES instance,
+    number INTEGER NOT NULL,       -- 0 … trials-1
+    attempt INTEGER NOT NULL DEFAULT 0,
+    agents INTEGER NOT NULL,
+    wanted INTEGER NOT NULL,       -- submissions that it is to make
+    submits TEXT NOT NULL          -- one; or one of each agent, that share a context or do not
+        CHECK (submits IN ('one', 'independent', 'shared')),
+    state TEXT NOT NULL DEFAULT 'waiting'
+        CHECK (state IN ('waiting', 'running', 'grading', 'done', 'failed', 'error', 'cancelled')),
+    owner TEXT NOT NULL DEFAULT '',      -- the process that has it, or had it last
+    reason TEXT NOT NULL DEFAULT '',     -- how it ended
+    detail TEXT NOT NULL DEFAULT '',     -- traceback of what nobody expected
+    sandbox TEXT NOT NULL DEFAULT '',    -- docker or bubblewrap
+    image TEXT NOT NULL DEFAULT '',      -- what the sandbox was made from: content hash
+    audit TEXT NOT NULL DEFAULT '',      -- ok, or what leaked
+    started_at TEXT,
+    finished_at TEXT,
+    seconds REAL,
+    UNIQUE (system, instance_id, number, attempt)
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS one_live_attempt ON trial (system, instance_id, number)
+    WHERE state IN ('waiting', 'running', 'grading', 'done');
+
+-- The ledger: a row before a call is sent, filled in when it ended.
+CREATE TABLE IF NOT EXISTS call (
+    call_id INTEGER PRIMARY KEY,
+    trial_id INTEGER NOT NULL REFERENCES trial,
+    conversation TEXT NOT NULL,
+    agent TEXT NOT NULL,           -- who speaks
+    position INTEGER NOT NULL,     -- in its conversation
+    model TEXT NOT NULL,
+    prompt_sha256 TEXT NOT NULL,
+    repeated REAL NOT NULL,        -- share of the prompt with which an earlier one of the trial begins
+    outcome TEXT NOT NULL DEFAULT 'started'
+        CHECK (outcome IN ('started', 'ok', 'failed', 'cancelled')),
+    reserved_usd REAL,
+    cost_usd REAL,
+    charged_usd REAL,              -- what counts against budgets: the cost, and the worst case of
+                                   -- each attempt of which nobody can tell what is billed for it
+    prompt_tokens INTEGER NOT NULL DEFAULT 0,
+    cached_tokens INTEGER NOT NULL DEFAULT 0,
+    cache_write_tokens INTEGER NOT NULL DEFAULT 0,
+    completion_tokens INTEGER NOT NULL DEFAULT 0,
+    reasoning_tokens INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    latency_s REAL,
+    error TEXT NOT NULL DEFAULT '',
+    reply TEXT,                    -- JSON: content, tool_calls, finish_reason, opaque
+    started_at TEXT NOT NULL,
+    ended_at TEXT,
+    began INTEGER NOT NULL,        -- counts beginnings and ends of the calls of its trial
+    ended INTEGER,
+    paid_call INTEGER REFERENCES call,   -- whose answer this is, of an earlier attempt or, where the
+                                         -- run shares it, of another trial: nothing was sent or
+                                         -- billed, tokens and cost are that call's
+    UNIQUE (trial_id, conversation, position)
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS call_of_prompt ON call (prompt_sha256)
+    WHERE outcome = 'ok' AND paid_call IS NULL;
+
+-- What all processes of the run have spent and hold for calls under way, in one row.
+CREATE TABLE IF NOT EXISTS money (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    spent REAL NOT NULL,
+    reserved REAL NOT NULL
+) STRICT;
+INSERT OR IGNORE INTO money VALUES (1, 0, 0);
+CREATE TRIGGER IF NOT EXISTS call_begun AFTER INSERT ON call
+WHEN NEW.reserved_usd IS NOT NULL AND NEW.paid_call IS NULL BEGIN
+    UPDATE money SET reserved = reserved + NEW.reserved_usd;
+END;
+CREATE TRIGGER IF NOT EXISTS call_holds_more AFTER UPDATE OF reserved_usd ON call
+WHEN NEW.charged_usd IS NULL AND NEW.paid_call IS NULL BEGIN
+    UPDATE money SET reserved = reserved + NEW.reserved_usd - OLD.reserved_usd;
+END;
+CREATE TRIGGER IF NOT EXISTS call_spent AFTER UPDATE OF outcome, charged_usd ON call
+WHEN OLD.outcome = 'started' AND OLD.charged_usd IS NULL AND NEW.paid_call IS NULL
+    AND (NEW.outcome <> 'started' OR NEW.charged_usd IS NOT NULL) BEGIN
+    UPDATE money SET reserved = reserved - coalesce(NEW.reserved_usd, 0),
+        spent = spent + coalesce(NEW.charged_usd, NEW.cost_usd, NEW.reserved_usd, 0);
+END;
+
+-- The trajectory: what was said in each conversation, in order. Rows never change.
+CREATE TABLE IF NOT EXISTS message (
+    message_id INTEGER PRIMARY KEY,
+    trial_id INTEGER NOT NULL REFERENCES trial,
+    conversation TEXT NOT NULL,
+    content TEXT NOT NULL          -- JSON, one chat message
+) STRICT;
+CREATE INDEX IF NOT EXISTS message_of_trial ON message (trial_id, conversation);
+
+-- What agents did when they were not with the model: the rest of a trial's time line.
+CREATE TABLE IF NOT EXISTS span (
+    span_id INTEGER PRIMARY KEY,
+    trial_id INTEGER NOT NULL REFERENCES trial,
+    agent TEXT NOT NULL,
+    what TEXT NOT NULL             -- running a command, having a finding checked; or waiting for
+        CHECK (what IN ('command', 'admission', 'peer', 'barrier', 'main', 'turn')),
+    started_at TEXT NOT NULL,
+    seconds REAL NOT NULL
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS submission (
+    submission_id INTEGER PRIMARY KEY,
+    trial_id INTEGER NOT NULL REFERENCES trial,
+    author TEXT NOT NULL,          -- the conversation, or the task, that it is the work of
+    agent TEXT NOT NULL,           -- who did that
+    patch TEXT NOT NULL,
+    patch_sha256 TEXT NOT NULL,
+    reason TEXT NOT NULL,          -- how its author came to the end
+    salvaged INTEGER NOT NULL,     -- 1: its author had not finished
+    created_at TEXT NOT NULL,
+    UNIQUE (trial_id, author)
+) STRICT;
+
+-- The one submission of a trial that it would ship, chosen without sight of hidden tests.
+CREATE TABLE IF NOT EXISTS selection (
+    trial_id INTEGER PRIMARY KEY REFERENCES trial,
+    submission_id INTEGER NOT NULL REFERENCES submission,
+    reasons TEXT NOT NULL          -- JSON, a list of sentences
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS grade (
+    submission_id INTEGER PRIMARY KEY REFERENCES submission,
+    outcome TEXT NOT NULL CHECK (outcome IN ('resolved', 'unresolved', 'error')),
+    reason TEXT NOT NULL,
+    official TEXT NOT NULL,        -- the official grader's own verdict; empty: it gave none
+    flags TEXT NOT NULL,           -- JSON, why its pass does not count (harness/benchmarks/swebench/guard.py)
+    unchecked TEXT NOT NULL,       -- JSON, checks of a pass that could not be used (the same)
+    report TEXT NOT NULL,          -- JSON of the official harness
+    cached INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    graded_at TEXT NOT NULL
+) STRICT;
+
+-- name: put_run
+INSERT INTO run (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+
+-- name: get_run
+SELECT key, value FROM run;
+
+-- name: put_instance
+INSERT INTO instance (instance_id, repo, difficulty, length, position)
+VALUES (:instance_id, :repo, :difficulty, :length, :position) ON CONFLICT DO NOTHING;
+
+-- name: plan_trial
+INSERT INTO trial (system, instance_id, number, agents, wanted, submits)
+VALUES (:system, :instance_id, :number, :agents, :wanted, :submits) ON CONFLICT DO NOTHING;
+
+-- name: plan_again
+-- what was cut short or failed for infrastructure gets its next attempt
+INSERT INTO trial (system, instance_id, number, agents, wanted, submits, attempt)
+SELECT system, instance_id, number, agents, wanted, submits, max(attempt) + 1 FROM trial
+GROUP BY system, instance_id, number
+HAVING sum(state IN ('waiting', 'running', 'grading', 'done')
+    OR (state = 'failed' AND NOT :retry_failed)) = 0;
+
+-- name: plan_cut_again
+-- of those, what its process left behind
+INSERT INTO trial (system, instance_id, number, agents, wanted, submits, attempt)
+SELECT system, instance_id, number, agents, wanted, submits, max(attempt) + 1 FROM trial
+GROUP BY system, instance_id, number
+HAVING sum(state IN ('waiting', 'running', 'grading', 'done')) = 0
+    AND max(iif(reason = 'the process ended', attempt, -1)) = max(attempt);
+
+-- name: charge_left
+-- calls of processes that are gone: nobody can tell what they cost
+UPDATE call SET charged_usd = reserved_usd
+WHERE outcome = 'started' AND charged_usd IS NULL AND trial_id IN (
+    SELECT trial_id FROM trial WHERE state IN ('running', 'grading')
+        AND owner NOT IN (SELECT value FROM json_each(:alive)));
+
+-- name: leave_grading
+UPDATE trial SET owner = 'nobody'
+WHERE state = 'grading' AND owner NOT IN (SELECT value FROM json_each(:alive));
+
+-- name: cancel_left
+UPDATE trial SET state = 'cancelled', reason = 'the process ended', finished_at = :now
+WHERE state = 'running' AND owner NOT IN (SELECT value FROM json_each(:alive))
+RETURNING trial_id;
+
+-- name: others
+-- processes that have trials under way
+SELECT DISTINCT owner FROM trial WHERE state IN ('running', 'grading') AND owner <> :owner;
+
+-- name: claim_trial
+UPDATE trial SET state = iif(state = 'waiting', 'running', state), owner = :owner,
+    started_at = coalesce(started_at, :now)
+WHERE trial_id = (
+    SELECT trial_id FROM trial JOIN instance USING (instance_id)
+    WHERE state = 'waiting' OR (state = 'grading' AND owner = 'nobody')
+    ORDER BY state = 'waiting', position, number, trial_id LIMIT 1)
+RETURNING trial_id, system, instance_id, number, attempt, agents, wanted, state, reason, seconds;
+
+-- name: restart_clock
+UPDATE trial SET started_at = :now
+WHERE trial_id = :trial_id AND state = 'running' AND owner = :owner;
+
+-- name: begin_grading
+UPDATE trial SET state = 'grading', reason = :reason, seconds = :seconds
+WHERE trial_id = :trial_id AND state = 'running' AND owner = :owner;
+
+-- name: note_sandbox
+UPDATE trial SET sandbox = :sandbox, image = :image, audit = :audit WHERE trial_id = :trial_id;
+
+-- name: hand_grading_on
+-- the process ends, and another one grades what it has not graded
+UPDATE trial SET owner = 'nobody'
+WHERE trial_id = :trial_id AND state = 'grading' AND owner = :owner
+RETURNING trial_id;
+
+-- name: finish_trial
+UPDATE trial SET state = :state, reason = :reason, detail = :detail, seconds = :seconds,
+    finished_at = :now
+WHERE trial_id = :trial_id AND state IN ('running', 'grading') AND owner = :owner;
+
+-- name: begin_call
+-- no row where the run's money does not cover it; a billionth of a dollar for the sum's rounding
+INSERT INTO call (trial_id, conversation, agent, position, model, prompt_sha256, repeated, reserved_usd,
+    started_at, began, paid_call)
+SELECT :trial_id, :conversation, :agent, :position, :model, :prompt_sha256, :repeated, :reserved_usd,
+    :now, :moment, :paid_call
+WHERE :cap_usd = 0 OR :reserved_usd IS NULL OR :paid_call IS NOT NULL
+    OR (SELECT spent + reserved FROM money) + :reserved_usd <= :cap_usd + 1e-9
+RETURNING call_id;
+
+-- name: hold_more
+UPDATE call SET reserved_usd = :usd
+WHERE call_id = :call_id AND (:cap_usd = 0
+    OR (SELECT spent + reserved FROM money) - reserved_usd + :usd <= :cap_usd + 1e-9)
+RETURNING call_id;
+
+-- name: spend
+UPDATE money SET spent = spent + :usd;
+
+-- name: money
+SELECT spent, reserved FROM money;
+
+-- name: end_call
+UPDATE call SET outcome = :outcome, cost_usd = :cost_usd, charged_usd = :charged_usd,
+    prompt_tokens = :prompt_tokens, cached_tokens = :cached_tokens,
+    cache_write_tokens = :cache_write_tokens, completion_tokens = :completion_tokens,
+    reasoning_tokens = :reasoning_tokens,
+    attempts = :attempts, latency_s = :latency_s, error = :error, reply = :reply, ended = :moment,
+    ended_at = :now
+WHERE call_id = :call_id AND outcome = 'started';
+
+-- name: share_call
+-- an answered call has the answer of another one, where that had the same prompt and is paid for
+UPDATE call SET paid_call = (
+    SELECT min(first.call_id) FROM call AS first
+    WHERE first.prompt_sha256 = call.prompt_sha256 AND first.outcome = 'ok'
+        AND first.paid_call IS NULL AND first.model = call.model AND first.call_id <> call.call_id
+)
+WHERE call_id = :call_id AND outcome = 'ok';
+
+-- name: add_message
+INSERT INTO message (trial_id, conversation, content) VALUES (:trial_id, :conversation, :content);
+
+-- name: add_span
+INSERT INTO span (trial_id, agent, what, started_at, seconds)
+VALUES (:trial_id, :agent, :what, :started_at, :seconds);
+
+-- name: add_submission
+INSERT INTO submission (trial_id, author, agent, patch, patch_sha256, reason, salvaged, created_at)
+VALUES (:trial_id, :author, :agent, :patch, :patch_sha256, :reason, :salvaged, :now)
+RETURNING submission_id;
+
+-- name: add_selection
+INSERT INTO selection (trial_id, submission_id, reasons)
+SELECT trial_id, submission_id, :reasons FROM submission WHERE submission_id = :submission_id;
+
+-- name: add_grade
+INSERT INTO grade
+    (submission_id, outcome, reason, official, flags, unchecked, report, cached, seconds, graded_at)
+VALUES (:submission_id, :outcome, :reason, :official, :flags, :unchecked, :report, :cached, :seconds, :now);
+
+-- name: trials
+-- systems in the order in which they were asked for
+SELECT * FROM trial JOIN instance USING (instance_id)
+ORDER BY position, min(trial_id) OVER (PARTITION BY system), number, attempt;
+
+-- name: calls
+SELECT call.*, trial.system, trial.instance_id, trial.number AS trial, trial.attempt,
+    coalesce(json_extract(reply, '$.finish_reason') = 'length', 0) AS cut
+FROM call JOIN trial USING (trial_id) ORDER BY call_id;
+
+-- name: standing
+-- the last attempts that are over, and what counts against the budget of the run
+SELECT count(*) AS ended, count(*) FILTER (WHERE state <> 'done') AS failed,
+    (SELECT spent FROM money) AS usd
+FROM trial AS last
+WHERE state IN ('done', 'failed', 'error', 'cancelled') AND NOT EXISTS (
+    SELECT 1 FROM trial AS later
+    WHERE later.system = last.system AND later.instance_id = last.instance_id
+        AND later.number = last.number AND later.attempt > last.attempt);
+
+-- name: costs
+-- of the calls that were sent: see harness/score/cost.py
+SELECT outcome, cost_usd, charged_usd, reserved_usd FROM call WHERE paid_call IS NULL;
+
+-- name: spans
+SELECT * FROM span ORDER BY span_id;
+
+-- name: messages
+SELECT conversation, content FROM message WHERE trial_id = :trial_id ORDER BY message_id;
+
+-- name: submissions
+SELECT submission.*, trial.system, trial.instance_id, trial.number AS trial, trial.attempt,
+    grade.outcome, grade.reason AS grade_reason, grade.official, grade.flags, grade.unchecked, grade.report,
+    grade.cached AS grade_cached,
+    grade.seconds AS grade_seconds, selection.submission_id IS NOT NULL AS selected,
+    selection.reasons AS selection_reasons
+FROM submission JOIN trial USING (trial_id) LEFT JOIN grade USING (submission_id)
+    LEFT JOIN selection USING (submission_id)
+ORDER BY submission_id;
+
+-- name: spent
+-- what died with its process counts as what was reserved for it: the cap holds
+SELECT spent + reserved AS usd FROM money;
+
+-- name: paid
+-- what earlier attempts at a trial were answered, the newest attempt first
+SELECT coalesce(call.paid_call, call.call_id) AS paid_call, call.trial_id, conversation, position,
+    prompt_sha256, reply, prompt_tokens, cached_tokens, cache_write_tokens, completion_tokens,
+    reasoning_tokens, cost_usd, began, ended
+FROM trial AS mine JOIN trial AS earlier USING (system, instance_id, number)
+    JOIN call ON call.trial_id = earlier.trial_id
+WHERE mine.trial_id = :trial_id AND earlier.attempt < mine.attempt AND outcome = 'ok'
+ORDER BY earlier.attempt DESC, call_id;
+
+-- name: answered
+-- whoever asked it
+SELECT call_id AS paid_call, prompt_sha256, reply, prompt_tokens, cached_tokens, cache_write_tokens,
+    completion_tokens, reasoning_tokens, cost_usd
+FROM call INDEXED BY call_of_prompt
+WHERE prompt_sha256 = :prompt_sha256 AND outcome = 'ok' AND paid_call IS NULL AND model = :model
+ORDER BY call_id LIMIT 1;
+
+-- name: made
+-- the submissions of one trial, as they were made
+SELECT submission.submission_id, author, patch, grade.outcome,
+    selection.submission_id IS NOT NULL AS selected
+FROM submission LEFT JOIN grade USING (submission_id) LEFT JOIN selection USING (submission_id)
+WHERE submission.trial_id = :trial_id
+ORDER BY submission.submission_id;
+
+-- name: make_filler
+-- Never committed: see Database.reserve.
+CREATE TABLE filler (content BLOB);
+
+-- name: fill
+INSERT INTO filler VALUES (zeroblob(:size));

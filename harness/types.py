@@ -141,7 +141,7 @@ class Reply:
     finish_reason: str = ""  # `CUT`, or the provider's own word
     opaque: Mapping[str, Any] = field(default_factory=dict)
     """What else the provider's message held, such as signed thoughts. It goes back to the provider
-    with this message, as it is (`harness.model.response_body.as_received`), and is for nobody else."""
+    with this message, as it is (`response_body.as_received`), and is for nobody else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,10 +3,10 @@
     python scripts/bench_fork.py [--quick]
 
 Each side forks sandboxes of the same tiny repository, with 20 and with 2,000 files written. Ours
-copies in namespaces that hold nothing else (`harness.sandbox.bubblewrap.confined_programs`), in the best place that the
-machine has for the files. Beside it: what was before, `cp -a` with the whole machine in reach and
-the files on the disk; and that with the files in memory. A fork is measured until it is there;
-closing it is left out. The sides take turns, so that a busy machine slows all.
+copies in namespaces that hold nothing else (`bubblewrap/confined_programs.py`), in the best place
+that the machine has for the files. Beside it: what was before, `cp -a` with the whole machine in
+reach and the files on the disk; and that with the files in memory. A fork is measured until it is
+there; closing it is left out. The sides take turns, so that a busy machine slows all.
 
 The last line is the figure: our median by that of before, at the worse of the two sizes. Exit code
 1: it costs more than a tenth more; 2: no bubblewrap.

@@ -48,7 +48,7 @@ class Rounds:
         self._unread = False  # the main agent has not seen the reports yet
 
     def tools(self) -> Sequence[Tool]:
-        """See `agents.crew.Crew`."""
+        """See `agents.centralized.sequential.Crew`."""
         subtasks = ListOf(
             meaning=f"One to {len(self._slots)} subtasks, each for an engineer of its own.",
             fields={"instruction": INSTRUCTION, "context": CONTEXT},
@@ -75,12 +75,12 @@ class Rounds:
         )
 
     async def news(self) -> str:
-        """See `agents.crew.Crew`."""
+        """See `agents.centralized.sequential.Crew`."""
         self._unread = False
         return ""
 
     async def missing(self) -> str:
-        """See `agents.crew.Crew`."""
+        """See `agents.centralized.sequential.Crew`."""
         if self._unread:
             return "A round has just ended: read its reports, and take what is good, first."
         try:
@@ -91,7 +91,7 @@ class Rounds:
         return "Nothing differs in the main workspace: that would be an empty patch."
 
     def best(self) -> str:
-        """See `agents.crew.Crew`."""
+        """See `agents.centralized.sequential.Crew`."""
         ranks = {"done": 0, "partial": 1}
         made = [result for result in self._results.values() if result.changes and result.patch]
         made.sort(key=lambda result: ranks.get(result.report.status, 2))

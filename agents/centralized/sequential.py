@@ -102,7 +102,7 @@ class OneByOne:
         self._best = ""
 
     def tools(self) -> Sequence[Tool]:
-        """See `agents.crew.Crew`."""
+        """See `agents.centralized.sequential.Crew`."""
         return (
             Tool(
                 name="delegate",
@@ -114,11 +114,11 @@ class OneByOne:
         )
 
     async def news(self) -> str:
-        """See `agents.crew.Crew`."""
+        """See `agents.centralized.sequential.Crew`."""
         return ""
 
     async def missing(self) -> str:
-        """See `agents.crew.Crew`."""
+        """See `agents.centralized.sequential.Crew`."""
         try:
             differs = await self.workspace.diff()
         except SandboxError as error:
@@ -126,7 +126,7 @@ class OneByOne:
         return "" if differs else "Nothing differs in the workspace: that would be an empty patch."
 
     def best(self) -> str:
-        """See `agents.crew.Crew`."""
+        """See `agents.centralized.sequential.Crew`."""
         return self._best
 
     async def _delegate(self, arguments: Arguments) -> str:

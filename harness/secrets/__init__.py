@@ -1,12 +1,12 @@
 """Keys and passwords: which of them this process has, and text without them.
 
 A secret leaves the process to its provider only. Text is cleaned where it comes in from there
-(`harness.model.response_body`) and out of a trial's sandbox (`harness.sandbox.trial_sandbox`), and again at each
-door to a disk or a screen: the parameters of every statement of the store and the board,
-`write_beside`, the logs of grading, plots, the streams of the command line. Each door looks for the
-secrets' values, however they are spelt (`harness.secrets.spellings`), before it cuts a text. One
-that holds none is not changed by a byte. What only looks like a key is taken out of errors and
-nowhere else: a patch may well say `sorted(key=…)` or have a made-up key in a test.
+(`harness.model.response_body`) and out of a trial's sandbox (`harness.sandbox.trial_sandbox`), and
+again at each door to a disk or a screen: the parameters of every statement of the store and the
+board, `write_beside`, the logs of grading, plots, the streams of the command line. Each door looks
+for the secrets' values, however they are spelt (`harness.secrets.spellings`), before it cuts a
+text. One that holds none is not changed by a byte. What only looks like a key is taken out of
+errors and nowhere else: a patch may well say `sorted(key=…)` or have a made-up key in a test.
 """
 
 import os

@@ -1,11 +1,11 @@
 """Where known secrets stand in a text, however they are spelt there.
 
-In each view of a text (`harness.secrets.escapes`) only ASCII letters and digits are looked at, in lower
-case, so that nothing that stands between them hides a secret: zero-width and control characters,
-line ends, hyphens. Some thirty *spellings* of each secret (backwards, in hexadecimal, in base64 at
-each of its alignments, …) are looked for there as they are. Only where one is found, its place is
-worked out, and what stands between its characters is looked at: a quotation mark and brackets end a
-text, and nothing that reaches over them is a secret. Time is linear in the text.
+In each view of a text (`harness.secrets.escapes`) only ASCII letters and digits are looked at, in
+lower case, so that nothing that stands between them hides a secret: zero-width and control
+characters, line ends, hyphens. Some thirty *spellings* of each secret (backwards, in hexadecimal,
+in base64 at each of its alignments, …) are looked for there as they are. Only where one is found,
+its place is worked out, and what stands between its characters is looked at: a quotation mark and
+brackets end a text, and nothing that reaches over them is a secret. Time is linear in the text.
 """
 
 import base64

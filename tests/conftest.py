@@ -8,7 +8,9 @@ import pytest
 
 from harness.cli import main
 
-sys.path.insert(0, str(Path(__file__).parent))  # for scripted_model: importlib mode adds nothing
+HERE = Path(__file__).parent
+# Importlib mode adds nothing: what tests share is imported by its bare name.
+sys.path[:0] = [str(HERE), *(str(folder) for folder in HERE.iterdir() if folder.is_dir())]
 
 pytest_plugins = ["sandboxes"]
 

@@ -184,7 +184,7 @@ async def test_letters_are_graded(tmp_path):
     assert grades[""].reason == "no answer"
 
 
-QUESTIONS = Path(__file__).parents[1] / "configs" / "recordings" / "longbench-offline.jsonl"
+QUESTIONS = Path(__file__).parents[2] / "configs" / "recordings" / "longbench-offline.jsonl"
 
 # -- a run ----------------------------------------------------------------------------------------
 

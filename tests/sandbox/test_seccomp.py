@@ -8,7 +8,7 @@ import pytest
 
 from harness.sandbox.seccomp import syscalls
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_filters_are_made_from_the_table():

@@ -109,10 +109,10 @@ async def test_the_same_run_gives_the_same_bytes_in_another_process(folder):
     for path in list(there.iterdir()):
         path.unlink()
     code = (
-        "import sys\nfrom pathlib import Path\nfrom harness import results\n"
+        "import sys\nfrom pathlib import Path\nfrom harness.results import run_folder\n"
         "from harness.report.plots import draw\nfrom harness.results.run_folder import RunFolder\n"
         "folder = RunFolder(Path(sys.argv[1]), sys.argv[2])\nstore = folder.open()\n"
-        "draw(folder.path, store, results.derive(folder, store))\n"
+        "draw(folder.path, store, run_folder.derive(folder, store))\n"
     )
     subprocess.run(
         [sys.executable, "-c", code, str(folder.path.parent), folder.run_id], check=True,
@@ -312,7 +312,7 @@ async def test_score_draws_them_and_says_where(folder, delm):
 def test_every_column_of_the_points_is_explained():
     from pathlib import Path
 
-    text = (Path(__file__).parents[1] / "results" / "README.md").read_text()
+    text = (Path(__file__).parents[2] / "results" / "README.md").read_text()
     section = text.partition("## cost_accuracy.csv")[2].partition("\n## ")[0]
     for column in COLUMNS:
         name = column.removesuffix("_low").removesuffix("_high")

@@ -26,7 +26,7 @@ from harness.model.prices import (
 from harness.model.provider_keys import known_model, missing_key, nearest_models
 from harness.types import Usage
 
-SHIPPED = yaml.safe_load(Path(__file__).parents[1].joinpath("configs/models.yaml").read_text())
+SHIPPED = yaml.safe_load(Path(__file__).parents[2].joinpath("configs/models.yaml").read_text())
 LONG = Price(
     input=1e-06,
     cached_input=1e-07,

@@ -169,7 +169,7 @@ def _load_elsewhere(folder: Path, name: str):
         "else: print(json.dumps([[i.instance.instance_id, r.eval_script, r.log_parser, r.eval_type,"
         " r.fail_to_pass, r.image] for i in items for r in [i.reference]]))\n"
     )
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "HF_HUB_OFFLINE": "1",
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "HF_HUB_OFFLINE": "1",
            "HF_HOME": str(folder / "hub")}  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -294,7 +294,7 @@ def test_time_is_told_by_cause_and_as_a_share_of_the_agents_time():
 
 
 def test_every_column_is_explained():
-    text = (Path(__file__).parents[1] / "results" / "README.md").read_text()
+    text = (Path(__file__).parents[2] / "results" / "README.md").read_text()
     _, _, text = text.partition("## coordination.csv")
     for column in {*COLUMNS, *SYSTEM_COLUMNS, *findings.COLUMNS}:
         assert f"`{column}`" in text or column.removesuffix("_share") in WHAT

@@ -21,7 +21,7 @@ from harness.environments.interpreters import find_python, fits
 from harness.environments.rebuild import VENV, environment_key, prepare
 from harness.errors import UserError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 needs_bubblewrap = pytest.mark.skipif(
     shutil.which("bwrap") is None
     or subprocess.run(

@@ -8,7 +8,7 @@ import pytest
 from harness.environments import programs
 from harness.secrets import child_environment
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 STARTING = {
     "subprocess": {"run", "Popen", "call", "check_call", "check_output"},
     "anyio": {"run_process", "open_process"},

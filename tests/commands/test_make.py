@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-MAKEFILE = Path(__file__).parents[1] / "Makefile"
+MAKEFILE = Path(__file__).parents[2] / "Makefile"
 ECHO = '#!/bin/sh\necho delm "$@"\n'
 
 

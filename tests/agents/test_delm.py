@@ -176,9 +176,9 @@ async def test_an_agent_whose_process_is_killed_loses_its_task_to_another(tmp_pa
         async with live_team(tmp_path, server.base_url, agents=4) as live:
             await live.seed()
             doomed = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("live_team.py")), str(tmp_path),
+                [sys.executable, str(Path(__file__).parents[1] / "live_team.py"), str(tmp_path),
                  server.base_url, "agent-4"],
-                env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+                env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
                 start_new_session=True,
             )  # fmt: skip
             try:

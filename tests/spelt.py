@@ -8,6 +8,8 @@ from collections.abc import Callable
 from itertools import cycle
 from urllib.parse import quote
 
+import yaml
+
 
 def basic(text: str) -> str:
     return "Basic " + base64.b64encode(f"user:{text}".encode()).decode()
@@ -34,6 +36,33 @@ def some(form: str) -> Callable[[str], str]:
 def wrapped(text: str, width: int = 10) -> str:
     return "\n".join(text[at : at + width] for at in range(0, len(text), width))
 
+
+def named(text: str, named: Callable[[int], str], but: str = "") -> str:
+    """Every character by its number, but letters and digits of ASCII and those of `but`."""
+    stays = (c if (c.isascii() and c.isalnum()) or c in but else named(ord(c)) for c in text)
+    return "".join(stays)
+
+
+WHOLE: dict[str, Callable[[str], str]] = {  # whatever a text holds, it is a part of one of these
+    "JSON": json.dumps,
+    "JSON, not only ASCII": lambda text: json.dumps(text, ensure_ascii=False),
+    "Python": ascii,
+    "Python, not only ASCII": repr,
+    "Python, without quotation marks": lambda text: text.encode("unicode_escape").decode(),
+    "percent": lambda text: quote(text, safe=""),
+    "HTML": html.escape,
+    "HTML, decimal": lambda text: named(text, "&#{};".format),
+    "JavaScript": lambda text: named(text, "\\u{{{:x}}}".format),
+    "YAML": lambda text: yaml.dump(text, default_style='"', width=10**9),
+    "quoted-printable": lambda text: "".join(
+        chr(byte) if chr(byte).isalnum() and byte < 128 else f"={byte:02X}"
+        for byte in text.encode()
+    ),
+    "octal": lambda text: "".join(
+        chr(byte) if chr(byte).isalnum() and byte < 128 else f"\\{byte:03o}"
+        for byte in text.encode()
+    ),
+}
 
 WAYS: dict[str, Callable[[str], str]] = {
     "as it is": str,

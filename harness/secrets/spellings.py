@@ -5,7 +5,10 @@ lower case, so that nothing that stands between them hides a secret: zero-width 
 characters, line ends, hyphens. Some thirty *spellings* of each secret (backwards, in hexadecimal,
 in base64 at each of its alignments, …) are looked for there as they are. Only where one is found,
 its place is worked out, and what stands between its characters is looked at: a quotation mark and
-brackets end a text, and nothing that reaches over them is a secret. Time is linear in the text.
+brackets end a text, and nothing that reaches over them is a secret. Where escapes are undone, one
+that stands before a secret may have taken its first letters (`%` and `41st` look like `%41` and
+`st`): there a spelling is looked for without these, and these in the escape. Time is linear in the
+text.
 """
 
 import base64
@@ -14,16 +17,24 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from harness.secrets.escapes import Span, View, letters, views, whole_escapes
+from harness.secrets.escapes import TAKEN, Span, View, letters, views, whole_escapes
 
 LEAST = 8  # characters of a secret, and letters and digits of a spelling
 LONG = 16  # letters and digits of a spelling that is no accident, whatever stands between them
+SEEN = 4  # letters and digits that are looked for where an escape may have taken some
 
 _RUN = re.compile(r"[0-9A-Za-z]+")
 _CONTROL = r"[\x00-\x09\x0b-\x1f\x7f\\]|[^\x00-\x7f]|\n *+"  # what may split any secret
 _LOOSE = r'[^0-9A-Za-z"{}\[\]]'  # what may split a long one
 _UNSEEN = re.compile("[\x00-\x1f\x7f\\\\\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
+_BEGUN = re.compile(  # at a secret's end an escape that more digits would make one, or longer
+    r"(?:\\(?:[uU][0-9A-Fa-f]{0,7}|x[0-9A-Fa-f]?|[0-3][0-7]?)|%[0-9A-Fa-f]|=[0-9A-F]"
+    r"|&#(?:[0-9]{1,6}|[xX][0-9A-Fa-f]{0,5}))\Z"
+)
 _UNSAFE = re.compile("[\\\\\"'\x00-\x1f]")  # not replaced at the ends: JSON has to stay JSON
+
+
+_Matches = Callable[..., re.Match[str] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +65,10 @@ class Spellings:
         """`values` have `LEAST` characters or more."""
         values = list(values)
         every = [spelling for value in values for spelling in _spellings(value)]
-        known = {spelling.core: spelling for spelling in reversed(every)}  # the first one stays
+        known = {(each.core, each.other): each for each in reversed(every)}  # the first one stays
         self._known = sorted(known.values(), key=lambda spelling: len(spelling.core))
         self._odd = [re.compile(text, re.IGNORECASE) for value in values for text in _odd(value)]
-        self._patterns: dict[bytes, re.Pattern[str]] = {}
+        self._patterns: dict[_Spelling, re.Pattern[str]] = {}
 
     def spans(self, text: str) -> list[Span]:
         """Where secrets stand in `text`, in order; none touches another."""
@@ -68,27 +79,69 @@ class Spellings:
 
     def _found(self, view: View) -> list[Span]:
         """Spans of the text that `view` is of."""
-        found = [match.span() for odd in self._odd for match in odd.finditer(view.text)]
-        text = view.letters()
+        odd = (match.span() for odd in self._odd for match in odd.finditer(view.text))
+        found = [view.origin(span) for span in odd]
         for spelling in self._known:
-            if len(spelling.core) > len(text):
+            taken = min(TAKEN, len(spelling.core) - SEEN) if view.undone else 0
+            seen = spelling.core[taken:]
+            if len(seen) > len(view.letters):
                 break
-            if spelling.core in text:
-                found += self._places(spelling, text, view)
-        return [view.origin(span) for span in found]
+            if seen in view.letters:
+                found += self._places(spelling, view, taken)
+        return found
 
-    def _places(self, spelling: _Spelling, text: bytes, view: View) -> Iterator[Span]:
-        core, size = spelling.core, len(spelling.core)
-        if core not in self._patterns:
-            self._patterns[core] = spelling.pattern()
-        matches = self._patterns[core].fullmatch
-        at = text.find(core)
+    def _places(self, spelling: _Spelling, view: View, taken: int) -> Iterator[Span]:
+        """Spans of the text that `view` is of; an escape may have the first `taken` letters."""
+        core = spelling.core
+        if spelling not in self._patterns:
+            self._patterns[spelling] = spelling.pattern()
+        matches, seen = self._patterns[spelling].fullmatch, core[taken:]
+        at = view.letters.find(seen)
         while at >= 0:
-            start, end = view.place(at), view.place(at + size - 1) + 1
-            hit = end - start == size or matches(view.text, start, end)
-            if hit:
-                yield _with_ends(view.text, start, end, spelling)
-            at = text.find(core, at + (size if hit else 1))
+            span = _whole(spelling, matches, view, at - taken)
+            if span is None and taken:
+                span = _cut(core, matches, view, at, taken)
+            if span is not None:
+                yield span
+            at = view.letters.find(seen, at + (1 if span is None else len(seen)))
+
+
+def _whole(spelling: _Spelling, matches: _Matches, view: View, at: int) -> Span | None:
+    """The span of a secret, if it begins with this letter of the view."""
+    size = len(spelling.core)
+    if at < 0 or not view.letters.startswith(spelling.core, at):
+        return None
+    start, end = view.place(at), view.place(at + size - 1) + 1
+    if end - start != size and not matches(view.text, start, end):
+        return None
+    return view.origin(_with_ends(view.text, start, end, spelling))
+
+
+def _cut(core: bytes, matches: _Matches, view: View, at: int, taken: int) -> Span | None:
+    """The span of a secret whose first letters an escape before it has taken, if there is one.
+
+    With the letter `at` of the view the secret begins, without its first `taken`.
+    """
+    for lost in range(taken, 0, -1):
+        first = at - taken + lost
+        if first < 0 or view.letters[first:at] != core[lost:taken]:
+            return None
+        if core[:lost] not in view.endings:
+            continue
+        end = view.place(at + len(core) - taken - 1) + 1
+        gap = view.place(first - 1) + 1 if first else 0
+        for below, (start, stop), after in view.ended(gap, view.place(first)):
+            tail = _tail(below.text[max(start + 1, stop - 2 * TAKEN) : stop], core[:lost])
+            if tail and matches(tail + view.text[after:end]):
+                begin, _ = below.origin((stop - len(tail), stop))
+                return begin, view.origin((end - 1, end))[1]
+    return None
+
+
+def _tail(escape: str, core: bytes) -> str:
+    """The shortest end of an escape that has these letters and digits; empty if none has."""
+    sizes = range(len(core), len(escape) + 1)
+    return next((escape[-size:] for size in sizes if letters(escape[-size:]) == core), "")
 
 
 def _with_ends(text: str, start: int, end: int, spelling: _Spelling) -> Span:
@@ -101,7 +154,8 @@ def _with_ends(text: str, start: int, end: int, spelling: _Spelling) -> Span:
 
 def _spellings(value: str) -> Iterator[_Spelling]:
     for view in views(value):  # the escapes in a secret are undone in a text's views, too
-        for text in (view.text, view.text[::-1], codecs.encode(view.text, "rot13")):
+        whole = _BEGUN.split(view.text)[0]  # what follows may make one escape of the rest
+        for text in (view.text, view.text[::-1], codecs.encode(view.text, "rot13"), whole):
             yield from _plain(text)
     for form in _encoded(value.encode(errors="replace")):
         core = letters(form.decode())

@@ -5,10 +5,10 @@ from time import process_time
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from planted_variables import HONEST, VARIABLES
-from spelt import WAYS
+from spelt import WAYS, WHOLE
 
 from harness.board.sqlite.connection import Connection
 from harness.cache import write_beside
@@ -23,6 +23,7 @@ TYPICAL = (  # of the forms that providers give out, and none of theirs
     "AIzaPlanted_0-nB5vC8xZ2mK4jH6gF1dS3aQ9wE7rT",
     "wJalrXUtnFEMI/K7MDENG+bPxRfiCYPLANTEDKEY",
 )
+SHORT = "000000-00a1"
 KEY = 'mine-4f"\\é/7d2'
 
 
@@ -127,6 +128,14 @@ def test_a_secret_is_found_in_every_form(said):
     st.text(),
     st.integers(0, 4),
 )
+@example("000Zq7x\x1fKp9w", "\x070", "", 1)
+@example("Zq7x\x1f0000Kp9w", "", "", 1)
+@example("nZq7x\x1fKp9w", "\\", "", 2)
+@example("12Zq7x\x1fKp9w", "\\0", "", 1)
+@example("Zq7x\x1bKp9w", "", "", 3)
+@example("Zq7x\x1fKp9w%4", "", "1", 1)
+@example("Zq7x%\ne8Kp9w", "", "", 1)
+@example("Zq7x\U000e0020Kp9w", "", "", 1)
 def test_a_secret_is_found_however_deep_in_json_and_it_stays_json(key, before, after, depth):
     said = f"{before}{key}{after}"
     for level in range(depth):
@@ -135,6 +144,72 @@ def test_a_secret_is_found_however_deep_in_json_and_it_stays_json(key, before, a
     assert MARK in clean
     for _ in range(depth):
         (clean,) = json.loads(clean)
+
+
+EATEN = (
+    "0123456789abcdefABCDEF000"
+    + "\\%&#=;xuU{}[]nm\"'< \x07\x1b\x1f\n\u00e9\u200b\uff10\U000e0020\U0001f600"
+)
+SOME = st.text(EATEN, max_size=5)
+
+
+@settings(deadline=None)
+@given(
+    st.builds(lambda a, b, c: f"{a}Zq7x{b}Kp9w{c}", SOME, SOME, st.text(EATEN, max_size=2)),
+    SOME,
+    SOME,
+    st.lists(st.sampled_from(list(WHOLE)), max_size=3),
+)
+def test_no_escape_before_a_secret_takes_its_first_letters(key, before, after, ways):
+    assume(is_secret(key))
+    known = knowing(key)
+    whole, alone = f"{before}{key}{after}", key
+    for way in ways:
+        whole, alone = WHOLE[way](whole), WHOLE[way](alone)
+    assert MARK in known.redact(whole)
+    assert MARK in known.redact(f"{before}{alone}{after}")
+
+
+@pytest.mark.parametrize(
+    ("said", "key", "clean"),
+    [
+        (r"\u00070000Zq7x\u001fKp9w", "0000Zq7x\x1fKp9w", r"\u0007[key]"),
+        (r"\U00070000Zq7x\u001fKp9w", "0000Zq7x\x1fKp9w", r"\U0007[key]"),
+        (r"\U000070000Zq7x\x1fKp9w", "0Zq7x\x1fKp9w", r"\U00007000[key]"),
+        (r"\u0041Zq7x\u001fKp9w", "u0041Zq7x\x1fKp9w", "[key]"),
+        (r"\012Zq7x\x1fKp9w", "12Zq7x\x1fKp9w", r"\0[key]"),
+        (r"\\nZq7x\u001fKp9w", "nZq7x\x1fKp9w", "[key]"),
+        (r"\nZq7x%1FKp9w", "nZq7x\x1fKp9w", "[key]"),
+        (r"\nZq7x%251FKp9w", "nZq7x\x1fKp9w", "[key]"),
+        ("%41Zq7x%1FKp9w", "41Zq7x\x1fKp9w", "%[key]"),
+        ("%41Zq7x&#31;Kp9w", "41Zq7x\x1fKp9w", "%[key]"),
+        ("%2541Zq7x%251FKp9w", "41Zq7x\x1fKp9w", "%25[key]"),
+        ("=41Zq7x=1FKp9w", "41Zq7x\x1fKp9w", "=[key]"),
+        ("&#1234567Zq7x&#31;Kp9w", "234567Zq7x\x1fKp9w", "&#1[key]"),
+        ("&lt;Zq7x&#31;Kp9w", "lt;Zq7x\x1fKp9w", "&[key]"),
+        ("\x1b[000Zq7x%1FKp9w", "000Zq7x\x1fKp9w", "\x1b[[key]"),
+        ("\x9b000Zq7x%1FKp9w", "000Zq7x\x1fKp9w", "\x9b[key]"),
+        (r"\u001b[000Zq7x\u001fKp9w", "000Zq7x\x1fKp9w", r"\u001b[[key]"),
+        (
+            r"\u001b]8;;https://h/?k=Zq7x%1FKp9w\u0007",
+            "Zq7x\x1fKp9w",
+            r"\u001b]8;;https://h/?k=[key]\u0007",
+        ),
+        (
+            "\x1b]8;;https://h/?k=Zq7x%251FKp9w\x1b\\",
+            "Zq7x\x1fKp9w",
+            "\x1b]8;;https://h/?k=[key]\x1b\\",
+        ),
+    ],
+)
+def test_what_could_be_a_part_of_an_escape_is_a_part_of_the_secret(said, key, clean):
+    assert knowing(key).redact(said) == clean
+
+
+def test_what_an_escape_and_what_follows_it_only_resemble_stays():
+    known = knowing("000Zq7x\x1fKp9w", "zebra-4u", "Yt5rMn3b%4")
+    text = r"\u0007Zq7x\u001fKp9w \bra-4u \u00e9ebra-4u Yt5rMn3 %4 \u0000\u0000 Zq7x\u001fKp9w"
+    assert known.redact(text) is text
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -190,6 +265,8 @@ HOSTILE = {
     "most of a secret, split": "\u200b".join(TYPICAL[0][:-1]),
     "a secret, split so that it is none": '"'.join(TYPICAL[0]),
     "its first letter and what is ignored": TYPICAL[0][0] + "\u200b" * 99,
+    "an escape and most of a secret": f"%{ord(TYPICAL[0][0]):x}{TYPICAL[0][1:-1]}",
+    "a secret whose first letters an escape has": rf"\x00{SHORT[2:].replace('-', '%2D')}{20 * ' '}",
     "secrets": f"{TYPICAL[0]} ",
     "secrets in escapes": WAYS["JSON, all"](TYPICAL[0]),
 }
@@ -197,7 +274,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
 def test_four_times_the_text_takes_about_four_times_as_long_whatever_it_holds(piece):
-    known = knowing(*TYPICAL)
+    known = knowing(*TYPICAL, SHORT)
 
     def seconds(characters: int) -> float:
         text = (piece * (characters // len(piece) + 1))[:characters]

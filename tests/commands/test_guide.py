@@ -1,0 +1,67 @@
+"""What docs/guide.md says to write works as it stands there."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from console import FLASK, bundled, query
+from scripted_model import ScriptedModel
+
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs" / "guide.md").read_text()
+
+
+def block(language: str, name: str) -> str:
+    """The code block of the guide whose first line is a comment with this name."""
+    found = re.search(
+        rf"^```{language}\n# {re.escape(name)}\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE
+    )
+    assert found, name
+    return found[1]
+
+
+def test_the_system_of_the_guide_asks_once_and_resolves(delm, place, monkeypatch):
+    (item,) = bundled(FLASK)
+    monkeypatch.syspath_prepend(str(place))
+    (place / "guide_ask_once.py").write_text(block("python", "agents/ask_once.py"))
+    system = yaml.safe_load(block("yaml", "configs/systems/ask-once.yaml"))
+    system["system"] = system["system"].replace("agents.ask_once", "guide_ask_once")
+    (place / "ask-once.yaml").write_text(yaml.safe_dump(system))
+    script = f"git apply <<'END_OF_PATCH'\n{item.reference.patch}END_OF_PATCH\n"
+    with ScriptedModel(lambda request, n: {"content": f"So:\n```bash\n{script}```"}) as server:
+        told = delm(
+            "eval", "-m", "openai/scripted", "-s", "ask-once.yaml", "-d", "verified-offline",
+            "-i", FLASK, "--yes", "--run-id", "run",
+            OPENAI_API_BASE=server.base_url, OPENAI_API_KEY="none",
+        )  # fmt: skip
+    assert told.code == 0, told.text
+    (trial,) = query(place / "results/run", "SELECT state, reason FROM trial")
+    assert (trial["state"], trial["reason"]) == ("done", "finished")
+    (grade,) = query(place / "results/run", "SELECT outcome FROM grade")
+    assert grade["outcome"] == "resolved"
+
+
+def test_the_system_of_the_guide_has_at_most_fifteen_lines():
+    code = [line for line in block("python", "agents/ask_once.py").splitlines() if line.strip()]
+    assert len(code) <= 15
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/guide.md", "docs/concepts.md"])
+def test_every_link_of_a_page_leads_to_a_file(page):
+    path = ROOT / page
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text())
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/guide.md", "docs/concepts.md"])
+def test_every_file_that_a_page_names_is_there(page):
+    named = re.findall(
+        r"`((?:harness|agents|tests|scripts|configs|docs)/[\w./-]+\.\w+)`",
+        (ROOT / page).read_text(),
+    )
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().split()) <= 1200

@@ -111,13 +111,13 @@ def grade(
     ] = None,
     gold: Annotated[bool, typer.Option("--gold", help="Grade the gold patches.")] = False,
     empty: Annotated[
-        bool, typer.Option("--empty", help="Grade empty patches, really run.")
+        bool, typer.Option("--empty", help="Grade empty patches, running the tests.")
     ] = False,
     calibrate: Annotated[
-        bool, typer.Option("--calibrate", help="Look for tests that are unstable on this machine.")
+        bool, typer.Option("--calibrate", help="Find tests that are unstable on this machine.")
     ] = False,
     runs: Annotated[
-        int, typer.Option("--runs", min=2, help="Of --calibrate: runs of each of two patches.")
+        int, typer.Option("--runs", min=2, help="With --calibrate: runs per patch (gold, empty).")
     ] = 5,
     dataset: options.Dataset = "",
     instance: options.Instances = None,
@@ -126,7 +126,7 @@ def grade(
     sandbox: options.SandboxKind = "",
     disk_gb: options.DiskGb = None,
     run_id: Annotated[
-        str, typer.Option("--run-id", help="Name of its folder. [default: grade, time and model]")
+        str, typer.Option("--run-id", help="Name of its folder. [default: made of time and model]")
     ] = "",
     output: options.Output = Path("results"),
     as_json: options.Json = False,
@@ -157,7 +157,7 @@ def grade(
 
 @app.command()
 def runs(
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for a program.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     output: options.Output = Path("results"),
 ) -> None:
     """List the runs, the newest first: date, model, systems, score, cost, state."""
@@ -168,11 +168,11 @@ def runs(
 
 @app.command()
 def score(
-    runs: Annotated[list[str], typer.Argument(help="Run ids, `latest`, or paths of folders.")],
+    runs: Annotated[list[str], typer.Argument(help="Run ids, `latest`, or paths of run folders.")],
     output: options.Output = Path("results"),
     as_json: options.Json = False,
 ) -> None:
-    """Make every CSV of runs anew from their run.db, and print their tables."""
+    """Make the CSVs and plots of runs again from run.db, and print their tables."""
     from harness.commands.json_output import print_json
     from harness.commands.show import rescore
 
@@ -184,15 +184,15 @@ def score(
 @app.command()
 def compare(
     runs: Annotated[
-        list[str], typer.Argument(help="One run, or two: ids, `latest`, or paths of folders.")
+        list[str], typer.Argument(help="One or two runs: ids, `latest`, or paths of run folders.")
     ],
     system: Annotated[
         list[str] | None,
         typer.Option(
             "-s",
             "--system",
-            help="Of one run: the systems to compare. [default: all pairs] Of two: one for both, "
-            "or two, the first run's and the second's. [default: those of the same name]",
+            help="One run: systems to compare [default: all]. Two runs: one system of both, or "
+            "one of each [default: systems of the same name].",
         ),
     ] = None,
     output: options.Output = Path("results"),
@@ -208,16 +208,19 @@ def compare(
 def show(
     run: options.RunArgument,
     instances: Annotated[
-        list[str] | None, typer.Argument(help="Instances: tell their trials.")
+        list[str] | None, typer.Argument(help="Instances whose trials to tell.")
     ] = None,
     system: Annotated[
         list[str] | None,
-        typer.Option("-s", "--system", help="Only this system's; may be repeated."),
+        typer.Option("-s", "--system", help="Only this system; repeatable."),
     ] = None,
     conversation: Annotated[
-        str, typer.Option("--conversation", help="Every message of one, such as patch-1.")
+        str,
+        typer.Option(
+            "--conversation", help="Print every message of one conversation, e.g. patch-1."
+        ),
     ] = "",
-    full: Annotated[bool, typer.Option("--full", help="Cut no message short.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Print messages in full.")] = False,
     output: options.Output = Path("results"),
 ) -> None:
     """Tell what happened in a run, or in the trials of some instances."""
@@ -230,7 +233,7 @@ def show(
 def export(
     run: options.RunArgument,
     target: Annotated[
-        Path, typer.Argument(help="Of predictions and recording the file to write, else a folder.")
+        Path, typer.Argument(help="File to write for predictions and recording, else a folder.")
     ],
     format: Annotated[  # noqa: A002
         str,
@@ -250,7 +253,7 @@ def export(
     ] = "",
     output: options.Output = Path("results"),
 ) -> None:
-    """Write a run in another tool's form."""
+    """Export a run for another tool."""
     from harness.commands.export import export_run
 
     export_run(run, output, format, system, target)
@@ -270,20 +273,21 @@ def validate(
 @app.command()
 def doctor(
     model: Annotated[
-        str, typer.Option("-m", "--model", help="Check its key and price, and ask it one question.")
+        str,
+        typer.Option("-m", "--model", help="Also check this model: key, price, one small call."),
     ] = "",
     dataset: options.Dataset = "",
     output: options.Output = Path("results"),
     call: Annotated[
-        bool, typer.Option("--call/--no-call", help="Of --model: whether it is really asked.")
+        bool, typer.Option("--call/--no-call", help="With --model: make the call or not.")
     ] = True,
     reap: Annotated[
         bool,
-        typer.Option("--reap", help="Remove what killed runs left, and nothing else, instead."),
+        typer.Option("--reap", help="Only remove what killed runs left behind."),
     ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Check what a run needs on this machine, and say what to do about what is missing."""
+    """Check that this machine has what a run needs, and say how to fix what is missing."""
     if reap and as_json:
         raise UserError("--reap has no --json: its exit code says whether it worked")
     if reap:

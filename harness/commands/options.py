@@ -8,8 +8,8 @@ import typer
 from harness.errors import UserError
 
 _DATASET = (
-    "Hugging Face name, .jsonl/.json/.parquet/.yaml file, verified-offline, sample, "
-    "longbench-v2, or longbench-offline."
+    "Hugging Face dataset, a .jsonl/.json/.parquet/.yaml file, verified-offline, sample, "
+    "longbench-v2 or longbench-offline."
 )
 Dataset = Annotated[str, typer.Option("-d", "--dataset", help=_DATASET)]
 EvalDataset = Annotated[
@@ -17,7 +17,7 @@ EvalDataset = Annotated[
     typer.Option(
         "-d",
         "--dataset",
-        help=f"{_DATASET} [default: SWE-bench Verified; of a replay, the recorded one]",
+        help=f"{_DATASET} [default: SWE-bench Verified; in a replay, the recorded one]",
     ),
 ]
 
@@ -39,7 +39,7 @@ Instances = Annotated[
         "-i",
         "--instance",
         callback=_ids,
-        help="An instance id; may be repeated. [default: all; of a replay, the recorded ones]",
+        help="Run only this instance; repeatable. [default: all; in a replay, the recorded ones]",
     ),
 ]
 Specs = Annotated[
@@ -47,38 +47,36 @@ Specs = Annotated[
     typer.Option(
         "-c",
         "--config",
-        help="A YAML file or key.sub=value, laid over configs/base.yaml in the order given.",
+        help="Override configs/base.yaml: a YAML file or key.sub=value; repeatable, the last wins.",
     ),
 ]
 SandboxKind = Annotated[
     str,
     typer.Option(
         "--sandbox",
-        help="auto, docker or bubblewrap; auto is bubblewrap where it is installed and can rebuild "
-        "every instance, else docker. [default: docker for SWE-bench Verified, else auto]",
+        help="auto, docker or bubblewrap. auto: bubblewrap if it is installed and every instance "
+        "can be rebuilt, else docker. [default: docker for SWE-bench Verified, else auto]",
     ),
 ]
 Json = Annotated[
     bool,
     typer.Option(
         "--json",
-        help="Print one JSON document instead (results/README.md), and notes to standard error.",
+        help="Print one JSON document (see results/README.md); notes go to standard error.",
     ),
 ]
-Output = Annotated[Path, typer.Option("-o", "--output", help="Folder that holds the runs.")]
-RunArgument = Annotated[
-    str, typer.Argument(help="A run id, `latest`, or the path of a run's folder.")
-]
+Output = Annotated[Path, typer.Option("-o", "--output", help="Folder of all runs.")]
+RunArgument = Annotated[str, typer.Argument(help="Run id, `latest`, or the path of a run folder.")]
 Workers = Annotated[
     int | None,
-    typer.Option("-w", "--workers", min=1, help="Trials at a time. [default: 4]"),
+    typer.Option("-w", "--workers", min=1, help="Trials that run at the same time. [default: 4]"),
 ]
 Model = Annotated[
     str,
     typer.Option(
         "-m",
         "--model",
-        help="litellm's name of a model, or replay:FILE. [default: the bundled recording]",
+        help="Model name as litellm knows it, or replay:FILE. [default: the bundled recording]",
     ),
 ]
 Systems = Annotated[
@@ -86,25 +84,28 @@ Systems = Annotated[
     typer.Option(
         "-s",
         "--system",
-        help="A system of configs/systems, or the YAML file of one; may be repeated. "
-        "[default: those of configs/table.yaml; of a replay, the recorded ones]",
+        help="Name of a system in configs/systems, or a YAML file; repeatable. "
+        "[default: those of configs/table.yaml; in a replay, the recorded ones]",
     ),
 ]
 Filter = Annotated[
-    str, typer.Option("--filter", help="Regex that instance ids begin with. [default: any]")
+    str,
+    typer.Option("--filter", help="Only instances whose id starts with this regex. [default: any]"),
 ]
 Slice = Annotated[
-    str, typer.Option("--slice", help="Such as 0:10, of what is left. [default: all]")
+    str, typer.Option("--slice", help="Slice after filtering, e.g. 0:10. [default: all]")
 ]
-Shuffle = Annotated[bool, typer.Option("--shuffle", help="Shuffle the instances, by --seed.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="Of shuffles and of waits. [default: 0]")]
+Shuffle = Annotated[bool, typer.Option("--shuffle", help="Shuffle the instances (see --seed).")]
+Seed = Annotated[
+    int | None, typer.Option("--seed", help="Seed for --shuffle and retry jitter. [default: 0]")
+]
 Agents = Annotated[
     int | None,
     typer.Option(
         "-n",
         "--agents",
         min=1,
-        help="Agents of a trial, for systems that scale. [default: the system's]",
+        help="Agents per trial, for systems that scale. [default: the system's]",
     ),
 ]
 Trials = Annotated[
@@ -113,29 +114,26 @@ Trials = Annotated[
         "-k",
         "--trials",
         min=1,
-        help="Trials of each system on each instance. [default: as many as configs/table.yaml "
-        "needs; with -s, 1]",
+        help="Trials per system and instance. [default: with -s, 1; else what makes the number of "
+        "submissions in configs/table.yaml]",
     ),
 ]
 RunId = Annotated[
     str,
     typer.Option(
         "--run-id",
-        help="A new run, or one to go on with (its id, `latest`, or the path of its folder): it "
-        "keeps its configuration. "
-        "[default: time, dataset, model and systems]",
+        help="Id of a new run, or a run to resume (id, `latest` or folder), which keeps its "
+        "configuration. [default: made of time, dataset, model and systems]",
     ),
 ]
 CostLimit = Annotated[
     float | None,
-    typer.Option(
-        "--cost-limit", min=0, help="Dollars of one submission; 0: no limit. [default: 3]"
-    ),
+    typer.Option("--cost-limit", min=0, help="Dollar limit per submission; 0: none. [default: 3]"),
 ]
 MaxCost = Annotated[
     float | None,
     typer.Option(
-        "--max-cost", min=0, help="Dollars of the whole run; 0: no limit. [default: no limit]"
+        "--max-cost", min=0, help="Dollar limit of the whole run; 0: none. [default: none]"
     ),
 ]
 DiskGb = Annotated[
@@ -143,36 +141,38 @@ DiskGb = Annotated[
     typer.Option(
         "--disk-gb",
         min=0,
-        help="GB that pulled Docker images may take together: they are pulled when needed, and "
-        "removed when others need the room; 0: no limit, all are pulled first. [default: no limit]",
+        help="Disk limit for pulled Docker images, in GB. Images are pulled when needed; unused "
+        "ones are evicted. 0: no limit, all are pulled first. [default: 0]",
     ),
 ]
 Record = Annotated[
-    Path | None, typer.Option("--record", help="Keep every answer in this file, for replay:FILE.")
+    Path | None,
+    typer.Option("--record", help="Save all model answers to this file, for replay:FILE."),
 ]
 UnknownPrice = Annotated[
     bool,
     typer.Option(
         "--allow-unknown-price",
-        help="Take a model that no price list has: no limit on dollars holds, costs are blank.",
+        help="Allow a model without a price; dollar limits are not enforced and costs are blank.",
     ),
 ]
 RetryFailed = Annotated[
     bool,
     typer.Option(
         "--retry-failed",
-        help="Of a run that goes on: run again, too, what an error in a system's own code ended.",
+        help="When resuming, also rerun trials that an error in a system's own code ended.",
     ),
 ]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Say what would be done, and what it can cost.")
+    bool,
+    typer.Option("--dry-run", help="Print the plan and its expected and maximum cost, then stop."),
 ]
 Yes = Annotated[
     bool,
     typer.Option(
         "-y",
         "--yes",
-        help="Do not ask before starting; a real model without a terminal needs it.",
+        help="Start without asking. Needed for a real model without a terminal.",
     ),
 ]
 

@@ -42,6 +42,8 @@ class DatasetConfig(Section):
     name: str  # Hugging Face name, file, or `verified-offline`
     split: str = "test"
     label: str = ""  # what results call it; empty: its name
+    benchmark: str = ""  # whose instances they are, swe-bench, longbench-v2 or the import string of
+    # one of your own, "katas:Katas"; empty: its rows say it
 
 
 class ModelConfig(Section):
@@ -161,7 +163,7 @@ class SystemConfig(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")  # becomes the name of files
     system: str  # import string, "agents.single:Single"
     agents: int = Field(1, ge=1)
-    benchmark: Literal["swe-bench", "longbench-v2"] = "swe-bench"  # whose instances it takes
+    benchmark: str = "swe-bench"  # whose instances it takes: the `name` of a `Benchmark`
     scales: bool = False  # the number of agents can be chosen with -n
     submissions: Literal["one", "independent", "shared"] = "one"  # of a trial: one; or one of each
     # agent, and whether these know nothing of each other or share a context

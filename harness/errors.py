@@ -6,6 +6,7 @@
     ├── SandboxUnavailable     the sandbox is gone or broken: infrastructure, never a failed command
     │   ├── SandboxUnfit       it came up and is of no use; another one would be like it
     │   └── SandboxLost        what commands did in it ended it: their outcome, no infrastructure
+    ├── DocumentUnavailable    the text that an instance is about is gone: infrastructure
     ├── ModelError             a call that yielded no reply, after its retries
     │   ├── ModelRefused       retrying cannot help: authentication, unknown model, bad request
     │   │   └── EndpointRefused  whatever is asked there: a wrong key, no money left, no such model
@@ -46,6 +47,10 @@ class SandboxLost(SandboxUnavailable):
 
     The trial is not run again for it. What was not submitted before is lost.
     """
+
+
+class DocumentUnavailable(DelmError):
+    """The text that an instance is about cannot be read: infrastructure, no system's fault."""
 
 
 class ModelError(DelmError):

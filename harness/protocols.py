@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from harness.board.protocols import SharedContext, TaskQueue
 from harness.types import Activity, ExecResult, Instance, Item, Limits, Message, Reply, Verdict
+
+ItemT_contra = TypeVar("ItemT_contra", bound=Item, contravariant=True)
 
 
 class Sandbox(Protocol):
@@ -126,9 +128,10 @@ class Trial(Protocol):
         ...
 
     async def document(self) -> str:
-        """The text that the instance's question is about.
+        """The text that the instance is about.
 
-        Raises `SandboxUnavailable` where it cannot be had, `SandboxError` where there is none.
+        Raises `DocumentUnavailable` where it cannot be read; what the benchmark has no documents
+        for is a mistake of the system.
         """
         ...
 
@@ -156,9 +159,11 @@ class Trial(Protocol):
         ...
 
     async def submit(
-        self, author: str, patch: str, *, reason: str, salvaged: bool = False, agent: str = ""
+        self, author: str, submission: str, *, reason: str, salvaged: bool = False, agent: str = ""
     ) -> None:
-        """Hand in `author`'s one patch. A second one of the same author is refused.
+        """Hand in `author`'s one submission: a patch, or what the benchmark asks for else.
+
+        A second one of the same author is refused.
 
         `agent` is whose work it was in the end, where that is not the author.
         """
@@ -184,11 +189,11 @@ class System(Protocol):
         ...
 
 
-class Grader(Protocol):
-    """What says whether submissions are right."""
+class Grader(Protocol[ItemT_contra]):
+    """What says whether submissions are right, of one benchmark's items."""
 
-    async def grade(self, item: Item, patch: str, *, model_name: str) -> Verdict:
-        """The verdict on `patch`, which the logs say is `model_name`'s. What fails for
+    async def grade(self, item: ItemT_contra, submission: str, *, model_name: str) -> Verdict:
+        """The verdict on `submission`, which the logs say is `model_name`'s. What fails for
         infrastructure is a verdict, too: its outcome is `error`."""
         ...
 

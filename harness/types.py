@@ -15,49 +15,43 @@ Outcome = Literal["resolved", "unresolved", "error"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What an instance has that asks about a long document, and not for a patch."""
+class Instance:
+    """What a system may know of one benchmark item. A benchmark's own kind has more fields."""
 
+    instance_id: str
+    problem_statement: str
+    difficulty: str = ""
+    image: str = ""  # of its sandbox: the Docker image that holds the repository at /testbed
+    environment: str = ""  # name of the `Environment` it can be rebuilt from; empty: image only
+    base_commit: str = ""  # of the repository in its sandbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue(Instance):
+    """An issue of a repository, to be resolved by a patch."""
+
+    repo: str
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question(Instance):
+    """A question about a long document, to be answered by the letter of a choice."""
+
+    domain: str  # Legal, Financial, ...: what LongBench-v2 calls the sub-domain
     choices: Mapping[str, str]  # by letter
-    document: str  # SHA-256 of the text, which is read when it is needed
+    document: str  # SHA-256 of the text, which `Trial.document` reads
     length: str  # short, medium or long, as the benchmark has it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Instance:
-    """What a system may know of one benchmark item.
+class Reference:
+    """What only grading may know, such as a gold patch. A benchmark's own kind has the fields.
 
-    An issue has the repository's fields; a question has `question`, and its domain as `repo`.
+    Never handed to a system.
     """
 
     instance_id: str
-    repo: str
-    problem_statement: str
-    base_commit: str = ""
-    version: str = ""
-    image: str = ""  # Docker image that holds the repository at /testbed
-    environment: str = ""  # name of the `Environment` it can be rebuilt from; empty: image only
-    difficulty: str = ""
-    question: Question | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """What only grading may know: the gold patch and the tests, or the answer. Never handed to a
-    system."""
-
-    instance_id: str
-    repo: str
-    version: str = ""
-    image: str = ""
-    patch: str = ""
-    test_patch: str = ""
-    fail_to_pass: tuple[str, ...] = ()
-    pass_to_pass: tuple[str, ...] = ()
-    eval_script: str = ""
-    log_parser: str = ""
-    eval_type: str = ""
-    answer: str = ""  # of a question: the letter of the right choice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

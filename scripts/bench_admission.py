@@ -187,7 +187,7 @@ def main() -> None:
     options = parser.parse_args()
     rows: Rows = {}
     try:
-        items = load("verified-offline", cache=cache_dir())
+        items = load("verified-offline", cache=cache_dir()).items
         if options.quick:
             items = [i for i in items if any(n in i.instance.instance_id for n in QUICK)]
         items = [i for i in items if options.only in i.instance.instance_id]

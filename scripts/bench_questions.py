@@ -29,6 +29,7 @@ from typing import Any
 import anyio
 from bench_scale import Silent, growth_of, served_by, watch_memory
 
+from harness.benchmarks.longbench.benchmark import LongBench
 from harness.benchmarks.longbench.generated import Writer, growth
 from harness.benchmarks.longbench.questions import LETTERS, MULTI_DOC
 from harness.benchmarks.rows import load
@@ -110,7 +111,7 @@ async def play(folder: Path, rows: Path, workers: int, memory: list[float]) -> t
     }
     config = resolve([layer])
     parts = compose.model_parts(config, print)
-    items = load(str(rows), cache=folder / "cache")
+    items = load(str(rows), cache=folder / "cache").items
     os.environ["DELM_CACHE"] = str(folder / "cache")
     target = RunFolder(folder, "run")
     target.create()
@@ -125,6 +126,7 @@ async def play(folder: Path, rows: Path, workers: int, memory: list[float]) -> t
         run = Run(
             store=store,
             board=board,
+            benchmark=LongBench(),
             items=items,
             contestants=compose.contestants(config, parts.backend),
             client=compose.client(parts, config, store, lambda trial, why: None),

@@ -34,7 +34,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from console import FLASK, SOLVE, bundled
 
-from harness.benchmarks.swebench.grading import Grader
+from harness.benchmarks.swebench.benchmark import SweBench
+from harness.benchmarks.swebench.grading import PatchGrader
 from harness.board.sqlite.board import SqliteBoard
 from harness.commands import compose
 from harness.config import resolve
@@ -147,11 +148,12 @@ async def play(folder: Path, item: Item, count: int, workers: int) -> Outcome:
         run = Run(
             store=store,
             board=board,
+            benchmark=SweBench(),
             items=items,
             contestants=contestants,
             client=compose.client(parts, config, store, lambda trial, why: None),
             sandboxes=sandboxes,
-            grader=Grader(sandboxes, target.logs, folder / "cache", config.grading),
+            grader=PatchGrader(sandboxes, target.logs, folder / "cache", config.grading),
             limits=compose.limits_of(config),
             budget=Budget(0.0),
             workers=workers,

@@ -37,7 +37,9 @@ from rich.table import Table
 
 from agents import tools
 from agents.loop import converse
-from harness.benchmarks.swebench.grading import Grader
+from harness.benchmarks.swebench.benchmark import SweBench
+from harness.benchmarks.swebench.grading import PatchGrader
+from harness.benchmarks.swebench.items import IssueItem, IssueReference
 from harness.board.sqlite.board import SqliteBoard
 from harness.config import GradingConfig, SandboxConfig
 from harness.model.backend import CallKey
@@ -52,7 +54,7 @@ from harness.sandbox.docker.image_build import BASE
 from harness.sandbox.docker.machine import connect
 from harness.sandbox.providers import DockerSandboxes
 from harness.store.sqlite import Store
-from harness.types import Instance, Item, Limits, Reference, Reply, ToolCall, Usage
+from harness.types import Issue, Limits, Reply, ToolCall, Usage
 
 SHARE = 0.10  # of theirs, at most
 WARM_UP = 5  # steps of a block that are not counted
@@ -86,7 +88,7 @@ class Ours:
     """Blocks of steps of this harness, all in one sandbox."""
 
     def __init__(
-        self, client: docker.DockerClient, item: Item, folder: Path, steps: int, blocks: int
+        self, client: docker.DockerClient, item: IssueItem, folder: Path, steps: int, blocks: int
     ) -> None:
         self._item = item
         self._store = Store(folder / "run.db")
@@ -104,11 +106,12 @@ class Ours:
         self._run = Run(
             store=self._store,
             board=self._board,
+            benchmark=SweBench(),
             items=[self._item],
             contestants=[Contestant(name=NAME, system=self, **one)],
             client=self._client,
             sandboxes=sandboxes,
-            grader=Grader(sandboxes, folder, None, GradingConfig()),
+            grader=PatchGrader(sandboxes, folder, None, GradingConfig()),
             limits=LIMITS,
             budget=Budget(0),
             workers=1,
@@ -222,13 +225,13 @@ def spans(asked: Sequence[float]) -> list[float]:
     return [later - sooner for sooner, later in itertools.pairwise(asked)][WARM_UP:]
 
 
-def item_of(image: str, base_commit: str) -> Item:
+def item_of(image: str, base_commit: str) -> IssueItem:
     """An instance that is nothing but its image."""
     both = {"instance_id": INSTANCE, "repo": "bench/bench", "version": "1", "image": image}
     nothing = {"patch": "", "test_patch": "", "eval_script": "true", "log_parser": "none"}
-    return Item(
-        instance=Instance(**both, base_commit=base_commit, problem_statement=""),
-        reference=Reference(
+    return IssueItem(
+        instance=Issue(**both, base_commit=base_commit, problem_statement=""),
+        reference=IssueReference(
             **both, **nothing, fail_to_pass=(), pass_to_pass=(), eval_type="pass_and_fail"
         ),
     )

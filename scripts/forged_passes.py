@@ -37,7 +37,7 @@ def main() -> int:
     parser.add_argument("--gold", action="store_true", help="the gold patches, in every form")
     asked = parser.parse_args()
     if asked.gold:
-        every = load(DATASET, cache=cache_dir())
+        every = load(DATASET, cache=cache_dir()).items
         wanted = gold_cases(*(item.instance.instance_id for item in every))
     else:
         wanted = cases(*(INSTANCES[:1] if asked.quick else INSTANCES))

@@ -176,7 +176,7 @@ def bundled(*ids: str) -> list[Item]:
     if tried.returncode:
         pytest.skip("bubblewrap may not make namespaces here")
     try:
-        items = {item.instance.instance_id: item for item in load(DATASET, cache=cache_dir())}
+        items = {item.instance.instance_id: item for item in load(DATASET, cache=cache_dir()).items}
     except UserError as error:
         pytest.skip(f"the rows of {DATASET} cannot be had: {error}")
 

@@ -9,7 +9,7 @@ import anyio
 from console import FLASK, bundled, tree_of
 from hostile_patches import honest_flask, honest_others, hostile_flask, hostile_others
 
-from harness.benchmarks.swebench.grading import Grader
+from harness.benchmarks.swebench.grading import PatchGrader
 from harness.cache import cache_dir
 from harness.config import GradingConfig, SandboxConfig
 from harness.sandbox.providers import choose
@@ -77,7 +77,7 @@ async def judge_all(
         SandboxConfig(kind="bubblewrap"), cache_dir(), items, labels={}, grading_network=False
     )
     await sandboxes.prepare(items, print)
-    grader = Grader(sandboxes, logs, None, GradingConfig(timeout_s=600, guard=guard))
+    grader = PatchGrader(sandboxes, logs, None, GradingConfig(timeout_s=600, guard=guard))
     found: dict[Case, Verdict] = {}
 
     async def judge(case: Case, number: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from patches import TESTS, WANTED, patch
 
-from harness.types import Reference
+from harness.benchmarks.swebench.items import IssueReference
 
 HOSTILE = (
     "conftest: every report is a pass",
@@ -179,7 +179,7 @@ new file mode 100755
 METADATA = "Metadata-Version: 2.1\nName: forger\nVersion: 1.0\n"
 
 
-def hostile_flask(tree: Path, reference: Reference) -> dict[str, str]:
+def hostile_flask(tree: Path, reference: IssueReference) -> dict[str, str]:
     """By name: a patch for the flask instance that leaves the fault where it is."""
 
     def edited(path: str, more: str) -> dict[str, str | None]:

@@ -14,7 +14,8 @@ import anyio
 from agents.delm.system import Delm
 from agents.delm.team import Team
 from agents.delm.worker import Worker
-from harness.benchmarks.swebench.grading import Grader
+from harness.benchmarks.swebench.benchmark import SweBench
+from harness.benchmarks.swebench.grading import PatchGrader
 from harness.board.sqlite.board import SqliteBoard
 from harness.cache import cache_dir
 from harness.commands import compose, configure
@@ -50,11 +51,12 @@ async def live_team(folder: Path, base_url: str, *, agents: int) -> AsyncIterato
     run = Run(
         store=store,
         board=board,
+        benchmark=SweBench(),
         items=items,
         contestants=contestants,
         client=client,
         sandboxes=sandboxes,
-        grader=Grader(sandboxes, folder / "logs", None, config.grading),
+        grader=PatchGrader(sandboxes, folder / "logs", None, config.grading),
         limits=limits,
         budget=Budget(0),
         workers=1,

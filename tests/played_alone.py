@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 
-from harness.types import ExecResult, Instance, Limits, Message, Reply, ToolCall
+from harness.types import ExecResult, Issue, Limits, Message, Reply, ToolCall
 
 PATCH = "diff --git a/x b/x\n"
 TASK = "It fails {{ when }} <it> & should not.\n"
@@ -82,7 +82,7 @@ class PlayedTrial:
     )
 
     def __post_init__(self) -> None:
-        self.instance = Instance(
+        self.instance = Issue(
             instance_id="a__a-1", repo="a/a", base_commit="0", version="1", image="i",
             problem_statement=TASK,
         )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 
 from agents.centralized.merge import CONFLICT, START, THEIRS
-from harness.types import ExecResult, Instance, Limits, Message, Reply, ToolCall, Usage
+from harness.types import ExecResult, Issue, Limits, Message, Reply, ToolCall, Usage
 
 Say = Callable[[str, int, list[Message]], Any]  # conversation, turn, prompt: what is answered
 Call = tuple[str, Any]
@@ -143,7 +143,7 @@ class PlayedTrial:
     )
 
     def __post_init__(self) -> None:
-        self.instance = Instance(
+        self.instance = Issue(
             instance_id="a__a-1", repo="a/a", base_commit="0", version="1", image="i",
             problem_statement="It fails {{ when }} <it> & should not.",
         )  # fmt: skip

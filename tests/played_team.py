@@ -12,7 +12,7 @@ from team_script import task_of
 from agents.delm.system import Delm
 from harness.board.sqlite.board import SqliteBoard
 from harness.runner.check_cache import NoMemo
-from harness.types import ExecResult, Instance, Limits, Message, Reply, ToolCall, Usage
+from harness.types import ExecResult, Issue, Limits, Message, Reply, ToolCall, Usage
 
 Say = Callable[[str, int, list[Message]], Any]  # task, turn, prompt: what the model answers
 
@@ -94,7 +94,7 @@ class PlayedTrial:
     )
 
     def __post_init__(self) -> None:
-        self.instance = Instance(
+        self.instance = Issue(
             instance_id="a__a-1", repo="a/a", base_commit="0", version="1", image="i",
             problem_statement="It fails.",
         )  # fmt: skip

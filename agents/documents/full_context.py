@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 import anyio
 
@@ -10,6 +11,7 @@ from agents.prompts import render
 from agents.tools import Arguments, BadCall, Finished, Tool
 from harness.errors import LimitReached, ModelError
 from harness.protocols import Trial
+from harness.types import Question
 
 AUTHOR = "agent-1"
 CHOICE = re.compile(r"the correct answer is \(?([A-D])\b", re.IGNORECASE)
@@ -46,9 +48,13 @@ class FullContext:
 
 def asked(trial: Trial) -> dict[str, object]:
     """What templates need of the question: `question` and `choices`."""
-    question = trial.instance.question
-    choices = question.choices if question else {}
-    return {"question": trial.instance.problem_statement, "choices": choices}
+    question = question_of(trial)
+    return {"question": question.problem_statement, "choices": question.choices}
+
+
+def question_of(trial: Trial) -> Question:
+    """The instance, which is a question: systems here have `benchmark: longbench-v2`."""
+    return cast("Question", trial.instance)
 
 
 def choose(trial: Trial, against: Callable[[str], Awaitable[str]], *, because: str) -> Tool:
@@ -56,7 +62,7 @@ def choose(trial: Trial, against: Callable[[str], Awaitable[str]], *, because: s
 
     `against` is asked with the reasons that are given; `because` says what these are to have.
     """
-    letters = list(trial.instance.question.choices) if trial.instance.question else []
+    letters = list(question_of(trial).choices)
 
     async def act(arguments: Arguments) -> str:
         letter = arguments["letter"].strip().strip("()").upper()

@@ -4,6 +4,7 @@ import contextlib
 from dataclasses import dataclass
 
 from harness import score
+from harness.benchmarks.registry import of_run
 from harness.benchmarks.swebench.calibrate import FILE as CALIBRATION
 from harness.benchmarks.swebench.calibrate import read_unstable
 from harness.board.sqlite.board import SqliteBoard
@@ -39,6 +40,6 @@ def scored(store: Store, trials: list[Row], calls: list[Row], submissions: list[
     systems = score.sides(scores, score.allowance_of(description))
     return Scored(
         table=[dict(row) for row in rows],
-        breakdowns=[dict(row) for row in score.breakdowns(scores)],
+        breakdowns=[dict(row) for row in score.breakdowns(scores, of_run(description).levels)],
         comparisons=[dict(row) for row in score.comparisons(systems)],
     )

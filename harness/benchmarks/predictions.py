@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.benchmarks.checked_row import LONGEST_NAME
-from harness.benchmarks.longbench.questions import LETTERS
+from harness.benchmarks.protocol import Benchmark, PredictionForm
 from harness.config import nearest
 from harness.errors import UserError
 from harness.text import json_text
@@ -18,7 +18,7 @@ class Prediction:
 
     instance_id: str
     model_name: str
-    patch: str  # of a question the letter
+    submission: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +31,17 @@ class Predictions:
     missing: tuple[str, ...] = ()  # instances that were asked for by name and have no row
 
 
-def read_predictions(path: Path, known: Collection[str], wanted: Sequence[str] = ()) -> Predictions:
+def read_predictions(
+    path: Path,
+    known: Collection[str],
+    wanted: Sequence[str] = (),
+    *,
+    benchmark: Benchmark[Any],
+) -> Predictions:
     """The predictions of `wanted` instances, or of all of the dataset, which are `known`.
 
-    Of questions they are rows as LongBench-v2's own code writes them, with `_id` and `pred`. A
-    patch with half a surrogate pair refuses its row alone.
+    Their rows have one of the `benchmark`'s forms. A submission with half a surrogate pair refuses
+    its row alone.
 
     Raises `UserError`: missing, malformed (with its line), a row without a field, a row twice, an
     instance that the dataset does not have (with the nearest), none that was asked for.
@@ -43,17 +49,19 @@ def read_predictions(path: Path, known: Collection[str], wanted: Sequence[str] =
     rows: dict[str, Prediction] = {}
     refused: dict[str, str] = {}
     left_out = 0
-    for place, row in _rows(path):
+    for place, row in _rows(path, benchmark):
         where = f"{path}: {place}"
-        key = _instance(where, row, known)
+        form = _form(row, benchmark)
+        key = _instance(where, row, form, known)
         if wanted and key not in wanted:
             left_out += 1
             continue
         if key in rows or key in refused:
             raise UserError(f"{where}: {key} is there twice")
-        prediction = _prediction(f"{where} ({key})", key, row)
-        if (at := json_text.half_pair(prediction.patch)) >= 0:
-            refused[key] = f"{place}: its patch is no valid text, from character {at + 1} on"
+        prediction = _prediction(f"{where} ({key})", key, row, form, benchmark)
+        if (at := json_text.half_pair(prediction.submission)) >= 0:
+            what = benchmark.submission
+            refused[key] = f"{place}: its {what} is no valid text, from character {at + 1} on"
         else:
             rows[key] = prediction
     if not rows and not refused:
@@ -67,16 +75,25 @@ def read_predictions(path: Path, known: Collection[str], wanted: Sequence[str] =
     )
 
 
-def _rows(path: Path) -> Iterable[tuple[str, dict[str, Any]]]:
+def _form(row: Any, benchmark: Benchmark[Any]) -> PredictionForm:
+    """Which of the benchmark's forms a row has."""
+    *others, last = benchmark.prediction_forms
+    return next((form for form in others if form.submission in row), last)
+
+
+def _rows(path: Path, benchmark: Benchmark[Any]) -> Iterable[tuple[str, dict[str, Any]]]:
     """Each row with the words that say where it stands."""
     if path.suffix.lower() == ".jsonl":
         found = [(f"line {number}", row) for number, row in json_text.read_lines(path)]
     else:
         content = json_text.read(path)
-        if isinstance(content, dict) and "model_patch" in content:
+        fields = {form.submission for form in benchmark.prediction_forms}
+        if isinstance(content, dict) and fields.intersection(content):
             content = [content]  # one prediction
         if isinstance(content, dict):
-            found = [(f"row {key}", _keyed(path, key, row)) for key, row in content.items()]
+            found = [
+                (f"row {key}", _keyed(path, key, row, benchmark)) for key, row in content.items()
+            ]
         elif isinstance(content, list):
             found = [(f"row {number}", row) for number, row in enumerate(content, start=1)]
         else:
@@ -87,22 +104,21 @@ def _rows(path: Path) -> Iterable[tuple[str, dict[str, Any]]]:
     return found
 
 
-def _keyed(path: Path, key: str, row: Any) -> Any:
+def _keyed(path: Path, key: str, row: Any, benchmark: Benchmark[Any]) -> Any:
     """A row of an object, with its key as the id where it has none of its own."""
     if not isinstance(row, dict):
         return row
-    field = "_id" if "pred" in row and "model_patch" not in row else "instance_id"
+    field = _form(row, benchmark).instance
     if row.get(field, key) != key:
         raise UserError(f"{path}: row {key}: its {field} is another: {row[field]!r}")
     return {**row, field: key}
 
 
-def _instance(where: str, row: dict[str, Any], known: Collection[str]) -> str:
+def _instance(where: str, row: dict[str, Any], form: PredictionForm, known: Collection[str]) -> str:
     """The instance that a row is of, checked."""
-    field = "_id" if "pred" in row and "instance_id" not in row else "instance_id"
-    key = row.get(field)
+    key = row.get(form.instance)
     if not isinstance(key, str):
-        raise UserError(f"{where} has no instance_id")
+        raise UserError(f"{where} has no {form.instance}")
     if key not in known:
         raise UserError(
             f"{where}: no instance {key!r} in the dataset"
@@ -111,17 +127,18 @@ def _instance(where: str, row: dict[str, Any], known: Collection[str]) -> str:
     return key
 
 
-def _prediction(where: str, key: str, row: dict[str, Any]) -> Prediction:
-    if "pred" in row and "instance_id" not in row:
-        if row["pred"] not in (*LETTERS, None):
-            raise UserError(f"{where}: pred is {', '.join(LETTERS)} or null")
-        return Prediction(instance_id=key, model_name="answers", patch=row["pred"] or "")
-    if "model_patch" not in row or not isinstance(row["model_patch"], str | None):
-        raise UserError(f"{where} has no model_patch")
-    name = str(row.get("model_name_or_path") or "None")
+def _prediction(
+    where: str, key: str, row: dict[str, Any], form: PredictionForm, benchmark: Benchmark[Any]
+) -> Prediction:
+    submission = row.get(form.submission, 0)
+    if not isinstance(submission, str | None):
+        raise UserError(f"{where} has no {form.submission}")
+    if benchmark.choices and submission and submission not in benchmark.choices:
+        raise UserError(f"{where}: {form.submission} is {', '.join(benchmark.choices)} or null")
+    name = str(row.get(form.model) or "None") if form.model else f"{benchmark.submission}s"
     if not name.isprintable() or name in {".", ".."} or len(name.encode()) > LONGEST_NAME:
         raise UserError(
-            f"{where}: its model_name_or_path cannot name a folder; take printable text of at most "
+            f"{where}: its {form.model} cannot name a folder; take printable text of at most "
             f"{LONGEST_NAME} bytes"
         )
-    return Prediction(instance_id=key, model_name=name, patch=row["model_patch"] or "")
+    return Prediction(instance_id=key, model_name=name, submission=submission or "")

@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.config import CONFIGS
 from harness.errors import UserError
 from harness.text import json_text
 
 Row = Mapping[str, Any]
+BUNDLED = CONFIGS / "datasets"
+YAML = {".yaml", ".yml"}
 
 
 def is_row_file(path: Path) -> bool:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from contextlib import closing
+from typing import Any
 
 import anyio
 from rich.console import Console
 
-from harness.benchmarks.longbench.questions import benchmark_of, refuse_questions
+from harness.benchmarks.registry import require
+from harness.benchmarks.rows import Dataset
 from harness.benchmarks.swebench.calibrate import (
     FILE,
     Calibration,
@@ -22,7 +24,6 @@ from harness.config import Config
 from harness.errors import UserError
 from harness.runner.progress import Progress
 from harness.runner.signals import STOPPED, until_signal
-from harness.types import Item
 
 FORM = "{:<30}  {:>8}  {:>8}  {:>7}  {}"
 
@@ -34,12 +35,12 @@ def calibrate_instances(request: Request, runs: int) -> int:
     """
     if request.gold or request.empty or request.predictions is not None:
         raise UserError("--calibrate grades gold and empty patches, and takes no predictions")
-    config, items = configured(request)
-    refuse_questions(benchmark_of(items), "--calibrate")
+    config, dataset = configured(request)
+    require(dataset.benchmark, "calibration", "--calibrate")
     request.output.mkdir(parents=True, exist_ok=True)
     compose.check_disk(config, request.output, cache_dir())
     out = notes_console(as_json=request.as_json)
-    code, found = anyio.run(_calibrate, out, config, items, request, runs)
+    code, found = anyio.run(_calibrate, out, config, dataset, request, runs)
     if request.as_json:
         rows = {one.instance_id: calibration_row(one) for one in found}
         print_json({"path": str(request.output / FILE), "instances": rows})
@@ -47,10 +48,11 @@ def calibrate_instances(request: Request, runs: int) -> int:
 
 
 async def _calibrate(
-    out: Console, config: Config, items: Sequence[Item], request: Request, runs: int
+    out: Console, config: Config, dataset: Dataset, request: Request, runs: int
 ) -> tuple[int, list[Calibration]]:
     """The exit code, and what was finished."""
-    sandboxes = compose.sandboxes(config, items)
+    items: list[Any] = dataset.items
+    sandboxes = compose.sandboxes(config, dataset.benchmark, items)
     progress = Progress(out, total=len(items))
     found: dict[str, Calibration] = {}
 

@@ -8,14 +8,13 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import anyio
 
-from harness.benchmarks.longbench import questions
-from harness.benchmarks.longbench.questions import AnswerGrader
-from harness.benchmarks.rows import HUB_NAME, load
+from harness.benchmarks.protocol import Benchmark
+from harness.benchmarks.rows import HUB_NAME, Dataset, load
 from harness.benchmarks.selection import neighbours, select
-from harness.benchmarks.swebench.grading import Grader as PatchGrader
 from harness.cache import cache_dir
 from harness.commands import replay_checks
 from harness.commands.model_checks import check_model, nearest
@@ -28,8 +27,7 @@ from harness.model.endpoint_health import PATIENCE
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.prices import Price, find_price, parse_overrides
 from harness.model.replay import ReplayBackend, backend_for
-from harness.protocols import Grader, Memo, Sandboxes, System
-from harness.results.run_folder import RunFolder
+from harness.protocols import Memo, Sandboxes, System
 from harness.runner.check_cache import FileMemo, NoMemo
 from harness.runner.fault_origin import PROGRAM, place
 from harness.runner.run import Contestant
@@ -124,12 +122,14 @@ def client(
     )
 
 
-def sandboxes(config: Config, items: Sequence[Item], run_id: str = "") -> Sandboxes:
+def sandboxes(
+    config: Config, benchmark: Benchmark[Any], items: Sequence[Item], run_id: str = ""
+) -> Sandboxes:
     """Those that the configuration asks for, marked with the run; `UserError` as for `choose`.
 
-    Questions need none.
+    None where the benchmark needs none.
     """
-    if questions.benchmark_of(items) == questions.NAME:
+    if not benchmark.needs_sandbox:
         return NoSandboxes()
     return choose(
         config.sandbox,
@@ -138,15 +138,6 @@ def sandboxes(config: Config, items: Sequence[Item], run_id: str = "") -> Sandbo
         labels={"delm.run": run_id} if run_id else {},
         grading_network=config.grading.network,
     )
-
-
-def grader(
-    config: Config, items: Sequence[Item], sandboxes: Sandboxes, folder: RunFolder
-) -> Grader:
-    """What grades these items."""
-    if questions.benchmark_of(items) == questions.NAME:
-        return AnswerGrader()
-    return PatchGrader(sandboxes, folder.logs, cache_dir(), config.grading, config.sandbox.limits)
 
 
 def memo(config: Config, sandboxes: Sandboxes) -> Callable[[Item], Memo]:
@@ -164,12 +155,18 @@ def memo(config: Config, sandboxes: Sandboxes) -> Callable[[Item], Memo]:
     return of
 
 
-def items_of(
+def dataset(config: Config) -> Dataset:
+    """The whole dataset that the configuration names. `UserError` as for `load`."""
+    named = config.dataset
+    return load(named.name, cache=cache_dir(), split=named.split, benchmark=named.benchmark)
+
+
+def dataset_of(
     config: Config,
     backend: Backend,
     contestants: Sequence[Contestant],
     note: Callable[[str], None],
-) -> list[Item]:
+) -> Dataset:
     """The instances that are asked for; of a replay, by default, those that it holds.
 
     Those that share an image follow each other: what is pulled is used up before it is removed.
@@ -177,7 +174,8 @@ def items_of(
     """
     if HUB_NAME.fullmatch(config.dataset.name):
         note(f"loading {config.dataset.name} from the dataset hub, or its copy on this machine")
-    items = load(config.dataset.name, cache=cache_dir(), split=config.dataset.split)
+    whole = dataset(config)
+    items = whole.items
     ids: Sequence[str] = config.instances
     systems = [contestant.name for contestant in contestants]
     replayed = backend.recording if isinstance(backend, ReplayBackend) else None
@@ -204,19 +202,23 @@ def items_of(
     if replayed is not None:
         names = [item.instance.instance_id for item in chosen]
         replay_checks.check(replayed, {c.name: c.trials for c in contestants}, names)
-    _check_fit(contestants, chosen)
-    return neighbours(chosen)
+    _check_fit(contestants, whole.benchmark)
+    return Dataset(benchmark=whole.benchmark, items=neighbours(chosen))
 
 
-def _check_fit(contestants: Sequence[Contestant], items: Sequence[Item]) -> None:
+def _check_fit(contestants: Sequence[Contestant], benchmark: Benchmark[Any]) -> None:
     """`UserError` where a system cannot take the instances."""
-    found = questions.benchmark_of(items)
-    strange = [c.name for c in contestants if c.benchmark != found]
+    strange = [c.name for c in contestants if not benchmark.fits(c.benchmark)]
     if strange:
-        fit = [name for name in system_names() if read_system(name).benchmark == found]
+        fit = [name for name in system_names() if benchmark.fits(read_system(name).benchmark)]
+        them = (
+            f"one of: {', '.join(fit)}"
+            if fit
+            else (f"a system whose file says benchmark: {benchmark.name}")
+        )
         raise UserError(
-            f"{strange[0]} does not take instances of {found}; take (-s, make: SYSTEMS) one of: "
-            f"{', '.join(fit)}"
+            f"{strange[0]} does not take instances of {benchmark.name}; take (-s, make: SYSTEMS) "
+            f"{them}"
         )
 
 

@@ -8,16 +8,14 @@ from typing import Any
 
 import anyio
 
-from harness.benchmarks.longbench import questions
+from harness.benchmarks.protocol import Benchmark
 from harness.benchmarks.rows import check_rows
 from harness.benchmarks.selection import neighbours, select
-from harness.benchmarks.swebench.calibrate import NOTHING
-from harness.benchmarks.swebench.grading import Grader
 from harness.cache import cache_dir
 from harness.commands import compose
 from harness.config import Config, dataset_layer, layer, resolve
 from harness.errors import SandboxUnavailable, UserError
-from harness.protocols import Sandboxes
+from harness.protocols import Grader, Sandboxes
 from harness.runner.progress import console
 from harness.runner.signals import STOPPED, until_signal
 from harness.terminal import one_line
@@ -46,7 +44,11 @@ def check(
         out.print(one_line(line), highlight=False, markup=False, soft_wrap=True)
 
     config = resolve([dataset_layer(name), *(layer(spec) for spec in specs), flags])
-    rows = list(check_rows(config.dataset.name, cache=cache_dir(), split=config.dataset.split))
+    named = config.dataset
+    benchmark, checked = check_rows(
+        named.name, cache=cache_dir(), split=named.split, benchmark=named.benchmark
+    )
+    rows = list(checked)
     for row in rows:
         for fault in row.faults:
             say(f"{row.where} {fault}")
@@ -54,27 +56,28 @@ def check(
     bad = sum(bool(row.faults) for row in rows)
     say(f"{counted(len(rows), 'row')}: {len(items)} whole, {bad} with faults")
     if left := len(rows) - len(items) - bad:
-        say(f"{left} of another domain than {questions.MULTI_DOC} left out")
+        say(f"{left} left out: not {benchmark.asked}")
     if not items or rows_only:
         return int(bad > 0)
     chosen = select(items, ids=ids)
-    if questions.benchmark_of(chosen) == questions.NAME:
-        say("questions have no tests to run")
-        return int(bad > 0)
-    return max(int(bad > 0), anyio.run(_run, config, chosen, say))
+    return max(int(bad > 0), anyio.run(_run, config, benchmark, chosen, say))
 
 
-async def _run(config: Config, items: Sequence[Item], say: Say) -> int:
+async def _run(config: Config, benchmark: Benchmark[Any], items: Sequence[Item], say: Say) -> int:
     """Grade gold and empty where that can be done; an exit code, also where a signal stops it."""
     right: dict[str, bool] = {}
-    stopped = await until_signal(lambda: _grade_all(config, items, right, say), say)
+    stopped = await until_signal(lambda: _grade_all(config, benchmark, items, right, say), say)
     if right:
         say(f"{sum(right.values())} of {counted(len(right), 'instance')} graded as they should be")
     return STOPPED if stopped else int(not all(right.values()))
 
 
 async def _grade_all(
-    config: Config, items: Sequence[Item], right: dict[str, bool], say: Say
+    config: Config,
+    benchmark: Benchmark[Any],
+    items: Sequence[Item],
+    right: dict[str, bool],
+    say: Say,
 ) -> None:
     """Put into `right` whether each instance that can be run here does what it should.
 
@@ -85,15 +88,15 @@ async def _grade_all(
         if not mine:
             continue
         try:
-            sandboxes = compose.sandboxes(config, mine)
+            sandboxes = compose.sandboxes(config, benchmark, mine)
             await sandboxes.prepare(mine, say)
         except (UserError, SandboxUnavailable) as error:
             say(f"not run: {counted(len(mine), 'instance')}: {error}")
             continue
         logs = Path(tempfile.mkdtemp(prefix="delm-dataset-check-"))
-        grader = Grader(sandboxes, logs, None, config.grading, config.sandbox.limits)
+        grader = benchmark.grader(sandboxes, config, logs=logs, cache=None)
         try:
-            await _grade(config, mine, sandboxes, grader, right, say)
+            await _grade(config, benchmark, mine, sandboxes, grader, right, say)
         finally:
             if all(right.values()):
                 shutil.rmtree(logs)
@@ -103,9 +106,10 @@ async def _grade_all(
 
 async def _grade(
     config: Config,
+    benchmark: Benchmark[Any],
     items: Sequence[Item],
     sandboxes: Sandboxes,
-    grader: Grader,
+    grader: Grader[Any],
     right: dict[str, bool],
     say: Say,
 ) -> None:
@@ -113,7 +117,7 @@ async def _grade(
 
     async def one(item: Item) -> None:
         async with limiter:
-            faults = await _faults(item, sandboxes, grader)
+            faults = await _faults(item, benchmark, sandboxes, grader)
         name = item.instance.instance_id
         right[name] = not faults
         say(f"{name}: {'; '.join(faults) or 'gold resolves it, empty does not'}")
@@ -123,13 +127,15 @@ async def _grade(
             tasks.start_soon(one, item)
 
 
-async def _faults(item: Item, sandboxes: Sandboxes, grader: Grader) -> list[str]:
-    """What is wrong with the verdicts on the gold patch and on an empty one."""
+async def _faults(
+    item: Item, benchmark: Benchmark[Any], sandboxes: Sandboxes, grader: Grader[Any]
+) -> list[str]:
+    """What is wrong with the verdicts on the right submission and on an empty one."""
     found = []
     try:
         async with sandboxes.holding(item):
-            gold = await grader.grade(item, item.reference.patch, model_name="gold")
-            empty = await grader.grade(item, NOTHING, model_name="empty")
+            gold = await grader.grade(item, benchmark.gold(item), model_name="gold")
+            empty = await grader.grade(item, benchmark.empty(item), model_name="empty")
     except SandboxUnavailable as error:
         return [f"it cannot be run: {error}"]
     if gold.outcome != "resolved":

@@ -15,8 +15,9 @@ from typing import Literal
 from rich.console import Console
 from rich.text import Text
 
-from harness.benchmarks.rows import HUB_NAME, load
+from harness.benchmarks.rows import HUB_NAME
 from harness.cache import cache_dir
+from harness.commands.compose import dataset as whole_dataset
 from harness.commands.compose import model_parts
 from harness.commands.configure import BUNDLED
 from harness.commands.first_call import first_call
@@ -215,7 +216,7 @@ def _hub_answers(out: Console, dataset: str) -> bool:
 def _dataset(name: str, *, docker_works: bool, hub_works: bool) -> Finding:
     try:
         config = resolve([dataset_layer(name)])
-        items = load(config.dataset.name, cache=cache_dir(), split=config.dataset.split)
+        dataset = whole_dataset(config)
     except UserError as error:
         text = str(error)
         if not hub_works:
@@ -224,7 +225,9 @@ def _dataset(name: str, *, docker_works: bool, hub_works: bool) -> Finding:
                 ".jsonl or .parquet file, or -d verified-offline"
             )
         return Finding(about=f"dataset {name}", state="bad", text=text)
-    if not docker_works and any(item.environment is None for item in items):
+    items = dataset.items
+    boxed = dataset.benchmark.needs_sandbox
+    if boxed and not docker_works and any(item.environment is None for item in items):
         text = "its instances are Docker images, and no Docker engine answers"
         return Finding(about=f"dataset {name}", state="bad", text=text)
     return Finding(about=f"dataset {name}", state="good", text=counted(len(items), "instance"))

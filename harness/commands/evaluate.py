@@ -13,14 +13,16 @@ import anyio
 from rich.console import Console
 
 from harness import __version__
+from harness.benchmarks.protocol import Benchmark
+from harness.benchmarks.rows import Dataset
 from harness.board.sqlite.board import SqliteBoard
 from harness.cache import cache_dir
 from harness.commands import compose, first_call
+from harness.commands.breakdown import print_breakdown
 from harness.commands.confirm import agreed, announce, done_already
 from harness.commands.end_summary import go_on, say_how_it_ended, told_to_score
 from harness.commands.plots import draw_plots
 from harness.commands.pricing import foresee
-from harness.commands.question_tables import print_domains
 from harness.commands.table import print_run
 from harness.config import Config, is_identity, validate
 from harness.errors import UserError
@@ -37,7 +39,6 @@ from harness.runner.run import Contestant, Run
 from harness.runner.signals import Stop
 from harness.store.sqlite import Store, now
 from harness.text.counted import counted
-from harness.types import Item
 
 NAMED = 3  # systems whose names stand in a run's id
 HARMLESS = (
@@ -74,7 +75,8 @@ def evaluate(options: Options) -> int:
         config, lambda line: note(f"{line}; {HARMLESS}"), sends=not options.dry_run, say=note
     )
     contestants = compose.contestants(config, parts.backend)
-    items = compose.items_of(config, parts.backend, contestants, note)
+    dataset = compose.dataset_of(config, parts.backend, contestants, note)
+    items = dataset.items
     label = config.dataset.label or Path(config.dataset.name).stem
     folder = RunFolder(options.output, options.run_id or _new_id(label, parts, contestants))
     if options.record:
@@ -89,7 +91,7 @@ def evaluate(options: Options) -> int:
         announce(out, config, parts, contestants, items, folder, label=label, done=done)
         asks = not (parts.replay or options.yes)
         if options.dry_run or asks:
-            foresee(out, config, parts, contestants, items, folder)
+            foresee(out, config, parts, contestants, dataset, folder)
         if options.dry_run:
             out.print("dry run: nothing was started", highlight=False, markup=False)
             return 0
@@ -97,13 +99,14 @@ def evaluate(options: Options) -> int:
         finished = done == len(items) * sum(c.trials for c in contestants)
         if asks and not (finished or agreed(out)):
             return 1
-        sandboxes = compose.sandboxes(config, items, folder.run_id)  # refused before money is spent
+        # refused before money is spent
+        sandboxes = compose.sandboxes(config, dataset.benchmark, items, folder.run_id)
         undo.callback(sandboxes.close)
         made = None
         if not (parts.replay or finished):
             made = first_call.first_call(out, config, parts, first_call.left(config, folder))
         return _work_on(
-            out, options, parts, contestants, items, folder, label, stop, sandboxes, made
+            out, options, parts, contestants, dataset, folder, label, stop, sandboxes, made
         )
 
 
@@ -120,7 +123,7 @@ def _work_on(
     options: Options,
     parts: compose.ModelParts,
     contestants: Sequence[Contestant],
-    items: Sequence[Item],
+    dataset: Dataset,
     folder: RunFolder,
     label: str,
     stop: Stop,
@@ -138,7 +141,7 @@ def _work_on(
             with member.alone():
                 store.reserve()
             return anyio.run(
-                _evaluate, out, options, parts, contestants, items, folder, store, member, label,
+                _evaluate, out, options, parts, contestants, dataset, folder, store, member, label,
                 stop, sandboxes, made,
             )  # fmt: skip
 
@@ -148,7 +151,7 @@ async def _evaluate(
     options: Options,
     parts: compose.ModelParts,
     contestants: Sequence[Contestant],
-    items: Sequence[Item],
+    dataset: Dataset,
     folder: RunFolder,
     store: Store,
     member: Member,
@@ -159,9 +162,10 @@ async def _evaluate(
 ) -> int:
     config = options.config
     with member.alone():
-        await _identify(store, folder, config, parts, label, contestants, member)
+        await _identify(store, folder, config, parts, label, contestants, dataset.benchmark, member)
         if made is not None:
             await store.note_first_call(first_call.facts(made, parts), made.charged_usd)
+    items, benchmark = dataset.items, dataset.benchmark
     trials = sum(c.trials for c in contestants)
     progress = Progress(out, len(items) * trials, priced=parts.price is not None)
     progress.say(f"sandbox: {sandboxes.kind}")
@@ -169,11 +173,12 @@ async def _evaluate(
     run = Run(
         store=store,
         board=board,
+        benchmark=benchmark,
         items=items,
         contestants=contestants,
         client=compose.client(parts, config, store, progress.waiting),
         sandboxes=sandboxes,
-        grader=compose.grader(config, items, sandboxes, folder),
+        grader=benchmark.grader(sandboxes, config, logs=folder.logs, cache=cache_dir()),
         limits=compose.limits_of(config),
         budget=Budget(config.budget.run_cost_usd, limit_name="run_cost"),
         workers=config.workers,
@@ -213,7 +218,7 @@ def _results(
     rows = run_folder.derive(folder, store)
     if rows:
         print_run(out, rows, store.description())
-        print_domains(out, rows, store)
+        print_breakdown(out, rows, store)
         if draw:
             draw_plots(out, folder, store, rows)
     if options.record:
@@ -229,6 +234,7 @@ async def _identify(
     parts: compose.ModelParts,
     label: str,
     contestants: Sequence[Contestant],
+    benchmark: Benchmark[Any],
     member: Member,
 ) -> None:
     """Write what the run is, or refuse to go on with another configuration under its id.
@@ -256,21 +262,21 @@ async def _identify(
         model=parts.name,
         replay=parts.replay,
         dataset=label,
-        benchmark=contestants[0].benchmark,
+        benchmark=config.dataset.benchmark or benchmark.name,
         prices=prices,
         prices_sha256=digest,
         prices_source=parts.price.source if parts.price else "",
         version=__version__,
-        packages=packages(contestants),
+        packages=packages(contestants, benchmark),
         created_at=before.get("created_at", now()),
     )
     run_folder.write_config(folder, mine)
 
 
-def packages(contestants: Sequence[Contestant]) -> dict[str, str]:
+def packages(contestants: Sequence[Contestant], benchmark: Benchmark[Any]) -> dict[str, str]:
     """By distribution, the installed version of what grades and of the systems that are others'."""
     systems = {getattr(contestant.system, "package", "") for contestant in contestants}
-    return {name: version(name) for name in sorted({"swebench"} | systems - {""})}
+    return {name: version(name) for name in sorted({*benchmark.packages} | systems - {""})}
 
 
 def _difference(old: Mapping[str, Any], new: Mapping[str, Any], path: tuple[str, ...] = ()) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.benchmarks.longbench.questions import refuse_questions
-from harness.benchmarks.rows import asides, load
+from harness.benchmarks.registry import of_run, require
+from harness.benchmarks.rows import load, raw_rows
+from harness.benchmarks.swebench.rows import asides
 from harness.cache import cache_dir, write_beside
 from harness.commands.show import find
 from harness.errors import UserError
@@ -112,7 +113,7 @@ def _atif(chosen: _Chosen, target: Path) -> str:
 
 def _experiments(chosen: _Chosen, target: Path) -> str:
     store, description, system = chosen.store, chosen.store.description(), chosen.systems[0]
-    refuse_questions(description.get("benchmark", ""), "a submission to the leaderboard")
+    require(of_run(description), "leaderboard", "a submission to the leaderboard")
     dataset, notes = _dataset(description)
     asides = dataset.asides if dataset else {}
     years = {key: row.created_at[:4] for key, row in asides.items() if row.created_at[:4].isdigit()}
@@ -133,8 +134,8 @@ def _dataset(description: Mapping[str, Any]) -> tuple[Dataset | None, list[str]]
     """The rows of the run's dataset, or why they cannot be had."""
     name, split = (description["config"]["dataset"][key] for key in ("name", "split"))
     try:
-        items = load(name, cache=cache_dir(), split=split)
-        carried = asides(name, split=split)
+        items: list[Any] = load(name, cache=cache_dir(), split=split).items
+        carried = asides(raw_rows(name, cache=cache_dir(), split=split))
     except UserError as error:
         return None, [f"the dataset's rows cannot be had, and prompts were not searched: {error}"]
     return Dataset(items={item.instance.instance_id: item for item in items}, asides=carried), []

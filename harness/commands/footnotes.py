@@ -1,26 +1,18 @@
 """What must be known to read the table of a run: the lines below it."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from harness.benchmarks.longbench.questions import NAME as QUESTIONS
-from harness.config import CONFIGS, read_yaml
-from harness.score.published import SWE_BENCH, Counterpart, leaderboard, sources
 from harness.score.rows import Row
 from harness.text.counted import counted
-
-TABLE = CONFIGS / "table.yaml"
 
 
 def notes(
     rows: Sequence[Row],
-    beside: Sequence[Counterpart],
-    facts: Mapping[str, Any],
     *,
     odd_budgets: Sequence[str],
 ) -> list[str]:
-    """Of the table: its marks, its budgets, whose the published rows are, what is missing.
+    """Of the table: its marks and its budgets. What is its benchmark's follows them.
 
     `odd_budgets` are the systems whose budget has a mark.
     """
@@ -34,9 +26,7 @@ def notes(
         )
     lines += _unfinished(rows) + _broken(rows) + _unsure(rows) + _money(rows)
     lines += _second_look(rows) + _budgets(rows, odd_budgets)
-    if beside:
-        lines += _published(beside, facts)
-    return [*lines, *missing(rows, facts)]
+    return lines
 
 
 def _unfinished(rows: Sequence[Row]) -> list[str]:
@@ -162,38 +152,6 @@ def _budgets(rows: Sequence[Row], odd: Sequence[str]) -> list[str]:
         f"budget per instance: {told}",
         "≠ not the budget of the other rows: the score may be what the money bought.",
     ]
-
-
-def _published(beside: Sequence[Counterpart], facts: Mapping[str, Any]) -> list[str]:
-    where = str(facts.get("dataset"))
-    other = "" if where == SWE_BENCH else f", not on {where}"
-    found = leaderboard()
-    budgets = dict.fromkeys(
-        f"{each.label.partition(',')[0]} {' · '.join((each.budget or 'unknown').split('; '))}"
-        for each in beside
-    )
-    return [
-        f"published: {' and '.join(sources(beside))}, on {SWE_BENCH}{other}, at budgets that are "
-        f"not ours: {'; '.join(budgets)} (results/reference/published.csv).",
-        f"The official leaderboard has mini-SWE-agent with {found.model} at {found.value:g} % "
-        f"({found.budget.replace('; ', ', ')}): a larger budget than that of the published rows.",
-    ]
-
-
-def missing(rows: Sequence[Row], facts: Mapping[str, Any], preset: Path = TABLE) -> list[str]:
-    """Which systems of the preset were not run, and what they need."""
-    there = {row["system"] for row in rows}
-    if facts.get("benchmark") == QUESTIONS:
-        return []
-    absent = [name for name in read_yaml(preset)["systems"] if name not in there]
-    if not absent or not there:
-        return []
-    names = ", ".join(absent)
-    if facts.get("replay"):
-        return [
-            "not in this replay; what was not recorded needs a MODEL (make eval MODEL=…): " + names
-        ]
-    return [f"of configs/table.yaml, not in this run: {names}"]
 
 
 def worth(facts: Mapping[str, Any]) -> list[str]:

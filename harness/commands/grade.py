@@ -12,10 +12,9 @@ import anyio
 from rich.console import Console
 
 from harness.benchmarks.predictions import Prediction, Predictions, read_predictions
-from harness.benchmarks.rows import load
+from harness.benchmarks.protocol import Benchmark
+from harness.benchmarks.rows import Dataset
 from harness.benchmarks.selection import neighbours, select
-from harness.benchmarks.swebench.calibrate import NOTHING
-from harness.benchmarks.swebench.guard import CHECKS, FLAGS
 from harness.cache import cache_dir
 from harness.commands import compose
 from harness.commands.json_output import notes_console, print_json
@@ -49,7 +48,7 @@ def grade_predictions(request: Request) -> int:
     if sum((request.gold, request.empty, request.predictions is not None)) != 1:
         raise UserError("give one of: a predictions file, --gold, --empty, --calibrate")
     config, dataset = _loaded(request)
-    items = select(dataset, ids=config.instances)
+    items = select(dataset.items, ids=config.instances)
     predictions = _predictions(request, dataset, items)
     name = next((row.model_name for row in predictions.rows), "none").replace("/", "__")
     new = fresh_run_id(f"grade-{datetime.now(UTC):%Y%m%d-%H%M%S}", name)
@@ -57,19 +56,20 @@ def grade_predictions(request: Request) -> int:
     compose.check_disk(config, folder.path, cache_dir())
     with folder.lock():
         out = notes_console(as_json=request.as_json)
-        code, graded = anyio.run(_grade, out, config, items, predictions, folder)
+        code, graded = anyio.run(_grade, out, config, dataset.benchmark, items, predictions, folder)
     if request.as_json:
         print_json(graded | {"stopped": code == STOPPED})
     return code
 
 
-def configured(request: Request) -> tuple[Config, list[Item]]:
+def configured(request: Request) -> tuple[Config, Dataset]:
     """The configuration that was asked for, and the instances."""
     config, dataset = _loaded(request)
-    return config, select(dataset, ids=config.instances)
+    chosen = select(dataset.items, ids=config.instances)
+    return config, Dataset(benchmark=dataset.benchmark, items=chosen)
 
 
-def _loaded(request: Request) -> tuple[Config, list[Item]]:
+def _loaded(request: Request) -> tuple[Config, Dataset]:
     """The configuration that was asked for, and the whole dataset."""
     config = resolve(
         [
@@ -78,12 +78,13 @@ def _loaded(request: Request) -> tuple[Config, list[Item]]:
             request.flags,
         ]
     )
-    return config, load(config.dataset.name, cache=cache_dir(), split=config.dataset.split)
+    return config, compose.dataset(config)
 
 
 async def _grade(
     out: Console,
     config: Config,
+    benchmark: Benchmark[Any],
     items: Sequence[Item],
     predictions: Predictions,
     folder: RunFolder,
@@ -92,9 +93,9 @@ async def _grade(
     by_id = {item.instance.instance_id: item for item in items}
     of = {prediction.instance_id: prediction for prediction in predictions.rows}
     wanted = neighbours([by_id[key] for key in of])
-    sandboxes = compose.sandboxes(config, wanted or items, folder.run_id)
+    sandboxes = compose.sandboxes(config, benchmark, wanted or items, folder.run_id)
     progress = Progress(out, total=len(of))
-    grader = compose.grader(config, wanted or items, sandboxes, folder)
+    grader = benchmark.grader(sandboxes, config, logs=folder.logs, cache=cache_dir())
     verdicts = {key: _refused(why) for key, why in predictions.refused.items()}
     for line in _left_out(predictions):
         progress.say(line)
@@ -118,7 +119,7 @@ async def _grade(
 
     with closing(sandboxes):
         stopped = await until_signal(work, progress.say)
-    graded = _tell(out, folder, verdicts, len(of) + len(predictions.refused))
+    graded = _tell(out, benchmark, folder, verdicts, len(of) + len(predictions.refused))
     if stopped:
         return STOPPED, graded
     return int(any(v.outcome == "error" for v in verdicts.values())), graded
@@ -142,7 +143,7 @@ def _left_out(predictions: Predictions) -> Iterator[str]:
 
 
 async def _verdict(
-    sandboxes: Sandboxes, grader: Grader, item: Item, prediction: Prediction
+    sandboxes: Sandboxes, grader: Grader[Any], item: Item, prediction: Prediction
 ) -> Verdict:
     async with AsyncExitStack() as held:
         try:
@@ -151,11 +152,15 @@ async def _verdict(
             return Verdict(
                 outcome="error", reason=f"infrastructure: {error}", report={}, seconds=0.0
             )
-        return await grader.grade(item, prediction.patch, model_name=prediction.model_name)
+        return await grader.grade(item, prediction.submission, model_name=prediction.model_name)
 
 
 def _tell(
-    out: Console, folder: RunFolder, verdicts: Mapping[str, Verdict], asked: int
+    out: Console,
+    benchmark: Benchmark[Any],
+    folder: RunFolder,
+    verdicts: Mapping[str, Verdict],
+    asked: int,
 ) -> dict[str, Any]:
     """Write and say what came of it; return the document of `--json`."""
     resolved = sum(v.outcome == "resolved" for v in verdicts.values())
@@ -172,17 +177,16 @@ def _tell(
         for key, v in sorted(verdicts.items())
     }
     write(folder.path / "grades.json", json.dumps(rows, indent=1) + "\n")
-    if folder.logs.exists():  # letters leave none
+    if folder.logs.exists():
         out.print(f"logs: {folder.logs}", highlight=False, markup=False)
     flagged = {key: v for key, v in sorted(verdicts.items()) if v.flags}
     for key, verdict in flagged.items():
         for flag in verdict.flags:
-            out.print(f"{key}: {flag}: {FLAGS[flag]}", highlight=False, markup=False)
+            out.print(f"{key}: {flag}: {benchmark.meaning(flag)}", highlight=False, markup=False)
     for key, verdict in sorted(verdicts.items()):
         for check in verdict.unchecked:
-            out.print(
-                f"{key}: not checked: {check}: {CHECKS[check]}", highlight=False, markup=False
-            )
+            told = f"{key}: not checked: {check}: {benchmark.meaning(check)}"
+            out.print(told, highlight=False, markup=False)
     official = sum(v.official == "resolved" for v in verdicts.values())
     if flagged:
         out.print(f"the official grader alone: {official}, flagged {len(flagged)}", highlight=False)
@@ -199,26 +203,19 @@ def _tell(
     }
 
 
-def _predictions(request: Request, dataset: Sequence[Item], items: Sequence[Item]) -> Predictions:
+def _predictions(request: Request, dataset: Dataset, items: Sequence[Item]) -> Predictions:
+    benchmark = dataset.benchmark
     if request.predictions is not None:
-        known = [item.instance.instance_id for item in dataset]
+        known = [item.instance.instance_id for item in dataset.items]
         chosen = [item.instance.instance_id for item in items]
-        return read_predictions(request.predictions, known, chosen if chosen != known else ())
+        wanted = chosen if chosen != known else ()
+        return read_predictions(request.predictions, known, wanted, benchmark=benchmark)
     rows = tuple(
         Prediction(
             instance_id=item.instance.instance_id,
             model_name="gold" if request.gold else "empty",
-            patch=_right(item) if request.gold else _wrong(item),
+            submission=benchmark.gold(item) if request.gold else benchmark.empty(item),
         )
         for item in items
     )
     return Predictions(rows=rows, refused={})
-
-
-def _right(item: Item) -> str:
-    return item.reference.answer if item.instance.question else item.reference.patch
-
-
-def _wrong(item: Item) -> str:
-    """What changes nothing, or no answer."""
-    return "" if item.instance.question else NOTHING

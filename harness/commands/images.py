@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import anyio
 from rich.table import Table
 
-from harness.benchmarks.rows import load
 from harness.benchmarks.selection import select
 from harness.cache import cache_dir
+from harness.commands import compose
 from harness.config import dataset_layer, resolve
 from harness.runner.progress import console
 from harness.sandbox.docker import image_build
@@ -16,8 +16,7 @@ from harness.types import Item
 
 def _items(dataset: str, ids: Sequence[str]) -> list[Item]:
     config = resolve([dataset_layer(dataset)])
-    items = load(config.dataset.name, cache=cache_dir(), split=config.dataset.split)
-    return select(items, ids=ids)
+    return select(compose.dataset(config).items, ids=ids)
 
 
 def build(dataset: str, ids: Sequence[str], base: str) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import anyio
 from rich.console import Console
 
-from harness.benchmarks.longbench.questions import NAME, benchmark_of, document_bytes
+from harness.benchmarks.protocol import Benchmark
+from harness.benchmarks.rows import Dataset
 from harness.cache import cache_dir
 from harness.commands.compose import ModelParts
 from harness.config import Config
@@ -23,10 +24,7 @@ from harness.results.estimate import (
     REBUILT_BYTES,
     RUN_BYTES,
     Estimate,
-    Expected,
     Planned,
-    assumed,
-    assumed_reading,
     estimate,
     from_runs,
     gigabytes,
@@ -37,12 +35,9 @@ from harness.results.estimate import (
 from harness.results.run_folder import RunFolder
 from harness.runner.run import Contestant
 from harness.sandbox.docker import client
-from harness.score.published import published
 from harness.store.statements import statements
 from harness.text.counted import counted
 from harness.types import Environment, Item
-
-CHARS_A_TOKEN = 4.2  # of English prose, about
 
 
 def foresee(
@@ -50,14 +45,14 @@ def foresee(
     config: Config,
     parts: ModelParts,
     contestants: Sequence[Contestant],
-    items: Sequence[Item],
+    dataset: Dataset,
     folder: RunFolder,
 ) -> None:
     """Say what the run is expected to take: tokens, dollars, disk and time."""
-    trials = len(items) * sum(contestant.trials for contestant in contestants)
+    trials = len(dataset.items) * sum(contestant.trials for contestant in contestants)
     lines = [
-        *([] if parts.replay else _model(config, parts, contestants, items, folder.path.parent)),
-        *disk(config, items, trials),
+        *([] if parts.replay else _model(config, parts, contestants, dataset, folder.path.parent)),
+        *disk(config, dataset.benchmark, dataset.items, trials),
     ]
     for line in lines:
         out.print(line, highlight=False, markup=False)
@@ -67,27 +62,18 @@ def _model(
     config: Config,
     parts: ModelParts,
     contestants: Sequence[Contestant],
-    items: Sequence[Item],
+    dataset: Dataset,
     output: Path,
 ) -> list[str]:
-    before = earlier(output, parts.name)
-    documents = [
-        document_bytes(each.instance.question.document, cache_dir()) / CHARS_A_TOKEN
-        for each in items
-        if each.instance.question
-    ]
-
-    def unseen(system: str) -> Expected:
-        return assumed_reading(system, documents) if documents else assumed(system, published())
-
-    planned = [
-        Planned(
-            expected=from_runs(each.name, before) or unseen(each.name),
-            trials=len(items) * each.trials,
-            submissions=len(items) * each.trials * each.wanted,
-        )
-        for each in contestants
-    ]
+    before, items = earlier(output, parts.name), dataset.items
+    planned = []
+    for each in contestants:
+        expected = from_runs(each.name, before) or dataset.benchmark.expected(each.name, items)
+        if expected is None:
+            return [f"expected of {each.name}: unknown, without an earlier run of it here"]
+        trials = len(items) * each.trials
+        one = Planned(expected=expected, trials=trials, submissions=trials * each.wanted)
+        planned.append(one)
     found = estimate(
         planned,
         price=parts.price,
@@ -133,10 +119,12 @@ def priced(
     return lines
 
 
-def disk(config: Config, items: Sequence[Item], trials: int) -> list[str]:
+def disk(
+    config: Config, benchmark: Benchmark[Any], items: Sequence[Item], trials: int
+) -> list[str]:
     """What has to be downloaded or built, and what the run leaves."""
     left = f"the run leaves about {gigabytes(trials * RUN_BYTES)}"
-    if benchmark_of(items) == NAME:
+    if not benchmark.needs_sandbox:
         return [f"disk: {left}"]
     environments = {each.environment.name: each.environment for each in items if each.environment}
     rebuilt = len(environments) and all(each.environment for each in items)

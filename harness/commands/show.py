@@ -12,11 +12,11 @@ from rich.text import Text
 from harness.analysis import narrative
 from harness.analysis.run_rows import material_of
 from harness.board.sqlite.board import SqliteBoard
+from harness.commands.breakdown import print_breakdown
 from harness.commands.end_summary import command, own_errors
 from harness.commands.json_output import notes_console, scored_run
 from harness.commands.missing_trials import missing
 from harness.commands.plots import draw_plots
-from harness.commands.question_tables import print_domains
 from harness.commands.runs import LATEST, newest
 from harness.commands.table import print_run
 from harness.config import nearest
@@ -67,7 +67,7 @@ def rescore(run: str, output: Path, *, as_json: bool = False) -> Row:
     out = notes_console(as_json=as_json)
     if not as_json:
         print_run(out, rows, store.description())
-        print_domains(out, rows, store)
+        print_breakdown(out, rows, store)
     draw_plots(out, folder, store, rows)
     trials = store.trials()
     failed = [trial for trial in last_attempts(trials) if trial["state"] == "failed"]

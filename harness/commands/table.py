@@ -9,12 +9,13 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from harness.benchmarks.registry import of_run
 from harness.commands.footnotes import allowed, budget_of, in_doubt, notes, worth
-from harness.commands.text_table import Line, Table, breadth, written
 from harness.score.published import Counterpart, counterpart
 from harness.score.rows import Row
 from harness.terminal import widened
 from harness.text.counted import counted
+from harness.text.text_table import Line, Table, breadth, written
 
 SCORES = ("avg_at_1", "pass_at_2", "pass_at_4", "selected_at_1")
 COSTS = ("cost_per_instance_usd", "cost_per_task_usd", "cost_per_submission_usd")
@@ -45,16 +46,18 @@ class Shown:
 def print_run(out: Console, rows: Sequence[Row], facts: Mapping[str, Any]) -> None:
     """The table of the run that `facts` (`Store.description`) describe, and what it is worth."""
     whole = widened(out, 400)
-    shown = _shown(rows, str(facts.get("model", "")))
+    benchmark = of_run(facts)
+    shown = _shown(rows, str(facts.get("model", "")), benchmark.published)
     whole.print()
     for text, style in scores(shown, _title(rows, facts), out.width):
         whole.print(Text(text, style=style), soft_wrap=True)
     whole.print()
     beside = [each.beside for each in shown if each.beside]
     odd = [each.row["system"] for each in shown if each.odd_budget]
-    for line in [*notes(rows, beside, facts, odd_budgets=odd), *worth(facts)]:
-        told = textwrap.fill(line, out.width, subsequent_indent="  ", break_on_hyphens=False)
-        whole.print(Text(told), soft_wrap=True)
+    told = [*notes(rows, odd_budgets=odd), *benchmark.footnotes(rows, beside, facts)]
+    for line in [*told, *worth(facts)]:
+        filled = textwrap.fill(line, out.width, subsequent_indent="  ", break_on_hyphens=False)
+        whole.print(Text(filled), soft_wrap=True)
 
 
 def scores(shown: Sequence[Shown], title: str, width: int) -> list[tuple[str, str]]:
@@ -75,14 +78,14 @@ def _in_parts(table: Table, parts: Sequence[Sequence[int]], width: int) -> list[
     return lines
 
 
-def _shown(rows: Sequence[Row], model: str) -> list[Shown]:
+def _shown(rows: Sequence[Row], model: str, benchmark: str) -> list[Shown]:
     budgets = [budget_of(row) for row in rows]
     (usual, count), *others = Counter(budgets).most_common() or [((), 0)]
     tie = any(times == count for _, times in others)
     return [
         Shown(
             row=row,
-            beside=counterpart(row["system"], row["agents"], model),
+            beside=counterpart(row["system"], row["agents"], model, benchmark=benchmark),
             odd_budget=bool(others) and (tie or budget != usual),
         )
         for row, budget in zip(rows, budgets, strict=True)

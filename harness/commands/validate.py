@@ -1,9 +1,11 @@
 """`delm validate`: whether a submission folder would be accepted."""
 
 from pathlib import Path
+from typing import Any
 
-from harness.benchmarks.longbench.questions import benchmark_of, refuse_questions
-from harness.benchmarks.rows import VERIFIED, asides, load
+from harness.benchmarks.registry import require
+from harness.benchmarks.rows import load, raw_rows
+from harness.benchmarks.swebench.rows import VERIFIED, asides
 from harness.cache import cache_dir
 from harness.exports import submission_check
 from harness.exports.submission_claims import Dataset
@@ -19,9 +21,9 @@ def validate(folder: Path, dataset: str) -> int:
     if len(inside) == 1 and not (folder / "all_preds.jsonl").exists():
         folder = inside[0].parent
     loaded = load(name, cache=cache_dir())
-    refuse_questions(benchmark_of(loaded), "the leaderboard's checklist")
-    items = {item.instance.instance_id: item for item in loaded}
-    known = Dataset(items=items, asides=asides(name))
+    require(loaded.benchmark, "leaderboard", "the leaderboard's checklist")
+    items: dict[str, Any] = {item.instance.instance_id: item for item in loaded.items}
+    known = Dataset(items=items, asides=asides(raw_rows(name, cache=cache_dir())))
     found = submission_check.problems(folder, known)
     out = console()
     for line in found:

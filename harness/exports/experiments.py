@@ -17,10 +17,10 @@ from typing import Any
 import yaml
 
 from harness.benchmarks.rows import public_name
+from harness.benchmarks.swebench.benchmark import SweBench
 from harness.benchmarks.swebench.grading import LOG_FILES
 from harness.errors import UserError
 from harness.exports.atif import sessions_of, trial_document
-from harness.exports.predictions import prediction_line
 from harness.exports.shipped_submissions import Shipped, shipped
 from harness.exports.submission_claims import Dataset, answered_twice, claims
 from harness.exports.submission_readme import readme
@@ -125,7 +125,7 @@ def _files(
         files |= _logs(logs, name, one)
     model = model_name(system, description["model"], 0)
     files["all_preds.jsonl"] = "".join(
-        prediction_line(name, model, one.submission["patch"]) for name, one in chosen.items()
+        SweBench().prediction_line({}, one.submission, model) for one in chosen.values()
     )
     repos = {row["instance_id"]: row["repo"] for row in mine}
     results = result_files(

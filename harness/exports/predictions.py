@@ -1,10 +1,9 @@
-"""Predictions: patches as `swebench eval` takes them, answers as LongBench-v2's scoring does."""
+"""Predictions: the submissions of a run in the form that their benchmark's own scoring reads."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.benchmarks.longbench.questions import MULTI_DOC, NAME
+from harness.benchmarks.registry import of_run
 from harness.runner.run import model_name
 from harness.score.submission_rank import in_order
 from harness.store.sqlite import Row
@@ -22,7 +21,7 @@ def prediction_files(
     made: dict[int, list[Row]] = {}
     for row in submissions:
         made.setdefault(row["trial_id"], []).append(row)
-    questions = description.get("benchmark") == NAME
+    benchmark = of_run(description)
     files: dict[str, list[str]] = {}
     for trial in trials:
         mine = made.get(trial["trial_id"], []) if trial["state"] == "done" else []
@@ -30,38 +29,6 @@ def prediction_files(
             index = trial["number"] * trial["wanted"] + within
             name = f"{row['system']}.{index + 1}.jsonl" if index else f"{row['system']}.jsonl"
             model = model_name(row["system"], description["model"], index)
-            line = (
-                answer_line(trial, row)
-                if questions
-                else prediction_line(row["instance_id"], model, row["patch"])
-            )
+            line = benchmark.prediction_line(trial, row, model)
             files.setdefault(name, []).append(line)
     return {name: "".join(lines) for name, lines in files.items()}
-
-
-def prediction_line(instance_id: str, model: str, patch: str) -> str:
-    """One prediction as a line of JSON."""
-    prediction = {
-        "instance_id": instance_id,
-        "model_name_or_path": model,
-        "model_patch": patch,
-    }
-    return json.dumps(prediction) + "\n"
-
-
-def answer_line(trial: Row, submission: Row) -> str:
-    """One answer as a line of JSON, with the fields that LongBench-v2's own scoring reads.
-
-    `pred` is the letter, null where none was given; `judge` whether it is right.
-    """
-    answer = {
-        "_id": trial["instance_id"],
-        "domain": MULTI_DOC,
-        "sub_domain": trial["repo"],
-        "difficulty": trial["difficulty"],
-        "length": trial["length"],
-        "answer": json.loads(submission["report"]).get("right"),
-        "pred": submission["patch"] or None,
-        "judge": submission["outcome"] == "resolved",
-    }
-    return json.dumps(answer) + "\n"

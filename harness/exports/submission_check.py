@@ -12,8 +12,8 @@ from typing import Any
 
 import anyio
 
-from harness.benchmarks.rows import Aside
 from harness.benchmarks.swebench.log_reader import read_log
+from harness.benchmarks.swebench.rows import Aside
 from harness.errors import LogUnreadable, UserError
 from harness.exports import prompt_leaks
 from harness.exports.experiments import DISCLAIMERS

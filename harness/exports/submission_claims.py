@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.benchmarks.rows import Aside
+from harness.benchmarks.swebench.items import IssueItem
+from harness.benchmarks.swebench.rows import Aside
 from harness.exports import prompt_leaks
 from harness.store.sqlite import Row
-from harness.types import Item
 
 PASS_AT_1, TEST_KNOWLEDGE, HINTS, BROWSING = CHECKLIST = (
     "Is a pass@1 submission (does not attempt the same task instance more than once)",
@@ -26,7 +26,7 @@ NAMED = 5  # instances that a sentence names; of more, the rest is counted
 class Dataset:
     """What the instances are; `asides` is empty where the rows carry nothing besides."""
 
-    items: Mapping[str, Item]
+    items: Mapping[str, IssueItem]
     asides: Mapping[str, Aside]
 
 

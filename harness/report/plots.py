@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 from harness import score
+from harness.benchmarks.registry import of_run
 from harness.report import plot_style
 from harness.report.agent_timeline import timelines
 from harness.score.cost_accuracy import cost_accuracy, front, on_equal_terms
@@ -43,7 +44,9 @@ def draw(path: Path, store: Store, rows: Sequence[Row]) -> list[Path]:
     written: list[Path] = []
     with plot_style.ink():
         figures = {
-            "cost_accuracy": cost_against_score(cost_accuracy(rows, model)),
+            "cost_accuracy": cost_against_score(
+                cost_accuracy(rows, model, of_run(facts).published)
+            ),
             "pass_at_k": pass_by_k(scores),
             "cost_by_instance": cost_by_instance(scores, score.equal_submissions(every)),
         } | timelines(trials, calls, store.spans())

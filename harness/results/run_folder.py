@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from harness import score
 from harness.analysis import coordination, findings
 from harness.analysis.run_rows import teams
 from harness.analysis.run_scores import scored
-from harness.benchmarks.swebench.grading import patch_facts
+from harness.benchmarks.protocol import Benchmark
+from harness.benchmarks.registry import of_run
 from harness.cache import write_beside
 from harness.errors import UserError
 from harness.exports.predictions import prediction_files
@@ -190,13 +192,17 @@ def derive(folder: RunFolder, store: Store) -> list[Row]:
     """Write every derived file anew; return the rows of `table.csv`."""
     trials, calls, submissions = store.trials(), store.calls(), store.submissions()
     description = store.description()
+    benchmark = of_run(description)
     scores = scored(store, trials, calls, submissions)
     write(folder.path / "table.csv", csv_text(scores.table, score.COLUMNS))
     write(folder.path / "breakdown.csv", csv_text(scores.breakdowns, score.BREAKDOWN_COLUMNS))
     write(folder.path / "comparisons.csv", csv_text(scores.comparisons, score.COMPARISON_COLUMNS))
     write(folder.path / "instances.csv", csv_text(_instances(trials, calls, submissions),
                                               INSTANCE_COLUMNS))  # fmt: skip
-    write(folder.path / "submissions.csv", csv_text(_submissions(submissions), SUBMISSION_COLUMNS))
+    write(
+        folder.path / "submissions.csv",
+        csv_text(_submissions(submissions, benchmark), SUBMISSION_COLUMNS),
+    )
     ledger = [row | {"repeated_tokens": repeated_tokens(row)} for row in calls]
     write(folder.path / "ledger.csv", csv_text(ledger, LEDGER_COLUMNS))
     found = teams(store, trials, calls, submissions)
@@ -204,7 +210,9 @@ def derive(folder: RunFolder, store: Store) -> list[Row]:
     write(folder.path / "coordination_systems.csv",
           csv_text(found.systems, coordination.SYSTEM_COLUMNS))  # fmt: skip
     write(folder.path / "findings.csv", csv_text(found.findings, findings.COLUMNS))
-    points = cost_accuracy.cost_accuracy(scores.table, str(description.get("model", "")))
+    points = cost_accuracy.cost_accuracy(
+        scores.table, str(description.get("model", "")), benchmark.published
+    )
     write(folder.path / "cost_accuracy.csv", csv_text(points, cost_accuracy.COLUMNS))
     for name, text in prediction_files(submissions, trials, description).items():
         write(folder.path / "preds" / name, text)
@@ -285,23 +293,16 @@ def _instances(
     return rows
 
 
-def _submissions(submissions: Sequence[Row]) -> list[Row]:
-    rows = []
-    for row in submissions:
-        facts = patch_facts(row["patch"])
-        answer = json.loads(row["report"] or "{}").get("answer", "")
-        rows.append(
-            row
-            | {
-                "submission": row["submission_id"],
-                "reason": row["grade_reason"],
-                "flags": " ".join(flags_of(row)),
-                "unchecked": " ".join(json.loads(row["unchecked"] or "[]")),
-                "ended": row["reason"],
-                "answer": answer,
-                "patch_files": " ".join(facts.files) if facts else None,
-                "lines_added": facts.added if facts else None,
-                "lines_removed": facts.removed if facts else None,
-            }
-        )
-    return rows
+def _submissions(submissions: Sequence[Row], benchmark: Benchmark[Any]) -> list[Row]:
+    return [
+        row
+        | {
+            "submission": row["submission_id"],
+            "reason": row["grade_reason"],
+            "flags": " ".join(flags_of(row)),
+            "unchecked": " ".join(json.loads(row["unchecked"] or "[]")),
+            "ended": row["reason"],
+        }
+        | asdict(benchmark.submission_facts(row))
+        for row in submissions
+    ]

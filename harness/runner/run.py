@@ -4,14 +4,16 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import anyio
 
+from harness.benchmarks.protocol import Benchmark
 from harness.board.sqlite.board import SqliteBoard
 from harness.errors import (
     ContextOverflow,
     ConversationRefused,
+    DocumentUnavailable,
     LimitReached,
     ModelRefused,
     ModelUnavailable,
@@ -70,11 +72,12 @@ class Run:
         *,
         store: Store,
         board: SqliteBoard,
+        benchmark: Benchmark[Any],
         items: Sequence[Item],
         contestants: Sequence[Contestant],
         client: ModelClient,
         sandboxes: Sandboxes,
-        grader: Grader,
+        grader: Grader[Any],
         limits: Limits,
         budget: Budget,
         workers: int,
@@ -84,6 +87,7 @@ class Run:
         retry_failed: bool = False,
     ) -> None:
         self.store = store
+        self.benchmark = benchmark
         self.memo = memo
         self.board = board
         self.sandboxes = sandboxes
@@ -131,11 +135,12 @@ class Run:
         instances = [
             {
                 "instance_id": item.instance.instance_id,
-                "repo": item.instance.repo,
-                "difficulty": item.instance.difficulty,
-                "length": item.instance.question.length if item.instance.question else "",
+                "repo": groups.cluster,
+                "difficulty": groups.difficulty,
+                "length": groups.length,
             }
             for item in self._items.values()
+            for groups in (self.benchmark.groups(item),)
         ]
         await self.store.plan(instances, rows, self._alive(), retry_failed=self._retry_failed)
         self._budget.charge(self.store.spent())
@@ -262,6 +267,8 @@ class Run:
             return "done", "sandbox_lost"
         except SandboxUnavailable as failure:
             return "error", f"sandbox: {failure}"
+        except DocumentUnavailable as failure:
+            return "error", f"document: {failure}"
         if len(trial.submitted) < contestant.wanted:
             made = f"it submitted {len(trial.submitted)} of {contestant.wanted}"
             return "failed", f"error in the system {contestant.name}: {made}"

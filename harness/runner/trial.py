@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import to_thread
 
-from harness.benchmarks.longbench.questions import read_document
 from harness.board.protocols import SharedContext, TaskQueue
-from harness.cache import cache_dir
-from harness.errors import DelmError, SandboxError, SandboxUnavailable
+from harness.errors import DelmError, SandboxUnavailable
 from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
 from harness.model.client import ModelClient
@@ -119,11 +117,8 @@ class LiveTrial:
 
     async def document(self) -> str:
         """See `harness.protocols.Trial.document`."""
-        question = self.instance.question
-        if question is None:
-            raise SandboxError(f"{self.instance.instance_id} asks about no document")
         self._run.watcher.trial(self._row, "working")
-        return await to_thread.run_sync(read_document, question.document, cache_dir())
+        return await to_thread.run_sync(self._run.benchmark.document, self._item)
 
     async def say(self, conversation: str, *messages: Message) -> None:
         """See `harness.protocols.Trial.say`."""
@@ -131,21 +126,21 @@ class LiveTrial:
         self._run.watcher.step(self._row, self._budget.steps, self._budget.dollars.spent)
 
     async def submit(
-        self, author: str, patch: str, *, reason: str, salvaged: bool = False, agent: str = ""
+        self, author: str, submission: str, *, reason: str, salvaged: bool = False, agent: str = ""
     ) -> None:
         """See `harness.protocols.Trial.submit`."""
         try:
-            submission = await self._run.store.submit(
+            made = await self._run.store.submit(
                 self._row["trial_id"],
                 author,
-                patch,
+                submission,
                 agent=agent,
                 reason=reason,
                 salvaged=salvaged,
             )
         except sqlite3.IntegrityError:
             raise DelmError(f"{author} has submitted already") from None
-        self.submitted.append((submission, author))
+        self.submitted.append((made, author))
         self.endings.append(reason)
 
     async def select(self, author: str, reasons: Sequence[str]) -> None:

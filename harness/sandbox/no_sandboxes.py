@@ -1,21 +1,22 @@
 """What a benchmark has that needs no sandboxes."""
 
+import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Literal
 
-from harness.errors import SandboxUnavailable
+from harness.errors import DelmError
 from harness.protocols import Sandbox
 from harness.types import Item
 
 
 class NoSandboxes:
-    """`harness.protocols.Sandboxes` of questions about documents."""
+    """`harness.protocols.Sandboxes` of instances that nothing is run for."""
 
     kind = "none"
 
     async def prepare(self, items: Sequence[Item], say: Callable[[str], None]) -> None:
-        """Nothing is to be got ready: the documents were read with the rows."""
+        """Nothing is to be got ready."""
 
     @asynccontextmanager
     async def holding(self, item: Item) -> AsyncIterator[None]:
@@ -23,12 +24,12 @@ class NoSandboxes:
         yield
 
     def fingerprint(self, item: Item) -> str:
-        """The hash of the document."""
-        return item.instance.question.document if item.instance.question else ""
+        """A hash of the instance."""
+        return hashlib.sha256(repr(item.instance).encode()).hexdigest()
 
     async def open(self, item: Item, *, purpose: Literal["agents", "grading"]) -> Sandbox:
         """Refused."""
-        raise SandboxUnavailable(f"{item.instance.instance_id} asks about a text: no sandbox")
+        raise DelmError(f"{item.instance.instance_id} is of a benchmark without sandboxes")
 
     def close(self) -> None:
         """There is no connection."""

@@ -1,4 +1,4 @@
-"""Scores by repository, difficulty and length: `breakdown.csv`."""
+"""Scores by cluster (a repository, a domain), difficulty and length: `breakdown.csv`."""
 
 from collections.abc import Sequence
 
@@ -12,30 +12,35 @@ BREAKDOWN_COLUMNS = (
     "selected_at_1", "selected_at_1_low", "selected_at_1_high", "cost_per_instance_usd",
     "cost_per_task_usd", "infra_errors", "system_errors", "unfinished",
 )  # fmt: skip
-EFFORTS = ("<15 min fix", "15 min - 1 hour", "1-4 hours", ">4 hours")
-LENGTHS = ("short", "medium", "long")
-ORDER = (*EFFORTS, *LENGTHS)
-"""SWE-bench Verified's words for the difficulty of an instance, LongBench-v2's for a length."""
+GROUPS = {"repo": "cluster", "difficulty": "difficulty", "length": "length"}
+"""The words of the column `by`, and the fields of `InstanceScore` that they stand for."""
 
 
-def breakdowns(scores: Sequence[InstanceScore]) -> list[Row]:
-    """One row for each system and repository, then difficulty, then length where there is one."""
+def breakdowns(scores: Sequence[InstanceScore], levels: Sequence[str] = ()) -> list[Row]:
+    """One row for each system and cluster, then difficulty, then length where there is one.
+
+    `levels` are difficulties and lengths in the order in which the benchmark lists them.
+    """
     kinds = ("repo", "difficulty", *(["length"] if any(s.length for s in scores) else []))
     return [
         _row(system, by, value, mine, equal_submissions(scores))
         for system in dict.fromkeys(score.system for score in scores)
         for by in kinds
-        for value, mine in _groups([s for s in scores if s.system == system], by).items()
+        for value, mine in _groups(
+            [s for s in scores if s.system == system], GROUPS[by], levels
+        ).items()
     ]
 
 
-def _groups(scores: Sequence[InstanceScore], by: str) -> dict[str, list[InstanceScore]]:
+def _groups(
+    scores: Sequence[InstanceScore], field: str, levels: Sequence[str]
+) -> dict[str, list[InstanceScore]]:
     groups: dict[str, list[InstanceScore]] = {}
     for score in scores:
-        groups.setdefault(getattr(score, by), []).append(score)
+        groups.setdefault(getattr(score, field), []).append(score)
 
     def place(value: str) -> tuple[int, str]:
-        return (ORDER.index(value) if value in ORDER else len(ORDER), value)
+        return (levels.index(value) if value in levels else len(levels), value)
 
     return {value: groups[value] for value in sorted(groups, key=place)}
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.score.published import counterpart
+from harness.score.published import SWE_BENCH, counterpart
 
 Row = Mapping[str, Any]
 COLUMNS = (
@@ -16,8 +16,11 @@ COLUMNS = (
 OURS = COLUMNS[:14]
 
 
-def cost_accuracy(rows: Sequence[Row], model: str) -> list[dict[str, Any]]:
-    """One row a system, `COLUMNS`, from the rows of `table.csv` and the name of the run's model.
+def cost_accuracy(
+    rows: Sequence[Row], model: str, benchmark: str = SWE_BENCH
+) -> list[dict[str, Any]]:
+    """One row a system, `COLUMNS`, from the rows of `table.csv`, the name of the run's model, and
+    that of the published benchmark (empty: there is none).
 
     `on_front` is 1 where no other system is at least as often right for at most as much money an
     instance, at equal submissions, and 0 where one is. Only like is compared with like: it is None
@@ -28,7 +31,7 @@ def cost_accuracy(rows: Sequence[Row], model: str) -> list[dict[str, Any]]:
     best = front(points)
     found = []
     for row in rows:
-        beside = counterpart(row["system"], row["agents"], model)
+        beside = counterpart(row["system"], row["agents"], model, benchmark=benchmark)
         score = beside.value("avg_at_1") if beside else None
         dollars = (
             beside.cost_usd(row["equal_submissions"])

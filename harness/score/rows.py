@@ -23,7 +23,7 @@ class InstanceScore:
 
     system: str
     instance_id: str
-    repo: str
+    cluster: str  # instances that are alike: the repository, or the domain; column `repo`
     difficulty: str
     length: str
     submits: str  # one, independent or shared: see `trial` in harness/store/store.sql
@@ -226,7 +226,7 @@ def _instance_score(
     return InstanceScore(
         system=first["system"],
         instance_id=first["instance_id"],
-        repo=first["repo"],
+        cluster=first["repo"],
         difficulty=first["difficulty"],
         length=first["length"],
         submits=first["submits"],

@@ -116,7 +116,9 @@ def by_repo(mine: Sequence[InstanceScore]) -> dict[str, float | None]:
 
     It is the average that LongBench-v2's scores are published as (arXiv 2606.10662, Table 2).
     """
-    repos = [[s for s in mine if s.repo == repo] for repo in dict.fromkeys(s.repo for s in mine)]
+    repos = [
+        [s for s in mine if s.cluster == name] for name in dict.fromkeys(s.cluster for s in mine)
+    ]
     everywhere = [
         number
         for number in (mine[0].of_trials if mine else ())

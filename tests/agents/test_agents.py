@@ -21,7 +21,7 @@ from harness.errors import (
     SandboxLost,
     SandboxUnavailable,
 )
-from harness.types import ExecResult, Instance, Limits, Message, Reply, ToolCall
+from harness.types import ExecResult, Issue, Limits, Message, Reply, ToolCall
 
 PATCH = "diff --git a/x b/x\n"
 OPENING = [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]
@@ -79,7 +79,7 @@ class PlayedTrial:
     """`harness.protocols.Trial` and its one `Model`: gives the answers in turn, keeps the rest."""
 
     def __init__(self, *answers: Reply | Exception, sandbox: PlayedSandbox | None = None) -> None:
-        self.instance = Instance(
+        self.instance = Issue(
             instance_id="a__a-1", repo="a/a", base_commit="0", version="1", image="i",
             problem_statement="It fails {{ when }} <it> & should not.",
         )  # fmt: skip

@@ -12,7 +12,7 @@ from exported import HINTS, play
 from planted import System, plant
 from test_run import item
 
-from harness.benchmarks.rows import Aside
+from harness.benchmarks.swebench.rows import Aside
 from harness.exports.experiments import write_experiment
 from harness.exports.submission_claims import (
     BROWSING,

@@ -52,7 +52,7 @@ def row_of(mine: Path) -> dict:
 
 
 def test_the_sample_is_whole_and_a_copy_of_it_elsewhere_is_the_same(mine):
-    shipped, copied = (load(str(path), cache=cache_dir())[0] for path in ("sample", mine))
+    shipped, copied = (load(str(path), cache=cache_dir()).items[0] for path in ("sample", mine))
     assert copied == shipped
     assert shipped.instance.version == "1.0"  # of the row, since the facts have none
     told = delm("dataset", "check", mine, "--rows-only")

@@ -9,15 +9,17 @@ from console import FLASK, Told, bundled, delm, own_cache, refused, tree_of
 from patches import flask_patches
 
 from harness.benchmarks.predictions import read_predictions
-from harness.benchmarks.swebench.grading import LOG_FILES, Grader
+from harness.benchmarks.swebench.benchmark import SweBench
+from harness.benchmarks.swebench.calibrate import NOTHING
+from harness.benchmarks.swebench.grading import LOG_FILES, PatchGrader
+from harness.benchmarks.swebench.items import IssueItem, IssueReference
 from harness.benchmarks.swebench.log_reader import read_log
 from harness.benchmarks.swebench.official import APPLY, evaluation_script, specification
 from harness.cache import cache_dir
-from harness.commands.grade import NOTHING
 from harness.config import GradingConfig, SandboxConfig
 from harness.errors import SandboxLost, SandboxUnavailable, UserError
 from harness.sandbox.providers import choose
-from harness.types import Item, Reference, Verdict
+from harness.types import Verdict
 
 FAST = (FLASK, "psf__requests-6028", "pytest-dev__pytest-10051")
 HERE = ("wrong", "breaks", "not-applying", "only-with-fuzz", "outside", "forged", "edits-tests",
@@ -25,7 +27,7 @@ HERE = ("wrong", "breaks", "not-applying", "only-with-fuzz", "outside", "forged"
 
 
 @pytest.fixture(scope="module")
-def flask() -> Item:
+def flask() -> IssueItem:
     return bundled(FLASK)[0]
 
 
@@ -35,13 +37,15 @@ def patches(flask):
 
 
 async def judge(
-    item: Item, text: str, logs: Path, cache: Path | None = None, name: str = "model"
+    item: IssueItem, text: str, logs: Path, cache: Path | None = None, name: str = "model"
 ) -> Verdict:
     sandboxes = choose(
         SandboxConfig(kind="bubblewrap"), cache_dir(), [item], labels={}, grading_network=False
     )
     await sandboxes.prepare([item], print)
-    return await Grader(sandboxes, logs, cache, GradingConfig()).grade(item, text, model_name=name)
+    return await PatchGrader(sandboxes, logs, cache, GradingConfig()).grade(
+        item, text, model_name=name
+    )
 
 
 def test_the_patch_ladder_is_the_official_one():
@@ -63,7 +67,7 @@ def test_the_patch_ladder_is_the_official_one():
 def test_the_specification_of_a_test_is_the_official_one(script):
     from swebench.harness.utils import make_test_spec
 
-    reference = Reference(
+    reference = IssueReference(
         instance_id="a__a-1", repo="a/a", version="1.0", image="a:1", fail_to_pass=("a.py::b",),
         pass_to_pass=("a.py::c", "a.py::d"), eval_script=script, log_parser="parse_log_pytest",
         eval_type="pass_and_fail",
@@ -153,7 +157,9 @@ async def test_a_grader_that_may_not_remember_does_not(flask, tmp_path):
         SandboxConfig(kind="bubblewrap"), cache_dir(), [flask], labels={}, grading_network=False
     )
     await sandboxes.prepare([flask], print)
-    grader = Grader(sandboxes, tmp_path / "logs", tmp_path / "cache", GradingConfig(cache=False))
+    grader = PatchGrader(
+        sandboxes, tmp_path / "logs", tmp_path / "cache", GradingConfig(cache=False)
+    )
     for _ in range(2):
         assert not (await grader.grade(flask, NOTHING, model_name="m")).cached
     assert not (tmp_path / "cache").exists()
@@ -167,17 +173,17 @@ class _Broken:
     def __init__(self) -> None:
         self.asked = 0
 
-    def fingerprint(self, item: Item) -> str:
+    def fingerprint(self, item: IssueItem) -> str:
         return "broken"
 
-    async def open(self, item: Item, *, purpose: str) -> None:
+    async def open(self, item: IssueItem, *, purpose: str) -> None:
         self.asked += 1
         raise SandboxUnavailable("the machine is on fire")
 
 
 async def test_a_sandbox_that_fails_is_infrastructure_and_never_remembered(flask, tmp_path):
     broken = _Broken()
-    grader = Grader(broken, tmp_path / "logs", tmp_path / "cache", GradingConfig())
+    grader = PatchGrader(broken, tmp_path / "logs", tmp_path / "cache", GradingConfig())
     verdict = await grader.grade(flask, NOTHING, model_name="m")
     assert (verdict.outcome, verdict.reason) == ("error", "infrastructure: the machine is on fire")
     assert broken.asked == 3
@@ -185,14 +191,14 @@ async def test_a_sandbox_that_fails_is_infrastructure_and_never_remembered(flask
 
 
 class _Ended(_Broken):
-    async def open(self, item: Item, *, purpose: str) -> None:
+    async def open(self, item: IssueItem, *, purpose: str) -> None:
         self.asked += 1
         raise SandboxLost("the sandbox ended while a command ran in it")
 
 
 async def test_a_patch_that_ends_every_sandbox_of_its_tests_is_unresolved(flask, tmp_path):
     ended = _Ended()
-    grader = Grader(ended, tmp_path / "logs", tmp_path / "cache", GradingConfig())
+    grader = PatchGrader(ended, tmp_path / "logs", tmp_path / "cache", GradingConfig())
     verdict = await grader.grade(flask, NOTHING, model_name="m")
     assert (verdict.outcome, verdict.official) == ("unresolved", "unresolved")
     assert verdict.reason == "its sandbox: the sandbox ended while a command ran in it"
@@ -269,27 +275,31 @@ def test_predictions_come_in_every_form_that_harnesses_write(tmp_path):
     }
     for name, content in forms.items():
         (tmp_path / name).write_bytes(content)
-    read = [read_predictions(tmp_path / name, IDS) for name in forms]
+    read = [read_predictions(tmp_path / name, IDS, benchmark=SweBench()) for name in forms]
     assert all(one == read[0] for one in read)
-    assert [p.patch for p in read[0].rows] == ["one\u2028line\x85", ""]
+    assert [p.submission for p in read[0].rows] == ["one\u2028line\x85", ""]
     (tmp_path / "one.json").write_text(json.dumps(rows[0]))
-    assert read_predictions(tmp_path / "one.json", IDS).rows == read[0].rows[:1]
+    assert (
+        read_predictions(tmp_path / "one.json", IDS, benchmark=SweBench()).rows == read[0].rows[:1]
+    )
 
 
 def test_predictions_of_instances_that_were_not_asked_for_are_counted_and_left_out(tmp_path):
     rows = [{"instance_id": key, "model_patch": "x"} for key in IDS]
     (tmp_path / "p.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
-    read = read_predictions(tmp_path / "p.jsonl", [*IDS, "c__c-3"], ["b__b-2", "c__c-3"])
+    read = read_predictions(
+        tmp_path / "p.jsonl", [*IDS, "c__c-3"], ["b__b-2", "c__c-3"], benchmark=SweBench()
+    )
     assert [row.instance_id for row in read.rows] == ["b__b-2"]
     assert (read.left_out, read.missing) == (1, ("c__c-3",))
     with pytest.raises(UserError, match="no predictions of the instances asked for, and 2"):
-        read_predictions(tmp_path / "p.jsonl", [*IDS, "c__c-3"], ["c__c-3"])
+        read_predictions(tmp_path / "p.jsonl", [*IDS, "c__c-3"], ["c__c-3"], benchmark=SweBench())
 
 
 def test_half_a_surrogate_pair_refuses_its_row_and_no_other(tmp_path):
     rows = [{"instance_id": key, "model_patch": "a\ud800" * (key == IDS[0])} for key in IDS]
     (tmp_path / "p.json").write_text(json.dumps(rows))
-    read = read_predictions(tmp_path / "p.json", IDS)
+    read = read_predictions(tmp_path / "p.json", IDS, benchmark=SweBench())
     assert [row.instance_id for row in read.rows] == ["b__b-2"]
     assert list(read.refused) == ["a__a-1"]
     assert "character 2" in read.refused["a__a-1"]
@@ -325,7 +335,7 @@ def test_predictions_that_cannot_be_graded_are_refused_with_their_place(
 ):
     (tmp_path / name).write_text(content)
     with pytest.raises(UserError) as caught:
-        read_predictions(tmp_path / name, ["a__a-1"])
+        read_predictions(tmp_path / name, ["a__a-1"], benchmark=SweBench())
     assert says in str(caught.value)
     assert str(tmp_path / name) in str(caught.value)
 

@@ -37,8 +37,8 @@ from console import (
 from patches import flask_patches
 from scripted_model import ScriptedModel
 
+from harness.benchmarks.swebench.calibrate import NOTHING
 from harness.cache import cache_dir
-from harness.commands.grade import NOTHING
 from harness.errors import UserError
 from harness.sandbox.docker import image_build
 from harness.types import Item

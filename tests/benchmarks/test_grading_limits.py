@@ -28,7 +28,8 @@ from console import (
 
 from harness.analysis.overlap import lines_patched
 from harness.benchmarks.swebench.calibrate import NOTHING
-from harness.benchmarks.swebench.grading import LOG_FILES, Grader, patch_facts
+from harness.benchmarks.swebench.grading import LOG_FILES, PatchGrader, patch_facts
+from harness.benchmarks.swebench.items import IssueItem, IssueReference
 from harness.benchmarks.swebench.official import Log, apply_patch
 from harness.cache import cache_dir, write_folder
 from harness.commands import compose
@@ -36,7 +37,7 @@ from harness.config import GradingConfig, SandboxConfig, SandboxLimits, layer, r
 from harness.protocols import Memo
 from harness.runner.check_cache import FileMemo
 from harness.sandbox.providers import choose
-from harness.types import ExecResult, Instance, Item, Reference, Verdict
+from harness.types import ExecResult, Issue, Verdict
 
 MARK = "20014.25"  # seconds nobody else sleeps
 SOON_S = 45  # on a machine that is busy with other tests; alone it takes two
@@ -48,11 +49,11 @@ SLEEPS = (
 
 
 @pytest.fixture(scope="module")
-def flask() -> Item:
+def flask() -> IssueItem:
     return bundled(FLASK)[0]
 
 
-def with_tests(item: Item, *commands: str, **changes: Any) -> Item:
+def with_tests(item: IssueItem, *commands: str, **changes: Any) -> IssueItem:
     """The instance with an evaluation that runs `commands` instead of its tests."""
     lines = ["#!/bin/bash", "set -uxo pipefail", ": '>>>>> Start Test Output'", *commands]
     script = "\n".join([*lines, ": '>>>>> End Test Output'", ""])
@@ -60,14 +61,14 @@ def with_tests(item: Item, *commands: str, **changes: Any) -> Item:
 
 
 async def judge(
-    item: Item, folder: Path, config: GradingConfig | None = None, memory_mb: int = 4096
+    item: IssueItem, folder: Path, config: GradingConfig | None = None, memory_mb: int = 4096
 ) -> Verdict:
     limits = SandboxLimits(memory_mb=memory_mb)
     settings = SandboxConfig(kind="bubblewrap", limits=limits)
     sandboxes = choose(settings, cache_dir(), [item], labels={}, grading_network=False)
     await sandboxes.prepare([item], print)
     config = config or GradingConfig(guard=False)
-    grader = Grader(sandboxes, folder / "logs", folder / "cache", config, limits)
+    grader = PatchGrader(sandboxes, folder / "logs", folder / "cache", config, limits)
     return await grader.grade(item, NOTHING, model_name="m")
 
 
@@ -139,13 +140,13 @@ class Named:
 
     kind = "played"
 
-    def fingerprint(self, item: Item) -> str:
+    def fingerprint(self, item: IssueItem) -> str:
         return "sha256:1"
 
 
-ITEM = Item(
-    instance=Instance(instance_id="a__a-1", repo="a/a", problem_statement="p"),
-    reference=Reference(instance_id="a__a-1", repo="a/a"),
+ITEM = IssueItem(
+    instance=Issue(instance_id="a__a-1", repo="a/a", problem_statement="p"),
+    reference=IssueReference(instance_id="a__a-1", repo="a/a"),
 )
 
 

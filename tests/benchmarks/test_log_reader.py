@@ -11,12 +11,12 @@ import pytest
 from anyio import to_thread
 from console import wait_for
 
-from harness.benchmarks.rows import HubRow
 from harness.benchmarks.swebench import log_process
+from harness.benchmarks.swebench.items import IssueReference
 from harness.benchmarks.swebench.log_reader import LogReading, read_log
 from harness.benchmarks.swebench.official import PARSERS, known_parser
+from harness.benchmarks.swebench.rows import HubRow
 from harness.errors import GradingUnavailable, LogUnreadable
-from harness.types import Reference
 
 NAME = "a__a-1"
 PREDICTION = {"instance_id": NAME, "model_patch": "x", "model_name_or_path": "m"}
@@ -24,8 +24,8 @@ PASSED = b"PASSED tests/test_a.py::test_one\n"
 ENDLESS = b"_" * 1_000_000  # sympy's pattern looks at each character for each before it
 
 
-def reference(parser: str = "parse_log_pytest") -> Reference:
-    return Reference(
+def reference(parser: str = "parse_log_pytest") -> IssueReference:
+    return IssueReference(
         instance_id=NAME,
         repo="a/a",
         fail_to_pass=("tests/test_a.py::test_one",),

@@ -11,10 +11,11 @@ from console import delm_here, query, refused
 from scripted_model import ScriptedModel
 
 from agents.documents.full_context import choice_of, middle_left_out
+from harness.benchmarks.longbench.documents import read_document
 from harness.benchmarks.longbench.generated import rows
-from harness.benchmarks.longbench.questions import AnswerGrader, read_document
+from harness.benchmarks.longbench.grading import AnswerGrader
 from harness.benchmarks.rows import load
-from harness.errors import SandboxUnavailable, UserError
+from harness.errors import DocumentUnavailable, UserError
 
 ROW = {
     "_id": "66f4",
@@ -40,20 +41,20 @@ def written(folder, *changes, name="rows.jsonl"):
 
 
 def test_a_question_has_its_text_in_the_cache_once_and_its_answer_apart(tmp_path):
-    found = load(written(tmp_path, {}, {"_id": "other"}), cache=tmp_path)
+    found = load(written(tmp_path, {}, {"_id": "other"}), cache=tmp_path).items
     assert [item.instance.instance_id for item in found] == ["66f4", "other"]
     (one, other) = (item.instance for item in found)
-    assert one.question.document == other.question.document
-    assert read_document(one.question.document, tmp_path) == ROW["context"]
+    assert one.document == other.document
+    assert read_document(one.document, tmp_path) == ROW["context"]
     assert len(list((tmp_path / "documents").rglob("*.txt"))) == 1
-    assert one.repo == "Legal"
-    assert one.question.choices == {"A": "One", "B": "Two", "C": "Three", "D": "Four"}
-    assert found[0].reference.answer == "C"
+    assert one.domain == "Legal"
+    assert one.choices == {"A": "One", "B": "Two", "C": "Three", "D": "Four"}
+    assert found[0].reference.letter == "C"
     assert "answer" not in str(one).lower()
 
 
 def test_questions_of_other_domains_are_left_out(tmp_path):
-    found = load(written(tmp_path, {"domain": "Code"}, {"_id": "b"}), cache=tmp_path)
+    found = load(written(tmp_path, {"domain": "Code"}, {"_id": "b"}), cache=tmp_path).items
     assert [item.instance.instance_id for item in found] == ["b"]
     with pytest.raises(UserError, match="no rows of the domain Multi-Document QA"):
         load(written(tmp_path, {"domain": "Code"}), cache=tmp_path)
@@ -82,7 +83,7 @@ def test_questions_and_issues_do_not_mix(tmp_path):
 
 
 def test_a_text_that_is_gone_is_infrastructure(tmp_path):
-    with pytest.raises(SandboxUnavailable, match="cannot be read"):
+    with pytest.raises(DocumentUnavailable, match="cannot be read"):
         read_document("0" * 64, tmp_path)
 
 
@@ -175,7 +176,7 @@ def test_what_does_not_fit_is_left_out_of_the_middle():
 
 
 async def test_letters_are_graded(tmp_path):
-    (item,) = load(written(tmp_path, {}), cache=tmp_path)
+    (item,) = load(written(tmp_path, {}), cache=tmp_path).items
     grades = {
         answer: await AnswerGrader().grade(item, answer, model_name="m") for answer in "ABCD"
     } | {"": await AnswerGrader().grade(item, "", model_name="m")}

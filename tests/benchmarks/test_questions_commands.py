@@ -66,7 +66,7 @@ def test_a_letter_that_is_none_is_refused(delm, tmp_path):
 
 
 def test_what_is_for_issues_says_so(delm, run, tmp_path):
-    say = "is for issues and their tests; these instances are questions"
+    say = "works only with datasets of swe-bench; these instances are of longbench-v2"
     refused(delm("grade", "--calibrate", *DATA), f"--calibrate {say}")
     refused(delm("validate", tmp_path, *DATA), f"the leaderboard's checklist {say}")
     told = delm("export", run, tmp_path / "out", "--format", "experiments")

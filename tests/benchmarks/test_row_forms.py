@@ -117,7 +117,8 @@ def test_every_fault_of_every_row_is_found(tmp_path):
     whole = {key: value for key, value in ROW.items() if key not in ("patch", "log_parser")}
     rows = [ROW, whole | {"instance_id": "b__b-2", "eval_type": "x"}, ROW, {"instance_id": "../c"}]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    found = list(check_rows(str(tmp_path / "rows.jsonl"), cache=tmp_path))
+    _, rows = check_rows(str(tmp_path / "rows.jsonl"), cache=tmp_path)
+    found = list(rows)
     assert [bool(row.item) and not row.faults for row in found] == [True, False, False, False]
     assert [fault.partition(";")[0].partition(":")[0] for fault in found[1].faults] == [
         "has no field patch", "has no field log_parser", "has a bad field eval_type",
@@ -131,7 +132,9 @@ def test_rows_are_read_with_a_mark_in_capitals_and_never_twice(tmp_path):
     text = json.dumps(ROW)
     (tmp_path / "a.JSONL").write_bytes(text.encode("utf-8-sig"))
     (tmp_path / "b.Json").write_bytes(f"[{text}]".encode("utf-16"))
-    assert len({len(load(str(path), cache=tmp_path)) for path in tmp_path.glob("*.[jJ]*")}) == 1
+    assert (
+        len({len(load(str(path), cache=tmp_path).items) for path in tmp_path.glob("*.[jJ]*")}) == 1
+    )
     twice = json.dumps({"owner__Repo-1": ROW})[:-1] + f', "owner__Repo-1": {text}}}'
     (tmp_path / "c.json").write_text(twice)
     with pytest.raises(UserError, match=r"the key 'owner__Repo-1' is there twice"):
@@ -143,7 +146,7 @@ def test_rows_are_read_with_a_mark_in_capitals_and_never_twice(tmp_path):
 
 def _load(tmp_path, rows):
     (tmp_path / "rows.json").write_text(json.dumps(rows))
-    return load(str(tmp_path / "rows.json"), cache=tmp_path)
+    return load(str(tmp_path / "rows.json"), cache=tmp_path).items
 
 
 def _stand_in(folder: Path, name: str, rows):
@@ -164,7 +167,7 @@ def _load_elsewhere(folder: Path, name: str):
     """
     program = (
         "import json, pathlib, harness.errors, harness.benchmarks.rows as rows\n"
-        f"try: items = rows.load({name!r}, cache=pathlib.Path('.'))\n"
+        f"try: items = rows.load({name!r}, cache=pathlib.Path('.')).items\n"
         "except harness.errors.UserError as error: print(json.dumps(str(error)))\n"
         "else: print(json.dumps([[i.instance.instance_id, r.eval_script, r.log_parser, r.eval_type,"
         " r.fail_to_pass, r.image] for i in items for r in [i.reference]]))\n"

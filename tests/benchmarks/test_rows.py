@@ -8,9 +8,10 @@ import yaml
 from local_index import publish, zipped
 from test_evalscript import TEST_PATCH
 
-from harness.benchmarks.rows import BUNDLED, load, official_image
+from harness.benchmarks.rows import BUNDLED, load
 from harness.benchmarks.selection import neighbours, select
 from harness.benchmarks.swebench.dataset_facts import read_factsheet
+from harness.benchmarks.swebench.rows import official_image
 from harness.errors import UserError
 
 ROW = {
@@ -63,7 +64,7 @@ def test_a_list_an_object_lines_and_parquet_load_the_same(tmp_path):
     (tmp_path / "b.json").write_text(json.dumps({ROW["instance_id"]: ROW}))
     (tmp_path / "c.jsonl").write_text(f"\n{json.dumps(ROW)}\n\n")
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist([ROW]), tmp_path / "d.parquet")
-    loaded = [load(str(path), cache=tmp_path) for path in sorted(tmp_path.iterdir())]
+    loaded = [load(str(path), cache=tmp_path).items for path in sorted(tmp_path.iterdir())]
     assert len(loaded) == 4
     assert all(items == loaded[0] for items in loaded)
 
@@ -71,7 +72,7 @@ def test_a_list_an_object_lines_and_parquet_load_the_same(tmp_path):
 def test_a_line_separator_inside_json_text_does_not_split_the_line(tmp_path):
     row = {**ROW, "problem_statement": "one\u2028two\x85three"}
     (tmp_path / "rows.jsonl").write_text(json.dumps(row, ensure_ascii=False), encoding="utf-8")
-    items = load(str(tmp_path / "rows.jsonl"), cache=tmp_path)
+    items = load(str(tmp_path / "rows.jsonl"), cache=tmp_path).items
     assert items[0].instance.problem_statement == "one\u2028two\x85three"
 
 
@@ -161,7 +162,7 @@ def test_the_bundled_dataset_file_is_valid_and_pins_everything():
 
 def test_a_dataset_file_joins_its_facts_with_the_rows_of_the_wheel(tmp_path, monkeypatch):
     path = _factsheet(tmp_path, monkeypatch)
-    item = load(str(path), cache=tmp_path / "cache")[0]
+    item = load(str(path), cache=tmp_path / "cache").items[0]
     assert item.environment is not None
     assert item.instance.environment == item.environment.name == "Thing-1.0"
     assert item.instance.image.startswith("delm-offline/thing-1.0:")
@@ -173,12 +174,12 @@ def test_a_dataset_file_joins_its_facts_with_the_rows_of_the_wheel(tmp_path, mon
 
 def test_the_rows_of_a_wheel_are_cached_and_a_damaged_cache_is_made_again(tmp_path, monkeypatch):
     path = _factsheet(tmp_path, monkeypatch)
-    first = load(str(path), cache=tmp_path / "cache")
+    first = load(str(path), cache=tmp_path / "cache").items
     (cached,) = (tmp_path / "cache" / "rows").iterdir()
     cached.write_text('{"cut')
-    assert load(str(path), cache=tmp_path / "cache") == first
+    assert load(str(path), cache=tmp_path / "cache").items == first
     monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "nothing").as_uri())
-    assert load(str(path), cache=tmp_path / "cache") == first
+    assert load(str(path), cache=tmp_path / "cache").items == first
 
 
 @pytest.mark.parametrize(
@@ -243,7 +244,7 @@ def test_a_selection_that_cannot_be_is_explained(tmp_path, choice, message):
 
 def _load(tmp_path, rows):
     (tmp_path / "rows.json").write_text(json.dumps(rows))
-    return load(str(tmp_path / "rows.json"), cache=tmp_path)
+    return load(str(tmp_path / "rows.json"), cache=tmp_path).items
 
 
 def _ids(items):

@@ -40,7 +40,7 @@ BY_NAME = {"src", "lib", "tests", "test", "testing"}  # taken for such, where th
 def bases() -> dict[str, BaseCommit]:
     """By environment: what the guard knows of the base commit."""
     bundled()
-    items = {item.environment.name: item for item in load(DATASET, cache=cache_dir())}
+    items = {item.environment.name: item for item in load(DATASET, cache=cache_dir()).items}
     bundled(*(item.instance.instance_id for item in items.values()))
 
     async def read() -> dict[str, BaseCommit]:

@@ -8,10 +8,10 @@ import pytest
 from planted import plant
 from rich.console import Console
 
-from harness.commands.footnotes import missing
+from harness.benchmarks.swebench.footnotes import missing
 from harness.commands.table import print_run
-from harness.commands.text_table import Line, Table, breadth, written
 from harness.config import resolve
+from harness.text.text_table import Line, Table, breadth, written
 
 WIDTHS = (80, 100, 160)
 FLASH = "gemini/gemini-3-flash-preview"

@@ -106,7 +106,7 @@ def test_a_replay_of_rebuilt_instances_is_no_submission_and_export_and_checklist
 
 
 def test_instances_that_nobody_asked_for_are_missed(delm, run, made):
-    others = [item.instance.instance_id for item in load(DATASET, cache=cache_dir())]
+    others = [item.instance.instance_id for item in load(DATASET, cache=cache_dir()).items]
     others.remove(FLASK)
     told = delm("validate", made, "-d", DATASET)
     assert told.code == 1

@@ -9,18 +9,15 @@ from console import DATASET, FLASK, bundled, query
 from fake_run import fake_run
 from planted import plant
 
+from harness.benchmarks.longbench.expected import assumed_reading
+from harness.benchmarks.swebench.expected import CACHED, assumed
 from harness.commands.pricing import earlier, priced
 from harness.config import system_names
 from harness.model.prices import Price, find_price
 from harness.results.estimate import (
-    CACHED,
     IMAGE_BYTES,
     Estimate,
-    Expected,
     Planned,
-    Tokens,
-    assumed,
-    assumed_reading,
     estimate,
     from_runs,
     gigabytes,
@@ -28,6 +25,7 @@ from harness.results.estimate import (
     thousands,
     to_pull,
 )
+from harness.score.expected import Expected, Tokens
 from harness.score.published import published
 
 PRICE = Price(input=2e-6, cached_input=0.5e-6, cache_write=2.5e-6, output=10e-6, context_tokens=0,

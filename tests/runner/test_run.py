@@ -9,7 +9,9 @@ from typing import Any
 import anyio
 import pytest
 
-from harness.benchmarks.swebench.grading import Grader
+from harness.benchmarks.swebench.benchmark import SweBench
+from harness.benchmarks.swebench.grading import PatchGrader
+from harness.benchmarks.swebench.items import IssueItem, IssueReference
 from harness.board.sqlite.board import SqliteBoard
 from harness.config import GradingConfig
 from harness.errors import (
@@ -31,7 +33,7 @@ from harness.model.prices import Price
 from harness.protocols import Trial
 from harness.runner.run import Contestant, Run
 from harness.store.sqlite import Store
-from harness.types import Instance, Item, Limits, Reference, Reply, Usage
+from harness.types import Issue, Limits, Reply, Usage
 
 PRICE = Price(
     input=1e-6, cached_input=1e-6, cache_write=1e-6, output=1e-6, context_tokens=0,
@@ -39,16 +41,16 @@ PRICE = Price(
 )  # fmt: skip
 
 
-def item(name: str) -> Item:
-    reference = Reference(
+def item(name: str) -> IssueItem:
+    reference = IssueReference(
         instance_id=name, repo="a/a", version="1", image="i", patch="", test_patch="",
         fail_to_pass=("t",), pass_to_pass=(), eval_script="true", log_parser="parse_log_pytest",
         eval_type="pass_and_fail",
     )  # fmt: skip
-    instance = Instance(
+    instance = Issue(
         instance_id=name, repo="a/a", base_commit="0", problem_statement="p", version="1", image="i"
     )
-    return Item(instance=instance, reference=reference)
+    return IssueItem(instance=instance, reference=reference)
 
 
 class PlayedSandbox:
@@ -73,13 +75,13 @@ class PlayedSandboxes:
         self.fails: Exception | None = None
 
     @asynccontextmanager
-    async def holding(self, item: Item) -> AsyncIterator[None]:
+    async def holding(self, item: IssueItem) -> AsyncIterator[None]:
         yield
 
-    def fingerprint(self, item: Item) -> str:
+    def fingerprint(self, item: IssueItem) -> str:
         return "print"
 
-    async def open(self, item: Item, *, purpose: str) -> PlayedSandbox:
+    async def open(self, item: IssueItem, *, purpose: str) -> PlayedSandbox:
         if self.fails is not None:
             raise self.fails
         made = PlayedSandbox(self)
@@ -161,6 +163,7 @@ def make(
     run = Run(
         store=store,
         board=SqliteBoard(store.path),
+        benchmark=SweBench(),
         items=[item(name) for name in instances],
         contestants=[
             Contestant(
@@ -174,7 +177,7 @@ def make(
         ],
         client=client,
         sandboxes=sandboxes,
-        grader=grader or Grader(sandboxes, folder, None, GradingConfig()),
+        grader=grader or PatchGrader(sandboxes, folder, None, GradingConfig()),
         limits=Limits(steps=0, cost_usd=0, tokens=0, wall_clock_s=0, command_s=1),
         budget=Budget(run_cost, limit_name="run_cost"),
         workers=workers,

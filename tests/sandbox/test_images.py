@@ -14,13 +14,14 @@ import docker
 import pytest
 from tiny_release import download_pins, tiny_index
 
+from harness.benchmarks.swebench.items import IssueItem, IssueReference
 from harness.cache import cache_dir
 from harness.errors import UserError
 from harness.sandbox.docker import image_build
 from harness.sandbox.docker.client import LABEL, connected
 from harness.sandbox.docker.image_leases import Uses
 from harness.sandbox.docker.machine import OWNER
-from harness.types import Instance, Item, Reference
+from harness.types import Issue
 
 IMAGE_JSON = "application/vnd.docker.distribution.manifest.v2+json"
 
@@ -155,9 +156,9 @@ async def test_only_labelled_and_recorded_images_are_ever_removed(tmp_path, monk
 
 def _item(image, environment=None):
     shared = {"instance_id": "a__b-1", "repo": "a/b", "version": "1", "image": image}
-    return Item(
-        instance=Instance(**shared, base_commit="0" * 40, problem_statement="It is broken."),
-        reference=Reference(
+    return IssueItem(
+        instance=Issue(**shared, base_commit="0" * 40, problem_statement="It is broken."),
+        reference=IssueReference(
             **shared,
             patch="",
             test_patch="",

@@ -11,6 +11,7 @@ import anyio
 import pytest
 from sandboxes import LIMITS, Bubblewrap, Docker, Kind
 
+from harness.benchmarks.swebench.items import IssueItem, IssueReference
 from harness.config import SandboxConfig
 from harness.environments.interpreters import find_python
 from harness.environments.rebuild import _digest
@@ -20,7 +21,7 @@ from harness.sandbox.bubblewrap.namespace import VENV
 from harness.sandbox.bubblewrap.network import lacks
 from harness.sandbox.providers import BubblewrapSandboxes, DockerSandboxes
 from harness.sandbox.sandbox import ShellSandbox
-from harness.types import Environment, Instance, Item, Reference
+from harness.types import Environment, Issue
 
 AS = "git -c user.name=x -c user.email=x@example.com"
 # A history of three commits, of which the third is HEAD; and the fix, as a later commit, in `fix`.
@@ -219,16 +220,16 @@ ENVIRONMENT = Environment(
 )  # fmt: skip
 
 
-def item(image: str, environment: Environment | None) -> Item:
-    instance = Instance(
+def item(image: str, environment: Environment | None) -> IssueItem:
+    instance = Issue(
         instance_id="tiny-1", repo="tiny/tiny", base_commit="0" * 40, problem_statement="",
         version="1", image=image, environment=environment.name if environment else "",
     )  # fmt: skip
-    reference = Reference(
+    reference = IssueReference(
         instance_id="tiny-1", repo="tiny/tiny", version="1", image=image, patch="", test_patch="",
         fail_to_pass=(), pass_to_pass=(), eval_script="", log_parser="", eval_type="",
     )  # fmt: skip
-    return Item(instance=instance, reference=reference, environment=environment)
+    return IssueItem(instance=instance, reference=reference, environment=environment)
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from harness.benchmarks.swebench.import_roots import (
     shadowed,
     with_folders,
 )
+from harness.benchmarks.swebench.items import IssueItem
 from harness.benchmarks.swebench.official import evaluation_script
 from harness.benchmarks.swebench.test_infrastructure import (
     is_infrastructure,
@@ -26,7 +27,6 @@ from harness.benchmarks.swebench.test_infrastructure import (
 )
 from harness.errors import SandboxError
 from harness.protocols import Sandbox, Sandboxes
-from harness.types import Item
 
 TEST_PATCH = "/tmp/.test-patch"  # noqa: S108 - inside the sandbox
 SYS_PATH = "python -c 'import sys; print(*sys.path, sep=chr(10))'"
@@ -96,7 +96,7 @@ class BaseCommit:
         return is_infrastructure(path) and not (new and is_product(path, self.product))
 
 
-async def read_base_commit(sandboxes: Sandboxes, item: Item) -> BaseCommit:
+async def read_base_commit(sandboxes: Sandboxes, item: IssueItem) -> BaseCommit:
     """The base commit of an instance, out of a fresh sandbox."""
     sandbox = await sandboxes.open(item, purpose="grading")
     try:
@@ -114,7 +114,7 @@ async def read_base_commit(sandboxes: Sandboxes, item: Item) -> BaseCommit:
     return BaseCommit.of(files, tests, _named(item), on_path=on_path, script=script)
 
 
-def _named(item: Item) -> set[str]:
+def _named(item: IssueItem) -> set[str]:
     """Every file that the test patch touches, or that the name of an expected test begins with."""
     reference = item.reference
     names = (*reference.fail_to_pass, *reference.pass_to_pass)
@@ -122,7 +122,7 @@ def _named(item: Item) -> set[str]:
     return (found | touched(reference.test_patch)) - {""}
 
 
-async def _tests(sandbox: Sandbox, item: Item) -> dict[str, str]:
+async def _tests(sandbox: Sandbox, item: IssueItem) -> dict[str, str]:
     await sandbox.write(TEST_PATCH, item.reference.test_patch.encode())
     await sandbox.exec(f"git apply {TEST_PATCH}")
     found = {}

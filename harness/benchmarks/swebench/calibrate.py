@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 
+from harness.benchmarks.swebench.items import IssueItem, IssueReference
 from harness.benchmarks.swebench.log_reader import read_log
 from harness.benchmarks.swebench.official import (
     Log,
@@ -20,7 +21,6 @@ from harness.cache import write_beside
 from harness.config import GradingConfig
 from harness.errors import LogUnreadable, UserError
 from harness.protocols import Sandboxes
-from harness.types import Item, Reference
 
 # grades like no patch at all, but is run: an empty one never is
 NOTHING = """\
@@ -54,7 +54,7 @@ class Calibrator:
 
     async def calibrate(
         self,
-        items: Sequence[Item],
+        items: Sequence[IssueItem],
         *,
         workers: int,
         done: Callable[[Calibration], None],
@@ -62,7 +62,7 @@ class Calibrator:
         """Tell `done` of each item once all of its runs are over. Raises `GradingUnavailable`."""
         limiter = anyio.CapacityLimiter(workers)
 
-        async def one(item: Item) -> None:
+        async def one(item: IssueItem) -> None:
             async with self._sandboxes.holding(item):
                 done(await self._item(item, limiter))
 
@@ -70,7 +70,7 @@ class Calibrator:
             for item in items:
                 tasks.start_soon(one, item)
 
-    async def _item(self, item: Item, limiter: anyio.CapacityLimiter) -> Calibration:
+    async def _item(self, item: IssueItem, limiter: anyio.CapacityLimiter) -> Calibration:
         passed: dict[str, list[frozenset[str]]] = {"gold": [], "empty": []}
         seconds: list[float] = []
 
@@ -95,7 +95,7 @@ class Calibrator:
             image=self._sandboxes.fingerprint(item),
         )
 
-    async def _passed(self, item: Item, patch: str) -> frozenset[str]:
+    async def _passed(self, item: IssueItem, patch: str) -> frozenset[str]:
         """The expected tests that pass; none where the log cannot be trusted."""
         sandbox = await self._sandboxes.open(item, purpose="grading")
         script = evaluation_script(item.reference)
@@ -117,7 +117,7 @@ class Calibrator:
         return frozenset(test for kind in kinds for test in status.get(kind, {}).get("success", ()))
 
 
-def expected(reference: Reference) -> frozenset[str]:
+def expected(reference: IssueReference) -> frozenset[str]:
     """The tests that a solution has to pass."""
     return frozenset((*reference.fail_to_pass, *reference.pass_to_pass))
 

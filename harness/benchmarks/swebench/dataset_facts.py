@@ -16,7 +16,6 @@ from pydantic import (
     AfterValidator,
     AliasChoices,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -24,25 +23,18 @@ from pydantic import (
     model_validator,
 )
 
-from harness.benchmarks.checked_row import (
-    LONGEST_NAME,
-    CheckedRow,
-    LogParser,
-    RowFields,
-    faults_of,
-    names_of,
-    said_of,
-    some,
-)
+from harness.benchmarks.checked_row import CheckedRow, InstanceId, faults_of, said_of
 from harness.benchmarks.row_files import is_row_file, read_rows
 from harness.benchmarks.swebench.eval_script import eval_script
+from harness.benchmarks.swebench.items import IssueItem, IssueReference
+from harness.benchmarks.swebench.row_fields import IssueFields, LogParser, SomeTests, Tests
 from harness.cache import write_beside
 from harness.environments import package_index, packing
 from harness.environments.rebuild import environment_key
 from harness.errors import UserError
 from harness.text import yaml_text
 from harness.text.user_paths import user_path
-from harness.types import Environment, Instance, Item, Reference
+from harness.types import Environment, Issue
 
 FIELDS_OF_WHEEL = (
     "instance_id", "repo", "base_commit", "problem_statement", "golden_patch", "test_patch",
@@ -50,9 +42,7 @@ FIELDS_OF_WHEEL = (
 )  # fmt: skip
 NEEDED_TO_BUILD = ("pip", "setuptools", "wheel")
 
-Name = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=LONGEST_NAME)
-]
+Name = InstanceId
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Pin = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*==[\w.+!]+$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -130,7 +120,7 @@ class Factsheet(_Strict):
     instances: dict[Name, InstanceFacts]
 
 
-class FactsRow(RowFields):
+class FactsRow(IssueFields):
     """The fields that are read of a row, under the names that it has in a wheel or in a file."""
 
     instance_id: str
@@ -141,15 +131,10 @@ class FactsRow(RowFields):
     golden_patch: str = Field(validation_alias=AliasChoices("patch", "golden_patch"))
     test_patch: str
     fail_to_pass: Annotated[
-        tuple[str, ...],
-        BeforeValidator(names_of),
-        AfterValidator(some),
-        Field(validation_alias=AliasChoices("FAIL_TO_PASS", "fail_to_pass")),
+        SomeTests, Field(validation_alias=AliasChoices("FAIL_TO_PASS", "fail_to_pass"))
     ]
     pass_to_pass: Annotated[
-        tuple[str, ...],
-        BeforeValidator(names_of),
-        Field(validation_alias=AliasChoices("PASS_TO_PASS", "pass_to_pass")),
+        Tests, Field(validation_alias=AliasChoices("PASS_TO_PASS", "pass_to_pass"))
     ]
 
 
@@ -182,7 +167,9 @@ def _environment(name: str, sheet: Factsheet, beside: Path, cache: Path) -> Envi
         return UserError(f"has no software: {error}")
 
 
-def _item_of(row: Any, facts: InstanceFacts, environment: Environment | UserError | None) -> Item:
+def _item_of(
+    row: Any, facts: InstanceFacts, environment: Environment | UserError | None
+) -> IssueItem:
     """Raises `ValidationError` for its row, `UserError` that goes on after the instance's name."""
     if environment is None:
         raise UserError(f"has an environment that is not in this file: {facts.environment!r}")
@@ -278,7 +265,7 @@ def _rows_of_wheel(source: RowSource, cache: Path) -> Mapping[str, Any]:
     return rows
 
 
-def _item(row: FactsRow, facts: InstanceFacts, environment: Environment) -> Item:
+def _item(row: FactsRow, facts: InstanceFacts, environment: Environment) -> IssueItem:
     unknown = set(facts.drop_pass_to_pass) - set(row.pass_to_pass)
     if unknown:
         raise UserError(
@@ -290,7 +277,7 @@ def _item(row: FactsRow, facts: InstanceFacts, environment: Environment) -> Item
     script = eval_script(row.test_patch, facts.test_command)
     image = local_image(environment)
     dropped = set(facts.drop_pass_to_pass)
-    instance = Instance(
+    issue = Issue(
         instance_id=row.instance_id,
         repo=row.repo,
         base_commit=row.base_commit,
@@ -300,7 +287,7 @@ def _item(row: FactsRow, facts: InstanceFacts, environment: Environment) -> Item
         environment=environment.name,
         difficulty=facts.difficulty,
     )
-    reference = Reference(
+    reference = IssueReference(
         instance_id=row.instance_id,
         repo=row.repo,
         version=version,
@@ -313,7 +300,7 @@ def _item(row: FactsRow, facts: InstanceFacts, environment: Environment) -> Item
         log_parser=facts.log_parser,
         eval_type="pass_and_fail",
     )
-    return Item(instance=instance, reference=reference, environment=environment)
+    return IssueItem(instance=issue, reference=reference, environment=environment)
 
 
 def _first_fault(error: ValidationError) -> str:

@@ -17,6 +17,7 @@ import anyio
 from anyio import to_thread
 
 from harness.benchmarks.swebench.guard import Examination, Guard
+from harness.benchmarks.swebench.items import IssueItem
 from harness.benchmarks.swebench.log_reader import read_log
 from harness.benchmarks.swebench.official import (
     Log,
@@ -39,7 +40,7 @@ from harness.errors import (
 from harness.protocols import Sandboxes
 from harness.secrets import redact
 from harness.text.unified_diff import parse
-from harness.types import ExecResult, Item, Verdict
+from harness.types import ExecResult, Verdict
 
 RECIPE = 4  # raise it when the same inputs could be graded otherwise
 ATTEMPTS = 3  # of an evaluation whose sandbox fails
@@ -92,7 +93,7 @@ class _Graded:
     repeats: bool
 
 
-class Grader:
+class PatchGrader:
     """Grades patches in fresh sandboxes, keeps the official logs, and remembers verdicts.
 
     A verdict is remembered by all that it can depend on: see `_key`. One that came of a time limit,
@@ -115,12 +116,12 @@ class Grader:
         self._limits = limits or SandboxConfig().limits  # type: ignore[call-arg]
         self._guard = Guard(sandboxes, config.timeout_s)
 
-    async def grade(self, item: Item, patch: str, *, model_name: str) -> Verdict:
-        """The verdict on `patch`, its logs in `logs/<model_name>/<instance_id>/`.
+    async def grade(self, item: IssueItem, submission: str, *, model_name: str) -> Verdict:
+        """The verdict on a patch, its logs in `logs/<model_name>/<instance_id>/`.
 
         What is graded is what the logs hold, byte for byte: secrets are out of it before.
         """
-        patch = redact(patch)
+        patch = redact(submission)
         folder = self._logs / model_name.replace("/", "__") / item.instance.instance_id
         if not patch.strip():
             return Verdict(
@@ -148,7 +149,9 @@ class Grader:
             return graded.verdict
         raise AssertionError("unreachable")
 
-    async def _evaluate(self, item: Item, patch: str, model_name: str, folder: Path) -> _Graded:
+    async def _evaluate(
+        self, item: IssueItem, patch: str, model_name: str, folder: Path
+    ) -> _Graded:
         started = anyio.current_time()
         log = Log()
         script = evaluation_script(item.reference)
@@ -183,7 +186,7 @@ class Grader:
         return _Graded(verdict=verdict, repeats=repeats)
 
     async def _report(
-        self, item: Item, patch: str, model_name: str, output: ExecResult | None, text: str
+        self, item: IssueItem, patch: str, model_name: str, output: ExecResult | None, text: str
     ) -> tuple[dict[str, Any], str, bool]:
         """The official report, why it is not resolved, and whether the same log would be read so
         again."""
@@ -202,7 +205,7 @@ class Grader:
         return report, _reason(report[name], output), True
 
     async def _run(
-        self, item: Item, patch: str, script: str, log: Log
+        self, item: IssueItem, patch: str, script: str, log: Log
     ) -> tuple[ExecResult | None, bool]:
         """What the script does on the patch in a fresh sandbox, None where that does not apply;
         and whether a limit cut something short."""
@@ -220,7 +223,7 @@ class Grader:
             log.say(f"The tests ran {output.out_of_memory}")
         return output, cut_short or output.cut_short
 
-    def _key(self, item: Item, patch: str) -> str:
+    def _key(self, item: IssueItem, patch: str) -> str:
         """A digest of all that a verdict can depend on: what is graded, in what, within which
         limits, by which versions; where passes are examined, on the gold patch, too."""
         reference = item.reference

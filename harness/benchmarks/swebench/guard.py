@@ -14,6 +14,7 @@ import anyio
 from harness.benchmarks.swebench.base_commit import BaseCommit, read_base_commit
 from harness.benchmarks.swebench.canaries import Canaries
 from harness.benchmarks.swebench.guarded_script import guarded_script
+from harness.benchmarks.swebench.items import IssueItem
 from harness.benchmarks.swebench.log_reader import LogReading, read_log
 from harness.benchmarks.swebench.official import (
     Log,
@@ -27,7 +28,6 @@ from harness.benchmarks.swebench.planted_tests import PlantedTests
 from harness.benchmarks.swebench.test_infrastructure import touched
 from harness.errors import LogUnreadable, SandboxError
 from harness.protocols import Sandboxes
-from harness.types import Item
 
 FLAGS: Mapping[str, str] = {
     "startup-hook": "it brings code that Python runs before any test",
@@ -95,7 +95,7 @@ class Guard:
         self._gold: dict[str, _Seen] = {}
         self._known: dict[str, tuple[BaseCommit, PlantedTests]] = {}
 
-    async def examine(self, item: Item, patch: str, log: Log) -> Examination:
+    async def examine(self, item: IssueItem, patch: str, log: Log) -> Examination:
         """The flags of a submission, and what could not be checked.
 
         What a run shows counts only where the gold patch, run the same way, does not show the
@@ -122,7 +122,7 @@ class Guard:
         cut_short = seen.cut_short or gold.cut_short
         return _said(log, seen.flags(but=gold.faults), _unchecked(gold), cut_short=cut_short)
 
-    async def _runs(self, item: Item, patch: str, paths: Collection[str], log: Log) -> _Seen:
+    async def _runs(self, item: IssueItem, patch: str, paths: Collection[str], log: Log) -> _Seen:
         seen = await self._with_canaries(item, patch, paths, log)
         broken = await self._with_broken_tests(item, patch, log)
         if seen.faults and not broken.faults and "canary-passed" not in seen.flags():
@@ -134,7 +134,7 @@ class Guard:
         )
 
     async def _with_canaries(
-        self, item: Item, patch: str, paths: Collection[str], log: Log
+        self, item: IssueItem, patch: str, paths: Collection[str], log: Log
     ) -> _Seen:
         """Run with the base commit's infrastructure, canaries beside the instance's tests."""
         name = item.instance.instance_id
@@ -156,7 +156,7 @@ class Guard:
         )
         return seen
 
-    async def _with_broken_tests(self, item: Item, patch: str, log: Log) -> _Seen:
+    async def _with_broken_tests(self, item: IssueItem, patch: str, log: Log) -> _Seen:
         """Run the submission as it is, on tests of the instance that can only fail."""
         seen = _Seen()
         _, planted = self._known[item.instance.instance_id]
@@ -178,7 +178,7 @@ class Guard:
 
     async def _run(
         self,
-        item: Item,
+        item: IssueItem,
         patch: str,
         script: str,
         put_back: Collection[str] = (),
@@ -207,7 +207,7 @@ class Guard:
         return reading, slow or cut_short or output.cut_short
 
 
-async def _read(item: Item, patch: str, text: str) -> tuple[LogReading, bool]:
+async def _read(item: IssueItem, patch: str, text: str) -> tuple[LogReading, bool]:
     """What a log of the guard's says, and whether a limit cut its reading short.
 
     Nothing is resolved in one that cannot be read.

@@ -17,10 +17,10 @@ import anyio
 from anyio import to_thread
 
 from harness.benchmarks.swebench import log_process
+from harness.benchmarks.swebench.items import IssueReference
 from harness.benchmarks.swebench.official import specification
 from harness.errors import GradingUnavailable, LogUnreadable
 from harness.secrets import child_environment
-from harness.types import Reference
 
 READ_S = 60.0  # of processor time
 MEMORY_BYTES = 4 << 30
@@ -36,7 +36,7 @@ class LogReading:
 
 
 async def read_log(
-    reference: Reference,
+    reference: IssueReference,
     log: bytes,
     *,
     patch: str,

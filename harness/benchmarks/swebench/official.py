@@ -10,8 +10,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from harness.benchmarks.swebench.items import IssueReference
 from harness.protocols import Sandbox
-from harness.types import ExecResult, Reference
+from harness.types import ExecResult
 
 PATCH_FILE = "/tmp/patch.diff"  # noqa: S108 - inside the sandbox, where the official harness has it
 # Each as swebench's own GIT_APPLY_CMDS has it; a test holds them to that.
@@ -90,7 +91,7 @@ def log_text(result: ExecResult | None, timeout_s: float) -> str:
     return result.output
 
 
-def specification(reference: Reference) -> dict[str, Any]:
+def specification(reference: IssueReference) -> dict[str, Any]:
     """The fields of the package's own `TestSpec` of an instance.
 
     As its `make_test_spec` says them, whose module imports pandas, datasets and Docker's client and
@@ -120,7 +121,7 @@ def _with_exit_code(script: str) -> list[str]:
     return lines
 
 
-def evaluation_script(reference: Reference) -> str:
+def evaluation_script(reference: IssueReference) -> str:
     """The script as the package gives it."""
     from swebench.types import TestSpec
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.benchmarks.swebench.canaries import Canaries, break_tests, function_of, plant
-from harness.types import Reference
+from harness.benchmarks.swebench.items import IssueReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +16,7 @@ class PlantedTests:
     broken: tuple[str, ...]  # the names of the tests that so can only fail
 
     @classmethod
-    def of(cls, reference: Reference, tests: Mapping[str, str]) -> "PlantedTests":
+    def of(cls, reference: IssueReference, tests: Mapping[str, str]) -> "PlantedTests":
         """For the test files `tests`, by path, and the tests that the instance expects to pass."""
         names = (*reference.fail_to_pass, *reference.pass_to_pass)
         expected = {name: function_of(name, reference.log_parser) for name in names}

@@ -1,19 +1,13 @@
 """The tables of questions: by domain as the published one is, by difficulty and by length."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from rich.console import Console
-from rich.text import Text
-
-from harness import score
-from harness.benchmarks.longbench.questions import NAME
-from harness.commands.text_table import Line, Table, written
-from harness.score.breakdown import LENGTHS
+from harness.benchmarks.protocol import Breakdown
 from harness.score.estimators import mean
 from harness.score.published import LONGBENCH, Counterpart, counterpart, sources
 from harness.score.rows import InstanceScore, Row
-from harness.store.sqlite import Store
-from harness.terminal import widened
+from harness.text.text_table import Line, Table
 
 METRICS = {
     "Financial": "accuracy_financial",
@@ -23,57 +17,59 @@ METRICS = {
     "Academic": "accuracy_academic",
 }
 """The dataset's names of the five domains, in the paper's order, and the published metric."""
+LENGTHS = ("short", "medium", "long")
 LEVELS = ("easy", "hard", *LENGTHS)
 """Its words for difficulty and for length, in the order of the benchmark's own table."""
 
 
-def print_domains(out: Console, rows: Sequence[Row], store: Store) -> None:
+def breakdown(
+    rows: Sequence[Row], scores: Sequence[InstanceScore], facts: Mapping[str, Any]
+) -> Breakdown:
     """Accuracy by domain, and the published row below each of ours; by difficulty and length.
 
-    `rows` are those of `table.csv`. Nothing of a run whose instances are no questions.
+    `rows` are those of `table.csv`, `scores` those of instances that ran.
     """
-    facts = store.description()
-    if facts.get("benchmark") != NAME or not rows:
-        return
-    every = score.instance_scores(store.trials(), store.calls(), store.submissions())
-    scores = score.ran(every)
-    there = {each.repo for each in scores}
+    there = {each.cluster for each in scores}
     domains = [name for name in METRICS if name in there] + sorted(there - METRICS.keys())
     lines: list[Line] = []
     beside: list[Counterpart] = []
     for row in rows:
-        mine = [each for each in scores if each.system == row["system"]]
-        cells = [_mean([each.average for each in mine if each.repo == name]) for name in domains]
-        whole_mean = _percent(row["avg_at_1_by_repo"], row["avg_at_1_by_repo_sd"])
-        lines.append(Line(name=row["system"], cells=(*cells, whole_mean), style="bold"))
+        lines.append(_by_domain(row, scores, domains))
         found = counterpart(
             row["system"], row["agents"], str(facts.get("model", "")), benchmark=LONGBENCH
         )
         if found:
             lines.append(_published(found, domains))
             beside.append(found)
-    whole = widened(out, 400)
     title = "accuracy by domain, %; their mean ± its deviation over trials"
-    _print(whole, out.width, title, (*domains, "mean"), lines)
+    tables = [(title, _table((*domains, "mean"), lines))]
     levels = [level for level in LEVELS if any(level in _levels(each) for each in scores)]
     if len(levels) > 2:  # of one difficulty and one length there is nothing to compare
         by_level = [_by_level(row["system"], scores, levels) for row in rows]
-        _print(whole, out.width, "accuracy by difficulty and length, %", levels, by_level)
-    for line in _unshared(rows):
-        whole.print(Text(line))
-    if beside:
-        other = "" if facts.get("dataset") == LONGBENCH else f", not on {facts.get('dataset')}"
-        of_all = "" if set(METRICS) <= there else "; its mean is of all five domains"
-        words = f"published: {' and '.join(sources(beside))}, on {LONGBENCH}{other}{of_all}"
-        whole.print(Text(words))
+        tables.append(("accuracy by difficulty and length, %", _table(levels, by_level)))
+    words = _sources(beside, facts, whole=set(METRICS) <= there)
+    return Breakdown(tables=tuple(tables), lines=(*_unshared(rows), *words))
 
 
-def _print(whole: Console, width: int, title: str, head: Sequence[str], lines: list[Line]) -> None:
-    whole.print()
-    whole.print(Text(title, "italic"))
+def _table(head: Sequence[str], lines: Sequence[Line]) -> Table:
     top = Line(name="system", cells=tuple(head), style="underline")
-    for text, style in written(Table(head=top, lines=tuple(lines)), width):
-        whole.print(Text(text, style=style), soft_wrap=True)
+    return Table(head=top, lines=tuple(lines))
+
+
+def _by_domain(row: Row, scores: Sequence[InstanceScore], domains: Sequence[str]) -> Line:
+    mine = [each for each in scores if each.system == row["system"]]
+    cells = [_mean([each.average for each in mine if each.cluster == name]) for name in domains]
+    whole_mean = _percent(row["avg_at_1_by_repo"], row["avg_at_1_by_repo_sd"])
+    return Line(name=row["system"], cells=(*cells, whole_mean), style="bold")
+
+
+def _sources(beside: Sequence[Counterpart], facts: Mapping[str, Any], *, whole: bool) -> list[str]:
+    """Whose the published rows are; `whole`: ours have all five domains, as theirs have."""
+    if not beside:
+        return []
+    other = "" if facts.get("dataset") == LONGBENCH else f", not on {facts.get('dataset')}"
+    of_all = "" if whole else "; its mean is of all five domains"
+    return [f"published: {' and '.join(sources(beside))}, on {LONGBENCH}{other}{of_all}"]
 
 
 def _by_level(system: str, scores: Sequence[InstanceScore], levels: Sequence[str]) -> Line:

@@ -1,0 +1,123 @@
+"""LongBench-v2, Multi-Document QA: letters are answers, and nothing needs a sandbox."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.benchmarks.checked_row import CheckedRow
+from harness.benchmarks.longbench import generated
+from harness.benchmarks.longbench.documents import document_bytes, read_document
+from harness.benchmarks.longbench.expected import CHARS_A_TOKEN, assumed_reading
+from harness.benchmarks.longbench.grading import AnswerGrader
+from harness.benchmarks.longbench.questions import (
+    LETTERS,
+    MULTI_DOC,
+    QuestionItem,
+    QuestionRow,
+    item_of,
+)
+from harness.benchmarks.longbench.tables import LENGTHS, breakdown
+from harness.benchmarks.protocol import (
+    Benchmark,
+    Breakdown,
+    Groups,
+    PredictionForm,
+    Reader,
+    SubmissionFacts,
+)
+from harness.benchmarks.row_files import Row
+from harness.cache import cache_dir
+from harness.config import Config
+from harness.protocols import Grader, Sandboxes
+from harness.score.expected import Expected
+from harness.score.rows import InstanceScore
+
+
+class LongBench(Benchmark[QuestionItem]):
+    """See `harness.benchmarks.protocol.Benchmark`."""
+
+    name = "longbench-v2"
+    submission = "answer"
+    needs_sandbox = False
+    id_field = "_id"
+    asked = f"of the domain {MULTI_DOC}"
+    prediction_forms = (
+        PredictionForm(instance="_id", submission="pred", model=""),
+        PredictionForm(),
+    )
+    choices = LETTERS
+    levels = LENGTHS
+
+    def recognizes(self, row: Row) -> bool:
+        """A question has choices."""
+        return "choice_A" in row
+
+    def own_dataset(self, name: str, cache: Path) -> Iterator[CheckedRow] | None:
+        """`longbench-offline`, which a program writes."""
+        if name != generated.NAME:
+            return None
+        read = self.reader(cache)
+        return (CheckedRow(where=f"{name}: {at}", item=read(row)) for at, row in generated.rows())
+
+    def reader(self, cache: Path) -> Reader[QuestionItem]:
+        """Questions of `MULTI_DOC`; their texts go to `cache`."""
+
+        def read(row: Row) -> QuestionItem | None:
+            checked = QuestionRow.model_validate(row)
+            return item_of(checked, cache) if checked.domain == MULTI_DOC else None
+
+        return read
+
+    def document(self, item: QuestionItem) -> str:
+        """The text from the cache."""
+        return read_document(item.instance.document, cache_dir())
+
+    def grader(
+        self, sandboxes: Sandboxes, config: Config, *, logs: Path, cache: Path | None
+    ) -> Grader[QuestionItem]:
+        """Compares letters; there are no logs."""
+        return AnswerGrader()
+
+    def gold(self, item: QuestionItem) -> str:
+        """The letter of the right choice."""
+        return item.reference.letter
+
+    def expected(self, system: str, items: Sequence[QuestionItem]) -> Expected:
+        """Its document so many times over."""
+        sizes = [document_bytes(item.instance.document, cache_dir()) for item in items]
+        return assumed_reading(system, [size / CHARS_A_TOKEN for size in sizes])
+
+    def prediction_line(self, trial: Row, submission: Row, model: str) -> str:
+        """With the fields that LongBench-v2's own scoring reads.
+
+        `pred` is the letter, null where none was given; `judge` whether it is right.
+        """
+        answer = {
+            "_id": trial["instance_id"],
+            "domain": MULTI_DOC,
+            "sub_domain": trial["repo"],
+            "difficulty": trial["difficulty"],
+            "length": trial["length"],
+            "answer": json.loads(submission["report"]).get("right"),
+            "pred": submission["patch"] or None,
+            "judge": submission["outcome"] == "resolved",
+        }
+        return json.dumps(answer) + "\n"
+
+    def groups(self, item: QuestionItem) -> Groups:
+        """Domain, difficulty and length."""
+        question = item.instance
+        return Groups(
+            cluster=question.domain, difficulty=question.difficulty, length=question.length
+        )
+
+    def submission_facts(self, submission: Row) -> SubmissionFacts:
+        """The letter that was graded."""
+        return SubmissionFacts(answer=json.loads(submission["report"] or "{}").get("answer", ""))
+
+    def breakdown(
+        self, rows: Sequence[Row], scores: Sequence[InstanceScore], facts: Mapping[str, Any]
+    ) -> Breakdown:
+        """Accuracy by domain, difficulty and length."""
+        return breakdown(rows, scores, facts)

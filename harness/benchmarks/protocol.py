@@ -1,0 +1,178 @@
+"""What a benchmark is to the harness: the one place where benchmarks differ.
+
+A benchmark of one's own is a class that subclasses `Benchmark`. It has to give `name`, `reader`,
+`grader` and `gold`; everything else has a default that fits patches or other text.
+"""
+
+import json
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
+
+from harness.benchmarks.checked_row import CheckedRow
+from harness.benchmarks.row_files import Row
+from harness.config import Config
+from harness.errors import DelmError
+from harness.protocols import Grader, Sandboxes
+from harness.score.expected import Expected
+from harness.score.published import Counterpart
+from harness.score.rows import InstanceScore
+from harness.text.text_table import Table
+from harness.types import Item
+
+ItemT = TypeVar("ItemT", bound=Item)
+Reader = Callable[[Row], ItemT | None]
+"""Reads one row of a dataset; None: the row is not asked. Raises pydantic's `ValidationError`,
+`BadRow`, or `UserError` that goes on after the row's name."""
+Offer = Literal["calibration", "leaderboard"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionForm:
+    """The fields of one row in a file of predictions."""
+
+    instance: str = "instance_id"
+    submission: str = "model_patch"
+    model: str = "model_name_or_path"  # empty: rows do not say whose they are
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Groups:
+    """By what the scores of an instance are grouped. Stored as `repo`, `difficulty`, `length`."""
+
+    cluster: str = ""  # instances that are alike: of one repository, of one domain
+    difficulty: str = ""
+    length: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionFacts:
+    """What a submission is, for `submissions.csv`. None: it is no patch."""
+
+    answer: str = ""
+    patch_files: str | None = None  # separated by blanks
+    lines_added: int | None = None
+    lines_removed: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breakdown:
+    """What is shown below the table of a run: further tables with their titles, then lines."""
+
+    tables: tuple[tuple[str, Table], ...] = ()
+    lines: tuple[str, ...] = ()
+
+
+class Benchmark(Protocol[ItemT]):
+    """Loads instances, says what a system is shown, grades, and explains its table."""
+
+    name: str
+    """What systems' files and a run's record call it."""
+    submission: str = "patch"
+    """What a system hands in, in one word."""
+    needs_sandbox: bool = True
+    packages: tuple[str, ...] = ()
+    """Distributions that grade: a run records their versions."""
+    offers: frozenset[Offer] = frozenset()
+    """What it can do beyond running and grading."""
+
+    # -- rows ------------------------------------------------------------------------------------
+
+    id_field: str = "instance_id"
+    """Of a row of its datasets."""
+    asked: str = ""
+    """Which rows are asked, where others are left out: "of the domain …"."""
+
+    def recognizes(self, row: Row) -> bool:
+        """Whether a row of a dataset that names no benchmark is one of its own."""
+        return False
+
+    def own_dataset(self, name: str, cache: Path) -> Iterator[CheckedRow] | None:
+        """The rows of a dataset that only this benchmark can read; None: `name` is no such."""
+        return None
+
+    @abstractmethod
+    def reader(self, cache: Path) -> Reader[ItemT]:
+        """What reads the rows of one dataset. What is large goes to `cache`."""
+        ...
+
+    # -- systems ---------------------------------------------------------------------------------
+
+    def fits(self, made_for: str) -> bool:
+        """Whether it can be run by systems whose file says `benchmark: made_for`."""
+        return made_for == self.name
+
+    def document(self, item: ItemT) -> str:
+        """The text that an item is about. Blocking. Raises `DocumentUnavailable`."""
+        raise DelmError(f"instances of {self.name} have no document")
+
+    # -- grading ---------------------------------------------------------------------------------
+
+    @abstractmethod
+    def grader(
+        self, sandboxes: Sandboxes, config: Config, *, logs: Path, cache: Path | None
+    ) -> Grader[ItemT]:
+        """What grades. `logs` is a folder of its own; `cache` None: nothing is remembered."""
+        ...
+
+    @abstractmethod
+    def gold(self, item: ItemT) -> str:
+        """The submission that is right."""
+        ...
+
+    def empty(self, item: ItemT) -> str:
+        """A submission that is graded and wrong."""
+        return ""
+
+    def meaning(self, key: str) -> str:
+        """A flag of a verdict, or a check that it lacks, in words."""
+        return key
+
+    # -- before a run ----------------------------------------------------------------------------
+
+    def expected(self, system: str, items: Sequence[ItemT]) -> Expected | None:
+        """What a submission of a system may take that has no earlier run; None: nobody knows."""
+        return None
+
+    # -- predictions -----------------------------------------------------------------------------
+
+    prediction_forms: tuple[PredictionForm, ...] = (PredictionForm(),)
+    """Which rows a file of predictions may have; the first is written."""
+    choices: tuple[str, ...] = ()
+    """The submissions that there can be; empty: any text."""
+
+    def prediction_line(self, trial: Row, submission: Row, model: str) -> str:
+        """One graded submission as a line of JSON, by the name that its logs have for `model`."""
+        form = self.prediction_forms[0]
+        row = {form.instance: submission["instance_id"], form.model: model}
+        return json.dumps(row | {form.submission: submission["patch"]}) + "\n"
+
+    # -- results ---------------------------------------------------------------------------------
+
+    published: str = ""
+    """Its name in results/reference/published.csv, whose rows stand beside ours in the table."""
+    levels: tuple[str, ...] = ()
+    """Difficulties and lengths in the order in which they are listed."""
+
+    def groups(self, item: ItemT) -> Groups:
+        """By what the scores of an item are grouped."""
+        return Groups(difficulty=item.instance.difficulty)
+
+    def submission_facts(self, submission: Row) -> SubmissionFacts:
+        """What a row of `Store.submissions` hands in."""
+        return SubmissionFacts()
+
+    def footnotes(
+        self, rows: Sequence[Row], beside: Sequence[Counterpart], facts: Mapping[str, Any]
+    ) -> list[str]:
+        """Lines below the table. `rows` are those of `table.csv`, `beside` the published ones that
+        stand in it, `facts` is `Store.description`."""
+        return []
+
+    def breakdown(
+        self, rows: Sequence[Row], scores: Sequence[InstanceScore], facts: Mapping[str, Any]
+    ) -> Breakdown:
+        """What is shown below the table: `scores` are of instances that ran."""
+        return Breakdown()

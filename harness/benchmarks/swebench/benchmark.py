@@ -1,0 +1,91 @@
+"""SWE-bench: issues of Python repositories, resolved by patches, graded by the official package."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.benchmarks.checked_row import CheckedRow
+from harness.benchmarks.protocol import Benchmark, Groups, Offer, Reader, SubmissionFacts
+from harness.benchmarks.row_files import BUNDLED, YAML, Row
+from harness.benchmarks.swebench import rows as hub_rows
+from harness.benchmarks.swebench.calibrate import NOTHING
+from harness.benchmarks.swebench.dataset_facts import check_factsheet
+from harness.benchmarks.swebench.expected import assumed
+from harness.benchmarks.swebench.footnotes import footnotes
+from harness.benchmarks.swebench.grading import PatchGrader, patch_facts
+from harness.benchmarks.swebench.guard import CHECKS, FLAGS
+from harness.benchmarks.swebench.items import IssueItem
+from harness.config import Config
+from harness.protocols import Grader, Sandboxes
+from harness.score.expected import Expected
+from harness.score.published import SWE_BENCH, Counterpart, published
+from harness.text.user_paths import user_path
+
+
+class SweBench(Benchmark[IssueItem]):
+    """See `harness.benchmarks.protocol.Benchmark`."""
+
+    name = "swe-bench"
+    packages = ("swebench",)
+    offers = frozenset[Offer]({"calibration", "leaderboard"})
+    published = SWE_BENCH
+    levels = ("<15 min fix", "15 min - 1 hour", "1-4 hours", ">4 hours")
+
+    def recognizes(self, row: Row) -> bool:
+        """Whatever no other benchmark does: what it lacks of swebench 5.x is said."""
+        return True
+
+    def own_dataset(self, name: str, cache: Path) -> Iterator[CheckedRow] | None:
+        """Files of facts, those in configs/datasets by their names."""
+        path = user_path(name)
+        if path.suffix in YAML:
+            return check_factsheet(path, cache)
+        bundled = BUNDLED / f"{name}.yaml"
+        return check_factsheet(bundled, cache) if "/" not in name and bundled.is_file() else None
+
+    def reader(self, cache: Path) -> Reader[IssueItem]:
+        """Rows of swebench 5.x, and classic ones that can be completed."""
+        return hub_rows.reader()
+
+    def grader(
+        self, sandboxes: Sandboxes, config: Config, *, logs: Path, cache: Path | None
+    ) -> Grader[IssueItem]:
+        """The official package in fresh sandboxes, and the second look."""
+        return PatchGrader(sandboxes, logs, cache, config.grading, config.sandbox.limits)
+
+    def gold(self, item: IssueItem) -> str:
+        """The gold patch."""
+        return item.reference.patch
+
+    def empty(self, item: IssueItem) -> str:
+        """A patch that changes nothing that matters."""
+        return NOTHING
+
+    def meaning(self, key: str) -> str:
+        """Of the guard's flags and checks."""
+        return FLAGS.get(key) or CHECKS[key]
+
+    def expected(self, system: str, items: Sequence[IssueItem]) -> Expected:
+        """As published for the system, or for one that is like it."""
+        return assumed(system, published())
+
+    def groups(self, item: IssueItem) -> Groups:
+        """Repository and difficulty."""
+        return Groups(cluster=item.instance.repo, difficulty=item.instance.difficulty)
+
+    def submission_facts(self, submission: Row) -> SubmissionFacts:
+        """Files and lines of the patch."""
+        facts = patch_facts(submission["patch"])
+        if facts is None:
+            return SubmissionFacts()
+        return SubmissionFacts(
+            patch_files=" ".join(facts.files),
+            lines_added=facts.added,
+            lines_removed=facts.removed,
+        )
+
+    def footnotes(
+        self, rows: Sequence[Row], beside: Sequence[Counterpart], facts: Mapping[str, Any]
+    ) -> list[str]:
+        """Whose the published rows are, and which systems of the preset are missing."""
+        return footnotes(rows, beside, facts)

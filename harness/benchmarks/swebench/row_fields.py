@@ -1,0 +1,38 @@
+"""The fields that every form of a SWE-bench row has, and how they are read."""
+
+import json
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, BeforeValidator, StringConstraints
+
+from harness.benchmarks.checked_row import RowFields
+from harness.benchmarks.swebench.official import known_parser
+
+LogParser = Annotated[str, StringConstraints(min_length=1), AfterValidator(known_parser)]
+
+
+class IssueFields(RowFields):
+    """A row whose patches may hold any character."""
+
+    any_character: ClassVar[frozenset[str]] = frozenset({"patch", "golden_patch", "test_patch"})
+
+
+def _names(value: object) -> object:
+    """Test names are a list, or the JSON text of one. Raises `ValueError`."""
+    if isinstance(value, str):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"is text but not JSON: {error}") from error
+    return value
+
+
+def _some(tests: tuple[str, ...]) -> tuple[str, ...]:
+    """`tests`, of which there has to be one: `swebench` takes 0 of 0 for resolved."""
+    if not tests:
+        raise ValueError("is empty: without a test that has to change, any patch would resolve it")
+    return tests
+
+
+Tests = Annotated[tuple[str, ...], BeforeValidator(_names)]
+SomeTests = Annotated[Tests, AfterValidator(_some)]

@@ -1,0 +1,114 @@
+"""SWE-bench's rows in the form of the hub, and what each stands for."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import StringConstraints, ValidationError
+
+from harness.benchmarks.checked_row import BadRow, InstanceId, faults_of
+from harness.benchmarks.row_files import Row
+from harness.benchmarks.swebench.items import IssueItem, IssueReference
+from harness.benchmarks.swebench.row_fields import IssueFields, LogParser, SomeTests, Tests
+from harness.benchmarks.swebench.row_forms import FIELDS_OF_5, Completion, is_classic, refusal
+from harness.types import Issue
+
+VERIFIED = "SWE-bench/SWE-bench_Verified"
+
+
+class HubRow(IssueFields):
+    """The fields of a swebench 5.x row that are read; `hints_text` and the rest are not."""
+
+    instance_id: InstanceId
+    repo: str
+    base_commit: str
+    problem_statement: str
+    version: str
+    patch: str
+    test_patch: str
+    FAIL_TO_PASS: SomeTests
+    PASS_TO_PASS: Tests
+    eval_script: Annotated[str, StringConstraints(min_length=1)]
+    log_parser: LogParser
+    eval_type: Literal["pass_and_fail", "fail_only"]
+    image: str | None = None
+    difficulty: str | None = None
+
+
+def reader() -> Callable[[Row], IssueItem]:
+    """What reads the rows of one dataset; a classic row is completed from the hub.
+
+    It raises `BadRow`, or `UserError` that goes on after the row's name.
+    """
+    completion = Completion()
+
+    def read(row: Row) -> IssueItem:
+        if against := refusal(row):
+            raise BadRow(against)
+        if is_classic(row):
+            row = completion.complete(row)
+        try:
+            return item_of(HubRow.model_validate(row))
+        except ValidationError as error:
+            raise BadRow(*_with_advice(faults_of(error))) from error
+
+    return read
+
+
+def official_image(instance_id: str) -> str:
+    """The published image of an instance whose row names none."""
+    return f"swebench/sweb.eval.x86_64.{instance_id.lower().replace('__', '_1776_')}:latest"
+
+
+def item_of(row: HubRow) -> IssueItem:
+    """Split a row into what a system may know and what only grading may know."""
+    image = row.image or official_image(row.instance_id)
+    issue = Issue(
+        instance_id=row.instance_id,
+        repo=row.repo,
+        base_commit=row.base_commit,
+        problem_statement=row.problem_statement,
+        version=row.version,
+        image=image,
+        difficulty=row.difficulty or "",
+    )
+    reference = IssueReference(
+        instance_id=row.instance_id,
+        repo=row.repo,
+        version=row.version,
+        image=image,
+        patch=row.patch,
+        test_patch=row.test_patch,
+        fail_to_pass=row.FAIL_TO_PASS,
+        pass_to_pass=row.PASS_TO_PASS,
+        eval_script=row.eval_script,
+        log_parser=row.log_parser,
+        eval_type=row.eval_type,
+    )
+    return IssueItem(instance=issue, reference=reference)
+
+
+def _with_advice(faults: tuple[str, ...]) -> tuple[str, ...]:
+    """`faults`, the first that is of a field of swebench 5.x with a hint to that."""
+    of_5 = [f"field {field}" for field in FIELDS_OF_5]
+    first = next((n for n, fault in enumerate(faults) if any(f in fault for f in of_5)), None)
+    advice = "; rows of swebench 5.x are needed, which carry " + ", ".join(FIELDS_OF_5)
+    return tuple(fault + advice * (n == first) for n, fault in enumerate(faults))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aside:
+    """What a row may carry besides: no run reads it, and no system may see the hints."""
+
+    hints_text: str = ""  # what was said under the issue before it was mended
+    created_at: str = ""  # ISO 8601
+
+
+def asides(rows: Iterable[tuple[str, Row]]) -> dict[str, Aside]:
+    """By instance what the rows of a dataset carry besides."""
+    return {
+        str(row.get("instance_id")): Aside(
+            hints_text=str(row.get("hints_text") or ""), created_at=str(row.get("created_at") or "")
+        )
+        for _, row in rows
+    }

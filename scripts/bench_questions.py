@@ -31,6 +31,7 @@ from bench_scale import Silent, growth_of, served_by, watch_memory
 
 from harness.benchmarks.longbench.benchmark import LongBench
 from harness.benchmarks.longbench.generated import Writer, growth
+from harness.benchmarks.longbench.grading import AnswerGrader
 from harness.benchmarks.longbench.questions import LETTERS, MULTI_DOC
 from harness.benchmarks.rows import load
 from harness.board.sqlite.board import SqliteBoard
@@ -115,7 +116,7 @@ async def play(folder: Path, rows: Path, workers: int, memory: list[float]) -> t
     os.environ["DELM_CACHE"] = str(folder / "cache")
     target = RunFolder(folder, "run")
     target.create()
-    sandboxes = compose.sandboxes(config, items)
+    sandboxes = compose.sandboxes(config, LongBench(), items)
     with (
         closing(Store(target.database)) as store,
         closing(SqliteBoard(target.database)) as board,
@@ -131,7 +132,7 @@ async def play(folder: Path, rows: Path, workers: int, memory: list[float]) -> t
             contestants=compose.contestants(config, parts.backend),
             client=compose.client(parts, config, store, lambda trial, why: None),
             sandboxes=sandboxes,
-            grader=compose.grader(config, items, sandboxes, target),
+            grader=AnswerGrader(),
             limits=compose.limits_of(config),
             budget=Budget(0.0),
             workers=workers,

@@ -138,7 +138,7 @@ async def play(folder: Path, item: Item, count: int, workers: int) -> Outcome:
     contestants = compose.contestants(config, parts.backend)
     target = RunFolder(folder, f"run-{count}-{workers}")
     target.create()
-    sandboxes = compose.sandboxes(config, items, target.run_id)
+    sandboxes = compose.sandboxes(config, SweBench(), items, target.run_id)
     memory: list[float] = []
     with (
         closing(Store(target.database)) as store,

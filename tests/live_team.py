@@ -42,7 +42,7 @@ async def live_team(folder: Path, base_url: str, *, agents: int) -> AsyncIterato
     )
     parts = compose.model_parts(config, print)
     contestants = compose.contestants(config, parts.backend)
-    items = compose.items_of(config, parts.backend, contestants, print)
+    items = compose.dataset_of(config, parts.backend, contestants, print).items
     sandboxes = choose(config.sandbox, cache_dir(), items, labels={}, grading_network=False)
     await sandboxes.prepare(items, print)
     store, board = Store(folder / "run.db"), SqliteBoard(folder / "run.db")

@@ -88,20 +88,20 @@ class Outcome:
 
 
 class Silent:
-    """A `harness.runner.run.Watcher` that counts."""
+    """A `harness.runner.services.Watcher` that counts."""
 
     def __init__(self) -> None:
         self.ended = 0
 
     def trial(self, row: Any, state: str, note: str = "") -> None:
-        """See `harness.runner.run.Watcher`."""
+        """See `harness.runner.services.Watcher`."""
         if state in ("done", "error", "cancelled"):
             self.ended += 1
             if state != "done":
                 print(f"trial {row['trial_id']}: {state} ({note})", flush=True)
 
     def step(self, row: Any, steps: int, usd: float) -> None:
-        """See `harness.runner.run.Watcher`."""
+        """See `harness.runner.services.Watcher`."""
 
 
 @contextmanager

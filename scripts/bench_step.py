@@ -120,15 +120,15 @@ class Ours:
 
     async def start(self) -> None:
         """Plan a trial for each block, and open the one sandbox."""
-        await self._run.sandboxes.prepare([self._item], print)
+        await self._run.services.sandboxes.prepare([self._item], print)
         await self._run.plan()
-        self._sandbox = await self._run.sandboxes.open(self._item, purpose="agents")
+        self._sandbox = await self._run.services.sandboxes.open(self._item, purpose="agents")
 
     async def block(self) -> list[float]:
         """Seconds of each step of one conversation."""
         row = await self._store.claim_trial()
         assert row is not None
-        trial = LiveTrial(self._run, row, self._item, self._client, TrialBudget(LIMITS, Budget(0)))
+        trial = LiveTrial(self._run.services, row, self._item, TrialBudget(LIMITS, Budget(0)))
         self._backend.asked.clear()
         box = tools.Toolbox(tools.bash(self._sandbox, timeout_s=60), tools.finish())
         assert (await converse(trial, AUTHOR, OPENING, box, agent=AUTHOR)).reason == "finished"

@@ -66,7 +66,7 @@ async def live_team(folder: Path, base_url: str, *, agents: int) -> AsyncIterato
         await run.plan()
         await store.claim_trial()
     trial = LiveTrial(
-        run, store.trials()[0], items[0], client, TrialBudget(times(limits, agents), Budget(0))
+        run.services, store.trials()[0], items[0], TrialBudget(times(limits, agents), Budget(0))
     )
     try:
         yield await Delm(lease_s=LEASE_S).assemble(trial)

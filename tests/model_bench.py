@@ -8,6 +8,7 @@ from scripted_model import ScriptedModel
 
 from harness.model.budget import TrialBudget
 from harness.model.client import ModelClient, RetryPolicy
+from harness.model.conversation import start_conversation
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.prices import Price
 from harness.model.trial_calls import Exchange
@@ -74,7 +75,8 @@ class Bench:
     exchange: Exchange = field(default_factory=Exchange)
 
     def talk(self, conversation: str = "agent-1"):
-        return self.client.conversation(
+        return start_conversation(
+            self.client,
             7,
             system="single",
             instance_id="a__b-1",

@@ -24,7 +24,7 @@ from agents.admission.evidence import (
     normal_gist,
     parse,
 )
-from agents.admission.gist_check import Checker, gist_checker
+from agents.admission.gist_check import GIST_TOKENS, Checker, gist_checker
 from harness.board.protocols import BoardRefused, Entry, Kind, Link, Proposal, Ruling, SharedContext
 from harness.errors import LimitReached, ModelError, SandboxError, SandboxLost, SandboxUnavailable
 from harness.protocols import Memo, Sandbox
@@ -34,7 +34,7 @@ __all__ = ["Checker", "CommandOutcome", "Gate", "Refused", "TooLong", "gist_chec
 
 AT_ONCE = 2  # checks
 RECIPE = 1  # raise it when a check changes: what was kept before is not believed then
-GIST_TOKENS, SUMMARY_CHARS = 100, 8_000
+SUMMARY_CHARS = 8_000
 LABEL = re.compile(r"\b[FXCP]\d+\b")
 MOST_LIKELY = 99  # a number beyond it that names no entry is something else: X509, F401
 LINE_END = re.compile("[\n\r\v\f\x00\x1c-\x1e\x85\u2028\u2029]")

@@ -14,6 +14,7 @@ from harness.types import Message
 Checker = Callable[[str, str], Awaitable[str]]
 """Asked with a gist and its evidence as text: why the one says more than the other, or nothing."""
 
+GIST_TOKENS = 100  # that a gist may have
 AGAIN = "Begin your answer with APPROVED, or with WRONG: and the reason. Nothing else."
 UNREADABLE = (
     "The gist could not be checked: the checking model's answer was unreadable. Say only what "

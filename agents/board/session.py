@@ -5,8 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.centralized.report import bounded
-from agents.prompts import enclosed, render
+from agents.prompts import enclosed, render, shortened
 from agents.tools import Arguments, BadCall, Finished, Tool
 from harness.board.protocols import (
     BoardRefused,
@@ -135,7 +134,7 @@ def unfold(desk: Desk) -> Tool:
         entry, level = await desk.entry(arguments["label"].strip()), level_of(arguments)
         await desk.context.note_shown(desk.conversation, [entry.label], level)
         text = entry.raw if level == "raw" else f"{entry.summary}\n\n{_evidence(entry)}"
-        return enclosed("entry", f"{line_of(entry)}\n\n{bounded(text, UNFOLDED)}\n")
+        return enclosed("entry", f"{line_of(entry)}\n\n{shortened(text, UNFOLDED)}\n")
 
     return Tool(
         name="unfold",

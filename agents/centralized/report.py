@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from agents.prompts import render
+from agents.prompts import render, shortened
 
 DIFF_CHARS = 6000  # of what one sub-agent changed
-CUT = "\n[… {} characters left out …]\n"
 PER_FILE = re.compile(r"^diff --git .*$", re.MULTILINE)
 NAMED = re.compile(r'diff --git (?:a/(?P<path>.+) b/(?P=path)|"?(?P<other>.+))$')
 
@@ -45,16 +44,8 @@ def shown(
         files=[
             name if part else f"{name} (as at the start again)" for name, part in changes.items()
         ],
-        diff=bounded("".join(changes.values()), DIFF_CHARS) if diff else "",
+        diff=shortened("".join(changes.values()), DIFF_CHARS) if diff else "",
     ).strip()
-
-
-def bounded(text: str, chars: int) -> str:
-    """`text`, cut in the middle where it has more than `chars` characters."""
-    if len(text) <= chars:
-        return text
-    half = chars // 2
-    return text[:half] + CUT.format(len(text) - 2 * half) + text[len(text) - half :]
 
 
 def by_file(diff: str) -> dict[str, str]:

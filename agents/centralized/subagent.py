@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agents import tools
-from agents.centralized.report import Report, bounded
+from agents.centralized.report import Report
 from agents.loop import Ending, converse
-from agents.prompts import render
+from agents.prompts import render, shortened
 from agents.tools import Arguments, BadCall, Finished, Tool
 from harness.protocols import Sandbox, Trial
 from harness.types import Message
@@ -112,8 +112,8 @@ def _report(ending: Ending, said: Sequence[str], chars: int) -> Report:
     if said:
         status, text = said[-1], ending.summary
         return Report(
-            status=status, ending=f"handed its work back as {status}", text=bounded(text, chars)
+            status=status, ending=f"handed its work back as {status}", text=shortened(text, chars)
         )
     words = [m["content"] for m in ending.messages if m["role"] == "assistant" and m["content"]]
     last = words[-1] if words else ""
-    return Report(status="failed", ending=ENDINGS[ending.reason], text=bounded(last, chars))
+    return Report(status="failed", ending=ENDINGS[ending.reason], text=shortened(last, chars))

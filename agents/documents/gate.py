@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import anyio
 
 from agents.admission.evidence import Refused
-from agents.admission.gate import GIST_TOKENS
-from agents.admission.gist_check import Checker
+from agents.admission.gist_check import GIST_TOKENS, Checker
 from agents.documents.quotes import NUMBER, NotThere, quoted, strange_numbers
 from agents.prompts import enclosed
 from harness.board.protocols import BoardRefused, Entry, Link, Proposal, Ruling, SharedContext

@@ -12,8 +12,7 @@ from typing import Any
 
 import anyio
 
-from agents.admission.gate import GIST_TOKENS
-from agents.admission.gist_check import Checker
+from agents.admission.gist_check import GIST_TOKENS, Checker
 from agents.concurrency import together
 from agents.documents.chunking import Piece, split
 from agents.documents.quotes import (

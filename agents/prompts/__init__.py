@@ -10,6 +10,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+LEFT_OUT = "\n[… {} characters left out …]\n"
+
 
 @cache
 def _templates() -> Environment:
@@ -46,3 +48,11 @@ def one_line(text: str, most: int) -> str:
     """The words of `text` in one line of at most `most` characters."""
     words = " ".join(text.split())
     return words if len(words) <= most else f"{words[:most]} …"
+
+
+def shortened(text: str, chars: int) -> str:
+    """`text`, cut in the middle where it has more than `chars` characters."""
+    if len(text) <= chars:
+        return text
+    half = chars // 2
+    return text[:half] + LEFT_OUT.format(len(text) - 2 * half) + text[len(text) - half :]

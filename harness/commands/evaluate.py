@@ -37,8 +37,9 @@ from harness.runner.processes import Member, join
 from harness.runner.progress import Progress, Standing, console
 from harness.runner.run import Contestant, Run
 from harness.runner.signals import Stop
-from harness.store.sqlite import Store, now
+from harness.store.sqlite import Store
 from harness.text.counted import counted
+from harness.text.timestamps import now
 
 NAMED = 3  # systems whose names stand in a run's id
 HARMLESS = (

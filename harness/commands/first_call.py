@@ -15,7 +15,7 @@ from harness.errors import UserError
 from harness.model.first_call import PROMPT_BYTES, FirstCall, call_first
 from harness.model.prices import worst_case
 from harness.results.run_folder import RunFolder
-from harness.store.database import now
+from harness.text.timestamps import now
 
 
 def first_call(

@@ -20,7 +20,6 @@ from harness.environments.rebuild import is_prepared
 from harness.errors import UserError
 from harness.model.prices import Price
 from harness.results.estimate import (
-    IMAGE_BYTES,
     REBUILT_BYTES,
     RUN_BYTES,
     Estimate,
@@ -35,6 +34,7 @@ from harness.results.estimate import (
 from harness.results.run_folder import RunFolder
 from harness.runner.run import Contestant
 from harness.sandbox.docker import client
+from harness.sandbox.docker.image_cache import IMAGE_BYTES
 from harness.store.statements import statements
 from harness.text.counted import counted
 from harness.types import Environment, Item

@@ -211,3 +211,8 @@ def _sandbox(beside: Path, wheel_folder: Path, python: Interpreter) -> list[str 
 def _digest(value: object) -> str:
     text = json.dumps([RECIPE, value], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def local_image(environment: Environment) -> str:
+    """The name of the Docker image that is built here of `environment`."""
+    return f"delm-offline/{environment.name.lower()}:{environment_key(environment)[:12]}"

@@ -24,7 +24,7 @@ from harness.exports.atif import sessions_of, trial_document
 from harness.exports.shipped_submissions import Shipped, shipped
 from harness.exports.submission_claims import Dataset, answered_twice, claims
 from harness.exports.submission_readme import readme
-from harness.runner.run import model_name
+from harness.score.submission_rank import model_name
 from harness.secrets import Secrets
 from harness.secrets.variables import environment_secrets
 from harness.store.sqlite import Row, Store

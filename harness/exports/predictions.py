@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.benchmarks.registry import of_run
-from harness.runner.run import model_name
-from harness.score.submission_rank import in_order
+from harness.score.submission_rank import in_order, model_name
 from harness.store.sqlite import Row
 
 

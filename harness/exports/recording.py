@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 from harness.model.backend import CallKey
-from harness.model.ledger import reply_of
 from harness.model.replay import Header, RecordedCall, write_recording
-from harness.store.sqlite import Row, Store, now
+from harness.store.sqlite import Row, Store
+from harness.text.reply_json import reply_of
+from harness.text.timestamps import now
 from harness.types import Usage
 
 

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from harness.runner.run import model_name
 from harness.score import counted_attempts
-from harness.score.submission_rank import choosers
+from harness.score.submission_rank import choosers, model_name
 from harness.score.submission_rank import shipped as shipped_of
 from harness.store.sqlite import Row, Store
 

@@ -16,17 +16,15 @@ from harness.model import prices
 from harness.model.backend import Backend, CallKey, Transient
 from harness.model.budget import Hold, TrialBudget
 from harness.model.call_accounting import Request, Speaker, Tally
-from harness.model.conversation import Conversation
 from harness.model.endpoint_health import PATIENCE, Contact
 from harness.model.ledger import CallOutcome, Ledger
 from harness.model.prices import REQUEST_OVERHEAD_TOKENS, Price
 from harness.model.prompt_hash import exact_hash, prompt_hash
-from harness.model.resume_cache import Paid, PaidCall
-from harness.model.shared_cache import Shared
+from harness.model.resume_cache import PaidCall
 from harness.model.text_protocol import parse_reply, render_messages
 from harness.model.trial_calls import Exchange
 from harness.model.usage import counted, total
-from harness.store.database import now
+from harness.text.timestamps import now
 from harness.types import Message, Reply, Usage
 
 LEAST_TURN_S = 0.001  # what takes less is no wait
@@ -93,34 +91,6 @@ class ModelClient:
     def count_tokens(self, text: str) -> int:
         """How many tokens of the model `text` has."""
         return self._backend.count_tokens(text)
-
-    def conversation(
-        self,
-        trial_id: int,
-        *,
-        system: str,
-        instance_id: str,
-        trial: int,
-        conversation: str,
-        agent: str,
-        budget: TrialBudget,
-        exchange: Exchange,
-        paid: Paid | None = None,
-        shared: Shared | None = None,
-    ) -> Conversation:
-        """A `harness.protocols.Model` on the trial's `budget` and `exchange`. `trial_id` is the
-        ledger's; the rest is the key of recordings. What is `paid` for is not asked again, nor what
-        is `shared` with other trials."""
-        key = CallKey(
-            system=system,
-            instance_id=instance_id,
-            trial=trial,
-            conversation=conversation,
-            position=0,
-        )
-        return Conversation(
-            self, Speaker(trial_id, agent), key, budget, exchange, paid=paid, shared=shared
-        )
 
     async def call(
         self,

@@ -2,18 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
 from harness.model.call_accounting import Request, Speaker
+from harness.model.client import ModelClient
 from harness.model.resume_cache import Paid, PaidCall
 from harness.model.shared_cache import Shared
 from harness.model.trial_calls import Exchange
 from harness.types import Message, Reply
-
-if TYPE_CHECKING:
-    from harness.model.client import ModelClient
 
 
 class Conversation:
@@ -21,7 +19,7 @@ class Conversation:
 
     def __init__(
         self,
-        client: "ModelClient",
+        client: ModelClient,
         who: Speaker,
         key: CallKey,
         budget: TrialBudget,
@@ -73,3 +71,33 @@ class Conversation:
         return await self._client.call(
             request, hold, self._who, self._budget, self._exchange, shares=shares
         )
+
+
+def start_conversation(
+    client: ModelClient,
+    trial_id: int,
+    *,
+    system: str,
+    instance_id: str,
+    trial: int,
+    conversation: str,
+    agent: str,
+    budget: TrialBudget,
+    exchange: Exchange,
+    paid: Paid | None = None,
+    shared: Shared | None = None,
+) -> Conversation:
+    """A conversation on the trial's `budget` and `exchange`.
+
+    `trial_id` is the ledger's; system, instance, trial and conversation are the key of recordings.
+    What is `paid` for is not asked again, nor what is `shared` with other trials.
+    """
+    key = CallKey(
+        system=system,
+        instance_id=instance_id,
+        trial=trial,
+        conversation=conversation,
+        position=0,
+    )
+    speaker = Speaker(trial_id, agent)
+    return Conversation(client, speaker, key, budget, exchange, paid=paid, shared=shared)

@@ -23,10 +23,10 @@ from harness.errors import (
 )
 from harness.model import token_count
 from harness.model.backend import Backend, CallKey
-from harness.model.ledger import reply_row
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.prompt_hash import exact_hash, prompt_hash
 from harness.model.replay_order import Turns
+from harness.text.reply_json import reply_row
 from harness.types import Message, Reply, ToolCall, Usage
 
 PREFIX = "replay:"

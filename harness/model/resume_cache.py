@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.model.backend import CallKey
-from harness.model.ledger import reply_of
 from harness.model.replay_order import Turns
+from harness.text.reply_json import reply_of
 from harness.types import Reply, Usage
 
 PATIENCE_S = 10.0

@@ -15,7 +15,6 @@ from harness.score.expected import Expected, Tokens
 from harness.text.counted import counted
 
 Row = Mapping[str, Any]
-IMAGE_BYTES = 240_000_000  # of an image of SWE-bench Verified: 120 GB for all 500
 REBUILT_BYTES = 100_000_000  # of a rebuilt environment: 1.3 GB for the 15 bundled instances
 RUN_BYTES = 300_000  # that a trial leaves in the run's folder: 2.3 MB for 8 bundled ones
 

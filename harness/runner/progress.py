@@ -33,7 +33,7 @@ class Standing:
 
 
 class Progress:
-    """A `harness.runner.run.Watcher`. `priced` False: what calls cost is unknown: a dash."""
+    """A `harness.runner.services.Watcher`. `priced` False: what calls cost is unknown: a dash."""
 
     def __init__(self, console: Console, total: int, *, priced: bool = True) -> None:
         self._console = console
@@ -68,7 +68,7 @@ class Progress:
         self._live = None
 
     def trial(self, row: Row, state: str, note: str = "") -> None:
-        """See `harness.runner.run.Watcher`."""
+        """See `harness.runner.services.Watcher`."""
         key = row["trial_id"]
         mine = self._running.setdefault(key, {"row": row, "since": time.monotonic()})
         mine["state"] = state
@@ -87,7 +87,7 @@ class Progress:
             )
 
     def step(self, row: Row, steps: int, usd: float) -> None:
-        """See `harness.runner.run.Watcher`."""
+        """See `harness.runner.services.Watcher`."""
         self._steps[row["trial_id"]] = (steps, usd)
         if time.monotonic() - self._looked > LOOK_S:
             self._look()

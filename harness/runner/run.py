@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import anyio
 
@@ -29,26 +29,14 @@ from harness.protocols import Grader, Memo, Sandboxes, System
 from harness.runner.check_cache import NoMemo
 from harness.runner.fault_origin import in_system, place
 from harness.runner.processes import Member
+from harness.runner.services import TrialServices, Watcher
 from harness.runner.trial import LiveTrial
-from harness.score.submission_rank import in_order
+from harness.score.submission_rank import in_order, model_name
 from harness.store.sqlite import Row, Store
 from harness.types import Item, Limits, Verdict
 
 INTERRUPTED = "interrupted"
 LOOK_S = 1.0  # between two looks at what other processes of the run do
-
-
-class Watcher(Protocol):
-    """Is told what happens, to show it. Must not block."""
-
-    def trial(self, row: Row, state: str, note: str = "") -> None:
-        """A trial went into a state: preparing, working, grading, done, failed, error or
-        cancelled."""
-        ...
-
-    def step(self, row: Row, steps: int, usd: float) -> None:
-        """A trial's agents have said something; its calls and dollars so far."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,22 +74,24 @@ class Run:
         memo: Callable[[Item], Memo] = lambda _: NoMemo(),
         retry_failed: bool = False,
     ) -> None:
-        self.store = store
-        self.benchmark = benchmark
-        self.memo = memo
-        self.board = board
-        self.sandboxes = sandboxes
-        self.watcher = watcher
         self._member = member
         self._items: Mapping[str, Item] = {item.instance.instance_id: item for item in items}
         self._contestants = {c.name: c for c in contestants}
-        self._client = client
         self._grader = grader
         self._limits = limits
         self._budget = budget
         self._workers = workers
         answered = partial(store.answered, client.model)
-        self.shared = Shared(answered, member.one_at_a_time) if member else Shared(answered)
+        self.services = TrialServices(
+            store=store,
+            benchmark=benchmark,
+            board=board,
+            client=client,
+            sandboxes=sandboxes,
+            memo=memo,
+            shared=Shared(answered, member.one_at_a_time) if member else Shared(answered),
+            watcher=watcher,
+        )
         self._retry_failed = retry_failed
         self._mistake = ""  # of the user, which ends the run
         self.stopped = ""  # why no further trial is started
@@ -111,7 +101,7 @@ class Run:
 
         Raises `UserError` when the dataset has lost an instance since the run began.
         """
-        lost = {row["instance_id"] for row in self.store.trials()} - self._items.keys()
+        lost = {row["instance_id"] for row in self.services.store.trials()} - self._items.keys()
         if lost:
             raise UserError(
                 f"the run holds {min(lost)}, which the dataset does not have any more; take "
@@ -140,10 +130,12 @@ class Run:
                 "length": groups.length,
             }
             for item in self._items.values()
-            for groups in (self.benchmark.groups(item),)
+            for groups in (self.services.benchmark.groups(item),)
         ]
-        await self.store.plan(instances, rows, self._alive(), retry_failed=self._retry_failed)
-        self._budget.charge(self.store.spent())
+        await self.services.store.plan(
+            instances, rows, self._alive(), retry_failed=self._retry_failed
+        )
+        self._budget.charge(self.services.store.spent())
 
     def _alive(self) -> set[str]:
         return self._member.alive() if self._member else set()
@@ -171,27 +163,27 @@ class Run:
         while True:
             await anyio.sleep(LOOK_S)
             alive = self._alive()
-            if self._member and self.store.others() - alive:
-                await self.store.take_over(alive)
+            if self._member and self.services.store.others() - alive:
+                await self.services.store.take_over(alive)
 
     async def _worker(self) -> None:
         while not self.stopped:
-            row = await self.store.claim_trial()
+            row = await self.services.store.claim_trial()
             if row is not None:
                 await self._trial(row)
-            elif self.store.others():
+            elif self.services.store.others():
                 await anyio.sleep(LOOK_S)
             else:
                 return
 
     async def _trial(self, row: Row) -> None:
-        item = self._items[row["instance_id"]]
+        item, store = self._items[row["instance_id"]], self.services.store
         clock = _Clock(row["seconds"] or 0.0)
         state, reason, detail = "cancelled", INTERRUPTED, ""
-        self.watcher.trial(row, "preparing")
+        self.services.watcher.trial(row, "preparing")
         try:
-            async with self.sandboxes.holding(item):
-                await self.store.restart_clock(row["trial_id"])
+            async with self.services.sandboxes.holding(item):
+                await store.restart_clock(row["trial_id"])
                 clock.start()
                 state, reason = await self._attempt_and_grade(row, item, clock)
         except UserError as mistake:
@@ -204,34 +196,35 @@ class Run:
             detail = traceback.format_exc()
         finally:
             with anyio.CancelScope(shield=True):
-                if reason == INTERRUPTED and await self.store.hand_grading_on(row["trial_id"]):
+                if reason == INTERRUPTED and await store.hand_grading_on(row["trial_id"]):
                     reason = "interrupted; what is made is graded when the run goes on"
                 else:
                     if reason == INTERRUPTED:
                         reason = self._mistake or reason  # what ended the run ended it, too
-                    await self.store.finish_trial(
+                    await store.finish_trial(
                         row["trial_id"], state, reason=reason, detail=detail, seconds=clock.seconds
                     )
-            self.watcher.trial(row, state, reason)
+            self.services.watcher.trial(row, state, reason)
 
     async def _attempt_and_grade(self, row: Row, item: Item, clock: "_Clock") -> tuple[str, str]:
         """The trial's state and how it ended; every sandbox of it is closed."""
         budget = TrialBudget(times(self._limits, row["wanted"]), self._budget)
-        trial = LiveTrial(self, row, item, self._client, budget)
+        trial = LiveTrial(self.services, row, item, budget)
         try:
             state, reason = "done", row["reason"]
             if row["state"] != "grading":
                 state, reason = await self._attempt(row, trial)
                 await trial.close()
             if state == "done":
-                await self.store.begin_grading(
+                await self.services.store.begin_grading(
                     row["trial_id"], reason=reason, seconds=clock.seconds
                 )
                 state, reason = await self._grade(row, reason)
             return state, reason
         finally:
             await trial.close()
-            self.watcher.step(row, budget.steps, budget.dollars.spent)  # calls that never answered
+            # a call that never answered counts as a step
+            self.services.watcher.step(row, budget.steps, budget.dollars.spent)
 
     async def _attempt(self, row: Row, trial: LiveTrial) -> tuple[str, str]:
         """Let the system work; the trial's state and how it ended.
@@ -240,7 +233,7 @@ class Run:
         of that.
         """
         state, reason = await self._worked(row, trial)
-        contact, trial_id = self._client.contact, row["trial_id"]
+        contact, trial_id = self.services.client.contact, row["trial_id"]
         if reason == "wall_clock" and contact.silent(trial_id):
             silence = ModelUnavailable("no answer within the trial's wall clock")
             contact.failed(trial_id, silence)
@@ -276,17 +269,17 @@ class Run:
 
     async def _grade(self, row: Row, reason: str) -> tuple[str, str]:
         """Grade what is not graded yet; the trial's state and how it ended."""
-        self.watcher.trial(row, "grading")
+        self.services.watcher.trial(row, "grading")
         item = self._items[row["instance_id"]]
         state = "done"
-        for index, made in enumerate(in_order(self.store.made(row["trial_id"]))):
+        for index, made in enumerate(in_order(self.services.store.made(row["trial_id"]))):
             if made["outcome"] is not None:
                 continue
             name = model_name(
-                row["system"], self._client.model, row["number"] * row["wanted"] + index
+                row["system"], self.services.client.model, row["number"] * row["wanted"] + index
             )
             verdict: Verdict = await self._grader.grade(item, made["patch"], model_name=name)
-            await self.store.grade(made["submission_id"], verdict)
+            await self.services.store.grade(made["submission_id"], verdict)
             if verdict.outcome == "error":
                 state, reason = "error", f"grading: {verdict.reason}"
         return state, reason
@@ -323,11 +316,3 @@ class _Clock:
         """Until now."""
         since = 0.0 if self._started is None else anyio.current_time() - self._started
         return self._before + since
-
-
-def model_name(system: str, model: str, index: int) -> str:
-    """What predictions and logs call the `index`-th submission of a system on each instance.
-
-    Over its trials, and in each as `in_order` ranks them.
-    """
-    return f"{system}.{model}" + (f".{index + 1}" if index else "")

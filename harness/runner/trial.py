@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 import anyio
 from anyio import to_thread
@@ -12,33 +11,29 @@ from harness.board.protocols import SharedContext, TaskQueue
 from harness.errors import DelmError, SandboxUnavailable
 from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
-from harness.model.client import ModelClient
+from harness.model.conversation import start_conversation
 from harness.model.resume_cache import Paid
 from harness.model.trial_calls import Exchange
 from harness.protocols import Model, Sandbox
+from harness.runner.services import TrialServices
 from harness.sandbox.trial_sandbox import TimedSandbox
-from harness.store.sqlite import Row, now
+from harness.store.sqlite import Row
+from harness.text.timestamps import now
 from harness.types import Activity, Instance, Item, Limits, Message
-
-if TYPE_CHECKING:
-    from harness.runner.run import Run
 
 
 class LiveTrial:
     """`harness.protocols.Trial` for one running trial."""
 
-    def __init__(
-        self, run: "Run", row: Row, item: Item, client: ModelClient, budget: TrialBudget
-    ) -> None:
+    def __init__(self, services: TrialServices, row: Row, item: Item, budget: TrialBudget) -> None:
         self.instance: Instance = item.instance
         self.agents: int = row["agents"]
         self.limits: Limits = budget.limits
         self.submitted: list[tuple[int, str]] = []  # id, author
         self.endings: list[str] = []
-        self._run = run
+        self._services = services
         self._row = row
         self._item = item
-        self._client = client
         self._budget = budget
         self._exchange = Exchange()
         self._shares: dict[str, TrialBudget] = {}
@@ -50,22 +45,25 @@ class LiveTrial:
             conversation="",
             position=0,
         )
-        self._paid = Paid(place, run.store.paid(row["trial_id"]) if client.bills else ())
-        board = run.board.of(row["trial_id"])
-        self.memo = run.memo(item)
+        self._paid = Paid(
+            place, services.store.paid(row["trial_id"]) if services.client.bills else ()
+        )
+        board = services.board.of(row["trial_id"])
+        self.memo = services.memo(item)
         self.queue: TaskQueue = board.queue
         self.context: SharedContext = board.context
 
     def count_tokens(self, text: str) -> int:
         """See `harness.protocols.Trial.count_tokens`."""
-        return self._client.count_tokens(text)
+        return self._services.client.count_tokens(text)
 
     def model(self, conversation: str, *, agent: str = "", shared: bool = False) -> Model:
         """See `harness.protocols.Trial.model`."""
         budget, wanted = self._budget, self._row["wanted"]
         if agent and wanted > 1:  # what one submission may cost is the agent's own
             budget = self._shares.setdefault(agent, self._budget.share(wanted))
-        return self._client.conversation(
+        return start_conversation(
+            self._services.client,
             self._row["trial_id"],
             system=self._row["system"],
             instance_id=self.instance.instance_id,
@@ -75,7 +73,7 @@ class LiveTrial:
             budget=budget,
             exchange=self._exchange,
             paid=self._paid,
-            shared=self._run.shared if shared else None,
+            shared=self._services.shared if shared else None,
         )
 
     @asynccontextmanager
@@ -86,7 +84,7 @@ class LiveTrial:
             yield
         finally:
             with anyio.CancelScope(shield=True):
-                await self._run.store.note_span(
+                await self._services.store.note_span(
                     self._row["trial_id"],
                     agent=agent,
                     what=what,
@@ -96,7 +94,7 @@ class LiveTrial:
 
     async def sandbox(self) -> Sandbox:
         """See `harness.protocols.Trial.sandbox`."""
-        sandboxes = self._run.sandboxes
+        sandboxes = self._services.sandboxes
         try:
             sandbox = await sandboxes.open(self._item, purpose="agents")
         except SandboxUnavailable as error:
@@ -104,33 +102,33 @@ class LiveTrial:
             raise
         self._sandboxes.append(sandbox)
         await self._note(getattr(sandbox, "audit", ""))
-        self._run.watcher.trial(self._row, "working")
+        self._services.watcher.trial(self._row, "working")
         return TimedSandbox(sandbox, lambda: self._budget.remaining_s)
 
     async def _note(self, audit: str) -> None:
-        await self._run.store.note_sandbox(
+        await self._services.store.note_sandbox(
             self._row["trial_id"],
-            sandbox=self._run.sandboxes.kind,
-            image=self._run.sandboxes.fingerprint(self._item),
+            sandbox=self._services.sandboxes.kind,
+            image=self._services.sandboxes.fingerprint(self._item),
             audit=audit,
         )
 
     async def document(self) -> str:
         """See `harness.protocols.Trial.document`."""
-        self._run.watcher.trial(self._row, "working")
-        return await to_thread.run_sync(self._run.benchmark.document, self._item)
+        self._services.watcher.trial(self._row, "working")
+        return await to_thread.run_sync(self._services.benchmark.document, self._item)
 
     async def say(self, conversation: str, *messages: Message) -> None:
         """See `harness.protocols.Trial.say`."""
-        await self._run.store.say(self._row["trial_id"], conversation, messages)
-        self._run.watcher.step(self._row, self._budget.steps, self._budget.dollars.spent)
+        await self._services.store.say(self._row["trial_id"], conversation, messages)
+        self._services.watcher.step(self._row, self._budget.steps, self._budget.dollars.spent)
 
     async def submit(
         self, author: str, submission: str, *, reason: str, salvaged: bool = False, agent: str = ""
     ) -> None:
         """See `harness.protocols.Trial.submit`."""
         try:
-            made = await self._run.store.submit(
+            made = await self._services.store.submit(
                 self._row["trial_id"],
                 author,
                 submission,
@@ -148,7 +146,7 @@ class LiveTrial:
         chosen = next((each for each, by in self.submitted if by == author), None)
         if chosen is None:
             raise DelmError(f"{author} has submitted nothing that could be selected")
-        await self._run.store.select(chosen, reasons)
+        await self._services.store.select(chosen, reasons)
 
     async def close(self) -> None:
         """Close every sandbox that was lent."""

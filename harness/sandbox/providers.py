@@ -18,6 +18,7 @@ from harness.sandbox.bubblewrap.machine import BubblewrapMachine, missing_packag
 from harness.sandbox.cleanup import or_undo
 from harness.sandbox.docker import image_build
 from harness.sandbox.docker import machine as docker_sandbox
+from harness.sandbox.docker.client import image_id
 from harness.sandbox.docker.image_cache import Room
 from harness.sandbox.docker.machine import DockerMachine
 from harness.sandbox.reaper import reap_at_start
@@ -25,7 +26,7 @@ from harness.sandbox.sandbox import ShellSandbox
 from harness.types import Item
 
 if TYPE_CHECKING:
-    import docker
+    from harness.sandbox.docker.client import DockerClient
 
 Purpose = Literal["agents", "grading"]
 BUILDERS = 2  # environments built, or images pulled, at a time
@@ -39,7 +40,7 @@ class DockerSandboxes:
 
     def __init__(
         self,
-        client: "docker.DockerClient",
+        client: "DockerClient",
         config: SandboxConfig,
         cache: Path,
         *,
@@ -65,7 +66,7 @@ class DockerSandboxes:
         def look() -> list[Item]:
             missing = []
             for item in items:
-                found = docker_sandbox.image_id(self._client, item.instance.image)
+                found = image_id(self._client, item.instance.image)
                 if found is None:
                     missing.append(item)
                 else:

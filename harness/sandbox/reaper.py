@@ -8,31 +8,27 @@ import contextlib
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
 from harness.environments import build_once
 from harness.sandbox.bubblewrap import folders
 from harness.sandbox.docker import machine as docker_sandbox
-from harness.sandbox.docker.machine import LABEL, OWNER
-from harness.sandbox.owners import dead
+from harness.sandbox.docker.sweep import sweep_docker
 
 if TYPE_CHECKING:
-    import docker
+    from harness.sandbox.docker.client import DockerClient
 
-OURS = ("sandbox", "build", "commit")  # of what is labelled so, none outlives its owner
-ENDED = ("created", "exited", "dead")
 TEMPORARY = re.compile(r"\..+[.-][a-z0-9_]{8}")  # what is written beside a file or folder
 LONG_DEAD_S = 86_400.0  # a write takes seconds
 SHOWN = 3
 
 
 async def reap_at_start(
-    cache: Path, say: Callable[[str], None], client: "docker.DockerClient | None" = None
+    cache: Path, say: Callable[[str], None], client: "DockerClient | None" = None
 ) -> None:
     """Remove what dead owners have left, before a run begins; one line where that was anything.
 
@@ -44,9 +40,7 @@ async def reap_at_start(
         say(f"removed what dead runs left: {', '.join(gone[:SHOWN])}{more}")
 
 
-def reap(
-    cache: Path, client: "docker.DockerClient | None" = None, *, remove: bool = True
-) -> list[str]:
+def reap(cache: Path, client: "DockerClient | None" = None, *, remove: bool = True) -> list[str]:
     """Remove what dead owners have left in Docker and in `cache`; what it was, one line each.
 
     Unless `remove`: only say it. A Docker that does not answer is left out. Blocking.
@@ -85,58 +79,3 @@ def _half_written(cache: Path) -> Iterator[Path]:
                 old = time.time() - path.lstat().st_mtime > LONG_DEAD_S
                 if old and TEMPORARY.fullmatch(path.name) and not path.is_symlink():
                     yield path
-
-
-def sweep_docker(client: "docker.DockerClient", *, remove: bool = True) -> list[str]:
-    """Remove containers, committed images, volumes and networks of dead owners."""
-    import docker
-    import requests
-
-    api = client.api
-    found = []
-    with contextlib.suppress(docker.errors.DockerException, requests.RequestException):
-        for what, name, labels, act in _orphans(api):
-            if remove:
-                try:
-                    act()
-                except docker.errors.APIError:  # in use, or somebody else is removing it
-                    continue
-            run = labels.get("delm.run")
-            found.append(f"{what} {name}" + (f" of run {run}" if run else ""))
-    return found
-
-
-def _orphans(api: Any) -> Iterator[tuple[str, str, Mapping[str, str], Callable[[], Any]]]:
-    """Kind, name, labels and removal of everything in Docker whose owner is certainly dead."""
-    marked = {"label": OWNER}
-    for each in api.containers(all=True, filters=marked):
-        key, labels = each["Id"], each.get("Labels") or {}
-        if _orphaned(labels, active=each["State"] not in ENDED):
-            yield (
-                "container",
-                key[:12],
-                labels,
-                partial(api.remove_container, key, v=True, force=True),
-            )
-    for each in api.images(filters=marked | {"dangling": True}):
-        key, labels = each["Id"], each.get("Labels") or {}
-        if _orphaned(labels):
-            name = key.removeprefix("sha256:")[:12]
-            yield "image", name, labels, partial(api.remove_image, key, force=True)
-    for each in api.volumes(filters=marked)["Volumes"] or ():
-        key, labels = each["Name"], each.get("Labels") or {}
-        if _orphaned(labels):
-            yield "volume", key[:12], labels, partial(api.remove_volume, key)
-    for each in api.networks(filters=marked):
-        if _orphaned(each.get("Labels") or {}):
-            yield (
-                "network",
-                each["Name"],
-                each.get("Labels") or {},
-                partial(api.remove_network, each["Id"]),
-            )
-
-
-def _orphaned(labels: Mapping[str, str] | None, *, active: bool = False) -> bool:
-    labels = labels or {}
-    return labels.get(LABEL) in OURS and dead(labels.get(OWNER, ""), active=active)

@@ -34,3 +34,11 @@ def shipped(made: Sequence[Made], wanted: int, *, chooses: bool) -> Made | None:
     if first is None or (wanted > 1 and chooses and not first["selected"]):
         return None
     return first
+
+
+def model_name(system: str, model: str, index: int) -> str:
+    """What predictions and logs call the `index`-th submission of a system on each instance.
+
+    Over its trials, and in each as `in_order` ranks them.
+    """
+    return f"{system}.{model}" + (f".{index + 1}" if index else "")

@@ -7,7 +7,6 @@ the last moments, never corrupt what is there.
 import sqlite3
 from collections.abc import Mapping
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,6 @@ APPLICATION_ID = 0x64656C6D  # "delm"
 SCHEMA = 8  # raise it when a table changes
 EARLIER = (6, 7)  # those that `upgrade.sql` makes of this version
 RESERVED_BYTES = 1 << 24  # of the log: what calls under way bring is well within it
-
-
-def now() -> str:
-    """This moment in UTC, ISO 8601 with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 class Database:

@@ -9,8 +9,9 @@ from typing import Any
 import anyio
 
 from harness.errors import LimitReached
-from harness.model.ledger import reply_row
-from harness.store.database import Database, Row, now
+from harness.store.database import Database, Row
+from harness.text.reply_json import reply_row
+from harness.text.timestamps import now
 from harness.types import Activity, Message, Reply, Usage, Verdict
 
 __all__ = ["Row", "Store", "now"]

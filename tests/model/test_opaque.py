@@ -16,6 +16,7 @@ from harness.exports.trajectories import trajectory_files
 from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
 from harness.model.client import ModelClient
+from harness.model.conversation import start_conversation
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.prices import find_price
 from harness.model.replay import ReplayBackend, load_recording
@@ -51,9 +52,9 @@ async def speak(store, trial_id, backend, price, turns, *, resumed=False):
         timeout_s=20, retry=FAST,
     )  # fmt: skip
     key = CallKey(system="single", instance_id="a__b-1", trial=0, conversation="", position=0)
-    talk = client.conversation(
-        trial_id, system="single", instance_id="a__b-1", trial=0, conversation="agent-1", agent="",
-        budget=TrialBudget(unlimited()), exchange=Exchange(),
+    talk = start_conversation(
+        client, trial_id, system="single", instance_id="a__b-1", trial=0, conversation="agent-1",
+        agent="", budget=TrialBudget(unlimited()), exchange=Exchange(),
         paid=Paid(key, store.paid(trial_id)) if resumed else None,
     )  # fmt: skip
     messages = list(OPENING)

@@ -12,6 +12,7 @@ from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
 from harness.model.call_accounting import Speaker
 from harness.model.client import ModelClient
+from harness.model.conversation import start_conversation
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.prompt_hash import prompt_hash
 from harness.model.replay import (
@@ -173,8 +174,8 @@ def replaying(path, calls) -> tuple[ModelClient, MemoryLedger]:
 
 
 def speaker(client: ModelClient, agent: str, budget: TrialBudget):
-    return client.conversation(
-        7, system="delm", instance_id="a__b-1", trial=0, conversation=agent, agent=agent,
+    return start_conversation(
+        client, 7, system="delm", instance_id="a__b-1", trial=0, conversation=agent, agent=agent,
         budget=budget, exchange=Exchange(),
     )  # fmt: skip
 

@@ -31,6 +31,7 @@ from harness.errors import LimitReached
 from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
 from harness.model.client import ModelClient
+from harness.model.conversation import start_conversation
 from harness.model.resume_cache import Paid
 from harness.model.trial_calls import Exchange
 from harness.runner.processes import join
@@ -229,8 +230,8 @@ async def test_calls_that_overlapped_do_so_in_the_record_of_the_attempt_that_was
         budget, exchange = TrialBudget(Limits(**dict.fromkeys(LIMITS, 0))), Exchange()
 
         async def ask(conversation: str) -> None:
-            talk = client.conversation(
-                1, system="s", instance_id="i", trial=0, conversation=conversation,
+            talk = start_conversation(
+                client, 1, system="s", instance_id="i", trial=0, conversation=conversation,
                 agent=conversation, budget=budget, exchange=exchange, paid=paid,
             )  # fmt: skip
             await talk.complete(HELLO, [])

@@ -15,7 +15,6 @@ from harness.commands.pricing import earlier, priced
 from harness.config import system_names
 from harness.model.prices import Price, find_price
 from harness.results.estimate import (
-    IMAGE_BYTES,
     Estimate,
     Planned,
     estimate,
@@ -25,6 +24,7 @@ from harness.results.estimate import (
     thousands,
     to_pull,
 )
+from harness.sandbox.docker.image_cache import IMAGE_BYTES
 from harness.score.expected import Expected, Tokens
 from harness.score.published import published
 

@@ -4,6 +4,7 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -198,7 +199,8 @@ async def ask(trial: Trial) -> None:
 
 async def test_a_call_that_never_answered_is_a_step_for_who_watches_as_in_the_ledger(store):
     run, _ = make(store, ask, answer=ModelUnavailable("away"))
-    run.watcher = counting = Counting()
+    counting = Counting()
+    run.services = replace(run.services, watcher=counting)
     await run.plan()
     await run.work()
     assert counting.steps == len(store.calls()) == 1

@@ -18,9 +18,8 @@ from harness.benchmarks.swebench.items import IssueItem, IssueReference
 from harness.cache import cache_dir
 from harness.errors import UserError
 from harness.sandbox.docker import image_build
-from harness.sandbox.docker.client import LABEL, connected
+from harness.sandbox.docker.client import LABEL, OWNER, connected
 from harness.sandbox.docker.image_leases import Uses
-from harness.sandbox.docker.machine import OWNER
 from harness.types import Issue
 
 IMAGE_JSON = "application/vnd.docker.distribution.manifest.v2+json"

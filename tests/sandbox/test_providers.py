@@ -11,6 +11,7 @@ from scripted_model import ScriptedModel
 from agents.loop import answer_message, with_unique_ids
 from harness.model.budget import TrialBudget
 from harness.model.client import ModelClient
+from harness.model.conversation import start_conversation
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.prices import find_price
 from harness.model.trial_calls import Exchange
@@ -67,8 +68,8 @@ async def test_a_provider_gets_back_what_it_said_and_its_bill_is_ours(name, monk
             backend, model, price=find_price(model, overrides), ledger=ledger,
             limiter=anyio.CapacityLimiter(4), timeout_s=20, retry=FAST,
         )  # fmt: skip
-        talk = client.conversation(
-            1, system="single", instance_id="i", trial=0, conversation="agent-1", agent="",
+        talk = start_conversation(
+            client, 1, system="single", instance_id="i", trial=0, conversation="agent-1", agent="",
             budget=TrialBudget(unlimited()), exchange=Exchange(),
         )  # fmt: skip
         messages = [{"role": "system", "content": "A test."}, {"role": "user", "content": "Go."}]

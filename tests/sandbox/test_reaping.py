@@ -13,10 +13,11 @@ import pytest
 from harness.config import SandboxConfig
 from harness.sandbox import owners
 from harness.sandbox.bubblewrap.folders import MARK, claim, sweep
-from harness.sandbox.docker.machine import LABEL, OWNER
+from harness.sandbox.docker.client import LABEL, OWNER
+from harness.sandbox.docker.sweep import sweep_docker
 from harness.sandbox.owners import Owner, dead
 from harness.sandbox.providers import BubblewrapSandboxes
-from harness.sandbox.reaper import sweep_cache, sweep_docker
+from harness.sandbox.reaper import sweep_cache
 
 NAME = "0123456789abcdef" * 2
 CLAIM = (

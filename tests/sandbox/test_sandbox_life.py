@@ -12,7 +12,7 @@ from sandboxes import Bubblewrap, namespace_of, processes_of, vanish
 from harness.config import SandboxLimits
 from harness.errors import SandboxUnavailable
 from harness.sandbox.bubblewrap.folders import sweep
-from harness.sandbox.reaper import sweep_docker
+from harness.sandbox.docker.sweep import sweep_docker
 from harness.sandbox.sandbox import ShellSandbox
 
 SOON_S = 8  # what happens at once, on a busy machine

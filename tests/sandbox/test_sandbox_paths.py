@@ -16,8 +16,7 @@ import pytest
 from sandboxes import Bubblewrap, why_not
 
 from harness.errors import SandboxLost
-from harness.sandbox import disk_watch
-from harness.sandbox.bubblewrap import overlay
+from harness.sandbox.bubblewrap import disk_usage, overlay
 from harness.sandbox.bubblewrap.confined_programs import remove_tree
 
 FILES = 3000
@@ -178,7 +177,7 @@ def test_files_of_whatever_user_are_counted(kind, tmp_path):
     (tmp_path / "theirs").mkdir(mode=0o700)
     (tmp_path / "theirs" / "big").write_bytes(b"x" * 5_000_000)
     os.chown(tmp_path / "theirs", 1234, 1234)
-    assert disk_watch.written([tmp_path]).bytes > 5_000_000
+    assert disk_usage.written([tmp_path]).bytes > 5_000_000
 
 
 async def test_an_environment_of_another_owner_is_used_and_forked(tmp_path):

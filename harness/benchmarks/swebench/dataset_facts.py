@@ -30,7 +30,7 @@ from harness.benchmarks.swebench.items import IssueItem, IssueReference
 from harness.benchmarks.swebench.row_fields import IssueFields, LogParser, SomeTests, Tests
 from harness.cache import write_beside
 from harness.environments import package_index, packing
-from harness.environments.rebuild import environment_key
+from harness.environments.rebuild import local_image
 from harness.errors import UserError
 from harness.text import yaml_text
 from harness.text.user_paths import user_path
@@ -217,11 +217,6 @@ def environment_of(name: str, facts: EnvironmentFacts, beside: Path, cache: Path
         sdist_sha256=sha256,
         requirements=facts.requirements,
     )
-
-
-def local_image(environment: Environment) -> str:
-    """The name of the Docker image that is built here of `environment`."""
-    return f"delm-offline/{environment.name.lower()}:{environment_key(environment)[:12]}"
 
 
 def _rows(source: RowSource | str, beside: Path, cache: Path) -> Mapping[str, Any]:

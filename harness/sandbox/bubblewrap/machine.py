@@ -28,11 +28,12 @@ from harness.no_space import full, lack, sandbox_unavailable
 from harness.sandbox import disk_limits
 from harness.sandbox.bubblewrap import cgroup, folders, namespace, overlay
 from harness.sandbox.bubblewrap.confined_programs import program, remove_tree
+from harness.sandbox.bubblewrap.disk_usage import removed, written
 from harness.sandbox.bubblewrap.mount_points import make_mount_points
 from harness.sandbox.bubblewrap.network import FILES, Network
 from harness.sandbox.bubblewrap.overlay import OpenFolder, Place, Source
 from harness.sandbox.cleanup import or_undo
-from harness.sandbox.disk_watch import Watch, removed, written
+from harness.sandbox.disk_watch import Watch
 from harness.sandbox.seccomp.syscalls import bubblewrap_filter
 from harness.sandbox.shell import PERL, STOP, Since, supervisor
 

@@ -11,9 +11,10 @@ import anyio.to_thread
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from docker import DockerClient
+    from docker import DockerClient as DockerClient  # for annotations elsewhere, too
 
-LABEL = "delm.harness"  # "image" on images, "build" on containers that build them
+LABEL = "delm.harness"  # what it is: "image", "build" (of one), "sandbox" or "commit" (of one)
+OWNER = "delm.owner"  # an `Owner`: who removes it
 FIRST_SECONDS = 10  # for the first words of a daemon
 ANSWER_SECONDS = 600  # committing or unpacking a large image on a slow disk
 BUILT_PREFIX = "delm-offline/"
@@ -101,3 +102,13 @@ def exists(client: "DockerClient", name: str) -> bool:
     except docker.errors.ImageNotFound:
         return False
     return True
+
+
+def image_id(client: "DockerClient", image: str) -> str | None:
+    """The id of the image of that name on this machine; None where there is none."""
+    import docker
+
+    try:
+        return str(client.images.get(image).id)
+    except docker.errors.ImageNotFound:
+        return None

@@ -15,18 +15,16 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from harness.benchmarks.swebench.dataset_facts import local_image
 from harness.environments import programs
 from harness.environments.build_once import scratch
 from harness.environments.interpreters import find_python, fits
-from harness.environments.rebuild import TESTBED, VARIABLES, install_script, lay_out
+from harness.environments.rebuild import TESTBED, VARIABLES, install_script, lay_out, local_image
 from harness.errors import UserError
-from harness.sandbox.docker.client import BUILT_PREFIX, LABEL, blocking, connected, exists
+from harness.sandbox.docker.client import BUILT_PREFIX, LABEL, OWNER, blocking, connected, exists
 from harness.sandbox.docker.image_leases import Uses
 from harness.sandbox.docker.image_pull import pull, pulled_images, record
-from harness.sandbox.docker.machine import OWNER
+from harness.sandbox.docker.sweep import sweep_docker
 from harness.sandbox.owners import Owner
-from harness.sandbox.reaper import sweep_docker
 from harness.secrets import child_environment
 from harness.types import Environment, Item
 

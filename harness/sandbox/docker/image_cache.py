@@ -15,9 +15,8 @@ import anyio
 from filelock import FileLock
 
 from harness.errors import UserError
-from harness.results.estimate import IMAGE_BYTES
 from harness.sandbox.docker import registry
-from harness.sandbox.docker.client import blocking
+from harness.sandbox.docker.client import blocking, image_id
 from harness.sandbox.docker.image_layers import Weight, Weights, total, whole
 from harness.sandbox.docker.image_leases import Promise, Uses
 from harness.sandbox.docker.image_pull import (
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 GB = 1e9
+IMAGE_BYTES = 240_000_000  # of an image of SWE-bench Verified: 120 GB for all 500
 LOOK_S = 0.5  # between two looks for room
 STUCK_S = 120.0  # that nothing of ours is in use and there is no room all the same
 
@@ -250,16 +250,6 @@ class Room:
                 return False
             record(self._cache, {}, forget=[name])
             return True
-
-
-def image_id(client: "DockerClient", image: str) -> str | None:
-    """The id of the image of that name on this machine; None where there is none."""
-    import docker
-
-    try:
-        return str(client.images.get(image).id)
-    except docker.errors.ImageNotFound:
-        return None
 
 
 def _weight(pulled: str, size: int, known: Weight | None) -> Weight:

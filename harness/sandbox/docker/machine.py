@@ -11,17 +11,18 @@ import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 
 from harness.config import SandboxLimits
 from harness.errors import SandboxUnavailable, SandboxUnfit
 from harness.sandbox import disk_limits
+from harness.sandbox.bubblewrap.disk_usage import COUNT_S, removed, written
 from harness.sandbox.cleanup import or_undo
-from harness.sandbox.disk_watch import COUNT_S, Watch, removed, written
+from harness.sandbox.disk_watch import Watch
 from harness.sandbox.docker import boot_files
-from harness.sandbox.docker.client import open_client
+from harness.sandbox.docker.client import LABEL, OWNER, open_client
 from harness.sandbox.docker.container_setup import bounds, surroundings
 from harness.sandbox.docker.snapshots import COMMIT_S, Commit, thread
 from harness.sandbox.owners import Owner
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     import docker
     from docker.models.containers import Container
 
-LABEL = "delm.harness"  # "sandbox" on containers and their volumes, "commit" on images of those
-OWNER = "delm.owner"  # an `Owner`
 START_S = 60.0
 ASK_S = 10.0
 EVENTS = 200  # more have happened than the engine may remember
@@ -312,16 +311,6 @@ class DockerMachine:
 def connect() -> "docker.DockerClient | str":
     """A client of the running daemon, or why there is none; whoever has it closes it."""
     return open_client(timeout_s=COMMIT_S, max_pool_size=64)
-
-
-def image_id(client: Any, image: str) -> str | None:
-    """The content hash of a local image, or None where it is not there."""
-    import docker
-
-    try:
-        return str(client.images.get(image).id)
-    except docker.errors.ImageNotFound:
-        return None
 
 
 def no_image(failure: SandboxUnavailable) -> bool:

@@ -61,6 +61,22 @@ class Options:
     retry_failed: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Evaluation:
+    """What one `delm eval` works on, resolved and checked: everything but its store."""
+
+    out: Console
+    options: Options
+    parts: compose.ModelParts
+    contestants: Sequence[Contestant]
+    dataset: Dataset
+    folder: RunFolder
+    label: str  # of the dataset
+    stop: Stop
+    sandboxes: Sandboxes
+    first_call: FirstCall | None
+
+
 def evaluate(options: Options) -> int:
     """Run it; the exit code: 0, 1 when trials are missing or failed, 130 when it was stopped.
 
@@ -107,7 +123,18 @@ def evaluate(options: Options) -> int:
         if not (parts.replay or finished):
             made = first_call.first_call(out, config, parts, first_call.left(config, folder))
         return _work_on(
-            out, options, parts, contestants, dataset, folder, label, stop, sandboxes, made
+            _Evaluation(
+                out=out,
+                options=options,
+                parts=parts,
+                contestants=contestants,
+                dataset=dataset,
+                folder=folder,
+                label=label,
+                stop=stop,
+                sandboxes=sandboxes,
+                first_call=made,
+            )
         )
 
 
@@ -119,97 +146,81 @@ def _new_id(label: str, parts: compose.ModelParts, contestants: Sequence[Contest
     return fresh_run_id(f"{datetime.now(UTC):%Y%m%d-%H%M%S}", label, model, systems)
 
 
-def _work_on(
-    out: Console,
-    options: Options,
-    parts: compose.ModelParts,
-    contestants: Sequence[Contestant],
-    dataset: Dataset,
-    folder: RunFolder,
-    label: str,
-    stop: Stop,
-    sandboxes: Sandboxes,
-    made: FirstCall | None,
-) -> int:
-    config = options.config
-    stop.to_go_on = go_on(folder, options.output)
+def _work_on(job: _Evaluation) -> int:
+    config, folder = job.options.config, job.folder
+    job.stop.to_go_on = go_on(folder, job.options.output)
     with join(folder.path) as member:
         if others := member.others():
-            out.print(f"note: works on this run, too: process {', '.join(others)}", markup=False)
+            job.out.print(
+                f"note: works on this run, too: process {', '.join(others)}", markup=False
+            )
         with member.alone():
             store = Store(folder.database, owner=member.name, cap_usd=config.budget.run_cost_usd)
         with contextlib.closing(store):
             with member.alone():
                 store.reserve()
-            return anyio.run(
-                _evaluate, out, options, parts, contestants, dataset, folder, store, member, label,
-                stop, sandboxes, made,
-            )  # fmt: skip
+            return anyio.run(_evaluate, job, store, member)
 
 
-async def _evaluate(
-    out: Console,
-    options: Options,
-    parts: compose.ModelParts,
-    contestants: Sequence[Contestant],
-    dataset: Dataset,
-    folder: RunFolder,
-    store: Store,
-    member: Member,
-    label: str,
-    stop: Stop,
-    sandboxes: Sandboxes,
-    made: FirstCall | None,
-) -> int:
-    config = options.config
+async def _evaluate(job: _Evaluation, store: Store, member: Member) -> int:
+    options, folder, parts = job.options, job.folder, job.parts
     with member.alone():
-        await _identify(store, folder, config, parts, label, contestants, dataset.benchmark, member)
-        if made is not None:
-            await store.note_first_call(first_call.facts(made, parts), made.charged_usd)
-    items, benchmark = dataset.items, dataset.benchmark
-    trials = sum(c.trials for c in contestants)
-    progress = Progress(out, len(items) * trials, priced=parts.price is not None)
-    progress.say(f"sandbox: {sandboxes.kind}")
+        await _identify(job, store, member)
+        if job.first_call is not None:
+            facts = first_call.facts(job.first_call, parts)
+            await store.note_first_call(facts, job.first_call.charged_usd)
+    trials = len(job.dataset.items) * sum(contestant.trials for contestant in job.contestants)
+    progress = Progress(job.out, trials, priced=parts.price is not None)
+    progress.say(f"sandbox: {job.sandboxes.kind}")
     board = SqliteBoard(folder.database)
-    run = Run(
-        store=store,
-        board=board,
-        benchmark=benchmark,
-        items=items,
-        contestants=contestants,
-        client=compose.client(parts, config, store, progress.waiting),
-        sandboxes=sandboxes,
-        grader=benchmark.grader(sandboxes, config, logs=folder.logs, cache=cache_dir()),
-        limits=compose.limits_of(config),
-        budget=Budget(config.budget.run_cost_usd, limit_name="run_cost"),
-        workers=config.workers,
-        watcher=progress,
-        member=member,
-        memo=compose.memo(config, sandboxes),
-        retry_failed=options.retry_failed,
-    )
+    run = _run(job, store, board, member, progress)
 
     async def work() -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(parts.backend.warm_up)
-            await sandboxes.prepare(items, progress.say)
+            await job.sandboxes.prepare(job.dataset.items, progress.say)
         with member.alone():
             await run.plan()
         progress.follow(lambda: Standing(**store.standing()))
         with progress.showing():
             await run.work()
 
-    stop.waiting_for = progress.under_way
+    job.stop.waiting_for = progress.under_way
     try:
-        stopped = await stop.until(work, progress.say)
+        stopped = await job.stop.until(work, progress.say)
     finally:
         board.close()
         with anyio.CancelScope(shield=True):
             await parts.backend.aclose()
-    stop.waiting_for = lambda: f"the CSVs in {folder.path} to be written"
+    job.stop.waiting_for = lambda: f"the CSVs in {folder.path} to be written"
     with member.alone(), told_to_score(folder, options.output):
-        _results(out, options, folder, store, draw=config.plots and not stopped)
-    return say_how_it_ended(out, store, folder, options.output, stopped=stopped, reason=run.stopped)
+        _results(job.out, options, folder, store, draw=options.config.plots and not stopped)
+    return say_how_it_ended(
+        job.out, store, folder, options.output, stopped=stopped, reason=run.stopped
+    )
+
+
+def _run(
+    job: _Evaluation, store: Store, board: SqliteBoard, member: Member, progress: Progress
+) -> Run:
+    config, benchmark = job.options.config, job.dataset.benchmark
+    return Run(
+        store=store,
+        board=board,
+        benchmark=benchmark,
+        items=job.dataset.items,
+        contestants=job.contestants,
+        client=compose.client(job.parts, config, store, progress.waiting),
+        sandboxes=job.sandboxes,
+        grader=benchmark.grader(job.sandboxes, config, logs=job.folder.logs, cache=cache_dir()),
+        limits=compose.limits_of(config),
+        budget=Budget(config.budget.run_cost_usd, limit_name="run_cost"),
+        workers=config.workers,
+        watcher=progress,
+        member=member,
+        memo=compose.memo(config, job.sandboxes),
+        retry_failed=job.options.retry_failed,
+    )
 
 
 def _results(
@@ -228,21 +239,14 @@ def _results(
         out.print(told, highlight=False, markup=False)
 
 
-async def _identify(
-    store: Store,
-    folder: RunFolder,
-    config: Config,
-    parts: compose.ModelParts,
-    label: str,
-    contestants: Sequence[Contestant],
-    benchmark: Benchmark[Any],
-    member: Member,
-) -> None:
+async def _identify(job: _Evaluation, store: Store, member: Member) -> None:
     """Write what the run is, or refuse to go on with another configuration under its id.
 
     A run that has no trial yet (it was refused or stopped before it began) may still change, unless
     another process is about to plan its trials.
     """
+    config, folder, parts = job.options.config, job.folder, job.parts
+    benchmark = job.dataset.benchmark
     before = store.description()
     mine = config.model_dump(mode="json")
     changed = "identity" in before and before["identity"] != config.identity()
@@ -262,13 +266,13 @@ async def _identify(
         config=mine,
         model=parts.name,
         replay=parts.replay,
-        dataset=label,
+        dataset=job.label,
         benchmark=config.dataset.benchmark or benchmark.name,
         prices=prices,
         prices_sha256=digest,
         prices_source=parts.price.source if parts.price else "",
         version=__version__,
-        packages=packages(contestants, benchmark),
+        packages=packages(job.contestants, benchmark),
         created_at=before.get("created_at", now()),
     )
     run_folder.write_config(folder, mine)

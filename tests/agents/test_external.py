@@ -398,7 +398,7 @@ def test_what_submits_is_what_submits_to_the_package(pieces, status):
 
 LOOK = """
 import os, sys
-from agents.external import MiniSweAgent, load_package
+from agents.mini_swe_agent import MiniSweAgent, load_package
 system = MiniSweAgent()
 assert not any(name.startswith("minisweagent") for name in sys.modules), "imported too early"
 before = dict(os.environ)

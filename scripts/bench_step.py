@@ -88,20 +88,17 @@ class Ours:
     """Blocks of steps of this harness, all in one sandbox."""
 
     def __init__(
-        self, client: docker.DockerClient, item: IssueItem, folder: Path, steps: int, blocks: int
+        self, daemon: docker.DockerClient, item: IssueItem, folder: Path, steps: int, blocks: int
     ) -> None:
         self._item = item
-        self._store = Store(folder / "run.db")
-        self._board = SqliteBoard(folder / "run.db")
+        self._store, self._board = Store(folder / "run.db"), SqliteBoard(folder / "run.db")
         self._backend = Timed(recording(steps, blocks))
         self._sandbox: Any = None
         sandboxes = DockerSandboxes(
-            client, SandboxConfig(), folder, labels={"delm.run": NAME}, grading_network=False
+            daemon, SandboxConfig(), folder, labels={"delm.run": NAME}, grading_network=False
         )
         limiter = anyio.CapacityLimiter(16)
-        self._client = ModelClient(
-            self._backend, NAME, price=PRICE, ledger=self._store, limiter=limiter
-        )
+        client = ModelClient(self._backend, NAME, price=PRICE, ledger=self._store, limiter=limiter)
         one: dict[str, Any] = {"agents": 1, "wanted": 1, "submits": "one", "trials": blocks}
         self._run = Run(
             store=self._store,
@@ -109,7 +106,7 @@ class Ours:
             benchmark=SweBench(),
             items=[self._item],
             contestants=[Contestant(name=NAME, system=self, **one)],
-            client=self._client,
+            client=client,
             sandboxes=sandboxes,
             grader=PatchGrader(sandboxes, folder, None, GradingConfig()),
             limits=LIMITS,
@@ -135,7 +132,7 @@ class Ours:
         return spans(self._backend.asked)
 
     async def run(self, trial: Any) -> None:
-        """A `harness.protocols.System` in name only: the blocks are run by hand."""
+        """In name only: the blocks are run by hand."""
 
     async def close(self) -> None:
         """Leave nothing."""

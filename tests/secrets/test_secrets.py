@@ -137,6 +137,7 @@ def test_a_secret_is_found_in_every_form(said):
 @example("Zq7x%\ne8Kp9w", "", "", 1)
 @example("Zq7x\U000e0020Kp9w", "", "", 1)
 def test_a_secret_is_found_however_deep_in_json_and_it_stays_json(key, before, after, depth):
+    assume(is_secret(key))  # `~/Zq7xKp9w` is a path
     said = f"{before}{key}{after}"
     for level in range(depth):
         said = json.dumps([said], ensure_ascii=level % 2 == 0)

@@ -101,3 +101,34 @@ async def test_a_file_written_is_in_the_next_fork(sandbox):
     assert (await first.exec("cat n")).exit_status == 1
     await first.close()
     await second.close()
+
+
+async def test_a_fork_that_is_cancelled_midway_leaves_nothing(kind, sandbox):
+    """While the files are copied, which takes a while, and as soon as the twin is there."""
+    alone = len(kind.leftovers())
+    await sandbox.exec("head -c 30000000 /dev/urandom > large")
+    ended = False
+
+    async def open_and_close():
+        nonlocal ended
+        ended = False
+        await (await sandbox.fork()).close()
+        ended = True
+
+    async def copying():
+        await anyio.sleep(0.05)
+
+    async def begun():
+        while not ended and len(kind.leftovers()) - images_of(kind) <= alone:
+            await anyio.sleep(0.01)
+
+    for midway in (copying, begun):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(open_and_close)
+            await midway()
+            tasks.cancel_scope.cancel()
+    last = await sandbox.fork()
+    assert (await last.exec("wc -c < large")).output == "30000000\n"
+    await last.close()
+    assert images_of(kind) == int(isinstance(kind, Docker))
+    assert len(kind.leftovers()) == alone + images_of(kind)

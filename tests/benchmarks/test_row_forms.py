@@ -81,6 +81,23 @@ def test_a_row_without_tests_that_have_to_change_is_refused(tmp_path, tests):
     assert _load(tmp_path, [ROW | {"PASS_TO_PASS": []}])
 
 
+def test_a_row_of_ones_own_says_how_its_tests_are_run_in_one_command(tmp_path):
+    own = {key: value for key, value in CLASSIC.items() if key != "version"}
+    own |= {"image": "own/image:1", "test_command": "make check", "log_parser": "parse_log_pytest"}
+    own["test_patch"] = "--- /dev/null\n+++ b/test_it.py\n@@ -0,0 +1 @@\n+assert True\n"
+    (item,) = _load(tmp_path, [own])
+    script = item.reference.eval_script
+    assert "\nmake check\n" in script
+    assert "+assert True" in script
+    assert item.reference.eval_type == "pass_and_fail"
+
+
+def test_a_row_of_ones_own_without_a_test_patch_is_refused_in_words(tmp_path):
+    own = CLASSIC | {"test_command": "make check", "log_parser": "parse_log_pytest"}
+    with pytest.raises(UserError, match="has a bad field test_patch: the test patch changes no"):
+        _load(tmp_path, [own])
+
+
 def test_a_classic_row_is_completed_from_the_data_set_of_swebench_5(tmp_path):
     other = ROW | {"instance_id": "owner__Repo-2"}
     _stand_in(tmp_path, "SWE-bench_Verified", [other])

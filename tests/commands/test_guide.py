@@ -1,12 +1,18 @@
 """What docs/guide.md says to write works as it stands there."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from console import FLASK, bundled, query
 from scripted_model import ScriptedModel
+
+from harness.benchmarks.rows import load
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "guide.md").read_text()
@@ -40,6 +46,30 @@ def test_the_system_of_the_guide_asks_once_and_resolves(delm, place, monkeypatch
     assert (trial["state"], trial["reason"]) == ("done", "finished")
     (grade,) = query(place / "results/run", "SELECT outcome FROM grade")
     assert grade["outcome"] == "resolved"
+
+
+def test_the_row_of_the_guide_is_taken_and_only_its_gold_patch_passes_its_tests(tmp_path):
+    (text,) = re.findall(r"^```json\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
+    (tmp_path / "rows.jsonl").write_text(json.dumps(json.loads(text)) + "\n")
+    (item,) = load(str(tmp_path / "rows.jsonl"), cache=tmp_path).items
+    repository = tmp_path / "testbed"
+    repository.mkdir()
+    (repository / "calc.py").write_text("def add(a, b):\n    return 5\n")
+    script = item.reference.eval_script.replace("/testbed", str(repository))
+
+    def run(command: str) -> str:
+        own = {"HOME": str(tmp_path), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        ran = subprocess.run(
+            ["bash", "-c", command], cwd=repository, env=own, capture_output=True, text=True
+        )
+        return ran.stdout
+
+    run("git init -q && git add -A && git -c user.name=a -c user.email=a@b commit -qm base")
+    assert "FAILED test_calc.py::test_add" in run(script)
+    (tmp_path / "gold.diff").write_text(item.reference.patch)
+    run(f"git apply {tmp_path}/gold.diff")
+    assert "PASSED test_calc.py::test_add" in run(script)
+    assert run("git status --porcelain --untracked-files=no").strip() == "M calc.py"
 
 
 def test_the_system_of_the_guide_has_at_most_fifteen_lines():

@@ -8,9 +8,11 @@ from pydantic import StringConstraints, ValidationError
 
 from harness.benchmarks.checked_row import BadRow, InstanceId, faults_of
 from harness.benchmarks.row_files import Row
+from harness.benchmarks.swebench.eval_script import eval_script
 from harness.benchmarks.swebench.items import IssueItem, IssueReference
 from harness.benchmarks.swebench.row_fields import IssueFields, LogParser, SomeTests, Tests
 from harness.benchmarks.swebench.row_forms import FIELDS_OF_5, Completion, is_classic, refusal
+from harness.errors import UserError
 from harness.types import Issue
 
 VERIFIED = "SWE-bench/SWE-bench_Verified"
@@ -36,7 +38,8 @@ class HubRow(IssueFields):
 
 
 def reader() -> Callable[[Row], IssueItem]:
-    """What reads the rows of one dataset; a classic row is completed from the hub.
+    """What reads the rows of one dataset. A classic row is completed from the hub; one with a
+    `test_command` gets an evaluation script that applies its test patch and runs that.
 
     It raises `BadRow`, or `UserError` that goes on after the row's name.
     """
@@ -45,7 +48,9 @@ def reader() -> Callable[[Row], IssueItem]:
     def read(row: Row) -> IssueItem:
         if against := refusal(row):
             raise BadRow(against)
-        if is_classic(row):
+        if row.get("test_command") and not row.get("eval_script"):
+            row = _with_script(row)
+        elif is_classic(row):
             row = completion.complete(row)
         try:
             return item_of(HubRow.model_validate(row))
@@ -53,6 +58,15 @@ def reader() -> Callable[[Row], IssueItem]:
             raise BadRow(*_with_advice(faults_of(error))) from error
 
     return read
+
+
+def _with_script(row: Row) -> Row:
+    """A row of one's own with the script that its `test_command` stands for. Raises `BadRow`."""
+    try:
+        script = eval_script(str(row.get("test_patch") or ""), str(row["test_command"]))
+    except UserError as error:
+        raise BadRow(f"has a bad field test_patch: {error}") from error
+    return {"version": "1", "eval_type": "pass_and_fail", **row, "eval_script": script}
 
 
 def official_image(instance_id: str) -> str:

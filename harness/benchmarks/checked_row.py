@@ -17,9 +17,8 @@ from harness.text import json_text
 from harness.types import Item
 
 LONGEST_NAME = 200  # bytes; names of instances and environments become those of folders and files
-InstanceId = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=LONGEST_NAME)
-]
+FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+InstanceId = Annotated[str, StringConstraints(pattern=FILE_NAME, max_length=LONGEST_NAME)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

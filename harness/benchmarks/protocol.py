@@ -1,7 +1,8 @@
 """What a benchmark is to the harness: the one place where benchmarks differ.
 
-A benchmark of one's own is a class that subclasses `Benchmark`. It has to give `name`, `reader`,
-`grader` and `gold`; everything else has a default that fits patches or other text.
+A benchmark of your own is a class that subclasses `Benchmark`. It has to give `name`, `reader`,
+`grader` and `gold`; everything else has a default that fits patches and other text. A dataset's
+file names it (`benchmark: katas:Katas`), and a system's file says `benchmark: katas`.
 """
 
 import json
@@ -24,8 +25,9 @@ from harness.types import Item
 
 ItemT = TypeVar("ItemT", bound=Item)
 Reader = Callable[[Row], ItemT | None]
-"""Reads one row of a dataset; None: the row is not asked. Raises pydantic's `ValidationError`,
-`BadRow`, or `UserError` that goes on after the row's name."""
+"""Reads one row of a dataset; None: the row is not asked. What is wrong with it raises `KeyError`
+(a field is missing), pydantic's `ValidationError`, `BadRow`, or `UserError` that goes on after the
+row's name."""
 Offer = Literal["calibration", "leaderboard"]
 
 

@@ -29,7 +29,10 @@ def find(name: str) -> Benchmark[Any]:
             f"there is no benchmark {name!r}; take {' or '.join(known)}, or the import string of "
             "one of your own, such as module:Class"
         )
-    made: Benchmark[Any] = imported(name, f"benchmark {name}")()
+    try:
+        made: Benchmark[Any] = imported(name, f"benchmark {name}")()
+    except TypeError as error:  # no class, or one that lacks a method
+        raise UserError(f"benchmark {name}: {error}") from error
     return made
 
 

@@ -14,7 +14,6 @@ from harness.text import json_text
 
 Row = Mapping[str, Any]
 BUNDLED = CONFIGS / "datasets"
-YAML = {".yaml", ".yml"}
 
 
 def is_row_file(path: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.benchmarks.checked_row import BadRow, CheckedRow, faults_of
+from harness.benchmarks.checked_row import FILE_NAME, LONGEST_NAME, BadRow, CheckedRow, faults_of
 from harness.benchmarks.protocol import Benchmark, Reader
 from harness.benchmarks.registry import BENCHMARKS, find, of_row
 from harness.benchmarks.row_files import BUNDLED, Row, is_row_file, read_hub, read_rows
@@ -143,10 +143,23 @@ def _checked(
 def _check_row(where: str, raw: Row, read: Reader[Any]) -> CheckedRow:
     """What a row stands for, or what is wrong with it."""
     try:
-        return CheckedRow(where=where, item=read(raw))
+        return CheckedRow(where=where, item=_named_well(read(raw)))
+    except KeyError as missing:
+        return CheckedRow(where=where, faults=(f"has no field {missing.args[0]}",))
     except BadRow as bad:
         return CheckedRow(where=where, faults=bad.faults)
     except ValidationError as error:
         return CheckedRow(where=where, faults=faults_of(error))
     except UserError as error:
         return CheckedRow(where=where, faults=(str(error),))
+
+
+def _named_well(item: Item | None) -> Item | None:
+    """The item, whose name becomes that of folders. Raises `BadRow`."""
+    name = item.instance.instance_id if item else "none"
+    if not (isinstance(name, str) and re.match(FILE_NAME, name) and len(name) <= LONGEST_NAME):
+        raise BadRow(
+            "has a bad instance_id: it is letters, digits, dot, dash and underscore, at most "
+            f"{LONGEST_NAME}"
+        )
+    return item

@@ -43,9 +43,9 @@ def configure(
     said: dict[str, Any] = {}
     if model:
         said["model"] = {"name": model}
-    if dataset:  # a flag wins over -c; the label that came with another name is not its own
+    if dataset:  # a flag wins over -c; what that says of another dataset is not its own
         said["dataset"] = {"name": dataset_layer(dataset)["dataset"]["name"]}
-        given = [_without_label(content) for content in given]
+        given = [_of_any_dataset(content) for content in given]
     if stored is not None:
         return validate(Config, merge(stored, *given, flags, said), "configuration")
     name = model or _named(given, "model") or f"{PREFIX}{BUNDLED}"
@@ -79,12 +79,13 @@ def stored(output: Path, run_id: str) -> Mapping[str, Any] | None:
         return found
 
 
-def _without_label(content: dict[str, Any]) -> dict[str, Any]:
-    """A layer without the dataset's label, where it says its name too."""
+def _of_any_dataset(content: dict[str, Any]) -> dict[str, Any]:
+    """A layer without the dataset's label and benchmark, where it says its name too."""
     found = content.get("dataset")
     if not isinstance(found, Mapping) or not found.get("name"):
         return content
-    return {**content, "dataset": {k: v for k, v in found.items() if k != "label"}}
+    kept = {k: v for k, v in found.items() if k not in {"label", "benchmark"}}
+    return {**content, "dataset": kept}
 
 
 def _named(layers: Sequence[Mapping[str, Any]], section: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.benchmarks.checked_row import CheckedRow
 from harness.benchmarks.protocol import Benchmark, Groups, Offer, Reader, SubmissionFacts
-from harness.benchmarks.row_files import BUNDLED, YAML, Row
+from harness.benchmarks.row_files import BUNDLED, Row
 from harness.benchmarks.swebench import rows as hub_rows
 from harness.benchmarks.swebench.calibrate import NOTHING
 from harness.benchmarks.swebench.dataset_facts import check_factsheet
@@ -15,7 +15,7 @@ from harness.benchmarks.swebench.footnotes import footnotes
 from harness.benchmarks.swebench.grading import PatchGrader, patch_facts
 from harness.benchmarks.swebench.guard import CHECKS, FLAGS
 from harness.benchmarks.swebench.items import IssueItem
-from harness.config import Config
+from harness.config import YAML, Config
 from harness.protocols import Grader, Sandboxes
 from harness.score.expected import Expected
 from harness.score.published import SWE_BENCH, Counterpart, published

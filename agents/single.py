@@ -7,6 +7,7 @@ In the manner of mini-swe-agent; unlike it, whatever way the conversation ends, 
 then is submitted.
 """
 
+from contextlib import suppress
 from functools import partial
 
 import anyio
@@ -15,7 +16,7 @@ from agents import tools
 from agents.concurrency import together
 from agents.loop import converse, ended_by
 from agents.prompts import render
-from harness.errors import LimitReached, ModelError, SandboxError, SandboxLost
+from harness.errors import AgentLimitReached, LimitReached, ModelError, SandboxError, SandboxLost
 from harness.protocols import Sandbox, Trial
 
 AUTHOR = "agent-1"
@@ -37,11 +38,8 @@ class Independent:
         steps = -(-trial.limits.steps // trial.agents)
 
         async def work(author: str) -> None:
-            try:
+            with suppress(AgentLimitReached):  # the others go on
                 await work_alone(trial, await trial.sandbox(), author, steps=steps)
-            except LimitReached as limit:
-                if not limit.limit.startswith("agent_"):
-                    raise
 
         await together(partial(work, f"agent-{number + 1}") for number in range(trial.agents))
 

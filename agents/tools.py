@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents.prompts import enclosed
-from harness.errors import SandboxError
+from harness.errors import FileMissing, FileTooLarge, SandboxError
 from harness.protocols import Sandbox
 from harness.types import Activity, ExecResult, ToolCall
 
@@ -243,12 +243,13 @@ def edit(sandbox: Sandbox) -> Tool:
 async def _create(sandbox: Sandbox, path: str, content: str) -> str:
     try:
         await sandbox.read(path, max_bytes=1)
+    except FileMissing:
+        await _write(sandbox, path, content)
+        return f"{path}: made, {len(_lines(content))} lines."
+    except FileTooLarge:
+        pass  # than one byte: it is there
     except SandboxError as error:
-        if "no such file" in str(error):
-            await _write(sandbox, path, content)
-            return f"{path}: made, {len(_lines(content))} lines."
-        if "too large" not in str(error):
-            raise BadCall(f"{error}.") from None
+        raise BadCall(f"{error}.") from None
     raise BadCall(f"{path} exists. Give in `old` the text that is to be replaced.")
 
 

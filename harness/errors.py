@@ -3,8 +3,12 @@
     DelmError
     ├── UserError              a mistake that the person at the keyboard can mend (exit code 2)
     ├── SandboxError           one request to a sandbox was refused; the sandbox is fine
+    │   ├── FileMissing        there is no such file in it
+    │   └── FileTooLarge       a file or a patch has more bytes than may be read
     ├── SandboxUnavailable     the sandbox is gone or broken: infrastructure, never a failed command
+    │   ├── ImageMissing       the image that it is made from is not on this machine
     │   ├── SandboxUnfit       it came up and is of no use; another one would be like it
+    │   │   └── LeakFound      the audit of a new sandbox found what agents must not see
     │   └── SandboxLost        what commands did in it ended it: their outcome, no infrastructure
     ├── DocumentUnavailable    the text that an instance is about is gone: infrastructure
     ├── ModelError             a call that yielded no reply, after its retries
@@ -16,6 +20,7 @@
     ├── LogUnreadable          the official parser fails on a test log: the submission's verdict
     ├── GradingUnavailable     what reads test logs is gone or cannot begin: infrastructure
     └── LimitReached           a budget (steps, dollars, tokens, wall clock) is used up
+        └── AgentLimitReached  one agent's share of it; the others go on
 
 A command that fails is no error: it is an `ExecResult`. A patch that resolves nothing is no error:
 it is a `Verdict`.
@@ -34,12 +39,28 @@ class SandboxError(DelmError):
     """One request to a sandbox was refused (no such file, a path outside); the sandbox is fine."""
 
 
+class FileMissing(SandboxError):
+    """There is no file of that name in the sandbox."""
+
+
+class FileTooLarge(SandboxError):
+    """A file, or a patch, has more bytes than may be read."""
+
+
 class SandboxUnavailable(DelmError):
     """The sandbox is gone or does not answer: infrastructure, never the command's failure."""
 
 
+class ImageMissing(SandboxUnavailable):
+    """The image of the sandbox is not on this machine; asking again does not bring it."""
+
+
 class SandboxUnfit(SandboxUnavailable):
     """A new sandbox came up and cannot be used (no repository, a leak); another is no better."""
+
+
+class LeakFound(SandboxUnfit):
+    """The audit of a new sandbox found what agents must not see; the message says what."""
 
 
 class SandboxLost(SandboxUnavailable):
@@ -95,16 +116,26 @@ class GradingUnavailable(DelmError):
     """What reads test logs is gone or cannot begin: infrastructure, never the log's fault."""
 
 
+RUN_COST = "run_cost"
+"""The `LimitReached.limit` of the whole run's dollars."""
+
+
 class LimitReached(DelmError):
     """A budget is used up.
 
-    `limit` names it: steps, cost, tokens, wall_clock or run_cost; or, of one agent's share in a
-    trial, agent_steps, agent_cost or agent_tokens.
+    `limit` names it: steps, cost, tokens, wall_clock or run_cost.
     """
 
     def __init__(self, limit: str, message: str) -> None:
         super().__init__(message)
         self.limit = limit
+
+
+class AgentLimitReached(LimitReached):
+    """One agent's share of its trial's budget is used up; the other agents go on.
+
+    `limit` is agent_steps, agent_cost or agent_tokens.
+    """
 
 
 def leaf(error: BaseException) -> BaseException:

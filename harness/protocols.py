@@ -35,8 +35,8 @@ class Sandbox(Protocol):
         ...
 
     async def read(self, path: str, *, max_bytes: int = 10_000_000) -> bytes:
-        """The bytes of a file. `SandboxError`: missing, not a file, too large, or under `/testbed`
-        by name but outside it by its links."""
+        """The bytes of a file. `FileMissing`, `FileTooLarge`; `SandboxError`: not a file, or under
+        `/testbed` by name but outside it by its links."""
         ...
 
     async def write(self, path: str, data: bytes) -> None:

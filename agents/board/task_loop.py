@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 from harness.board.protocols import BoardRefused, Claim, LeaseLost, NewTask
-from harness.errors import LimitReached, SandboxUnavailable, leaf
+from harness.errors import AgentLimitReached, SandboxUnavailable, leaf
 from harness.protocols import Trial
 
 BAD_LUCK = 3  # sandboxes in a row that fail before an agent gives up
@@ -61,10 +61,8 @@ class Life:
                     await self._queue.release(held, reason=str(failure))
                     if unlucky == BAD_LUCK:
                         raise
-                except LimitReached as limit:
-                    if not limit.limit.startswith("agent_"):
-                        raise
-                    return  # this agent has used up its share; the others go on
+                except AgentLimitReached:
+                    return  # the others go on
         finally:
             with anyio.CancelScope(shield=True):
                 await self._queue.leave(self.name)

@@ -14,11 +14,10 @@ from agents.delm.team import OWN, Team
 from agents.loop import Ending, converse, nothing
 from agents.prompts import render
 from harness.board.protocols import Claim, NewTask, Task
-from harness.errors import LimitReached, SandboxError, SandboxLost, SandboxUnavailable
+from harness.errors import AgentLimitReached, SandboxError, SandboxLost, SandboxUnavailable
 from harness.protocols import Sandbox
 from harness.types import Message
 
-OWN_ENDS = ("agent_steps", "agent_tokens", "agent_cost")  # no reason for the others
 CANDIDATE = "/tmp/candidate.patch"  # noqa: S108 - inside the sandbox
 KEPT_COMMANDS, KEPT_DIFF, KEPT_WORDS = 40, 20_000, 8_000
 
@@ -139,8 +138,8 @@ class _Job:
         """
         try:
             return await self._converse()
-        except LimitReached as end:
-            if not self._team.rules.apart or end.limit not in OWN_ENDS:
+        except AgentLimitReached as end:
+            if not self._team.rules.apart:
                 raise
             return Ending(reason=end.limit, summary="", messages=[])
 

@@ -17,7 +17,7 @@ from agents.documents.summaries import Note, context_of, prepare_all
 from agents.loop import Ending, converse, ended_by
 from agents.prompts import enclosed, render
 from agents.tools import Arguments, BadCall, ListOf, Tool, Toolbox
-from harness.errors import LimitReached, ModelError
+from harness.errors import AgentLimitReached, LimitReached, ModelError
 from harness.protocols import Trial
 from harness.types import Message
 
@@ -78,9 +78,7 @@ class ReadAgent:
         )
         try:
             endings[author] = await converse(trial, author, opening, box, agent=author, turns=TURNS)
-        except LimitReached as limit:
-            if not limit.limit.startswith("agent_"):
-                raise
+        except AgentLimitReached as limit:
             endings[author] = Ending(reason=limit.limit, summary="", messages=())  # of it alone
 
 

@@ -10,8 +10,9 @@ from rich.console import Console
 
 from harness.commands.missing_trials import missing
 from harness.errors import UserError
-from harness.no_space import LACKS, lack
+from harness.no_space import lack
 from harness.results.run_folder import RunFolder
+from harness.runner.run import StopCause
 from harness.runner.signals import STOPPED
 from harness.score import last_attempts
 from harness.score.cost import in_doubt, spent
@@ -23,12 +24,19 @@ DELM = ".venv/bin/delm"
 
 
 def say_how_it_ended(
-    out: Console, store: Store, folder: RunFolder, output: Path, *, stopped: bool, reason: str
+    out: Console,
+    store: Store,
+    folder: RunFolder,
+    output: Path,
+    *,
+    stopped: bool,
+    reason: str,
+    cause: StopCause,
 ) -> int:
     """Say it, and return the exit code: 0, 1 where trials are missing or failed, 130 if `stopped`.
 
     2 where the machine lacks something, which its user can mend. `reason` is why no further trial
-    was started; empty where all were.
+    was started, and `cause` what that is about; both empty where all were.
     """
 
     def say(line: str) -> None:
@@ -36,7 +44,7 @@ def say_how_it_ended(
 
     trials = store.trials()
     last = last_attempts(trials)
-    lacking = reason.startswith(tuple(LACKS.values()))
+    lacking = cause == "machine"
     failed = [trial for trial in last if trial["state"] == "failed"]
     errors = sum(trial["state"] == "error" for trial in last)
     unfinished = sum(trial["state"] in UNFINISHED for trial in last)
@@ -49,7 +57,7 @@ def say_how_it_ended(
         say(line)
     if errors or unfinished or stopped:
         how = ", once the model answers (another address or key may be set)" if reason else ""
-        if "run_cost" in reason:
+        if cause == "budget":
             how = " with a higher --max-cost (make: MAX_COST=…)"
         if lacking:
             how = ", once that is mended"

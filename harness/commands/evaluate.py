@@ -25,7 +25,7 @@ from harness.commands.plots import draw_plots
 from harness.commands.pricing import foresee
 from harness.commands.table import print_run
 from harness.config import Config, is_identity, validate
-from harness.errors import UserError
+from harness.errors import RUN_COST, UserError
 from harness.exports.recording import record
 from harness.model.budget import Budget
 from harness.model.first_call import FirstCall
@@ -196,7 +196,13 @@ async def _evaluate(job: _Evaluation, store: Store, member: Member) -> int:
     with member.alone(), told_to_score(folder, options.output):
         _results(job.out, options, folder, store, draw=options.config.plots and not stopped)
     return say_how_it_ended(
-        job.out, store, folder, options.output, stopped=stopped, reason=run.stopped
+        job.out,
+        store,
+        folder,
+        options.output,
+        stopped=stopped,
+        reason=run.stopped,
+        cause=run.stop_cause,
     )
 
 
@@ -214,7 +220,7 @@ def _run(
         sandboxes=job.sandboxes,
         grader=benchmark.grader(job.sandboxes, config, logs=job.folder.logs, cache=cache_dir()),
         limits=compose.limits_of(config),
-        budget=Budget(config.budget.run_cost_usd, limit_name="run_cost"),
+        budget=Budget(config.budget.run_cost_usd, limit_name=RUN_COST),
         workers=config.workers,
         watcher=progress,
         member=member,

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import anyio
 
-from harness.errors import LimitReached
+from harness.errors import AgentLimitReached, LimitReached
 from harness.types import Limits
 
 
@@ -40,9 +40,15 @@ class Budget:
     """Dollars at one level (a trial, a run), inside those of `parent`. A limit of 0 is no limit."""
 
     def __init__(
-        self, limit_usd: float, parent: "Budget | None" = None, *, limit_name: str = "cost"
+        self,
+        limit_usd: float,
+        parent: "Budget | None" = None,
+        *,
+        limit_name: str = "cost",
+        reached: type[LimitReached] = LimitReached,
     ) -> None:
         self.limit_usd = limit_usd
+        self.reached = reached
         self.parent = parent
         self.limit_name = limit_name
         self.spent = 0.0
@@ -71,7 +77,7 @@ class Budget:
                 f"${level.limit_usd:.4f} are spent or reserved"
             )
             if level.spent + amount > level.limit_usd:
-                raise LimitReached(level.limit_name, words)
+                raise level.reached(level.limit_name, words)
             crowded = crowded or Crowded(level.limit_name, words, level)
         if crowded:
             raise crowded
@@ -142,7 +148,10 @@ class TrialBudget:
         self.limits = limits
         self._whole = whole
         self._of = "agent_" if whole else ""  # begins the names of its limits
-        self.dollars = Budget(limits.cost_usd, run, limit_name=f"{self._of}cost")
+        self.reached = AgentLimitReached if whole else LimitReached
+        self.dollars = Budget(
+            limits.cost_usd, run, limit_name=f"{self._of}cost", reached=self.reached
+        )
         self.steps = 0
         self.tokens = 0
         self.held_tokens: dict[Hold, int] = {}
@@ -152,7 +161,7 @@ class TrialBudget:
     def share(self, agents: int) -> "TrialBudget":
         """What one of `agents` may use: an equal part of steps, tokens and dollars, rounded up.
 
-        Its limits are called agent_steps, agent_tokens and agent_cost; no agent can use up what is
+        Its end is an `AgentLimitReached`; no agent can use up what is
         the others'. The wall clock is the trial's.
         """
         part = replace(
@@ -234,7 +243,7 @@ class TrialBudget:
         """`LimitReached` where a call of `tokens` does not fit into what is left here."""
         if new_step and self.limits.steps and self.steps >= self.limits.steps:
             name = f"{self._of}steps"
-            raise LimitReached(name, f"{name}: all {self.limits.steps} are used up")
+            raise self.reached(name, f"{name}: all {self.limits.steps} are used up")
         taken = self.tokens + sum(self.held_tokens.values())
         if not self.limits.tokens or taken + tokens <= self.limits.tokens:
             return
@@ -244,7 +253,7 @@ class TrialBudget:
             "or reserved"
         )
         if self.tokens + tokens > self.limits.tokens:
-            raise LimitReached(name, words)
+            raise self.reached(name, words)
         raise Crowded(name, words, self.dollars)
 
 

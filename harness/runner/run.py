@@ -11,6 +11,7 @@ import anyio
 from harness.benchmarks.protocol import Benchmark
 from harness.board.sqlite.board import SqliteBoard
 from harness.errors import (
+    RUN_COST,
     ContextOverflow,
     ConversationRefused,
     DocumentUnavailable,
@@ -36,6 +37,8 @@ from harness.store.sqlite import Row, Store
 from harness.types import Item, Limits, Verdict
 
 INTERRUPTED = "interrupted"
+StopCause = Literal["", "budget", "machine", "model"]
+"""What stopped a run: its dollars, what the machine lacks, or a model that does not answer."""
 LOOK_S = 1.0  # between two looks at what other processes of the run do
 
 
@@ -95,6 +98,7 @@ class Run:
         self._retry_failed = retry_failed
         self._mistake = ""  # of the user, which ends the run
         self.stopped = ""  # why no further trial is started
+        self.stop_cause: StopCause = ""  # what that is about
 
     async def plan(self) -> None:
         """Put what is to be done into the store, save what it holds already.
@@ -238,7 +242,9 @@ class Run:
             silence = ModelUnavailable("no answer within the trial's wall clock")
             contact.failed(trial_id, silence)
             state, reason = "error", f"model: {silence}"
-        self.stopped = self.stopped or contact.closed
+        if contact.closed and not self.stopped:
+            self.stopped = contact.closed
+            self.stop_cause = "machine" if contact.lacking else "model"
         if contact.turned_away(trial_id):
             return "cancelled", contact.closed if contact.lacking else f"model: {contact.closed}"
         return state, reason
@@ -248,8 +254,8 @@ class Run:
         try:
             await _run_system(contestant.system, trial)
         except LimitReached as limit:
-            if limit.limit == "run_cost":
-                self.stopped = str(limit)
+            if limit.limit == RUN_COST:
+                self.stopped, self.stop_cause = str(limit), "budget"
                 return "cancelled", limit.limit
             return "done", limit.limit
         except ConversationRefused as end:

@@ -8,7 +8,7 @@ import anyio
 from anyio import to_thread
 
 from harness.board.protocols import SharedContext, TaskQueue
-from harness.errors import DelmError, SandboxUnavailable
+from harness.errors import DelmError, LeakFound, SandboxUnavailable
 from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
 from harness.model.conversation import start_conversation
@@ -97,8 +97,11 @@ class LiveTrial:
         sandboxes = self._services.sandboxes
         try:
             sandbox = await sandboxes.open(self._item, purpose="agents")
-        except SandboxUnavailable as error:
-            await self._note(str(error) if "leaks" in str(error) else "")
+        except LeakFound as error:
+            await self._note(str(error))
+            raise
+        except SandboxUnavailable:
+            await self._note("")
             raise
         self._sandboxes.append(sandbox)
         await self._note(getattr(sandbox, "audit", ""))

@@ -11,7 +11,14 @@ from anyio import to_thread
 
 from harness.config import SandboxConfig
 from harness.environments.rebuild import Prepared, prepare
-from harness.errors import SandboxUnavailable, SandboxUnfit, UserError, leaf
+from harness.errors import (
+    ImageMissing,
+    LeakFound,
+    SandboxUnavailable,
+    SandboxUnfit,
+    UserError,
+    leaf,
+)
 from harness.sandbox.audit import audit, scrub
 from harness.sandbox.bubblewrap import network
 from harness.sandbox.bubblewrap.machine import BubblewrapMachine, missing_packages
@@ -221,10 +228,10 @@ async def begun(
             sandbox = await ShellSandbox.start(await start())
             if ready is not None:
                 await _or_close(sandbox, ready)
-        except SandboxUnfit:
+        except (ImageMissing, SandboxUnfit):
             raise
-        except SandboxUnavailable as failure:
-            if wait is None or docker_sandbox.no_image(failure):
+        except SandboxUnavailable:
+            if wait is None:
                 raise
             await anyio.sleep(wait)
         else:
@@ -251,9 +258,7 @@ def _examined(
         leaks = await audit(sandbox, item.instance.base_commit, network=config.network)
         sandbox.audit = "; ".join(leaks) or "ok"
         if leaks and config.on_leak == "refuse":
-            raise SandboxUnfit(
-                f"the sandbox leaks: {sandbox.audit} (sandbox.on_leak=record goes on)"
-            )
+            raise LeakFound(f"the sandbox leaks: {sandbox.audit} (sandbox.on_leak=record goes on)")
 
     return examine
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import anyio
 
-from harness.errors import SandboxError, SandboxUnavailable, SandboxUnfit
+from harness.errors import FileMissing, FileTooLarge, SandboxError, SandboxUnavailable, SandboxUnfit
 from harness.sandbox import scripts
 from harness.sandbox.cleanup import or_undo
 from harness.sandbox.patch_text import as_text, is_text
@@ -31,6 +31,7 @@ REFUSALS = {
     scripts.NO_FILE: "it is not a file",
     scripts.TOO_LARGE: "it is too large",
 }
+KINDS = {scripts.MISSING: FileMissing, scripts.TOO_LARGE: FileTooLarge}  # else `SandboxError`
 
 
 class _CannotCompare(Exception):
@@ -118,7 +119,7 @@ class ShellSandbox:
         _refuse(path, result)
         data = decoded(result.output)
         if len(data) > most:  # its size was not what it said, as in /proc
-            raise SandboxError(f"{path}: {REFUSALS[scripts.TOO_LARGE]}")
+            raise FileTooLarge(f"{path}: {REFUSALS[scripts.TOO_LARGE]}")
         return data
 
     async def write(self, path: str, data: bytes) -> None:
@@ -216,7 +217,7 @@ class ShellSandbox:
         _refuse("the patch", result)
         patch = decoded(result.output)
         if len(patch) > MAX_PATCH_BYTES:  # the programs inside may be the commands' own
-            raise SandboxError(f"the patch: {REFUSALS[scripts.TOO_LARGE]}")
+            raise FileTooLarge(f"the patch: {REFUSALS[scripts.TOO_LARGE]}")
         return patch
 
     async def _diff_elsewhere(self) -> str:
@@ -260,10 +261,9 @@ def _pattern(path: str) -> str:
 def _refuse(what: str, result: ExecResult) -> None:
     if result.exit_status == 0:
         return
-    detail = _last_words(result)
-    if result.timed_out:
-        detail = "it took too long"
-    raise SandboxError(f"{what}: {REFUSALS.get(result.exit_status or 0, detail)}")
+    detail = "it took too long" if result.timed_out else _last_words(result)
+    status = result.exit_status or 0
+    raise KINDS.get(status, SandboxError)(f"{what}: {REFUSALS.get(status, detail)}")
 
 
 def _last_words(result: ExecResult) -> str:

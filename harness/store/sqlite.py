@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 
-from harness.errors import LimitReached
+from harness.errors import RUN_COST, LimitReached
 from harness.store.database import Database, Row
 from harness.text.reply_json import reply_row
 from harness.text.timestamps import now
@@ -179,8 +179,8 @@ class Store(Database):
         spent = self._read("money")[0]["spent"] + reserved
         if spent + usd > self._cap_usd:
             raise LimitReached(
-                "run_cost",
-                f"run_cost: the call can cost ${usd:.4f}, and ${spent:.4f} of "
+                RUN_COST,
+                f"{RUN_COST}: the call can cost ${usd:.4f}, and ${spent:.4f} of "
                 f"${self._cap_usd:.4f} are spent by all processes of the run",
             )
 

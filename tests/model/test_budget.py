@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import LimitReached
+from harness.errors import AgentLimitReached, LimitReached
 from harness.model.budget import Budget, Crowded, TrialBudget
 from harness.types import Limits
 
@@ -101,9 +101,20 @@ def test_who_has_used_up_its_share_ends_alone_while_another_is_at_its_last_call(
     for share in (first, second, first):
         share.check_and_reserve(0.1, 10).settle(0.1, 10)
     second.check_and_reserve(0.1, 10)  # under way: all of the trial's is taken
-    with pytest.raises(LimitReached) as caught:
+    with pytest.raises(AgentLimitReached) as caught:
         first.check_and_reserve(0.1, 10)
     assert caught.value.limit == f"agent_{next(iter(given_limits)).removesuffix('_usd')}"
+
+
+@pytest.mark.parametrize("given_limits", [{"steps": 2}, {"tokens": 20}, {"cost_usd": 0.2}])
+def test_where_all_of_the_trials_is_used_up_the_end_is_no_single_agents(given_limits):
+    trial = TrialBudget(limits(**given_limits))
+    for _ in range(2):
+        trial.check_and_reserve(0.1, 10).settle(0.1, 10)
+    share = trial.share(1)
+    with pytest.raises(LimitReached) as caught:
+        share.check_and_reserve(0.1, 10)
+    assert not isinstance(caught.value, AgentLimitReached)
 
 
 def test_what_calls_under_way_hold_may_come_back_and_what_is_spent_does_not():

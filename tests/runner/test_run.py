@@ -20,6 +20,7 @@ from harness.errors import (
     ConversationRefused,
     DelmError,
     EndpointRefused,
+    LeakFound,
     LimitReached,
     ModelRefused,
     ModelUnavailable,
@@ -307,6 +308,7 @@ async def test_the_runs_money_stops_new_trials_and_counts_what_was_spent_before(
     assert [row["state"] for row in store.trials()] == ["done", "done", "done", "cancelled",
                                                         "waiting"]  # fmt: skip
     assert run.stopped.startswith("run_cost")
+    assert run.stop_cause == "budget"
     assert store.spent() == pytest.approx(0.003)
     again, _ = make(store, act, instances=names, run_cost=0.0045)
     await again.plan()
@@ -335,7 +337,7 @@ async def test_an_endpoint_that_takes_no_call_stops_the_run_and_fails_no_trial(s
     )
     await run.plan()
     await run.work()
-    assert run.stopped == "m: 402: pay first"
+    assert (run.stopped, run.stop_cause) == ("m: 402: pay first", "model")
     states = [(row["state"], row["reason"]) for row in store.trials()]
     assert set(states) == {("cancelled", "model: m: 402: pay first"), ("waiting", "")}
     assert 1 <= states.count(("cancelled", "model: m: 402: pay first")) <= 2
@@ -460,7 +462,7 @@ async def test_a_model_that_has_answered_and_refuses_one_call_fails_one_trial(st
 
 async def test_a_sandbox_that_leaks_is_recorded_with_what_leaked(store):
     run, sandboxes = make(store, finish)
-    sandboxes.fails = SandboxUnavailable("the sandbox leaks: history: tag v2")
+    sandboxes.fails = LeakFound("the sandbox leaks: history: tag v2")
     await run.plan()
     await run.work()
     (trial,) = store.trials()

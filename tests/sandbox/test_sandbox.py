@@ -10,7 +10,7 @@ import anyio
 import pytest
 from sandboxes import settled
 
-from harness.errors import SandboxError
+from harness.errors import FileMissing, FileTooLarge, SandboxError
 
 SOON_S = 8  # what happens at once, on a busy machine
 
@@ -195,7 +195,7 @@ class TestEverySandbox:
         with anyio.fail_after(4 * SOON_S):
             await sandbox.write("/tmp/large", data)
             assert await sandbox.read("/tmp/large") == data
-        with pytest.raises(SandboxError, match="too large"):
+        with pytest.raises(FileTooLarge, match="too large"):
             await sandbox.read("/tmp/large", max_bytes=len(data) - 1)
         assert (await sandbox.exec("ls -A /tmp")).output == "large\n"
 
@@ -210,9 +210,10 @@ class TestEverySandbox:
             "a\0b": "not a path",
             "": "not a path",
         }.items():
-            with pytest.raises(SandboxError, match=reason), anyio.fail_after(SOON_S):
+            with pytest.raises(SandboxError, match=reason) as caught, anyio.fail_after(SOON_S):
                 await sandbox.read(path)
-        with pytest.raises(SandboxError, match="too large"):
+            assert isinstance(caught.value, FileMissing) == (reason == "no such file")
+        with pytest.raises(FileTooLarge, match="too large"):
             await sandbox.read("/proc/self/mountinfo", max_bytes=10)
 
     async def test_writing_keeps_the_mode_and_makes_folders(self, sandbox):

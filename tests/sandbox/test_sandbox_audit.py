@@ -15,7 +15,7 @@ from harness.benchmarks.swebench.items import IssueItem, IssueReference
 from harness.config import SandboxConfig
 from harness.environments.interpreters import find_python
 from harness.environments.rebuild import _digest
-from harness.errors import SandboxUnavailable
+from harness.errors import LeakFound
 from harness.sandbox.audit import audit, scrub
 from harness.sandbox.bubblewrap.namespace import VENV
 from harness.sandbox.bubblewrap.network import lacks
@@ -284,7 +284,7 @@ async def test_a_leaky_sandbox_is_opened_for_agents_only_on_demand(kind, tmp_pat
         await sandboxes.prepare([tiny], lambda line: None)
         assert sandboxes.fingerprint(tiny)
         if leaky:
-            with pytest.raises(SandboxUnavailable, match=r"leaks: copy: \S*/pkg may hold the fix"):
+            with pytest.raises(LeakFound, match=r"leaks: copy: \S*/pkg may hold the fix"):
                 await sandboxes.open(tiny, purpose="agents")
             config = SandboxConfig(kind=kind.name, limits=LIMITS, on_leak="record")
             sandboxes._config = config

@@ -311,10 +311,3 @@ class DockerMachine:
 def connect() -> "docker.DockerClient | str":
     """A client of the running daemon, or why there is none; whoever has it closes it."""
     return open_client(timeout_s=COMMIT_S, max_pool_size=64)
-
-
-def no_image(failure: SandboxUnavailable) -> bool:
-    """Whether a sandbox was not opened because its image is not there."""
-    import docker
-
-    return isinstance(failure.__cause__, docker.errors.ImageNotFound)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 from anyio import to_thread
 
-from harness.errors import SandboxUnavailable
+from harness.errors import ImageMissing, SandboxUnavailable
 
 if TYPE_CHECKING:
     import docker
@@ -72,7 +72,9 @@ async def thread(
         except docker.errors.NotFound as error:
             if gone_is_fine:
                 return None
-            raise SandboxUnavailable(f"docker: {error.explanation or error}") from error
+            missing = isinstance(error, docker.errors.ImageNotFound)
+            kind = ImageMissing if missing else SandboxUnavailable
+            raise kind(f"docker: {error.explanation or error}") from error
         except docker.errors.APIError as error:
             if gone_is_fine and error.status_code == 409:  # not running, or being removed
                 return None

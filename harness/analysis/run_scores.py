@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 from harness import score
 from harness.benchmarks.registry import of_run
-from harness.benchmarks.swebench.calibrate import FILE as CALIBRATION
-from harness.benchmarks.swebench.calibrate import read_unstable
 from harness.board.sqlite.board import SqliteBoard
 from harness.store.sqlite import Row, Store
 
@@ -23,6 +21,7 @@ class Scored:
 def scored(store: Store, trials: list[Row], calls: list[Row], submissions: list[Row]) -> Scored:
     """The rows of a run; `trials`, `calls` and `submissions` are all that `store` has."""
     description = store.description()
+    benchmark = of_run(description)
     with contextlib.closing(SqliteBoard(store.path)) as board:
         stories = {
             key: score.Story(tasks=board.tasks(key), events=board.events(key))
@@ -34,12 +33,12 @@ def scored(store: Store, trials: list[Row], calls: list[Row], submissions: list[
         submissions,
         description=description,
         stories=stories,
-        unstable=read_unstable(store.path.parent.parent / CALIBRATION),
+        unstable=benchmark.unstable(store.path.parent.parent),
     )
     scores = score.instance_scores(trials, calls, submissions)
     systems = score.sides(scores, score.allowance_of(description))
     return Scored(
         table=[dict(row) for row in rows],
-        breakdowns=[dict(row) for row in score.breakdowns(scores, of_run(description).levels)],
+        breakdowns=[dict(row) for row in score.breakdowns(scores, benchmark.levels)],
         comparisons=[dict(row) for row in score.comparisons(systems)],
     )

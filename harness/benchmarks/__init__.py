@@ -1,4 +1,5 @@
 """Benchmarks: load instances, say what a system is shown, grade submissions.
 
-One folder a benchmark. Imported by runner, results, exports and commands.
+`protocol.Benchmark` is what they have in common; each has a folder, and a line in `registry`.
+Imported by runner, results, exports and commands.
 """

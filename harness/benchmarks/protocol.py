@@ -17,6 +17,7 @@ from harness.benchmarks.row_files import Row
 from harness.config import Config
 from harness.errors import DelmError
 from harness.protocols import Grader, Sandboxes
+from harness.score.alternative_scores import Unstable
 from harness.score.expected import Expected
 from harness.score.published import Counterpart
 from harness.score.rows import InstanceScore
@@ -161,6 +162,11 @@ class Benchmark(Protocol[ItemT]):
     def groups(self, item: ItemT) -> Groups:
         """By what the scores of an item are grouped."""
         return Groups(difficulty=item.instance.difficulty)
+
+    def unstable(self, output: Path) -> Unstable | None:
+        """Tests that pass and fail on the same code on this machine, as a file in the folder of
+        runs has them; None: there is none."""
+        return None
 
     def submission_facts(self, submission: Row) -> SubmissionFacts:
         """What a row of `Store.submissions` hands in."""

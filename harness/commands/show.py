@@ -149,7 +149,7 @@ def _headline(trial: Row, made: list[Row]) -> str:
 def _grades(made: Sequence[Row]) -> str:
     """The outcome of one submission; of several, how many have which."""
     outcomes = Counter(
-        (row["outcome"] or "not graded") + ("" if row["patch"].strip() else " (an empty patch)")
+        (row["outcome"] or "not graded") + ("" if row["patch"].strip() else " (empty)")
         for row in made
     )
     if len(made) < 2:

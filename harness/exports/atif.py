@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.benchmarks.registry import of_run
 from harness.benchmarks.rows import public_name
 from harness.exports.atif_steps import conversation_steps, counted, known
 from harness.score import flags_of
@@ -208,6 +209,7 @@ def _references(parts: Mapping[str, Document]) -> Iterator[dict[str, Any]]:
 def _facts(
     trial: Row, submissions: Sequence[Row], description: Mapping[str, Any]
 ) -> dict[str, Any]:
+    submission = of_run(description).submission  # patch, answer, …
     made = [
         {
             "author": row["author"],
@@ -218,7 +220,7 @@ def _facts(
             "outcome": row["outcome"],
             "official": row["official"],
             "flags": None if row["flags"] is None else flags_of(row),
-            "patch": row["patch"],
+            submission: row["patch"],
         }
         for row in submissions
     ]

@@ -51,6 +51,24 @@ class Mine:
 """
 
 
+NO_TEXT = """\
+import os
+import pathlib
+
+
+class Mine:
+    async def run(self, trial):
+        for text in pathlib.Path(os.environ["DELM_CACHE"]).rglob("documents/*/*.txt"):
+            text.unlink()
+        await trial.document()
+"""
+A_SANDBOX = """\
+class Mine:
+    async def run(self, trial):
+        await trial.sandbox()
+"""
+
+
 @pytest.fixture
 def mine(delm, place, monkeypatch):
     """Runs one trial of a system whose module has this text, in a folder of its own."""
@@ -81,8 +99,19 @@ def trials(place):
         (ARGUMENT, "error in the system mine (mine.py:3): AttributeError: "),
         (GROUP, "error in the system mine (mine.py:7): KeyError: 'gone'"),
         (LESS, "error in the system mine: it submitted 0 of 1"),
+        (
+            A_SANDBOX,
+            "error in the system mine (mine.py:3): DelmError: offline-1 is of a benchmark "
+            "without sandboxes",
+        ),
     ],
-    ids=["raises", "gives the harness nonsense", "raises in a task", "submits nothing"],
+    ids=[
+        "raises",
+        "gives the harness nonsense",
+        "raises in a task",
+        "submits nothing",
+        "asks for a sandbox where there are none",
+    ],
 )
 def test_it_is_the_systems_with_file_and_line_and_no_infrastructure(
     mine, delm, tmp_path, text, told
@@ -104,6 +133,16 @@ def test_it_is_the_systems_with_file_and_line_and_no_infrastructure(
     for said in (ended.out, again.out):
         assert note in " ".join(said.split())
     assert f": 1 trial; the traceback: {shown}\n" in again.out
+
+
+def test_a_document_that_is_gone_is_infrastructure_and_is_had_again(mine, tmp_path, monkeypatch):
+    monkeypatch.setenv("DELM_CACHE", str(tmp_path / "cache"))
+    assert mine(NO_TEXT).code == 1
+    (trial,) = trials(tmp_path)
+    assert trial["state"] == "error"
+    assert trial["reason"].startswith("document: the document ")
+    assert mine(WORKS).code == 0
+    assert [trial["state"] for trial in trials(tmp_path)] == ["error", "done"]
 
 
 def test_it_is_run_again_only_when_that_is_asked_for(mine, delm, tmp_path):

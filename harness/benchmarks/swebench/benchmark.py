@@ -8,7 +8,7 @@ from harness.benchmarks.checked_row import CheckedRow
 from harness.benchmarks.protocol import Benchmark, Groups, Offer, Reader, SubmissionFacts
 from harness.benchmarks.row_files import BUNDLED, Row
 from harness.benchmarks.swebench import rows as hub_rows
-from harness.benchmarks.swebench.calibrate import NOTHING
+from harness.benchmarks.swebench.calibrate import FILE, NOTHING, read_unstable
 from harness.benchmarks.swebench.dataset_facts import check_factsheet
 from harness.benchmarks.swebench.expected import assumed
 from harness.benchmarks.swebench.footnotes import footnotes
@@ -17,6 +17,7 @@ from harness.benchmarks.swebench.guard import CHECKS, FLAGS
 from harness.benchmarks.swebench.items import IssueItem
 from harness.config import YAML, Config
 from harness.protocols import Grader, Sandboxes
+from harness.score.alternative_scores import Unstable
 from harness.score.expected import Expected
 from harness.score.published import SWE_BENCH, Counterpart, published
 from harness.text.user_paths import user_path
@@ -72,6 +73,10 @@ class SweBench(Benchmark[IssueItem]):
     def groups(self, item: IssueItem) -> Groups:
         """Repository and difficulty."""
         return Groups(cluster=item.instance.repo, difficulty=item.instance.difficulty)
+
+    def unstable(self, output: Path) -> Unstable | None:
+        """What `delm grade --calibrate` has found."""
+        return read_unstable(output / FILE)
 
     def submission_facts(self, submission: Row) -> SubmissionFacts:
         """Files and lines of the patch."""

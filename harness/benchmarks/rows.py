@@ -59,17 +59,19 @@ def check_rows(
 
     Raises `UserError`, one line: there is no such dataset, or nothing in it can be read as a row.
     """
-    for each in (find(benchmark),) if benchmark else BENCHMARKS:
+    given = find(benchmark) if benchmark else None
+    for each in (given,) if given else BENCHMARKS:
         own = each.own_dataset(name, cache)
         if own is not None:
             return each, own
-    rows = iter(_raw(name, split))
+    source = _source(name)
+    rows = iter(_raw(source, split))
     first = next(rows, None)
     if first is None:
-        raise UserError(f"{_source(name)} has no rows")
-    whose = find(benchmark) if benchmark else of_row(first[1])
+        raise UserError(f"{source} has no rows")
+    whose = given or of_row(first[1])
     every = chain([first], rows)
-    return whose, _checked(every, whose, given=bool(benchmark), name=name, cache=cache)
+    return whose, _checked(every, whose, given=given is not None, source=str(source), cache=cache)
 
 
 def raw_rows(name: str, *, cache: Path, split: str = "test") -> Iterable[tuple[str, Row]]:
@@ -78,11 +80,10 @@ def raw_rows(name: str, *, cache: Path, split: str = "test") -> Iterable[tuple[s
     There are none where only one benchmark can read the dataset. Raises `UserError` as `load` does.
     """
     own = any(each.own_dataset(name, cache) is not None for each in BENCHMARKS)
-    return () if own else _raw(name, split)
+    return () if own else _raw(_source(name), split)
 
 
-def _raw(name: str, split: str) -> Iterable[tuple[str, Row]]:
-    source = _source(name)
+def _raw(source: Path | str, split: str) -> Iterable[tuple[str, Row]]:
     if isinstance(source, Path):
         return read_rows(source)
     return read_hub(source, split)
@@ -116,7 +117,7 @@ def _checked(
     benchmark: Benchmark[Any],
     *,
     given: bool,
-    name: str,
+    source: str,
     cache: Path,
 ) -> Iterator[CheckedRow]:
     """Check rows that come with the words that say where each stands.
@@ -128,7 +129,7 @@ def _checked(
     for place, raw in rows:
         whose = benchmark if given else of_row(raw)
         named = raw.get(whose.id_field)
-        where = f"{_source(name)}: {place}" + (f" ({named})" if isinstance(named, str) else "")
+        where = f"{source}: {place}" + (f" ({named})" if isinstance(named, str) else "")
         if whose is not benchmark:
             yield CheckedRow(where=where, faults=("is of another benchmark than the rows before",))
             continue

@@ -19,7 +19,7 @@ from harness.exports.experiments import cautions, write_experiment
 from harness.exports.predictions import prediction_files
 from harness.exports.recording import record
 from harness.exports.shipped_submissions import shipped
-from harness.exports.submission_claims import CHECKLIST, Dataset
+from harness.exports.submission_claims import CHECKLIST, DatasetRows
 from harness.exports.trajectories import trajectory_files
 from harness.results.run_folder import RunFolder, by_trial, check_target
 from harness.runner.progress import console
@@ -130,7 +130,7 @@ def _experiments(chosen: _Chosen, target: Path) -> str:
     return f"wrote {folder}{left_out}{''.join(f'{chr(10)}note: {line}' for line in notes)}"
 
 
-def _dataset(description: Mapping[str, Any]) -> tuple[Dataset | None, list[str]]:
+def _dataset(description: Mapping[str, Any]) -> tuple[DatasetRows | None, list[str]]:
     """The rows of the run's dataset, or why they cannot be had."""
     name, split = (description["config"]["dataset"][key] for key in ("name", "split"))
     try:
@@ -138,7 +138,9 @@ def _dataset(description: Mapping[str, Any]) -> tuple[Dataset | None, list[str]]
         carried = asides(raw_rows(name, cache=cache_dir(), split=split))
     except UserError as error:
         return None, [f"the dataset's rows cannot be had, and prompts were not searched: {error}"]
-    return Dataset(items={item.instance.instance_id: item for item in items}, asides=carried), []
+    return DatasetRows(
+        items={item.instance.instance_id: item for item in items}, asides=carried
+    ), []
 
 
 def _left_out(chosen: _Chosen, system: str, which: str) -> str:

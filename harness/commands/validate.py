@@ -8,7 +8,7 @@ from harness.benchmarks.rows import load, raw_rows
 from harness.benchmarks.swebench.rows import VERIFIED, asides
 from harness.cache import cache_dir
 from harness.exports import submission_check
-from harness.exports.submission_claims import Dataset
+from harness.exports.submission_claims import DatasetRows
 from harness.runner.progress import console
 from harness.terminal import one_line
 from harness.text.counted import counted
@@ -23,7 +23,7 @@ def validate(folder: Path, dataset: str) -> int:
     loaded = load(name, cache=cache_dir())
     require(loaded.benchmark, "leaderboard", "the leaderboard's checklist")
     items: dict[str, Any] = {item.instance.instance_id: item for item in loaded.items}
-    known = Dataset(items=items, asides=asides(raw_rows(name, cache=cache_dir())))
+    known = DatasetRows(items=items, asides=asides(raw_rows(name, cache=cache_dir())))
     found = submission_check.problems(folder, known)
     out = console()
     for line in found:

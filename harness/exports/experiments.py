@@ -22,7 +22,7 @@ from harness.benchmarks.swebench.grading import LOG_FILES
 from harness.errors import UserError
 from harness.exports.atif import sessions_of, trial_document
 from harness.exports.shipped_submissions import Shipped, shipped
-from harness.exports.submission_claims import Dataset, answered_twice, claims
+from harness.exports.submission_claims import DatasetRows, answered_twice, claims
 from harness.exports.submission_readme import readme
 from harness.score.submission_rank import model_name
 from harness.secrets import Secrets
@@ -47,7 +47,7 @@ def write_experiment(
     years: Mapping[str, str],
     target: Path,
     *,
-    dataset: Dataset | None = None,
+    dataset: DatasetRows | None = None,
 ) -> Path:
     """Write the folder below `target`; return it. It is there whole or not at all.
 
@@ -113,7 +113,7 @@ def cautions(description: Mapping[str, Any], asked: int, total: int) -> list[str
 
 
 def _files(
-    store: Store, system: str, logs: Path, years: Mapping[str, str], dataset: Dataset | None
+    store: Store, system: str, logs: Path, years: Mapping[str, str], dataset: DatasetRows | None
 ) -> dict[str, str]:
     """Every file of the submission by its name."""
     description = store.description()

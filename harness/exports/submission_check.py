@@ -17,7 +17,7 @@ from harness.benchmarks.swebench.rows import Aside
 from harness.errors import LogUnreadable, UserError
 from harness.exports import prompt_leaks
 from harness.exports.experiments import DISCLAIMERS
-from harness.exports.submission_claims import CHECKLIST, Dataset
+from harness.exports.submission_claims import CHECKLIST, DatasetRows
 from harness.text import yaml_text
 from harness.text.json_text import half_pair
 
@@ -29,7 +29,7 @@ TO_FILL_IN = {"info": ("site", "report", "authors"), "tags": ("os_model", "os_sy
 """Of metadata.yaml: only the submitter knows."""
 
 
-def problems(folder: Path, dataset: Dataset) -> list[str]:
+def problems(folder: Path, dataset: DatasetRows) -> list[str]:
     """Every reason to refuse the folder, one line each; empty: there is none.
 
     Verdicts are taken from the logs: each `test_output.txt` is graded anew by `swebench`, and the
@@ -57,7 +57,7 @@ def problems(folder: Path, dataset: Dataset) -> list[str]:
     return found
 
 
-def notes(folder: Path, dataset: Dataset) -> list[str]:
+def notes(folder: Path, dataset: DatasetRows) -> list[str]:
     """What was not looked at, and what is still to be filled in, one line each."""
     found = []
     if not any(aside.hints_text for aside in dataset.asides.values()):
@@ -78,7 +78,7 @@ def notes(folder: Path, dataset: Dataset) -> list[str]:
     return found
 
 
-def _predictions(path: Path, dataset: Dataset) -> tuple[list[str], dict[str, str]]:
+def _predictions(path: Path, dataset: DatasetRows) -> tuple[list[str], dict[str, str]]:
     """What is wrong with the predictions, and the first patch of each instance."""
     faults: list[str] = []
     patches: dict[str, str] = {}
@@ -138,7 +138,7 @@ def _readme(path: Path) -> Iterator[str]:
             yield f"README.md does not tick: {line}"
 
 
-def _lacking(folder: Path, patches: Mapping[str, str], dataset: Dataset) -> Iterator[str]:
+def _lacking(folder: Path, patches: Mapping[str, str], dataset: DatasetRows) -> Iterator[str]:
     """One line where instances are neither predicted nor said to have no prediction."""
     path = folder / "results" / "results.json"
     said = _json(path).get("no_generation") if path.is_file() else None
@@ -150,7 +150,7 @@ def _lacking(folder: Path, patches: Mapping[str, str], dataset: Dataset) -> Iter
         )
 
 
-def _trajectory(folder: Path, instance_id: str, dataset: Dataset) -> Iterator[str]:
+def _trajectory(folder: Path, instance_id: str, dataset: DatasetRows) -> Iterator[str]:
     paths = sorted((folder / "trajs").glob(f"{instance_id}.*"))
     if not paths:
         yield f"{instance_id}: there is no trajectory in trajs/"
@@ -175,7 +175,7 @@ def _trajectory(folder: Path, instance_id: str, dataset: Dataset) -> Iterator[st
             yield f"{instance_id}: a prompt names the hidden test {test}"
 
 
-async def _resolved(folder: Path, patches: Mapping[str, str], dataset: Dataset) -> set[str]:
+async def _resolved(folder: Path, patches: Mapping[str, str], dataset: DatasetRows) -> set[str]:
     """The instances whose log says so; one that `swebench` cannot read says nothing."""
     found = set()
     for instance_id, patch in patches.items():

@@ -23,7 +23,7 @@ NAMED = 5  # instances that a sentence names; of more, the rest is counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dataset:
+class DatasetRows:
     """What the instances are; `asides` is empty where the rows carry nothing besides."""
 
     items: Mapping[str, IssueItem]
@@ -43,7 +43,7 @@ def claims(
     trials: Mapping[str, Row],
     documents: Mapping[str, Mapping[str, Any]],
     begun_again: Sequence[str],
-    dataset: Dataset | None,
+    dataset: DatasetRows | None,
     *,
     network: bool,
 ) -> list[Claim]:
@@ -96,7 +96,7 @@ def _pass_at_1(begun_again: Sequence[str]) -> Claim:
     return Claim(line=PASS_AT_1, holds=not begun_again, because=because)
 
 
-def _test_knowledge(documents: Mapping[str, Any], dataset: Dataset | None) -> Claim:
+def _test_knowledge(documents: Mapping[str, Any], dataset: DatasetRows | None) -> Claim:
     if dataset is None or documents.keys() - dataset.items.keys():
         return Claim(line=TEST_KNOWLEDGE, holds=False, because=_unread("hidden tests"))
     found = []
@@ -116,7 +116,7 @@ def _test_knowledge(documents: Mapping[str, Any], dataset: Dataset | None) -> Cl
     return Claim(line=TEST_KNOWLEDGE, holds=not found, because=because)
 
 
-def _hints(documents: Mapping[str, Any], dataset: Dataset | None) -> Claim:
+def _hints(documents: Mapping[str, Any], dataset: DatasetRows | None) -> Claim:
     if dataset is None:
         return Claim(line=HINTS, holds=False, because=_unread("hints"))
     found = []

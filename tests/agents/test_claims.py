@@ -19,7 +19,7 @@ from harness.exports.submission_claims import (
     CHECKLIST,
     PASS_AT_1,
     TEST_KNOWLEDGE,
-    Dataset,
+    DatasetRows,
     answered_twice,
     claims,
 )
@@ -40,9 +40,9 @@ def instance(name: str):
     return replace(made, reference=reference)
 
 
-def dataset(hints: str = "") -> Dataset:
+def dataset(hints: str = "") -> DatasetRows:
     names = ("a__a-1", "a__a-2", "b__b-3")
-    return Dataset(
+    return DatasetRows(
         items={name: instance(name) for name in names},
         asides={name: Aside(hints_text=hints) for name in names},
     )

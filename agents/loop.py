@@ -9,6 +9,7 @@ from itertools import chain, count
 
 from agents.prompts import enclosed
 from agents.tools import BadCall, Finished, Toolbox
+from harness.board.vocabulary import NO_ANSWER
 from harness.errors import (
     ContextOverflow,
     ConversationRefused,
@@ -189,7 +190,7 @@ def answer_message(reply: Reply) -> Message:
             for call in reply.tool_calls
         ]
     elif not reply.content:
-        message["content"] = "(no answer)"
+        message["content"] = NO_ANSWER
     return message | ({"opaque": dict(reply.opaque)} if reply.opaque else {})
 
 

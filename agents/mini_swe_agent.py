@@ -35,7 +35,7 @@ from agents.thread_portal import Line
 from harness.errors import LimitReached, ModelError, SandboxError, SandboxLost, UserError
 from harness.protocols import Sandbox, Trial
 from harness.text import yaml_text
-from harness.types import CUT, ExecResult, Message, Reply
+from harness.types import CUT, Activity, ExecResult, Message, Reply
 
 Output = dict[str, Any]  # of a command, as the package has it: output, returncode, exception_info
 SUBMITS = "COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
@@ -265,7 +265,7 @@ class SandboxAdapter:
             kind = type(command).__name__
             return _failed(f"expected str, bytes or os.PathLike object, not {kind}")
         try:
-            async with self._trial.doing(AUTHOR, "command"):
+            async with self._trial.doing(AUTHOR, Activity.COMMAND):
                 result = await self._sandbox.exec(
                     command,
                     timeout_s=self._trial.limits.command_s,

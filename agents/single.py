@@ -16,10 +16,11 @@ from agents import tools
 from agents.concurrency import together
 from agents.loop import converse, ended_by
 from agents.prompts import render
+from harness.board.vocabulary import agent_name
 from harness.errors import AgentLimitReached, LimitReached, ModelError, SandboxError, SandboxLost
 from harness.protocols import Sandbox, Trial
 
-AUTHOR = "agent-1"
+AUTHOR = agent_name(1)
 
 
 class Single:
@@ -41,7 +42,7 @@ class Independent:
             with suppress(AgentLimitReached):  # the others go on
                 await work_alone(trial, await trial.sandbox(), author, steps=steps)
 
-        await together(partial(work, f"agent-{number + 1}") for number in range(trial.agents))
+        await together(partial(work, agent_name(number + 1)) for number in range(trial.agents))
 
 
 async def work_alone(trial: Trial, sandbox: Sandbox, author: str, *, steps: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents.prompts import enclosed
+from harness.board.vocabulary import ToolName
 from harness.errors import FileMissing, FileTooLarge, SandboxError
 from harness.protocols import Sandbox
 from harness.types import Activity, ExecResult, ToolCall
@@ -69,7 +70,7 @@ class Tool:
     description: str
     parameters: dict[str, str]
     act: Callable[[Arguments], Awaitable[str]]
-    activity: Activity | None = "command"  # what its time is kept as in the trial's time line
+    activity: Activity | None = Activity.COMMAND  # in the trial's time line
     optional: dict[str, str] = field(default_factory=dict)
     lists: dict[str, ListOf] = field(default_factory=dict)
 
@@ -183,7 +184,7 @@ def bash(sandbox: Sandbox, *, timeout_s: float) -> Tool:
         return observation(result)
 
     return Tool(
-        name="bash",
+        name=ToolName.BASH,
         description="Run a bash command in the repository and see its output and exit status.",
         parameters={"command": "The command. It may have several lines."},
         act=act,
@@ -203,7 +204,7 @@ def view(sandbox: Sandbox) -> Tool:
         return f"<file>{arguments['path']}, {first} to {last} of {len(lines)} lines</file>\n{shown}"
 
     return Tool(
-        name="view",
+        name=ToolName.VIEW,
         description=f"Show lines of a file with their numbers, at most {VIEW_LINES} at a time.",
         parameters={"path": "The file."},
         optional={"first": "The first line, 1 if left out.", "last": "The last line."},
@@ -229,7 +230,7 @@ def edit(sandbox: Sandbox) -> Tool:
         return f"{path}: replaced at line {line}."
 
     return Tool(
-        name="edit",
+        name=ToolName.EDIT,
         description="Replace a piece of a file that occurs in it exactly once; or make a new file.",
         parameters={
             "path": "The file.",
@@ -313,7 +314,7 @@ def finish() -> Tool:
         raise Finished(arguments["summary"])
 
     return Tool(
-        name="finish",
+        name=ToolName.FINISH,
         description="Hand in your work. Your patch is everything that now differs from the start.",
         parameters={"summary": "What was wrong, what you changed, and how you know that it works."},
         act=act,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Literal
 
 Message = dict[str, Any]
@@ -152,9 +153,15 @@ class Verdict:
     unchecked: tuple[str, ...] = ()  # checks of a pass that its instance has not: `guard.CHECKS`
 
 
-Activity = Literal["command", "admission", "peer", "barrier", "main", "turn"]
-"""What an agent does, or waits for, when it is not the model: a command, the check of a finding,
-the result of a peer, the others at a barrier, the main agent, or its recorded turn in a replay."""
+class Activity(StrEnum):
+    """What an agent does, or waits for, when it is not the model."""
+
+    COMMAND = "command"
+    ADMISSION = "admission"  # the check of a finding
+    PEER = "peer"  # the result of another agent
+    BARRIER = "barrier"  # all the others
+    MAIN = "main"  # what the main agent gives it to do
+    TURN = "turn"  # in a replay, its recorded turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.board.protocols import Kind
+from harness.board.vocabulary import EntryKind
 from harness.protocols import Sandbox
 from harness.types import ExecResult, Item
 
@@ -30,7 +30,7 @@ class Case:
 
     what: str
     true: bool
-    kind: Kind
+    kind: EntryKind
     evidence: Mapping[str, Any]
     gist: str = ""
     label_of: str = ""  # the state is the entry that this proposal became

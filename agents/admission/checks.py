@@ -16,7 +16,7 @@ from agents.admission.matching import (
 )
 from agents.admission.patch_checks import check_patch, ended
 from agents.admission.shell_words import nothing_ran, spells
-from harness.board.protocols import Kind
+from harness.board.vocabulary import EntryKind
 
 AROUND = 5  # lines before and after a quote that are kept with it
 RAW_CHARS = 8_000
@@ -31,7 +31,7 @@ class Seen:
 
 
 async def check(
-    runs: Runs, kind: Kind, evidence: Evidence, diff: str, *, fresh: bool = False
+    runs: Runs, kind: EntryKind, evidence: Evidence, diff: str, *, fresh: bool = False
 ) -> Seen:
     """`Refused` unless `evidence` holds in the state whose diff is `diff`.
 
@@ -47,7 +47,7 @@ async def check(
             return unchecked(kind, evidence)
 
 
-def unchecked(kind: Kind, evidence: Evidence) -> Seen:
+def unchecked(kind: EntryKind, evidence: Evidence) -> Seen:
     """Evidence that is taken at its word."""
     match evidence:
         case Span():
@@ -60,7 +60,7 @@ def unchecked(kind: Kind, evidence: Evidence) -> Seen:
             return Seen(key=key_of(kind, evidence, 0), raw=evidence.diff)
 
 
-async def _span(runs: Runs, kind: Kind, span: Span, diff: str) -> Seen:
+async def _span(runs: Runs, kind: EntryKind, span: Span, diff: str) -> Seen:
     lines = lines_of(await runs.read(diff, span.path))
     wanted, before = quoted(span.quote)
     at = places(lines, wanted)
@@ -78,7 +78,7 @@ def _heading(span: Span, first: int, count: int) -> str:
     return f"{span.path}:{first}-{first + count - 1} ({span.state})"
 
 
-async def _command(runs: Runs, kind: Kind, claim: Command, diff: str, fresh: bool) -> Seen:
+async def _command(runs: Runs, kind: EntryKind, claim: Command, diff: str, fresh: bool) -> Seen:
     if nothing_ran(claim.command, claim.exit_status):
         raise Refused(
             f"Exit status {claim.exit_status} says that the command ran nothing at all, which "
@@ -88,7 +88,7 @@ async def _command(runs: Runs, kind: Kind, claim: Command, diff: str, fresh: boo
     outcome = await runs.outcome(diff, claim.command, fresh=fresh)
     _agrees(claim, outcome)
     said_little = said(claim.output) < ENOUGH and outcome.output.strip()
-    if said_little and kind != "CONSTRAINT":  # that its tests pass is all that it claims
+    if said_little and kind != EntryKind.CONSTRAINT:  # that its tests pass is all that it claims
         raise Refused(
             f"The command printed something; give in `output` what of it matters: "
             f"{shown(outcome.output)}"

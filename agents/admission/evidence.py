@@ -15,9 +15,8 @@ from typing import Any
 
 from agents.admission.matching import said
 from agents.admission.shell_words import normal_command, only_reads, test_id
-from harness.board.protocols import Kind
+from harness.board.vocabulary import BASE, FORM, EntryKind, EvidenceForm
 
-BASE = "base"
 QUOTE_LINES, QUOTE_CHARS = 100, 10_000
 COMMAND_CHARS, OUTPUT_CHARS, DIFF_CHARS = 20_000, 10_000, 180_000
 ENOUGH = 3  # characters that are not blank
@@ -57,36 +56,36 @@ class Patch:
 
 Evidence = Span | Command | Patch
 FIELDS: Mapping[str, Mapping[str, type]] = {
-    "span": {"path": str, "line": int, "quote": str, "state": str},
-    "command": {"command": str, "exit_status": int, "output": str, "state": str},
-    "patch": {"diff": str, "command": str},
+    EvidenceForm.SPAN: {"path": str, "line": int, "quote": str, "state": str},
+    EvidenceForm.COMMAND: {"command": str, "exit_status": int, "output": str, "state": str},
+    EvidenceForm.PATCH: {"diff": str, "command": str},
 }
 OPTIONAL: Mapping[str, Any] = {"line": 0, "output": "", "state": BASE}
 
 
-def parse(kind: Kind, evidence: Mapping[str, Any]) -> Evidence:
+def parse(kind: EntryKind, evidence: Mapping[str, Any]) -> Evidence:
     """The evidence of a proposal of `kind`. `Refused` when it can prove nothing of that kind."""
-    form = evidence.get("form")
+    form = evidence.get(FORM)
     if not isinstance(form, str) or form not in FIELDS:
         raise Refused(
             f"Evidence has the form 'span', 'command' or 'patch', not {_short(form)}. Give one of "
             "them with its fields: " + "; ".join(f"{f}: {', '.join(n)}" for f, n in FIELDS.items())
         )
-    if (form == "patch") != (kind == "PATCH"):
+    if (form == EvidenceForm.PATCH) != (kind == EntryKind.PATCH):
         raise Refused(
             "A PATCH needs evidence of the form 'patch' (diff and command), and nothing else may "
             f"have it; this is a {kind} with the form {form!r}."
         )
     fields = _fields(form, evidence)
-    if form == "patch":
+    if form == EvidenceForm.PATCH:
         return _patch(Patch(**fields))
     fields["state"] = fields["state"].strip() or BASE
-    return _span(kind, fields) if form == "span" else _command(kind, fields)
+    return _span(kind, fields) if form == EvidenceForm.SPAN else _command(kind, fields)
 
 
 def _fields(form: str, evidence: Mapping[str, Any]) -> dict[str, Any]:
     wanted = FIELDS[form]
-    unknown = [name for name in evidence if name != "form" and name not in wanted]
+    unknown = [name for name in evidence if name != FORM and name not in wanted]
     if unknown:
         raise Refused(
             f"Evidence of the form {form!r} has no field {_short(unknown[0])}; "
@@ -118,7 +117,7 @@ def _number(name: str, value: Any) -> int:
     return int(text)
 
 
-def _span(kind: Kind, fields: dict[str, Any]) -> Span:
+def _span(kind: EntryKind, fields: dict[str, Any]) -> Span:
     span = Span(**fields | {"path": repository_path(fields["path"])})
     if len(span.quote) > QUOTE_CHARS or span.quote.count("\n") > QUOTE_LINES:
         raise Refused(
@@ -130,7 +129,7 @@ def _span(kind: Kind, fields: dict[str, Any]) -> Span:
             f"The quote says nothing: at least one of its lines needs {ENOUGH} characters that "
             "are not blank. Quote the lines that matter, whole."
         )
-    if kind == "FAIL" and span.state == BASE:
+    if kind == EntryKind.FAIL and span.state == BASE:
         raise Refused(
             "A FAIL by a span speaks of a candidate: give the label of its PATCH entry as "
             "`state`. What stands in the base commit is a FACT."
@@ -138,7 +137,7 @@ def _span(kind: Kind, fields: dict[str, Any]) -> Span:
     return span
 
 
-def _command(kind: Kind, fields: dict[str, Any]) -> Command:
+def _command(kind: EntryKind, fields: dict[str, Any]) -> Command:
     claim = Command(**fields)
     _runnable(claim.command)
     if len(claim.output) > OUTPUT_CHARS:
@@ -146,17 +145,18 @@ def _command(kind: Kind, fields: dict[str, Any]) -> Command:
             f"The expected output is too long; at most {OUTPUT_CHARS} characters are taken. Give "
             "the few lines that matter."
         )
-    if kind == "FAIL" and claim.exit_status == 0:
+    if kind == EntryKind.FAIL and claim.exit_status == 0:
         raise Refused(
             "A FAIL by a command needs one that fails: an exit status that is not 0. What a "
             "command shows while it passes is a FACT."
         )
-    if kind == "CONSTRAINT" and (claim.exit_status != 0 or claim.state != BASE):
+    if kind == EntryKind.CONSTRAINT and (claim.exit_status != 0 or claim.state != BASE):
         raise Refused(
             "A CONSTRAINT by a command is something that passes at the base commit and has to go "
             "on passing: exit_status 0, state 'base'."
         )
-    suite = kind == "CONSTRAINT" and not only_reads(claim.command)  # that it passes is the claim
+    # of a test suite that has to go on passing, that it passes is all the claim
+    suite = kind == EntryKind.CONSTRAINT and not only_reads(claim.command)
     if claim.exit_status == 0 and said(claim.output) < ENOUGH and not suite:
         raise Refused(
             f"`output` needs at least {ENOUGH} characters besides blanks and `...`, because an "
@@ -200,7 +200,7 @@ def repository_path(path: str) -> str:
     return "/".join(parts)
 
 
-def key_of(kind: Kind, evidence: Evidence, first: int) -> str:
+def key_of(kind: EntryKind, evidence: Evidence, first: int) -> str:
     """What makes two proposals the same finding. `first`: the line where a span's quote begins."""
     match evidence:
         case Span():
@@ -209,9 +209,9 @@ def key_of(kind: Kind, evidence: Evidence, first: int) -> str:
             return f"{kind} span {what}"
         case Command():
             what = normal_command(evidence.command)
-            if kind == "FAIL":
+            if kind == EntryKind.FAIL:
                 what = test_id(f"{evidence.output}\n{evidence.command}") or what
-            if kind == "FACT":  # one command can show many things
+            if kind == EntryKind.FACT:  # one command can show many things
                 what += "\n" + _digest(evidence.output)
             return f"{kind} command {evidence.state} {_digest(what)}"
         case Patch():

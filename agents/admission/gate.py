@@ -15,7 +15,6 @@ import anyio
 from agents.admission.checks import Seen, check, unchecked
 from agents.admission.command_runner import CommandOutcome, Runs
 from agents.admission.evidence import (
-    BASE,
     Command,
     Evidence,
     Patch,
@@ -25,7 +24,8 @@ from agents.admission.evidence import (
     parse,
 )
 from agents.admission.gist_check import GIST_TOKENS, Checker, gist_checker
-from harness.board.protocols import BoardRefused, Entry, Kind, Link, Proposal, Ruling, SharedContext
+from harness.board.protocols import BoardRefused, Entry, Link, Proposal, Ruling, SharedContext
+from harness.board.vocabulary import BASE, ENTRY_LABEL, EntryKind, LinkKind, Settled
 from harness.errors import LimitReached, ModelError, SandboxError, SandboxLost, SandboxUnavailable
 from harness.protocols import Memo, Sandbox
 from harness.types import ExecResult
@@ -35,7 +35,6 @@ __all__ = ["Checker", "CommandOutcome", "Gate", "Refused", "TooLong", "gist_chec
 AT_ONCE = 2  # checks
 RECIPE = 1  # raise it when a check changes: what was kept before is not believed then
 SUMMARY_CHARS = 8_000
-LABEL = re.compile(r"\b[FXCP]\d+\b")
 MOST_LIKELY = 99  # a number beyond it that names no entry is something else: X509, F401
 LINE_END = re.compile("[\n\r\v\f\x00\x1c-\x1e\x85\u2028\u2029]")
 
@@ -84,7 +83,7 @@ class Gate:
         try:
             number = await self._context.propose(proposal)
         except BoardRefused as refusal:  # more than the board keeps: there is no row of it
-            return Ruling(settled="rejected", entry=None, reason=f"{refusal}. Shorten it.")
+            return Ruling(settled=Settled.REJECTED, entry=None, reason=f"{refusal}. Shorten it.")
         began = anyio.current_time()
         try:
             seen = await self._judge(proposal)
@@ -188,7 +187,7 @@ class Gate:
                 )
 
     async def _within(
-        self, began: float, kind: Kind, evidence: Evidence, *, fresh: bool = False
+        self, began: float, kind: EntryKind, evidence: Evidence, *, fresh: bool = False
     ) -> Seen:
         with anyio.CancelScope(deadline=began + self._time_limit_s):
             state = BASE if isinstance(evidence, Patch) else evidence.state
@@ -217,12 +216,12 @@ class Gate:
         if state == BASE:
             return ""
         entry = await self._context.entry(state)
-        if entry is None or entry.kind != "PATCH":
+        if entry is None or entry.kind != EntryKind.PATCH:
             raise Refused(
                 f"The state {state[:40]!r} is neither 'base' nor the label of a PATCH entry. Give "
                 "one of these; changes in your own workspace are no state."
             )
-        patch = parse("PATCH", entry.evidence)
+        patch = parse(EntryKind.PATCH, entry.evidence)
         return patch.diff if isinstance(patch, Patch) else ""
 
     async def _key(self, proposal: Proposal, key: str) -> str:
@@ -241,10 +240,10 @@ class Gate:
         if ruling.entry is None:
             return
         source = ruling.entry.label
-        if ruling.settled == "admitted":
+        if ruling.settled == Settled.ADMITTED:
             for label in _cited(proposal):
                 if label != source and await self._context.entry(label) is not None:
-                    await self._context.link(Link(source=source, target=label, kind="cites"))
+                    await self._context.link(Link(source=source, target=label, kind=LinkKind.CITES))
         refuted = await self._context.entry(proposal.refutes) if proposal.refutes else None
         if refuted is not None and refuted.label != source:
             holds = self._verify and await self._still_holds(refuted)
@@ -252,7 +251,7 @@ class Gate:
                 Link(
                     source=source,
                     target=refuted.label,
-                    kind="contradicts" if holds else "refutes",
+                    kind=LinkKind.CONTRADICTS if holds else LinkKind.REFUTES,
                 )
             )
 
@@ -297,7 +296,7 @@ def in_words(evidence: Evidence, raw: str) -> str:
 
 
 def _cited(proposal: Proposal) -> list[str]:
-    return list(dict.fromkeys(LABEL.findall(f"{proposal.gist}\n{proposal.summary}")))
+    return list(dict.fromkeys(ENTRY_LABEL.findall(f"{proposal.gist}\n{proposal.summary}")))
 
 
 def _key_again(entry: Entry) -> str:

@@ -18,19 +18,25 @@ from harness.board.protocols import (
     SharedContext,
     TaskQueue,
 )
+from harness.board.vocabulary import (
+    BASE,
+    ENTRY_LABEL,
+    FORM,
+    EntryKind,
+    EvidenceForm,
+    Level,
+    LinkKind,
+    Settled,
+    TaskKind,
+    ToolName,
+)
 from harness.errors import SandboxError
 from harness.protocols import Sandbox
-from harness.types import Message
+from harness.types import Activity, Message
 
-LABEL = re.compile(r"\b[FXCP][1-9]\d{0,4}\b")
-KIND = re.compile(r"[a-z][a-z0-9-]{1,30}")
-KINDS = ("FACT", "FAIL", "CONSTRAINT", "PATCH")
-RESERVED = (
-    "localize",
-    "patch",
-    "repair",
-    "decide",
-)  # kinds of task that only the board's own rules make
+ADDED_KIND = re.compile(r"[a-z][a-z0-9-]{1,30}")  # of a task that an agent adds
+RESERVED = (TaskKind.LOCALIZE, TaskKind.PATCH, TaskKind.REPAIR, TaskKind.DECIDE)
+"""Kinds of task that only the board's own rules make."""
 ADDS = 4  # tasks that one agent adds on one task
 PUBLISHED = 40  # proposals on one task
 TASK_CHARS, SUMMARY_CHARS = 4_000, 4_000
@@ -67,12 +73,12 @@ class Desk:
         self.links_to = max([self.links_to, *(link.position for link in links)])
         if fresh:
             await self.context.note_shown(
-                self.conversation, [entry.label for entry in fresh], "gist"
+                self.conversation, [entry.label for entry in fresh], Level.GIST
             )
         return [line_of(entry) for entry in fresh] + [
             f"{link.source} {link.kind} {link.target}."
             for link in links
-            if link.kind != "cites" and {link.source, link.target} <= self.known
+            if link.kind != LinkKind.CITES and {link.source, link.target} <= self.known
         ]
 
     async def news(self) -> str:
@@ -82,10 +88,10 @@ class Desk:
 
     async def cite(self, messages: list[Message], *, source: str = "") -> None:
         """Note the labels that the agent itself named: what its task, or `source`, rests on."""
-        for label in dict.fromkeys(LABEL.findall(" ".join(map(_own_words, messages)))):
+        for label in dict.fromkeys(ENTRY_LABEL.findall(" ".join(map(_own_words, messages)))):
             if label in self.known:
                 await self.context.link(
-                    Link(source=source or self.claim.task.label, target=label, kind="cites")
+                    Link(source=source or self.claim.task.label, target=label, kind=LinkKind.CITES)
                 )
 
     def _visible(self, entry: Entry) -> bool:
@@ -102,8 +108,8 @@ class Desk:
 
 def line_of(entry: Entry) -> str:
     """An entry as every prompt has it: one line."""
-    state = entry.evidence.get("state", "base")
-    on = "" if state == "base" else f" on {state}"
+    state = entry.evidence.get("state", BASE)
+    on = "" if state == BASE else f" on {state}"
     return f"{entry.label} {entry.kind}{on} ({entry.task}): {' '.join(entry.gist.split())}"
 
 
@@ -119,12 +125,12 @@ def _own_words(message: Message) -> str:
 # -- the tools ---------------------------------------------------------------------------------
 
 
-def level_of(arguments: Arguments) -> str:
+def level_of(arguments: Arguments) -> Level:
     """How deep an entry is to be unfolded. `BadCall` for no such level."""
-    level: str = arguments["level"] or "summary"
-    if level not in {"summary", "raw"}:
+    level = arguments["level"] or Level.SUMMARY
+    if level not in {Level.SUMMARY, Level.RAW}:
         raise BadCall(f"The level is summary or raw, not {level!r}.")
-    return level
+    return Level(level)
 
 
 def unfold(desk: Desk) -> Tool:
@@ -133,11 +139,11 @@ def unfold(desk: Desk) -> Tool:
     async def act(arguments: Arguments) -> str:
         entry, level = await desk.entry(arguments["label"].strip()), level_of(arguments)
         await desk.context.note_shown(desk.conversation, [entry.label], level)
-        text = entry.raw if level == "raw" else f"{entry.summary}\n\n{_evidence(entry)}"
+        text = entry.raw if level == Level.RAW else f"{entry.summary}\n\n{_evidence(entry)}"
         return enclosed("entry", f"{line_of(entry)}\n\n{shortened(text, UNFOLDED)}\n")
 
     return Tool(
-        name="unfold",
+        name=ToolName.UNFOLD,
         description="Show what stands behind a label of the shared context.",
         parameters={"label": "The label, such as F3."},
         optional={
@@ -160,7 +166,7 @@ def publish(desk: Desk) -> Tool:
         evidence = await _given_evidence(desk, kind, arguments)
         ruling = await desk.judge(
             Proposal(
-                kind=kind,
+                kind=EntryKind(kind),
                 gist=arguments["gist"],
                 summary=arguments["summary"],
                 evidence=evidence,
@@ -172,7 +178,7 @@ def publish(desk: Desk) -> Tool:
         return _told(desk, ruling, evidence)
 
     return Tool(
-        name="publish",
+        name=ToolName.PUBLISH,
         description=(
             "Put one finding into the shared context, with its evidence: a quotation (path, line, "
             "quote), or a command with its outcome (command, exit_status, output). It is checked "
@@ -198,7 +204,7 @@ def publish(desk: Desk) -> Tool:
             "refutes": "The label of an entry that this shows to be wrong.",
         },
         act=act,
-        activity="admission",
+        activity=Activity.ADMISSION,
     )
 
 
@@ -208,9 +214,10 @@ def add_task(desk: Desk, seats: Sequence[str] = ()) -> Tool:
     async def act(arguments: Arguments) -> str:
         kind, text = arguments["kind"].strip().lower(), arguments["text"].strip()
         about = arguments["about"].strip()
-        if kind == "repair" and seats and about not in seats:
+        repair = kind == TaskKind.REPAIR and bool(seats)
+        if repair and about not in seats:
             raise BadCall(f"A repair is about one of {', '.join(seats)}, not {about!r}.")
-        if not KIND.fullmatch(kind) or (kind in RESERVED and not (kind == "repair" and seats)):
+        if not ADDED_KIND.fullmatch(kind) or (kind in RESERVED and not repair):
             raise BadCall(
                 f"{kind!r} cannot be the kind of a task that you add; take a word such as test or "
                 "investigate."
@@ -218,7 +225,7 @@ def add_task(desk: Desk, seats: Sequence[str] = ()) -> Tool:
         return await put_task(desk, NewTask(kind=kind, text=text, subject=about), most=ADDS)
 
     return Tool(
-        name="add_task",
+        name=ToolName.ADD_TASK,
         description="Add a task to the queue, for whoever is free. Only for work that is needed "
         "and that is not yours now.",
         parameters={
@@ -262,7 +269,7 @@ def finish(ready: Callable[[], Awaitable[str]]) -> Tool:
         raise Finished(arguments["summary"])
 
     return Tool(
-        name="finish",
+        name=ToolName.FINISH,
         description="Hand back the task.",
         parameters={
             "summary": "What you did and found, and the labels of the entries that it rests on."
@@ -274,17 +281,17 @@ def finish(ready: Callable[[], Awaitable[str]]) -> Tool:
 
 async def _given_evidence(desk: Desk, kind: str, arguments: Arguments) -> Mapping[str, Any]:
     """The evidence in the form that the gate reads; `BadCall` says how to give it."""
-    if kind not in KINDS:
-        raise BadCall(f"The kind is one of {', '.join(KINDS)}, not {kind!r}.")
+    if kind not in set(EntryKind):
+        raise BadCall(f"The kind is one of {', '.join(EntryKind)}, not {kind!r}.")
     if len(arguments["summary"]) > SUMMARY_CHARS or len(arguments["gist"]) > SUMMARY_CHARS:
         raise BadCall(f"A summary has at most {SUMMARY_CHARS} characters, a gist 100 tokens.")
-    state = arguments["on"].strip() or "base"
-    if kind == "PATCH":
+    state = arguments["on"].strip() or BASE
+    if kind == EntryKind.PATCH:
         try:
             diff = await desk.workspace.diff() if desk.workspace else ""
         except SandboxError as error:
             raise BadCall(f"Your changes cannot be read: {error}.") from None
-        return {"form": "patch", "diff": diff, "command": arguments["command"]}
+        return {FORM: EvidenceForm.PATCH, "diff": diff, "command": arguments["command"]}
     if bool(arguments["quote"]) == bool(arguments["command"]):
         raise BadCall("Give one evidence: either a quote with its path, or a command.")
     if arguments["quote"]:
@@ -292,14 +299,14 @@ async def _given_evidence(desk: Desk, kind: str, arguments: Arguments) -> Mappin
         if not line.isdecimal():
             raise BadCall(f"line is a number, not {line!r}.")
         return {
-            "form": "span", "path": arguments["path"].strip(), "line": int(line),
+            FORM: EvidenceForm.SPAN, "path": arguments["path"].strip(), "line": int(line),
             "quote": arguments["quote"], "state": state,
         }  # fmt: skip
     status = arguments["exit_status"].strip()
     if not re.fullmatch(r"\d{1,3}", status):
         raise BadCall(f"exit_status is the number that the command exits with, not {status!r}.")
     return {
-        "form": "command", "command": arguments["command"], "exit_status": int(status),
+        FORM: EvidenceForm.COMMAND, "command": arguments["command"], "exit_status": int(status),
         "output": arguments["output"], "state": state,
     }  # fmt: skip
 
@@ -309,11 +316,11 @@ def _told(desk: Desk, ruling: Ruling, evidence: Mapping[str, Any]) -> str:
     if ruling.entry is None:
         raise BadCall(f"Refused, and not in the shared context: {ruling.reason}")
     label = ruling.entry.label
-    if evidence["form"] == "patch":
+    if evidence[FORM] == EvidenceForm.PATCH:
         desk.patch = (label, evidence["diff"])
-    told = label in desk.known or ruling.settled == "admitted"
+    told = label in desk.known or ruling.settled == Settled.ADMITTED
     desk.known.add(label)
-    if ruling.settled == "admitted":
+    if ruling.settled == Settled.ADMITTED:
         return f"Admitted as {label}."
     if told:
         return f"Known already: {label}."
@@ -323,10 +330,10 @@ def _told(desk: Desk, ruling: Ruling, evidence: Mapping[str, Any]) -> str:
 
 def _evidence(entry: Entry) -> str:
     evidence = entry.evidence
-    match evidence.get("form"):
-        case "span":
+    match evidence.get(FORM):
+        case EvidenceForm.SPAN:
             return f"{evidence['path']}, state {evidence['state']}:\n{evidence['quote']}"
-        case "command":
+        case EvidenceForm.COMMAND:
             return (
                 f"$ {evidence['command']}\n(state {evidence['state']}, exit status "
                 f"{evidence['exit_status']})\n{evidence['output']}"

@@ -1,15 +1,24 @@
 """An agent's life on a board, whatever its tasks are: claim, hold the lease, hand back, decide."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import anyio
 
+from agents.loop import Ending
 from harness.board.protocols import BoardRefused, Claim, LeaseLost, NewTask
+from harness.board.vocabulary import ResultKey, TaskKind, numbered_label
 from harness.errors import AgentLimitReached, SandboxUnavailable, leaf
 from harness.protocols import Trial
+from harness.types import Activity
 
 BAD_LUCK = 3  # sandboxes in a row that fail before an agent gives up
 LAST = 0  # priority of the decision what to do with an empty queue
+
+
+def result_of(ending: Ending) -> dict[str, Any]:
+    """What a task is handed back with after a conversation about it."""
+    return {ResultKey.SUMMARY: ending.summary, ResultKey.REASON: ending.reason}
 
 
 class Life:
@@ -49,7 +58,7 @@ class Life:
                     if await self._queue.closed():
                         return
                     if not await self._decide():
-                        async with self._trial.doing(self.name, "peer"):
+                        async with self._trial.doing(self.name, Activity.PEER):
                             await self._queue.wait(version, timeout_s=lease_s / 3)
                     continue
                 held, claim = claim, None
@@ -70,11 +79,11 @@ class Life:
     async def _decide(self) -> bool:
         """Where the queue is empty, put the decision what to do into it; whether that was us."""
         tasks = await self._queue.tasks()
-        number = sum(task.kind == "decide" for task in tasks) + 1
+        number = sum(task.kind == TaskKind.DECIDE for task in tasks) + 1
         task = NewTask(
-            kind="decide",
+            kind=TaskKind.DECIDE,
             text="Decide whether something more is to be done.",
-            label=f"decide-{number}",
+            label=numbered_label(TaskKind.DECIDE, number),
             priority=LAST,
         )
         try:

@@ -13,11 +13,11 @@ from agents.centralized.sequential import Crew, Idle, OneByOne, Rules
 from agents.loop import converse, ended_by
 from agents.prompts import render
 from agents.tools import Arguments, BadCall, Finished, Tool, Toolbox
+from harness.board.vocabulary import MAIN, ToolName
 from harness.errors import LimitReached, ModelError, SandboxError, SandboxLost, SandboxUnavailable
 from harness.protocols import Trial
 from harness.types import Message
 
-MAIN = "main"
 NO_CALL = (
     "Your answer held no tool call, so nothing was done. Call `delegate` to have something done, "
     "or `submit` to hand the work in."
@@ -96,7 +96,7 @@ def submit(crew: Crew) -> Tool:
         raise Finished(arguments["summary"])
 
     return Tool(
-        name="submit",
+        name=ToolName.SUBMIT,
         description="Hand the workspace in as it is. The patch is everything that differs then.",
         parameters={"summary": "What was wrong, what was changed, and how you know that it works."},
         act=act,

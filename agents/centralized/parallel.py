@@ -11,8 +11,10 @@ from agents.centralized.sequential import CONTEXT, INSTRUCTION, Idle, Rules, not
 from agents.centralized.subagent import Errand, run_errand
 from agents.prompts import render
 from agents.tools import Arguments, BadCall, ListOf, Tool
+from harness.board.vocabulary import ToolName
 from harness.errors import SandboxError, SandboxUnavailable, leaf
 from harness.protocols import Sandbox, Trial
+from harness.types import Activity
 
 RESCUE_S = 60  # for reading what a sub-agent that was cut off has changed
 
@@ -56,16 +58,16 @@ class Rounds:
         agents = ListOf(meaning="Whose changes, in this order, as the reports name them.")
         return (
             Tool(
-                name="delegate",
+                name=ToolName.DELEGATE,
                 description="Start a round: have several subtasks done at once, each by an "
                 "engineer in its own copy of the main workspace, and read all the reports.",
                 parameters={},
                 lists={"subtasks": subtasks},
                 act=self._delegate,
-                activity="peer",
+                activity=Activity.PEER,
             ),
             Tool(
-                name="take",
+                name=ToolName.TAKE,
                 description="Bring what engineers changed in the last round into the main "
                 "workspace.",
                 parameters={},
@@ -232,5 +234,5 @@ class Barrier:
         if not self._missing:
             self._open.set()
             return
-        async with self._trial.doing(agent, "barrier"):
+        async with self._trial.doing(agent, Activity.BARRIER):
             await self._open.wait()

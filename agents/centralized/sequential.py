@@ -12,8 +12,10 @@ from agents.centralized.report import Report, changed, shown
 from agents.centralized.subagent import Errand, run_errand
 from agents.prompts import render
 from agents.tools import Arguments, BadCall, Finished, Tool
+from harness.board.vocabulary import ToolName
 from harness.errors import SandboxError
 from harness.protocols import Sandbox, Trial
+from harness.types import Activity
 
 INSTRUCTION = "The whole task: the goal, where, how it is to be checked, what to report."
 CONTEXT = "What is known already and the engineer needs: files, findings, what was tried."
@@ -81,7 +83,7 @@ class Idle:
     async def begin(self, slot: str) -> None:
         """`slot` has nothing to do from now on."""
         stack = self._waits[slot] = AsyncExitStack()
-        await stack.enter_async_context(self._trial.doing(slot, "main"))
+        await stack.enter_async_context(self._trial.doing(slot, Activity.MAIN))
 
     async def end(self, slot: str) -> None:
         """`slot` has got something to do."""
@@ -105,11 +107,11 @@ class OneByOne:
         """See `agents.centralized.sequential.Crew`."""
         return (
             Tool(
-                name="delegate",
+                name=ToolName.DELEGATE,
                 description="Have an engineer do one piece of work, and read its report.",
                 parameters={"instruction": INSTRUCTION, "context": CONTEXT},
                 act=self._delegate,
-                activity="peer",
+                activity=Activity.PEER,
             ),
         )
 

@@ -8,6 +8,7 @@ from agents.centralized.report import Report
 from agents.loop import Ending, converse
 from agents.prompts import render, shortened
 from agents.tools import Arguments, BadCall, Finished, Tool
+from harness.board.vocabulary import ToolName
 from harness.protocols import Sandbox, Trial
 from harness.types import Message
 
@@ -97,7 +98,7 @@ def finish(said: list[str]) -> Tool:
         raise Finished(arguments["report"])
 
     return Tool(
-        name="finish",
+        name=ToolName.FINISH,
         description="Hand your work back to the lead, with a report.",
         parameters={
             "status": "`done` when all that the task asks for is done and checked; else `partial`.",

@@ -13,6 +13,7 @@ from agents.delm.worker import Worker
 from agents.loop import ended_by
 from agents.selection import Candidate, select
 from harness.board.protocols import Entry, Task
+from harness.board.vocabulary import FORM, EntryKind, EvidenceForm, TaskKind, TaskState, agent_name
 from harness.errors import LimitReached, ModelError, SandboxError, SandboxLost, SandboxUnavailable
 from harness.protocols import Trial
 
@@ -56,7 +57,7 @@ class Delm:
         return Team(trial, rules, pristine, gate)
 
     async def _live(self, team: Team) -> None:
-        names = (f"agent-{number + 1}" for number in range(team.trial.agents))
+        names = (agent_name(number + 1) for number in range(team.trial.agents))
         await together(Worker(team, name).live for name in names)
 
 
@@ -131,10 +132,10 @@ def checks_of(entries: Sequence[Entry]) -> list[str]:
     commands = [
         str(entry.evidence["command"])
         for entry in entries
-        if entry.evidence.get("form") == "patch"
+        if entry.evidence.get(FORM) == EvidenceForm.PATCH
         or (
-            entry.kind == "CONSTRAINT"
-            and entry.evidence.get("form") == "command"
+            entry.kind == EntryKind.CONSTRAINT
+            and entry.evidence.get(FORM) == EvidenceForm.COMMAND
             and entry.evidence.get("exit_status") == 0
         )
     ]
@@ -151,8 +152,8 @@ def passed_by_peers(tasks: Sequence[Task], entries: Sequence[Entry], patch: Entr
     authors = authors_of(patch, tasks)
     found = {entry.task for entry in entries if fails(entry, patch.label)}
     return sum(
-        task.kind == "test"
-        and task.state == "done"
+        task.kind == TaskKind.TEST
+        and task.state == TaskState.DONE
         and task.subject == patch.label
         and task.label not in found
         and task.holder not in authors

@@ -7,6 +7,17 @@ from typing import Any, Literal
 from agents.admission.gate import Gate
 from agents.prompts import one_line, render
 from harness.board.protocols import Entry, NewTask, Proposal, Ruling, Task
+from harness.board.vocabulary import (
+    BASE,
+    EntryKind,
+    LinkKind,
+    ResultKey,
+    Settled,
+    TaskKind,
+    TaskState,
+    agent_name,
+    numbered_label,
+)
 from harness.protocols import Sandbox, Trial
 
 FRAMINGS = (
@@ -15,8 +26,14 @@ FRAMINGS = (
     "Read the specification first: what documentation, docstrings and standards promise here.",
     "Read the tests first: what is tested near it, what is not, and how such tests are run.",
 )
-PRIORITIES = {"localize": 30, "repair": 25, "test": 20, "patch": 10, "decide": 0}
-OWN = ("patch", "repair")  # kinds of task whose result is a patch
+PRIORITIES: Mapping[str, int] = {
+    TaskKind.LOCALIZE: 30,
+    TaskKind.REPAIR: 25,
+    TaskKind.TEST: 20,
+    TaskKind.PATCH: 10,
+    TaskKind.DECIDE: 0,
+}
+OWN = (TaskKind.PATCH, TaskKind.REPAIR)  # kinds of task whose result is a patch
 QUOTED = 300  # characters of a finding in the text of a task
 
 
@@ -75,7 +92,7 @@ class Team:
         self.gate = gate
         self.queue = trial.queue
         self.context = trial.context
-        self.seats = tuple(f"patch-{number + 1}" for number in range(trial.agents))
+        self.seats = tuple(numbered_label(TaskKind.PATCH, n + 1) for n in range(trial.agents))
         self.salvage: dict[str, tuple[str, str]] = {}  # seat: the agent, and its last diff
 
     async def seed(self) -> None:
@@ -84,16 +101,16 @@ class Team:
         count = (rules.localizers or min(agents, len(FRAMINGS))) if rules.queue else 0
         first = [
             self._new(
-                "localize",
+                TaskKind.LOCALIZE,
                 render("task_localize", framing=FRAMINGS[n % len(FRAMINGS)]),
-                label=f"localize-{n + 1}",
-                preferred=f"agent-{n % agents + 1}",
+                label=numbered_label(TaskKind.LOCALIZE, n + 1),
+                preferred=agent_name(n % agents + 1),
             )
             for n in range(count)
         ]
         text = render("task_patch" if rules.queue else "task_solve")
         patches = [
-            self._new("patch", text, label=seat, preferred=f"agent-{n + 1}")
+            self._new(TaskKind.PATCH, text, label=seat, preferred=agent_name(n + 1))
             for n, seat in enumerate(self.seats)
         ]
         await self.queue.put(*first, *patches, by="")
@@ -108,15 +125,16 @@ class Team:
         """
         ruling = await self.gate.submit(proposal)
         entry = ruling.entry
-        if entry is not None and ruling.settled == "admitted" and entry.kind == "FAIL":
-            await self._open_repairs(entry)
-        if entry is not None and proposal.refutes:
-            await self._cancel_repairs()
+        if entry is not None:
+            if ruling.settled == Settled.ADMITTED and entry.kind == EntryKind.FAIL:
+                await self._open_repairs(entry)
+            if proposal.refutes:
+                await self._cancel_repairs()
         return ruling
 
     async def _open_repairs(self, failure: Entry) -> None:
         """One for each submission that is this candidate, however many have written the same."""
-        state = str(failure.evidence.get("state", "base"))
+        state = str(failure.evidence.get("state", BASE))
         candidate = await self.context.entry(state)
         if candidate is None or not self.rules.queue:
             return
@@ -131,13 +149,13 @@ class Team:
     ) -> Sequence[NewTask]:
         """The repair of a seat whose candidate fails, unless it had its repairs."""
         tasks = await self.queue.tasks()
-        mended = [task for task in tasks if task.kind == "repair" and task.subject == seat]
+        mended = [task for task in tasks if task.kind == TaskKind.REPAIR and task.subject == seat]
         if len(mended) >= self.rules.repairs:
             return ()
         gist = one_line(failure.gist, QUOTED)
         text = render("task_repair", patch=state, failure=failure.label, gist=gist)
         key = f"repair:{seat}:{state}"
-        return (self._new("repair", text, key=key, subject=seat, preferred=agent),)
+        return (self._new(TaskKind.REPAIR, text, key=key, subject=seat, preferred=agent),)
 
     async def _cancel_repairs(self) -> None:
         """Those that the board opened for failures of which none stands any more."""
@@ -145,7 +163,7 @@ class Team:
         works = {work.seat: work for work in await self.works()}
         for task in await self.queue.tasks():
             work = works.get(task.subject)
-            if task.kind != "repair" or work is None or not task.preferred:
+            if task.kind != TaskKind.REPAIR or work is None or not task.preferred:
                 continue  # without a preferred agent it is one that an agent asked for
             if work.entry and not failures_of(work.entry, standing):
                 await self.queue.cancel(task.label, by="", reason="the failure was refuted")
@@ -158,7 +176,7 @@ class Team:
     async def standing(self) -> list[Entry]:
         """The entries that nobody has refuted, in order."""
         links = await self.context.links()
-        refuted = {link.target for link in links if link.kind == "refutes"}
+        refuted = {link.target for link in links if link.kind == LinkKind.REFUTES}
         return [entry for entry in await self.context.entries() if entry.label not in refuted]
 
     async def following(self, patch: str, task: Task, agent: str) -> Sequence[NewTask]:
@@ -179,13 +197,13 @@ class Team:
         text = render("task_test", patch=patch)
         excluded = tuple(sorted(authors))
         return (
-            self._new("test", text, key=f"test:{patch}", subject=patch, excluded=excluded),
+            self._new(TaskKind.TEST, text, key=f"test:{patch}", subject=patch, excluded=excluded),
             *repairs,
         )
 
     async def _cancel_test(self, patch: str) -> None:
         for task in await self.queue.tasks():
-            if task.kind == "test" and task.subject == patch:
+            if task.kind == TaskKind.TEST and task.subject == patch:
                 await self.queue.cancel(task.label, by="", reason="every agent has written it")
 
     async def works(self) -> list[Work]:
@@ -193,8 +211,8 @@ class Team:
         tasks = await self.queue.tasks()
         works = {seat: Work(seat=seat) for seat in self.seats}
         for task in tasks:
-            seat = task.subject if task.kind == "repair" else task.label
-            if task.kind in OWN and task.state == "done" and seat in works:
+            seat = task.subject if task.kind == TaskKind.REPAIR else task.label
+            if task.kind in OWN and task.state == TaskState.DONE and seat in works:
                 _take(works[seat], task)
         for seat, (agent, diff) in self.salvage.items():
             if not works[seat].patch and diff:
@@ -218,16 +236,17 @@ class Team:
 
 
 def _take(work: Work, task: Task) -> None:
-    if task.result.get("patch"):
-        work.patch, work.entry = str(task.result["patch"]), str(task.result.get("entry", ""))
+    if task.result.get(ResultKey.PATCH):
+        work.patch = str(task.result[ResultKey.PATCH])
+        work.entry = str(task.result.get(ResultKey.ENTRY, ""))
         work.agent = task.holder
-    work.reason = str(task.result.get("reason", ""))
+    work.reason = str(task.result.get(ResultKey.REASON, ""))
     work.finished = work.reason == "finished"
 
 
 def fails(entry: Entry, patch: str) -> bool:
     """Whether an entry is a failure of an admitted patch."""
-    return entry.kind == "FAIL" and entry.evidence.get("state") == patch
+    return entry.kind == EntryKind.FAIL and entry.evidence.get("state") == patch
 
 
 def failures_of(patch: str, entries: Iterable[Entry]) -> list[str]:
@@ -239,10 +258,11 @@ def seat_of(task: Task) -> str:
     """The seat that a task works for: its own label, what a repair mends, or nothing."""
     if task.kind not in OWN:
         return ""
-    return task.label if task.kind == "patch" else task.subject
+    return task.label if task.kind == TaskKind.PATCH else task.subject
 
 
 def authors_of(patch: Entry, tasks: Iterable[Task]) -> set[str]:
     """Who handed in exactly this patch, and who published it first."""
-    same = {t.holder for t in tasks if t.kind in OWN and t.result.get("entry") == patch.label}
+    own = [task for task in tasks if task.kind in OWN]
+    same = {task.holder for task in own if task.result.get(ResultKey.ENTRY) == patch.label}
     return {patch.author, *same}

@@ -2,18 +2,18 @@
 
 import shlex
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 import anyio
 
 from agents import tools
 from agents.board import session as board_tools
 from agents.board.session import Desk
-from agents.board.task_loop import Life
+from agents.board.task_loop import Life, result_of
 from agents.delm.team import OWN, Team
 from agents.loop import Ending, converse, nothing
 from agents.prompts import render
 from harness.board.protocols import Claim, NewTask, Task
+from harness.board.vocabulary import ResultKey, TaskKind, compacted_name, conversation_name
 from harness.errors import AgentLimitReached, SandboxError, SandboxLost, SandboxUnavailable
 from harness.protocols import Sandbox
 from harness.types import Message
@@ -37,8 +37,8 @@ class Worker:
 
     async def _work(self, claim: Claim) -> Claim | None:
         task = claim.task
-        if task.kind == "decide" and not await self._worth_a_thought(task):
-            await self._queue.finish(claim, result={"summary": "every submission is made"})
+        if task.kind == TaskKind.DECIDE and not await self._worth_a_thought(task):
+            await self._queue.finish(claim, result={ResultKey.SUMMARY: "every submission is made"})
             await self._queue.close(by=self.name, reason="every submission is made")
             return None
         workspace = await self._team.pristine.fork()
@@ -49,7 +49,7 @@ class Worker:
             with anyio.CancelScope(shield=True):
                 await self._rescue(claim, workspace)
                 await workspace.close()
-        if task.kind == "decide" and not await self._anything_open():
+        if task.kind == TaskKind.DECIDE and not await self._anything_open():
             await self._queue.close(by=self.name, reason="no more tasks")
         return following
 
@@ -65,10 +65,10 @@ class Worker:
     async def _lay_out(self, workspace: Sandbox, task: Task) -> None:
         """Put the candidate that the task is about into the workspace."""
         patch = ""
-        if task.kind == "test":
+        if task.kind == TaskKind.TEST:
             tested = await self._team.context.entry(task.subject)
             patch = str(tested.evidence.get("diff", "")) if tested else ""
-        elif task.kind == "repair":
+        elif task.kind == TaskKind.REPAIR:
             works = {work.seat: work.patch for work in await self._team.works()}
             patch = works.get(task.subject, "")
         if not patch:
@@ -81,7 +81,7 @@ class Worker:
 
     async def _rescue(self, claim: Claim, workspace: Sandbox) -> None:
         """Keep what a patch has come to, wherever it was cut off."""
-        if claim.task.kind != "patch":
+        if claim.task.kind != TaskKind.PATCH:
             return
         try:
             with anyio.move_on_after(60):
@@ -101,13 +101,12 @@ class _Job:
         self._task = claim.task
         self._workspace = workspace
         self._turns = team.rules.turns_of(claim.task.kind)
-        again = f".{claim.fence}" if claim.fence > 1 else ""
         self._desk = Desk(
             queue=team.queue,
             context=team.context,
             judge=team.judge,
             claim=claim,
-            conversation=f"{claim.task.label}{again}",
+            conversation=conversation_name(claim.task.label, claim.fence),
             workspace=workspace,
             sharing=team.rules.sharing,
             max_tasks=team.rules.max_tasks,
@@ -119,12 +118,12 @@ class _Job:
         The agent's next claim, where there is a task for it.
         """
         ending = await self._ending()
-        result: dict[str, Any] = {"summary": ending.summary, "reason": ending.reason}
+        result = result_of(ending)
         then: Sequence[NewTask] = ()
         if self._task.kind in OWN:
             patch = await self._diff()
             entry = self._desk.patch[0] if self._desk.patch[1] == patch else ""
-            result |= {"patch": patch, "entry": entry}
+            result |= {ResultKey.PATCH: patch, ResultKey.ENTRY: entry}
             then = await self._team.following(entry, self._task, self._claim.agent)
         _, following = await self._team.queue.finish_and_claim(
             self._claim, result=result, then=then, lease_s=self._team.rules.lease_s
@@ -160,7 +159,7 @@ class _Job:
         if ending.reason == "long":
             opening[2] = {"role": "user", "content": await self._assignment(anew=True)}
             opening.append({"role": "user", "content": await self._compacted(ending.messages)})
-            desk.conversation += "+"
+            desk.conversation = compacted_name(desk.conversation)
             ending = await self._talk(desk.conversation, opening)
         return ending
 
@@ -194,7 +193,7 @@ class _Job:
             desk.read_to = desk.links_to = 0
             desk.known.clear()
         text = self._task.text
-        if self._task.kind == "decide":
+        if self._task.kind == TaskKind.DECIDE:
             text = render("task_decide", open=await self._team.unsettled())
         return render(
             "delm_task",
@@ -217,7 +216,7 @@ class _Job:
     def _tools(self) -> tools.Toolbox:
         limits = self._team.trial.limits
         workspace, desk = self._workspace, self._desk
-        seats = self._team.seats if self._task.kind == "decide" else ()
+        seats = self._team.seats if self._task.kind == TaskKind.DECIDE else ()
         return tools.Toolbox(
             tools.bash(workspace, timeout_s=limits.command_s),
             tools.view(workspace),

@@ -14,7 +14,7 @@ import anyio
 
 from agents.admission.gist_check import gist_checker
 from agents.board.session import Desk, finish
-from agents.board.task_loop import Life
+from agents.board.task_loop import Life, result_of
 from agents.concurrency import together
 from agents.documents.chunking import Headings, split
 from agents.documents.full_context import asked, choose
@@ -25,6 +25,16 @@ from agents.loop import Ending, converse, ended_by
 from agents.prompts import render
 from agents.tools import Toolbox
 from harness.board.protocols import Claim, NewTask, Proposal
+from harness.board.vocabulary import (
+    FORM,
+    EntryKind,
+    EvidenceForm,
+    ResultKey,
+    TaskKind,
+    agent_name,
+    conversation_name,
+    numbered_label,
+)
 from harness.errors import LimitReached, ModelError
 from harness.protocols import Trial
 from harness.types import Message
@@ -57,7 +67,7 @@ class DelmDocuments:
         reason = "interrupted"
         await team.seed()
         try:
-            names = [f"agent-{number + 1}" for number in range(trial.agents)]
+            names = [agent_name(number + 1) for number in range(trial.agents)]
             lives = [Life(trial, n, lease_s=self.rules.lease_s, work=team.work) for n in names]
             await together(life.live for life in lives)
             reason = "finished" if team.letter else team.unanswered
@@ -113,18 +123,18 @@ class Team:
         agents = self.trial.agents
         reads = [
             NewTask(
-                kind="read",
+                kind=TaskKind.READ,
                 text=f"Prepare part {note.number} of the document.",
-                label=f"read-{note.number}",
+                label=numbered_label(TaskKind.READ, note.number),
                 priority=READ,
-                preferred=f"agent-{(note.number - 1) % agents + 1}",
+                preferred=agent_name((note.number - 1) % agents + 1),
             )
             for note in self._notes
         ]
         plan = NewTask(
-            kind="plan",
+            kind=TaskKind.PLAN,
             text=render("task_plan"),
-            label="plan-1",
+            label=numbered_label(TaskKind.PLAN, 1),
             priority=PLAN,
             after=tuple(task.label for task in reads),
         )
@@ -133,16 +143,16 @@ class Team:
     async def work(self, claim: Claim) -> Claim | None:
         """Do a task and hand it back."""
         task, queue = claim.task, self.trial.queue
-        if task.kind == "read":
+        if task.kind == TaskKind.READ:
             note = self._notes[int(task.label.rpartition("-")[2]) - 1]
             await self._prepare(note, claim.agent)
             await queue.finish(claim, result=note.as_json())
             return None
         await self._enter()
-        if task.kind == "decide":
+        if task.kind == TaskKind.DECIDE:
             await self._decide(claim)
             return None
-        tools = (publish, add_task) if task.kind == "find" else (add_task,)
+        tools = (publish, add_task) if task.kind == TaskKind.FIND else (add_task,)
         desk = self._desk(claim)
         box = Toolbox(
             unfold(desk, self._pieces, self._rules.neighbours),
@@ -150,7 +160,7 @@ class Team:
             finish(_nothing),
         )
         ending = await self._converse(desk, task.text, box)
-        await queue.finish(claim, result={"summary": ending.summary, "reason": ending.reason})
+        await queue.finish(claim, result=result_of(ending))
         return None
 
     async def _prepare(self, note: Note, agent: str) -> None:
@@ -171,7 +181,7 @@ class Team:
                 return
             tasks = {task.label: task for task in await self.trial.queue.tasks()}
             for note in self._notes:
-                read = tasks[f"read-{note.number}"]
+                read = tasks[numbered_label(TaskKind.READ, note.number)]
                 note.read(read.result)
                 self._pieces.append(await self._enter_one(note, read.holder))
 
@@ -179,13 +189,13 @@ class Team:
         title = f"{note.piece.title}: " if note.piece.title else ""
         number = await self.trial.context.propose(
             Proposal(
-                kind="FACT",
+                kind=EntryKind.FACT,
                 gist=f"{title}{note.gist or UNKNOWN}",
                 summary=note.summary if self._rules.hierarchy else "",
-                evidence={"form": "part", "start": note.piece.start, "end": note.piece.end,
+                evidence={FORM: EvidenceForm.PART, "start": note.piece.start, "end": note.piece.end,
                           "claims": len(note.claims), "refused": note.refused},
                 author=author,
-                task=f"read-{note.number}",
+                task=numbered_label(TaskKind.READ, note.number),
             )
         )  # fmt: skip
         ruling = await self.trial.context.admit(
@@ -208,9 +218,9 @@ class Team:
             )
             await self._converse(desk, render("task_more"), box)
             if desk.added:
-                await queue.finish(claim, result={"summary": f"{desk.added} tasks added"})
+                await queue.finish(claim, result={ResultKey.SUMMARY: f"{desk.added} tasks added"})
                 return
-        desk = self._desk(claim, ".answer" if number <= self._rules.rounds else "")
+        desk = self._desk(claim, "answer" if number <= self._rules.rounds else "")
         box = Toolbox(
             unfold(desk, self._pieces, self._rules.neighbours),
             choose(
@@ -224,17 +234,16 @@ class Team:
         if ending.reason in {"context", "refused"}:
             self.unanswered = ending.reason
         await desk.cite(list(ending.messages), source=AUTHOR)
-        await queue.finish(claim, result={"summary": ending.summary, "reason": ending.reason})
+        await queue.finish(claim, result=result_of(ending))
         await queue.close(by=claim.agent, reason="the question is answered")
 
-    def _desk(self, claim: Claim, suffix: str = "") -> Desk:
-        again = f".{claim.fence}" if claim.fence > 1 else ""
+    def _desk(self, claim: Claim, part: str = "") -> Desk:
         return Desk(
             queue=self.trial.queue,
             context=self.trial.context,
             judge=self.gate.submit,
             claim=claim,
-            conversation=f"{claim.task.label}{again}{suffix}",
+            conversation=conversation_name(claim.task.label, claim.fence, part),
         )
 
     async def _converse(self, desk: Desk, text: str, box: Toolbox) -> Ending:

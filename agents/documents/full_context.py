@@ -9,6 +9,7 @@ import anyio
 from agents.loop import answer_message, ended_by
 from agents.prompts import render
 from agents.tools import Arguments, BadCall, Finished, Tool
+from harness.board.vocabulary import ToolName
 from harness.errors import LimitReached, ModelError
 from harness.protocols import Trial
 from harness.types import Question
@@ -73,7 +74,7 @@ def choose(trial: Trial, against: Callable[[str], Awaitable[str]], *, because: s
         raise Finished(letter)
 
     return Tool(
-        name="answer",
+        name=ToolName.ANSWER,
         description="Give the answer to the question. It ends the work.",
         parameters={
             "letter": f"{', '.join(letters)}: the choice that is right.",

@@ -14,6 +14,7 @@ from agents.admission.gist_check import GIST_TOKENS, Checker
 from agents.documents.quotes import NUMBER, NotThere, quoted, strange_numbers
 from agents.prompts import enclosed
 from harness.board.protocols import BoardRefused, Entry, Link, Proposal, Ruling, SharedContext
+from harness.board.vocabulary import FORM, EvidenceForm, LinkKind, Settled
 from harness.errors import LimitReached, ModelError
 
 QUOTATIONS, QUOTED_CHARS = 8, 2_000  # of one finding; of one quotation
@@ -46,7 +47,7 @@ class FindingGate:
         try:
             number = await self._context.propose(proposal)
         except BoardRefused as refusal:
-            return Ruling(settled="rejected", entry=None, reason=f"{refusal}. Shorten it.")
+            return Ruling(settled=Settled.REJECTED, entry=None, reason=f"{refusal}. Shorten it.")
         began = anyio.current_time()
         reason, broken = "", None
         try:
@@ -70,10 +71,10 @@ class FindingGate:
                 seconds=seconds,
                 verified=self._verify,
             )
-        if ruling.settled == "admitted" and ruling.entry is not None:
+        if ruling.settled == Settled.ADMITTED and ruling.entry is not None:
             for label in labels_of(proposal):
                 await self._context.link(
-                    Link(source=ruling.entry.label, target=label, kind="cites")
+                    Link(source=ruling.entry.label, target=label, kind=LinkKind.CITES)
                 )
         return ruling
 
@@ -134,7 +135,7 @@ def quotations_of(proposal: Proposal) -> list[tuple[str, str]]:
 
 def _found(entry: Entry) -> bool:
     """Whether an entry is a finding, and not a piece of the document."""
-    return entry.evidence.get("form") == "quotations"
+    return entry.evidence.get(FORM) == EvidenceForm.QUOTATIONS
 
 
 def _computed(gist: str, raw: str) -> str:

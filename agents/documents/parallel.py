@@ -16,11 +16,11 @@ from agents.documents.summaries import Note, context_of, prepare_all
 from agents.loop import converse, ended_by
 from agents.prompts import enclosed, render
 from agents.tools import Arguments, BadCall, Finished, ListOf, Tool, Toolbox
+from harness.board.vocabulary import MAIN, ToolName
 from harness.errors import LimitReached, ModelError
 from harness.protocols import Trial
-from harness.types import Message
+from harness.types import Activity, Message
 
-MAIN = "main"
 TURNS, SUB_TURNS = 20, 12
 
 
@@ -95,12 +95,12 @@ class _Lead:
             return "\n".join(enclosed("report", report) for report in reports)
 
         return Tool(
-            name="delegate",
+            name=ToolName.DELEGATE,
             description="Give each reader one task; all of them report before you go on.",
             parameters={},
             lists={"tasks": ListOf(meaning="What each is to find out, complete in itself.")},
             act=act,
-            activity="barrier",
+            activity=Activity.BARRIER,
         )
 
     async def _sub(self, index: int, task: str, reports: list[str]) -> None:
@@ -120,7 +120,7 @@ def _report() -> Tool:
         raise Finished(arguments["text"][:8_000])
 
     return Tool(
-        name="report",
+        name=ToolName.REPORT,
         description="Hand back what you found. It ends the task.",
         parameters={"text": "What you found, with the words of the document that show it."},
         act=act,

@@ -15,7 +15,7 @@ LARGE_GAP = 2_500  # characters that no claim speaks of, before more is asked fo
 NUMBER = re.compile(
     r"(?<![\w.,])[-−+]?(?:\d{1,3}(?:[,'\u202f\u00a0 ]\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:\s?%)?"
 )
-LABEL = re.compile(r"\b[A-Z]\d+(?:\.\d+)?\b")
+CODE = re.compile(r"\b[A-Z]\d+(?:\.\d+)?\b")
 
 
 class Place(NamedTuple):
@@ -79,7 +79,7 @@ def _words(words: str) -> re.Pattern[str]:
 def strange_numbers(claim: str, evidence: str) -> list[str]:
     """The numbers of a claim that its evidence does not have; labels such as F12 are none."""
     known = {_plain(number) for number in NUMBER.findall(evidence)}
-    told = NUMBER.findall(LABEL.sub(" ", claim))
+    told = NUMBER.findall(CODE.sub(" ", claim))
     return [number for number in told if _plain(number) not in known]
 
 

@@ -17,6 +17,7 @@ from agents.documents.summaries import Note, context_of, prepare_all
 from agents.loop import Ending, converse, ended_by
 from agents.prompts import enclosed, render
 from agents.tools import Arguments, BadCall, ListOf, Tool, Toolbox
+from harness.board.vocabulary import ToolName, agent_name
 from harness.errors import AgentLimitReached, LimitReached, ModelError
 from harness.protocols import Trial
 from harness.types import Message
@@ -35,7 +36,7 @@ class ReadAgent:
     async def run(self, trial: Trial) -> None:
         """See `harness.protocols.System`."""
         text = await trial.document()
-        authors = [f"agent-{number + 1}" for number in range(trial.agents)]
+        authors = [agent_name(number + 1) for number in range(trial.agents)]
         endings: dict[str, Ending] = {}
         reason = "interrupted"
         try:
@@ -102,7 +103,7 @@ def look_up(text: str, notes: Sequence[Note], looked: set[int], most: int) -> To
         )
 
     return Tool(
-        name="look_up",
+        name=ToolName.LOOK_UP,
         description="Show the text of pages.",
         parameters={},
         lists={"pages": ListOf(meaning="Their labels, such as P3.")},

@@ -28,8 +28,10 @@ from agents.documents.quotes import (
 from agents.loop import converse
 from agents.prompts import render
 from agents.tools import Arguments, BadCall, Finished, ListOf, Tool, Toolbox
+from harness.board.vocabulary import ToolName
 from harness.protocols import Trial
 from harness.text.counted import counted
+from harness.types import Activity
 
 AT_ONCE = 8  # parts that `prepare_all` has in hand
 TURNS = 8  # of one piece
@@ -162,7 +164,7 @@ class _Job:
             return "\n".join(lines)
 
         return Tool(
-            name="report",
+            name=ToolName.REPORT,
             description="Say what the text says, claim by claim; more may be reported later.",
             parameters={
                 "topic": "What the text is about, in one or two sentences; later it may be empty."
@@ -233,11 +235,11 @@ class _Job:
             raise Finished(gist)
 
         return Tool(
-            name="gist",
+            name=ToolName.GIST,
             description="Hand in the gist, when the claims are reported. It ends the work.",
             parameters={"text": f"What the text says, in at most {GIST_TOKENS} tokens."},
             act=act,
-            activity="admission",
+            activity=Activity.ADMISSION,
         )
 
     async def _against(self, gist: str) -> str:

@@ -3,11 +3,22 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from agents.board.session import LABEL, Desk, level_of, line_of, put_task
+from agents.board.session import Desk, level_of, line_of, put_task
 from agents.documents.gate import QUOTATIONS
 from agents.prompts import enclosed
 from agents.tools import Arguments, BadCall, ListOf, Tool
 from harness.board.protocols import NewTask, Proposal, SharedContext
+from harness.board.vocabulary import (
+    ENTRY_LABEL,
+    FORM,
+    EntryKind,
+    EvidenceForm,
+    Level,
+    Settled,
+    TaskKind,
+    ToolName,
+)
+from harness.types import Activity
 
 FINDINGS = 20  # proposals on one task
 TASKS = 8  # that one task may add
@@ -24,17 +35,17 @@ def unfold(desk: Desk, pieces: Sequence[str], neighbours: int) -> Tool:
         label, level = arguments["label"].strip(), level_of(arguments)
         entry = await desk.entry(label)
         around = [label]
-        if level == "raw" and label in pieces:
+        if level == Level.RAW and label in pieces:
             at = pieces.index(label)
             around = list(pieces[max(0, at - neighbours) : at + neighbours + 1])
         await desk.context.note_shown(desk.conversation, around, level)
-        if level == "summary":
+        if level == Level.SUMMARY:
             return enclosed("entry", f"{line_of(entry)}\n\n{entry.summary}")
         shown = [await desk.entry(each) for each in around]
         return "\n".join(enclosed("entry", f"{each.label}\n\n{each.raw}") for each in shown)
 
     return Tool(
-        name="unfold",
+        name=ToolName.UNFOLD,
         description="Show what stands behind a label.",
         parameters={"label": "The label, such as F3."},
         optional={
@@ -59,16 +70,16 @@ def publish(desk: Desk) -> Tool:
             raise BadCall(f"A finding has at most {QUOTATIONS} quotations.")
         ruling = await desk.judge(
             Proposal(
-                kind="FACT",
+                kind=EntryKind.FACT,
                 gist=" ".join(arguments["finding"].split()),
                 summary=arguments["reasoning"],
                 evidence={
-                    "form": "quotations",
+                    FORM: EvidenceForm.QUOTATIONS,
                     "quotations": [
                         {"label": each["label"].strip(), "quote": each["quote"]}
                         for each in quotations
                     ],
-                    "builds_on": LABEL.findall(arguments["finding"]),
+                    "builds_on": ENTRY_LABEL.findall(arguments["finding"]),
                 },
                 author=desk.claim.agent,
                 task=desk.claim.task.label,
@@ -77,11 +88,11 @@ def publish(desk: Desk) -> Tool:
         if ruling.entry is None:
             raise BadCall(f"Refused, and not in the shared context: {ruling.reason}")
         desk.known.add(ruling.entry.label)
-        word = "Admitted as" if ruling.settled == "admitted" else "Known already as"
+        word = "Admitted as" if ruling.settled == Settled.ADMITTED else "Known already as"
         return f"{word} {ruling.entry.label}."
 
     return Tool(
-        name="publish",
+        name=ToolName.PUBLISH,
         description="Put a finding into the shared context, with the places that show it. They "
         "are looked up, and the finding is compared with them. That something does not stand in "
         "the document is a finding, too, if you say which parts you read.",
@@ -97,7 +108,7 @@ def publish(desk: Desk) -> Tool:
             )
         },
         act=act,
-        activity="admission",
+        activity=Activity.ADMISSION,
     )
 
 
@@ -107,11 +118,11 @@ def add_task(desk: Desk) -> Tool:
     async def act(arguments: Arguments) -> str:
         after = tuple(re.findall(r"[\w-]+", arguments["after"]))
         text = arguments["text"].strip()
-        task = NewTask(kind="find", text=text, priority=PRIORITY, after=after)
+        task = NewTask(kind=TaskKind.FIND, text=text, priority=PRIORITY, after=after)
         return await put_task(desk, task, most=TASKS)
 
     return Tool(
-        name="add_task",
+        name=ToolName.ADD_TASK,
         description="Add a task to the queue, for whoever is free.",
         parameters={"text": "What is to be found out, complete in itself."},
         optional={"after": "Labels of tasks that have to be done before, such as find-1, find-2."},
@@ -122,7 +133,7 @@ def add_task(desk: Desk) -> Tool:
 
 async def uncited(context: SharedContext, because: str) -> str:
     """What is wrong with the labels that an answer rests on: there is one, and all are entries."""
-    cited = LABEL.findall(because)
+    cited = ENTRY_LABEL.findall(because)
     for label in cited:
         if await context.entry(label) is None:
             return f"There is no entry {label}. Cite entries of the shared context."

@@ -20,11 +20,12 @@ from harness.analysis.overlap import (
     mean_overlap,
 )
 from harness.analysis.timeline import WHAT, Interval, present_s, seconds_by_cause
+from harness.board.vocabulary import MAIN, LinkKind
 from harness.score import counted_attempts, ended
-from harness.score.rows import MAIN
+from harness.types import Activity
 
 BASELINE = "single"
-WAITS = ("peer", "barrier", "main")  # of `WHAT`, those that are waiting for other agents
+WAITS = (Activity.PEER, Activity.BARRIER, Activity.MAIN)  # waiting for other agents
 KEYS = ("system", "instance_id", "trial", "attempt", "state", "agents")
 MEASURES = (
     "turns", "tokens", "overhead_turns", "overhead_tokens", "submission_overhead_turns",
@@ -286,7 +287,7 @@ def _refuted_at(material: Material) -> dict[str, float]:
     admitted = {entry["label"] for entry in material.entries}
     found: dict[str, float] = {}
     for link in material.links:
-        if link["kind"] == "refutes" and link["source"] in admitted:
+        if link["kind"] == LinkKind.REFUTES and link["source"] in admitted:
             found[link["target"]] = min(link["at"], found.get(link["target"], link["at"]))
     return found
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from harness.analysis.narrative import Material, Row, rests_on, task_of
+from harness.analysis.narrative import Material, Row, rests_on
+from harness.board.vocabulary import Level, LinkKind, Settled, task_of
 from harness.score.cost import spent
 
 OF_ENTRIES = (
@@ -28,7 +29,7 @@ def findings(trial: Row, material: Material) -> list[dict[str, Any]]:
     rows = []
     for proposal in material.proposals:
         came_of_it: dict[str, Any] = dict.fromkeys(OF_ENTRIES)
-        if proposal["settled"] == "admitted":
+        if proposal["settled"] == Settled.ADMITTED:
             came_of_it = _came_of(proposal, material, speakers, carried)
         rows.append(
             {
@@ -100,10 +101,11 @@ def _came_of(
     label = proposal["entry"]
     entry = {"label": label, "author": proposal["author"], "task": proposal["task"]}
     seen = readers(entry, material.shown, speakers)
-    read = _names(row["agent"] for row in seen if row["level"] == "gist")
-    unfolded = _names(row["agent"] for row in seen if row["level"] != "gist")
-    cited = [source for source in _sources(material, label, "cites") if source != entry["task"]]
-    refuted = _sources(material, label, "refutes")
+    read = _names(row["agent"] for row in seen if row["level"] == Level.GIST)
+    unfolded = _names(row["agent"] for row in seen if row["level"] != Level.GIST)
+    sources = _sources(material, label, LinkKind.CITES)
+    cited = [source for source in sources if source != entry["task"]]
+    refuted = _sources(material, label, LinkKind.REFUTES)
     carriers = [author for author, labels in carried.items() if label in labels]
     return {
         "found": sum(other["entry"] == label for other in material.proposals),

@@ -5,6 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.board.vocabulary import (
+    FORM,
+    EventKind,
+    EvidenceForm,
+    Level,
+    LinkKind,
+    ResultKey,
+    TaskKind,
+    task_of,
+)
 from harness.score.cost import in_words, spent
 from harness.text.counted import counted
 
@@ -26,11 +36,6 @@ class Material:
     shown: Sequence[Row] = ()  # conversation, label, level, at
 
 
-def task_of(conversation: str) -> str:
-    """The task that a conversation is about: without its mark of another claim or compaction."""
-    return conversation.rstrip("+").partition(".")[0]
-
-
 def rests_on(material: Material, author: str) -> list[Row]:
     """The entries that the work on a submission cited, its own ones left out, in order."""
     mine = {author} | {t["label"] for t in material.tasks if t["subject"] == author}
@@ -39,7 +44,7 @@ def rests_on(material: Material, author: str) -> list[Row]:
     from_own = {
         link["target"]
         for link in material.links
-        if link["source"] in own and link["kind"] == "cites"
+        if link["source"] in own and link["kind"] == LinkKind.CITES
     }
     return [e for e in material.entries if e["label"] in (cited | from_own) - own]
 
@@ -61,10 +66,10 @@ def told(material: Material) -> list[str]:
 
 def _unfolded(material: Material) -> list[tuple[float, str]]:
     """Which parts of a document were looked into, by which task, and how deep."""
-    parts = {e["label"] for e in material.entries if e["evidence"].get("form") == "part"}
+    parts = {e["label"] for e in material.entries if e["evidence"].get(FORM) == EvidenceForm.PART}
     found: dict[tuple[float, str, str], list[str]] = {}
     for row in material.shown:
-        if row["label"] in parts and row["level"] != "gist":
+        if row["label"] in parts and row["level"] != Level.GIST:
             key = (row["at"], row["conversation"], row["level"])
             found.setdefault(key, []).append(row["label"])
     return [
@@ -110,7 +115,7 @@ def _released(event: Row, material: Material) -> str:
 
 
 def _put(event: Row, material: Material) -> str:
-    if not event["actor"] or event["detail"].get("kind") in {"test", "decide"}:
+    if not event["actor"] or event["detail"].get("kind") in {TaskKind.TEST, TaskKind.DECIDE}:
         return ""  # what the rules add is told when it is taken
     return f"{event['actor']} adds {event['subject']}"
 
@@ -120,8 +125,8 @@ def _done(event: Row, material: Material) -> str:
     task = next((t for t in material.tasks if t["label"] == label), {})
     mine = [c for c in material.calls if task_of(c["conversation"]) == label]
     cost = in_words(spent(mine))
-    said = _short((task.get("result") or {}).get("summary"))
-    how = "hands back" if event["what"] == "done" else "gives up"
+    said = _short((task.get("result") or {}).get(ResultKey.SUMMARY))
+    how = "hands back" if event["what"] == EventKind.DONE else "gives up"
     price = f" ({counted(len(mine), 'call')}, {cost})" if mine else ""
     return f"{event['actor']} {how} {label}{price}" + (f": {said}" if said else "")
 
@@ -133,7 +138,7 @@ def _cancelled(event: Row, material: Material) -> str:
 def _admitted(event: Row, material: Material) -> str:
     entry = next((e for e in material.entries if e["label"] == event["subject"]), {})
     evidence = entry.get("evidence") or {}
-    if evidence.get("form") == "part":
+    if evidence.get(FORM) == EvidenceForm.PART:
         return (
             f"{event['subject']} is characters {evidence['start']}–{evidence['end']}, by "
             f"{event['actor']}: {counted(evidence['claims'], 'claim')}, {evidence['refused']} "
@@ -149,7 +154,7 @@ def _admitted(event: Row, material: Material) -> str:
 
 def _quotations(evidence: Mapping[str, Any]) -> str:
     """The words of a document that a finding rests on."""
-    found = evidence.get("quotations") or ()
+    found = evidence.get(EvidenceForm.QUOTATIONS) or ()
     return "".join(f"; {each['label']}: “{_short(each['quote'])}”" for each in found)
 
 
@@ -169,7 +174,7 @@ def _rejected(event: Row, material: Material) -> str:
 
 def _linked(event: Row, material: Material) -> str:
     detail = event["detail"]
-    if detail.get("kind") == "cites":
+    if detail.get("kind") == LinkKind.CITES:
         return ""
     return f"{detail.get('source')} {detail.get('kind')} {event['subject']}"
 
@@ -183,9 +188,10 @@ def _short(text: Any) -> str:
     return words if len(words) <= WORDS else f"{words[:WORDS]} …"
 
 
-_DEPTHS = {"summary": "the claims", "raw": "the text"}
+_DEPTHS: Mapping[str, str] = {Level.SUMMARY: "the claims", Level.RAW: "the text"}
 _TELL = {
-    "claimed": _claimed, "lost": _lost, "released": _released, "put": _put, "done": _done,
-    "failed": _done, "cancelled": _cancelled, "admitted": _admitted, "merged": _merged,
-    "rejected": _rejected, "linked": _linked, "closed": _closed,
+    EventKind.CLAIMED: _claimed, EventKind.LOST: _lost, EventKind.RELEASED: _released,
+    EventKind.PUT: _put, EventKind.DONE: _done, EventKind.FAILED: _done,
+    EventKind.CANCELLED: _cancelled, EventKind.ADMITTED: _admitted, EventKind.MERGED: _merged,
+    EventKind.REJECTED: _rejected, EventKind.LINKED: _linked, EventKind.CLOSED: _closed,
 }  # fmt: skip

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import combinations
 from typing import Any
 
+from harness.board.vocabulary import ToolName
 from harness.text.unified_diff import parse
 
 Message = Mapping[str, Any]
@@ -58,9 +59,9 @@ def files_opened(messages: Iterable[Message]) -> set[str]:
     """Files that the tool calls in `messages` name, relative to the repository."""
     found: set[str] = set()
     for name, arguments in tool_calls(messages):
-        if name in ("view", "edit"):
+        if name in (ToolName.VIEW, ToolName.EDIT):
             found.update(_inside(ROOT, str(arguments.get("path", ""))))
-        elif name == "bash":
+        elif name == ToolName.BASH:
             found.update(files_of(str(arguments.get("command", ""))))
     return found
 
@@ -68,7 +69,7 @@ def files_opened(messages: Iterable[Message]) -> set[str]:
 def commands_run(messages: Iterable[Message]) -> set[str]:
     """Commands that were given to `bash`, as `normal` has them."""
     calls = tool_calls(messages)
-    ran = {normal(str(given.get("command", ""))) for name, given in calls if name == "bash"}
+    ran = {normal(str(given.get("command", ""))) for name, given in calls if name == ToolName.BASH}
     return ran - {""}
 
 

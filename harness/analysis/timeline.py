@@ -6,10 +6,12 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from harness.score.rows import MAIN
+from harness.board.vocabulary import MAIN
+from harness.types import Activity
 
 Row = Mapping[str, Any]
-WHAT = ("model", "command", "admission", "peer", "barrier", "main", "turn")
+MODEL = "model"
+WHAT = (MODEL, *Activity)
 """What an interval can be: in a model call, or one of `harness.types.Activity`."""
 
 
@@ -41,7 +43,7 @@ def timeline(trial: Row, calls: Sequence[Row], spans: Sequence[Row]) -> list[Int
     for row in calls:
         if row["trial_id"] == trial["trial_id"] and row["ended_at"] and row["agent"]:
             start, end = _moment(row["started_at"]) - zero, _moment(row["ended_at"]) - zero
-            found.append(_interval(row["agent"], "model", start, end))
+            found.append(_interval(row["agent"], MODEL, start, end))
     for row in spans:
         if row["trial_id"] == trial["trial_id"]:
             start = _moment(row["started_at"]) - zero
@@ -86,14 +88,14 @@ def _taking_turns(intervals: Sequence[Interval]) -> list[Interval]:
         return list(intervals)
     there = (min(each.start_s for each in lead), max(map(_end, lead)))
     subs = sorted({each.agent for each in intervals} - {MAIN})
-    waits = {sub: _spans(intervals, sub, "main") for sub in subs}
+    waits = {sub: _spans(intervals, sub, Activity.MAIN) for sub in subs}
     work = [span for sub in subs for span in _minus(_presence(intervals, sub), waits[sub])]
     found = []
     for each in intervals:
         kept = [(each.start_s, _end(each))]
-        if each.agent == MAIN and each.what == "peer":
+        if each.agent == MAIN and each.what == Activity.PEER:
             kept = _joined([common for at in work if (common := _common(kept[0], at))])
-        elif each.agent != MAIN and each.what == "main":
+        elif each.agent != MAIN and each.what == Activity.MAIN:
             kept = [common] if (common := _common(kept[0], there)) else []
         found += [
             Interval(
@@ -162,7 +164,7 @@ def _shared_out(intervals: Sequence[Interval]) -> dict[str, float]:
 
 def _precedence(interval: Interval) -> tuple[float, bool]:
     began = interval.start_s if interval.began_s is None else interval.began_s
-    return began, interval.what == "turn"
+    return began, interval.what == Activity.TURN
 
 
 def _end(interval: Interval) -> float:

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from harness.board.protocols import BoardRefused, NewTask, Proposal
+from harness.board.vocabulary import TASK_KIND, TASK_LABEL
 
 MOST_TEXT = 20_000  # characters of a task's text, a summary, a reason
 MOST_GIST = 2_000
@@ -16,15 +16,12 @@ MOST_NAME = 200
 MOST_PRIORITY = 1_000_000
 MOST_EXCLUDED = 1_000  # agents of one task
 
-_LABEL = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-_KIND = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")  # room for a number behind it
-
 
 def check_task(task: NewTask) -> None:
     """`BoardRefused` for what the board does not take."""
-    if not _KIND.fullmatch(task.kind):
+    if not TASK_KIND.fullmatch(task.kind):
         raise BoardRefused(f"a kind is a-z, 0-9 and -, at most 48 of them, not {_shown(task.kind)}")
-    if task.label and not _LABEL.fullmatch(task.label):
+    if task.label and not TASK_LABEL.fullmatch(task.label):
         raise BoardRefused(
             f"a label is a-z, 0-9 and -, at most 64 of them, not {_shown(task.label)}"
         )

@@ -12,18 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
-Kind = Literal["FACT", "FAIL", "CONSTRAINT", "PATCH"]
-TaskState = Literal["open", "claimed", "done", "failed", "cancelled"]
-Settled = Literal["admitted", "merged", "rejected"]
-LETTERS: Mapping[Kind, str] = {"FACT": "F", "FAIL": "X", "CONSTRAINT": "C", "PATCH": "P"}
-"""An entry's label is its kind's letter and its number among all entries of the trial: `F12`."""
+from harness.board.vocabulary import EntryKind, Level, LinkKind, Settled, TaskState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTask:
     """A task as it is asked for."""
 
-    kind: str  # localize, patch, test, repair, decide, or one that an agent invents
+    kind: str  # a `TaskKind`, or one that an agent invents
     text: str  # what is to be done, in words
     label: str = ""  # unique in the trial; empty: the kind and its next number, `check-2`
     key: str = ""  # a second put under it finds the first; empty: the label, else kind+subject+text
@@ -64,7 +60,7 @@ class Claim(NamedTuple):
 class Proposal:
     """What an agent wants the others to know."""
 
-    kind: Kind
+    kind: EntryKind
     gist: str
     summary: str
     evidence: Mapping[str, Any]  # JSON; `agents.admission.evidence` says what is in it
@@ -79,7 +75,7 @@ class Entry:
 
     label: str
     position: int  # 1, 2, … in the order of admission, the same for every reader
-    kind: Kind
+    kind: EntryKind
     gist: str
     summary: str
     evidence: Mapping[str, Any]
@@ -103,7 +99,7 @@ class Link:
 
     source: str
     target: str
-    kind: Literal["cites", "refutes", "contradicts"]
+    kind: LinkKind
     position: int = 0  # 1, 2, … in the order in which links were made
 
 
@@ -114,8 +110,7 @@ class Event:
     number: int
     at: float
     actor: str  # the agent; empty: the board itself
-    what: str  # put, claimed, lost, released, done, failed, cancelled, joined, left, closed,
-    # proposed, admitted, merged, rejected, linked
+    what: str  # an `EventKind`
     subject: str  # label of the task or entry, or the proposal's number
     detail: Mapping[str, Any] = field(default_factory=dict)
 
@@ -274,6 +269,6 @@ class SharedContext(Protocol):
         """Links beyond position `after`, in order."""
         ...
 
-    async def note_shown(self, conversation: str, labels: Sequence[str], level: str) -> None:
+    async def note_shown(self, conversation: str, labels: Sequence[str], level: Level) -> None:
         """Entries that a conversation was shown: as gist, summary or raw."""
         ...

@@ -4,11 +4,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from harness.board.vocabulary import NO_ANSWER
 from harness.model.response_body import readable_thoughts
 from harness.store.sqlite import Row
 from harness.types import Message
-
-NO_ANSWER = "(no answer)"  # what `agents.loop` says for an answer without text and calls
 
 
 def conversation_steps(

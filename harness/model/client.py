@@ -25,7 +25,7 @@ from harness.model.text_protocol import parse_reply, render_messages
 from harness.model.trial_calls import Exchange
 from harness.model.usage import counted, total
 from harness.text.timestamps import now
-from harness.types import Message, Reply, Usage
+from harness.types import Activity, Message, Reply, Usage
 
 LEAST_TURN_S = 0.001  # what takes less is no wait
 UNREAD_AT_MOST = 3  # answers to one call that came, are likely to be billed and are of no use
@@ -160,7 +160,11 @@ class ModelClient:
             if who.agent and seconds >= LEAST_TURN_S:
                 with anyio.CancelScope(shield=True):
                     await self._ledger.note_span(
-                        who.trial_id, agent=who.agent, what="turn", started_at=at, seconds=seconds
+                        who.trial_id,
+                        agent=who.agent,
+                        what=Activity.TURN,
+                        started_at=at,
+                        seconds=seconds,
                     )
 
     async def _begin(

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from harness.board.vocabulary import ToolName
 from harness.types import CUT, Message, Reply, ToolCall
 
 _SHELLS = {"bash", "sh", "shell"}
@@ -91,7 +92,7 @@ def parse_reply(reply: Reply, call_id: str = "text_0") -> Reply:
     if found is None:
         return reply
     word, body, end = found
-    name, arguments = "bash", json.dumps({"command": body}, ensure_ascii=False)
+    name, arguments = str(ToolName.BASH), json.dumps({"command": body}, ensure_ascii=False)
     if word == "tool_call":
         name, arguments = _json_call(body)
     call = ToolCall(id=call_id, name=name, arguments=arguments)
@@ -154,7 +155,8 @@ def _block(function: Mapping[str, Any]) -> str:
         parsed: Any = json.loads(arguments)
     except (ValueError, RecursionError):
         parsed = arguments
-    if name == "bash" and isinstance(parsed, dict) and isinstance(parsed.get("command"), str):
+    readable = isinstance(parsed, dict) and isinstance(parsed.get("command"), str)
+    if name == ToolName.BASH and readable:
         fence = "````" if "```" in parsed["command"] else "```"
         return f"{fence}bash\n{parsed['command']}\n{fence}"
     call = json.dumps({"name": name, "arguments": parsed}, ensure_ascii=False)

@@ -4,31 +4,32 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.analysis.timeline import WHAT, Interval, timeline
+from harness.analysis.timeline import MODEL, WHAT, Interval, timeline
+from harness.board.vocabulary import MAIN
 from harness.report import plot_style
 from harness.score import last_attempts
-from harness.score.rows import MAIN
+from harness.types import Activity
 
 Row = Mapping[str, Any]
 MOST = 6  # trials that are drawn
 WORDS = {
-    "model": "asking the model",
-    "command": "running a command",
-    "admission": "having a finding checked",
-    "peer": "waiting for a peer",
-    "barrier": "waiting at a barrier",
-    "main": "waiting for the main agent",
-    "turn": "waiting for its recorded turn\n(replay only)",
+    MODEL: "asking the model",
+    Activity.COMMAND: "running a command",
+    Activity.ADMISSION: "having a finding checked",
+    Activity.PEER: "waiting for a peer",
+    Activity.BARRIER: "waiting at a barrier",
+    Activity.MAIN: "waiting for the main agent",
+    Activity.TURN: "waiting for its recorded turn\n(replay only)",
 }
-LED = WORDS | {"peer": "waiting for a sub-agent"}  # where there is a main agent: the peer of it
+LED = WORDS | {Activity.PEER: "waiting for a sub-agent"}  # where there is a main agent
 INKS = {
-    "model": plot_style.COLOURS[0],
-    "command": plot_style.COLOURS[1],
-    "admission": plot_style.COLOURS[2],
-    "peer": "#BBBBBB",
-    "barrier": plot_style.COLOURS[3],
-    "main": "#777777",
-    "turn": "#E8E8E8",
+    MODEL: plot_style.COLOURS[0],
+    Activity.COMMAND: plot_style.COLOURS[1],
+    Activity.ADMISSION: plot_style.COLOURS[2],
+    Activity.PEER: "#BBBBBB",
+    Activity.BARRIER: plot_style.COLOURS[3],
+    Activity.MAIN: "#777777",
+    Activity.TURN: "#E8E8E8",
 }
 
 
@@ -51,12 +52,12 @@ def since_first_errand(intervals: Sequence[Interval]) -> list[Interval]:
     """Without what a sub-agent waits before the main agent has given it anything to do."""
     begun: dict[str, float] = {}
     for each in intervals:
-        if each.what != "main":
+        if each.what != Activity.MAIN:
             begun[each.agent] = min(each.start_s, begun.get(each.agent, each.start_s))
     return [
         each
         for each in intervals
-        if each.what != "main" or each.start_s >= begun.get(each.agent, math.inf)
+        if each.what != Activity.MAIN or each.start_s >= begun.get(each.agent, math.inf)
     ]
 
 
@@ -69,7 +70,11 @@ def lanes(trial: Row, intervals: Sequence[Interval]) -> Any:
         bars = [(each.start_s, each.seconds) for each in mine]
         inks = [INKS[each.what] for each in mine]
         axes.broken_barh(bars, (at - 0.36, 0.72), color=inks, linewidth=0)
-    words = LED if any(each.what == "main" or each.agent == MAIN for each in intervals) else WORDS
+    words = (
+        LED
+        if any(each.what == Activity.MAIN or each.agent == MAIN for each in intervals)
+        else WORDS
+    )
     for what in WHAT:
         if any(each.what == what for each in intervals):
             axes.plot([], [], "s", color=INKS[what], markersize=8, label=words[what])

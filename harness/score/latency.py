@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from harness.board.vocabulary import EntryKind, EventKind, ResultKey, TaskKind
 from harness.score.estimators import mean
 
 Row = Mapping[str, Any]
@@ -78,7 +79,7 @@ def latencies(
     ]
     told = [stories[trial["trial_id"]] for trial in trials if trial["trial_id"] in stories]
     events = [event for story in told for event in story.events]
-    verifying = any(event["what"] == "proposed" for event in events) and not any(
+    verifying = any(event["what"] == EventKind.PROPOSED for event in events) and not any(
         event["detail"].get("unverified") for event in events
     )
     first = [each.first_verified_s for each in found if each.first_verified_s is not None]
@@ -96,12 +97,12 @@ def _verified(events: Sequence[Row]) -> Iterable[float]:
     patches = {
         str(event["subject"])
         for event in events
-        if event["what"] == "proposed" and event["detail"].get("kind") == "PATCH"
+        if event["what"] == EventKind.PROPOSED and event["detail"].get("kind") == EntryKind.PATCH
     }
     for event in events:
         detail = event["detail"]
         if (
-            event["what"] == "admitted"
+            event["what"] == EventKind.ADMITTED
             and str(detail.get("proposal")) in patches
             and not detail.get("unverified")
         ):
@@ -111,13 +112,14 @@ def _verified(events: Sequence[Row]) -> Iterable[float]:
 def _handed_in(story: Story) -> dict[str, float]:
     """By seat (the label of its `patch` task) when the last patch for it was handed in."""
     seats = {
-        task["label"]: task["subject"] if task["kind"] == "repair" else task["label"]
+        task["label"]: task["subject"] if task["kind"] == TaskKind.REPAIR else task["label"]
         for task in story.tasks
-        if task["kind"] in {"patch", "repair"} and (task["result"] or {}).get("patch")
+        if task["kind"] in {TaskKind.PATCH, TaskKind.REPAIR}
+        and (task["result"] or {}).get(ResultKey.PATCH)
     }
     found: dict[str, float] = {}
     for event in story.events:
-        if event["what"] == "done" and event["subject"] in seats:
+        if event["what"] == EventKind.DONE and event["subject"] in seats:
             seat = seats[event["subject"]]
             found[seat] = max(event["at"], found.get(seat, event["at"]))
     return found

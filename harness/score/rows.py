@@ -11,7 +11,6 @@ from harness.score.submission_rank import choosers, shipped
 
 Row = Mapping[str, Any]
 Kind = Literal["independent", "shared"]
-MAIN = "main"  # what an agent is called that leads the others and is not counted among them
 UNFINISHED = frozenset({"waiting", "running", "grading", "cancelled"})
 """States of an attempt that did not come to an end: `trial` in harness/store/store.sql."""
 TOKENS = ("cached_tokens", "cache_write_tokens", "completion_tokens", "reasoning_tokens")

@@ -4,12 +4,12 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.board.vocabulary import MAIN
 from harness.score.alternative_scores import Unstable, readings
 from harness.score.budgets import Allowance, allowance_of
 from harness.score.estimators import METHOD, SHARE, Interval, mean, mean_interval, ratio_interval
 from harness.score.latency import Story, latencies
 from harness.score.rows import (
-    MAIN,
     InstanceScore,
     Row,
     equal_submissions,

@@ -10,11 +10,10 @@ import pytest
 from planted import INSTANCES, MATRIX, plant, plant_board
 from score_rows import Rows
 
-from agents.centralized import orchestrator
 from harness import score
+from harness.board.vocabulary import MAIN
 from harness.results import run_folder
 from harness.score.estimators import METHOD
-from harness.score.rows import MAIN
 
 FRESH, CACHED, WRITTEN, COMPLETION = 300 * 2e-6, 600 * 0.5e-6, 100 * 2.5e-6, 50 * 10e-6
 ANSWER = FRESH + CACHED + WRITTEN + COMPLETION  # dollars of a call that was answered
@@ -271,4 +270,3 @@ def test_what_rounding_left_of_nothing_is_nothing_and_a_small_p_stays():
 def test_a_main_agent_is_found_by_its_name():
     rows = Rows().add(system="led", agent=MAIN).add(system="alone").table()
     assert [row["main_agents"] for row in rows] == [1, 0]
-    assert orchestrator.MAIN == MAIN

@@ -2,21 +2,18 @@
 
 import json
 from collections.abc import Sequence
-from typing import get_args
 
 from harness.board import limits
-from harness.board.protocols import LETTERS, BoardRefused, Entry, Kind, Link, Proposal, Ruling
+from harness.board.protocols import BoardRefused, Entry, Link, Proposal, Ruling
 from harness.board.sqlite.connection import Connection, Row, Run
-
-LEVELS = ("gist", "summary", "raw")
-LINKS = ("cites", "refutes", "contradicts")
+from harness.board.vocabulary import LETTERS, EntryKind, Level, LinkKind, Settled
 
 
 def _entry(row: Row) -> Entry:
     return Entry(
         label=row["label"],
         position=row["position"],
-        kind=row["kind"],
+        kind=EntryKind(row["kind"]),
         gist=row["gist"],
         summary=row["summary"],
         evidence=json.loads(row["evidence"]),
@@ -36,8 +33,8 @@ class SqliteContext:
     async def propose(self, proposal: Proposal) -> int:
         """Its number: 1, 2, … in the trial."""
         limits.check_proposal(proposal)
-        if proposal.kind not in get_args(Kind):
-            raise BoardRefused(f"an entry is one of {', '.join(get_args(Kind))}")
+        if proposal.kind not in set(EntryKind):
+            raise BoardRefused(f"an entry is one of {', '.join(EntryKind)}")
         evidence = limits.as_json("evidence", proposal.evidence)
         with self._connection.write(self._trial) as run:
             rows = run(
@@ -61,11 +58,11 @@ class SqliteContext:
             proposal = self._unsettled(run, number)
             said_before = run("entry_of_key", key=key)
             if said_before:
-                entry, settled = _entry(said_before[0]), "merged"
+                entry, settled = _entry(said_before[0]), Settled.MERGED
             else:
-                kind: Kind = proposal["kind"]
-                (row,) = run("admit", number=number, key=key, raw=raw, letter=LETTERS[kind])
-                entry, settled = _entry(row), "admitted"
+                letter = LETTERS[EntryKind(proposal["kind"])]
+                (row,) = run("admit", number=number, key=key, raw=raw, letter=letter)
+                entry, settled = _entry(row), Settled.ADMITTED
             run(
                 "settle",
                 number=number,
@@ -75,7 +72,7 @@ class SqliteContext:
                 reason="",
                 unverified=int(not verified),
             )
-        return Ruling(settled="merged" if said_before else "admitted", entry=entry)
+        return Ruling(settled=settled, entry=entry)
 
     async def reject(self, number: int, *, reason: str, seconds: float) -> Ruling:
         """Kept, with the reason, out of the context."""
@@ -85,13 +82,13 @@ class SqliteContext:
             run(
                 "settle",
                 number=number,
-                settled="rejected",
+                settled=Settled.REJECTED,
                 seconds=seconds,
                 entry=None,
                 reason=reason,
                 unverified=0,
             )
-        return Ruling(settled="rejected", entry=None, reason=reason)
+        return Ruling(settled=Settled.REJECTED, entry=None, reason=reason)
 
     def _unsettled(self, run: Run, number: int) -> Row:
         for row in run("proposal", number=number):
@@ -117,8 +114,8 @@ class SqliteContext:
     async def link(self, link: Link) -> bool:
         """New or there already."""
         limits.check_length("a source", link.source, limits.MOST_NAME)
-        if link.kind not in LINKS:
-            raise BoardRefused(f"a link is one of {', '.join(LINKS)}")
+        if link.kind not in set(LinkKind):
+            raise BoardRefused(f"a link is one of {', '.join(LinkKind)}")
         with self._connection.write(self._trial) as run:
             if not run("entry", label=link.target):
                 raise BoardRefused(f"there is no entry {link.target[:80]!r}")
@@ -130,17 +127,17 @@ class SqliteContext:
             Link(
                 source=row["source"],
                 target=row["target"],
-                kind=row["kind"],
+                kind=LinkKind(row["kind"]),
                 position=row["position"],
             )
             for row in self._connection.read("links", self._trial, after=after)
         ]
 
-    async def note_shown(self, conversation: str, labels: Sequence[str], level: str) -> None:
+    async def note_shown(self, conversation: str, labels: Sequence[str], level: Level) -> None:
         """The first time counts."""
         limits.check_length("a conversation's name", conversation, limits.MOST_NAME)
-        if level not in LEVELS:
-            raise BoardRefused(f"an entry is shown as one of {', '.join(LEVELS)}")
+        if level not in set(Level):
+            raise BoardRefused(f"an entry is shown as one of {', '.join(Level)}")
         if not labels:
             return
         with self._connection.write(self._trial) as run:

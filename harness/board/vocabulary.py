@@ -1,0 +1,181 @@
+"""The words that agents and harness share, and that stand in stored rows, prompts and recordings.
+
+Whoever writes or reads one of them takes it from here. A value never changes: rows of earlier runs
+hold it, and recordings are found by it.
+"""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Word(StrEnum):
+    """One of a closed set of words; compared, hashed, printed and stored as its text."""
+
+    __repr__ = str.__repr__
+
+
+class TaskKind(Word):
+    """What a task is for. Agents may invent others."""
+
+    LOCALIZE = "localize"
+    PATCH = "patch"  # make a submission
+    REPAIR = "repair"  # make a submission that was refuted anew
+    TEST = "test"  # look for what an admitted patch breaks
+    DECIDE = "decide"  # whether something more is to be done
+    READ = "read"  # prepare a part of a document
+    PLAN = "plan"  # what is to be found out in a document
+    FIND = "find"  # find something out in a document
+
+
+class TaskState(Word):
+    """`open → claimed → done | failed | cancelled`, and `claimed → open` when a lease is lost."""
+
+    OPEN = "open"
+    CLAIMED = "claimed"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class ResultKey(Word):
+    """The keys of a finished task's result."""
+
+    SUMMARY = "summary"  # what its agent said, unchecked
+    REASON = "reason"  # how its conversation ended
+    PATCH = "patch"  # the diff that it hands in
+    ENTRY = "entry"  # label of the PATCH as which exactly that diff was admitted; empty: none
+
+
+class EntryKind(Word):
+    """What an entry of the shared context claims."""
+
+    FACT = "FACT"
+    FAIL = "FAIL"
+    CONSTRAINT = "CONSTRAINT"  # what passes and has to go on passing
+    PATCH = "PATCH"
+
+
+class EvidenceForm(Word):
+    """What a proposal brings as proof: the value of `FORM` in it."""
+
+    SPAN = "span"  # lines of a file, quoted
+    COMMAND = "command"  # a command and what comes of it
+    PATCH = "patch"  # a diff, and a command that fails without it and passes with it
+    PART = "part"  # a part of a document, as it was prepared
+    QUOTATIONS = "quotations"  # places of a document
+
+
+FORM = "form"
+BASE = "base"
+"""The `state` of evidence that holds at the base commit; else it is the label of a PATCH."""
+
+
+class Settled(Word):
+    """What became of a proposal."""
+
+    ADMITTED = "admitted"
+    MERGED = "merged"  # an earlier entry says the same
+    REJECTED = "rejected"
+
+
+class LinkKind(Word):
+    """How a task or an entry names an entry."""
+
+    CITES = "cites"
+    REFUTES = "refutes"
+    CONTRADICTS = "contradicts"
+
+
+class Level(Word):
+    """How much of an entry is shown."""
+
+    GIST = "gist"
+    SUMMARY = "summary"
+    RAW = "raw"
+
+
+class EventKind(Word):
+    """What a line of a trial's events says happened."""
+
+    PUT = "put"
+    CLAIMED = "claimed"
+    LOST = "lost"
+    RELEASED = "released"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    JOINED = "joined"
+    LEFT = "left"
+    CLOSED = "closed"
+    PROPOSED = "proposed"
+    ADMITTED = "admitted"
+    MERGED = "merged"
+    REJECTED = "rejected"
+    LINKED = "linked"
+
+
+class ToolName(Word):
+    """The tools that agents are given."""
+
+    BASH = "bash"
+    VIEW = "view"
+    EDIT = "edit"
+    FINISH = "finish"
+    UNFOLD = "unfold"
+    PUBLISH = "publish"
+    ADD_TASK = "add_task"
+    DELEGATE = "delegate"
+    SUBMIT = "submit"
+    TAKE = "take"
+    LOOK_UP = "look_up"
+    REPORT = "report"
+    GIST = "gist"
+    ANSWER = "answer"
+
+
+# -- names --------------------------------------------------------------------------------------
+
+MAIN = "main"
+"""The agent that leads the others and is not counted among them; also its submission's author."""
+NO_ANSWER = "(no answer)"
+"""What stands in a conversation for an answer without text and calls."""
+
+LETTERS: Mapping[EntryKind, str] = {
+    EntryKind.FACT: "F",
+    EntryKind.FAIL: "X",
+    EntryKind.CONSTRAINT: "C",
+    EntryKind.PATCH: "P",
+}
+"""An entry's label is its kind's letter and its number among all entries of the trial: `F12`."""
+ENTRY_LABEL = re.compile(rf"\b[{''.join(LETTERS.values())}][1-9]\d{{0,4}}\b")
+TASK_LABEL = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+TASK_KIND = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")  # room for a number behind it
+
+_CLAIM, _COMPACTED = ".", "+"
+
+
+def agent_name(number: int) -> str:
+    """What the agent of that number, from 1 on, is called."""
+    return f"agent-{number}"
+
+
+def numbered_label(kind: str, number: int) -> str:
+    """The label of the task of that kind and number, from 1 on."""
+    return f"{kind}-{number}"
+
+
+def conversation_name(task: str, claim: int, part: str = "") -> str:
+    """The conversation about a task under its first, second, … claim; `part`: another one there."""
+    again = f"{_CLAIM}{claim}" if claim > 1 else ""
+    return f"{task}{again}{f'{_CLAIM}{part}' if part else ''}"
+
+
+def compacted_name(conversation: str) -> str:
+    """The conversation that goes on after the compaction of another."""
+    return conversation + _COMPACTED
+
+
+def task_of(conversation: str) -> str:
+    """The label of the task that a conversation is about."""
+    return conversation.rstrip(_COMPACTED).partition(_CLAIM)[0]

@@ -54,6 +54,7 @@ class MiniSweAgent:
 
     def __init__(self, config: str = "benchmarks/swebench.yaml") -> None:
         self._settings = read_settings(config)
+        self.files = (self._settings.path,)  # which a run records, by their hash
 
     async def run(self, trial: Trial) -> None:
         """See `harness.protocols.System`."""
@@ -86,6 +87,7 @@ class MiniSweAgent:
 class Settings:
     """What is used of a configuration file of the package."""
 
+    path: Path
     agent: dict[str, Any]  # arguments of its agent: templates, how many format errors in a row
     cwd: str
     env: Mapping[str, str]  # of commands; BASH_ENV is for conda images, and harmless in others
@@ -117,6 +119,7 @@ def read_settings(config: str) -> Settings:
         for needed in ("system_template", "instance_template"):
             agent[needed]
         return Settings(
+            path=path,
             agent=agent,
             cwd=environment["cwd"],
             env={str(name): str(value) for name, value in environment.get("env", {}).items()},

@@ -69,6 +69,7 @@ def eval_command(
     dry_run: options.DryRun = False,
     yes: options.Yes = False,
     retry_failed: options.RetryFailed = False,
+    accept_changes: options.AcceptChanges = False,
 ) -> None:
     """Run systems on instances, grade every submission, write the results."""
     from harness.commands import configure
@@ -99,7 +100,7 @@ def eval_command(
     )
     chosen = Options(
         config=resolved, output=output, run_id=run_id, record=record, dry_run=dry_run, yes=yes,
-        retry_failed=retry_failed,
+        retry_failed=retry_failed, accept_changes=accept_changes,
     )  # fmt: skip
     raise typer.Exit(evaluate(chosen))
 

@@ -26,6 +26,7 @@ MOVED = {  # on the hub, from and to: the older names are in many papers and scr
     "princeton-nlp/SWE-bench_Verified": "SWE-bench/SWE-bench_Verified",
     "THUDM/LongBench-v2": "zai-org/LongBench-v2",
 }
+RECORD = "record"  # in run.yaml, beside the configuration: what ran by it
 # may differ when a run is taken up again
 NOT_IDENTITY = ("workers", "plots", "budget.run_cost_usd", "sandbox.disk_gb")
 # nor where a model is found, and which key it wants there: of an entry under models
@@ -243,7 +244,9 @@ def layer(spec: str) -> dict[str, Any]:
         keys = difflib.get_close_matches(spec, _keys(Config), n=1, cutoff=0.7)
         if keys:
             raise UserError(f"-c {spec}: no such file; to set a key, write -c {keys[0]}=VALUE")
-    return read_yaml(path)
+    content = read_yaml(path)
+    content.pop(RECORD, None)  # of a run's run.yaml
+    return content
 
 
 def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
@@ -310,9 +313,12 @@ def validate(kind: type[T], content: Mapping[str, Any], where: str) -> T:
             names = _fields(kind, path[:-1])
             near = difflib.get_close_matches(path[-1], names, n=1, cutoff=0.5)
             whole = ".".join([*path[:-1], *near])
-            hint = f"; did you mean {whole!r}?" if near else f"; valid here: {', '.join(names)}"
+            there = f"; valid here: {', '.join(names)}" if names else "; there are none here"
+            hint = f"; did you mean {whole!r}?" if near else there
             raise UserError(f"{where}: unknown key {key!r}{hint}") from None
         said = error["msg"].removeprefix("Value error, ").lower()
+        if not key:  # what is wrong is two keys together
+            raise UserError(f"{where}: {said}") from None
         raise UserError(f"{where}: {key}: {said}, got {error['input']!r}") from None
 
 

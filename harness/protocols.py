@@ -177,7 +177,12 @@ class Trial(Protocol):
 class System(Protocol):
     """One way of solving an instance.
 
-    One that is another's work names its distribution as `package`: a run records its version.
+    It is made with its options as arguments. What these may be says its `Options`, a pydantic
+    model; without one, the arguments of `__init__` and their types.
+
+    One that is another's work names its distribution as `package`: a run records its version. One
+    that reads prompts or settings from files of its own names their paths as `files`: a run records
+    their hashes.
     """
 
     async def run(self, trial: Trial) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 
 from agents.centralized.parallel import Rounds
-from agents.centralized.sequential import Crew, Idle, OneByOne, Rules
+from agents.centralized.sequential import CentralizedOptions, Crew, Idle, OneByOne
 from agents.loop import converse, ended_by
 from agents.prompts import render
 from agents.tools import Arguments, BadCall, Finished, Tool, Toolbox
@@ -27,8 +27,10 @@ NO_CALL = (
 class Centralized:
     """A main agent, and one sub-agent at a time in the one workspace."""
 
+    Options = CentralizedOptions
+
     def __init__(self, **options: Any) -> None:
-        self.rules = Rules(**options)
+        self.rules = CentralizedOptions(**options)
 
     async def run(self, trial: Trial) -> None:
         """See `harness.protocols.System`."""
@@ -42,8 +44,10 @@ class Centralized:
 class CentralizedParallel:
     """A main agent, and up to N sub-agents a round, each in its own copy of the workspace."""
 
+    Options = CentralizedOptions
+
     def __init__(self, **options: Any) -> None:
-        self.rules = Rules(**options)
+        self.rules = CentralizedOptions(**options)
 
     async def run(self, trial: Trial) -> None:
         """See `harness.protocols.System`."""

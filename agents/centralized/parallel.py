@@ -7,7 +7,7 @@ import anyio
 
 from agents.centralized.merge import merge
 from agents.centralized.report import Report, changed, failed, shown
-from agents.centralized.sequential import CONTEXT, INSTRUCTION, Idle, Rules, not_empty
+from agents.centralized.sequential import CONTEXT, INSTRUCTION, CentralizedOptions, Idle, not_empty
 from agents.centralized.subagent import Errand, run_errand
 from agents.prompts import render
 from agents.tools import Arguments, BadCall, ListOf, Tool
@@ -35,7 +35,13 @@ class Rounds:
     """Up to N sub-agents at once, in copies of the workspace; of their changes some are taken."""
 
     def __init__(
-        self, trial: Trial, workspace: Sandbox, idle: Idle, slots: Sequence[str], *, rules: Rules
+        self,
+        trial: Trial,
+        workspace: Sandbox,
+        idle: Idle,
+        slots: Sequence[str],
+        *,
+        rules: CentralizedOptions,
     ) -> None:
         self.workspace = workspace
         self.used_up = False

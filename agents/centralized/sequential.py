@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol
 
@@ -10,6 +9,7 @@ import anyio
 
 from agents.centralized.report import Report, changed, shown
 from agents.centralized.subagent import Errand, run_errand
+from agents.options import Natural, Options, Positive
 from agents.prompts import render
 from agents.tools import Arguments, BadCall, Finished, Tool
 from harness.board.vocabulary import ToolName
@@ -21,17 +21,12 @@ INSTRUCTION = "The whole task: the goal, where, how it is to be checked, what to
 CONTEXT = "What is known already and the engineer needs: files, findings, what was tried."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class CentralizedOptions(Options):
     """The options of both systems; each is a line of its configuration."""
 
-    attempts: int = 10  # delegations, or rounds of them
-    turns: int = 50  # of one sub-agent; 0: any number
-    report_chars: int = 6000  # of a report, as the main agent reads it
-
-    def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise TypeError(f"attempts is 1 or more, not {self.attempts}")
+    attempts: Positive = 10  # delegations, or rounds of them
+    turns: Natural = 50  # of one sub-agent; 0: any number
+    report_chars: Positive = 6000  # of a report, as the main agent reads it
 
 
 class Crew(Protocol):
@@ -93,7 +88,9 @@ class Idle:
 class OneByOne:
     """One sub-agent at a time; what it changes stays for the next one."""
 
-    def __init__(self, trial: Trial, workspace: Sandbox, idle: Idle, *, rules: Rules) -> None:
+    def __init__(
+        self, trial: Trial, workspace: Sandbox, idle: Idle, *, rules: CentralizedOptions
+    ) -> None:
         self.workspace = workspace
         self.used_up = False
         self._trial = trial

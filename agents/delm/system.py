@@ -8,7 +8,7 @@ import anyio
 from agents.admission.gate import Gate, Refused
 from agents.admission.gist_check import gist_checker
 from agents.concurrency import together
-from agents.delm.team import Rules, Team, Work, authors_of, fails, failures_of
+from agents.delm.team import DelmOptions, Team, Work, authors_of, fails, failures_of
 from agents.delm.worker import Worker
 from agents.loop import ended_by
 from agents.selection import Candidate, select
@@ -19,10 +19,12 @@ from harness.protocols import Trial
 
 
 class Delm:
-    """The system. Its options are `agents.delm.team.Rules`."""
+    """The system."""
+
+    Options = DelmOptions
 
     def __init__(self, **options: Any) -> None:
-        self.rules = Rules(**options)
+        self.rules = DelmOptions(**options)
 
     async def run(self, trial: Trial) -> None:
         """See `harness.protocols.System`."""

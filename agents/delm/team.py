@@ -1,10 +1,11 @@
 """What the agents of one trial have in common: the board, the gate, the rules of their tasks."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from agents.admission.gate import Gate
+from agents.options import Natural, Options, Seconds
 from agents.prompts import one_line, render
 from harness.board.protocols import Entry, NewTask, Proposal, Ruling, Task
 from harness.board.vocabulary import (
@@ -37,8 +38,18 @@ OWN = (TaskKind.PATCH, TaskKind.REPAIR)  # kinds of task whose result is a patch
 QUOTED = 300  # characters of a finding in the text of a task
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class Turns(Options):
+    """Turns that a task of each kind may take; 0: any number, None: as `other`."""
+
+    localize: Natural | None = None
+    patch: Natural | None = None
+    repair: Natural | None = None
+    test: Natural | None = None
+    decide: Natural | None = None
+    other: Natural = 0  # also of the kinds that agents make up
+
+
+class DelmOptions(Options):
     """The switches of the system; each is a line of its configuration."""
 
     sharing: bool = True  # agents see each other's entries
@@ -46,19 +57,16 @@ class Rules:
     queue: bool = True  # off: each agent does its whole issue as one task
     gist_check: bool = False  # a model is asked whether a gist says more than its evidence
     refresh: Literal["step", "dispatch"] = "step"  # when an agent is told of new entries
-    localizers: int = 0  # tasks that look for the fault; 0: one an agent, at most four
-    repairs: int = 2  # of one submission
-    rounds: int = 1  # times that an empty queue is thought about by an agent
-    max_tasks: int = 60  # of a trial; agents add none beyond it
-    turns: Mapping[str, int] = field(default_factory=dict)  # by kind of task; "other" for the rest
-    long_tokens: int = 100_000  # a conversation whose prompt is longer is compacted, once
-    lease_s: float = 60.0
-    check_s: float = 180.0  # one check of one proposal
-    selection_s: float = 300.0  # running every candidate against every check
-
-    def __post_init__(self) -> None:
-        if self.refresh not in {"step", "dispatch"}:
-            raise TypeError(f"refresh is step or dispatch, not {self.refresh!r}")
+    localizers: Natural = 0  # tasks that look for the fault; 0: one an agent, at most four
+    repairs: Natural = 2  # of one submission
+    rounds: Natural = 1  # times that an empty queue is thought about by an agent
+    max_tasks: Natural = 60  # of a trial; agents add none beyond it; 0: any number
+    turns: Turns = Turns()
+    # a conversation whose prompt is longer is compacted, once; 0: none is
+    long_tokens: Natural = 100_000
+    lease_s: Seconds = 60.0
+    check_s: Seconds = 180.0  # one check of one proposal
+    selection_s: Seconds = 300.0  # running every candidate against every check
 
     @property
     def apart(self) -> bool:
@@ -67,7 +75,8 @@ class Rules:
 
     def turns_of(self, kind: str) -> int:
         """Turns that a task may take; 0: any number."""
-        return int(self.turns.get(kind, self.turns.get("other", 0)))
+        turns: int | None = self.turns.model_dump().get(kind)
+        return self.turns.other if turns is None else turns
 
 
 @dataclass(slots=True)
@@ -85,7 +94,7 @@ class Work:
 class Team:
     """One trial of `delm`."""
 
-    def __init__(self, trial: Trial, rules: Rules, pristine: Sandbox, gate: Gate) -> None:
+    def __init__(self, trial: Trial, rules: DelmOptions, pristine: Sandbox, gate: Gate) -> None:
         self.trial = trial
         self.rules = rules
         self.pristine = pristine

@@ -6,7 +6,6 @@ need and publish findings with quotations; where the queue is empty one of them 
 more is to be found out, and answers.
 """
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -22,6 +21,7 @@ from agents.documents.gate import FindingGate
 from agents.documents.summaries import UNKNOWN, Note, prepare
 from agents.documents.tools import add_task, publish, uncited, unfold
 from agents.loop import Ending, converse, ended_by
+from agents.options import Natural, Options, Seconds
 from agents.prompts import render
 from agents.tools import Toolbox
 from harness.board.protocols import Claim, NewTask, Proposal
@@ -43,23 +43,24 @@ READ, PLAN = 30, 20  # priorities
 AUTHOR = "answer"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class DocumentOptions(Options):
     """The switches of the system; each is a line of its configuration."""
 
     verification: bool = True  # places, gists and findings are checked
     hierarchy: bool = True  # parts have claims between gist and text
-    rounds: int = 2  # times that an empty queue is thought about before the answer
-    turns: int = 24  # of a task
-    neighbours: int = 1  # parts on either side that come with an unfolded one
-    lease_s: float = 60.0
+    rounds: Natural = 2  # times that an empty queue is thought about before the answer
+    turns: Natural = 24  # of a task
+    neighbours: Natural = 1  # parts on either side that come with an unfolded one
+    lease_s: Seconds = 60.0
 
 
 class DelmDocuments:
-    """The system. Its options are `Rules`."""
+    """The system."""
+
+    Options = DocumentOptions
 
     def __init__(self, **options: Any) -> None:
-        self.rules = Rules(**options)
+        self.rules = DocumentOptions(**options)
 
     async def run(self, trial: Trial) -> None:
         """See `harness.protocols.System`."""
@@ -89,7 +90,7 @@ class DelmDocuments:
 class Team:
     """One trial."""
 
-    def __init__(self, trial: Trial, rules: Rules, text: str) -> None:
+    def __init__(self, trial: Trial, rules: DocumentOptions, text: str) -> None:
         self.trial = trial
         self.letter = ""
         self.answered_by = ""

@@ -7,6 +7,7 @@ from typing import cast
 import anyio
 
 from agents.loop import answer_message, ended_by
+from agents.options import Positive
 from agents.prompts import render
 from agents.tools import Arguments, BadCall, Finished, Tool
 from harness.board.vocabulary import ToolName
@@ -22,9 +23,7 @@ GAP = "\n\n[… {left} characters from the middle are left out here …]\n\n"
 class FullContext:
     """The whole document, or as much of both its ends as `tokens` allow, and the question."""
 
-    def __init__(self, tokens: int = 120_000) -> None:
-        if tokens < 1:
-            raise TypeError(f"tokens is at least 1, not {tokens}")
+    def __init__(self, tokens: Positive = 120_000) -> None:
         self.tokens = tokens
 
     async def run(self, trial: Trial) -> None:

@@ -14,6 +14,7 @@ from agents.documents.full_context import asked, choose
 from agents.documents.readagent import look_up
 from agents.documents.summaries import Note, context_of, prepare_all
 from agents.loop import converse, ended_by
+from agents.options import Positive
 from agents.prompts import enclosed, render
 from agents.tools import Arguments, BadCall, Finished, ListOf, Tool, Toolbox
 from harness.board.vocabulary import MAIN, ToolName
@@ -27,7 +28,7 @@ TURNS, SUB_TURNS = 20, 12
 class ParallelReaders:
     """The main reader has `rounds` rounds of as many sub-readers as the trial has agents."""
 
-    def __init__(self, rounds: int = 10, pages: int = 6) -> None:
+    def __init__(self, rounds: Positive = 10, pages: Positive = 6) -> None:
         self.rounds, self.pages = rounds, pages
 
     async def run(self, trial: Trial) -> None:

@@ -8,13 +8,16 @@ is bought once, as the trials of a run share it.
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any, Self
 
 import anyio
+from pydantic import model_validator
 
 from agents.concurrency import together
 from agents.documents.full_context import asked, choose
 from agents.documents.summaries import Note, context_of, prepare_all
 from agents.loop import Ending, converse, ended_by
+from agents.options import Natural, Options
 from agents.prompts import enclosed, render
 from agents.tools import Arguments, BadCall, ListOf, Tool, Toolbox
 from harness.board.vocabulary import ToolName, agent_name
@@ -25,13 +28,26 @@ from harness.types import Message
 TURNS = 12
 
 
+class ReadAgentOptions(Options):
+    """How many pages an agent looks up."""
+
+    least: Natural = 1
+    most: Natural = 6
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.least > self.most:
+            raise ValueError(f"least is at most `most`, not {self.least} of {self.most}")
+        return self
+
+
 class ReadAgent:
     """Each agent looks up `least` to `most` pages, and answers."""
 
-    def __init__(self, least: int = 1, most: int = 6) -> None:
-        if not 0 <= least <= most:
-            raise TypeError(f"least is between 0 and most, not {least} of {most}")
-        self.least, self.most = least, most
+    Options = ReadAgentOptions
+
+    def __init__(self, **options: Any) -> None:
+        self.rules = ReadAgentOptions(**options)
 
     async def run(self, trial: Trial) -> None:
         """See `harness.protocols.System`."""
@@ -64,19 +80,18 @@ class ReadAgent:
         author: str,
         endings: dict[str, Ending],
     ) -> None:
+        least, most = self.rules.least, self.rules.most
         looked: set[int] = set()
         opening: list[Message] = [
             {"role": "user", "content": render("reading_parts", lines=context_of(notes))},
             {"role": "user", "content": render("reading_question", **asked(trial))},
-            {"role": "user", "content": render("look_up", least=self.least, most=self.most)},
+            {"role": "user", "content": render("look_up", least=least, most=most)},
         ]
 
         async def against(because: str) -> str:
-            return "" if len(looked) >= self.least else "Look up a page first."
+            return "" if len(looked) >= least else "Look up a page first."
 
-        box = Toolbox(
-            look_up(text, notes, looked, self.most), choose(trial, against, because="Why.")
-        )
+        box = Toolbox(look_up(text, notes, looked, most), choose(trial, against, because="Why."))
         try:
             endings[author] = await converse(trial, author, opening, box, agent=author, turns=TURNS)
         except AgentLimitReached as limit:

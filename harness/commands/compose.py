@@ -1,10 +1,8 @@
 """Put a run's parts together from its configuration. With `harness.cli`, the composition root."""
 
 import hashlib
-import importlib
 import math
 import shutil
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +16,7 @@ from harness.benchmarks.selection import neighbours, select
 from harness.cache import cache_dir
 from harness.commands import replay_checks
 from harness.commands.model_checks import check_model, nearest
-from harness.config import Config, SystemConfig, system_names
+from harness.config import Config, system_names
 from harness.config import system_config as read_system
 from harness.errors import UserError
 from harness.model.backend import Backend
@@ -27,9 +25,9 @@ from harness.model.endpoint_health import PATIENCE
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.prices import Price, find_price, parse_overrides
 from harness.model.replay import ReplayBackend, backend_for
-from harness.protocols import Memo, Sandboxes, System
+from harness.protocols import Memo, Sandboxes
+from harness.runner import systems
 from harness.runner.check_cache import FileMemo, NoMemo
-from harness.runner.fault_origin import PROGRAM, place
 from harness.runner.run import Contestant
 from harness.sandbox.no_sandboxes import NoSandboxes
 from harness.sandbox.providers import choose
@@ -177,15 +175,15 @@ def dataset_of(
     whole = dataset(config)
     items = whole.items
     ids: Sequence[str] = config.instances
-    systems = [contestant.name for contestant in contestants]
+    names = [contestant.name for contestant in contestants]
     replayed = backend.recording if isinstance(backend, ReplayBackend) else None
     if replayed is not None and not (ids or config.filter or config.slice):
-        held = replay_checks.instances(replayed, systems)
+        held = replay_checks.instances(replayed, names)
         ids = [i.instance.instance_id for i in items if i.instance.instance_id in held]
         if not ids:
             raise UserError(
                 f"the recording holds no instance of {config.dataset.name} for "
-                f"{' and '.join(systems)}; it holds {replay_checks.held(replayed)}; "
+                f"{' and '.join(names)}; it holds {replay_checks.held(replayed)}; "
                 "what is not recorded needs a model (-m)"
             )
         if len(ids) < len(items):
@@ -200,8 +198,8 @@ def dataset_of(
         seed=config.seed,
     )
     if replayed is not None:
-        names = [item.instance.instance_id for item in chosen]
-        replay_checks.check(replayed, {c.name: c.trials for c in contestants}, names)
+        chosen_ids = [item.instance.instance_id for item in chosen]
+        replay_checks.check(replayed, {c.name: c.trials for c in contestants}, chosen_ids)
     _check_fit(contestants, whole.benchmark)
     return Dataset(benchmark=whole.benchmark, items=neighbours(chosen))
 
@@ -223,82 +221,9 @@ def _check_fit(contestants: Sequence[Contestant], benchmark: Benchmark[Any]) -> 
 
 
 def contestants(config: Config, backend: Backend) -> list[Contestant]:
-    """The systems that are asked for, imported and made, each once.
-
-    A replay has as many agents as were recorded; `UserError` where others are asked for.
-    """
-    replayed = backend.recording.header.agents if isinstance(backend, ReplayBackend) else {}
-    systems = [read_system(name) for name in dict.fromkeys(config.systems)]
-    names = [system.name for system in systems]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise UserError(f"two systems are called {twice}; give one of their files another name")
-    made = []
-    for system in systems:
-        there = replayed.get(system.name, 0)
-        agents = (config.agents if system.scales else 0) or there or system.agents
-        if there and agents != there:
-            raise UserError(
-                f"the recording holds {system.name} with {counted(there, 'agent')}, not "
-                f"{agents}; leave -n out"
-            )
-        made.append(_contestant(system, agents, config))
-    if config.agents and all(contestant.agents != config.agents for contestant in made):
-        known = [read_system(name) for name in system_names()]
-        fit = {contestant.benchmark for contestant in made}
-        scaling = [each.name for each in known if each.scales and each.benchmark in fit]
-        raise UserError(
-            f"-n {config.agents} is not for {' and '.join(names)}: the number of agents is fixed "
-            f"(scales: true in a system's file lets it be chosen); leave it out, or take one of: "
-            f"{', '.join(scaling)}"
-        )
-    return made
-
-
-def _contestant(system: SystemConfig, agents: int, config: Config) -> Contestant:
-    module, _, attribute = system.system.partition(":")
-    try:
-        factory = getattr(importlib.import_module(module), attribute)
-        made: System = factory(**system.options)
-    except PROGRAM as error:
-        raise UserError(_unmade(system, error)) from None
-    wanted = 1 if system.submissions == "one" else agents
-    trials, rest = divmod(config.submissions, wanted)
-    if rest:
-        raise UserError(
-            f"{system.name} makes {counted(wanted, 'submission')} a trial, so "
-            f"{config.submissions} cannot be made on an instance; take a multiple of {wanted}, "
-            "another number of agents (-n), or give the number of trials (-k)"
-        )
-    return Contestant(
-        name=system.name,
-        system=made,
-        agents=agents,
-        wanted=wanted,
-        submits=system.submissions,
-        benchmark=system.benchmark,
-        trials=trials or config.trials,
-    )
-
-
-def _unmade(system: SystemConfig, error: BaseException) -> str:
-    """Why there is no such system, with file:line where that lies in its own code."""
-    named = f"system {system.name}: {system.system!r} cannot be imported"
-    if isinstance(error, ModuleNotFoundError) and error.name in _modules(system):
-        return f"{named}: {error}"
-    frames = traceback.extract_tb(error.__traceback__)
-    if len(frames) == 1 and isinstance(error, AttributeError):
-        return f"{named}: {error}"
-    if len(frames) == 1 and isinstance(error, TypeError):
-        return f"system {system.name}: its options do not fit: {error}"
-    told = error.msg if isinstance(error, SyntaxError) else error
-    return f"system {system.name}: error in {place(error)}: {type(error).__name__}: {told}"
-
-
-def _modules(system: SystemConfig) -> list[str]:
-    """The names that must be there for the import string itself: a, a.b and a.b.c of a.b.c:D."""
-    parts = system.system.partition(":")[0].split(".")
-    return [".".join(parts[: count + 1]) for count in range(len(parts))]
+    """The systems that are asked for. A replay has as many agents as were recorded."""
+    recorded = backend.recording.header.agents if isinstance(backend, ReplayBackend) else {}
+    return systems.contestants(config, recorded)
 
 
 def limits_of(config: Config) -> Limits:

@@ -98,7 +98,7 @@ def own_errors(failed: Sequence[Mapping[str, Any]], folder: RunFolder, output: P
         shown = command(folder, output, "show", one["instance_id"], "-s", one["system"])
         lines.append(f"{reason}: {counted(len(trials), 'trial')}; the traceback: {shown}")
     if lines:
-        mended = f"{go_on(folder, output, make=False)} --retry-failed"
+        mended = f"{go_on(folder, output, make=False)} --retry-failed --accept-changes"
         lines.append(f"counted as not resolved, and not run again; once it is mended: {mended}")
     return lines
 

@@ -1,35 +1,29 @@
 """`delm eval`: run systems on instances, grade, and write the results."""
 
 import contextlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import anyio
 from rich.console import Console
 
-from harness import __version__
-from harness.benchmarks.protocol import Benchmark
 from harness.benchmarks.rows import Dataset
 from harness.board.sqlite.board import SqliteBoard
 from harness.cache import cache_dir
-from harness.commands import compose, first_call
+from harness.commands import compose, first_call, run_record
 from harness.commands.breakdown import print_breakdown
 from harness.commands.confirm import agreed, announce, done_already
 from harness.commands.end_summary import go_on, say_how_it_ended, told_to_score
 from harness.commands.plots import draw_plots
 from harness.commands.pricing import foresee
 from harness.commands.table import print_run
-from harness.config import Config, is_identity, validate
-from harness.errors import RUN_COST, UserError
+from harness.config import Config
+from harness.errors import RUN_COST
 from harness.exports.recording import record
 from harness.model.budget import Budget
 from harness.model.first_call import FirstCall
-from harness.model.prices import snapshot
 from harness.protocols import Sandboxes
 from harness.results import run_folder
 from harness.results.run_folder import RunFolder, check_target, fresh_run_id
@@ -39,7 +33,6 @@ from harness.runner.run import Contestant, Run
 from harness.runner.signals import Stop
 from harness.store.sqlite import Store
 from harness.text.counted import counted
-from harness.text.timestamps import now
 
 NAMED = 3  # systems whose names stand in a run's id
 HARMLESS = (
@@ -59,6 +52,7 @@ class Options:
     dry_run: bool = False
     yes: bool = False
     retry_failed: bool = False
+    accept_changes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +99,7 @@ def evaluate(options: Options) -> int:
             folder = folder.create(new=not options.run_id)
             undo.callback(folder.remove_if_empty)
         done = done_already(folder)
+        _check_changes(out, options, folder, contestants)
         announce(out, config, parts, contestants, items, folder, label=label, done=done)
         asks = not (parts.replay or options.yes)
         if options.dry_run or asks:
@@ -138,6 +133,28 @@ def evaluate(options: Options) -> int:
         )
 
 
+def _check_changes(
+    out: Console, options: Options, folder: RunFolder, contestants: Sequence[Contestant]
+) -> None:
+    """`UserError` where the run that goes on is not what it was, before anything is spent."""
+    if not folder.database.exists():
+        return
+    with contextlib.closing(folder.open()) as store:
+        facts, begun = store.description(), bool(store.trials())
+    if not begun:
+        return
+    found = run_record.changes(facts, options.config, contestants)
+    run_record.refuse(folder, found, accept=options.accept_changes, others=False)
+    for change in found:
+        out.print(f"changed: {change}", markup=False, highlight=False)
+    if unknown := run_record.unrecorded(facts, contestants):
+        told = (
+            f"note: what {' and '.join(unknown)} was when this run began is not recorded (an "
+            "earlier version of delm began it); the run goes on with what it is now"
+        )
+        out.print(told, markup=False, highlight=False)
+
+
 def _new_id(label: str, parts: compose.ModelParts, contestants: Sequence[Contestant]) -> str:
     """The id of a new run: its moment (UTC), and what it runs on which model."""
     model = parts.name.rpartition("/")[2]
@@ -165,7 +182,9 @@ def _work_on(job: _Evaluation) -> int:
 async def _evaluate(job: _Evaluation, store: Store, member: Member) -> int:
     options, folder, parts = job.options, job.folder, job.parts
     with member.alone():
-        await _identify(job, store, member)
+        await run_record.write_record(
+            store, folder, _identified(job), member, accept=options.accept_changes
+        )
         if job.first_call is not None:
             facts = first_call.facts(job.first_call, parts)
             await store.note_first_call(facts, job.first_call.charged_usd)
@@ -206,6 +225,16 @@ async def _evaluate(job: _Evaluation, store: Store, member: Member) -> int:
     )
 
 
+def _identified(job: _Evaluation) -> run_record.Identified:
+    return run_record.Identified(
+        config=job.options.config,
+        parts=job.parts,
+        contestants=job.contestants,
+        benchmark=job.dataset.benchmark,
+        label=job.label,
+    )
+
+
 def _run(
     job: _Evaluation, store: Store, board: SqliteBoard, member: Member, progress: Progress
 ) -> Run:
@@ -243,61 +272,3 @@ def _results(
         count = record(store, options.record)
         told = f"recorded {counted(count, 'call')} in {options.record}"
         out.print(told, highlight=False, markup=False)
-
-
-async def _identify(job: _Evaluation, store: Store, member: Member) -> None:
-    """Write what the run is, or refuse to go on with another configuration under its id.
-
-    A run that has no trial yet (it was refused or stopped before it began) may still change, unless
-    another process is about to plan its trials.
-    """
-    config, folder, parts = job.options.config, job.folder, job.parts
-    benchmark = job.dataset.benchmark
-    before = store.description()
-    mine = config.model_dump(mode="json")
-    changed = "identity" in before and before["identity"] != config.identity()
-    if changed:  # not where it is only what an identity holds that has changed since then
-        changed = validate(Config, before["config"], "run.db").identity() != config.identity()
-    planners = set(before.get("planners", ())) & member.alive() - {member.name}
-    if changed and (planners or store.trials()):
-        raise UserError(
-            f"the run {folder.run_id} exists with another configuration "
-            f"({_difference(before['config'], mine)}); take another --run-id, or the same settings"
-        )
-    prices, digest = snapshot({parts.name: parts.price})
-    await store.describe(
-        id=before.get("id", folder.run_id),  # its logs are found by it, whatever it is called now
-        identity=config.identity(),
-        planners=sorted(planners | {member.name}),
-        config=mine,
-        model=parts.name,
-        replay=parts.replay,
-        dataset=job.label,
-        benchmark=config.dataset.benchmark or benchmark.name,
-        prices=prices,
-        prices_sha256=digest,
-        prices_source=parts.price.source if parts.price else "",
-        version=__version__,
-        packages=packages(job.contestants, benchmark),
-        created_at=before.get("created_at", now()),
-    )
-    run_folder.write_config(folder, mine)
-
-
-def packages(contestants: Sequence[Contestant], benchmark: Benchmark[Any]) -> dict[str, str]:
-    """By distribution, the installed version of what grades and of the systems that are others'."""
-    systems = {getattr(contestant.system, "package", "") for contestant in contestants}
-    return {name: version(name) for name in sorted({*benchmark.packages} | systems - {""})}
-
-
-def _difference(old: Mapping[str, Any], new: Mapping[str, Any], path: tuple[str, ...] = ()) -> str:
-    for key in sorted(old.keys() | new.keys()):
-        mine, theirs = new.get(key), old.get(key)
-        here = (*path, key)
-        if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
-            found = _difference(theirs, mine, here)
-            if found:
-                return found
-        elif mine != theirs and is_identity(here):
-            return f"{'.'.join(here)} was {json.dumps(theirs)}, now {json.dumps(mine)}"
-    return ""

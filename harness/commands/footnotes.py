@@ -9,10 +9,13 @@ from harness.text.counted import counted
 
 def notes(
     rows: Sequence[Row],
+    facts: Mapping[str, Any],
     *,
     odd_budgets: Sequence[str],
 ) -> list[str]:
-    """Of the table: its marks and its budgets. What is its benchmark's follows them.
+    """Of the table: its marks, its budgets, and what changed during the run.
+
+    What is its benchmark's follows them.
 
     `odd_budgets` are the systems whose budget has a mark.
     """
@@ -26,7 +29,7 @@ def notes(
         )
     lines += _unfinished(rows) + _broken(rows) + _unsure(rows) + _money(rows)
     lines += _second_look(rows) + _budgets(rows, odd_budgets)
-    return lines
+    return lines + _changed(rows, facts)
 
 
 def _unfinished(rows: Sequence[Row]) -> list[str]:
@@ -152,6 +155,24 @@ def _budgets(rows: Sequence[Row], odd: Sequence[str]) -> list[str]:
         f"budget per instance: {told}",
         "≠ not the budget of the other rows: the score may be what the money bought.",
     ]
+
+
+def _changed(rows: Sequence[Row], facts: Mapping[str, Any]) -> list[str]:
+    """What was changed while the run was under way, and which systems have no record."""
+    lines = [
+        f"changed during the run (--accept-changes): {'; '.join(each['changes'])}. Trials begun "
+        f"before {each['since']} ran as it was."
+        for each in facts.get("accepted", ())
+    ]
+    began, records = str(facts.get("created_at", "")), facts.get("systems", {})
+    late = {row["system"]: records.get(row["system"]) for row in rows}
+    unknown = [name for name, known in late.items() if not known or known[0]["since"] > began]
+    if unknown and began:
+        lines.append(
+            "options and code not recorded (an earlier version of delm began the run): "
+            f"{', '.join(unknown)}."
+        )
+    return lines
 
 
 def worth(facts: Mapping[str, Any]) -> list[str]:

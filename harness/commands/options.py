@@ -163,6 +163,14 @@ RetryFailed = Annotated[
         help="When resuming, also rerun trials that an error in a system's own code ended.",
     ),
 ]
+AcceptChanges = Annotated[
+    bool,
+    typer.Option(
+        "--accept-changes",
+        help="Resume a run although its systems or its settings have changed since it began; "
+        "the table says so.",
+    ),
+]
 DryRun = Annotated[
     bool,
     typer.Option("--dry-run", help="Print the plan and its expected and maximum cost, then stop."),

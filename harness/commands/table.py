@@ -54,7 +54,7 @@ def print_run(out: Console, rows: Sequence[Row], facts: Mapping[str, Any]) -> No
     whole.print()
     beside = [each.beside for each in shown if each.beside]
     odd = [each.row["system"] for each in shown if each.odd_budget]
-    told = [*notes(rows, odd_budgets=odd), *benchmark.footnotes(rows, beside, facts)]
+    told = [*notes(rows, facts, odd_budgets=odd), *benchmark.footnotes(rows, beside, facts)]
     for line in [*told, *worth(facts)]:
         filled = textwrap.fill(line, out.width, subsequent_indent="  ", break_on_hyphens=False)
         whole.print(Text(filled), soft_wrap=True)

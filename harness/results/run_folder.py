@@ -1,6 +1,7 @@
 """The run folder: everything in it but `run.db` and the logs is derived and can be made again."""
 
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -21,6 +22,7 @@ from harness.analysis.run_scores import scored
 from harness.benchmarks.protocol import Benchmark
 from harness.benchmarks.registry import of_run
 from harness.cache import write_beside
+from harness.config import RECORD
 from harness.errors import UserError
 from harness.exports.predictions import prediction_files
 from harness.exports.trajectories import trajectory_files
@@ -234,9 +236,23 @@ def by_trial(rows: Sequence[Row]) -> dict[int, list[Row]]:
     return found
 
 
-def write_config(folder: RunFolder, config: Mapping[str, Any]) -> None:
-    """`run.yaml`: the resolved configuration."""
-    write(folder.path / "run.yaml", yaml.safe_dump(dict(config), sort_keys=False))
+def write_config(folder: RunFolder, config: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+    """`run.yaml`: the resolved configuration, and below `record` what ran by it.
+
+    Of a system's files there is one hash for its code, and one for its prompts.
+    """
+    systems = {
+        name: [{key: _digest(value, key) for key, value in each.items()} for each in records]
+        for name, records in record["systems"].items()
+    }
+    content = {**config, RECORD: {**record, "systems": systems}}
+    write(folder.path / "run.yaml", yaml.safe_dump(content, sort_keys=False))
+
+
+def _digest(value: Any, key: str) -> Any:
+    if key not in {"code", "prompts"}:
+        return value
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:

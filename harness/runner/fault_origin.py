@@ -29,7 +29,7 @@ def in_system(error: BaseException, run: str) -> str:
     if not any(frame.name == run and _ours(frame.filename) for frame in frames):
         return ""
     first = leaf(error)
-    inner = [f for f in traceback.extract_tb(first.__traceback__) if not _library(f.filename)]
+    inner = [f for f in traceback.extract_tb(first.__traceback__) if not is_library(f.filename)]
     if inner and _ours(inner[-1].filename) and not _program(first):
         return ""
     own = [frame for frame in inner if not _ours(frame.filename)]
@@ -46,7 +46,7 @@ def place(error: BaseException) -> str:
 def place_of(trace: TracebackType | None) -> str:
     """file:line of the innermost frame that is no library's, else of the innermost; or nothing."""
     frames: Sequence[traceback.FrameSummary] = traceback.extract_tb(trace)
-    own = [frame for frame in frames if not _library(frame.filename)] or frames
+    own = [frame for frame in frames if not is_library(frame.filename)] or frames
     return _named(own[-1]) if own else ""
 
 
@@ -69,6 +69,7 @@ def _ours(filename: str) -> bool:
     return Path(filename).is_relative_to(HARNESS)
 
 
-def _library(filename: str) -> bool:
+def is_library(filename: str) -> bool:
+    """Whether a file is part of Python or of an installed package."""
     roots = [*site.getsitepackages(), sysconfig.get_path("stdlib")]
     return filename.startswith("<") or any(Path(filename).is_relative_to(root) for root in roots)

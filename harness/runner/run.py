@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
@@ -53,6 +53,7 @@ class Contestant:
     submits: Literal["one", "independent", "shared"]
     benchmark: str = "swe-bench"  # whose instances it takes
     trials: int = 1  # on each instance
+    record: Mapping[str, Any] = field(default_factory=dict)  # see `harness.runner.systems`
 
 
 class Run:

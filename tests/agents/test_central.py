@@ -5,6 +5,7 @@ import json
 
 import pytest
 from played_central import SUBMIT, PlayedTrial, back, diff_of, one, said, script, write
+from pydantic import ValidationError
 
 from agents.centralized.orchestrator import NO_CALL, Centralized
 from agents.loop import PATIENCE
@@ -255,5 +256,5 @@ async def test_the_time_line_says_who_waits_for_whom():
 
 def test_options_that_make_no_sense_are_refused():
     for options in ({"attempts": 0}, {"attempt": 3}):
-        with pytest.raises(TypeError, match="attempt"):
+        with pytest.raises(ValidationError, match="attempt"):
             Centralized(**options)

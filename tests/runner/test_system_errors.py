@@ -147,13 +147,15 @@ def test_a_document_that_is_gone_is_infrastructure_and_is_had_again(mine, tmp_pa
 
 def test_it_is_run_again_only_when_that_is_asked_for(mine, delm, tmp_path):
     assert mine(CALLS).code == 1
-    ended = mine(CALLS.replace("1 / number", "number"))  # mended, but nobody asks
+    mended = CALLS.replace("1 / number", "number")
+    refused(mine(mended), "exists with another configuration (mine: code mine")
+    ended = mine(mended, "--accept-changes")  # mended, but nobody asks
     assert ended.code == 1
     assert [row["state"] for row in trials(tmp_path)] == ["failed"]
     told = delm("show", "run", "offline-1")
     assert "ZeroDivisionError" in told.out
     assert '.py", line 7, in run' in told.out
-    ended = mine(WORKS, "--retry-failed")
+    ended = mine(WORKS, "--retry-failed", "--accept-changes")
     assert ended.code == 0, ended.text
     assert [row["state"] for row in trials(tmp_path)] == ["failed", "done"]
 
@@ -186,5 +188,5 @@ def test_a_run_of_the_version_before_goes_on(mine, tmp_path):
             UPDATE trial SET state = 'cancelled';
             PRAGMA user_version = 6;"""
         )
-    assert mine(CALLS).code == 1
+    assert mine(CALLS, "--accept-changes").code == 1
     assert [row["state"] for row in trials(tmp_path)] == ["cancelled", "failed"]

@@ -1,0 +1,144 @@
+"""A run's record of what it runs, and the refusal to go on as something else under its id."""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from harness import __version__
+from harness.benchmarks.protocol import Benchmark
+from harness.commands.compose import ModelParts
+from harness.config import Config
+from harness.errors import UserError
+from harness.model.prices import snapshot
+from harness.results import run_folder
+from harness.results.run_folder import RunFolder
+from harness.runner.changes import IDENTITY, Change, config_changes, system_changes, told
+from harness.runner.processes import Member
+from harness.runner.program import program
+from harness.runner.run import Contestant
+from harness.store.sqlite import Store
+from harness.text.timestamps import now
+
+Facts = Mapping[str, Any]  # `Store.description`
+SINCE = "since"  # key of a record: trials begun at this moment or later ran what it says
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identified:
+    """What a run is made of."""
+
+    config: Config
+    parts: ModelParts
+    contestants: Sequence[Contestant]
+    benchmark: Benchmark[Any]
+    label: str  # of the dataset
+
+
+def changes(facts: Facts, config: Config, contestants: Sequence[Contestant]) -> list[Change]:
+    """Where a run that is there is not what it would be now. What it has no record of is left out.
+
+    The version of the harness is no part of it: where it matters, a system's code differs, too.
+    """
+    if "config" not in facts:
+        return []
+    found = config_changes(facts["config"], config)
+    for contestant in contestants:
+        if records := facts.get("systems", {}).get(contestant.name):
+            found += system_changes(records[-1], contestant.record)
+    return found
+
+
+def identity(config: Config, contestants: Sequence[Contestant]) -> str:
+    """A hash over everything that may change a result: the configuration, and every system."""
+    systems = [{key: each.record.get(key) for key in IDENTITY} for each in contestants]
+    content = json.dumps([config.identity(), systems], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def refuse(folder: RunFolder, found: Sequence[Change], *, accept: bool, others: bool) -> None:
+    """`UserError` unless there is nothing that differs, or it is to be accepted and can be."""
+    fixed = [change for change in found if not change.acceptable]
+    if not found or (accept and not fixed and not others):
+        return
+    said = f"the run {folder.run_id} exists with another configuration ({told(fixed or found)})"
+    if fixed:
+        raise UserError(f"{said}; take another --run-id, or the same settings")
+    if accept:
+        raise UserError(f"{said}, and another process works on it; wait until that has ended")
+    raise UserError(
+        f"{said}; take another --run-id, the same settings, or go on with both: --accept-changes"
+    )
+
+
+def unrecorded(facts: Facts, contestants: Sequence[Contestant]) -> list[str]:
+    """Systems of a run that is there which it has no record of: an earlier version began it."""
+    known = facts.get("systems", {})
+    return [c.name for c in contestants if facts.get("config") and c.name not in known]
+
+
+async def write_record(
+    store: Store, folder: RunFolder, run: Identified, member: Member, *, accept: bool
+) -> None:
+    """Write what the run is. `UserError` as for `refuse`.
+
+    A run that has no trial yet (it was refused or stopped before it began) may still change, unless
+    another process is about to plan its trials.
+    """
+    config, contestants = run.config, run.contestants
+    before = store.description()
+    found = changes(before, config, contestants)
+    planners = set(before.get("planners", ())) & member.alive() - {member.name}
+    begun = bool(planners or store.trials())
+    if begun:
+        refuse(folder, found, accept=accept, others=bool(member.others()))
+    moment = now()
+    accepted = [*before.get("accepted", ())]
+    if begun and found:
+        accepted.append({SINCE: moment, "changes": [str(change) for change in found]})
+    prices, digest = snapshot({run.parts.name: run.parts.price})
+    record = {
+        "harness": _with(before.get("harness", ()) if begun else (), program(), moment),
+        "systems": _systems(before.get("systems", {}) if begun else {}, contestants, moment),
+        "accepted": accepted,
+    }
+    await store.describe(
+        id=before.get("id", folder.run_id),  # its logs are found by it, whatever it is called now
+        identity=identity(config, contestants),
+        planners=sorted(planners | {member.name}),
+        config=config.model_dump(mode="json"),
+        model=run.parts.name,
+        replay=run.parts.replay,
+        dataset=run.label,
+        benchmark=config.dataset.benchmark or run.benchmark.name,
+        prices=prices,
+        prices_sha256=digest,
+        prices_source=run.parts.price.source if run.parts.price else "",
+        version=__version__,
+        packages=packages(contestants, run.benchmark),
+        created_at=before.get("created_at", moment) if begun else moment,
+        **record,
+    )
+    run_folder.write_config(folder, config.model_dump(mode="json"), record)
+
+
+def _systems(
+    before: Mapping[str, Any], contestants: Sequence[Contestant], moment: str
+) -> dict[str, Any]:
+    """By system, its records in the order in which trials ran them."""
+    mine = {c.name: _with(before.get(c.name, ()), c.record, moment) for c in contestants}
+    return {**before, **mine}
+
+
+def _with(records: Collection[Facts], record: Facts, moment: str) -> list[Facts]:
+    """`records`, and `record` where the last of them is not the same."""
+    last = [{k: v for k, v in each.items() if k != SINCE} for each in records][-1:]
+    return [*records, *([] if last == [dict(record)] else [{SINCE: moment, **record}])]
+
+
+def packages(contestants: Sequence[Contestant], benchmark: Benchmark[Any]) -> dict[str, str]:
+    """By distribution, the installed version of what grades and of the systems that are others'."""
+    systems = {getattr(contestant.system, "package", "") for contestant in contestants}
+    return {name: version(name) for name in sorted({*benchmark.packages} | systems - {""})}

@@ -1,0 +1,81 @@
+"""What differs between a run as it was begun and as it would go on."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.config import Config, is_identity, validate
+
+TOLD = 4  # changes that are named; the rest is counted
+DIGEST = 12  # characters of a hash that are shown
+# What `--accept-changes` may change: all else decides which trials there are, or of what shape, and
+# trials of both kinds would not make one row of a table.
+OF_CONFIG = ("model", "models", "budget", "sandbox", "grading", "seed")
+OF_SYSTEM = ("system", "options", "package", "code", "prompts")
+FIXED = ("model.name",)
+IDENTITY = (*OF_SYSTEM, "agents", "submissions", "benchmark")  # of a system's record
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One key, its value when the run was begun, and its value now."""
+
+    key: str  # "budget.steps", "delm: options.turns.patch", "delm: code agents/loop.py"
+    was: Any
+    now: Any
+    acceptable: bool
+
+    def __str__(self) -> str:
+        return f"{self.key} was {_said(self.was)}, now {_said(self.now)}"
+
+
+def config_changes(before: Mapping[str, Any], now: Config) -> list[Change]:
+    """Where a configuration, as the run has it, is another one now; only what is identity.
+
+    `UserError` where `before` is not a configuration of this version.
+    """
+    old = validate(Config, before, "run.db").model_dump(mode="json")
+    return [
+        Change(".".join(path), was, is_, path[0] in OF_CONFIG and ".".join(path) not in FIXED)
+        for path, was, is_ in _differences(old, now.model_dump(mode="json"))
+        if is_identity(path)
+    ]
+
+
+def system_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
+    """The same of one system, by its records (`harness.runner.systems`)."""
+    was, is_ = ({key: each.get(key) for key in IDENTITY} for each in (before, now))
+    return [
+        Change(f"{now['name']}: {_key(path)}", old, new, path[0] in OF_SYSTEM)
+        for path, old, new in _differences(was, is_)
+    ]
+
+
+def told(changes: Sequence[Change]) -> str:
+    """The first few in words, and how many more there are."""
+    said = "; ".join(str(change) for change in changes[:TOLD])
+    return said + (f"; and {len(changes) - TOLD} more" if len(changes) > TOLD else "")
+
+
+def _key(path: Sequence[str]) -> str:
+    files = path[0] in {"code", "prompts"}
+    return " ".join(path) if files else ".".join(path)
+
+
+def _said(value: Any) -> str:
+    digest = isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
+    return value[:DIGEST] if digest else json.dumps(value)
+
+
+def _differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    """Place, old value, new value; None stands for what is not there."""
+    for key in sorted(old.keys() | new.keys()):
+        was, is_ = old.get(key), new.get(key)
+        here = (*path, key)
+        if all(each is None or isinstance(each, Mapping) for each in (was, is_)):
+            yield from _differences(was or {}, is_ or {}, here)
+        elif was != is_:
+            yield here, was, is_

@@ -1,0 +1,94 @@
+"""Systems are made from checked options, and described by all the files that they consist of."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.config import SystemConfig, system_names
+from harness.config import resolve as configuration
+from harness.errors import UserError
+from harness.runner.code_files import code_files
+from harness.runner.systems import contestants, make
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch) -> Path:
+    """Modules of a user: a package with a prompt, what it imports, and what nothing imports."""
+    for name, text in {
+        "mine_pkg/__init__.py": "from mine_pkg.system import Mine",
+        "mine_pkg/system.py": "import json\nfrom . import words\nclass Mine:\n"
+        "    def __init__(self, rounds: int = 2, *, name='x', **more): self.more = more\n"
+        "    def late(self):\n        import mine_helper\n",
+        "mine_pkg/words.py": "import yaml",
+        "mine_pkg/ask.md": "Answer.",
+        "mine_pkg/unused.py": "",
+        "mine_helper.py": "x = 1",
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield tmp_path
+    for name in [each for each in sys.modules if each.startswith("mine_")]:
+        del sys.modules[name]
+
+
+def system(options: dict[str, Any], where: str = "mine_pkg:Mine") -> SystemConfig:
+    return SystemConfig(name="mine", system=where, options=options)
+
+
+def test_the_code_of_a_system_is_what_it_imports_at_any_time_and_no_library(mine):
+    before = code_files("mine_pkg")
+    assert list(before) == [
+        "mine_helper.py", "mine_pkg/__init__.py", "mine_pkg/ask.md", "mine_pkg/system.py",
+        "mine_pkg/words.py",
+    ]  # fmt: skip
+    (mine / "mine_helper.py").write_text("x = 2")
+    (mine / "mine_pkg/unused.py").write_text("y = 2")
+    after = code_files("mine_pkg")
+    assert {name for name in after if after[name] != before[name]} == {"mine_helper.py"}
+
+
+def test_options_without_a_model_are_the_arguments_and_their_types(mine):
+    made, options = make(system({"rounds": 3, "anything": 1}))
+    assert options == {"rounds": 3, "name": "x", "anything": 1}
+    assert made.more == {"anything": 1}, "a system may take any option"
+    with pytest.raises(UserError, match="rounds: input should be a valid integer"):
+        make(system({"rounds": "many"}))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "says"),
+    [
+        ("agents.delm:Delm", {"repair": 1}, "unknown key 'repair'; did you mean 'repairs'?"),
+        ("agents.delm:Delm", {"turns": {"path": 1}}, "did you mean 'turns.patch'?"),
+        ("agents.delm:Delm", {"queue": "off"}, "queue: input should be a valid boolean"),
+        ("agents.delm:Delm", {"refresh": "never"}, "'step' or 'dispatch', got 'never'"),
+        ("agents.centralized:Centralized", {"attempt": 3}, "did you mean 'attempts'?"),
+        ("agents.documents:DelmDocuments", {"round": 3}, "did you mean 'rounds'?"),
+        ("agents.documents:ReadAgent", {"least": 7}, "least is at most `most`, not 7 of 6"),
+        ("agents.documents:ParallelReaders", {"pages": 0}, "pages"),
+        ("agents.mini_swe_agent:MiniSweAgent", {"conf": "x"}, "did you mean 'config'?"),
+        ("agents.single:Single", {"a": 1}, "unknown key 'a'; there are none here"),
+    ],
+)
+def test_a_wrong_option_of_a_shipped_system_is_named_with_the_nearest(name, options, says):
+    with pytest.raises(UserError) as told:
+        make(system(options, name))
+    assert says in str(told.value)
+
+
+@pytest.mark.parametrize("name", system_names())
+def test_every_shipped_system_is_recorded_with_its_options_code_and_prompts(name):
+    (made,) = contestants(configuration([{"dataset": {"name": "d"}, "systems": [name]}]), {})
+    record = made.record
+    module = record["system"].partition(":")[0].replace(".", "/")
+    assert any(path.startswith(module) for path in record["code"])
+    assert "agents/loop.py" in record["code"] or name == "base"
+    assert any(path.endswith(".j2") for path in record["prompts"])
+    assert not any(path.startswith("harness/") for path in record["code"])
+    if name == "mini-swe-agent":
+        assert record["package"].startswith("mini-swe-agent 2.")
+        assert "swebench.yaml" in record["prompts"], "its prompts are in a file of the package"

@@ -30,6 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.admission.gate import Gate, gist_checker
+from harness import event_loop
 from harness.benchmarks.rows import load
 from harness.board.protocols import Proposal
 from harness.board.sqlite.board import SqliteBoard
@@ -194,7 +195,7 @@ def main() -> None:
         config = SandboxConfig(kind=options.sandbox)
         labels = {"delm.run": "bench-admission"}
         sandboxes = choose(config, cache_dir(), items, labels=labels, grading_network=False)
-        anyio.run(bench, items, sandboxes, rows, options.at_once, options.quick)
+        event_loop.run(bench, items, sandboxes, rows, options.at_once, options.quick)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -27,8 +27,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import anyio
-
+from harness import event_loop
 from harness.board.protocols import NewTask
 from harness.board.sqlite.board import SqliteBoard
 
@@ -131,7 +130,7 @@ def play(side: str, processes: int, tasks: int) -> Round:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "board.db"
         if side == OURS:
-            anyio.run(fill_ours, path, tasks)
+            event_loop.run(fill_ours, path, tasks)
         else:
             fill_theirs(path, tasks)
         workers = [
@@ -212,7 +211,7 @@ def main() -> None:
     if options.worker:
         side, path, name = options.worker
         if side == OURS:
-            moments = anyio.run(work_ours, Path(path), name)
+            moments = event_loop.run(work_ours, Path(path), name)
         else:
             moments = work_theirs(Path(path), name)
         print(json.dumps(moments))

@@ -26,6 +26,7 @@ from anyio import to_thread
 from rich.console import Console
 from rich.table import Table
 
+from harness import event_loop
 from harness.config import SandboxLimits
 from harness.environments.rebuild import Prepared
 from harness.sandbox.bubblewrap import folders, namespace, overlay
@@ -145,7 +146,7 @@ def main() -> None:
     options = parser.parse_args()
     if shutil.which("bwrap") is None:
         fail("this needs bubblewrap; run: sudo apt-get install bubblewrap")
-    found = anyio.run(measure, 15 if options.quick else 150)
+    found = event_loop.run(measure, 15 if options.quick else 150)
     table = Table(title="a fork of a used sandbox", title_justify="left")
     for column in ("files", "side", "forks", "median ms", "p10 ms", "p90 ms"):
         table.add_column(column, justify="left" if column == "side" else "right")

@@ -29,6 +29,7 @@ from typing import Any
 import anyio
 from bench_scale import Silent, growth_of, served_by, watch_memory
 
+from harness import event_loop
 from harness.benchmarks.longbench.benchmark import LongBench
 from harness.benchmarks.longbench.generated import Writer, growth
 from harness.benchmarks.longbench.grading import AnswerGrader
@@ -232,7 +233,7 @@ def main() -> None:
         script = SCRIPT.format(tests=tests, latency=latency_s, rate=TOKENS_PER_S)
         began = time.monotonic()
         with served_by(folder, script) as os.environ["OPENAI_API_BASE"]:
-            trials, calls = anyio.run(play, folder, rows, workers, memory)
+            trials, calls = event_loop.run(play, folder, rows, workers, memory)
         took_s = time.monotonic() - began
     outcomes = {
         name: outcome([t for t in trials if t["system"] == name], calls, latency_s)

@@ -34,6 +34,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from console import FLASK, SOLVE, bundled
 
+from harness import event_loop
 from harness.benchmarks.swebench.benchmark import SweBench
 from harness.benchmarks.swebench.grading import PatchGrader
 from harness.board.sqlite.board import SqliteBoard
@@ -258,9 +259,9 @@ def main() -> None:
             for seconds in (latency_s, 0.1)
         )
         with served_by(folder, slow) as os.environ["OPENAI_API_BASE"]:
-            large = anyio.run(play, folder, item, count, WORKERS)
+            large = event_loop.run(play, folder, item, count, WORKERS)
         with served_by(folder, quick) as os.environ["OPENAI_API_BASE"]:
-            rows = [large, *(anyio.run(play, folder, item, few, w) for w in (WORKERS, 3))]
+            rows = [large, *(event_loop.run(play, folder, item, few, w) for w in (WORKERS, 3))]
         tables = [table_of(folder, few, workers) for workers in (WORKERS, 3)]
     show(rows)
     same = tables[0] == tables[1]

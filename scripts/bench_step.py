@@ -37,6 +37,7 @@ from rich.table import Table
 
 from agents import tools
 from agents.loop import converse
+from harness import event_loop
 from harness.benchmarks.swebench.benchmark import SweBench
 from harness.benchmarks.swebench.grading import PatchGrader
 from harness.benchmarks.swebench.items import IssueItem, IssueReference
@@ -333,10 +334,9 @@ def main() -> None:
         os.environ.update(MSWEA_SILENT_STARTUP="1", MSWEA_GLOBAL_CONFIG_DIR=folder)
         logging.disable(logging.WARNING)  # theirs tells of every container
         with image_to_use(client, options.image) as (image, head):
-            sides = anyio.run(measure, client, image, head, blocks, steps)
+            sides = event_loop.run(measure, client, image, head, blocks, steps)
     console = Console(width=None if sys.stdout.isatty() else 100)
-    console.print(f"image {image}", highlight=False)
-    console.print(table(sides))
+    console.print(f"image {image}", table(sides), highlight=False, sep="\n")
     theirs_ms, ours_ms = (1e3 * statistics.median(seconds) for seconds in sides.values())
     ratio = ours_ms / theirs_ms
     print(

@@ -12,13 +12,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-import anyio
-
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from console import DATASET
 from forgeries import Case, cases, gold_cases, judge_all
 
+from harness import event_loop
 from harness.benchmarks.rows import load
 from harness.cache import cache_dir
 
@@ -42,7 +41,7 @@ def main() -> int:
     else:
         wanted = cases(*(INSTANCES[:1] if asked.quick else INSTANCES))
     with tempfile.TemporaryDirectory() as folder:
-        found = anyio.run(judge_all, wanted, Path(folder))
+        found = event_loop.run(judge_all, wanted, Path(folder))
     wrong = 0
     print("| instance | patch | official | ours | flags |\n| --- | --- | --- | --- | --- |")
     for case, verdict in found.items():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import event_loop
 from harness.cli import main
 
 HERE = Path(__file__).parent
@@ -31,8 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    return "asyncio", {"loop_factory": event_loop.new}
 
 
 @pytest.fixture

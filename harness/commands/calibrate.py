@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
-import anyio
 from rich.console import Console
 
+from harness import event_loop
 from harness.benchmarks.registry import require
 from harness.benchmarks.rows import Dataset
 from harness.benchmarks.swebench.calibrate import (
@@ -40,7 +40,7 @@ def calibrate_instances(request: Request, runs: int) -> int:
     request.output.mkdir(parents=True, exist_ok=True)
     compose.check_disk(config, request.output, cache_dir())
     out = notes_console(as_json=request.as_json)
-    code, found = anyio.run(_calibrate, out, config, dataset, request, runs)
+    code, found = event_loop.run(_calibrate, out, config, dataset, request, runs)
     if request.as_json:
         rows = {one.instance_id: calibration_row(one) for one in found}
         print_json({"path": str(request.output / FILE), "instances": rows})

@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 
+from harness import event_loop
 from harness.benchmarks.protocol import Benchmark
 from harness.benchmarks.rows import check_rows
 from harness.benchmarks.selection import neighbours, select
@@ -60,7 +61,7 @@ def check(
     if not items or rows_only:
         return int(bad > 0)
     chosen = select(items, ids=ids)
-    return max(int(bad > 0), anyio.run(_run, config, benchmark, chosen, say))
+    return max(int(bad > 0), event_loop.run(_run, config, benchmark, chosen, say))
 
 
 async def _run(config: Config, benchmark: Benchmark[Any], items: Sequence[Item], say: Say) -> int:

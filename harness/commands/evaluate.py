@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio
 from rich.console import Console
 
+from harness import event_loop
 from harness.benchmarks.rows import Dataset
 from harness.board.sqlite.board import SqliteBoard
 from harness.cache import cache_dir
@@ -176,7 +177,7 @@ def _work_on(job: _Evaluation) -> int:
         with contextlib.closing(store):
             with member.alone():
                 store.reserve()
-            return anyio.run(_evaluate, job, store, member)
+            return event_loop.run(_evaluate, job, store, member)
 
 
 async def _evaluate(job: _Evaluation, store: Store, member: Member) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 from rich.console import Console
 
+from harness import event_loop
 from harness.commands.compose import ModelParts, most_output
 from harness.config import Config
 from harness.errors import UserError
@@ -31,7 +32,7 @@ def first_call(
         return None
     out.print(f"asking {parts.name} one short question first …", highlight=False, markup=False)
     try:
-        made = anyio.run(partial(_asked, config, parts, most))
+        made = event_loop.run(partial(_asked, config, parts, most))
     except UserError as error:
         raise UserError(f"{error}; calls go to {parts.endpoint}") from None
     out.print(f"{parts.name} {made}", highlight=False, markup=False)

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 from rich.console import Console
 
+from harness import event_loop
 from harness.benchmarks.predictions import Prediction, Predictions, read_predictions
 from harness.benchmarks.protocol import Benchmark
 from harness.benchmarks.rows import Dataset
@@ -56,7 +57,9 @@ def grade_predictions(request: Request) -> int:
     compose.check_disk(config, folder.path, cache_dir())
     with folder.lock():
         out = notes_console(as_json=request.as_json)
-        code, graded = anyio.run(_grade, out, config, dataset.benchmark, items, predictions, folder)
+        code, graded = event_loop.run(
+            _grade, out, config, dataset.benchmark, items, predictions, folder
+        )
     if request.as_json:
         print_json(graded | {"stopped": code == STOPPED})
     return code

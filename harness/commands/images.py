@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-import anyio
 from rich.table import Table
 
+from harness import event_loop
 from harness.benchmarks.selection import select
 from harness.cache import cache_dir
 from harness.commands import compose
@@ -31,7 +31,7 @@ def build(dataset: str, ids: Sequence[str], base: str) -> None:
             on_progress=lambda line: out.print(line, highlight=False, markup=False),
         )
 
-    names = anyio.run(work)
+    names = event_loop.run(work)
     out.print(f"{len(names)} images are there", highlight=False)
 
 
@@ -46,7 +46,7 @@ def pull(dataset: str, ids: Sequence[str]) -> None:
             on_progress=lambda line: out.print(line, highlight=False, markup=False),
         )
 
-    names = anyio.run(work)
+    names = event_loop.run(work)
     out.print(f"{len(names)} images are there", highlight=False)
 
 

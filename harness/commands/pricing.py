@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import anyio
 from rich.console import Console
 
+from harness import event_loop
 from harness.benchmarks.protocol import Benchmark
 from harness.benchmarks.rows import Dataset
 from harness.cache import cache_dir
@@ -132,7 +132,7 @@ def disk(
         config.sandbox.kind == "auto" and rebuilt and shutil.which("bwrap")
     )
     if bubblewrap:
-        missing = anyio.run(_missing, list(environments.values()))
+        missing = event_loop.run(_missing, list(environments.values()))
         return [
             f"disk: {missing} of {len(environments)} environments are to be built, about "
             f"{gigabytes(missing * REBUILT_BYTES)} (download included); {left}"

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import anyio
-
+from harness import event_loop
 from harness.benchmarks.swebench.log_reader import read_log
 from harness.benchmarks.swebench.rows import Aside
 from harness.errors import LogUnreadable, UserError
@@ -46,7 +45,7 @@ def problems(folder: Path, dataset: DatasetRows) -> list[str]:
     found = [*missing, *faults]
     found += [*_metadata(folder / "metadata.yaml"), *_readme(folder / "README.md")]
     found += _lacking(folder, patches, dataset)
-    resolved = anyio.run(_resolved, folder, patches, dataset)
+    resolved = event_loop.run(_resolved, folder, patches, dataset)
     for instance_id, patch in patches.items():
         found += _trajectory(folder, instance_id, dataset)
         found += _logs(folder, instance_id, patch, resolved=instance_id in resolved)

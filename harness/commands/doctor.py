@@ -1,5 +1,6 @@
 """`delm doctor`: what a run needs, whether it is here, and what to do where it is not."""
 
+import contextlib
 import math
 import os
 import shutil
@@ -40,6 +41,8 @@ from harness.text.counted import counted
 GOOD_FREE_GB = 120  # what the official harness advises for all of SWE-bench Verified
 GOOD_MEMORY_GB = 16
 HUB_TIMEOUT_S = 5
+WATCHES = Path("/proc/sys/fs/epoll/max_user_watches")
+WATCH_BYTES = 160  # of the kernel's memory for one, at least
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +88,7 @@ def _findings(
             about="sandboxes", state="bad", text="neither kind works; see the two lines above"
         )
     yield _limits()
+    yield from _watches()
     if bubblewrap_works:
         yield _files()
     yield from _leftovers()
@@ -132,15 +136,30 @@ def _bubblewrap() -> tuple[Finding, bool]:
 
 
 def _limits() -> Finding:
+    if unbounded := cgroup.lacks():
+        return Finding(about="limits", state="note", text=f"bubblewrap is refused: {unbounded}")
     group = cgroup.create(f"delm-doctor-{os.getpid()}", memory_bytes=1 << 28, processes=16)
     if group is None:
         text = (
             "no control group can be made here, so bubblewrap bounds memory by the process, not by "
-            "the sandbox (Docker bounds both)"
+            "the sandbox, and processors not at all (Docker bounds them)"
         )
         return Finding(about="limits", state="note", text=text)
     group.remove()
     return Finding(about="limits", state="good", text="memory and processes are bounded by sandbox")
+
+
+def _watches() -> Iterator[Finding]:
+    """Whether a command could take all that root, or this user, may watch with epoll(7)."""
+    memory = resolve([]).sandbox.limits.memory_mb << 20
+    with contextlib.suppress(OSError, ValueError):
+        if (most := int(WATCHES.read_text())) * WATCH_BYTES < memory:
+            text = (
+                f"one sandbox could take all {most} that a user may have, and the Docker engine "
+                "would end; run: sudo sysctl -w fs.epoll.max_user_watches=1000000000 (a sandbox's "
+                "memory bounds them then)"
+            )
+            yield Finding(about="epoll watches", state="note", text=text)
 
 
 def _files() -> Finding:

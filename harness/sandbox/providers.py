@@ -20,7 +20,7 @@ from harness.errors import (
     leaf,
 )
 from harness.sandbox.audit import audit, scrub
-from harness.sandbox.bubblewrap import network
+from harness.sandbox.bubblewrap import cgroup, network
 from harness.sandbox.bubblewrap.machine import BubblewrapMachine, missing_packages
 from harness.sandbox.cleanup import or_undo
 from harness.sandbox.docker import image_build
@@ -276,15 +276,18 @@ def choose(
     Raises `UserError` where what is asked for is not there, and says what to do.
     """
     rebuildable = all(item.environment is not None for item in items)
+    unbounded = ""
     if config.kind == "bubblewrap" or (config.kind == "auto" and rebuildable):
         missing = missing_packages()
         unconnected = network.lacks() if config.network or grading_network else ""
-        if not (missing or unconnected):
+        unbounded = "" if missing else cgroup.lacks()
+        if not (missing or unconnected or unbounded):
             return BubblewrapSandboxes(
                 config, cache, grading_network=grading_network, labels=labels
             )
         if config.kind == "bubblewrap" and not missing:
-            raise UserError(f"a sandbox with a network: {unconnected}, or use --sandbox docker")
+            why = unbounded or f"a sandbox with a network: {unconnected}"
+            raise UserError(f"{why}, or use --sandbox docker")
         if config.kind == "bubblewrap":
             raise UserError(
                 "bubblewrap is not installed, or what it needs; run: "
@@ -293,6 +296,7 @@ def choose(
     client = docker_sandbox.connect()
     if isinstance(client, str):
         also = " or install bubblewrap (sudo apt-get install bubblewrap)" if rebuildable else ""
+        also = f"; bubblewrap: {unbounded}" if unbounded else also
         raise UserError(
             f"no Docker engine answers ({_short(client)}); start it (sudo systemctl start docker)"
             f"{also}; `.venv/bin/delm doctor` checks"

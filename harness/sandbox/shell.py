@@ -19,6 +19,9 @@ Since = Literal["image", "copy", "change"]
 COMMAND_BYTES = 16 * 1024 * 1024  # a longer command is refused
 STOP = b"stop\n"
 PERL = "/usr/bin/perl"
+# Of what the kernel counts by user: signals and timers in flight, bytes of POSIX message queues. An
+# ordinary user may have some 30,000 at 8 GB, and 819,200.
+SHARES = {"signals": 4096, "queues": 204_800}
 
 
 def supervisor(options: Mapping[str, int]) -> list[str]:

@@ -64,7 +64,9 @@ sub drop_rights {
 }
 
 sub setrlimits {
-    my %resources = (fsize => 1, data => 2, core => 4, processes => 6, files => 7);
+    my %resources = (
+        fsize => 1, data => 2, core => 4, processes => 6, files => 7, signals => 11, queues => 12,
+    );
     for my $name (keys %resources) {
         my $limit = $name eq 'core' ? 0 : $limits{$name};
         next unless length $limit;
@@ -113,6 +115,44 @@ sub end_all {
         exit 96 if time > $deadline;
     }
     1 while waitpid($all, $no_hang) > 0;
+}
+
+# Removes what of the kernel's objects outlives those who made it, and would hold memory: shared
+# memory, queues and semaphores (System V), message queues (POSIX). It takes next to none itself:
+# there may be none left.
+sub remove_objects {
+    if (opendir my $queues, '/dev/mqueue') {
+        unlink map { "/dev/mqueue/$_" } grep { !/^\.\.?$/ } readdir $queues;
+    }
+    return unless remove_each();
+    my $child = fork;    # that becomes who made each: nobody else may remove it
+    exit 95 unless defined $child;
+    if (!$child) {
+        remove_each('as maker');
+        exit;
+    }
+    waitpid $child, 0;
+}
+
+# Removes the objects of System V; how many are left.
+sub remove_each {
+    my ($as_maker) = @_;
+    my $left = 0;
+    for my $kind (qw(shm msg sem)) {
+        open my $list, '<', "/proc/sysvipc/$kind" or next;
+        <$list>;
+        while (<$list>) {
+            my ($id, $maker) = (split)[1, $kind eq 'sem' ? 6 : 9];
+            $> = $maker if $as_maker;
+            my $gone =
+                  $kind eq 'shm' ? shmctl($id, 0, 0)
+                : $kind eq 'msg' ? msgctl($id, 0, 0)
+                :                  semctl($id, 0, 0, 0);
+            $> = 0 if $as_maker;
+            $left++ unless $gone;
+        }
+    }
+    return $left;
 }
 
 sub memory_kills {
@@ -183,5 +223,6 @@ while (1) {
     exit 95 unless defined $child;
     my $status = status_of($child, $seconds);
     end_all();
+    remove_objects();
     syswrite STDOUT, "\0$nonce $status " . (memory_kills() - $before) . "\n";
 }

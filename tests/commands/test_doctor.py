@@ -1,6 +1,7 @@
 """`delm doctor`: each thing that a run needs, and what to do where it is not there."""
 
 import json
+from pathlib import Path
 
 import pytest
 from console import DATASET, bundled, delm
@@ -41,6 +42,16 @@ def test_what_the_bundled_run_needs_is_here(tmp_path):
         "memory",
     } <= found.keys()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_machine_whose_epoll_watches_one_sandbox_could_take_is_told_how_to_close_that(tmp_path):
+    bundled()
+    most = int(Path("/proc/sys/fs/epoll/max_user_watches").read_text())
+    found = lines(delm("doctor", cwd=tmp_path).out)
+    if most * 160 < 4096 << 20:
+        assert "sysctl -w fs.epoll.max_user_watches=" in found["epoll watches"][1]
+    else:
+        assert "epoll watches" not in found
 
 
 def test_every_thing_that_is_missing_says_what_to_do(tmp_path):

@@ -132,3 +132,17 @@ async def test_a_fork_that_is_cancelled_midway_leaves_nothing(kind, sandbox):
     await last.close()
     assert images_of(kind) == int(isinstance(kind, Docker))
     assert len(kind.leftovers()) == alone + images_of(kind)
+
+
+DEEP = 'for (1..60) { mkdir "d" x 200; chdir "d" x 200; open my $file, ">", "x" }'
+
+
+async def test_what_is_too_deep_to_be_named_ends_neither_a_sandbox_nor_its_fork(sandbox):
+    await sandbox.exec(f"(cd /tmp && perl -e '{DEEP}'); echo more >> a.txt")
+    twin = await sandbox.fork()
+    try:
+        for each in (sandbox, twin):
+            assert (await each.exec("ls /tmp/d*/d*/x | wc -l")).output == "1\n"
+            assert "+more\n" in await each.diff()
+    finally:
+        await twin.close()

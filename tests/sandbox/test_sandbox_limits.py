@@ -2,11 +2,13 @@
 
 import os
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import anyio
 import pytest
-from sandboxes import LIMITS, Bubblewrap, namespace_of, processes_of
+from sandboxes import LIMITS, Bubblewrap, namespace_of, processes_of, why_not
 
 from harness.config import SandboxLimits
 
@@ -59,6 +61,66 @@ async def test_a_memory_hog_is_killed_alone(sandbox, hog):
     assert await sandbox.diff() == ""
 
 
+MAKE = """
+shmget 4711, 65536, 01666; msgget 4711, 01666; semget 4711, 1, 01666;
+open my $queue, '>', '/dev/mqueue/delm';
+$> = 4711; shmget 4712, 65536, 01600; msgget 4712, 01600; semget 4712, 1, 01600;
+"""
+LEFT = "cat /proc/sysvipc/* | grep -v key; ls /dev/mqueue"
+
+
+async def test_no_object_of_the_kernel_outlives_the_command_that_made_it(sandbox):
+    """Shared memory, queues and semaphores, whoever made them."""
+    made = await sandbox.exec(f"perl -e '{MAKE.replace(chr(39), chr(34))}'; {LEFT}")
+    assert len(made.output.splitlines()) >= 4
+    assert (await sandbox.exec(LEFT)).output == ""
+
+
+TAKE = r"""
+my $page = "x" x 65536;
+for (1..6400) {
+    my $id = shmget 0, 65536, 01600;
+    last unless defined $id and shmwrite $id, $page, 0, 65536;
+}
+"""
+
+
+async def test_shared_memory_that_no_process_has_mapped_costs_no_patch(sandbox):
+    await sandbox.exec("echo more >> a.txt")
+    await sandbox.exec(f"perl -e '{TAKE}'", timeout_s=60)
+    twin = await sandbox.fork()
+    try:
+        for each in (sandbox, twin):
+            assert "+more\n" in await each.diff()
+            assert (await each.exec("echo here")).output == "here\n"
+    finally:
+        await twin.close()
+
+
+SEND = """
+import socket
+held = []
+for _ in range(500):
+    one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    one.bind(("127.0.0.1", 0)); one.setblocking(False); held.append(one)
+    for _ in range(8):
+        try: one.sendto(bytes(60000), one.getsockname())
+        except OSError: pass
+"""
+
+
+async def test_what_sockets_hold_is_bounded(kind, sandbox):
+    group = getattr(sandbox._machine, "_group", None)
+    counted = Path("/sys/fs/cgroup/memory") / (group.folders[0].name if group else "none")
+    most = counted / "memory.kmem.tcp.max_usage_in_bytes"
+    if not most.exists():
+        pytest.skip("nobody counts here what the sockets of a sandbox hold")
+    sent = await sandbox.exec(f"python3 - <<'E'\n{SEND}\nE")
+    assert sent.exit_status == 0, sent.output
+    share = (LIMITS.memory_mb << 20) // 4
+    assert share // 2 < int(most.read_text()) <= share
+
+
 async def test_ten_gigabytes_of_output_cost_neither_memory_nor_time(sandbox):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     result = await sandbox.exec("head -c 10G /dev/zero", timeout_s=60)
@@ -100,3 +162,31 @@ async def test_processors_are_limited(kind):
         await opened.close()
     minutes, seconds = result.output.split()[0].rstrip("s").split("m")
     assert float(minutes) * 60 + float(seconds) < 1.2, result.output
+
+
+CHOOSE = """
+from pathlib import Path
+from harness.config import SandboxConfig
+from harness.errors import UserError
+from harness.sandbox.providers import choose
+for kind in ("bubblewrap", "auto"):
+    try: choose(SandboxConfig(kind=kind), Path(), [], labels={}, grading_network=False)
+    except UserError as error: print(error)
+"""
+
+
+def test_root_without_control_groups_is_refused_bubblewrap():
+    """Nothing would bound its processes: RLIMIT_NPROC is not for root."""
+    if os.geteuid() != 0 or why_not("bubblewrap"):
+        pytest.skip("it takes root and bubblewrap")
+    hide = 'mount -t tmpfs none /sys/fs/cgroup && exec "$@"'
+    told = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", hide, "sh", sys.executable, "-c", CHOOSE],
+        capture_output=True, text=True, check=True,
+        env=os.environ | {"DOCKER_HOST": "unix:///nowhere.sock"},
+    )  # fmt: skip
+    by_name, by_itself = told.stdout.splitlines()
+    assert by_name.startswith("as root, and without a control group")
+    assert by_name.endswith("run as an ordinary user, or use --sandbox docker")
+    assert "no Docker engine answers" in by_itself
+    assert "bubblewrap: as root, and without a control group" in by_itself

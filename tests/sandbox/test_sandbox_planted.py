@@ -1,5 +1,6 @@
 """What a command leaves in a sandbox for programs of the harness to run is run by none of them."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,45 @@ async def test_a_library_that_a_command_has_loaded_into_every_program_is_not_in_
         await again.close()
     finally:
         await twin.close()
+
+
+MOVE = r"""
+perl -e '
+    open my $mounts, "<", "/proc/self/mountinfo"; open my $perl, "<", "/usr/bin/perl";
+    read $perl, my $head, 4096;
+    my ($loader) = $head =~ m{(/lib[^\0]*/ld[^\0]*)};
+    for ($loader, "/bin/bash", "/sbin/x", "/usr/bin/git", map { (split)[4] } <$mounts>) {
+        for (my $path = $_; length $path > 1; $path =~ s{/[^/]*$}{}) {
+            print "$path " if rename $path, "/moved" . $n++ or unlink $path;
+        }
+    }'
+"""
+LOADED = "grep -c planted /proc/$$/maps"
+PLANT = r"""
+rm -rf /libnss_x; mkdir /libnss_x
+cp "$(ldd /usr/bin/perl | grep -o '/[^ ]*/libm[.][^ ]*')" /root/planted.so.2
+(cp -a /etc /other; mv /etc /old; mv /other /etc) 2> /dev/null
+echo 'passwd: x/../root/planted files' > /etc/nsswitch.conf
+echo /root/planted.so.2 > /etc/ld.so.preload
+"""
+
+
+@pytest.mark.parametrize("kind", ["bubblewrap"], indirect=True)
+async def test_no_program_and_no_library_of_a_bubblewrap_sandbox_can_be_exchanged(sandbox):
+    """A folder above a mount point could be renamed, a link to the folder of the loader replaced.
+
+    The C library loads what /etc/nsswitch.conf names, for bash as soon as it looks up its user.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        twin = await sandbox.fork()
+        stack.push_async_callback(twin.close)
+        for each in (sandbox, twin):
+            assert (await each.exec(MOVE, cwd="/")).output == ""
+            await each.exec(PLANT, cwd="/")
+            assert (await each.inspect(LOADED)).output == "0\n"
+        again = await twin.fork()
+        stack.push_async_callback(again.close)
+        assert (await again.inspect(LOADED)).output == "0\n"
 
 
 PLANTED = r"""

@@ -35,7 +35,7 @@ from harness.sandbox.bubblewrap.overlay import OpenFolder, Place, Source
 from harness.sandbox.cleanup import or_undo
 from harness.sandbox.disk_watch import Watch
 from harness.sandbox.seccomp.syscalls import bubblewrap_filter
-from harness.sandbox.shell import PERL, STOP, Since, supervisor
+from harness.sandbox.shell import PERL, SHARES, STOP, Since, supervisor
 
 __all__ = ["BubblewrapMachine", "missing_packages"]
 
@@ -261,8 +261,10 @@ class BubblewrapMachine:
         mine = self._files.path
         if self._place != "copy":
             overlay.lay(mine, self._prepared.root, copied=copied)
+        etc_files = namespace.ETC | (FILES if self._network else {})
         if not copied:
-            namespace.lay(mine, namespace.ETC | (FILES if self._network else {}))
+            namespace.lay(mine, etc_files)
+        namespace.lay_fixed(mine, etc_files)
         make_mount_points(mine, self._prepared)
 
     async def _go_on(self) -> None:
@@ -313,7 +315,7 @@ class BubblewrapMachine:
         return [*words, *supervisor(self._options())]
 
     def _options(self) -> dict[str, int]:
-        options = {"fsize": self._limits.file_mb << 20}
+        options = SHARES | {"fsize": self._limits.file_mb << 20}
         if self._group is None:
             options |= {"data": self._limits.memory_mb << 20, "processes": self._limits.processes}
         return options

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Literal
 
 from harness.environments.rebuild import Prepared
-from harness.sandbox.bubblewrap.namespace import PARTS, ROOT_PART, SYSTEM_FOLDERS, read_only
+from harness.sandbox.bubblewrap.namespace import (
+    FIXED_ETC,
+    SYSTEM_FOLDERS,
+    place_of,
+    read_only,
+    system_folders,
+)
 
 AWAY = "away"  # the folder for what was in the place of a mount point; no sandbox sees it
 OPEN = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -25,18 +31,17 @@ def make_mount_points(files: Path, prepared: Prepared) -> None:
         for place in ("/usr", "/proc", "/dev", "/testbed", "/tmp", "/root"):  # noqa: S108
             _clear(top, place, "folder")
         for name in SYSTEM_FOLDERS:
-            _clear(top, f"/{name}", "nothing")
+            _clear(top, f"/{name}", "folder" if f"/{name}" in system_folders() else "nothing")
         for source, inside in read_only(prepared):
             _clear(top, inside, "folder" if source.is_dir() else "file")
+        for name in FIXED_ETC:
+            _clear(top, f"/etc/{name}", "file")
 
 
 def _clear(top: int, inside: str, kind: Literal["folder", "file", "nothing"]) -> None:
     """See that `inside` is of that kind and reached by no link."""
-    part, rest = ROOT_PART, inside
-    for name, place in PARTS.items():
-        if inside.startswith(f"{place}/"):
-            part, rest = name, inside.removeprefix(place)
-    *parents, last = (part, *Path(rest.lstrip("/")).parts)
+    part, rest = place_of(inside)
+    *parents, last = (part, *Path(rest).parts)
     with contextlib.ExitStack() as closing:
         at = top
         for name in parents:

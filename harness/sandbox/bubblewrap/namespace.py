@@ -7,6 +7,7 @@ the harness).
 """
 
 import functools
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,13 +37,17 @@ CLOSED_PROC = ("kallsyms", "kcore", "key-users", "keys", "kmsg", "kpagecgroup", 
                "kpageflags", "latency_stats", "sched_debug", "slabinfo", "timer_list",
                "vmallocinfo", "vmcore")  # fmt: skip
 NO_FILE = Path("/dev/null")  # laid over another file it closes it: no device works there
-READ_ONLY_PROC = ("acpi", "bus", "fs", "irq", "mtrr", "scsi", "sys", "sysrq-trigger")
+READ_ONLY_PROC = ("acpi", "bus", "fs", "irq", "mtrr", "pressure", "scsi", "sys", "sysrq-trigger")
 # CAP_SETPCAP is the supervisor's alone, which takes it from every command.
 CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL",
                 "CAP_SETPCAP")  # fmt: skip
 # The folders of a sandbox on the host, and where they are inside. `root` is everything else.
 PARTS = {"testbed": "/testbed", "tmp": "/tmp", "home": "/root", "shm": "/dev/shm"}  # noqa: S108
 ROOT_PART = "root"
+FIXED = "fixed"  # a folder with files of /etc that no sandbox changes and no fork copies
+# bash looks a user up at its start, and the C library loads what this file names for that.
+FIXED_ETC = ("nsswitch.conf",)
+PTYS = "pts"  # a file system of terminals of the sandbox's own
 NOTHING = "nothing"  # an empty folder that covers what is to be hidden
 # Of what the kernel counts by user: a test suite has one or two, an ordinary user 128 and 200,000.
 SHARED = (("max_inotify_instances", 16), ("max_inotify_watches", 8192))
@@ -83,6 +88,13 @@ def lay(folder: Path, etc_files: Mapping[str, str] = ETC) -> None:
     (folder / ROOT_PART / "var" / "tmp").symlink_to("/tmp")  # noqa: S108 - inside
 
 
+def lay_fixed(folder: Path, etc_files: Mapping[str, str]) -> None:
+    """Make what every sandbox gets anew, whatever it is a copy of."""
+    (folder / FIXED).mkdir()
+    for name in FIXED_ETC:
+        (folder / FIXED / name).write_text(etc_files[name])
+
+
 def mounts(folder: Path, prepared: Prepared, *, overlay: bool) -> list[str]:
     """bwrap's words for the files in `folder`.
 
@@ -90,15 +102,22 @@ def mounts(folder: Path, prepared: Prepared, *, overlay: bool) -> list[str]:
     are not called so inside, too.
     """
     words = ["--bind", str(folder / ROOT_PART), "/", *system_mounts(), *proc_mounts()]
-    words += ["--dev", "/dev"]
+    words += ["--dev", "/dev", "--mqueue", "/dev/mqueue"]
     merged = folder / MERGED
     for name, inside in PARTS.items():
         source = merged / name if overlay and name == "testbed" else folder / name
         words += ["--bind", str(source), inside]
     words += ["--remount-ro", "/dev"]
+    if own_mounts(overlay=overlay):
+        words += ["--dev-bind", str(folder / PTYS), "/dev/pts"]
+    for inside in parents(prepared):
+        part, rest = place_of(inside)
+        words += ["--bind", str(folder / part / rest), inside]
     for source, inside in read_only(prepared):
         words += ["--ro-bind", str(merged / "venv" if overlay and inside == VENV else source)]
         words += [inside]
+    for name in FIXED_ETC:
+        words += ["--ro-bind", str(folder / FIXED / name), f"/etc/{name}"]
     for hidden in _hidden(str(prepared.python_prefix)):
         words += ["--ro-bind", str(folder / NOTHING), hidden]
     return words
@@ -138,15 +157,45 @@ async def limit_shared(inside: int) -> None:
 
 @functools.cache
 def system_mounts() -> Sequence[str]:
-    """bwrap's words for the host's programs and libraries, read-only, links as links."""
+    """bwrap's words for the host's programs and libraries, read-only.
+
+    Where the host has a link (/lib64) there is a mount point, too: a link could be replaced, and
+    with it the loader of every program.
+    """
     words = ["--ro-bind", "/usr", "/usr"]
-    for name in SYSTEM_FOLDERS:
-        path = Path("/") / name
-        if path.is_symlink():
-            words += ["--symlink", str(path.readlink()), str(path)]
-        elif path.is_dir():
-            words += ["--ro-bind", str(path), str(path)]
+    for path in system_folders():
+        words += ["--ro-bind", path, path]
     return tuple(words)
+
+
+@functools.cache
+def system_folders() -> Sequence[str]:
+    """Those of `SYSTEM_FOLDERS` that the host has."""
+    return tuple(f"/{name}" for name in SYSTEM_FOLDERS if Path("/", name).is_dir())
+
+
+def own_mounts(*, overlay: bool) -> bool:
+    """Whether the files of a sandbox are in a mount namespace of its own; see `overlay.around`."""
+    return overlay or os.geteuid() == 0
+
+
+def place_of(inside: str) -> tuple[str, str]:
+    """In which of a sandbox's folders a path of its own lies, and where in there."""
+    for name, place in PARTS.items():
+        if inside.startswith(f"{place}/"):
+            return name, inside.removeprefix(f"{place}/")
+    return ROOT_PART, inside.lstrip("/")
+
+
+def parents(prepared: Prepared) -> Sequence[str]:
+    """The folders above a read-only mount, the upper ones first.
+
+    Each is a mount point: a folder that is none can be renamed, with what is mounted in it.
+    """
+    found = set[str]()
+    for _, inside in read_only(prepared):
+        found |= {str(folder) for folder in Path(inside).parents}
+    return sorted(found - {"/", *PARTS.values()})
 
 
 def read_only(prepared: Prepared) -> Iterator[tuple[Path, str]]:
@@ -168,7 +217,12 @@ def read_only(prepared: Prepared) -> Iterator[tuple[Path, str]]:
 def _hidden(prefix: str) -> Sequence[str]:
     patterns = (*HIDDEN, f"{prefix}/lib/python3*/site-packages")
     found = [path for pattern in patterns for path in Path("/").glob(pattern.lstrip("/"))]
-    return tuple(str(path) for path in found if not path.is_symlink())
+    real = [path for path in found if not path.is_symlink()]
+    names = [str(path) for path in real]
+    for link in filter(Path.is_symlink, map(Path, system_folders())):
+        target = link.resolve()
+        names += [str(link / p.relative_to(target)) for p in real if p.is_relative_to(target)]
+    return tuple(names)
 
 
 @functools.cache

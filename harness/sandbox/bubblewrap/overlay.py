@@ -46,13 +46,16 @@ OPTIONS = f"lowerdir={LOWER},upperdir={UPPER},workdir={WORK},volatile,index=off,
 MOUNT = """
 [ -z "$3" ] || "$2" -i -t tmpfs -o "$3" "$4" "$1" || exit
 cd -- "$1" || exit
+[ -z "$9" ] || { mkdir -p pts && "$2" -i -t devpts -o "$9" devpts pts; } || exit
 [ -z "$5" ] || said=$(eval "$5" 2>&1 < /dev/null) || { echo "not copied: $said"; exit 1; }
 echo || exit
 [ -z "$8" ] || "${2%/*}/umount" -i -l "$8" || exit
 read -r _ || exit
 [ -z "$6" ] || "$2" -i -t overlay -o "$6" overlay "$7" || exit
-shift 8; exec "$@"
+shift 9; exec "$@"
 """
+# The kernel has some 3,000 terminals for all that is no login of the machine's own.
+PTY_OPTIONS = "newinstance,ptmxmode=0666,mode=0620,max=64"
 # The machine's devices are of its root, as whom root inside counts: nothing may change their modes.
 # Writing to a device is no writing to its file system.
 DEVICES = '"$2" -i -o bind,ro /dev /dev || exit'
@@ -125,7 +128,8 @@ def around(
         words += [program("nsenter"), f"--target={source.process}", "--mount", *users]
         words += [f"--net=/proc/{source.inside}/ns/net"] if source.inside else []
         left = str(source.folder)
-    if size or overlay or root:
+    own = bool(size) or namespace.own_mounts(overlay=overlay)
+    if own:
         users = [] if root or words else ["--user", "--map-root-user"]
         words += [program("unshare"), *users, "--mount", "--propagation", "private"]
     script = DEVICES + MOUNT if root else MOUNT
@@ -133,7 +137,8 @@ def around(
     # The name of the file system tells `strays` whose the processes are that have it mounted.
     words += [size.options() if size else "", f"delm-{folder.name}", copy]
     options = f"{OPTIONS},{'redirect_dir=on' if root else 'userxattr'}"
-    return [*words, options if overlay else "", namespace.MERGED, left]
+    words += [options if overlay else "", namespace.MERGED, left]
+    return [*words, PTY_OPTIONS if own else ""]
 
 
 def place(store: Path, environment: Path) -> Place:

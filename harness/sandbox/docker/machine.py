@@ -26,7 +26,7 @@ from harness.sandbox.docker.client import LABEL, OWNER, open_client
 from harness.sandbox.docker.container_setup import bounds, surroundings
 from harness.sandbox.docker.snapshots import COMMIT_S, Commit, thread
 from harness.sandbox.owners import Owner
-from harness.sandbox.shell import PERL, STOP, Since, supervisor
+from harness.sandbox.shell import PERL, SHARES, STOP, Since, supervisor
 
 if TYPE_CHECKING:
     import docker
@@ -98,7 +98,7 @@ class DockerMachine:
     def _create_and_attach(self) -> None:
         image = self._began_as.image if self._began_as else self._image
         declared = self._client.images.get(image).attrs["Config"]
-        options = {
+        options = SHARES | {
             "fsize": self._limits.file_mb << 20,
             "activate": int(self._activate),
             "counter": 1,

@@ -35,8 +35,7 @@ FILES = """
     preadv2 pwrite64 pwritev pwritev2 read readahead readlink readlinkat readv removexattr rename
     renameat renameat2 rmdir sendfile setxattr splice stat statfs statx symlink symlinkat sync
     sync_file_range syncfs tee truncate umask unlink unlinkat utime utimensat utimes vmsplice write
-    writev inotify_add_watch inotify_init inotify_init1 inotify_rm_watch io_cancel ioctl io_destroy
-    io_getevents io_pgetevents io_setup io_submit
+    writev inotify_add_watch inotify_init inotify_init1 inotify_rm_watch ioctl
 """
 MEMORY = """
     brk get_mempolicy madvise membarrier memfd_create mincore mlock mlock2 mlockall mmap mprotect

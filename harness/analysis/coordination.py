@@ -24,7 +24,6 @@ from harness.board.vocabulary import MAIN, LinkKind
 from harness.score import counted_attempts, ended
 from harness.types import Activity
 
-BASELINE = "single"
 WAITS = (Activity.PEER, Activity.BARRIER, Activity.MAIN)  # waiting for other agents
 KEYS = ("system", "instance_id", "trial", "attempt", "state", "agents")
 MEASURES = (
@@ -40,7 +39,7 @@ SYSTEM_COLUMNS = ("system", "agents", "trials", "compared", *MEASURES)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alone:
-    """What one agent alone, the system `single`, does on an instance."""
+    """What the baseline, one agent alone, does on an instance."""
 
     turns: float | None  # mean over its trials that are done; None without any
     tokens: float | None
@@ -48,13 +47,13 @@ class Alone:
 
 
 def alone(
-    trials: Sequence[Row], calls: Sequence[Row], submissions: Sequence[Row]
+    trials: Sequence[Row], calls: Sequence[Row], submissions: Sequence[Row], *, baseline: str
 ) -> dict[str, Alone]:
-    """`single` by instance; empty where the run has no such system."""
+    """The system `baseline` by instance; empty where the run has no such system."""
     used, good = _used(calls), _resolved(submissions)
     mine: dict[str, list[Row]] = {}
     for trial in counted_attempts(trials):
-        if trial["system"] == BASELINE:
+        if trial["system"] == baseline:
             mine.setdefault(trial["instance_id"], []).append(trial)
     return {instance: _alone(each, used, good) for instance, each in mine.items()}
 
@@ -69,7 +68,7 @@ def measures(
     """The row of a trial, with `COLUMNS`.
 
     `material` are its rows, `intervals` its time line, `spoken` the messages of each conversation,
-    `reference` what `single` does on its instance. A trial that is not done is compared with none.
+    `reference` what the baseline does on its instance. A trial that is not done has no comparison.
     """
     turns, tokens = _used(material.calls).get(trial["trial_id"], (0, 0))
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
@@ -93,7 +92,7 @@ def systems(
 
     The mean over instances of the mean over trials that are done and have the measure. Efficiency
     and error amplification are no means of quotients, but quotients of such means: of the resolved
-    share by turns relative to `single`, and of failure rates, in which trials that failed for
+    share by turns relative to the baseline, and of failure rates, in which trials that failed for
     infrastructure count as failures.
     """
     found = []
@@ -155,7 +154,7 @@ def _compared(
 def _efficiency(
     rows: Sequence[Row], trials: Sequence[Row], references: Mapping[str, Alone]
 ) -> dict[str, float | None]:
-    """The mean resolved share by mean turns, these by those of `single` on the same instances.
+    """The mean resolved share by mean turns, these by those of the baseline on the same.
 
     A mean of the quotients would be ruled by the few instances on which turns are few.
     """

@@ -8,6 +8,7 @@ from harness.analysis.findings import findings
 from harness.analysis.narrative import Material
 from harness.analysis.timeline import timeline
 from harness.board.sqlite.board import SqliteBoard
+from harness.config import baseline_system
 from harness.store.sqlite import Row, Store
 
 
@@ -26,7 +27,7 @@ def teams(store: Store, trials: list[Row], calls: list[Row], submissions: list[R
     Trials are gone through one by one: messages and boards of all together may be large.
     """
     calls_of, made_in, spans_of = _by_trial(calls), _by_trial(submissions), _by_trial(store.spans())
-    references = alone(trials, calls, submissions)
+    references = alone(trials, calls, submissions, baseline=baseline_system())
     rows: list[dict[str, Any]] = []
     found: list[dict[str, Any]] = []
     board = SqliteBoard(store.path)

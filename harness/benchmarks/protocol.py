@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from harness.benchmarks.checked_row import CheckedRow
 from harness.benchmarks.row_files import Row
-from harness.config import Config
+from harness.config import Config, CostBasis
 from harness.errors import DelmError
 from harness.protocols import Grader, Sandboxes
 from harness.score.alternative_scores import Unstable
@@ -135,8 +135,9 @@ class Benchmark(Protocol[ItemT]):
 
     # -- before a run ----------------------------------------------------------------------------
 
-    def expected(self, system: str, items: Sequence[ItemT]) -> Expected | None:
-        """What a submission of a system may take that has no earlier run; None: nobody knows."""
+    def expected(self, system: str, basis: CostBasis, items: Sequence[ItemT]) -> Expected | None:
+        """What a submission of a system may take that has no earlier run, by what its file says;
+        None: nobody knows."""
         return None
 
     # -- predictions -----------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from harness.benchmarks.protocol import Benchmark
 from harness.benchmarks.rows import Dataset
 from harness.cache import cache_dir
 from harness.commands.compose import ModelParts
-from harness.config import Config
+from harness.config import Config, system_config
 from harness.environments.rebuild import is_prepared
 from harness.errors import UserError
 from harness.model.prices import Price
@@ -67,8 +67,11 @@ def _model(
 ) -> list[str]:
     before, items = earlier(output, parts.name), dataset.items
     planned = []
+    basis = {each.name: each.cost_basis for each in map(system_config, config.systems)}
     for each in contestants:
-        expected = from_runs(each.name, before) or dataset.benchmark.expected(each.name, items)
+        expected = from_runs(each.name, before) or dataset.benchmark.expected(
+            each.name, basis[each.name], items
+        )
         if expected is None:
             return [f"expected of {each.name}: unknown, without an earlier run of it here"]
         trials = len(items) * each.trials

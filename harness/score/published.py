@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from harness.config import bundled_system
 from harness.errors import UserError
 
 FILE = Path(__file__).parents[2] / "results" / "reference" / "published.csv"
@@ -17,16 +18,6 @@ COLUMNS = (
 SWE_BENCH = "SWE-bench Verified"
 LONGBENCH = "LongBench-v2 Multi-Doc QA"
 MODEL = "Gemini 3 Flash"  # the one that both versions of the paper have
-METHODS = {
-    "mini-swe-agent": "mini-SWE-agent",
-    "centralized": "AOrchestra",
-    "centralized-parallel": "AOrchestra-Parallel",
-    "delm": "DeLM",
-    "delm-n2": "DeLM",
-}
-"""The published method by our name of a system; what is not here has none."""
-READERS = {"base": "Base", "readagent": "ReadAgent", "delm-documents": "DeLM"}
-"""The same for systems that answer questions."""
 TEAMS = ("DeLM",)  # methods whose numbers depend on the number of agents
 LEADERBOARD = "SWE-bench leaderboard"
 
@@ -120,7 +111,9 @@ def counterpart(
     source that has it, and of a team with as many agents; one for which the source names no number
     of agents stands in only where there is none with that number.
     """
-    method = (READERS if benchmark == LONGBENCH else METHODS).get(system)
+    method = _method(system, benchmark)
+    if not method:
+        return None
     every = published() if rows is None else rows
     of_method = [row for row in every if row.method == method and row.benchmark == benchmark]
     known = dict.fromkeys(row.model for row in of_method)
@@ -137,11 +130,18 @@ def counterpart(
     for row in sorted(mine, key=lambda row: (row.agents is None, _age(row))):
         numbers.setdefault(row.metric, row)
     return Counterpart(
-        method=str(method),
+        method=method,
         agents=agents if method in TEAMS and benchmark == SWE_BENCH else None,
         model=chosen,
         numbers=numbers,
     )
+
+
+def _method(system: str, benchmark: str) -> str:
+    """What its file says; empty: nothing."""
+    known = bundled_system(system)
+    said = known.published if known else None
+    return said.method if said and said.benchmark == benchmark else ""
 
 
 def same_model(published_name: str, name: str) -> bool:

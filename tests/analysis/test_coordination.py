@@ -88,13 +88,13 @@ def test_single_is_the_mean_of_its_trials_that_are_done():
         *calls(5, 6), *calls(7, 99),
     ]  # fmt: skip
     made = [submission(1, "resolved"), submission(2, "unresolved"), submission(3, "resolved")]
-    found = alone(trials, spent, made)
+    found = alone(trials, spent, made, baseline="single")
     # of four that were asked for one is resolved: what trial 3 left was not brought to an end
     assert found == {
         "i": Alone(turns=6, tokens=pytest.approx((40 + 90 + 60) / 3), failures=0.75),
         "other": Alone(turns=None, tokens=None, failures=1),
     }
-    assert alone([trial(7, "delm")], spent, made) == {}
+    assert alone([trial(7, "delm")], spent, made, baseline="single") == {}
 
 
 def test_overhead_and_efficiency_are_relative_to_single_and_also_told_by_submission():
@@ -326,7 +326,7 @@ def test_a_system_is_the_mean_over_instances_of_the_mean_over_its_trials():
             submission(3, "resolved"), submission(3, "unresolved"), submission(4, "unresolved"),
             submission(5, "resolved"), submission(5, "resolved"), submission(6, "resolved"),
             submission(7, "resolved")]  # fmt: skip
-    references = alone(trials, spent, made)
+    references = alone(trials, spent, made, baseline="single")
     rows = [
         measured(
             row,
@@ -362,7 +362,7 @@ def test_what_was_never_run_is_no_failure_of_a_system_and_none_of_single():
         trial(9, "delm", "i", number=1, attempt=1, state="waiting"),  # it goes on counting
     ]  # fmt: skip
     made = [submission(1, "unresolved"), submission(5, "resolved"), submission(6, "unresolved")]
-    references = alone(trials, [], made)
+    references = alone(trials, [], made, baseline="single")
     assert {name: each.failures for name, each in references.items()} == {"i": 1, "j": None, "k": 1}
     rows = [measured(row, material(), references.get(row["instance_id"])) for row in trials]
     _, team = systems(trials, made, rows, references)

@@ -12,7 +12,7 @@ from planted import plant
 from harness.benchmarks.longbench.expected import assumed_reading
 from harness.benchmarks.swebench.expected import CACHED, assumed
 from harness.commands.pricing import earlier, priced
-from harness.config import system_names
+from harness.config import system_config, system_names
 from harness.model.prices import Price, find_price
 from harness.results.estimate import (
     Estimate,
@@ -125,7 +125,7 @@ def test_without_an_earlier_trial_there_is_nothing_to_expect_from():
 def test_what_is_assumed_costs_what_was_published_at_the_price_behind_it(system):
     price = find_price(FLASH, {})
     assert price is not None
-    found = assumed(system, published())
+    found = assumed(system, system_config(system).cost_basis, published())
     usd = {"single": 0.26, "mini-swe-agent": 0.26, "independent": 0.26, "centralized": 0.24,
            "centralized-parallel": 0.25}.get(system, 0.12)  # fmt: skip
     assert found.likely.usd(price) == pytest.approx(usd)
@@ -173,15 +173,19 @@ def test_amounts_are_told_so_that_they_can_be_read():
     assert [thousands(t) for t in (900, 1_060_000)] == ["1k", "1.06M"]
 
 
+def read_by(system: str, documents: list[int]) -> Expected:
+    return assumed_reading(system, system_config(system).cost_basis, documents)
+
+
 def test_a_question_is_assumed_to_cost_what_its_document_is_long():
     short, long = ([tokens] * 3 for tokens in (10_000, 1_000_000))
     for system, times in (("base", 1), ("readagent", 3), ("delm-documents", 10)):
-        found = assumed_reading(system, short)
+        found = read_by(system, short)
         assert found.likely.prompt == times * 10_000
         assert (found.trial_s, found.assumed) == (None, True)
-    assert assumed_reading("base", long).likely.prompt == 120_000  # what it sends at most
-    assert assumed_reading("delm-documents", long).likely.prompt == 10_000_000
-    assert assumed_reading("readagent", [10_000, 30_000]).likely.prompt == 60_000
+    assert read_by("base", long).likely.prompt == 120_000  # what it sends at most
+    assert read_by("delm-documents", long).likely.prompt == 10_000_000
+    assert read_by("readagent", [10_000, 30_000]).likely.prompt == 60_000
 
 
 def test_the_lines_hold_every_number_and_say_what_is_assumed():
@@ -192,7 +196,11 @@ def test_the_lines_hold_every_number_and_say_what_is_assumed():
     assert "dollars: low $6.00, likely $43.50, high $90.00 (the budget)" in text
     assert "wall clock: likely 5 min, high 40 min (the budget), 4 trials at a time" in text
     assert "assumed" not in text
-    guess = Planned(expected=assumed("single", published()), trials=1, submissions=1)
+    guess = Planned(
+        expected=assumed("single", system_config("single").cost_basis, published()),
+        trials=1,
+        submissions=1,
+    )
     text = "\n".join(priced([guess], added_up([guess]), PRICE, 4))
     assert "assumed: $0.26, as published for mini-SWE-agent" in text
     assert "without an earlier run of the system with this model" in text

@@ -6,11 +6,11 @@ from collections import Counter, defaultdict
 
 import pytest
 
+from harness.config import system_config, system_names
 from harness.errors import UserError
 from harness.score.published import (
     COLUMNS,
     FILE,
-    METHODS,
     SWE_BENCH,
     counterpart,
     leaderboard,
@@ -215,7 +215,19 @@ def test_a_model_is_the_published_one_only_if_nothing_but_its_date_differs(name,
 
 
 def test_every_method_beside_a_system_is_in_the_file():
-    assert set(METHODS.values()) <= {row.method for row in published()}
+    said = [system_config(name).published for name in system_names()]
+    beside = {(each.benchmark, each.method) for each in said if each}
+    assert len(beside) == 7
+    assert beside <= {(row.benchmark, row.method) for row in published()}
+
+
+def test_an_ablation_does_not_take_over_the_published_row_of_what_it_extends():
+    shown = {name for name in system_names() if system_config(name).published}
+    assert shown & set(system_names()) == {
+        "mini-swe-agent", "centralized", "centralized-parallel", "delm", "delm-n2",
+        "base", "readagent", "delm-documents",
+    }  # fmt: skip
+    assert [name for name in system_names() if system_config(name).baseline] == ["single"]
 
 
 def test_the_leaderboard_has_another_budget():

@@ -28,7 +28,7 @@ from harness.benchmarks.protocol import (
 )
 from harness.benchmarks.row_files import Row
 from harness.cache import cache_dir
-from harness.config import Config
+from harness.config import Config, CostBasis
 from harness.protocols import Grader, Sandboxes
 from harness.score.expected import Expected
 from harness.score.rows import InstanceScore
@@ -83,10 +83,10 @@ class LongBench(Benchmark[QuestionItem]):
         """The letter of the right choice."""
         return item.reference.letter
 
-    def expected(self, system: str, items: Sequence[QuestionItem]) -> Expected:
+    def expected(self, system: str, basis: CostBasis, items: Sequence[QuestionItem]) -> Expected:
         """Its document so many times over."""
         sizes = [document_bytes(item.instance.document, cache_dir()) for item in items]
-        return assumed_reading(system, [size / CHARS_A_TOKEN for size in sizes])
+        return assumed_reading(system, basis, [size / CHARS_A_TOKEN for size in sizes])
 
     def prediction_line(self, trial: Row, submission: Row, model: str) -> str:
         """With the fields that LongBench-v2's own scoring reads.

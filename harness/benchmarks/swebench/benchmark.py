@@ -15,7 +15,7 @@ from harness.benchmarks.swebench.footnotes import footnotes
 from harness.benchmarks.swebench.grading import PatchGrader, patch_facts
 from harness.benchmarks.swebench.guard import CHECKS, FLAGS
 from harness.benchmarks.swebench.items import IssueItem
-from harness.config import YAML, Config
+from harness.config import YAML, Config, CostBasis
 from harness.protocols import Grader, Sandboxes
 from harness.score.alternative_scores import Unstable
 from harness.score.expected import Expected
@@ -66,9 +66,9 @@ class SweBench(Benchmark[IssueItem]):
         """Of the guard's flags and checks."""
         return FLAGS.get(key) or CHECKS[key]
 
-    def expected(self, system: str, items: Sequence[IssueItem]) -> Expected:
+    def expected(self, system: str, basis: CostBasis, items: Sequence[IssueItem]) -> Expected:
         """As published for the system, or for one that is like it."""
-        return assumed(system, published())
+        return assumed(system, basis, published())
 
     def groups(self, item: IssueItem) -> Groups:
         """Repository and difficulty."""

@@ -2,18 +2,11 @@
 
 from collections.abc import Sequence
 
+from harness.config import CostBasis
+from harness.errors import UserError
 from harness.score.expected import LOW, Expected, Tokens
 from harness.score.published import MODEL, SWE_BENCH, Published
 
-BASIS = {
-    "mini-swe-agent": ("mini-SWE-agent", 1),
-    "single": ("mini-SWE-agent", 1),
-    "independent": ("mini-SWE-agent", 1),
-    "centralized": ("AOrchestra", None),
-    "centralized-parallel": ("AOrchestra-Parallel", None),
-}
-"""Whose published cost a system without an earlier run is assumed to have; all others: DeLM's."""
-TEAM_BASIS = ("DeLM", 4)
 LATENCY_OF = {"AOrchestra-Parallel": "AOrchestra"}  # whose latency stands in for an unpublished one
 GEMINI = (0.50e-6, 0.05e-6, 3.00e-6)
 """USD per fresh prompt, cached prompt and completion token behind the published costs: those of
@@ -28,9 +21,9 @@ ASSUMPTION = (
 GRADING_S = 60.0  # assumed for sandboxes and grading, beside the published latency
 
 
-def assumed(system: str, rows: Sequence[Published]) -> Expected:
+def assumed(system: str, basis: CostBasis, rows: Sequence[Published]) -> Expected:
     """Tokens that, at the price behind them, cost what was published; `rows` are those numbers."""
-    method, agents = BASIS.get(system, TEAM_BASIS)
+    method, agents = basis.method, basis.agents
     usd = _number(rows, method, agents, "cost_per_submission_usd")
     latency = _number(rows, LATENCY_OF.get(method, method), agents, "latency_s")
     fresh, cached, completion = GEMINI
@@ -49,8 +42,14 @@ def assumed(system: str, rows: Sequence[Published]) -> Expected:
 def _number(rows: Sequence[Published], method: str, agents: int | None, metric: str) -> float:
     """The last one in the file: of the newest version."""
     wanted = (method, agents, metric, SWE_BENCH, MODEL)
-    return [
+    found = [
         row.value
         for row in rows
         if (row.method, row.agents, row.metric, row.benchmark, row.model) == wanted
-    ][-1]
+    ]
+    if not found:
+        raise UserError(
+            f"cost_basis: no {metric} of {method} with {agents or 'any number of'} agents and "
+            f"{MODEL} is in published.csv"
+        )
+    return found[-1]

@@ -22,7 +22,6 @@ T = TypeVar("T", bound=BaseModel)
 
 YAML = {".yaml", ".yml"}
 CONFIGS = Path(__file__).parents[1] / "configs"
-OF_ONE_FILE = ("baseline", "published")  # keys of a system's file that `extends` does not inherit
 MOVED = {  # on the hub, from and to: the older names are in many papers and scripts
     "princeton-nlp/SWE-bench_Verified": "SWE-bench/SWE-bench_Verified",
     "THUDM/LongBench-v2": "zai-org/LongBench-v2",
@@ -161,38 +160,6 @@ def _without_endpoint(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if key not in ENDPOINT}
 
 
-class PublishedAs(Section):
-    """Whose rows of `results/reference/published.csv` stand beside a system's."""
-
-    benchmark: str = "SWE-bench Verified"
-    method: str
-
-
-class CostBasis(Section):
-    """What a submission may cost as long as there is no earlier run of the system."""
-
-    method: str = "DeLM"  # on issues: as much as was published for this method
-    agents: int | None = 4  # with so many agents; None: it has no fixed number
-    document_reads: float = 10.0  # on questions: times that its prompts hold the document
-    document_tokens: int = 0  # of which at most so many are sent; 0: all
-
-
-class SystemConfig(Section):
-    """One file of `configs/systems`."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")  # becomes the name of files
-    system: str  # import string, "agents.single:Single"
-    agents: int = Field(1, ge=1)
-    benchmark: str = "swe-bench"  # whose instances it takes: the `name` of a `Benchmark`
-    scales: bool = False  # the number of agents can be chosen with -n
-    submissions: Literal["one", "independent", "shared"] = "one"  # of a trial: one; or one of each
-    # agent, and whether these know nothing of each other or share a context
-    options: dict[str, Any] = {}  # arguments of the system
-    baseline: bool = False  # what coordination costs is measured against it
-    published: PublishedAs | None = None
-    cost_basis: CostBasis = CostBasis()
-
-
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file. `UserError`: missing, malformed, a key twice, no mapping."""
     content = yaml_text.read(path)
@@ -293,43 +260,6 @@ def _refuse_secrets(content: Mapping[str, Any], path: str = "") -> None:
                 "instead (.venv/bin/delm doctor -m MODEL names it), or name one as "
                 "models.MODEL.api_key_env"
             )
-
-
-def system_names() -> list[str]:
-    """The systems that come with this project, sorted."""
-    return sorted(path.stem for path in (CONFIGS / "systems").glob("*.yaml"))
-
-
-def bundled_system(name: str) -> SystemConfig | None:
-    """The system of that name in `configs/systems`; None where there is none."""
-    return system_config(name) if name in system_names() else None
-
-
-def baseline_system() -> str:
-    """The name of the bundled system that is the baseline of the others."""
-    return next(name for name in system_names() if system_config(name).baseline)
-
-
-def system_config(name: str) -> SystemConfig:
-    """The system called `name`, or described by the file `name`."""
-    path = Path(name) if name.endswith((".yaml", ".yml")) else CONFIGS / "systems" / f"{name}.yaml"
-    if not path.exists():
-        known = system_names()
-        folder = CONFIGS / "systems"
-        plain = [each for each in known if "extends" not in read_yaml(folder / f"{each}.yaml")]
-        raise UserError(
-            f"there is no system {name!r}{nearest(name, known)}; known: {', '.join(plain)}; and "
-            "what configs/systems has of each with a switch turned"
-        )
-    content = read_yaml(path)
-    base = content.pop("extends", None)
-    if base is not None:
-        below = path.parent / f"{base}.yaml"
-        if not below.exists() or "extends" in read_yaml(below):
-            raise UserError(f"{path}: extends names no plain system beside it, got {base!r}")
-        inherited = {k: v for k, v in read_yaml(below).items() if k not in OF_ONE_FILE}
-        content = merge(inherited, content)
-    return validate(SystemConfig, content, str(path))
 
 
 def validate(kind: type[T], content: Mapping[str, Any], where: str) -> T:

@@ -8,8 +8,8 @@ from harness.analysis.findings import findings
 from harness.analysis.narrative import Material
 from harness.analysis.timeline import timeline
 from harness.board.sqlite.board import SqliteBoard
-from harness.config import baseline_system
 from harness.store.sqlite import Row, Store
+from harness.system_files import baseline_system
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,13 +14,14 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from harness.benchmarks.checked_row import CheckedRow
 from harness.benchmarks.row_files import Row
-from harness.config import Config, CostBasis
+from harness.config import Config
 from harness.errors import DelmError
 from harness.protocols import Grader, Sandboxes
 from harness.score.alternative_scores import Unstable
 from harness.score.expected import Expected
 from harness.score.published import Counterpart
 from harness.score.rows import InstanceScore
+from harness.system_files import CostBasis
 from harness.text.text_table import Table
 from harness.types import Item
 

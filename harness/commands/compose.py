@@ -16,8 +16,7 @@ from harness.benchmarks.selection import neighbours, select
 from harness.cache import cache_dir
 from harness.commands import replay_checks
 from harness.commands.model_checks import check_model, nearest
-from harness.config import Config, system_names
-from harness.config import system_config as read_system
+from harness.config import Config
 from harness.errors import UserError
 from harness.model.backend import Backend
 from harness.model.client import ModelClient, RetryPolicy
@@ -32,6 +31,8 @@ from harness.runner.run import Contestant
 from harness.sandbox.no_sandboxes import NoSandboxes
 from harness.sandbox.providers import choose
 from harness.store.sqlite import Store
+from harness.system_files import system_config as read_system
+from harness.system_files import system_names
 from harness.text.counted import counted
 from harness.types import Item, Limits
 

@@ -15,7 +15,7 @@ from harness.benchmarks.protocol import Benchmark
 from harness.benchmarks.rows import Dataset
 from harness.cache import cache_dir
 from harness.commands.compose import ModelParts
-from harness.config import Config, system_config
+from harness.config import Config
 from harness.environments.rebuild import is_prepared
 from harness.errors import UserError
 from harness.model.prices import Price
@@ -36,6 +36,7 @@ from harness.runner.run import Contestant
 from harness.sandbox.docker import client
 from harness.sandbox.docker.image_cache import IMAGE_BYTES
 from harness.store.statements import statements
+from harness.system_files import system_config
 from harness.text.counted import counted
 from harness.types import Environment, Item
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
-from harness.config import system_config, system_names
 from harness.errors import UserError
 from harness.model.replay import Recording
+from harness.system_files import system_config, system_names
 
 SHOWN = 4  # instances that a refusal names
 

@@ -12,13 +12,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, create_model
 
-from harness.config import Config, SystemConfig, system_names, validate
-from harness.config import system_config as read_system
+from harness.config import Config, validate
 from harness.errors import UserError
 from harness.protocols import System
 from harness.runner.code_files import code_files, is_prompt
 from harness.runner.fault_origin import PROGRAM, place
 from harness.runner.run import Contestant
+from harness.system_files import SystemConfig, system_names
+from harness.system_files import system_config as read_system
 from harness.text.counted import counted
 
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from harness.config import bundled_system
 from harness.errors import UserError
+from harness.system_files import bundled_system
 
 FILE = Path(__file__).parents[2] / "results" / "reference" / "published.csv"
 COLUMNS = (

@@ -12,7 +12,6 @@ from planted import plant
 from harness.benchmarks.longbench.expected import assumed_reading
 from harness.benchmarks.swebench.expected import CACHED, assumed
 from harness.commands.pricing import earlier, priced
-from harness.config import system_config, system_names
 from harness.model.prices import Price, find_price
 from harness.results.estimate import (
     Estimate,
@@ -27,6 +26,7 @@ from harness.results.estimate import (
 from harness.sandbox.docker.image_cache import IMAGE_BYTES
 from harness.score.expected import Expected, Tokens
 from harness.score.published import published
+from harness.system_files import system_config, system_names
 
 PRICE = Price(input=2e-6, cached_input=0.5e-6, cache_write=2.5e-6, output=10e-6, context_tokens=0,
               max_output_tokens=0, supports_tools=True, source="test")  # fmt: skip

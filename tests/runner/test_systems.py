@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from harness.config import SystemConfig, system_names
 from harness.config import resolve as configuration
 from harness.errors import UserError
 from harness.runner.code_files import code_files
 from harness.runner.systems import contestants, make
+from harness.system_files import SystemConfig, system_names
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from harness.config import system_config, system_names
 from harness.errors import UserError
 from harness.score.published import (
     COLUMNS,
@@ -18,6 +17,7 @@ from harness.score.published import (
     same_model,
     sources,
 )
+from harness.system_files import system_config, system_names
 
 V1, V2 = "arXiv 2606.10662v1", "arXiv 2606.10662v2"
 DOMAINS = ("financial", "government", "multi_news", "legal", "academic")

@@ -28,10 +28,11 @@ from harness.benchmarks.protocol import (
 )
 from harness.benchmarks.row_files import Row
 from harness.cache import cache_dir
-from harness.config import Config, CostBasis
+from harness.config import Config
 from harness.protocols import Grader, Sandboxes
 from harness.score.expected import Expected
 from harness.score.rows import InstanceScore
+from harness.system_files import CostBasis
 
 
 class LongBench(Benchmark[QuestionItem]):

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from statistics import mean
 
-from harness.config import CostBasis
 from harness.score.expected import LOW, Expected, Tokens
+from harness.system_files import CostBasis
 
 CHARS_A_TOKEN = 4.2  # of English prose, about
 WRITTEN = 0.04  # assumed completion tokens by prompt tokens, of readers

@@ -15,11 +15,12 @@ from harness.benchmarks.swebench.footnotes import footnotes
 from harness.benchmarks.swebench.grading import PatchGrader, patch_facts
 from harness.benchmarks.swebench.guard import CHECKS, FLAGS
 from harness.benchmarks.swebench.items import IssueItem
-from harness.config import YAML, Config, CostBasis
+from harness.config import YAML, Config
 from harness.protocols import Grader, Sandboxes
 from harness.score.alternative_scores import Unstable
 from harness.score.expected import Expected
 from harness.score.published import SWE_BENCH, Counterpart, published
+from harness.system_files import CostBasis
 from harness.text.user_paths import user_path
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from harness.config import CostBasis
 from harness.errors import UserError
 from harness.score.expected import LOW, Expected, Tokens
 from harness.score.published import MODEL, SWE_BENCH, Published
+from harness.system_files import CostBasis
 
 LATENCY_OF = {"AOrchestra-Parallel": "AOrchestra"}  # whose latency stands in for an unpublished one
 GEMINI = (0.50e-6, 0.05e-6, 3.00e-6)

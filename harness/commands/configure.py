@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.commands import replay_checks
+from harness.commands.dataset_layer import dataset_layer
 from harness.config import (
     CONFIGS,
     Config,
-    dataset_layer,
     layer,
     merge,
     read_yaml,

@@ -14,7 +14,8 @@ from harness.benchmarks.rows import check_rows
 from harness.benchmarks.selection import neighbours, select
 from harness.cache import cache_dir
 from harness.commands import compose
-from harness.config import Config, dataset_layer, layer, resolve
+from harness.commands.dataset_layer import dataset_layer
+from harness.config import Config, layer, resolve
 from harness.errors import SandboxUnavailable, UserError
 from harness.protocols import Grader, Sandboxes
 from harness.runner.progress import console

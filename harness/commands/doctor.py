@@ -21,9 +21,10 @@ from harness.cache import cache_dir
 from harness.commands.compose import dataset as whole_dataset
 from harness.commands.compose import model_parts
 from harness.commands.configure import BUNDLED
+from harness.commands.dataset_layer import dataset_layer
 from harness.commands.first_call import first_call
 from harness.commands.json_output import notes_console, print_json
-from harness.config import dataset_layer, resolve
+from harness.config import resolve
 from harness.errors import UserError
 from harness.model.prices import Price, find_price, parse_overrides
 from harness.model.replay import load_recording

@@ -100,7 +100,7 @@ def evaluate(options: Options) -> int:
             folder = folder.create(new=not options.run_id)
             undo.callback(folder.remove_if_empty)
         done = done_already(folder)
-        _check_changes(out, options, folder, contestants)
+        _check_changes(out, options, folder, contestants, dataset)
         announce(out, config, parts, contestants, items, folder, label=label, done=done)
         asks = not (parts.replay or options.yes)
         if options.dry_run or asks:
@@ -135,7 +135,11 @@ def evaluate(options: Options) -> int:
 
 
 def _check_changes(
-    out: Console, options: Options, folder: RunFolder, contestants: Sequence[Contestant]
+    out: Console,
+    options: Options,
+    folder: RunFolder,
+    contestants: Sequence[Contestant],
+    dataset: Dataset,
 ) -> None:
     """`UserError` where the run that goes on is not what it was, before anything is spent."""
     if not folder.database.exists():
@@ -144,7 +148,7 @@ def _check_changes(
         facts, begun = store.description(), bool(store.trials())
     if not begun:
         return
-    found = run_record.changes(facts, options.config, contestants)
+    found = run_record.changes(facts, options.config, contestants, dataset.benchmark)
     run_record.refuse(folder, found, accept=options.accept_changes, others=False)
     for change in found:
         out.print(f"changed: {change}", markup=False, highlight=False)

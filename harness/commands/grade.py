@@ -18,8 +18,9 @@ from harness.benchmarks.rows import Dataset
 from harness.benchmarks.selection import neighbours, select
 from harness.cache import cache_dir
 from harness.commands import compose
+from harness.commands.dataset_layer import dataset_layer
 from harness.commands.json_output import notes_console, print_json
-from harness.config import Config, dataset_layer, layer, resolve
+from harness.config import Config, layer, resolve
 from harness.errors import SandboxUnavailable, UserError
 from harness.protocols import Grader, Sandboxes
 from harness.results.run_folder import RunFolder, fresh_run_id, write

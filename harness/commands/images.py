@@ -8,7 +8,8 @@ from harness import event_loop
 from harness.benchmarks.selection import select
 from harness.cache import cache_dir
 from harness.commands import compose
-from harness.config import dataset_layer, resolve
+from harness.commands.dataset_layer import dataset_layer
+from harness.config import resolve
 from harness.runner.progress import console
 from harness.sandbox.docker import image_build
 from harness.types import Item

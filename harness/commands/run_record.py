@@ -15,7 +15,15 @@ from harness.errors import UserError
 from harness.model.prices import snapshot
 from harness.results import run_folder
 from harness.results.run_folder import RunFolder
-from harness.runner.changes import IDENTITY, Change, config_changes, system_changes, told
+from harness.runner.changes import (
+    IDENTITY,
+    Change,
+    benchmark_changes,
+    config_changes,
+    system_changes,
+    told,
+)
+from harness.runner.code_files import code_files
 from harness.runner.processes import Member
 from harness.runner.program import program
 from harness.runner.run import Contestant
@@ -37,7 +45,12 @@ class Identified:
     label: str  # of the dataset
 
 
-def changes(facts: Facts, config: Config, contestants: Sequence[Contestant]) -> list[Change]:
+def changes(
+    facts: Facts,
+    config: Config,
+    contestants: Sequence[Contestant],
+    benchmark: Benchmark[Any],
+) -> list[Change]:
     """Where a run that is there is not what it would be now. What it has no record of is left out.
 
     The version of the harness is no part of it: where it matters, a system's code differs, too.
@@ -45,10 +58,17 @@ def changes(facts: Facts, config: Config, contestants: Sequence[Contestant]) -> 
     if "config" not in facts:
         return []
     found = config_changes(facts["config"], config)
+    if "benchmark_code" in facts:
+        found += benchmark_changes(facts["benchmark_code"], benchmark_code(benchmark))
     for contestant in contestants:
         if records := facts.get("systems", {}).get(contestant.name):
             found += system_changes(records[-1], contestant.record)
     return found
+
+
+def benchmark_code(benchmark: Benchmark[Any]) -> dict[str, str]:
+    """The hashes of the files of a user's own benchmark; nothing of those of this project."""
+    return code_files(type(benchmark).__module__)
 
 
 def identity(config: Config, contestants: Sequence[Contestant]) -> str:
@@ -89,7 +109,7 @@ async def write_record(
     """
     config, contestants = run.config, run.contestants
     before = store.description()
-    found = changes(before, config, contestants)
+    found = changes(before, config, contestants, run.benchmark)
     planners = set(before.get("planners", ())) & member.alive() - {member.name}
     begun = bool(planners or store.trials())
     if begun:
@@ -113,6 +133,7 @@ async def write_record(
         replay=run.parts.replay,
         dataset=run.label,
         benchmark=config.dataset.benchmark or run.benchmark.name,
+        benchmark_code=benchmark_code(run.benchmark),
         prices=prices,
         prices_sha256=digest,
         prices_source=run.parts.price.source if run.parts.price else "",

@@ -52,6 +52,14 @@ def system_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Ch
     ]
 
 
+def benchmark_changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[Change]:
+    """The same of a benchmark of one's own, by the hashes of its code."""
+    return [
+        Change(f"benchmark: code {path[0]}", was, is_, acceptable=True)
+        for path, was, is_ in _differences(before, now)
+    ]
+
+
 def told(changes: Sequence[Change]) -> str:
     """The first few in words, and how many more there are."""
     said = "; ".join(str(change) for change in changes[:TOLD])

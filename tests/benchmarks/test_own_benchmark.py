@@ -75,6 +75,18 @@ def test_it_is_run_graded_in_its_own_way_and_shown(delm, katas, place):
     assert "submission of agent-1 (finished): unresolved" in delm("show", "run", "square").out
 
 
+def test_a_run_does_not_go_on_when_what_grades_it_was_edited(delm, katas, place):
+    grading = place / f"{katas}_grading.py"  # the system stays where it is
+    grading.write_text((place / f"{katas}.py").read_text())
+    layer = place / "katas.yaml"
+    layer.write_text(layer.read_text().replace(f"{katas}:", f"{katas}_grading:"))
+    assert evaluated(delm).code == 0
+    assert evaluated(delm).code == 0, "nothing has changed"
+    grading.write_text(grading.read_text() + "# another grader\n")
+    refused(evaluated(delm), f"benchmark: code {grading.name} was ", "--accept-changes")
+    assert evaluated(delm, "--accept-changes").code == 0
+
+
 def test_its_predictions_are_graded_and_so_are_gold_and_empty(delm, katas, place):
     evaluated(delm)
     words = ("-d", "katas.yaml")

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.commands.configure import BUNDLED, configure
-from harness.config import CONFIGS, assignment, dataset_layer, layer, merge, read_yaml, resolve
+from harness.commands.dataset_layer import dataset_layer
+from harness.config import CONFIGS, assignment, layer, merge, read_yaml, resolve
 from harness.errors import UserError
 from harness.model.prices import parse_overrides
 from harness.system_files import system_config

@@ -46,7 +46,7 @@ class Ending:
     messages: Sequence[Message]  # all of it
 
 
-async def nothing() -> str:
+async def no_news() -> str:
     """No news."""
     return ""
 
@@ -57,7 +57,7 @@ async def converse(
     opening: Sequence[Message],
     tools: Toolbox,
     *,
-    news: Callable[[], Awaitable[str]] = nothing,
+    news: Callable[[], Awaitable[str]] = no_news,
     agent: str,
     turns: int = 0,
     long_tokens: int = 0,

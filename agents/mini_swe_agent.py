@@ -31,7 +31,7 @@ import anyio
 
 from agents.loop import ended_by, with_unique_ids
 from agents.single import AUTHOR, hand_in
-from agents.thread_portal import Line
+from agents.thread_portal import ThreadPortal
 from harness.errors import LimitReached, ModelError, SandboxError, SandboxLost, UserError
 from harness.protocols import Sandbox, Trial
 from harness.text import yaml_text
@@ -58,7 +58,7 @@ class MiniSweAgent:
 
     async def run(self, trial: Trial) -> None:
         """See `harness.protocols.System`."""
-        package, settings, line = load_package(), self._settings, Line()
+        package, settings, line = load_package(), self._settings, ThreadPortal()
         sandbox = await trial.sandbox()
         model = ModelAdapter(package, settings, trial, line)
         environment = SandboxAdapter(package, settings, trial, sandbox, line)
@@ -172,7 +172,9 @@ def _environment(**variables: str) -> Iterator[None]:
 class ModelAdapter:
     """A `minisweagent.Model` that is the trial's model, and keeps the trajectory."""
 
-    def __init__(self, package: Package, settings: Settings, trial: Trial, line: Line) -> None:
+    def __init__(
+        self, package: Package, settings: Settings, trial: Trial, line: ThreadPortal
+    ) -> None:
         self._package, self._settings = package, settings
         self._trial, self._line = trial, line
         self._model = trial.model(AUTHOR, agent=AUTHOR)
@@ -249,7 +251,12 @@ class SandboxAdapter:
     """A `minisweagent.Environment` that is a sandbox of ours."""
 
     def __init__(
-        self, package: Package, settings: Settings, trial: Trial, sandbox: Sandbox, line: Line
+        self,
+        package: Package,
+        settings: Settings,
+        trial: Trial,
+        sandbox: Sandbox,
+        line: ThreadPortal,
     ) -> None:
         self._package, self._settings = package, settings
         self._trial, self._sandbox, self._line = trial, sandbox, line

@@ -14,7 +14,7 @@ from harness.errors import leaf
 T = TypeVar("T")
 
 
-class Line:
+class ThreadPortal:
     """Lets one piece of blocking code ask the event loop for what only that can do.
 
     What it asks is awaited in the scope of `carry`, so whatever cancels that cancels it too. After

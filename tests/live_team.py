@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 
 from agents.delm.system import Delm
-from agents.delm.team import Team
+from agents.delm.team import DelmTrial
 from agents.delm.worker import Worker
 from harness.benchmarks.swebench.benchmark import SweBench
 from harness.benchmarks.swebench.grading import PatchGrader
@@ -31,7 +31,7 @@ LEASE_S = 3.0
 
 
 @asynccontextmanager
-async def live_team(folder: Path, base_url: str, *, agents: int) -> AsyncIterator[Team]:
+async def live_team(folder: Path, base_url: str, *, agents: int) -> AsyncIterator[DelmTrial]:
     """The team of the one trial in `folder`, which the first to come plans and claims."""
     os.environ.update(OPENAI_API_BASE=base_url, OPENAI_API_KEY="sk-not-a-key")
     config = configure.configure(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agents.admission.command_runner import CommandOutcome, Runs
+from agents.admission.command_runner import CommandOutcome, CommandRunner
 from agents.admission.evidence import ENOUGH, Command, Evidence, Patch, Refused, Span, key_of
 from agents.admission.matching import (
     lines_of,
@@ -23,7 +23,7 @@ RAW_CHARS = 8_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class CheckResult:
     """Evidence that holds: what makes it the same finding as another, and what the check saw."""
 
     key: str
@@ -31,8 +31,8 @@ class Seen:
 
 
 async def check(
-    runs: Runs, kind: EntryKind, evidence: Evidence, diff: str, *, fresh: bool = False
-) -> Seen:
+    runs: CommandRunner, kind: EntryKind, evidence: Evidence, diff: str, *, fresh: bool = False
+) -> CheckResult:
     """`Refused` unless `evidence` holds in the state whose diff is `diff`.
 
     `fresh`: results of earlier runs are not believed.
@@ -47,20 +47,20 @@ async def check(
             return unchecked(kind, evidence)
 
 
-def unchecked(kind: EntryKind, evidence: Evidence) -> Seen:
+def unchecked(kind: EntryKind, evidence: Evidence) -> CheckResult:
     """Evidence that is taken at its word."""
     match evidence:
         case Span():
             wanted, before = quoted(evidence.quote)
             raw = f"{_heading(evidence, evidence.line, len(wanted))}\n" + "\n".join(wanted)
-            return Seen(key=key_of(kind, evidence, evidence.line + before), raw=raw)
+            return CheckResult(key=key_of(kind, evidence, evidence.line + before), raw=raw)
         case Command():
-            return Seen(key=key_of(kind, evidence, 0), raw=evidence.output)
+            return CheckResult(key=key_of(kind, evidence, 0), raw=evidence.output)
         case Patch():
-            return Seen(key=key_of(kind, evidence, 0), raw=evidence.diff)
+            return CheckResult(key=key_of(kind, evidence, 0), raw=evidence.diff)
 
 
-async def _span(runs: Runs, kind: EntryKind, span: Span, diff: str) -> Seen:
+async def _span(runs: CommandRunner, kind: EntryKind, span: Span, diff: str) -> CheckResult:
     lines = lines_of(await runs.read(diff, span.path))
     wanted, before = quoted(span.quote)
     at = places(lines, wanted)
@@ -71,14 +71,16 @@ async def _span(runs: Runs, kind: EntryKind, span: Span, diff: str) -> Seen:
     raw = f"{_heading(span, first, len(wanted))}\n" + numbered(
         lines, first - AROUND, last + AROUND, width=400
     )
-    return Seen(key=key_of(kind, span, first), raw=bounded(raw))
+    return CheckResult(key=key_of(kind, span, first), raw=bounded(raw))
 
 
 def _heading(span: Span, first: int, count: int) -> str:
     return f"{span.path}:{first}-{first + count - 1} ({span.state})"
 
 
-async def _command(runs: Runs, kind: EntryKind, claim: Command, diff: str, fresh: bool) -> Seen:
+async def _command(
+    runs: CommandRunner, kind: EntryKind, claim: Command, diff: str, fresh: bool
+) -> CheckResult:
     if nothing_ran(claim.command, claim.exit_status):
         raise Refused(
             f"Exit status {claim.exit_status} says that the command ran nothing at all, which "
@@ -101,7 +103,7 @@ async def _command(runs: Runs, kind: EntryKind, claim: Command, diff: str, fresh
                 "the repository are gone, so it says nothing about the code. Give one that runs "
                 "the code and prints a value or an error that comes from there."
             )
-    return Seen(key=key_of(kind, claim, 0), raw=bounded(outcome.output))
+    return CheckResult(key=key_of(kind, claim, 0), raw=bounded(outcome.output))
 
 
 def _agrees(claim: Command, outcome: CommandOutcome) -> None:

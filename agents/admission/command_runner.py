@@ -57,7 +57,7 @@ class CommandOutcome:
         return sum(run.seconds for run in self.runs)
 
 
-class Runs:
+class CommandRunner:
     """Answers "what does this command do in that state", each question once.
 
     The cache holds results only. A lock per question lets concurrent askers share one answer.

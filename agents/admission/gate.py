@@ -12,8 +12,8 @@ from typing import Any
 
 import anyio
 
-from agents.admission.checks import Seen, check, unchecked
-from agents.admission.command_runner import CommandOutcome, Runs
+from agents.admission.checks import CheckResult, check, unchecked
+from agents.admission.command_runner import CommandOutcome, CommandRunner
 from agents.admission.evidence import (
     Command,
     Evidence,
@@ -62,7 +62,7 @@ class Gate:
         memo: Memo | None = None,
     ) -> None:
         self._context = context
-        self._runs = Runs(pristine, command_s=command_s)
+        self._runs = CommandRunner(pristine, command_s=command_s)
         self._time_limit_s = time_limit_s
         self._count_tokens = count_tokens
         self._verify = verify
@@ -146,7 +146,7 @@ class Gate:
         if self._memo:
             await self._memo.keep(question, json.dumps(answer))
 
-    async def _judge(self, proposal: Proposal) -> Seen:
+    async def _judge(self, proposal: Proposal) -> CheckResult:
         self._judge_words(proposal)
         evidence = parse(proposal.kind, proposal.evidence)
         if not self._verify:
@@ -188,21 +188,21 @@ class Gate:
 
     async def _within(
         self, began: float, kind: EntryKind, evidence: Evidence, *, fresh: bool = False
-    ) -> Seen:
+    ) -> CheckResult:
         with anyio.CancelScope(deadline=began + self._time_limit_s):
             state = BASE if isinstance(evidence, Patch) else evidence.state
             diff = await self._diff(state)
             question = self._question(kind, diff, asdict(evidence))
             if not fresh and (kept := await self._recall(question)) is not None:
-                return Seen(**kept)
+                return CheckResult(**kept)
             seen = await check(self._runs, kind, evidence, diff, fresh=fresh)
             await self._keep(question, asdict(seen))
             return seen
         raise self._too_long()
 
     async def _judge_gist(
-        self, proposal: Proposal, evidence: Evidence, seen: Seen, began: float
-    ) -> Seen:
+        self, proposal: Proposal, evidence: Evidence, seen: CheckResult, began: float
+    ) -> CheckResult:
         if self._checker is None:
             return seen
         with anyio.CancelScope(deadline=began + self._time_limit_s):

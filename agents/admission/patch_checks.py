@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agents import sandbox_scripts
-from agents.admission.command_runner import CommandOutcome, Runs, python
+from agents.admission.command_runner import CommandOutcome, CommandRunner, python
 from agents.admission.evidence import Patch, Refused
 from agents.admission.matching import shown
 from agents.admission.shell_words import nothing_ran, only_reads
@@ -36,7 +36,7 @@ def is_test(path: str) -> bool:
     return TEST_PATH.search(path) is not None
 
 
-async def check_patch(runs: Runs, patch: Patch, *, fresh: bool = False) -> CommandOutcome:
+async def check_patch(runs: CommandRunner, patch: Patch, *, fresh: bool = False) -> CommandOutcome:
     """What its command does with the patch. `Refused` when the patch is no candidate."""
     if only_reads(patch.command):
         raise Refused(
@@ -100,7 +100,7 @@ async def _changes(sandbox: Sandbox) -> list[Change]:
 async def _new_tests(sandbox: Sandbox, changes: list[Change]) -> str:
     """The test files that the patch adds, as a patch of their own: the command may need them.
 
-    Bytes that are no UTF-8 are in it as `Runs.patched` takes them.
+    Bytes that are no UTF-8 are in it as `CommandRunner.patched` takes them.
     """
     paths = [change.path for change in changes if change.status == "A" and is_test(change.path)]
     if not paths:
@@ -131,7 +131,7 @@ async def _compiles(sandbox: Sandbox, changes: list[Change]) -> None:
             raise Refused(f"A changed file does not compile: {shown(result.output)}\nMend that.")
 
 
-async def _imports(runs: Runs, sandbox: Sandbox, changes: list[Change]) -> None:
+async def _imports(runs: CommandRunner, sandbox: Sandbox, changes: list[Change]) -> None:
     """`Refused` when a changed module, or its package, cannot be imported and could be at base."""
     paths = [c.path for c in changes if c.path.endswith(".py") and not is_test(c.path)]
     broken = await _not_importable(sandbox, paths=paths) if paths else []

@@ -44,7 +44,7 @@ UNFOLDED = 16_000  # characters of one entry, as of a command's output
 
 
 @dataclass(slots=True)
-class Desk:
+class BoardSession:
     """The state of one conversation towards the board."""
 
     queue: TaskQueue
@@ -133,12 +133,12 @@ def level_of(arguments: Arguments) -> Level:
     return Level(level)
 
 
-def unfold(desk: Desk) -> Tool:
+def unfold(session: BoardSession) -> Tool:
     """Show what stands behind a label."""
 
     async def act(arguments: Arguments) -> str:
-        entry, level = await desk.entry(arguments["label"].strip()), level_of(arguments)
-        await desk.context.note_shown(desk.conversation, [entry.label], level)
+        entry, level = await session.entry(arguments["label"].strip()), level_of(arguments)
+        await session.context.note_shown(session.conversation, [entry.label], level)
         text = entry.raw if level == Level.RAW else f"{entry.summary}\n\n{_evidence(entry)}"
         return enclosed("entry", f"{line_of(entry)}\n\n{shortened(text, UNFOLDED)}\n")
 
@@ -155,27 +155,27 @@ def unfold(desk: Desk) -> Tool:
     )
 
 
-def publish(desk: Desk) -> Tool:
+def publish(session: BoardSession) -> Tool:
     """Propose an entry and learn the verdict."""
 
     async def act(arguments: Arguments) -> str:
-        desk.published += 1
-        if desk.published > PUBLISHED:
+        session.published += 1
+        if session.published > PUBLISHED:
             raise BadCall("You have published all that one task may; finish it.")
         kind = arguments["kind"].strip().upper()
-        evidence = await _given_evidence(desk, kind, arguments)
-        ruling = await desk.judge(
+        evidence = await _given_evidence(session, kind, arguments)
+        ruling = await session.judge(
             Proposal(
                 kind=EntryKind(kind),
                 gist=arguments["gist"],
                 summary=arguments["summary"],
                 evidence=evidence,
-                author=desk.claim.agent,
-                task=desk.claim.task.label,
+                author=session.claim.agent,
+                task=session.claim.task.label,
                 refutes=arguments["refutes"].strip(),
             )
         )
-        return _told(desk, ruling, evidence)
+        return _told(session, ruling, evidence)
 
     return Tool(
         name=ToolName.PUBLISH,
@@ -208,7 +208,7 @@ def publish(desk: Desk) -> Tool:
     )
 
 
-def add_task(desk: Desk, seats: Sequence[str] = ()) -> Tool:
+def add_task(session: BoardSession, seats: Sequence[str] = ()) -> Tool:
     """Put a task into the queue, for anybody; a `repair` only about one of `seats`."""
 
     async def act(arguments: Arguments) -> str:
@@ -222,7 +222,7 @@ def add_task(desk: Desk, seats: Sequence[str] = ()) -> Tool:
                 f"{kind!r} cannot be the kind of a task that you add; take a word such as test or "
                 "investigate."
             )
-        return await put_task(desk, NewTask(kind=kind, text=text, subject=about), most=ADDS)
+        return await put_task(session, NewTask(kind=kind, text=text, subject=about), most=ADDS)
 
     return Tool(
         name=ToolName.ADD_TASK,
@@ -238,26 +238,28 @@ def add_task(desk: Desk, seats: Sequence[str] = ()) -> Tool:
     )
 
 
-async def put_task(desk: Desk, new: NewTask, *, most: int) -> str:
+async def put_task(session: BoardSession, new: NewTask, *, most: int) -> str:
     """Put a task that an agent asks for into the queue, and say so; `most` on one task of its own.
 
     `BadCall` says why it was not added.
     """
     if not new.text or len(new.text) > TASK_CHARS:
         raise BadCall(f"The text of a task has 1 to {TASK_CHARS} characters.")
-    if desk.added >= most:
+    if session.added >= most:
         raise BadCall(f"You have added {most} tasks on this one, which is the most.")
-    if desk.max_tasks and len(await desk.queue.tasks()) >= desk.max_tasks:
-        raise BadCall(f"The trial has {desk.max_tasks} tasks, which is the most. Do it yourself.")
+    if session.max_tasks and len(await session.queue.tasks()) >= session.max_tasks:
+        raise BadCall(
+            f"The trial has {session.max_tasks} tasks, which is the most. Do it yourself."
+        )
     try:
-        (task,) = await desk.queue.put(new, by=desk.claim.agent)
+        (task,) = await session.queue.put(new, by=session.claim.agent)
     except BoardRefused as refusal:
         raise BadCall(f"The task was not added: {refusal}") from None
-    desk.added += 1
+    session.added += 1
     return f"The task is `{task.label}` and {task.state}; whoever is free takes it."
 
 
-def finish(ready: Callable[[], Awaitable[str]]) -> Tool:
+def finish_task(ready: Callable[[], Awaitable[str]]) -> Tool:
     """End the task, unless `ready` says what should be done first; the second time it ends."""
     asked: list[str] = []
 
@@ -265,7 +267,7 @@ def finish(ready: Callable[[], Awaitable[str]]) -> Tool:
         missing = "" if asked else await ready()
         if missing:
             asked.append(missing)
-            raise BadCall(f"{missing} If you leave it so, call `finish` again.")
+            raise BadCall(f"{missing} If you leave it so, call `finish_task` again.")
         raise Finished(arguments["summary"])
 
     return Tool(
@@ -279,7 +281,9 @@ def finish(ready: Callable[[], Awaitable[str]]) -> Tool:
     )
 
 
-async def _given_evidence(desk: Desk, kind: str, arguments: Arguments) -> Mapping[str, Any]:
+async def _given_evidence(
+    session: BoardSession, kind: str, arguments: Arguments
+) -> Mapping[str, Any]:
     """The evidence in the form that the gate reads; `BadCall` says how to give it."""
     if kind not in set(EntryKind):
         raise BadCall(f"The kind is one of {', '.join(EntryKind)}, not {kind!r}.")
@@ -288,7 +292,7 @@ async def _given_evidence(desk: Desk, kind: str, arguments: Arguments) -> Mappin
     state = arguments["on"].strip() or BASE
     if kind == EntryKind.PATCH:
         try:
-            diff = await desk.workspace.diff() if desk.workspace else ""
+            diff = await session.workspace.diff() if session.workspace else ""
         except SandboxError as error:
             raise BadCall(f"Your changes cannot be read: {error}.") from None
         return {FORM: EvidenceForm.PATCH, "diff": diff, "command": arguments["command"]}
@@ -311,15 +315,15 @@ async def _given_evidence(desk: Desk, kind: str, arguments: Arguments) -> Mappin
     }  # fmt: skip
 
 
-def _told(desk: Desk, ruling: Ruling, evidence: Mapping[str, Any]) -> str:
+def _told(session: BoardSession, ruling: Ruling, evidence: Mapping[str, Any]) -> str:
     """The verdict for the author; what it now knows needs no telling again."""
     if ruling.entry is None:
         raise BadCall(f"Refused, and not in the shared context: {ruling.reason}")
     label = ruling.entry.label
     if evidence[FORM] == EvidenceForm.PATCH:
-        desk.patch = (label, evidence["diff"])
-    told = label in desk.known or ruling.settled == Settled.ADMITTED
-    desk.known.add(label)
+        session.patch = (label, evidence["diff"])
+    told = label in session.known or ruling.settled == Settled.ADMITTED
+    session.known.add(label)
     if ruling.settled == Settled.ADMITTED:
         return f"Admitted as {label}."
     if told:

@@ -21,7 +21,7 @@ def result_of(ending: Ending) -> dict[str, Any]:
     return {ResultKey.SUMMARY: ending.summary, ResultKey.REASON: ending.reason}
 
 
-class Life:
+class TaskLoop:
     """An agent. It lives until the trial is over, or its budget.
 
     `work` does a claimed task and finishes it; it returns the agent's next claim, where finishing

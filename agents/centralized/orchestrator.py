@@ -8,8 +8,13 @@ from typing import Any
 
 import anyio
 
-from agents.centralized.parallel import Rounds
-from agents.centralized.sequential import CentralizedOptions, Crew, Idle, OneByOne
+from agents.centralized.parallel import ParallelDelegation
+from agents.centralized.sequential import (
+    CentralizedOptions,
+    Delegation,
+    SequentialDelegation,
+    WaitingSubagents,
+)
 from agents.loop import converse, ended_by
 from agents.prompts import render
 from agents.tools import Arguments, BadCall, Finished, Tool, Toolbox
@@ -35,10 +40,10 @@ class Centralized:
     async def run(self, trial: Trial) -> None:
         """See `harness.protocols.System`."""
         rules = self.rules
-        async with Idle(trial, ["sub-1"]) as idle:
-            crew = OneByOne(trial, await trial.sandbox(), idle, rules=rules)
+        async with WaitingSubagents(trial, ["sub-1"]) as waiting:
+            delegation = SequentialDelegation(trial, await trial.sandbox(), waiting, rules=rules)
             opening = render("central_system", attempts=rules.attempts, turns=rules.turns)
-            await lead(trial, crew, opening)
+            await lead(trial, delegation, opening)
 
 
 class CentralizedParallel:
@@ -53,18 +58,20 @@ class CentralizedParallel:
         """See `harness.protocols.System`."""
         rules = self.rules
         slots = [f"sub-{number + 1}" for number in range(trial.agents)]
-        async with Idle(trial, slots) as idle:
-            crew = Rounds(trial, await trial.sandbox(), idle, slots, rules=rules)
+        async with WaitingSubagents(trial, slots) as waiting:
+            delegation = ParallelDelegation(
+                trial, await trial.sandbox(), waiting, slots, rules=rules
+            )
             opening = render(
                 "central_parallel_system",
                 agents=trial.agents,
                 attempts=rules.attempts,
                 turns=rules.turns,
             )
-            await lead(trial, crew, opening)
+            await lead(trial, delegation, opening)
 
 
-async def lead(trial: Trial, crew: Crew, system: str) -> None:
+async def lead(trial: Trial, delegation: Delegation, system: str) -> None:
     """The main agent's whole work, from its first word to the submission.
 
     Raises what the model and the sandboxes raise, after submitting what there is.
@@ -74,26 +81,26 @@ async def lead(trial: Trial, crew: Crew, system: str) -> None:
         {"role": "system", "content": system},
         {"role": "user", "content": render("central_issue", instance=trial.instance)},
     ]
-    box = Toolbox(*crew.tools(), submit(crew))
+    box = Toolbox(*delegation.tools(), submit(delegation))
     try:
         ending = await converse(
-            trial, MAIN, opening, box, news=crew.news, agent=MAIN, no_call=NO_CALL
+            trial, MAIN, opening, box, news=delegation.news, agent=MAIN, no_call=NO_CALL
         )
-        reason = "delegations" if crew.used_up else ending.reason
+        reason = "delegations" if delegation.used_up else ending.reason
     except (LimitReached, ModelError, SandboxLost) as end:
         reason = ended_by(end)
         raise
     finally:
         with anyio.CancelScope(shield=True):
-            await hand_in(trial, crew, reason)
+            await hand_in(trial, delegation, reason)
 
 
-def submit(crew: Crew) -> Tool:
+def submit(delegation: Delegation) -> Tool:
     """End the work, unless something speaks against it; the second time it ends."""
     asked: list[str] = []
 
     async def act(arguments: Arguments) -> str:
-        missing = "" if asked else await crew.missing()
+        missing = "" if asked else await delegation.missing()
         if missing:
             asked.append(missing)
             raise BadCall(f"{missing} If you leave it so, call `submit` again.")
@@ -108,19 +115,19 @@ def submit(crew: Crew) -> Tool:
     )
 
 
-async def hand_in(trial: Trial, crew: Crew, reason: str) -> None:
+async def hand_in(trial: Trial, delegation: Delegation, reason: str) -> None:
     """Submit what differs in the workspace; where work was cut off and nothing does, the best
     patch that was seen."""
     finished = reason == "finished"
     patch = ""
     try:
-        patch = await crew.workspace.diff()
+        patch = await delegation.workspace.diff()
     except (SandboxError, SandboxLost) as error:  # too large, no text, or gone
         reason = f"{reason}; no patch: {error}"
         finished = finished and not isinstance(error, SandboxLost)
     except SandboxUnavailable:
-        if finished or not crew.best():
+        if finished or not delegation.best():
             raise
     if not patch and not finished:
-        patch = crew.best()
+        patch = delegation.best()
     await trial.submit(MAIN, patch, reason=reason, salvaged=not finished)

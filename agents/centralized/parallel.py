@@ -7,8 +7,14 @@ import anyio
 
 from agents.centralized.merge import merge
 from agents.centralized.report import Report, changed, failed, shown
-from agents.centralized.sequential import CONTEXT, INSTRUCTION, CentralizedOptions, Idle, not_empty
-from agents.centralized.subagent import Errand, run_errand
+from agents.centralized.sequential import (
+    CONTEXT,
+    INSTRUCTION,
+    CentralizedOptions,
+    WaitingSubagents,
+    not_empty,
+)
+from agents.centralized.subagent import Subtask, run_subagent
 from agents.prompts import render
 from agents.tools import Arguments, BadCall, ListOf, Tool
 from harness.board.vocabulary import ToolName
@@ -20,10 +26,10 @@ RESCUE_S = 60  # for reading what a sub-agent that was cut off has changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class SubagentResult:
     """What a sub-agent of a round came to."""
 
-    errand: Errand
+    subtask: Subtask
     report: Report
     patch: str  # all that differed in its copy from the base commit
     changes: Mapping[str, str]  # by file, what it changed in this round
@@ -31,14 +37,14 @@ class Result:
     broken: SandboxUnavailable | None = None
 
 
-class Rounds:
+class ParallelDelegation:
     """Up to N sub-agents at once, in copies of the workspace; of their changes some are taken."""
 
     def __init__(
         self,
         trial: Trial,
         workspace: Sandbox,
-        idle: Idle,
+        waiting: WaitingSubagents,
         slots: Sequence[str],
         *,
         rules: CentralizedOptions,
@@ -46,17 +52,17 @@ class Rounds:
         self.workspace = workspace
         self.used_up = False
         self._trial = trial
-        self._idle = idle
+        self._waiting = waiting
         self._slots = slots
         self._rules = rules
         self._done = 0
         self._start = ""  # the workspace's patch when the round began
-        self._results: dict[str, Result] = {}  # of the last round, by sub-agent
+        self._results: dict[str, SubagentResult] = {}  # of the last round, by sub-agent
         self._taken: set[str] = set()
         self._unread = False  # the main agent has not seen the reports yet
 
     def tools(self) -> Sequence[Tool]:
-        """See `agents.centralized.sequential.Crew`."""
+        """See `agents.centralized.sequential.Delegation`."""
         subtasks = ListOf(
             meaning=f"One to {len(self._slots)} subtasks, each for an engineer of its own.",
             fields={"instruction": INSTRUCTION, "context": CONTEXT},
@@ -83,12 +89,12 @@ class Rounds:
         )
 
     async def news(self) -> str:
-        """See `agents.centralized.sequential.Crew`."""
+        """See `agents.centralized.sequential.Delegation`."""
         self._unread = False
         return ""
 
     async def missing(self) -> str:
-        """See `agents.centralized.sequential.Crew`."""
+        """See `agents.centralized.sequential.Delegation`."""
         if self._unread:
             return "A round has just ended: read its reports, and take what is good, first."
         try:
@@ -99,36 +105,36 @@ class Rounds:
         return "Nothing differs in the main workspace: that would be an empty patch."
 
     def best(self) -> str:
-        """See `agents.centralized.sequential.Crew`."""
+        """See `agents.centralized.sequential.Delegation`."""
         ranks = {"done": 0, "partial": 1}
         made = [result for result in self._results.values() if result.changes and result.patch]
         made.sort(key=lambda result: ranks.get(result.report.status, 2))
         return made[0].patch if made else ""
 
     async def _delegate(self, arguments: Arguments) -> str:
-        subtasks = arguments["subtasks"]
-        self._check(subtasks)
+        given = arguments["subtasks"]
+        self._check(given)
         self._done += 1
         self._start = await self.workspace.diff()
         self._results, self._taken = {}, set()
-        errands = [
-            Errand(agent=slot, round=self._done, **subtask)
-            for slot, subtask in zip(self._slots, subtasks, strict=False)
+        subtasks = [
+            Subtask(agent=slot, round=self._done, **subtask)
+            for slot, subtask in zip(self._slots, given, strict=False)
         ]
-        barrier = Barrier(self._trial, len(errands))
+        barrier = Barrier(self._trial, len(subtasks))
         try:
             async with anyio.create_task_group() as group:
-                for errand in errands:
-                    group.start_soon(self._work, errand, barrier)
+                for subtask in subtasks:
+                    group.start_soon(self._work, subtask, barrier)
         except BaseExceptionGroup as failures:
             raise leaf(failures) from None
         self._unread = True
-        results = [self._results[errand.agent] for errand in errands]
+        results = [self._results[subtask.agent] for subtask in subtasks]
         broken = [result.broken for result in results if result.broken]
         if len(broken) == len(results):
             raise broken[0]
         told = [
-            shown(r.errand.agent, r.report, r.changes, unread=r.unread, diff=True) for r in results
+            shown(r.subtask.agent, r.report, r.changes, unread=r.unread, diff=True) for r in results
         ]
         left = self._rules.attempts - self._done
         return "\n\n".join([*told, render("central_left", left=left, what="round").strip()])
@@ -149,32 +155,32 @@ class Rounds:
         for subtask in subtasks:
             not_empty(subtask["instruction"])
 
-    async def _work(self, errand: Errand, barrier: "Barrier") -> None:
+    async def _work(self, subtask: Subtask, barrier: "Barrier") -> None:
         """One sub-agent's part of a round. What it changed is kept, however it ends."""
-        await self._idle.end(errand.agent)
+        await self._waiting.end(subtask.agent)
         rules = self._rules
         report, broken = failed("was cut off"), None
         fork: Sandbox | None = None
         try:
             fork = await self.workspace.fork()
-            report = await run_errand(
-                self._trial, errand, fork, turns=rules.turns, chars=rules.report_chars
+            report = await run_subagent(
+                self._trial, subtask, fork, turns=rules.turns, chars=rules.report_chars
             )
         except SandboxUnavailable as failure:
             report, broken = failed("lost its workspace, and ended without a report"), failure
         finally:
             with anyio.CancelScope(shield=True):
-                self._results[errand.agent] = await self._result(errand, report, fork, broken)
-        await barrier.wait(errand.agent)
-        await self._idle.begin(errand.agent)
+                self._results[subtask.agent] = await self._result(subtask, report, fork, broken)
+        await barrier.wait(subtask.agent)
+        await self._waiting.begin(subtask.agent)
 
     async def _result(
         self,
-        errand: Errand,
+        subtask: Subtask,
         report: Report,
         fork: Sandbox | None,
         broken: SandboxUnavailable | None,
-    ) -> Result:
+    ) -> SubagentResult:
         patch, unread = self._start, ""
         if fork is not None:
             unread = "it took too long"
@@ -184,8 +190,8 @@ class Rounds:
             except (SandboxError, SandboxUnavailable) as error:
                 unread = str(error)
             await fork.close()
-        return Result(
-            errand=errand,
+        return SubagentResult(
+            subtask=subtask,
             report=report,
             patch=patch,
             changes=changed(self._start, patch),
@@ -210,8 +216,8 @@ class Rounds:
         state = "\n".join(f"- {file}" for file in differs) or "nothing"
         return "\n".join([*lines, "", f"In the main workspace now differs:\n{state}"])
 
-    async def _take_one(self, result: Result) -> str:
-        name = result.errand.agent
+    async def _take_one(self, result: SubagentResult) -> str:
+        name = result.subtask.agent
         if name in self._taken:
             return "is taken already."
         if not result.changes:

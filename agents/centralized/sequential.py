@@ -8,7 +8,7 @@ from typing import Protocol
 import anyio
 
 from agents.centralized.report import Report, changed, shown
-from agents.centralized.subagent import Errand, run_errand
+from agents.centralized.subagent import Subtask, run_subagent
 from agents.options import Natural, Options, Positive
 from agents.prompts import render
 from agents.tools import Arguments, BadCall, Finished, Tool
@@ -29,7 +29,7 @@ class CentralizedOptions(Options):
     report_chars: Positive = 6000  # of a report, as the main agent reads it
 
 
-class Crew(Protocol):
+class Delegation(Protocol):
     """The sub-agents of a main agent, and the workspace that is handed in."""
 
     workspace: Sandbox
@@ -52,7 +52,7 @@ class Crew(Protocol):
         ...
 
 
-class Idle:
+class WaitingSubagents:
     """Keeps in the time line which sub-agents wait for the main agent to give them work."""
 
     def __init__(self, trial: Trial, slots: Sequence[str]) -> None:
@@ -60,7 +60,7 @@ class Idle:
         self._slots = slots
         self._waits: dict[str, AsyncExitStack] = {}
 
-    async def __aenter__(self) -> "Idle":
+    async def __aenter__(self) -> "WaitingSubagents":
         for slot in self._slots:
             await self.begin(slot)
         return self
@@ -85,23 +85,28 @@ class Idle:
         await self._waits.pop(slot).aclose()
 
 
-class OneByOne:
+class SequentialDelegation:
     """One sub-agent at a time; what it changes stays for the next one."""
 
     def __init__(
-        self, trial: Trial, workspace: Sandbox, idle: Idle, *, rules: CentralizedOptions
+        self,
+        trial: Trial,
+        workspace: Sandbox,
+        waiting: WaitingSubagents,
+        *,
+        rules: CentralizedOptions,
     ) -> None:
         self.workspace = workspace
         self.used_up = False
         self._trial = trial
-        self._idle = idle
+        self._waiting = waiting
         self._rules = rules
         self._done = 0
         self._seen = ""  # the last patch, and the last one that was not empty
         self._best = ""
 
     def tools(self) -> Sequence[Tool]:
-        """See `agents.centralized.sequential.Crew`."""
+        """See `agents.centralized.sequential.Delegation`."""
         return (
             Tool(
                 name=ToolName.DELEGATE,
@@ -113,11 +118,11 @@ class OneByOne:
         )
 
     async def news(self) -> str:
-        """See `agents.centralized.sequential.Crew`."""
+        """See `agents.centralized.sequential.Delegation`."""
         return ""
 
     async def missing(self) -> str:
-        """See `agents.centralized.sequential.Crew`."""
+        """See `agents.centralized.sequential.Delegation`."""
         try:
             differs = await self.workspace.diff()
         except SandboxError as error:
@@ -125,39 +130,39 @@ class OneByOne:
         return "" if differs else "Nothing differs in the workspace: that would be an empty patch."
 
     def best(self) -> str:
-        """See `agents.centralized.sequential.Crew`."""
+        """See `agents.centralized.sequential.Delegation`."""
         return self._best
 
     async def _delegate(self, arguments: Arguments) -> str:
         not_empty(arguments["instruction"])
         self._done += 1
-        errand = Errand(
+        subtask = Subtask(
             agent="sub-1",
             round=self._done,
             instruction=arguments["instruction"],
             context=arguments["context"],
         )
-        await self._idle.end(errand.agent)
+        await self._waiting.end(subtask.agent)
         rules = self._rules
-        report = await run_errand(
-            self._trial, errand, self.workspace, turns=rules.turns, chars=rules.report_chars
+        report = await run_subagent(
+            self._trial, subtask, self.workspace, turns=rules.turns, chars=rules.report_chars
         )
-        await self._idle.begin(errand.agent)
-        told = await self._told(errand, report)
+        await self._waiting.begin(subtask.agent)
+        told = await self._told(subtask, report)
         left = rules.attempts - self._done
         if not left:
             self.used_up = True
             raise Finished(told)
         return told + "\n\n" + render("central_left", left=left, what="delegation").strip()
 
-    async def _told(self, errand: Errand, report: Report) -> str:
+    async def _told(self, subtask: Subtask, report: Report) -> str:
         before = self._seen
         try:
             self._seen = await self.workspace.diff()
         except SandboxError as error:
-            return shown(errand.agent, report, {}, unread=str(error))
+            return shown(subtask.agent, report, {}, unread=str(error))
         self._best = self._seen or self._best
-        return shown(errand.agent, report, changed(before, self._seen))
+        return shown(subtask.agent, report, changed(before, self._seen))
 
 
 def not_empty(instruction: str) -> None:

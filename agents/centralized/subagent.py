@@ -25,7 +25,7 @@ ENDINGS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
+class Subtask:
     """One task for a sub-agent."""
 
     agent: str  # sub-1, sub-2 …
@@ -39,8 +39,8 @@ class Errand:
         return f"{self.agent}.{self.round}"
 
 
-async def run_errand(
-    trial: Trial, errand: Errand, sandbox: Sandbox, *, turns: int, chars: int
+async def run_subagent(
+    trial: Trial, subtask: Subtask, sandbox: Sandbox, *, turns: int, chars: int
 ) -> Report:
     """Let a sub-agent work until it hands back, falls silent, or has had `turns` turns (0: any).
 
@@ -58,9 +58,9 @@ async def run_errand(
             "role": "user",
             "content": render(
                 "sub_task",
-                label=errand.label,
-                instruction=errand.instruction,
-                context=errand.context,
+                label=subtask.label,
+                instruction=subtask.instruction,
+                context=subtask.context,
             ),
         },
     ]
@@ -77,15 +77,15 @@ async def run_errand(
         tools.bash(sandbox, timeout_s=trial.limits.command_s),
         tools.view(sandbox),
         tools.edit(sandbox),
-        finish(said),
+        hand_back(said),
     )
     ending = await converse(
-        trial, errand.label, opening, box, news=news, agent=errand.agent, turns=turns
+        trial, subtask.label, opening, box, news=news, agent=subtask.agent, turns=turns
     )
     return _report(ending, said, chars)
 
 
-def finish(said: list[str]) -> Tool:
+def hand_back(said: list[str]) -> Tool:
     """Hand the work back; its status is put into `said`."""
 
     async def act(arguments: Arguments) -> str:

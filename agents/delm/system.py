@@ -8,7 +8,7 @@ import anyio
 from agents.admission.gate import Gate, Refused
 from agents.admission.gist_check import gist_checker
 from agents.concurrency import together
-from agents.delm.team import DelmOptions, Team, Work, authors_of, fails, failures_of
+from agents.delm.team import DelmOptions, DelmTrial, SeatState, authors_of, fails, failures_of
 from agents.delm.worker import Worker
 from agents.loop import ended_by
 from agents.selection import Candidate, select
@@ -41,7 +41,7 @@ class Delm:
             with anyio.CancelScope(shield=True):
                 await hand_in(team, reason)
 
-    async def assemble(self, trial: Trial) -> Team:
+    async def assemble(self, trial: Trial) -> DelmTrial:
         """The team of a trial: its pristine sandbox, its gate, its rules."""
         rules = self.rules
         pristine = await trial.sandbox()
@@ -56,14 +56,14 @@ class Delm:
             memo=trial.memo,
             checker=gist_checker(trial.model) if rules.gist_check else None,
         )
-        return Team(trial, rules, pristine, gate)
+        return DelmTrial(trial, rules, pristine, gate)
 
-    async def _live(self, team: Team) -> None:
+    async def _live(self, team: DelmTrial) -> None:
         names = (agent_name(number + 1) for number in range(team.trial.agents))
         await together(Worker(team, name).live for name in names)
 
 
-async def hand_in(team: Team, reason: str) -> None:
+async def hand_in(team: DelmTrial, reason: str) -> None:
     """Submit every seat's patch, finished or not, and say which one we would ship."""
     works = await team.works()
     await team.queue.close(by="", reason=reason)
@@ -81,7 +81,7 @@ async def hand_in(team: Team, reason: str) -> None:
         await team.trial.select(choice.author, choice.reasons)
 
 
-async def candidates(team: Team, works: Sequence[Work], *, run: bool) -> list[Candidate]:
+async def candidates(team: DelmTrial, works: Sequence[SeatState], *, run: bool) -> list[Candidate]:
     """The submissions with all that selection looks at; `run`: the checks are executed."""
     entries, tasks = await team.standing(), await team.queue.tasks()
     admitted = {entry.label: entry for entry in entries}
@@ -101,7 +101,7 @@ async def candidates(team: Team, works: Sequence[Work], *, run: bool) -> list[Ca
 
 
 async def outcomes(
-    team: Team, works: Sequence[Work], commands: Sequence[str]
+    team: DelmTrial, works: Sequence[SeatState], commands: Sequence[str]
 ) -> Mapping[str, Mapping[str, bool]]:
     """By seat and command, whether the command passes with the seat's patch.
 
@@ -122,7 +122,7 @@ async def outcomes(
     return found
 
 
-async def _passes(team: Team, patch: str, command: str) -> bool:
+async def _passes(team: DelmTrial, patch: str, command: str) -> bool:
     try:
         return (await team.gate.run_on(patch, command)).exit_status == 0
     except (Refused, SandboxError, SandboxLost):

@@ -80,7 +80,7 @@ class DelmOptions(Options):
 
 
 @dataclass(slots=True)
-class Work:
+class SeatState:
     """What a seat (one submission that is wanted) has come to."""
 
     seat: str
@@ -91,7 +91,7 @@ class Work:
     finished: bool = False
 
 
-class Team:
+class DelmTrial:
     """One trial of `delm`."""
 
     def __init__(self, trial: Trial, rules: DelmOptions, pristine: Sandbox, gate: Gate) -> None:
@@ -215,10 +215,10 @@ class Team:
             if task.kind == TaskKind.TEST and task.subject == patch:
                 await self.queue.cancel(task.label, by="", reason="every agent has written it")
 
-    async def works(self) -> list[Work]:
+    async def works(self) -> list[SeatState]:
         """Every submission that is wanted, as it stands: the last finished patch of its seat."""
         tasks = await self.queue.tasks()
-        works = {seat: Work(seat=seat) for seat in self.seats}
+        works = {seat: SeatState(seat=seat) for seat in self.seats}
         for task in tasks:
             seat = task.subject if task.kind == TaskKind.REPAIR else task.label
             if task.kind in OWN and task.state == TaskState.DONE and seat in works:
@@ -244,7 +244,7 @@ class Team:
         return lines
 
 
-def _take(work: Work, task: Task) -> None:
+def _take(work: SeatState, task: Task) -> None:
     if task.result.get(ResultKey.PATCH):
         work.patch = str(task.result[ResultKey.PATCH])
         work.entry = str(task.result.get(ResultKey.ENTRY, ""))

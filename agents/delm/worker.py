@@ -7,10 +7,10 @@ import anyio
 
 from agents import tools
 from agents.board import session as board_tools
-from agents.board.session import Desk
-from agents.board.task_loop import Life, result_of
-from agents.delm.team import OWN, Team
-from agents.loop import Ending, converse, nothing
+from agents.board.session import BoardSession
+from agents.board.task_loop import TaskLoop, result_of
+from agents.delm.team import OWN, DelmTrial
+from agents.loop import Ending, converse, no_news
 from agents.prompts import render
 from harness.board.protocols import Claim, NewTask, Task
 from harness.board.vocabulary import ResultKey, TaskKind, compacted_name, conversation_name
@@ -25,15 +25,17 @@ KEPT_COMMANDS, KEPT_DIFF, KEPT_WORDS = 40, 20_000, 8_000
 class Worker:
     """An agent of a team that solves an issue."""
 
-    def __init__(self, team: Team, name: str) -> None:
+    def __init__(self, team: DelmTrial, name: str) -> None:
         self.name = name
         self._team = team
         self._queue = team.queue
 
     async def live(self) -> None:
-        """Claim and work until nothing is left to do; see `agents.board.task_loop.Life.live`."""
-        life = Life(self._team.trial, self.name, lease_s=self._team.rules.lease_s, work=self._work)
-        await life.live()
+        """Claim and work until nothing is left to do: see `TaskLoop.live`."""
+        task_loop = TaskLoop(
+            self._team.trial, self.name, lease_s=self._team.rules.lease_s, work=self._work
+        )
+        await task_loop.live()
 
     async def _work(self, claim: Claim) -> Claim | None:
         task = claim.task
@@ -95,13 +97,13 @@ class Worker:
 class _Job:
     """One claimed task: its conversation, and what it is handed back with."""
 
-    def __init__(self, team: Team, name: str, claim: Claim, workspace: Sandbox) -> None:
+    def __init__(self, team: DelmTrial, name: str, claim: Claim, workspace: Sandbox) -> None:
         self._team = team
         self._claim = claim
         self._task = claim.task
         self._workspace = workspace
         self._turns = team.rules.turns_of(claim.task.kind)
-        self._desk = Desk(
+        self._session = BoardSession(
             queue=team.queue,
             context=team.context,
             judge=team.judge,
@@ -122,7 +124,7 @@ class _Job:
         then: Sequence[NewTask] = ()
         if self._task.kind in OWN:
             patch = await self._diff()
-            entry = self._desk.patch[0] if self._desk.patch[1] == patch else ""
+            entry = self._session.patch[0] if self._session.patch[1] == patch else ""
             result |= {ResultKey.PATCH: patch, ResultKey.ENTRY: entry}
             then = await self._team.following(entry, self._task, self._claim.agent)
         _, following = await self._team.queue.finish_and_claim(
@@ -154,22 +156,22 @@ class _Job:
             {"role": "user", "content": render("delm_issue", instance=self._team.trial.instance)},
             {"role": "user", "content": await self._assignment()},
         ]
-        desk, rules = self._desk, self._team.rules
-        ending = await self._talk(desk.conversation, opening, long_tokens=rules.long_tokens)
+        session, rules = self._session, self._team.rules
+        ending = await self._talk(session.conversation, opening, long_tokens=rules.long_tokens)
         if ending.reason == "long":
             opening[2] = {"role": "user", "content": await self._assignment(anew=True)}
             opening.append({"role": "user", "content": await self._compacted(ending.messages)})
-            desk.conversation = compacted_name(desk.conversation)
-            ending = await self._talk(desk.conversation, opening)
+            session.conversation = compacted_name(session.conversation)
+            ending = await self._talk(session.conversation, opening)
         return ending
 
     async def _talk(
         self, conversation: str, opening: Sequence[Message], *, long_tokens: int = 0
     ) -> Ending:
-        desk = self._desk
-        news: Callable[[], Awaitable[str]] = desk.news
+        session = self._session
+        news: Callable[[], Awaitable[str]] = session.news
         if self._team.rules.refresh == "dispatch":
-            news = nothing
+            news = no_news
         ending = await converse(
             self._team.trial,
             conversation,
@@ -180,7 +182,7 @@ class _Job:
             turns=self._turns,
             long_tokens=long_tokens,
         )
-        await desk.cite(list(ending.messages))
+        await session.cite(list(ending.messages))
         return ending
 
     def _system(self) -> str:
@@ -188,16 +190,16 @@ class _Job:
         return render("delm_system", root="/testbed", command_s=command_s)
 
     async def _assignment(self, *, anew: bool = False) -> str:
-        desk = self._desk
+        session = self._session
         if anew:
-            desk.read_to = desk.links_to = 0
-            desk.known.clear()
+            session.read_to = session.links_to = 0
+            session.known.clear()
         text = self._task.text
         if self._task.kind == TaskKind.DECIDE:
             text = render("task_decide", open=await self._team.unsettled())
         return render(
             "delm_task",
-            lines=await desk.lines(),
+            lines=await session.lines(),
             label=self._task.label,
             text=text,
             turns=self._turns,
@@ -215,16 +217,16 @@ class _Job:
 
     def _tools(self) -> tools.Toolbox:
         limits = self._team.trial.limits
-        workspace, desk = self._workspace, self._desk
+        workspace, session = self._workspace, self._session
         seats = self._team.seats if self._task.kind == TaskKind.DECIDE else ()
         return tools.Toolbox(
             tools.bash(workspace, timeout_s=limits.command_s),
             tools.view(workspace),
             tools.edit(workspace),
-            board_tools.unfold(desk),
-            board_tools.publish(desk),
-            board_tools.add_task(desk, seats),
-            board_tools.finish(self._missing),
+            board_tools.unfold(session),
+            board_tools.publish(session),
+            board_tools.add_task(session, seats),
+            board_tools.finish_task(self._missing),
         )
 
     async def _missing(self) -> str:
@@ -234,7 +236,7 @@ class _Job:
         patch = await self._diff()
         if not patch:
             return "Nothing differs in your copy: that would be an empty patch."
-        label, admitted = self._desk.patch
+        label, admitted = self._session.patch
         if not label:
             return "Your patch was not admitted yet: publish it as a PATCH with its command."
         if admitted != patch:

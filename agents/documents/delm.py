@@ -12,8 +12,8 @@ from typing import Any
 import anyio
 
 from agents.admission.gist_check import gist_checker
-from agents.board.session import Desk, finish
-from agents.board.task_loop import Life, result_of
+from agents.board.session import BoardSession, finish_task
+from agents.board.task_loop import TaskLoop, result_of
 from agents.concurrency import together
 from agents.documents.chunking import Headings, split
 from agents.documents.full_context import asked, choose
@@ -64,13 +64,15 @@ class DelmDocuments:
 
     async def run(self, trial: Trial) -> None:
         """See `harness.protocols.System`."""
-        team = Team(trial, self.rules, await trial.document())
+        team = DocumentsTrial(trial, self.rules, await trial.document())
         reason = "interrupted"
         await team.seed()
         try:
             names = [agent_name(number + 1) for number in range(trial.agents)]
-            lives = [Life(trial, n, lease_s=self.rules.lease_s, work=team.work) for n in names]
-            await together(life.live for life in lives)
+            task_loops = [
+                TaskLoop(trial, n, lease_s=self.rules.lease_s, work=team.work) for n in names
+            ]
+            await together(task_loop.live for task_loop in task_loops)
             reason = "finished" if team.letter else team.unanswered
         except (LimitReached, ModelError) as end:
             reason = ended_by(end)
@@ -87,7 +89,7 @@ class DelmDocuments:
                 )
 
 
-class Team:
+class DocumentsTrial:
     """One trial."""
 
     def __init__(self, trial: Trial, rules: DocumentOptions, text: str) -> None:
@@ -154,13 +156,13 @@ class Team:
             await self._decide(claim)
             return None
         tools = (publish, add_task) if task.kind == TaskKind.FIND else (add_task,)
-        desk = self._desk(claim)
+        session = self._session(claim)
         box = Toolbox(
-            unfold(desk, self._pieces, self._rules.neighbours),
-            *(tool(desk) for tool in tools),
-            finish(_nothing),
+            unfold(session, self._pieces, self._rules.neighbours),
+            *(tool(session) for tool in tools),
+            finish_task(_nothing),
         )
-        ending = await self._converse(desk, task.text, box)
+        ending = await self._converse(session, task.text, box)
         await queue.finish(claim, result=result_of(ending))
         return None
 
@@ -213,33 +215,37 @@ class Team:
         """Think about an empty queue; where nothing is added, answer and end the trial."""
         queue, number = self.trial.queue, int(claim.task.label.rpartition("-")[2])
         if number <= self._rules.rounds:
-            desk = self._desk(claim)
+            session = self._session(claim)
             box = Toolbox(
-                unfold(desk, self._pieces, self._rules.neighbours), add_task(desk), finish(_nothing)
+                unfold(session, self._pieces, self._rules.neighbours),
+                add_task(session),
+                finish_task(_nothing),
             )
-            await self._converse(desk, render("task_more"), box)
-            if desk.added:
-                await queue.finish(claim, result={ResultKey.SUMMARY: f"{desk.added} tasks added"})
+            await self._converse(session, render("task_more"), box)
+            if session.added:
+                await queue.finish(
+                    claim, result={ResultKey.SUMMARY: f"{session.added} tasks added"}
+                )
                 return
-        desk = self._desk(claim, "answer" if number <= self._rules.rounds else "")
+        session = self._session(claim, "answer" if number <= self._rules.rounds else "")
         box = Toolbox(
-            unfold(desk, self._pieces, self._rules.neighbours),
+            unfold(session, self._pieces, self._rules.neighbours),
             choose(
                 self.trial,
                 partial(uncited, self.trial.context),
                 because="Why, with the labels that it rests on.",
             ),
         )
-        ending = await self._converse(desk, render("task_answer"), box)
+        ending = await self._converse(session, render("task_answer"), box)
         self.letter, self.answered_by = ending.summary, claim.agent
         if ending.reason in {"context", "refused"}:
             self.unanswered = ending.reason
-        await desk.cite(list(ending.messages), source=AUTHOR)
+        await session.cite(list(ending.messages), source=AUTHOR)
         await queue.finish(claim, result=result_of(ending))
         await queue.close(by=claim.agent, reason="the question is answered")
 
-    def _desk(self, claim: Claim, part: str = "") -> Desk:
-        return Desk(
+    def _session(self, claim: Claim, part: str = "") -> BoardSession:
+        return BoardSession(
             queue=self.trial.queue,
             context=self.trial.context,
             judge=self.gate.submit,
@@ -247,10 +253,10 @@ class Team:
             conversation=conversation_name(claim.task.label, claim.fence, part),
         )
 
-    async def _converse(self, desk: Desk, text: str, box: Toolbox) -> Ending:
+    async def _converse(self, session: BoardSession, text: str, box: Toolbox) -> Ending:
         """Work on a task, and note what it rests on."""
         parts = len(self._pieces)
-        lines = await desk.lines()
+        lines = await session.lines()
         opening: list[Message] = [
             {"role": "system", "content": render("reading_system")},
             {"role": "user", "content": render("reading_parts", lines=lines[:parts])},
@@ -260,7 +266,7 @@ class Team:
                 "content": render(
                     "delm_task",
                     lines=lines[parts:],
-                    label=desk.claim.task.label,
+                    label=session.claim.task.label,
                     text=text,
                     turns=self._rules.turns,
                 ),
@@ -268,15 +274,15 @@ class Team:
         ]
         ending = await converse(
             self.trial,
-            desk.conversation,
+            session.conversation,
             opening,
             box,
-            news=desk.news,
-            agent=desk.claim.agent,
+            news=session.news,
+            agent=session.claim.agent,
             turns=self._rules.turns,
             no_call="Your answer held no tool call. Go on with the tools that you have.",
         )
-        await desk.cite(list(ending.messages))
+        await session.cite(list(ending.messages))
         return ending
 
 

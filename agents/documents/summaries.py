@@ -43,7 +43,7 @@ NO_CALL = "Your answer held no tool call. Call `report` with claims, then `gist`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class DocumentClaim:
     """What a stretch of the document says: `text[start:end]`, in characters of the document."""
 
     text: str
@@ -58,7 +58,7 @@ class Note:
     number: int  # from 1, in the document's order
     piece: Piece
     topic: str = ""
-    claims: list[Claim] = field(default_factory=list)
+    claims: list[DocumentClaim] = field(default_factory=list)
     gist: str = ""  # empty: none held
     refused: int = 0  # claims and gists
 
@@ -80,7 +80,7 @@ class Note:
     def read(self, kept: Mapping[str, Any]) -> None:
         """Take what `as_json` gave."""
         self.topic, self.gist = str(kept.get("topic", "")), str(kept.get("gist", ""))
-        self.claims = [Claim(text=t, start=a, end=b) for t, a, b in kept.get("claims", ())]
+        self.claims = [DocumentClaim(text=t, start=a, end=b) for t, a, b in kept.get("claims", ())]
         self.refused = int(kept.get("refused", 0))
 
 
@@ -198,7 +198,9 @@ class _Job:
             self._note.refused += 1
             return f"Refused: {claim[:60]!r}: {fault}"
         base = self._note.piece.start
-        self._note.claims.append(Claim(text=claim, start=base + place.start, end=base + place.end))
+        self._note.claims.append(
+            DocumentClaim(text=claim, start=base + place.start, end=base + place.end)
+        )
         if self._verify and ends_again(self.raw, place, given["tail"]):
             return f"Of {claim[:60]!r}: its tail stands again further on; the first one was taken."
         return ""

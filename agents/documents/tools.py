@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from agents.board.session import Desk, level_of, line_of, put_task
+from agents.board.session import BoardSession, level_of, line_of, put_task
 from agents.documents.gate import QUOTATIONS
 from agents.prompts import enclosed
 from agents.tools import Arguments, BadCall, ListOf, Tool
@@ -25,7 +25,7 @@ TASKS = 8  # that one task may add
 PRIORITY = 10  # of what is to be found out
 
 
-def unfold(desk: Desk, pieces: Sequence[str], neighbours: int) -> Tool:
+def unfold(session: BoardSession, pieces: Sequence[str], neighbours: int) -> Tool:
     """Show what stands behind a label: of a piece its claims, or its text and its neighbours'.
 
     `pieces` are the labels of the document's pieces, in its order.
@@ -33,15 +33,15 @@ def unfold(desk: Desk, pieces: Sequence[str], neighbours: int) -> Tool:
 
     async def act(arguments: Arguments) -> str:
         label, level = arguments["label"].strip(), level_of(arguments)
-        entry = await desk.entry(label)
+        entry = await session.entry(label)
         around = [label]
         if level == Level.RAW and label in pieces:
             at = pieces.index(label)
             around = list(pieces[max(0, at - neighbours) : at + neighbours + 1])
-        await desk.context.note_shown(desk.conversation, around, level)
+        await session.context.note_shown(session.conversation, around, level)
         if level == Level.SUMMARY:
             return enclosed("entry", f"{line_of(entry)}\n\n{entry.summary}")
-        shown = [await desk.entry(each) for each in around]
+        shown = [await session.entry(each) for each in around]
         return "\n".join(enclosed("entry", f"{each.label}\n\n{each.raw}") for each in shown)
 
     return Tool(
@@ -58,17 +58,17 @@ def unfold(desk: Desk, pieces: Sequence[str], neighbours: int) -> Tool:
     )
 
 
-def publish(desk: Desk) -> Tool:
+def publish(session: BoardSession) -> Tool:
     """Propose a finding and learn the verdict."""
 
     async def act(arguments: Arguments) -> str:
-        desk.published += 1
-        if desk.published > FINDINGS:
+        session.published += 1
+        if session.published > FINDINGS:
             raise BadCall("You have published all that one task may; finish it.")
         quotations: list[Mapping[str, str]] = arguments["quotations"]
         if len(quotations) > QUOTATIONS:
             raise BadCall(f"A finding has at most {QUOTATIONS} quotations.")
-        ruling = await desk.judge(
+        ruling = await session.judge(
             Proposal(
                 kind=EntryKind.FACT,
                 gist=" ".join(arguments["finding"].split()),
@@ -81,13 +81,13 @@ def publish(desk: Desk) -> Tool:
                     ],
                     "builds_on": ENTRY_LABEL.findall(arguments["finding"]),
                 },
-                author=desk.claim.agent,
-                task=desk.claim.task.label,
+                author=session.claim.agent,
+                task=session.claim.task.label,
             )
         )
         if ruling.entry is None:
             raise BadCall(f"Refused, and not in the shared context: {ruling.reason}")
-        desk.known.add(ruling.entry.label)
+        session.known.add(ruling.entry.label)
         word = "Admitted as" if ruling.settled == Settled.ADMITTED else "Known already as"
         return f"{word} {ruling.entry.label}."
 
@@ -112,14 +112,14 @@ def publish(desk: Desk) -> Tool:
     )
 
 
-def add_task(desk: Desk) -> Tool:
+def add_task(session: BoardSession) -> Tool:
     """Put a task into the queue, perhaps behind others."""
 
     async def act(arguments: Arguments) -> str:
         after = tuple(re.findall(r"[\w-]+", arguments["after"]))
         text = arguments["text"].strip()
         task = NewTask(kind=TaskKind.FIND, text=text, priority=PRIORITY, after=after)
-        return await put_task(desk, task, most=TASKS)
+        return await put_task(session, task, most=TASKS)
 
     return Tool(
         name=ToolName.ADD_TASK,

@@ -20,7 +20,7 @@ from played_alone import bash as call
 from scripted_model import ScriptedModel
 
 from agents.mini_swe_agent import SUBMITS, MiniSweAgent, load_package, submitted
-from agents.thread_portal import Line
+from agents.thread_portal import ThreadPortal
 from harness.errors import (
     ContextOverflow,
     LimitReached,
@@ -312,7 +312,7 @@ async def test_cancelled_in_mid_command_it_salvages_and_nothing_goes_on():
 
 
 async def test_a_cancellation_while_the_thread_computes_stops_it_at_its_next_question():
-    line, asked = Line(), []
+    line, asked = ThreadPortal(), []
     computing = threading.Event()
 
     async def ask() -> None:
@@ -333,7 +333,7 @@ async def test_a_cancellation_while_the_thread_computes_stops_it_at_its_next_que
 
 
 async def test_what_is_asked_for_fails_once_for_the_one_who_carries_and_ends_the_thread():
-    line, went_on = Line(), []
+    line, went_on = ThreadPortal(), []
 
     async def fail() -> None:
         raise LimitReached("cost", "used up")
@@ -356,12 +356,12 @@ async def test_an_error_of_the_thread_is_raised_as_it_is():
         raise KeyError("x")
 
     with pytest.raises(KeyError):
-        await Line().carry(blocking)
+        await ThreadPortal().carry(blocking)
 
 
 async def test_more_agents_than_the_loop_has_threads_do_not_wait_for_each_other_for_ever():
     async def one() -> None:
-        line = Line()
+        line = ThreadPortal()
 
         def blocking() -> None:
             for _ in range(3):

@@ -9,7 +9,7 @@ import pytest
 from played_team import diff_of, done, fact, patch, played, said, team, usual, write
 
 from agents.delm.system import outcomes
-from agents.delm.team import Work
+from agents.delm.team import SeatState
 from agents.selection import Candidate, select
 from harness.board.protocols import Link
 from harness.errors import ContextOverflow, ConversationRefused, SandboxUnavailable
@@ -208,7 +208,10 @@ async def test_selection_at_its_time_limit_keeps_what_it_has_seen(tmp_path):
     with played(tmp_path) as trial:
         assembled = await team(selection_s=0.3).assemble(trial)
         assembled.gate = SlowChecks({"quick": 0, "broken": SandboxUnavailable("gone"), "slow": 60})
-        works = [Work(seat="patch-1", patch=diff_of("one")), Work(seat="patch-2", patch="other")]
+        works = [
+            SeatState(seat="patch-1", patch=diff_of("one")),
+            SeatState(seat="patch-2", patch="other"),
+        ]
         found = await outcomes(assembled, works, ["quick", "broken", "slow"])
     assert found == {"patch-1": {"quick": True}, "patch-2": {"quick": False}}
     told = [

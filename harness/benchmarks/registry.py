@@ -8,7 +8,7 @@ from harness.benchmarks.protocol import Benchmark, Offer
 from harness.benchmarks.row_files import Row
 from harness.benchmarks.swebench.benchmark import SweBench
 from harness.errors import UserError
-from harness.import_string import imported
+from harness.import_string import PROGRAM, imported
 
 BENCHMARKS: tuple[Benchmark[Any], ...] = (
     LongBench(),
@@ -31,7 +31,7 @@ def find(name: str) -> Benchmark[Any]:
         )
     try:
         made: Benchmark[Any] = imported(name, f"benchmark {name}")()
-    except TypeError as error:  # no class, or one that lacks a method
+    except PROGRAM as error:  # no class, or one that lacks a method
         raise UserError(f"benchmark {name}: {error}") from error
     return made
 

@@ -9,13 +9,10 @@ from pathlib import Path
 from types import TracebackType
 
 from harness.errors import DelmError, leaf
+from harness.import_string import PROGRAM
 
 HARNESS = Path(__file__).parents[1]
 MACHINE = (OSError, MemoryError, sqlite3.Error)  # a full disk, a lost socket: no program's fault
-PROGRAM = (  # what a program's own mistake raises; an import may raise any of them
-    ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError, OSError,
-    RuntimeError, SyntaxError, TypeError, ValueError,
-)  # fmt: skip
 
 
 def in_system(error: BaseException, run: str) -> str:

@@ -176,6 +176,12 @@ def test_a_benchmark_that_lacks_a_method_is_refused_with_its_name(katas, place):
         find(f"{katas}_less:Katas")
 
 
+def test_a_mistake_in_its_module_is_told_in_one_line(katas, place):
+    (place / f"{katas}_broken.py").write_text("WORDS = {}['none']\n")
+    with pytest.raises(UserError, match="cannot be imported: KeyError: 'none'"):
+        find(f"{katas}_broken:Katas")
+
+
 def test_the_guides_row_is_one_of_its_benchmark(katas, place):
     text = (Path(__file__).parents[2] / "docs" / "guide.md").read_text()
     (line,) = (line for line in text.splitlines() if line.startswith('{"instance_id": "twice"'))

@@ -141,7 +141,7 @@ def test_a_document_that_is_gone_is_infrastructure_and_is_had_again(mine, tmp_pa
     (trial,) = trials(tmp_path)
     assert trial["state"] == "error"
     assert trial["reason"].startswith("document: the document ")
-    assert mine(WORKS).code == 0
+    assert mine(WORKS, "--accept-changes").code == 0
     assert [trial["state"] for trial in trials(tmp_path)] == ["error", "done"]
 
 

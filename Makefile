@@ -134,12 +134,13 @@ bench: setup ## every measurement of scripts/bench_*.py (ARGS=--quick: a minute 
 test: setup ## run the tests
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-lint: setup ## ruff, mypy --strict, import-linter, sizes
+lint: setup ## ruff, mypy --strict, import-linter, sizes, undeclared dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/check_sizes.py
+	$(BIN)/deptry --no-ansi harness agents
 
 clean: ## remove .venv and caches; results and downloads stay
 	rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

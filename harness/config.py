@@ -15,12 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import UserError
 from harness.secrets.variables import is_secret, names_a_secret, passwords
+from harness.shipped import CONFIGS, config_file
 from harness.text import yaml_text
 
 T = TypeVar("T", bound=BaseModel)
 
 YAML = {".yaml", ".yml"}
-CONFIGS = Path(__file__).parents[1] / "configs"
 RECORD = "record"  # in run.yaml, beside the configuration: what ran by it
 # may differ when a run is taken up again
 NOT_IDENTITY = ("workers", "plots", "budget.run_cost_usd", "sandbox.disk_gb")
@@ -189,8 +189,8 @@ def layer(spec: str) -> dict[str, Any]:
     if "=" in spec and not Path(spec).exists():
         return assignment(spec)
     path = Path(spec)
-    if not path.exists() and (CONFIGS / f"{spec}.yaml").exists():
-        path = CONFIGS / f"{spec}.yaml"
+    if not path.exists() and config_file(f"{spec}.yaml").exists():
+        path = config_file(f"{spec}.yaml")
     if not path.exists() and not path.suffix.startswith(".y"):
         keys = difflib.get_close_matches(spec, _keys(Config), n=1, cutoff=0.7)
         if keys:
@@ -205,7 +205,8 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
 
     A key in it is one: it would be written into the run.
     """
-    merged = merge(read_yaml(CONFIGS / "base.yaml"), read_yaml(CONFIGS / "models.yaml"), *layers)
+    models = (read_yaml(path) for path in (CONFIGS / "models.yaml", config_file("models.yaml")))
+    merged = merge(read_yaml(CONFIGS / "base.yaml"), *models, *layers)
     config = validate(Config, merged, "configuration")
     _refuse_secrets({"model": {"extra": config.model.extra}, "models": config.models})
     return config

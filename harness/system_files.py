@@ -5,8 +5,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from harness.config import CONFIGS, Section, merge, nearest, read_yaml, validate
+from harness.config import YAML, Section, merge, nearest, read_yaml, validate
 from harness.errors import UserError
+from harness.shipped import CONFIGS, config_file
 
 OF_ONE_FILE = ("baseline", "published")  # keys of a system's file that `extends` does not inherit
 
@@ -50,7 +51,7 @@ def system_names() -> list[str]:
 
 def bundled_system(name: str) -> SystemConfig | None:
     """The system of that name in `configs/systems`; None where there is none."""
-    return system_config(name) if name in system_names() else None
+    return system_config(name) if config_file(f"systems/{name}.yaml").exists() else None
 
 
 def baseline_system() -> str:
@@ -59,8 +60,11 @@ def baseline_system() -> str:
 
 
 def system_config(name: str) -> SystemConfig:
-    """The system called `name`, or described by the file `name`."""
-    path = Path(name) if name.endswith((".yaml", ".yml")) else CONFIGS / "systems" / f"{name}.yaml"
+    """The system called `name`, or described by the file `name`.
+
+    A name is that of a file in `configs/systems` of the working directory, or of one that ships.
+    """
+    path = Path(name) if Path(name).suffix in YAML else config_file(f"systems/{name}.yaml")
     if not path.exists():
         known = system_names()
         folder = CONFIGS / "systems"
@@ -72,9 +76,10 @@ def system_config(name: str) -> SystemConfig:
     content = read_yaml(path)
     base = content.pop("extends", None)
     if base is not None:
-        below = path.parent / f"{base}.yaml"
+        beside = path.parent / f"{base}.yaml"
+        below = beside if beside.exists() else config_file(f"systems/{base}.yaml")
         if not below.exists() or "extends" in read_yaml(below):
-            raise UserError(f"{path}: extends names no plain system beside it, got {base!r}")
+            raise UserError(f"{path}: extends names no plain system, got {base!r}")
         inherited = {k: v for k, v in read_yaml(below).items() if k not in OF_ONE_FILE}
         content = merge(inherited, content)
     return validate(SystemConfig, content, str(path))

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.config import CONFIGS
 from harness.errors import UserError
+from harness.shipped import CONFIGS
 from harness.text import json_text
 
 Row = Mapping[str, Any]

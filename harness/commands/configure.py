@@ -8,7 +8,6 @@ from typing import Any
 from harness.commands import replay_checks
 from harness.commands.dataset_layer import dataset_layer
 from harness.config import (
-    CONFIGS,
     Config,
     layer,
     merge,
@@ -18,6 +17,7 @@ from harness.config import (
 )
 from harness.model.replay import PREFIX, load_recording
 from harness.results.run_folder import RunFolder
+from harness.shipped import CONFIGS
 
 BUNDLED = CONFIGS / "recordings" / "verified-offline.jsonl"
 VERIFIED = "swe-bench-verified"  # the dataset of a model, by default

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from harness.config import CONFIGS, YAML, merge, read_yaml
+from harness.config import YAML, merge, read_yaml
+from harness.shipped import CONFIGS
 from harness.text import yaml_text
 from harness.text.user_paths import user_path
 

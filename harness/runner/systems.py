@@ -23,6 +23,8 @@ from harness.system_files import SystemConfig, system_names
 from harness.system_files import system_config as read_system
 from harness.text.counted import counted
 
+OWN = "agents"  # the package that comes with this one
+DISTRIBUTION = "delm-harness"
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -89,6 +91,8 @@ def make(system: SystemConfig) -> tuple[System, dict[str, Any]]:
     `UserError`: it cannot be imported, or does not take these options.
     """
     module, _, attribute = system.system.partition(":")
+    if module.partition(".")[0] == OWN:
+        _check_own()
     try:
         factory = getattr(importlib.import_module(module), attribute)
     except PROGRAM as error:
@@ -100,6 +104,23 @@ def make(system: SystemConfig) -> tuple[System, dict[str, Any]]:
     except PROGRAM as error:
         raise UserError(_unmade(system, error)) from None
     return made, json.loads(json.dumps(options.model_dump(), default=str))
+
+
+def _check_own() -> None:
+    """`UserError` where the package `agents` is not ours: openai-agents installs one, too."""
+    try:
+        found = importlib.import_module(OWN)
+    except PROGRAM as error:
+        raise UserError(
+            f"the package {OWN!r} cannot be imported ({place(error)}: {error})"
+        ) from None
+    if getattr(found, "DISTRIBUTION", "") != DISTRIBUTION:
+        where = found.__file__ or ", ".join(found.__path__)
+        raise UserError(
+            f"the package {OWN!r} is not that of {DISTRIBUTION} but {where}; another distribution "
+            "(openai-agents has one of this name) or folder hides it: install delm in a virtual "
+            "environment of its own"
+        )
 
 
 def options_of(factory: Callable[..., Any]) -> type[BaseModel]:

@@ -8,9 +8,10 @@ from functools import cache
 from pathlib import Path
 
 from harness.errors import UserError
+from harness.shipped import PUBLISHED
 from harness.system_files import bundled_system
 
-FILE = Path(__file__).parents[2] / "results" / "reference" / "published.csv"
+FILE = PUBLISHED
 COLUMNS = (
     "source", "date", "table", "benchmark", "model", "method", "agents", "metric", "value", "sd",
     "unit", "budget", "note",

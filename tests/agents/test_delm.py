@@ -178,7 +178,7 @@ async def test_an_agent_whose_process_is_killed_loses_its_task_to_another(tmp_pa
             doomed = subprocess.Popen(
                 [sys.executable, str(Path(__file__).parents[1] / "live_team.py"), str(tmp_path),
                  server.base_url, "agent-4"],
-                env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+                env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
                 start_new_session=True,
             )  # fmt: skip
             try:

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.config import CONFIGS, read_yaml
+from harness.config import read_yaml
 from harness.score.published import SWE_BENCH, Counterpart, leaderboard, sources
 from harness.score.rows import Row
+from harness.shipped import CONFIGS
 
 TABLE = CONFIGS / "table.yaml"
 

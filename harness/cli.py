@@ -1,7 +1,7 @@
 """The command line. Nothing heavy is imported before a command is known."""
 
-import sqlite3
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -74,9 +74,9 @@ def eval_command(
     """Run systems on instances, grade every submission, write the results."""
     from harness.commands import configure
     from harness.commands.evaluate import Options, evaluate
-    from harness.commands.show import located
+    from harness.commands.locate import located
 
-    output, run_id = located(run_id, output)
+    output, run_id = anyio.run(located, run_id, output)
     flags = given(
         instances=instance,
         filter=filter or None,
@@ -96,7 +96,7 @@ def eval_command(
         dataset=dataset,
         specs=[*(config or []), *["model.allow_unknown_price=true"] * allow_unknown_price],
         flags=flags,
-        stored=configure.stored(output, run_id),
+        stored=anyio.run(configure.stored, output, run_id),
     )
     chosen = Options(
         config=resolved, output=output, run_id=run_id, record=record, dry_run=dry_run, yes=yes,
@@ -164,7 +164,7 @@ def runs(
     """List the runs, the newest first: date, model, systems, score, cost, state."""
     from harness.commands.runs import list_runs
 
-    list_runs(output, as_json=as_json)
+    anyio.run(partial(list_runs, output, as_json=as_json))
 
 
 @app.command()
@@ -177,7 +177,7 @@ def score(
     from harness.commands.json_output import print_json
     from harness.commands.show import rescore
 
-    scored = [rescore(run, output, as_json=as_json) for run in runs]
+    scored = [anyio.run(partial(rescore, run, output, as_json=as_json)) for run in runs]
     if as_json:
         print_json({"runs": scored})
 
@@ -202,7 +202,7 @@ def compare(
     """Compare systems of a run, or two runs, instance by instance, with paired tests."""
     from harness.commands.compare import compare_runs
 
-    compare_runs(runs, system or [], output, as_json=as_json)
+    anyio.run(partial(compare_runs, runs, system or [], output, as_json=as_json))
 
 
 @app.command()
@@ -227,7 +227,8 @@ def show(
     """Tell what happened in a run, or in the trials of some instances."""
     from harness.commands.show import tell
 
-    tell(run, instances or [], output, conversation, full=full, only=system or [])
+    told = partial(tell, full=full, only=system or [])
+    anyio.run(told, run, instances or [], output, conversation)
 
 
 @app.command()
@@ -257,7 +258,7 @@ def export(
     """Export a run for another tool."""
     from harness.commands.export import export_run
 
-    export_run(run, output, format, system, target)
+    anyio.run(export_run, run, output, format, system, target)
 
 
 @app.command()
@@ -323,12 +324,12 @@ def _main() -> NoReturn:
         sys.exit(130)
     except UserError as error:
         _fail(str(error))
-    except DelmError as error:
-        _fail(str(error), code=1)
-    except (OSError, sqlite3.Error, BaseExceptionGroup) as error:
-        if not (lacking := lack(error)):
+    except (OSError, DelmError, BaseExceptionGroup) as error:
+        if lacking := lack(error):
+            _fail(f"{lacking}; make room, and run the same command again: what was saved is kept")
+        if not isinstance(error, DelmError):
             raise
-        _fail(f"{lacking}; make room, and run the same command again: what was saved is kept")
+        _fail(str(error), code=1)
 
 
 def _fail(message: str, code: int = 2) -> NoReturn:

@@ -19,6 +19,9 @@
     │   └── ModelUnavailable   the provider failed or stayed away: infrastructure
     ├── LogUnreadable          the official parser fails on a test log: the submission's verdict
     ├── GradingUnavailable     what reads test logs is gone or cannot begin: infrastructure
+    ├── StoreUnavailable       the run's store cannot be reached, read or written: infrastructure
+    │   └── StoreFull          its disk has no room
+    ├── StoreConflict          a second of what there can be one of: nothing was written
     └── LimitReached           a budget (steps, dollars, tokens, wall clock) is used up
         └── AgentLimitReached  one agent's share of it; the others go on
 
@@ -114,6 +117,18 @@ class LogUnreadable(DelmError):
 
 class GradingUnavailable(DelmError):
     """What reads test logs is gone or cannot begin: infrastructure, never the log's fault."""
+
+
+class StoreUnavailable(DelmError):
+    """The run's store cannot be reached, read or written: infrastructure."""
+
+
+class StoreFull(StoreUnavailable):
+    """The disk of the run's store has no room."""
+
+
+class StoreConflict(DelmError):
+    """What was to be written is there already, or belongs to what is not there; nothing was."""
 
 
 RUN_COST = "run_cost"

@@ -6,12 +6,11 @@ something that a command in a sandbox did.
 
 import errno
 import os
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.errors import SandboxUnavailable, leaf
+from harness.errors import SandboxUnavailable, StoreFull, leaf
 
 ROOM_BYTES = 1 << 24  # a disk with less is full
 ROOM_INODES = 50  # as a file system with fewer, where it counts them
@@ -21,15 +20,13 @@ LACKS = {
     errno.EMFILE: "this process has as many open files as it may (ulimit -n)",
     errno.ENFILE: "the machine has as many open files as it may",
 }
-IN_SQLITE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 
 
 def lack(error: BaseException) -> str:
     """What the machine lacks by this error, or the first in a group; empty: it tells of no lack."""
     first = leaf(error)
-    if isinstance(first, sqlite3.Error):
-        code = getattr(first, "sqlite_errorcode", None)  # not on one that SQLite did not raise
-        return LACKS[errno.ENOSPC] if code in IN_SQLITE else ""
+    if isinstance(first, StoreFull):
+        return LACKS[errno.ENOSPC]
     if not isinstance(first, OSError):
         return ""
     told = LACKS.get(first.errno or 0, "")

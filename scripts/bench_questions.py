@@ -43,7 +43,7 @@ from harness.model.token_count import count
 from harness.results import run_folder
 from harness.results.run_folder import RunFolder
 from harness.runner.run import Run
-from harness.store.sqlite import Store
+from harness.store.sqlite import SqliteStore
 
 TOKENS = 200_000
 SYSTEMS = ("base", "delm-documents")
@@ -119,8 +119,8 @@ async def play(folder: Path, rows: Path, workers: int, memory: list[float]) -> t
     target.create()
     sandboxes = compose.sandboxes(config, LongBench(), items)
     with (
-        closing(Store(target.database)) as store,
-        closing(SqliteBoard(target.database)) as board,
+        closing(SqliteStore(target.path / "run.db")) as store,
+        closing(SqliteBoard(target.path / "run.db")) as board,
     ):
         await store.describe(
             config=config.model_dump(mode="json"), model=parts.name, benchmark="longbench-v2"
@@ -131,7 +131,7 @@ async def play(folder: Path, rows: Path, workers: int, memory: list[float]) -> t
             benchmark=LongBench(),
             items=items,
             contestants=compose.contestants(config, parts.backend),
-            client=compose.client(parts, config, store, lambda trial, why: None),
+            client=compose.client(parts, config, store, lambda trial, why: None, str),
             sandboxes=sandboxes,
             grader=AnswerGrader(),
             limits=compose.limits_of(config),
@@ -146,13 +146,13 @@ async def play(folder: Path, rows: Path, workers: int, memory: list[float]) -> t
             await run.work()
             tasks.cancel_scope.cancel()
         await parts.backend.aclose()
-        run_folder.derive(target, store)
-        return store.trials(), [
+        await run_folder.derive(target, store, board)
+        return await store.trials(), [
             {
                 key: call[key]
                 for key in ("trial_id", "started_at", "ended_at", "paid_call", "prompt_tokens")
             }
-            for call in store.calls()
+            for call in await store.calls()
         ]
 
 

@@ -44,7 +44,7 @@ from harness.model.budget import Budget
 from harness.results import run_folder
 from harness.results.run_folder import RunFolder
 from harness.runner.run import Run
-from harness.store.sqlite import Store
+from harness.store.sqlite import SqliteStore
 from harness.types import Item
 
 WORKERS = 16
@@ -104,6 +104,9 @@ class Silent:
     def step(self, row: Any, steps: int, usd: float) -> None:
         """See `harness.runner.services.Watcher`."""
 
+    def stands(self, standing: Any) -> None:
+        """See `harness.runner.run.Watcher`."""
+
 
 @contextmanager
 def served_by(folder: Path, words: str) -> Iterator[str]:
@@ -142,8 +145,8 @@ async def play(folder: Path, item: Item, count: int, workers: int) -> Outcome:
     sandboxes = compose.sandboxes(config, SweBench(), items, target.run_id)
     memory: list[float] = []
     with (
-        closing(Store(target.database)) as store,
-        closing(SqliteBoard(target.database)) as board,
+        closing(SqliteStore(target.path / "run.db")) as store,
+        closing(SqliteBoard(target.path / "run.db")) as board,
     ):
         await store.describe(config=config.model_dump(mode="json"), model=parts.name)
         run = Run(
@@ -152,9 +155,9 @@ async def play(folder: Path, item: Item, count: int, workers: int) -> Outcome:
             benchmark=SweBench(),
             items=items,
             contestants=contestants,
-            client=compose.client(parts, config, store, lambda trial, why: None),
+            client=compose.client(parts, config, store, lambda trial, why: None, str),
             sandboxes=sandboxes,
-            grader=PatchGrader(sandboxes, target.logs, folder / "cache", config.grading),
+            grader=PatchGrader(sandboxes, target.logs(), folder / "cache", config.grading),
             limits=compose.limits_of(config),
             budget=Budget(0.0),
             workers=workers,
@@ -170,16 +173,16 @@ async def play(folder: Path, item: Item, count: int, workers: int) -> Outcome:
             tasks.cancel_scope.cancel()
         took = time.monotonic() - began
         await parts.backend.aclose()
-        run_folder.derive(target, store)
-        trials = store.trials()
+        await run_folder.derive(target, store, board)
+        trials = await store.trials()
         return Outcome(
             trials=sum(trial["state"] == "done" for trial in trials),
             workers=workers,
             took_s=took,
             trial_s=sum(trial["seconds"] for trial in trials),
-            model_s=sum(lasted(call) for call in store.calls()),
-            command_s=sum(span["seconds"] for span in store.spans())
-            + sum(r["grade_seconds"] for r in store.submissions() if not r["grade_cached"]),
+            model_s=sum(lasted(call) for call in await store.calls()),
+            command_s=sum(span["seconds"] for span in await store.spans())
+            + sum(r["grade_seconds"] for r in await store.submissions() if not r["grade_cached"]),
             memory_mb=memory,
         )
 

@@ -54,7 +54,7 @@ from harness.sandbox.docker.client import BUILT_PREFIX
 from harness.sandbox.docker.image_build import BASE
 from harness.sandbox.docker.machine import connect
 from harness.sandbox.providers import DockerSandboxes
-from harness.store.sqlite import Store
+from harness.store.sqlite import SqliteStore
 from harness.types import Issue, Limits, Reply, ToolCall, Usage
 
 SHARE = 0.10  # of theirs, at most
@@ -92,7 +92,8 @@ class Ours:
         self, daemon: docker.DockerClient, item: IssueItem, folder: Path, steps: int, blocks: int
     ) -> None:
         self._item = item
-        self._store, self._board = Store(folder / "run.db"), SqliteBoard(folder / "run.db")
+        self._store = SqliteStore(folder / "run.db")
+        self._board = SqliteBoard(folder / "run.db")
         self._backend = Timed(recording(steps, blocks))
         self._sandbox: Any = None
         sandboxes = DockerSandboxes(

@@ -39,11 +39,13 @@ async def fake_run(
             ]
             for instance in names
         })  # fmt: skip
-    items = [{"instance_id": n, "repo": "project/repo", "difficulty": ""} for n in names]
+    items = [
+        {"instance_id": n, "repo": "project/repo", "difficulty": "", "length": ""} for n in names
+    ]
     folder = await plant(output, "fake", matrix, instances=items,
                          model="gemini/gemini-3-flash-preview",
                          prices={"gemini/gemini-3-flash-preview": {}})  # fmt: skip
-    with closing(sqlite3.connect(folder.database)) as database, database:
+    with closing(sqlite3.connect(folder.path / "run.db")) as database, database:
         for trial, name, agents in database.execute(
             "SELECT trial_id, system, agents FROM trial"
         ).fetchall():

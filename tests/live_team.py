@@ -24,7 +24,7 @@ from harness.runner.progress import Progress, console
 from harness.runner.run import Run
 from harness.runner.trial import LiveTrial
 from harness.sandbox.providers import choose
-from harness.store.sqlite import Store
+from harness.store.sqlite import SqliteStore
 
 FLASK = "pallets__flask-5014"
 LEASE_S = 3.0
@@ -45,8 +45,8 @@ async def live_team(folder: Path, base_url: str, *, agents: int) -> AsyncIterato
     items = compose.dataset_of(config, parts.backend, contestants, print).items
     sandboxes = choose(config.sandbox, cache_dir(), items, labels={}, grading_network=False)
     await sandboxes.prepare(items, print)
-    store, board = Store(folder / "run.db"), SqliteBoard(folder / "run.db")
-    client = compose.client(parts, config, store, lambda *_: None)
+    store, board = SqliteStore(folder / "run.db"), SqliteBoard(folder / "run.db")
+    client = compose.client(parts, config, store, lambda *_: None, str)
     limits = compose.limits_of(config)
     run = Run(
         store=store,
@@ -62,11 +62,14 @@ async def live_team(folder: Path, base_url: str, *, agents: int) -> AsyncIterato
         workers=1,
         watcher=Progress(console(), total=1),
     )
-    if not store.trials():
+    if not await store.trials():
         await run.plan()
         await store.claim_trial()
     trial = LiveTrial(
-        run.services, store.trials()[0], items[0], TrialBudget(times(limits, agents), Budget(0))
+        run.services,
+        (await store.trials())[0],
+        items[0],
+        TrialBudget(times(limits, agents), Budget(0)),
     )
     try:
         yield await Delm(lease_s=LEASE_S).assemble(trial)

@@ -12,15 +12,15 @@ from harness.board.sqlite.board import SqliteBoard
 from harness.config import resolve
 from harness.model.prices import Price, cost
 from harness.results.run_folder import RunFolder
-from harness.store.sqlite import Store
+from harness.store.sqlite import SqliteStore
 from harness.types import Usage, Verdict
 
 START = "2026-01-01T00:00:00.000+00:00"
 ZERO = 1_767_225_600.0  # the same moment
 INSTANCES = (
-    {"instance_id": "a__a-1", "repo": "a/a", "difficulty": "<15 min fix"},
-    {"instance_id": "a__a-2", "repo": "a/a", "difficulty": "1-4 hours"},
-    {"instance_id": "b__b-3", "repo": "b/b", "difficulty": "<15 min fix"},
+    {"instance_id": "a__a-1", "repo": "a/a", "difficulty": "<15 min fix", "length": ""},
+    {"instance_id": "a__a-2", "repo": "a/a", "difficulty": "1-4 hours", "length": ""},
+    {"instance_id": "b__b-3", "repo": "b/b", "difficulty": "<15 min fix", "length": ""},
 )
 PRICE = Price(
     input=2e-6, cached_input=0.5e-6, cache_write=2.5e-6, output=10e-6, context_tokens=0,
@@ -77,7 +77,7 @@ async def plant(
     """The run of `matrix` in `output`; `facts` are laid over what it says of itself."""
     folder = RunFolder(output, run_id)
     folder.create()
-    with closing(Store(folder.database)) as store:
+    with closing(SqliteStore(folder.path / "run.db")) as store:
         await store.describe(
             **{"dataset": "d", "model": "m", "replay": False, "prices_source": "test",
                "config": resolve(layers).model_dump(mode="json"), "prices_sha256": "0",
@@ -100,7 +100,9 @@ async def plant(
     return folder
 
 
-async def _play(store: Store, row: dict[str, Any], system: System, price: Price | None) -> None:
+async def _play(
+    store: SqliteStore, row: dict[str, Any], system: System, price: Price | None
+) -> None:
     attempts = system.outcomes[row["instance_id"]][row["number"]].split(">")
     if row["attempt"] >= len(attempts):
         return  # `_stamp` makes it one that was never started
@@ -116,7 +118,7 @@ async def _play(store: Store, row: dict[str, Any], system: System, price: Price 
     await store.finish_trial(trial, state, reason="", seconds=7.0)
 
 
-async def _submit(store: Store, trial: int, said: str) -> None:
+async def _submit(store: SqliteStore, trial: int, said: str) -> None:
     selected = said.find("(")
     for index, letter in enumerate(said.replace("(", "").replace(")", "")):
         author = f"patch-{index + 1}"
@@ -130,7 +132,7 @@ async def _submit(store: Store, trial: int, said: str) -> None:
 
 
 async def _call(
-    store: Store, trial: int, outcome: str, usage: Usage, attempts: int, price: Price | None
+    store: SqliteStore, trial: int, outcome: str, usage: Usage, attempts: int, price: Price | None
 ) -> None:
     call = await store.begin_call(
         trial_id=trial, conversation="c", agent="agent-1", position=0, model="m", prompt_sha256="",
@@ -144,7 +146,7 @@ async def _call(
 
 def _stamp(folder: RunFolder) -> None:
     """Every trial starts at `START`; the n-th submission of a trial is made n · 10 s later."""
-    with closing(sqlite3.connect(folder.database)) as database, database:
+    with closing(sqlite3.connect(folder.path / "run.db")) as database, database:
         database.execute("UPDATE trial SET started_at = ?", (START,))
         database.execute("UPDATE trial SET state = 'waiting', started_at = NULL "
                          "WHERE state = 'running'")  # fmt: skip
@@ -160,7 +162,7 @@ async def plant_board(folder: RunFolder, trial_id: int, *, verified_s: float | N
     A patch is admitted at `verified_s`, if at all; a fact is, and another patch is refused.
     """
     moment = [ZERO]
-    with closing(SqliteBoard(folder.database, clock=lambda: moment[0])) as boards:
+    with closing(SqliteBoard(folder.path / "run.db", clock=lambda: moment[0])) as boards:
         board = boards.of(trial_id)
         await board.queue.join("agent-1", lease_s=60)
         for seconds, kind, label, subject, result in (

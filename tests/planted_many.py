@@ -234,8 +234,8 @@ async def plant_many(output: Path, seed: int = 13) -> RunFolder:
     """The run, with `calibration.json` beside it."""
     folder = await plant(output, "many", {})
     with (
-        closing(SqliteBoard(folder.database)),
-        closing(sqlite3.connect(folder.database)) as database,
+        closing(SqliteBoard(folder.path / "run.db")),
+        closing(sqlite3.connect(folder.path / "run.db")) as database,
         database,
     ):
         with_board = Planter(database, seed).plant()
@@ -252,7 +252,7 @@ async def plant_many(output: Path, seed: int = 13) -> RunFolder:
 async def _refute(folder: RunFolder, trial: int, rng: random.Random, patched: bool) -> None:
     """Show the first entry to some, and in some trials have a patch refute it later."""
     moment = [ZERO + 10]
-    with closing(SqliteBoard(folder.database, clock=lambda: moment[0])) as boards:
+    with closing(SqliteBoard(folder.path / "run.db", clock=lambda: moment[0])) as boards:
         context = boards.of(trial).context
         entries = [entry.label for entry in await context.entries()]
         for conversation in ("patch-1", "patch-2", "patch-3"):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.score import InstanceScore, instance_scores, table
+from harness.store.rows import RunRows
 
 START = "2026-01-01T00:00:00.000+00:00"
 END = "2026-01-01T00:00:08.000+00:00"
@@ -62,7 +63,11 @@ class Rows:
         return self
 
     def table(self) -> list[dict[str, Any]]:
-        return [dict(row) for row in table(self.trials, self.calls, self.submissions)]
+        return [dict(row) for row in table(self.rows(), self.scores())]
+
+    def rows(self) -> RunRows:
+        return RunRows(facts={}, trials=self.trials, calls=self.calls,
+                       submissions=self.submissions, spans=[])  # fmt: skip
 
     def scores(self) -> list[InstanceScore]:
         return instance_scores(self.trials, self.calls, self.submissions)

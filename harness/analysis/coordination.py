@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.analysis.findings import agents_by_conversation, readers
-from harness.analysis.narrative import Material, Row
+from harness.analysis.narrative import Material
 from harness.analysis.overlap import (
     Message,
     commands_run,
@@ -22,6 +22,8 @@ from harness.analysis.overlap import (
 from harness.analysis.timeline import WHAT, Interval, present_s, seconds_by_cause
 from harness.board.vocabulary import MAIN, LinkKind
 from harness.score import counted_attempts, ended
+from harness.score.rows import TableRow
+from harness.store.rows import CallRow, SubmissionRow, TrialRow
 from harness.types import Activity
 
 WAITS = (Activity.PEER, Activity.BARRIER, Activity.MAIN)  # waiting for other agents
@@ -47,11 +49,15 @@ class Alone:
 
 
 def alone(
-    trials: Sequence[Row], calls: Sequence[Row], submissions: Sequence[Row], *, baseline: str
+    trials: Sequence[TrialRow],
+    calls: Sequence[CallRow],
+    submissions: Sequence[SubmissionRow],
+    *,
+    baseline: str,
 ) -> dict[str, Alone]:
     """The system `baseline` by instance; empty where the run has no such system."""
     used, good = _used(calls), _resolved(submissions)
-    mine: dict[str, list[Row]] = {}
+    mine: dict[str, list[TrialRow]] = {}
     for trial in counted_attempts(trials):
         if trial["system"] == baseline:
             mine.setdefault(trial["instance_id"], []).append(trial)
@@ -59,7 +65,7 @@ def alone(
 
 
 def measures(
-    trial: Row,
+    trial: TrialRow,
     material: Material,
     intervals: Sequence[Interval],
     spoken: Mapping[str, Sequence[Message]],
@@ -72,8 +78,8 @@ def measures(
     """
     turns, tokens = _used(material.calls).get(trial["trial_id"], (0, 0))
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
-    row |= {key: trial[key] for key in KEYS if key != "trial"} | {"trial": trial["number"]}
-    row |= {"turns": turns, "tokens": tokens}
+    about: Mapping[str, Any] = {**trial, "trial": trial["number"]}
+    row |= {key: about[key] for key in KEYS} | {"turns": turns, "tokens": tokens}
     if trial["state"] == "done":
         good = _resolved(material.submissions).get(trial["trial_id"], 0)
         row |= _compared(trial, turns, tokens, good, reference)
@@ -83,9 +89,9 @@ def measures(
 
 
 def systems(
-    trials: Sequence[Row],
-    submissions: Sequence[Row],
-    rows: Sequence[Row],
+    trials: Sequence[TrialRow],
+    submissions: Sequence[SubmissionRow],
+    rows: Sequence[TableRow],
     references: Mapping[str, Alone],
 ) -> list[dict[str, Any]]:
     """One row a system, with `SYSTEM_COLUMNS`; `rows` are those of `measures`.
@@ -113,7 +119,7 @@ def systems(
 
 
 def _alone(
-    trials: Sequence[Row], used: Mapping[int, tuple[int, int]], good: Mapping[int, int]
+    trials: Sequence[TrialRow], used: Mapping[int, tuple[int, int]], good: Mapping[int, int]
 ) -> Alone:
     done = [used.get(t["trial_id"], (0, 0)) for t in trials if t["state"] == "done"]
     return Alone(
@@ -124,7 +130,7 @@ def _alone(
 
 
 def _compared(
-    trial: Row, turns: int, tokens: int, good: int, reference: Alone | None
+    trial: TrialRow, turns: int, tokens: int, good: int, reference: Alone | None
 ) -> dict[str, float | None]:
     """`(T − T_single) / T_single` and what is divided by `T / T_single`; also for T by submission.
 
@@ -152,7 +158,7 @@ def _compared(
 
 
 def _efficiency(
-    rows: Sequence[Row], trials: Sequence[Row], references: Mapping[str, Alone]
+    rows: Sequence[TableRow], trials: Sequence[TrialRow], references: Mapping[str, Alone]
 ) -> dict[str, float | None]:
     """The mean resolved share by mean turns, these by those of the baseline on the same.
 
@@ -170,7 +176,7 @@ def _efficiency(
     ]
     share = _mean_of_means(compared, "resolved_share")
 
-    def by_turns(of: Sequence[Row]) -> float | None:
+    def by_turns(of: Sequence[TableRow]) -> float | None:
         relative = _ratio(_mean_of_means(of, "turns"), alone)
         return None if share is None else _ratio(share, relative)
 
@@ -178,10 +184,10 @@ def _efficiency(
 
 
 def _amplification(
-    trials: Sequence[Row], good: Mapping[int, int], references: Mapping[str, Alone]
+    trials: Sequence[TrialRow], good: Mapping[int, int], references: Mapping[str, Alone]
 ) -> float | None:
     """On the instances on which both ran."""
-    mine: dict[str, list[Row]] = {}
+    mine: dict[str, list[TrialRow]] = {}
     for trial in trials:
         mine.setdefault(trial["instance_id"], []).append(trial)
     rates = [
@@ -193,7 +199,7 @@ def _amplification(
     return _ratio(_mean(ours for ours, _ in both), _mean(alone for _, alone in both))
 
 
-def _failures(trials: Sequence[Row], good: Mapping[int, int]) -> float | None:
+def _failures(trials: Sequence[TrialRow], good: Mapping[int, int]) -> float | None:
     """Of the submissions of trials that ran; None: none did."""
     wanted: int = sum(trial["wanted"] for trial in trials if ended(trial))
     done = [trial["trial_id"] for trial in trials if trial["state"] == "done"]
@@ -201,7 +207,7 @@ def _failures(trials: Sequence[Row], good: Mapping[int, int]) -> float | None:
     return 1 - resolved / wanted if wanted else None
 
 
-def _used(calls: Iterable[Row]) -> dict[int, tuple[int, int]]:
+def _used(calls: Iterable[CallRow]) -> dict[int, tuple[int, int]]:
     """Turns and tokens by trial: calls that were answered, and the tokens of all calls."""
     found: dict[int, tuple[int, int]] = {}
     for call in calls:
@@ -211,7 +217,7 @@ def _used(calls: Iterable[Row]) -> dict[int, tuple[int, int]]:
     return found
 
 
-def _resolved(submissions: Iterable[Row]) -> dict[int, int]:
+def _resolved(submissions: Iterable[SubmissionRow]) -> dict[int, int]:
     found: dict[int, int] = {}
     for row in submissions:
         known = found.get(row["trial_id"], 0)
@@ -247,7 +253,7 @@ def _redundancy(
     }
 
 
-def _workers(calls: Iterable[Row]) -> dict[str, str]:
+def _workers(calls: Iterable[CallRow]) -> dict[str, str]:
     """Who works in each conversation: its agent.
 
     Where a main agent leads, each conversation that is not its own is a sub-agent that knows
@@ -260,7 +266,7 @@ def _workers(calls: Iterable[Row]) -> dict[str, str]:
     return {name: name for name, agent in speakers.items() if agent != MAIN}
 
 
-def _messages(trial: Row, material: Material, turns: int) -> dict[str, float | None]:
+def _messages(trial: TrialRow, material: Material, turns: int) -> dict[str, float | None]:
     """Of a trial with a board; what others could read needs others."""
     if not material.tasks:
         return {}
@@ -307,7 +313,7 @@ def _times(intervals: Sequence[Interval]) -> dict[str, float | None]:
 # -- numbers -----------------------------------------------------------------------------------
 
 
-def _mean_of_means(rows: Sequence[Row], measure: str) -> float | None:
+def _mean_of_means(rows: Sequence[TableRow], measure: str) -> float | None:
     by_instance: dict[str, list[float]] = {}
     for row in rows:
         if row[measure] is not None:

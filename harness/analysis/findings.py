@@ -1,11 +1,13 @@
 """What became of each proposal of a trial, and what came of it: pure functions over rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
-from harness.analysis.narrative import Material, Row, rests_on
+from harness.analysis.narrative import Material, rests_on
+from harness.board.records import ProposalRow, ShownRow
 from harness.board.vocabulary import Level, LinkKind, Settled, task_of
 from harness.score.cost import spent
+from harness.store.rows import CallRow, TrialRow
 
 OF_ENTRIES = (
     "found", "readers", "read_by", "unfolders", "unfolded_by", "citations", "cited_by",
@@ -17,7 +19,21 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def findings(trial: Row, material: Material) -> list[dict[str, Any]]:
+class Found(TypedDict):
+    """Where an entry was found: its label, by which agent, on which task."""
+
+    label: str
+    author: str
+    task: str
+
+
+class Reading(ShownRow):
+    """An entry that was shown to `agent`."""
+
+    agent: str
+
+
+def findings(trial: TrialRow, material: Material) -> list[dict[str, Any]]:
     """One row a proposal of `trial`, with the columns of `findings.csv`.
 
     What came of an entry stands in the row of the proposal that was admitted as it, and is None in
@@ -53,18 +69,18 @@ def findings(trial: Row, material: Material) -> list[dict[str, Any]]:
     return rows
 
 
-def agents_by_conversation(calls: Iterable[Row]) -> dict[str, str]:
+def agents_by_conversation(calls: Iterable[CallRow]) -> dict[str, str]:
     """Who speaks in each conversation of a trial; one without a call, or without an agent, is
     nobody's: whatever it was shown, no model has read."""
     return {call["conversation"]: call["agent"] for call in calls if call["agent"]}
 
 
-def readers(entry: Row, shown: Iterable[Row], speakers: Mapping[str, str]) -> list[dict[str, Any]]:
+def readers(entry: Found, shown: Iterable[ShownRow], speakers: Mapping[str, str]) -> list[Reading]:
     """Of `shown` the rows that say that `entry` was shown elsewhere than where it was found.
 
     That is: to another agent, or to its author at work on another task. Each with its `agent`.
     """
-    found = []
+    found: list[Reading] = []
     for row in shown:
         agent = speakers.get(row["conversation"], "")
         home = agent == entry["author"] and task_of(row["conversation"]) == entry["task"]
@@ -73,7 +89,7 @@ def readers(entry: Row, shown: Iterable[Row], speakers: Mapping[str, str]) -> li
     return found
 
 
-def cost_of(proposal: Row, material: Material) -> float | None:
+def cost_of(proposal: ProposalRow, material: Material) -> float | None:
     """USD of the author's conversations on the task, shared out equally among its proposals there.
 
     The least that it can be, as in `instances.csv`; None where it had no call there, or the cost of
@@ -93,13 +109,13 @@ def cost_of(proposal: Row, material: Material) -> float | None:
 
 
 def _came_of(
-    proposal: Row,
+    proposal: ProposalRow,
     material: Material,
     speakers: Mapping[str, str],
     carried: Mapping[str, set[str]],
 ) -> dict[str, Any]:
-    label = proposal["entry"]
-    entry = {"label": label, "author": proposal["author"], "task": proposal["task"]}
+    label = str(proposal["entry"])
+    entry: Found = {"label": label, "author": proposal["author"], "task": proposal["task"]}
     seen = readers(entry, material.shown, speakers)
     read = _names(row["agent"] for row in seen if row["level"] == Level.GIST)
     unfolded = _names(row["agent"] for row in seen if row["level"] != Level.GIST)

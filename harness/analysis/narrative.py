@@ -1,10 +1,18 @@
 """A trial as people would tell it, from the rows of its board: pure functions, lines of text."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.board.records import (
+    EntryRow,
+    EventRow,
+    LinkRow,
+    ProposalRow,
+    ShownRow,
+    TaskRow,
+)
 from harness.board.vocabulary import (
     FORM,
     EventKind,
@@ -16,9 +24,9 @@ from harness.board.vocabulary import (
     task_of,
 )
 from harness.score.cost import in_words, spent
+from harness.store.rows import CallRow, SubmissionRow
 from harness.text.counted import counted
 
-Row = Mapping[str, Any]
 WORDS = 240  # characters of what somebody said
 
 
@@ -26,17 +34,17 @@ WORDS = 240  # characters of what somebody said
 class Material:
     """The rows of one trial."""
 
-    tasks: Sequence[Row]  # label, kind, holder, subject, result
-    entries: Sequence[Row]  # label, kind, gist, author, task, evidence
-    links: Sequence[Row]  # source, target, kind
-    events: Sequence[Row]  # number, at, actor, what, subject, detail
-    proposals: Sequence[Row]  # number, author, task, kind, gist
-    calls: Sequence[Row]  # conversation, outcome, cost_usd, charged_usd, …
-    submissions: Sequence[Row]  # author, agent, outcome, selected, salvaged, …
-    shown: Sequence[Row] = ()  # conversation, label, level, at
+    tasks: Sequence[TaskRow]
+    entries: Sequence[EntryRow]
+    links: Sequence[LinkRow]
+    events: Sequence[EventRow]
+    proposals: Sequence[ProposalRow]
+    calls: Sequence[CallRow]
+    submissions: Sequence[SubmissionRow]
+    shown: Sequence[ShownRow] = ()
 
 
-def rests_on(material: Material, author: str) -> list[Row]:
+def rests_on(material: Material, author: str) -> list[EntryRow]:
     """The entries that the work on a submission cited, its own ones left out, in order."""
     mine = {author} | {t["label"] for t in material.tasks if t["subject"] == author}
     cited = {link["target"] for link in material.links if link["source"] in mine}
@@ -94,35 +102,37 @@ def ended(material: Material) -> list[str]:
     return lines
 
 
-def _nothing(event: Row, material: Material) -> str:
+def _nothing(event: EventRow, material: Material) -> str:
     return ""
 
 
-def _claimed(event: Row, material: Material) -> str:
+def _claimed(event: EventRow, material: Material) -> str:
     again = event["detail"].get("fence", 1) > 1
-    task = next((t for t in material.tasks if t["label"] == event["subject"]), {})
+    task: Mapping[str, Any] = next(
+        (t for t in material.tasks if t["label"] == event["subject"]), {}
+    )
     about = f" (of {task['subject']})" if task.get("subject") else ""
     return f"{event['actor']} takes {event['subject']}{' over' if again else ''}{about}"
 
 
-def _lost(event: Row, material: Material) -> str:
+def _lost(event: EventRow, material: Material) -> str:
     return f"{event['actor']} has lost {event['subject']}: its lease ran out"
 
 
-def _released(event: Row, material: Material) -> str:
+def _released(event: EventRow, material: Material) -> str:
     reason = _short(event["detail"].get("reason"))
     return f"{event['actor']} gives {event['subject']} back: {reason}"
 
 
-def _put(event: Row, material: Material) -> str:
+def _put(event: EventRow, material: Material) -> str:
     if not event["actor"] or event["detail"].get("kind") in {TaskKind.TEST, TaskKind.DECIDE}:
         return ""  # what the rules add is told when it is taken
     return f"{event['actor']} adds {event['subject']}"
 
 
-def _done(event: Row, material: Material) -> str:
+def _done(event: EventRow, material: Material) -> str:
     label = event["subject"]
-    task = next((t for t in material.tasks if t["label"] == label), {})
+    task: Mapping[str, Any] = next((t for t in material.tasks if t["label"] == label), {})
     mine = [c for c in material.calls if task_of(c["conversation"]) == label]
     cost = in_words(spent(mine))
     said = _short((task.get("result") or {}).get(ResultKey.SUMMARY))
@@ -131,12 +141,14 @@ def _done(event: Row, material: Material) -> str:
     return f"{event['actor']} {how} {label}{price}" + (f": {said}" if said else "")
 
 
-def _cancelled(event: Row, material: Material) -> str:
+def _cancelled(event: EventRow, material: Material) -> str:
     return f"{event['subject']} is cancelled: {_short(event['detail'].get('reason'))}"
 
 
-def _admitted(event: Row, material: Material) -> str:
-    entry = next((e for e in material.entries if e["label"] == event["subject"]), {})
+def _admitted(event: EventRow, material: Material) -> str:
+    entry: Mapping[str, Any] = next(
+        (e for e in material.entries if e["label"] == event["subject"]), {}
+    )
     evidence = entry.get("evidence") or {}
     if evidence.get(FORM) == EvidenceForm.PART:
         return (
@@ -158,13 +170,14 @@ def _quotations(evidence: Mapping[str, Any]) -> str:
     return "".join(f"; {each['label']}: “{_short(each['quote'])}”" for each in found)
 
 
-def _merged(event: Row, material: Material) -> str:
+def _merged(event: EventRow, material: Material) -> str:
     return f"{event['actor']} finds {event['subject']} again"
 
 
-def _rejected(event: Row, material: Material) -> str:
+def _rejected(event: EventRow, material: Material) -> str:
     number = event["detail"].get("proposal", event["subject"])
-    found = next((p for p in material.proposals if str(p["number"]) == str(number)), {})
+    said = (p for p in material.proposals if str(p["number"]) == str(number))
+    found: Mapping[str, Any] = next(said, {})
     kind, task = found.get("kind", "proposal"), found.get("task", "")
     return (
         f"{event['actor']}'s {kind} on {task} is refused: “{_short(found.get('gist'))}”: "
@@ -172,14 +185,14 @@ def _rejected(event: Row, material: Material) -> str:
     )
 
 
-def _linked(event: Row, material: Material) -> str:
+def _linked(event: EventRow, material: Material) -> str:
     detail = event["detail"]
     if detail.get("kind") == LinkKind.CITES:
         return ""
     return f"{detail.get('source')} {detail.get('kind')} {event['subject']}"
 
 
-def _closed(event: Row, material: Material) -> str:
+def _closed(event: EventRow, material: Material) -> str:
     return f"the trial is over: {_short(event['detail'].get('reason'))}"
 
 
@@ -189,7 +202,7 @@ def _short(text: Any) -> str:
 
 
 _DEPTHS: Mapping[str, str] = {Level.SUMMARY: "the claims", Level.RAW: "the text"}
-_TELL = {
+_TELL: Mapping[str, Callable[[EventRow, Material], str]] = {
     EventKind.CLAIMED: _claimed, EventKind.LOST: _lost, EventKind.RELEASED: _released,
     EventKind.PUT: _put, EventKind.DONE: _done, EventKind.FAILED: _done,
     EventKind.CANCELLED: _cancelled, EventKind.ADMITTED: _admitted, EventKind.MERGED: _merged,

@@ -1,44 +1,42 @@
-"""What the systems of a run scored, read from its store and its boards."""
+"""What the systems of a run scored: computed once for everything that a command shows of it."""
 
-import contextlib
 from dataclasses import dataclass
 
 from harness import score
 from harness.benchmarks.registry import of_run
-from harness.board.sqlite.board import SqliteBoard
-from harness.store.sqlite import Row, Store
+from harness.board.records import Boards
+from harness.score.rows import TableRow
+from harness.store.rows import RunRows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scored:
-    """Rows of three CSVs, with the columns that `harness.score` names."""
+class ScoredRun:
+    """A run's rows, its scores, and rows of three CSVs with the columns that `harness.score` names.
 
-    table: list[Row]  # table.csv
-    breakdowns: list[Row]  # breakdown.csv
-    comparisons: list[Row]  # comparisons.csv
+    `scores` are in the order of the run's trials.
+    """
+
+    rows: RunRows
+    scores: list[score.InstanceScore]
+    table: list[TableRow]  # table.csv
+    breakdowns: list[TableRow]  # breakdown.csv
+    comparisons: list[TableRow]  # comparisons.csv
 
 
-def scored(store: Store, trials: list[Row], calls: list[Row], submissions: list[Row]) -> Scored:
-    """The rows of a run; `trials`, `calls` and `submissions` are all that `store` has."""
-    description = store.description()
-    benchmark = of_run(description)
-    with contextlib.closing(SqliteBoard(store.path)) as board:
-        stories = {
-            key: score.Story(tasks=board.tasks(key), events=board.events(key))
-            for key in (trial["trial_id"] for trial in trials)
-        }
-    rows = score.table(
-        trials,
-        calls,
-        submissions,
-        description=description,
-        stories=stories,
-        unstable=benchmark.unstable(store.path.parent.parent),
-    )
-    scores = score.instance_scores(trials, calls, submissions)
-    systems = score.sides(scores, score.allowance_of(description))
-    return Scored(
-        table=[dict(row) for row in rows],
-        breakdowns=[dict(row) for row in score.breakdowns(scores, benchmark.levels)],
-        comparisons=[dict(row) for row in score.comparisons(systems)],
+async def score_run(
+    rows: RunRows, boards: Boards, unstable: score.Unstable | None = None
+) -> ScoredRun:
+    """The scores of the run that `rows` and `boards` are of; `unstable`: see `score.table`."""
+    stories = {
+        key: score.Story(tasks=await boards.tasks(key), events=await boards.events(key))
+        for key in (trial["trial_id"] for trial in rows.trials)
+    }
+    scores = score.instance_scores(rows.trials, rows.calls, rows.submissions)
+    sides = score.sides(scores, score.allowance_of(rows.facts))
+    return ScoredRun(
+        rows=rows,
+        scores=scores,
+        table=score.table(rows, scores, stories=stories, unstable=unstable),
+        breakdowns=score.breakdowns(scores, of_run(rows.facts).levels),
+        comparisons=score.comparisons(sides),
     )

@@ -1,15 +1,14 @@
 """What each agent of a trial was busy with, and when: pure functions over rows of the store."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
-from typing import Any
 
 from harness.board.vocabulary import MAIN
+from harness.store.rows import CallRow, SpanRow, TrialRow
 from harness.types import Activity
 
-Row = Mapping[str, Any]
 MODEL = "model"
 WHAT = (MODEL, *Activity)
 """What an interval can be: in a model call, or one of `harness.types.Activity`."""
@@ -26,7 +25,7 @@ class Interval:
     began_s: float | None = field(default=None, compare=False)  # where its beginning is left out
 
 
-def timeline(trial: Row, calls: Sequence[Row], spans: Sequence[Row]) -> list[Interval]:
+def timeline(trial: TrialRow, calls: Sequence[CallRow], spans: Sequence[SpanRow]) -> list[Interval]:
     """The intervals of `trial`, oldest first; rows of other trials are passed over.
 
     A call is from its row's `started_at` to `ended_at`, waits between its attempts included; what
@@ -44,10 +43,10 @@ def timeline(trial: Row, calls: Sequence[Row], spans: Sequence[Row]) -> list[Int
         if row["trial_id"] == trial["trial_id"] and row["ended_at"] and row["agent"]:
             start, end = _moment(row["started_at"]) - zero, _moment(row["ended_at"]) - zero
             found.append(_interval(row["agent"], MODEL, start, end))
-    for row in spans:
-        if row["trial_id"] == trial["trial_id"]:
-            start = _moment(row["started_at"]) - zero
-            found.append(_interval(row["agent"], row["what"], start, start + row["seconds"]))
+    for span in spans:
+        if span["trial_id"] == trial["trial_id"]:
+            start = _moment(span["started_at"]) - zero
+            found.append(_interval(span["agent"], span["what"], start, start + span["seconds"]))
     kept = _taking_turns([each for each in found if each is not None])
     return sorted(kept, key=lambda each: (each.start_s, each.agent, each.what))
 

@@ -1,25 +1,21 @@
 """What the benchmark of a run shows below its table."""
 
-from collections.abc import Sequence
-
 from rich.console import Console
 from rich.text import Text
 
 from harness import score
+from harness.analysis.run_scores import ScoredRun
 from harness.benchmarks.registry import of_run
-from harness.score.rows import Row
-from harness.store.sqlite import Store
 from harness.terminal import widened
 from harness.text.text_table import written
 
 
-def print_breakdown(out: Console, rows: Sequence[Row], store: Store) -> None:
-    """Print the further tables and lines of the run's benchmark; `rows` are of `table.csv`."""
-    facts = store.description()
-    if not rows:
+def print_breakdown(out: Console, run: ScoredRun) -> None:
+    """Print the further tables and lines of the run's benchmark."""
+    if not run.table:
         return
-    scores = score.instance_scores(store.trials(), store.calls(), store.submissions())
-    found = of_run(facts).breakdown(rows, score.ran(scores), facts)
+    facts = run.rows.facts
+    found = of_run(facts).breakdown(run.table, score.ran(run.scores), facts)
     whole = widened(out, 400)
     for title, table in found.tables:
         whole.print()

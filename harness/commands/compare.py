@@ -1,6 +1,5 @@
 """`delm compare`: two systems, or two runs, instance by instance, and what the tests say."""
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -12,7 +11,7 @@ from rich.table import Table
 
 from harness import score
 from harness.commands.json_output import compared_instances, comparison, print_json, run_facts
-from harness.commands.show import find
+from harness.commands.locate import find
 from harness.commands.table import WIDE, dollars, percent
 from harness.config import nearest
 from harness.errors import UserError
@@ -35,13 +34,13 @@ class Compared:
     sides: Mapping[str, Side]
 
 
-def compare_runs(
+async def compare_runs(
     runs: Sequence[str], systems: Sequence[str], output: Path, *, as_json: bool = False
 ) -> None:
     """Print the comparison of the systems of one run, or of two runs."""
     if len(runs) > 2:
         raise UserError(f"two runs can be compared, not {len(runs)}; compare them in pairs")
-    read = [_read(run, output) for run in runs]
+    read = [await _read(run, output) for run in runs]
     if len(read) == 2 and read[0].path == read[1].path:
         raise UserError(
             f"{runs[0]} and {runs[1]} are the same run; to compare its systems, name it once"
@@ -91,11 +90,12 @@ def _print(
                   f"p = {LEVEL} where nothing differs at all")  # fmt: skip
 
 
-def _read(run: str, output: Path) -> Compared:
-    folder = find(run, output)
-    with contextlib.closing(folder.open()) as store:
-        facts = store.description()
-        scores = score.instance_scores(store.trials(), store.calls(), store.submissions())
+async def _read(run: str, output: Path) -> Compared:
+    folder = await find(run, output)
+    async with folder.open() as store:
+        rows = await store.read()
+    facts = rows.facts
+    scores = score.instance_scores(rows.trials, rows.calls, rows.submissions)
     if not scores or "config" not in facts:
         raise UserError(f"the run {folder.run_id} has no trials: there is nothing to compare")
     found = score.sides(scores, score.allowance_of(facts))

@@ -30,7 +30,7 @@ from harness.runner.check_cache import FileMemo, NoMemo
 from harness.runner.run import Contestant
 from harness.sandbox.no_sandboxes import NoSandboxes
 from harness.sandbox.providers import choose
-from harness.store.sqlite import Store
+from harness.store.protocol import Store
 from harness.system_files import system_config as read_system
 from harness.system_files import system_names
 from harness.text.counted import counted
@@ -96,9 +96,13 @@ def most_output(config: Config, price: Price | None) -> int:
 
 
 def client(
-    parts: ModelParts, config: Config, store: Store, waiting: Callable[[int, str], None]
+    parts: ModelParts,
+    config: Config,
+    store: Store,
+    waiting: Callable[[int, str], None],
+    lacks: Callable[[], str],
 ) -> ModelClient:
-    """The model client on the run's ledger."""
+    """The model client on the run's ledger; `lacks` as for `Contact`."""
     settings = config.model
     return ModelClient(
         parts.backend,
@@ -117,7 +121,7 @@ def client(
         waiting=waiting,
         # as many as were under way when it went away, and as many after them
         patience=max(PATIENCE, 2 * config.workers),
-        lacks=store.lacks,
+        lacks=lacks,
     )
 
 

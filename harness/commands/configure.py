@@ -1,6 +1,5 @@
 """What `delm eval` runs: its configuration, from the shipped files, -c and the flags."""
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -66,16 +65,16 @@ def configure(
     return resolve([*shipped, *given, flags, said])
 
 
-def stored(output: Path, run_id: str) -> Mapping[str, Any] | None:
+async def stored(output: Path, run_id: str) -> Mapping[str, Any] | None:
     """The configuration of the run that is there already under `run_id`; None: there is none."""
     if not run_id:
         return None
     folder = RunFolder(output, run_id)
     folder.refuse_grading()
-    if not folder.database.exists():
+    if not folder.exists:
         return None
-    with contextlib.closing(folder.open()) as store:
-        found: Mapping[str, Any] | None = store.description().get("config")
+    async with folder.open() as store:
+        found: Mapping[str, Any] | None = (await store.description()).get("config")
         return found
 
 

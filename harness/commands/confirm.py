@@ -1,6 +1,5 @@
 """How `delm eval` begins: what is going to happen, what it can cost, and whether that is wanted."""
 
-import contextlib
 import sys
 from collections.abc import Sequence
 
@@ -16,12 +15,12 @@ from harness.text.counted import counted
 from harness.types import Item
 
 
-def done_already(folder: RunFolder) -> int | None:
+async def done_already(folder: RunFolder) -> int | None:
     """How many trials of the run are done; None where there is no such run yet."""
-    if not folder.database.exists():
+    if not folder.exists:
         return None
-    with contextlib.closing(folder.open()) as store:
-        done = [t for t in last_attempts(store.trials()) if t["state"] == "done"]
+    async with folder.open() as store:
+        done = [t for t in last_attempts(await store.trials()) if t["state"] == "done"]
         return len(done)
 
 

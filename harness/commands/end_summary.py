@@ -1,10 +1,9 @@
 """What `delm eval` says at its end: what it cost, what is missing and why, and how to go on."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -16,8 +15,8 @@ from harness.runner.run import StopCause
 from harness.runner.signals import STOPPED
 from harness.score import last_attempts
 from harness.score.cost import in_doubt, spent
-from harness.score.rows import UNFINISHED
-from harness.store.sqlite import Store
+from harness.score.rows import UNFINISHED, sent
+from harness.store.rows import RunRows, TrialRow
 from harness.text.counted import counted
 
 DELM = ".venv/bin/delm"
@@ -25,7 +24,7 @@ DELM = ".venv/bin/delm"
 
 def say_how_it_ended(
     out: Console,
-    store: Store,
+    run: RunRows,
     folder: RunFolder,
     output: Path,
     *,
@@ -42,18 +41,17 @@ def say_how_it_ended(
     def say(line: str) -> None:
         out.print(line, highlight=False, markup=False)
 
-    trials = store.trials()
-    last = last_attempts(trials)
+    last = last_attempts(run.trials)
     lacking = cause == "machine"
     failed = [trial for trial in last if trial["state"] == "failed"]
     errors = sum(trial["state"] == "error" for trial in last)
     unfinished = sum(trial["state"] in UNFINISHED for trial in last)
     say(f"written: {folder.path}")
-    if not store.description().get("replay"):
-        say(in_doubt(spent(store.costs())))
+    if not run.facts.get("replay"):
+        say(in_doubt(spent(sent(run.calls))))
     if reason:
         say(f"stopped starting trials: {reason}")
-    for line in [*own_errors(failed, folder, output), *missing(trials, store.submissions())]:
+    for line in [*own_errors(failed, folder, output), *missing(run.trials, run.submissions)]:
         say(line)
     if errors or unfinished or stopped:
         how = ", once the model answers (another address or key may be set)" if reason else ""
@@ -87,9 +85,9 @@ def told_to_score(folder: RunFolder, output: Path) -> Iterator[None]:
         ) from None
 
 
-def own_errors(failed: Sequence[Mapping[str, Any]], folder: RunFolder, output: Path) -> list[str]:
+def own_errors(failed: Sequence[TrialRow], folder: RunFolder, output: Path) -> list[str]:
     """Each error in a system's own code once, with the number of trials that it ended."""
-    by_reason: dict[str, list[Mapping[str, Any]]] = {}
+    by_reason: dict[str, list[TrialRow]] = {}
     for trial in failed:
         by_reason.setdefault(trial["reason"], []).append(trial)
     lines = []

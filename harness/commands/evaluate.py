@@ -10,8 +10,9 @@ import anyio
 from rich.console import Console
 
 from harness import event_loop
+from harness.analysis.run_scores import ScoredRun
 from harness.benchmarks.rows import Dataset
-from harness.board.sqlite.board import SqliteBoard
+from harness.board.records import Boards
 from harness.cache import cache_dir
 from harness.commands import compose, first_call, run_record
 from harness.commands.breakdown import print_breakdown
@@ -25,14 +26,16 @@ from harness.errors import RUN_COST
 from harness.exports.recording import record
 from harness.model.budget import Budget
 from harness.model.first_call import FirstCall
+from harness.no_space import full
 from harness.protocols import Sandboxes
 from harness.results import run_folder
 from harness.results.run_folder import RunFolder, check_target, fresh_run_id
 from harness.runner.processes import Member, join
-from harness.runner.progress import Progress, Standing, console
+from harness.runner.progress import Progress, console
 from harness.runner.run import Contestant, Run
 from harness.runner.signals import Stop
-from harness.store.sqlite import Store
+from harness.store.opening import open_store
+from harness.store.protocol import Store
 from harness.text.counted import counted
 
 NAMED = 3  # systems whose names stand in a run's id
@@ -98,9 +101,9 @@ def evaluate(options: Options) -> int:
         undo.enter_context(stop.listening())
         if not options.dry_run:
             folder = folder.create(new=not options.run_id)
-            undo.callback(folder.remove_if_empty)
-        done = done_already(folder)
-        _check_changes(out, options, folder, contestants, dataset)
+            undo.callback(event_loop.run, folder.remove_if_empty)
+        done = event_loop.run(done_already, folder)
+        event_loop.run(_check_changes, out, options, folder, contestants, dataset)
         announce(out, config, parts, contestants, items, folder, label=label, done=done)
         asks = not (parts.replay or options.yes)
         if options.dry_run or asks:
@@ -117,7 +120,8 @@ def evaluate(options: Options) -> int:
         undo.callback(sandboxes.close)
         made = None
         if not (parts.replay or finished):
-            made = first_call.first_call(out, config, parts, first_call.left(config, folder))
+            left = event_loop.run(first_call.left, config, folder)
+            made = first_call.first_call(out, config, parts, left)
         return _work_on(
             _Evaluation(
                 out=out,
@@ -134,7 +138,7 @@ def evaluate(options: Options) -> int:
         )
 
 
-def _check_changes(
+async def _check_changes(
     out: Console,
     options: Options,
     folder: RunFolder,
@@ -142,10 +146,10 @@ def _check_changes(
     dataset: Dataset,
 ) -> None:
     """`UserError` where the run that goes on is not what it was, before anything is spent."""
-    if not folder.database.exists():
+    if not folder.exists:
         return
-    with contextlib.closing(folder.open()) as store:
-        facts, begun = store.description(), bool(store.trials())
+    async with folder.open() as store:
+        facts, begun = await store.description(), bool(await store.trials())
     if not begun:
         return
     found = run_record.changes(facts, options.config, contestants, dataset.benchmark)
@@ -169,25 +173,30 @@ def _new_id(label: str, parts: compose.ModelParts, contestants: Sequence[Contest
 
 
 def _work_on(job: _Evaluation) -> int:
-    config, folder = job.options.config, job.folder
-    job.stop.to_go_on = go_on(folder, job.options.output)
-    with join(folder.path) as member:
+    job.stop.to_go_on = go_on(job.folder, job.options.output)
+    with join(job.folder.path) as member:
         if others := member.others():
             job.out.print(
                 f"note: works on this run, too: process {', '.join(others)}", markup=False
             )
+        return event_loop.run(_opened, job, member)
+
+
+async def _opened(job: _Evaluation, member: Member) -> int:
+    cap = job.options.config.budget.run_cost_usd
+    async with contextlib.AsyncExitStack() as undo:
         with member.alone():
-            store = Store(folder.database, owner=member.name, cap_usd=config.budget.run_cost_usd)
-        with contextlib.closing(store):
-            with member.alone():
-                store.reserve()
-            return event_loop.run(_evaluate, job, store, member)
+            store = await open_store(job.folder.address, owner=member.name, cap_usd=cap)
+            undo.push_async_callback(store.aclose)
+            await store.reserve_room()
+        boards = await undo.enter_async_context(job.folder.boards())
+        return await _evaluate(job, store, boards, member)
 
 
-async def _evaluate(job: _Evaluation, store: Store, member: Member) -> int:
+async def _evaluate(job: _Evaluation, store: Store, boards: Boards, member: Member) -> int:
     options, folder, parts = job.options, job.folder, job.parts
     with member.alone():
-        await run_record.write_record(
+        begun = await run_record.write_record(
             store, folder, _identified(job), member, accept=options.accept_changes
         )
         if job.first_call is not None:
@@ -196,8 +205,7 @@ async def _evaluate(job: _Evaluation, store: Store, member: Member) -> int:
     trials = len(job.dataset.items) * sum(contestant.trials for contestant in job.contestants)
     progress = Progress(job.out, trials, priced=parts.price is not None)
     progress.say(f"sandbox: {job.sandboxes.kind}")
-    board = SqliteBoard(folder.database)
-    run = _run(job, store, board, member, progress)
+    run = _run(job, store, boards, member, progress, begun)
 
     async def work() -> None:
         async with anyio.create_task_group() as tasks:
@@ -205,7 +213,6 @@ async def _evaluate(job: _Evaluation, store: Store, member: Member) -> int:
             await job.sandboxes.prepare(job.dataset.items, progress.say)
         with member.alone():
             await run.plan()
-        progress.follow(lambda: Standing(**store.standing()))
         with progress.showing():
             await run.work()
 
@@ -213,15 +220,15 @@ async def _evaluate(job: _Evaluation, store: Store, member: Member) -> int:
     try:
         stopped = await job.stop.until(work, progress.say)
     finally:
-        board.close()
         with anyio.CancelScope(shield=True):
             await parts.backend.aclose()
     job.stop.waiting_for = lambda: f"the CSVs in {folder.path} to be written"
     with member.alone(), told_to_score(folder, options.output):
-        _results(job.out, options, folder, store, draw=options.config.plots and not stopped)
+        scored = await run_folder.derive(folder, store, boards)
+        _show(job.out, options, folder, scored, draw=options.config.plots and not stopped)
     return say_how_it_ended(
         job.out,
-        store,
+        scored.rows,
         folder,
         options.output,
         stopped=stopped,
@@ -241,18 +248,20 @@ def _identified(job: _Evaluation) -> run_record.Identified:
 
 
 def _run(
-    job: _Evaluation, store: Store, board: SqliteBoard, member: Member, progress: Progress
+    job: _Evaluation, store: Store, boards: Boards, member: Member, progress: Progress, begun: str
 ) -> Run:
-    config, benchmark = job.options.config, job.dataset.benchmark
+    config, benchmark, folder = job.options.config, job.dataset.benchmark, job.folder
     return Run(
         store=store,
-        board=board,
+        board=boards,
         benchmark=benchmark,
         items=job.dataset.items,
         contestants=job.contestants,
-        client=compose.client(job.parts, config, store, progress.waiting),
+        client=compose.client(
+            job.parts, config, store, progress.waiting, lambda: full(folder.path)
+        ),
         sandboxes=job.sandboxes,
-        grader=benchmark.grader(job.sandboxes, config, logs=job.folder.logs, cache=cache_dir()),
+        grader=benchmark.grader(job.sandboxes, config, logs=folder.logs(begun), cache=cache_dir()),
         limits=compose.limits_of(config),
         budget=Budget(config.budget.run_cost_usd, limit_name=RUN_COST),
         workers=config.workers,
@@ -263,17 +272,16 @@ def _run(
     )
 
 
-def _results(
-    out: Console, options: Options, folder: RunFolder, store: Store, *, draw: bool
+def _show(
+    out: Console, options: Options, folder: RunFolder, scored: ScoredRun, *, draw: bool
 ) -> None:
-    """Derive and show what there is; plots only if `draw`: who stopped a run waits for its end."""
-    rows = run_folder.derive(folder, store)
-    if rows:
-        print_run(out, rows, store.description())
-        print_breakdown(out, rows, store)
+    """Show what there is; plots only if `draw`: who stopped a run waits for its end."""
+    if scored.table:
+        print_run(out, scored.table, scored.rows.facts)
+        print_breakdown(out, scored)
         if draw:
-            draw_plots(out, folder, store, rows)
+            draw_plots(out, folder, scored)
     if options.record:
-        count = record(store, options.record)
+        count = record(scored.rows, options.record)
         told = f"recorded {counted(count, 'call')} in {options.record}"
         out.print(told, highlight=False, markup=False)

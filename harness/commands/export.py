@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from harness.benchmarks.registry import of_run, require
 from harness.benchmarks.rows import load, raw_rows
 from harness.benchmarks.swebench.rows import asides
 from harness.cache import cache_dir, write_beside
-from harness.commands.show import find
+from harness.commands.locate import find
 from harness.errors import UserError
 from harness.exports.atif import sessions_of, trial_files
 from harness.exports.experiments import cautions, write_experiment
@@ -21,10 +21,12 @@ from harness.exports.recording import record
 from harness.exports.shipped_submissions import shipped
 from harness.exports.submission_claims import CHECKLIST, DatasetRows
 from harness.exports.trajectories import trajectory_files
-from harness.results.run_folder import RunFolder, by_trial, check_target
+from harness.results.run_folder import RunFolder, check_target
 from harness.runner.progress import console
 from harness.score import flags_of
-from harness.store.sqlite import Row, Store
+from harness.score.rows import by_trial
+from harness.store.protocol import Store
+from harness.store.rows import CallRow, RunRows, SubmissionRow, TrialRow
 from harness.text.counted import counted
 
 FILES = ("predictions", "recording")
@@ -37,42 +39,44 @@ class _Chosen:
 
     folder: RunFolder
     store: Store
+    rows: RunRows
     systems: tuple[str, ...]
 
-    def trials(self) -> Iterator[tuple[Row, list[Row], list[Row]]]:
+    def trials(self) -> Iterator[tuple[TrialRow, list[CallRow], list[SubmissionRow]]]:
         """Each trial that was begun, with its calls and submissions."""
-        calls, submissions = by_trial(self.store.calls()), by_trial(self.store.submissions())
-        for trial in self.store.trials():
+        calls, submissions = by_trial(self.rows.calls), by_trial(self.rows.submissions)
+        for trial in self.rows.trials:
             if trial["system"] in self.systems and trial["started_at"]:
                 key = trial["trial_id"]
                 yield trial, calls.get(key, []), submissions.get(key, [])
 
 
-def export_run(run: str, output: Path, kind: str, system: str, target: Path) -> None:
+async def export_run(run: str, output: Path, kind: str, system: str, target: Path) -> None:
     """Write the run in the form `kind` to the file or folder `target`, and say what was written.
 
     `predictions` and `experiments` are of one system, the first where none is named.
     """
     if kind not in FILES + FOLDERS:
         raise UserError(f"unknown format {kind!r}; there are: {', '.join(FILES + FOLDERS)}")
-    folder = find(run, output)
+    folder = await find(run, output)
     if kind in FILES:
         check_target(target)
     else:
         _check_folder(target)
-    store = folder.open()
-    systems = tuple(dict.fromkeys(trial["system"] for trial in store.trials()))
-    if system and system not in systems:
-        raise UserError(f"{system!r} is not in this run; there are: {', '.join(systems)}")
-    chosen = _Chosen(folder=folder, store=store, systems=(system,) if system else systems)
-    told = EXPORTS[kind](chosen, target)
-    store.close()
+    async with folder.open() as store:
+        rows = await store.read()
+        systems = tuple(dict.fromkeys(trial["system"] for trial in rows.trials))
+        if system and system not in systems:
+            raise UserError(f"{system!r} is not in this run; there are: {', '.join(systems)}")
+        wanted = (system,) if system else systems
+        chosen = _Chosen(folder=folder, store=store, rows=rows, systems=wanted)
+        told = await EXPORTS[kind](chosen, target)
     console().print(told, highlight=False, markup=False)
 
 
-def _predictions(chosen: _Chosen, target: Path) -> str:
-    store = chosen.store
-    files = prediction_files(store.submissions(), store.trials(), store.description())
+async def _predictions(chosen: _Chosen, target: Path) -> str:
+    rows = chosen.rows
+    files = prediction_files(rows.submissions, rows.trials, rows.facts)
     made = [name for name in chosen.systems if f"{name}.jsonl" in files]
     if not made:
         there = ", ".join(name.removesuffix(".jsonl") for name in files)
@@ -83,14 +87,14 @@ def _predictions(chosen: _Chosen, target: Path) -> str:
     return f"wrote {target}{_left_out(chosen, made[0], which)}"
 
 
-def _recording(chosen: _Chosen, target: Path) -> str:
-    return f"recorded {counted(record(chosen.store, target), 'call')} in {target}"
+async def _recording(chosen: _Chosen, target: Path) -> str:
+    return f"recorded {counted(record(chosen.rows, target), 'call')} in {target}"
 
 
-def _trajectories(chosen: _Chosen, target: Path) -> str:
-    description, count = chosen.store.description(), 0
+async def _trajectories(chosen: _Chosen, target: Path) -> str:
+    description, count = chosen.rows.facts, 0
     for trial, calls, submissions in chosen.trials():
-        spoken = chosen.store.messages(trial["trial_id"])
+        spoken = await chosen.store.messages(trial["trial_id"])
         files = trajectory_files(trial, spoken, calls, submissions, description)
         for name, text in files.items():
             write_beside(target / name, text.encode())
@@ -98,11 +102,11 @@ def _trajectories(chosen: _Chosen, target: Path) -> str:
     return f"wrote {count} conversations to {target}"
 
 
-def _atif(chosen: _Chosen, target: Path) -> str:
-    description, count = chosen.store.description(), 0
-    sources = sessions_of(chosen.store.calls(), description)
+async def _atif(chosen: _Chosen, target: Path) -> str:
+    description, count = chosen.rows.facts, 0
+    sources = sessions_of(chosen.rows.calls, description)
     for trial, calls, submissions in chosen.trials():
-        spoken = chosen.store.messages(trial["trial_id"])
+        spoken = await chosen.store.messages(trial["trial_id"])
         documents = trial_files(trial, spoken, calls, submissions, description, sources)
         for name, document in documents.items():
             path = target / trial["system"] / trial["instance_id"] / name
@@ -111,16 +115,20 @@ def _atif(chosen: _Chosen, target: Path) -> str:
     return f"wrote {counted(count, 'trial')} to {target}"
 
 
-def _experiments(chosen: _Chosen, target: Path) -> str:
-    store, description, system = chosen.store, chosen.store.description(), chosen.systems[0]
+async def _experiments(chosen: _Chosen, target: Path) -> str:
+    rows, description, system = chosen.rows, chosen.rows.facts, chosen.systems[0]
     require(of_run(description), "leaderboard", "a submission to the leaderboard")
     dataset, notes = _dataset(description)
     asides = dataset.asides if dataset else {}
     years = {key: row.created_at[:4] for key, row in asides.items() if row.created_at[:4].isdigit()}
-    folder = write_experiment(store, system, chosen.folder.logs, years, target, dataset=dataset)
-    asked = {row["instance_id"] for row in store.trials() if row["system"] == system}
+    ships = shipped(rows, system)
+    keys = [one.trial["trial_id"] for one in ships.values()]
+    spoken = {key: await chosen.store.messages(key) for key in keys}
+    logs = chosen.folder.logs(str(description.get("id", "")))
+    folder = write_experiment(rows, spoken, system, logs, years, target, dataset=dataset)
+    asked = {row["instance_id"] for row in rows.trials if row["system"] == system}
     notes += cautions(description, len(asked), len(dataset.items) if dataset else 0)
-    for name, one in shipped(store, system).items():
+    for name, one in ships.items():
         if one.submission["official"] == "resolved" and (flags := flags_of(one.submission)):
             notes.append(f"{name} is resolved and flagged: {', '.join(flags)}")
     written = (folder / "README.md").read_text(encoding="utf-8").splitlines()
@@ -145,8 +153,7 @@ def _dataset(description: Mapping[str, Any]) -> tuple[DatasetRows | None, list[s
 
 def _left_out(chosen: _Chosen, system: str, which: str) -> str:
     """Lines that say what of the run was not taken, where something was not."""
-    rows = chosen.store.submissions()
-    made = Counter(row["instance_id"] for row in rows if row["system"] == system)
+    made = Counter(row["instance_id"] for row in chosen.rows.submissions if row["system"] == system)
     most, others = max(made.values(), default=0), [s for s in chosen.systems if s != system]
     told = f"\nnote: this is {system}; with -s there is: {', '.join(others)}" if others else ""
     if most > 1:
@@ -154,7 +161,7 @@ def _left_out(chosen: _Chosen, system: str, which: str) -> str:
     return told
 
 
-EXPORTS = {
+EXPORTS: Mapping[str, Callable[[_Chosen, Path], Awaitable[str]]] = {
     "predictions": _predictions,
     "recording": _recording,
     "trajectories": _trajectories,

@@ -1,6 +1,5 @@
 """The first call of a run and of `delm doctor`: made, told, and counted."""
 
-import contextlib
 import math
 from dataclasses import asdict
 from functools import partial
@@ -39,15 +38,15 @@ def first_call(
     return made
 
 
-def left(config: Config, folder: RunFolder) -> float:
+async def left(config: Config, folder: RunFolder) -> float:
     """What the run in `folder` may still spend, in USD."""
     cap = config.budget.run_cost_usd
     if not cap:
         return math.inf
-    if not folder.database.exists():
+    if not folder.exists:
         return cap
-    with contextlib.closing(folder.open()) as store:
-        return cap - store.spent()
+    async with folder.open() as store:
+        return cap - await store.spent()
 
 
 def facts(made: FirstCall, parts: ModelParts) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.score.rows import Row
+from harness.score.rows import TableRow
 from harness.text.counted import counted
 
 
 def notes(
-    rows: Sequence[Row],
+    rows: Sequence[TableRow],
     facts: Mapping[str, Any],
     *,
     odd_budgets: Sequence[str],
@@ -32,7 +32,7 @@ def notes(
     return lines + _changed(rows, facts)
 
 
-def _unfinished(rows: Sequence[Row]) -> list[str]:
+def _unfinished(rows: Sequence[TableRow]) -> list[str]:
     """That scores are not final, and what was spent on trials that have none."""
     lacking = [row for row in rows if row.get("unfinished")]
     if not lacking:
@@ -50,7 +50,7 @@ def _unfinished(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _broken(rows: Sequence[Row]) -> list[str]:
+def _broken(rows: Sequence[TableRow]) -> list[str]:
     """Whose scores are those of a program that does not work."""
     return [
         f"{row['system']}: {row['system_errors']} of {counted(row['trials_run'], 'trial')} ended "
@@ -61,13 +61,13 @@ def _broken(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def in_doubt(row: Row) -> float:
+def in_doubt(row: TableRow) -> float:
     """USD that the trials behind the row's costs may have cost more."""
     unsure: float = row.get("cost_unsure_usd") or 0.0
     return unsure - (row.get("unfinished_unsure_usd") or 0.0)
 
 
-def _unsure(rows: Sequence[Row]) -> list[str]:
+def _unsure(rows: Sequence[TableRow]) -> list[str]:
     """Whose dollars are the least that they can be, and what they can be more."""
     more = {row["system"]: in_doubt(row) for row in rows if in_doubt(row) > 0}
     if not more:
@@ -79,7 +79,7 @@ def _unsure(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _money(rows: Sequence[Row]) -> list[str]:
+def _money(rows: Sequence[TableRow]) -> list[str]:
     """What a column of dollars is of, and which seconds are no model's."""
     lines = []
     each = next((row["equal_submissions"] for row in rows if row.get("equal_submissions")), 0)
@@ -102,7 +102,7 @@ def _money(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def _second_look(rows: Sequence[Row]) -> list[str]:
+def _second_look(rows: Sequence[TableRow]) -> list[str]:
     """Whose passes do not count, and whose failures may not be their own."""
     lines = []
     for row in rows:
@@ -119,20 +119,20 @@ def _second_look(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def _of(row: Row) -> int:
+def _of(row: TableRow) -> int:
     """Submissions that the scores are of."""
     ran = row.get("wanted_run")
     return int(row["wanted"] if ran is None else ran)
 
 
-def budget_of(row: Row) -> tuple[Any, ...]:
+def budget_of(row: TableRow) -> tuple[Any, ...]:
     """What an instance may cost: dollars, steps, tokens; and the wall clock of a trial."""
     names = ("budget_per_instance_usd", "budget_per_instance_steps", "budget_per_instance_tokens",
              "budget_wall_clock_s")  # fmt: skip
     return tuple(row.get(name) for name in names)
 
 
-def allowed(row: Row) -> str:
+def allowed(row: TableRow) -> str:
     """The same in words; unknown is a dash."""
     money, steps, tokens, wall = budget_of(row)
     if (money, steps, tokens, wall) == (None,) * 4:
@@ -143,7 +143,7 @@ def allowed(row: Row) -> str:
     return " · ".join([*parts, f"{wall:g} s a trial" if wall else "any time"])
 
 
-def _budgets(rows: Sequence[Row], odd: Sequence[str]) -> list[str]:
+def _budgets(rows: Sequence[TableRow], odd: Sequence[str]) -> list[str]:
     """One budget for all rows, or whose is which."""
     of: dict[str, list[str]] = {}
     for row in rows:
@@ -157,7 +157,7 @@ def _budgets(rows: Sequence[Row], odd: Sequence[str]) -> list[str]:
     ]
 
 
-def _changed(rows: Sequence[Row], facts: Mapping[str, Any]) -> list[str]:
+def _changed(rows: Sequence[TableRow], facts: Mapping[str, Any]) -> list[str]:
     """What was changed while the run was under way, and which systems have no record."""
     lines = [
         f"changed during the run (--accept-changes): {'; '.join(each['changes'])}. Trials begun "

@@ -99,7 +99,7 @@ async def _grade(
     wanted = neighbours([by_id[key] for key in of])
     sandboxes = compose.sandboxes(config, benchmark, wanted or items, folder.run_id)
     progress = Progress(out, total=len(of))
-    grader = benchmark.grader(sandboxes, config, logs=folder.logs, cache=cache_dir())
+    grader = benchmark.grader(sandboxes, config, logs=folder.logs(), cache=cache_dir())
     verdicts = {key: _refused(why) for key, why in predictions.refused.items()}
     for line in _left_out(predictions):
         progress.say(line)
@@ -181,8 +181,8 @@ def _tell(
         for key, v in sorted(verdicts.items())
     }
     write(folder.path / "grades.json", json.dumps(rows, indent=1) + "\n")
-    if folder.logs.exists():
-        out.print(f"logs: {folder.logs}", highlight=False, markup=False)
+    if folder.logs().exists():
+        out.print(f"logs: {folder.logs()}", highlight=False, markup=False)
     flagged = {key: v for key, v in sorted(verdicts.items()) if v.flags}
     for key, verdict in flagged.items():
         for flag in verdict.flags:

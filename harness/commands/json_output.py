@@ -15,7 +15,7 @@ from harness.results.run_folder import rounded
 from harness.runner.progress import console
 from harness.score import Comparison, InstanceScore, Side
 from harness.score.compare import comparison_row
-from harness.store.sqlite import Row
+from harness.score.rows import TableRow
 
 
 def notes_console(*, as_json: bool) -> Console:
@@ -28,7 +28,9 @@ def print_json(document: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(_plain(document), indent=1, allow_nan=False) + "\n")
 
 
-def scored_run(run_id: str, path: str, facts: Mapping[str, Any], rows: Sequence[Row]) -> Row:
+def scored_run(
+    run_id: str, path: str, facts: Mapping[str, Any], rows: Sequence[TableRow]
+) -> dict[str, Any]:
     """A run with its rows of `table.csv`; `facts` is `Store.description`."""
     return {"run": run_id, "path": path} | run_facts(facts) | {"systems": list(map(numbers, rows))}
 

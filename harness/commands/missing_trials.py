@@ -1,17 +1,16 @@
 """What a run has not come to: which trials, why, and what the cut ones have submitted."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from harness.score import last_attempts
-from harness.store.sqlite import Row
+from harness.store.rows import SubmissionRow, TrialRow
 from harness.text.counted import counted
 
 FIRST = 4  # trials that are named
 STATES = {"waiting": "not started", "grading": "not graded"}
 
 
-def missing(trials: Sequence[Row], submissions: Sequence[Row]) -> list[str]:
+def missing(trials: Sequence[TrialRow], submissions: Sequence[SubmissionRow]) -> list[str]:
     """Lines for a person: how many trials are not done, the first of them by name, what is saved.
 
     `trials` and `submissions` are `Store.trials` and `Store.submissions`.
@@ -38,7 +37,7 @@ def missing(trials: Sequence[Row], submissions: Sequence[Row]) -> list[str]:
     return lines
 
 
-def _name(trial: Mapping[str, Any]) -> str:
+def _name(trial: TrialRow) -> str:
     why = STATES.get(trial["state"]) or trial["reason"] or trial["state"]
     short = why if len(why) <= 40 else f"{why[:39]}…"
     return f"{trial['system']} on {trial['instance_id']} #{trial['number'] + 1} ({short})"

@@ -1,9 +1,7 @@
 """What a run is expected to take, said before it starts."""
 
 import contextlib
-import json
 import shutil
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,12 +15,13 @@ from harness.cache import cache_dir
 from harness.commands.compose import ModelParts
 from harness.config import Config
 from harness.environments.rebuild import is_prepared
-from harness.errors import UserError
+from harness.errors import StoreUnavailable, UserError
 from harness.model.prices import Price
 from harness.results.estimate import (
     REBUILT_BYTES,
     RUN_BYTES,
     Estimate,
+    PastTrial,
     Planned,
     estimate,
     from_runs,
@@ -31,11 +30,10 @@ from harness.results.estimate import (
     thousands,
     to_pull,
 )
-from harness.results.run_folder import RunFolder
+from harness.results.run_folder import RunFolder, run_folders
 from harness.runner.run import Contestant
 from harness.sandbox.docker import client
 from harness.sandbox.docker.image_cache import IMAGE_BYTES
-from harness.store.statements import statements
 from harness.system_files import system_config
 from harness.text.counted import counted
 from harness.types import Environment, Item
@@ -66,7 +64,7 @@ def _model(
     dataset: Dataset,
     output: Path,
 ) -> list[str]:
-    before, items = earlier(output, parts.name), dataset.items
+    before, items = event_loop.run(earlier, output, parts.name), dataset.items
     planned = []
     basis = {each.name: each.cost_basis for each in map(system_config, config.systems)}
     for each in contestants:
@@ -155,23 +153,17 @@ def disk(
     ]
 
 
-def earlier(output: Path, model: str) -> list[dict[str, Any]]:
+async def earlier(output: Path, model: str) -> list[PastTrial]:
     """What trials of earlier runs in `output` with `model` took, as `from_runs` reads it.
 
     Replays do not count: their tokens were counted when they were recorded. A store that cannot be
     read, or is of another version of this program, is passed over.
     """
-    statement = statements("harness.store", "earlier.sql")["of_model"]
-    found: list[dict[str, Any]] = []
-    for path in sorted(output.glob("*/run.db")):
-        address = f"{path.absolute().as_uri()}?mode=ro"
-        with (
-            contextlib.suppress(sqlite3.DatabaseError),
-            contextlib.closing(sqlite3.connect(address, uri=True, timeout=1)) as database,
-        ):
-            database.row_factory = sqlite3.Row
-            rows = database.execute(statement, {"model": json.dumps(model)}).fetchall()
-            found += [dict(row) | {"run": path.parent.name} for row in rows]
+    found: list[PastTrial] = []
+    for folder in run_folders(output):
+        with contextlib.suppress(UserError, StoreUnavailable):
+            async with folder.open(read_only=True) as store:
+                found += [{**row, "run": folder.run_id} for row in await store.earlier(model)]
     return found
 
 

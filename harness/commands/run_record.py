@@ -27,7 +27,7 @@ from harness.runner.code_files import code_files
 from harness.runner.processes import Member
 from harness.runner.program import program
 from harness.runner.run import Contestant
-from harness.store.sqlite import Store
+from harness.store.protocol import Store
 from harness.text.timestamps import now
 
 Facts = Mapping[str, Any]  # `Store.description`
@@ -101,23 +101,26 @@ def unrecorded(facts: Facts, contestants: Sequence[Contestant]) -> list[str]:
 
 async def write_record(
     store: Store, folder: RunFolder, run: Identified, member: Member, *, accept: bool
-) -> None:
-    """Write what the run is. `UserError` as for `refuse`.
+) -> str:
+    """Write what the run is; the id that it was begun with. `UserError` as for `refuse`.
+
+    Its logs are found by that id, whatever the run is called now.
 
     A run that has no trial yet (it was refused or stopped before it began) may still change, unless
     another process is about to plan its trials.
     """
     config, contestants = run.config, run.contestants
-    before = store.description()
+    before = await store.description()
     found = changes(before, config, contestants, run.benchmark)
     planners = set(before.get("planners", ())) & member.alive() - {member.name}
-    begun = bool(planners or store.trials())
+    begun = bool(planners or await store.trials())
     if begun:
         refuse(folder, found, accept=accept, others=bool(member.others()))
     moment = now()
     accepted = [*before.get("accepted", ())]
     if begun and found:
         accepted.append({SINCE: moment, "changes": [str(change) for change in found]})
+    first_id = str(before.get("id", folder.run_id))
     prices, digest = snapshot({run.parts.name: run.parts.price})
     record = {
         "harness": _with(before.get("harness", ()) if begun else (), program(), moment),
@@ -125,7 +128,7 @@ async def write_record(
         "accepted": accepted,
     }
     await store.describe(
-        id=before.get("id", folder.run_id),  # its logs are found by it, whatever it is called now
+        id=first_id,
         identity=identity(config, contestants),
         planners=sorted(planners | {member.name}),
         config=config.model_dump(mode="json"),
@@ -143,6 +146,7 @@ async def write_record(
         **record,
     )
     run_folder.write_config(folder, config.model_dump(mode="json"), record)
+    return first_id
 
 
 def _systems(

@@ -1,24 +1,22 @@
 """`delm runs`: what runs there are, and which of them is the newest."""
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.results.run_folder import RunFolder
+from harness.results.run_folder import RunFolder, run_folders
 from harness.runner.processes import processes
 from harness.runner.progress import console
 from harness.score import instance_scores, last_attempts
 from harness.score.cost import Spent, in_doubt, spent
 from harness.score.estimators import mean
 from harness.score.rows import UNFINISHED
-from harness.store.sqlite import Store
+from harness.store.protocol import Store
 from harness.terminal import widened
 from harness.text.counted import counted
 
-LATEST = "latest"  # names the newest run wherever a command takes one
 WIDE = 10_000  # columns: what is to be pasted is not wrapped
 
 
@@ -61,9 +59,9 @@ class RunLine:
         return now + ", ".join(filter(None, [far, *broken]))
 
 
-def list_runs(output: Path, *, as_json: bool) -> None:
+async def list_runs(output: Path, *, as_json: bool) -> None:
     """Print the runs in `output`, the newest first."""
-    lines = sorted(_lines(output), key=lambda line: line.begun, reverse=True)
+    lines = sorted(await _lines(output), key=lambda line: line.begun, reverse=True)
     if as_json:
         rows = [asdict(line) | {"state": line.state} for line in lines]
         print(json.dumps(rows, indent=1))
@@ -74,34 +72,36 @@ def list_runs(output: Path, *, as_json: bool) -> None:
     _print(lines)
 
 
-def newest(output: Path) -> RunFolder:
+async def newest(output: Path) -> RunFolder:
     """The run in `output` that was begun last. `UserError`: there is none."""
-    begun = [(line.begun, line.run) for line in _lines(output, score=False) if not line.cannot]
+    lines = await _lines(output, score=False)
+    begun = [(line.begun, line.run) for line in lines if not line.cannot]
     if not begun:
         raise UserError(f"there is no run in {output} yet, so none is the latest")
     return RunFolder(output, max(begun)[1])
 
 
-def _lines(output: Path, *, score: bool = True) -> Iterator[RunLine]:
-    for database in output.glob("*/run.db"):
-        folder = RunFolder(output, database.parent.name)
+async def _lines(output: Path, *, score: bool = True) -> list[RunLine]:
+    lines = []
+    for folder in run_folders(output):
         try:
-            with closing(folder.open()) as store:
-                yield _line(folder, store, score=score)
+            async with folder.open() as store:
+                lines.append(await _line(folder, store, score=score))
         except UserError as error:
-            yield RunLine(run=folder.run_id, cannot=str(error))
+            lines.append(RunLine(run=folder.run_id, cannot=str(error)))
+    return lines
 
 
-def _line(folder: RunFolder, store: Store, *, score: bool) -> RunLine:
-    facts = store.description()
+async def _line(folder: RunFolder, store: Store, *, score: bool) -> RunLine:
+    facts = await store.description()
     begun = str(facts.get("created_at", ""))
     if not score:
         return RunLine(run=folder.run_id, begun=begun)
-    trials = store.trials()
+    trials = await store.trials()
     last = last_attempts(trials)
     states = [trial["state"] for trial in last]
-    cost = spent(store.costs()) if facts.get("prices") else Spent(usd=None, unsure_usd=None)
-    scores = instance_scores(trials, [], store.submissions())
+    cost = spent(await store.costs()) if facts.get("prices") else Spent(usd=None, unsure_usd=None)
+    scores = instance_scores(trials, [], await store.submissions())
     names = dict.fromkeys(one.system for one in scores)
     return RunLine(
         run=folder.run_id,

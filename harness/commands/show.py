@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,77 +10,51 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.analysis import narrative
+from harness.analysis.narrative import Material
 from harness.analysis.run_rows import material_of
-from harness.board.sqlite.board import SqliteBoard
 from harness.commands.breakdown import print_breakdown
 from harness.commands.end_summary import command, own_errors
 from harness.commands.json_output import notes_console, scored_run
+from harness.commands.locate import find
 from harness.commands.missing_trials import missing
 from harness.commands.plots import draw_plots
-from harness.commands.runs import LATEST, newest
 from harness.commands.table import print_run
 from harness.config import nearest
 from harness.errors import UserError
 from harness.results import run_folder
-from harness.results.run_folder import RunFolder
 from harness.runner.progress import console
 from harness.score import ended, last_attempts
 from harness.score.cost import in_words, spent
-from harness.store.sqlite import Row, Store
+from harness.score.rows import by_trial
+from harness.store.rows import SubmissionRow, TrialRow
 from harness.terminal import plain
 from harness.text.counted import counted
+from harness.types import Message
 
 WIDTH = 2_000  # characters of one message
 MANY = 20  # instances that are listed; of more, the rest is counted
 
 
-def find(run: str, output: Path) -> RunFolder:
-    """The folder of `run`: an id in `output`, a path, or `latest` for the newest in `output`."""
-    if run == LATEST:
-        return newest(output)
-    path = Path(run)
-    if (path / "run.db").exists():
-        return RunFolder(path.resolve().parent, path.resolve().name)
-    if "/" in run:
-        if path.is_dir():
-            RunFolder(path.resolve().parent, path.resolve().name).refuse_grading()
-        raise UserError(f"there is no run in {path}: it has no run.db")
-    return RunFolder(output, run)
-
-
-def located(run: str, output: Path) -> tuple[Path, str]:
-    """The folder of runs and the id of `run`: an id in `output`, or the path of a run's folder."""
-    if run == LATEST:
-        return output, newest(output).run_id
-    if "/" not in run:
-        return output, run
-    folder = find(run, output)
-    same = folder.path.parent == output.resolve()
-    return output if same else folder.path.parent, folder.run_id
-
-
-def rescore(run: str, output: Path, *, as_json: bool = False) -> Row:
+async def rescore(run: str, output: Path, *, as_json: bool = False) -> dict[str, Any]:
     """Derive the CSVs anew, print the table, draw the plots; return the run's part of `--json`."""
-    folder = find(run, output)
-    store = folder.open()
-    rows = run_folder.derive(folder, store)
+    folder = await find(run, output)
+    async with folder.open() as store, folder.boards() as boards:
+        scored = await run_folder.derive(folder, store, boards)
+    rows = scored.rows
     out = notes_console(as_json=as_json)
     if not as_json:
-        print_run(out, rows, store.description())
-        print_breakdown(out, rows, store)
-    draw_plots(out, folder, store, rows)
-    trials = store.trials()
-    failed = [trial for trial in last_attempts(trials) if trial["state"] == "failed"]
+        print_run(out, scored.table, rows.facts)
+        print_breakdown(out, scored)
+    draw_plots(out, folder, scored)
+    failed = [trial for trial in last_attempts(rows.trials) if trial["state"] == "failed"]
     broken = own_errors(failed, folder, output)
-    for line in [*broken, *missing(trials, store.submissions())]:
+    for line in [*broken, *missing(rows.trials, rows.submissions)]:
         _say(out, line)
     out.print(f"written: {folder.path}", highlight=False, markup=False)
-    scored = scored_run(folder.run_id, str(folder.path), store.description(), rows)
-    store.close()
-    return scored
+    return scored_run(folder.run_id, str(folder.path), rows.facts, scored.table)
 
 
-def tell(
+async def tell(
     run: str,
     instances: Sequence[str],
     output: Path,
@@ -96,37 +70,53 @@ def tell(
     A trial with a board is told as a story, and message by message only of the `conversation` that
     is asked for; any other trial message by message.
     """
-    folder = find(run, output)
-    store = folder.open()
-    board = SqliteBoard(folder.database)
+    folder = await find(run, output)
     out = console()
-    trials = store.trials()
-    systems = sorted({trial["system"] for trial in trials})
+    async with folder.open() as store, folder.boards() as boards:
+        rows = await store.read()
+        trials = _asked(rows.trials, instances, only)
+        calls, made = by_trial(rows.calls), by_trial(rows.submissions)
+        for trial in trials:
+            key = trial["trial_id"]
+            if not instances:
+                _say(out, _headline(trial, made.get(key, [])))
+                continue
+            material = await material_of(boards, key, calls.get(key, []), made.get(key, []))
+            spoken = await store.messages(key)
+            _tell_trial(out, trial, material, spoken, conversation, None if full else WIDTH)
+    if instances:
+        return
+    for line in missing(trials, rows.submissions):
+        _say(out, line)
+    if trials:
+        there = _there(_instances(trials), _systems(rows.trials))
+        one = command(folder, output, "show", _instances(trials)[0], "-s", trials[0]["system"])
+        _say(out, f"see one: {one}; {there}")
+
+
+def _asked(
+    trials: Sequence[TrialRow], instances: Sequence[str], only: Sequence[str]
+) -> list[TrialRow]:
+    """The trials on `instances`, or on all of them, of the systems `only`, or of all."""
+    systems = _systems(trials)
     if unknown := next((system for system in only if system not in systems), None):
         raise UserError(f"{unknown} is not in this run; there are: {', '.join(systems)}")
-    trials = [trial for trial in trials if not only or trial["system"] in only]
-    submissions = store.submissions()
-    known = sorted({trial["instance_id"] for trial in trials})
+    mine = [trial for trial in trials if not only or trial["system"] in only]
+    known = _instances(mine)
     for instance in instances:
         if instance not in known:
             whose = f" of {', '.join(only)}" if only else ""
             near = nearest(instance, known)
             raise UserError(f"{instance} is not in this run{whose}{near}; {_there(known, systems)}")
-    width = None if full else WIDTH
-    for trial in trials:
-        if trial["instance_id"] in instances:
-            _tell_trial(out, store, board, trial, submissions, conversation, width)
-        elif not instances:
-            made = [row for row in submissions if row["trial_id"] == trial["trial_id"]]
-            _say(out, _headline(trial, made))
-    if not instances:
-        for line in missing(trials, submissions):
-            _say(out, line)
-    if trials and not instances:
-        one = command(folder, output, "show", known[0], "-s", trials[0]["system"])
-        _say(out, f"see one: {one}; {_there(known, systems)}")
-    board.close()
-    store.close()
+    return [trial for trial in mine if not instances or trial["instance_id"] in instances]
+
+
+def _systems(trials: Sequence[TrialRow]) -> list[str]:
+    return sorted({trial["system"] for trial in trials})
+
+
+def _instances(trials: Sequence[TrialRow]) -> list[str]:
+    return sorted({trial["instance_id"] for trial in trials})
 
 
 def _there(instances: Sequence[str], systems: Sequence[str]) -> str:
@@ -136,7 +126,7 @@ def _there(instances: Sequence[str], systems: Sequence[str]) -> str:
     return f"the instances are: {listed}; the systems (-s): {', '.join(systems)}"
 
 
-def _headline(trial: Row, made: list[Row]) -> str:
+def _headline(trial: TrialRow, made: Sequence[SubmissionRow]) -> str:
     again = f" (attempt {trial['attempt'] + 1})" if trial["attempt"] else ""
     name = f"{trial['system']} {trial['instance_id']} #{trial['number'] + 1}{again}"
     if trial["state"] == "waiting":
@@ -146,7 +136,7 @@ def _headline(trial: Row, made: list[Row]) -> str:
     return f"{name}: {over}{trial['state']}{reason}, {_grades(made)}"
 
 
-def _grades(made: Sequence[Row]) -> str:
+def _grades(made: Sequence[SubmissionRow]) -> str:
     """The outcome of one submission; of several, how many have which."""
     outcomes = Counter(
         (row["outcome"] or "not graded") + ("" if row["patch"].strip() else " (empty)")
@@ -160,15 +150,13 @@ def _grades(made: Sequence[Row]) -> str:
 
 def _tell_trial(
     out: Console,
-    store: Store,
-    board: SqliteBoard,
-    trial: Row,
-    submissions: list[Row],
+    trial: TrialRow,
+    material: Material,
+    spoken: Mapping[str, Sequence[Message]],
     wanted: str,
     width: int | None,
 ) -> None:
-    made = [row for row in submissions if row["trial_id"] == trial["trial_id"]]
-    calls = [row for row in store.calls() if row["trial_id"] == trial["trial_id"]]
+    calls, made = material.calls, material.submissions
     served = sum(row["paid_call"] is not None for row in calls)
     told = f" ({served} served from answers that were paid for before)" if served else ""
     took = f"{trial['seconds'] or 0:.0f} s"
@@ -180,10 +168,8 @@ def _tell_trial(
     )
     if trial["detail"]:
         _say(out, trial["detail"], style="red")
-    spoken = store.messages(trial["trial_id"])
-    rows = material_of(board, trial["trial_id"], calls, made)
-    if rows.tasks and not wanted:
-        for line in [*narrative.told(rows), "", *narrative.ended(rows)]:
+    if material.tasks and not wanted:
+        for line in [*narrative.told(material), "", *narrative.ended(material)]:
             _say(out, line)
         _say(out, f"conversations (see one with --conversation NAME): {', '.join(spoken)}")
         return

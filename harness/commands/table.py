@@ -12,7 +12,7 @@ from rich.text import Text
 from harness.benchmarks.registry import of_run
 from harness.commands.footnotes import allowed, budget_of, in_doubt, notes, worth
 from harness.score.published import Counterpart, counterpart
-from harness.score.rows import Row
+from harness.score.rows import TableRow
 from harness.terminal import widened
 from harness.text.counted import counted
 from harness.text.text_table import Line, Table, breadth, written
@@ -38,12 +38,12 @@ Cells = tuple[str, ...]
 class Shown:
     """One of our rows, and what is said of it."""
 
-    row: Row
+    row: TableRow
     beside: Counterpart | None
     odd_budget: bool  # it is not that of the others
 
 
-def print_run(out: Console, rows: Sequence[Row], facts: Mapping[str, Any]) -> None:
+def print_run(out: Console, rows: Sequence[TableRow], facts: Mapping[str, Any]) -> None:
     """The table of the run that `facts` (`Store.description`) describe, and what it is worth."""
     whole = widened(out, 400)
     benchmark = of_run(facts)
@@ -78,7 +78,7 @@ def _in_parts(table: Table, parts: Sequence[Sequence[int]], width: int) -> list[
     return lines
 
 
-def _shown(rows: Sequence[Row], model: str, benchmark: str) -> list[Shown]:
+def _shown(rows: Sequence[TableRow], model: str, benchmark: str) -> list[Shown]:
     budgets = [budget_of(row) for row in rows]
     (usual, count), *others = Counter(budgets).most_common() or [((), 0)]
     tie = any(times == count for _, times in others)
@@ -92,7 +92,7 @@ def _shown(rows: Sequence[Row], model: str, benchmark: str) -> list[Shown]:
     ]
 
 
-def _title(rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
+def _title(rows: Sequence[TableRow], facts: Mapping[str, Any]) -> str:
     about = [str(facts.get("dataset")), str(facts.get("model"))]
     counts = sorted({row["instances"] for row in rows})
     if not counts:
@@ -164,11 +164,11 @@ def _theirs(beside: Counterpart, submissions: int) -> list[Line]:
     return lines
 
 
-def _mark(row: Row, name: str) -> str:
+def _mark(row: TableRow, name: str) -> str:
     return SHARED if row.get(f"{name}_kind") == "shared" and row.get(name) is not None else ""
 
 
-def _at_least(row: Row, name: str) -> str:
+def _at_least(row: TableRow, name: str) -> str:
     """A mark before dollars that are known and may be more."""
     return LEAST if row.get(name) is not None and in_doubt(row) else ""
 
@@ -178,7 +178,7 @@ def _their_mark(beside: Counterpart, name: str) -> str:
     return SHARED if number and "share a context" in number.note else ""
 
 
-def _between(row: Row, name: str, scale: float, form: str) -> str:
+def _between(row: TableRow, name: str, scale: float, form: str) -> str:
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
     return "" if low is None or high is None else f"{low * scale:{form}}–{high * scale:{form}}"
 
@@ -193,7 +193,7 @@ def _cents(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def _resolved(row: Row, *, apart: bool = False) -> str:
+def _resolved(row: TableRow, *, apart: bool = False) -> str:
     """Submissions: `3 of 4`; where not all were run `3 of 3 run, 1 not run`; `apart`: elsewhere."""
     lacking = _not_run(row)
     if not lacking:
@@ -205,19 +205,19 @@ def _resolved(row: Row, *, apart: bool = False) -> str:
     return f"{told}{lacking} not run"
 
 
-def _not_run(row: Row) -> int:
+def _not_run(row: TableRow) -> int:
     """Submissions that were asked for in trials that did not come to an end."""
     done = row.get("wanted_run")
     return 0 if done is None else row["wanted"] - done
 
 
-def _agents(row: Row) -> str:
+def _agents(row: TableRow) -> str:
     """`1+4` where a main agent leads four."""
     leaders = row.get("main_agents")
     return f"{leaders}+{row['agents']}" if leaders else str(row["agents"])
 
 
-def _limit(row: Row) -> str:
+def _limit(row: TableRow) -> str:
     """The dollars of an instance's budget; the whole of it is said below the table."""
     return allowed(row).partition(" · ")[0]
 

@@ -15,7 +15,7 @@ from harness.exports.atif_steps import conversation_steps, counted, known
 from harness.score import flags_of
 from harness.score.cost import spent
 from harness.score.rows import sent
-from harness.store.sqlite import Row
+from harness.store.rows import CallRow, SubmissionRow, TrialRow
 from harness.types import Message
 
 VERSION = "ATIF-v1.7"
@@ -23,10 +23,10 @@ Document = dict[str, Any]
 
 
 def trial_document(
-    trial: Row,
+    trial: TrialRow,
     spoken: Mapping[str, Sequence[Message]],
-    calls: Sequence[Row],
-    submissions: Sequence[Row],
+    calls: Sequence[CallRow],
+    submissions: Sequence[SubmissionRow],
     description: Mapping[str, Any],
     sources: Mapping[int, str] | None = None,
 ) -> Document:
@@ -41,10 +41,10 @@ def trial_document(
 
 
 def trial_files(
-    trial: Row,
+    trial: TrialRow,
     spoken: Mapping[str, Sequence[Message]],
-    calls: Sequence[Row],
-    submissions: Sequence[Row],
+    calls: Sequence[CallRow],
+    submissions: Sequence[SubmissionRow],
     description: Mapping[str, Any],
     sources: Mapping[int, str] | None = None,
 ) -> dict[str, Document]:
@@ -69,7 +69,7 @@ def trial_files(
     return files
 
 
-def sessions_of(calls: Iterable[Row], description: Mapping[str, Any]) -> dict[int, str]:
+def sessions_of(calls: Iterable[CallRow], description: Mapping[str, Any]) -> dict[int, str]:
     """By its id, the session that each call of a run that was sent is part of."""
     return {
         row["call_id"]: _session(description, row["system"], row["instance_id"],
@@ -85,10 +85,10 @@ def _session(
 
 
 def _documents(
-    trial: Row,
+    trial: TrialRow,
     spoken: Mapping[str, Sequence[Message]],
-    calls: Sequence[Row],
-    submissions: Sequence[Row],
+    calls: Sequence[CallRow],
+    submissions: Sequence[SubmissionRow],
     description: Mapping[str, Any],
     sources: Mapping[int, str] | None,
 ) -> tuple[Document, dict[str, Document]]:
@@ -126,7 +126,7 @@ def _documents(
 
 
 def _conversation(
-    head: Document, agent: Document, name: str, steps: list[Document], calls: Sequence[Row]
+    head: Document, agent: Document, name: str, steps: list[Document], calls: Sequence[CallRow]
 ) -> Document:
     """The document of one conversation."""
     who = sorted({row["agent"] for row in calls}) or [name]
@@ -149,13 +149,13 @@ def _file_name(conversation: str) -> str:
     return re.sub(r"[^A-Za-z0-9._+-]", "-", conversation).lstrip(".") or "conversation"
 
 
-def _conversations(spoken: Mapping[str, Any], calls: Sequence[Row]) -> list[str]:
+def _conversations(spoken: Mapping[str, Any], calls: Sequence[CallRow]) -> list[str]:
     """Every conversation that has a step, in the order in which they began."""
     found = [name for name, messages in spoken.items() if messages]
     return list(dict.fromkeys([*found, *(row["conversation"] for row in calls)]))
 
 
-def _totals(calls: Sequence[Row], steps: int) -> dict[str, Any]:
+def _totals(calls: Sequence[CallRow], steps: int) -> dict[str, Any]:
     """Sums over the calls that were sent; those that were served are counted beside them."""
     mine = sent(calls)
     cost = spent(mine)
@@ -174,7 +174,7 @@ def _totals(calls: Sequence[Row], steps: int) -> dict[str, Any]:
     return known(totals) | {"extra": known(more)}
 
 
-def _root_steps(trial: Row, parts: Mapping[str, Document]) -> list[dict[str, Any]]:
+def _root_steps(trial: TrialRow, parts: Mapping[str, Document]) -> list[dict[str, Any]]:
     steps: list[dict[str, Any]] = [
         {
             "source": "system",
@@ -207,7 +207,7 @@ def _references(parts: Mapping[str, Document]) -> Iterator[dict[str, Any]]:
 
 
 def _facts(
-    trial: Row, submissions: Sequence[Row], description: Mapping[str, Any]
+    trial: TrialRow, submissions: Sequence[SubmissionRow], description: Mapping[str, Any]
 ) -> dict[str, Any]:
     submission = of_run(description).submission  # patch, answer, …
     made = [

@@ -6,12 +6,12 @@ from typing import Any
 
 from harness.board.vocabulary import NO_ANSWER
 from harness.model.response_body import readable_thoughts
-from harness.store.sqlite import Row
+from harness.store.rows import CallRow
 from harness.types import Message
 
 
 def conversation_steps(
-    messages: Sequence[Message], calls: Sequence[Row], sources: Mapping[int, str] | None = None
+    messages: Sequence[Message], calls: Sequence[CallRow], sources: Mapping[int, str] | None = None
 ) -> list[dict[str, Any]]:
     """The steps of one conversation: its messages, each answer with its row of the ledger.
 
@@ -57,7 +57,7 @@ def _asked(message: Message, step: dict[str, Any]) -> dict[str, list[tuple[dict[
     return found
 
 
-def _says(row: Row, message: Message) -> bool:
+def _says(row: CallRow, message: Message) -> bool:
     """Whether `message` is the answer of the call `row`."""
     if row["outcome"] != "ok" or not row["reply"]:
         return False
@@ -69,7 +69,9 @@ def _says(row: Row, message: Message) -> bool:
     return bool(said == content and mine == theirs)
 
 
-def _answer(message: Message, row: Row | None, sources: Mapping[int, str] | None) -> dict[str, Any]:
+def _answer(
+    message: Message, row: CallRow | None, sources: Mapping[int, str] | None
+) -> dict[str, Any]:
     step: dict[str, Any] = {"source": "agent", "message": _text(message.get("content"))}
     if calls := message.get("tool_calls"):
         step |= _called(
@@ -82,7 +84,7 @@ def _answer(message: Message, row: Row | None, sources: Mapping[int, str] | None
     return _stamp(row) | step | _measured(row, sources, reasoning)
 
 
-def _unsaid(row: Row, sources: Mapping[int, str] | None) -> dict[str, Any]:
+def _unsaid(row: CallRow, sources: Mapping[int, str] | None) -> dict[str, Any]:
     reply = json.loads(row["reply"]) if row["reply"] else {}
     step: dict[str, Any] = {"source": "agent", "message": reply.get("content") or ""}
     if calls := reply.get("tool_calls"):
@@ -108,12 +110,14 @@ def _called(calls: Iterable[tuple[str, str, object]]) -> dict[str, Any]:
     return {"tool_calls": list(made.values())}
 
 
-def _stamp(row: Row) -> dict[str, Any]:
+def _stamp(row: CallRow) -> dict[str, Any]:
     """When the answer was there; of a call that has no end, when it was sent."""
     return {"timestamp": row["ended_at"] or row["started_at"]}
 
 
-def _measured(row: Row, sources: Mapping[int, str] | None, reasoning: str = "") -> dict[str, Any]:
+def _measured(
+    row: CallRow, sources: Mapping[int, str] | None, reasoning: str = ""
+) -> dict[str, Any]:
     """Tokens and dollars of every billed attempt, and what else the ledger says of the call."""
     extra = {
         "agent": row["agent"],

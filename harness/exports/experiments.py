@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,12 @@ from harness.exports.atif import sessions_of, trial_document
 from harness.exports.shipped_submissions import Shipped, shipped
 from harness.exports.submission_claims import DatasetRows, answered_twice, claims
 from harness.exports.submission_readme import readme
+from harness.score.rows import by_trial
 from harness.score.submission_rank import model_name
 from harness.secrets import Secrets
 from harness.secrets.variables import environment_secrets
-from harness.store.sqlite import Row, Store
+from harness.store.rows import RunRows, SubmissionRow
+from harness.types import Message
 
 SPLITS = {
     "SWE-bench_Lite": "lite",
@@ -36,12 +38,15 @@ SPLITS = {
     "SWE-bench": "test",
 }  # every other dataset: verified
 OFFICIAL = "SWE-bench/"
-HIDDEN = {"outcome": None, "official": None, "flags": None}  # of a trajectory that is handed in
 DISCLAIMERS = (": no benchmark result.", ": this is no leaderboard result.")  # of a README's lines
 
 
+Spoken = Mapping[int, Mapping[str, Sequence[Message]]]  # by trial: `Store.messages`
+
+
 def write_experiment(
-    store: Store,
+    run: RunRows,
+    spoken: Spoken,
     system: str,
     logs: Path,
     years: Mapping[str, str],
@@ -51,17 +56,18 @@ def write_experiment(
 ) -> Path:
     """Write the folder below `target`; return it. It is there whole or not at all.
 
-    `logs` is the run's folder of logs by model and instance; `years` says in which year the issue
-    of an instance was closed, where that is known; `dataset` is None where its rows cannot be had.
+    `spoken` has the messages of the trials whose submissions are `shipped`; `logs` is the run's
+    folder of logs by model and instance; `years` says in which year the issue of an instance was
+    closed, where that is known; `dataset` is None where its rows cannot be had.
     `UserError` where the folder exists, and where something in it holds the value of a secret
     environment variable.
     """
-    description = store.description()
+    description = run.facts
     split = split_of(description["config"]["dataset"]["name"])
     folder = target / "evaluation" / split / submission_name(system, description)
     if folder.exists():
         raise UserError(f"{folder} exists; remove it, or name another folder")
-    files = _files(store, system, logs, years, dataset)
+    files = _files(run, spoken, system, logs, years, dataset)
     _refuse_secrets(files)
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=".experiment-", dir=folder.parent))
@@ -113,13 +119,18 @@ def cautions(description: Mapping[str, Any], asked: int, total: int) -> list[str
 
 
 def _files(
-    store: Store, system: str, logs: Path, years: Mapping[str, str], dataset: DatasetRows | None
+    run: RunRows,
+    spoken: Spoken,
+    system: str,
+    logs: Path,
+    years: Mapping[str, str],
+    dataset: DatasetRows | None,
 ) -> dict[str, str]:
     """Every file of the submission by its name."""
-    description = store.description()
-    chosen = shipped(store, system)
-    mine = [row for row in store.trials() if row["system"] == system]
-    documents = _documents(store, chosen, description)
+    description = run.facts
+    chosen = shipped(run, system)
+    mine = [row for row in run.trials if row["system"] == system]
+    documents = _documents(run, spoken, chosen)
     files = {f"trajs/{name}.json": json.dumps(text, indent=1) for name, text in documents.items()}
     for name, one in chosen.items():
         files |= _logs(logs, name, one)
@@ -137,7 +148,7 @@ def _files(
     )
     files |= {f"results/{name}.json": json.dumps(text, indent=4) for name, text in results.items()}
     first = [row for row in mine if row["number"] == 0]
-    again = answered_twice(first, [row for row in store.calls() if row["system"] == system])
+    again = answered_twice(first, [row for row in run.calls if row["system"] == system])
     claimed = claims(
         {name: one.trial for name, one in chosen.items()},
         documents,
@@ -155,27 +166,24 @@ def _files(
 
 
 def _documents(
-    store: Store, chosen: Mapping[str, Shipped], description: Mapping[str, Any]
+    run: RunRows, spoken: Spoken, chosen: Mapping[str, Shipped]
 ) -> dict[str, dict[str, Any]]:
     """By instance the trajectory of the trial, without its verdicts."""
-    keys = {one.trial["trial_id"] for one in chosen.values()}
-    calls: dict[int, list[Row]] = {key: [] for key in keys}
-    made: dict[int, list[Row]] = {key: [] for key in keys}
-    ledger = store.calls()
-    sources = sessions_of(ledger, description)
-    for row in ledger:
-        if row["trial_id"] in keys:
-            calls[row["trial_id"]].append(row)
-    for row in store.submissions():
-        if row["trial_id"] in keys:
-            made[row["trial_id"]].append(row | HIDDEN)
+    sources = sessions_of(run.calls, run.facts)
+    calls, made = by_trial(run.calls), by_trial([_unjudged(row) for row in run.submissions])
     return {
         name: trial_document(
-            one.trial, store.messages(key), calls[key], made[key], description, sources
+            one.trial, spoken[key], calls.get(key, []), made[key], run.facts, sources
         )
         for name, one in chosen.items()
         for key in (one.trial["trial_id"],)
     }
+
+
+def _unjudged(submission: SubmissionRow) -> SubmissionRow:
+    hidden = submission.copy()
+    hidden["outcome"] = hidden["official"] = hidden["flags"] = None
+    return hidden
 
 
 def _logs(logs: Path, instance_id: str, one: Shipped) -> dict[str, str]:

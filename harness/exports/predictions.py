@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.benchmarks.registry import of_run
+from harness.score.rows import by_trial
 from harness.score.submission_rank import in_order, model_name
-from harness.store.sqlite import Row
+from harness.store.rows import SubmissionRow, TrialRow
 
 
 def prediction_files(
-    submissions: Sequence[Row], trials: Sequence[Row], description: Mapping[str, Any]
+    submissions: Sequence[SubmissionRow], trials: Sequence[TrialRow], description: Mapping[str, Any]
 ) -> dict[str, str]:
     """The text of each file by its name; each has one row an instance and one model name.
 
@@ -17,9 +18,7 @@ def prediction_files(
     anything, `<system>.2.jsonl` the next of its submissions, and so on over its trials, as
     `in_order` ranks those of one. Only trials that are done count.
     """
-    made: dict[int, list[Row]] = {}
-    for row in submissions:
-        made.setdefault(row["trial_id"], []).append(row)
+    made = by_trial(submissions)
     benchmark = of_run(description)
     files: dict[str, list[str]] = {}
     for trial in trials:

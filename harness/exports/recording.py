@@ -5,31 +5,30 @@ from pathlib import Path
 
 from harness.model.backend import CallKey
 from harness.model.replay import Header, RecordedCall, write_recording
-from harness.store.sqlite import Row, Store
+from harness.store.ledger import usage_of
+from harness.store.rows import CallRow, RunRows
 from harness.text.reply_json import reply_of
 from harness.text.timestamps import now
-from harness.types import Usage
 
 
-def record(store: Store, path: Path, *, note: str = "") -> int:
+def record(run: RunRows, path: Path, *, note: str = "") -> int:
     """Write the answers of every trial that is done as a recording; return how many there are."""
-    description = store.description()
-    done = {trial["trial_id"] for trial in store.trials() if trial["state"] == "done"}
-    answered = [row for row in store.calls() if row["outcome"] in {"ok", "failed"}]
+    done = {trial["trial_id"] for trial in run.trials if trial["state"] == "done"}
+    answered = [row for row in run.calls if row["outcome"] in {"ok", "failed"}]
     calls = [_recorded(row) for row in answered if row["trial_id"] in done]
     header = Header(
-        model=description["model"],
-        dataset=description["config"]["dataset"]["name"],
+        model=run.facts["model"],
+        dataset=run.facts["config"]["dataset"]["name"],
         created=now(),
         note=note,
-        prices_source=description.get("prices_source", ""),
-        agents={trial["system"]: trial["agents"] for trial in store.trials()},
+        prices_source=run.facts.get("prices_source", ""),
+        agents={trial["system"]: trial["agents"] for trial in run.trials},
     )
     write_recording(path, header, calls)
     return len(calls)
 
 
-def _recorded(row: Row) -> RecordedCall:
+def _recorded(row: CallRow) -> RecordedCall:
     reply = json.loads(row["reply"]) if row["reply"] else {}
     return RecordedCall(
         key=CallKey(
@@ -42,13 +41,7 @@ def _recorded(row: Row) -> RecordedCall:
         prompt_sha256=row["prompt_sha256"],
         reply=reply_of(
             reply,
-            Usage(
-                prompt_tokens=row["prompt_tokens"],
-                cached_tokens=row["cached_tokens"],
-                cache_write_tokens=row["cache_write_tokens"],
-                completion_tokens=row["completion_tokens"],
-                reasoning_tokens=row["reasoning_tokens"],
-            ),
+            usage_of(row),
         ),
         latency_s=row["latency_s"] or 0.0,
         error=row["error"],

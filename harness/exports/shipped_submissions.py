@@ -3,30 +3,29 @@
 from dataclasses import dataclass
 
 from harness.score import counted_attempts
+from harness.score.rows import by_trial
 from harness.score.submission_rank import choosers, model_name
 from harness.score.submission_rank import shipped as shipped_of
-from harness.store.sqlite import Row, Store
+from harness.store.rows import RunRows, SubmissionRow, TrialRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipped:
     """What a system hands in on one instance."""
 
-    trial: Row
-    submission: Row
+    trial: TrialRow
+    submission: SubmissionRow
     chosen: bool  # by the system, of several
     names: tuple[str, ...]  # what its logs can be called, its predictions' name first
 
 
-def shipped(store: Store, system: str) -> dict[str, Shipped]:
+def shipped(run: RunRows, system: str) -> dict[str, Shipped]:
     """By instance: the submission of the first trial, where that is done, that it ships.
 
     It is the one that the scores count (`selected_at_1`, and the outcomes of `comparisons.csv`).
     """
-    model, trials, submissions = store.description()["model"], store.trials(), store.submissions()
-    made: dict[int, list[Row]] = {}
-    for row in submissions:
-        made.setdefault(row["trial_id"], []).append(row)
+    model, trials, submissions = run.facts["model"], run.trials, run.submissions
+    made = by_trial(submissions)
     counted = {trial["trial_id"] for trial in counted_attempts(trials)}
     chooses = system in choosers(submissions, counted)
     found = {}

@@ -10,7 +10,7 @@ from typing import Any
 from harness.benchmarks.swebench.items import IssueItem
 from harness.benchmarks.swebench.rows import Aside
 from harness.exports import prompt_leaks
-from harness.store.sqlite import Row
+from harness.store.rows import CallRow, TrialRow
 
 PASS_AT_1, TEST_KNOWLEDGE, HINTS, BROWSING = CHECKLIST = (
     "Is a pass@1 submission (does not attempt the same task instance more than once)",
@@ -40,7 +40,7 @@ class Claim:
 
 
 def claims(
-    trials: Mapping[str, Row],
+    trials: Mapping[str, TrialRow],
     documents: Mapping[str, Mapping[str, Any]],
     begun_again: Sequence[str],
     dataset: DatasetRows | None,
@@ -61,7 +61,7 @@ def claims(
     ]
 
 
-def answered_twice(trials: Sequence[Row], calls: Sequence[Row]) -> list[str]:
+def answered_twice(trials: Sequence[TrialRow], calls: Sequence[CallRow]) -> list[str]:
     """Instances on which an attempt at a trial threw answers of an earlier attempt away.
 
     An attempt that goes on from every answer that the earlier ones were given is no second one.
@@ -132,7 +132,7 @@ def _hints(documents: Mapping[str, Any], dataset: DatasetRows | None) -> Claim:
     return Claim(line=HINTS, holds=not found, because=because)
 
 
-def _browsing(trials: Mapping[str, Row], *, network: bool) -> Claim:
+def _browsing(trials: Mapping[str, TrialRow], *, network: bool) -> Claim:
     if network:
         return Claim(line=BROWSING, holds=False, because="Sandboxes have the network.")
     leaky = [name for name, trial in trials.items() if trial["audit"] != "ok"]

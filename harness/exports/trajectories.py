@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.score.cost import spent
-from harness.store.sqlite import Row
+from harness.store.rows import CallRow, SubmissionRow, TrialRow
 from harness.types import Message
 
 
 def trajectory_files(
-    trial: Row,
+    trial: TrialRow,
     spoken: Mapping[str, Sequence[Message]],
-    calls: Sequence[Row],
-    submissions: Sequence[Row],
+    calls: Sequence[CallRow],
+    submissions: Sequence[SubmissionRow],
     description: Mapping[str, Any],
 ) -> dict[str, str]:
     """The text of one file a conversation of `trial`, by its path below `trajectories/`.

@@ -17,13 +17,13 @@ from harness.model.backend import Backend, CallKey, Transient
 from harness.model.budget import Hold, TrialBudget
 from harness.model.call_accounting import Request, Speaker, Tally
 from harness.model.endpoint_health import PATIENCE, Contact
-from harness.model.ledger import CallOutcome, Ledger
 from harness.model.prices import REQUEST_OVERHEAD_TOKENS, Price
 from harness.model.prompt_hash import exact_hash, prompt_hash
 from harness.model.resume_cache import PaidCall
 from harness.model.text_protocol import parse_reply, render_messages
 from harness.model.trial_calls import Exchange
 from harness.model.usage import counted, total
+from harness.store.ledger import CallOutcome, Ledger
 from harness.text.timestamps import now
 from harness.types import Activity, Message, Reply, Usage
 

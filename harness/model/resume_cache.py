@@ -4,14 +4,14 @@ The new attempt does everything again (its sandboxes are gone with the process t
 asks the same as long as the commands print the same; so it comes to where it was cut for nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from harness.model.backend import CallKey
 from harness.model.replay_order import Turns
+from harness.store.ledger import AnsweredRow, PaidRow, usage_of
 from harness.text.reply_json import reply_of
-from harness.types import Reply, Usage
+from harness.types import Reply
 
 PATIENCE_S = 10.0
 _Place = tuple[str, int]  # a conversation, and the position in it
@@ -34,7 +34,7 @@ class Paid:
     whose prompt is another one than the one that was answered is asked anew from there on.
     """
 
-    def __init__(self, trial: CallKey, rows: Sequence[Mapping[str, Any]] = ()) -> None:
+    def __init__(self, trial: CallKey, rows: Sequence[PaidRow] = ()) -> None:
         """`rows` as `Store.paid` gives them; `trial` is any key of the trial."""
         self._calls: dict[_Place, PaidCall] = {}
         moments: list[tuple[CallKey, int, int]] = []
@@ -92,13 +92,11 @@ def _key(trial: CallKey, place: _Place) -> CallKey:
     )
 
 
-def paid_call(row: Mapping[str, Any]) -> PaidCall:
+def paid_call(row: AnsweredRow) -> PaidCall:
     """The answer in a row of `Store.paid` or `Store.answered`."""
-    said = row["reply"]
-    kinds = ("prompt", "cached", "cache_write", "completion", "reasoning")
     return PaidCall(
         call_id=row["paid_call"],
         prompt_sha256=row["prompt_sha256"],
-        reply=reply_of(said, Usage(**{f"{kind}_tokens": row[f"{kind}_tokens"] for kind in kinds})),
+        reply=reply_of(row["reply"], usage_of(row)),
         cost_usd=row["cost_usd"],
     )

@@ -5,13 +5,13 @@ trial and system of the run would ask the same again. Who asks second waits for 
 another process that works on the run, too.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Any
 
 import anyio
 
 from harness.model.resume_cache import PaidCall, paid_call
+from harness.store.ledger import AnsweredRow
 
 OneAtATime = Callable[[str], AbstractAsyncContextManager[None]]
 
@@ -25,7 +25,7 @@ class Shared:
 
     def __init__(
         self,
-        answered: Callable[[str], Mapping[str, Any] | None],
+        answered: Callable[[str], Awaitable[AnsweredRow | None]],
         one_at_a_time: OneAtATime = lambda _: nullcontext(),
     ) -> None:
         self._answered = answered
@@ -38,7 +38,7 @@ class Shared:
         lock = self._locks.setdefault(prompt_sha256, anyio.Lock())
         try:
             async with lock, self._one_at_a_time(prompt_sha256):
-                row = self._answered(prompt_sha256)
+                row = await self._answered(prompt_sha256)
                 yield paid_call(row) if row else None
         finally:
             if not (lock.locked() or lock.statistics().tasks_waiting):

@@ -1,16 +1,16 @@
 """What the agents of a trial did, as bars over time."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from harness.analysis.timeline import MODEL, WHAT, Interval, timeline
 from harness.board.vocabulary import MAIN
 from harness.report import plot_style
 from harness.score import last_attempts
+from harness.store.rows import CallRow, SpanRow, TrialRow
 from harness.types import Activity
 
-Row = Mapping[str, Any]
 MOST = 6  # trials that are drawn
 WORDS = {
     MODEL: "asking the model",
@@ -33,7 +33,9 @@ INKS = {
 }
 
 
-def timelines(trials: Sequence[Row], calls: Sequence[Row], spans: Sequence[Row]) -> dict[str, Any]:
+def timelines(
+    trials: Sequence[TrialRow], calls: Sequence[CallRow], spans: Sequence[SpanRow]
+) -> dict[str, Any]:
     """By name, a figure of the first trial that is done of each system with several agents."""
     figures: dict[str, Any] = {}
     seen: set[str] = set()
@@ -61,7 +63,7 @@ def since_first_errand(intervals: Sequence[Interval]) -> list[Interval]:
     ]
 
 
-def lanes(trial: Row, intervals: Sequence[Interval]) -> Any:
+def lanes(trial: TrialRow, intervals: Sequence[Interval]) -> Any:
     """One lane an agent; of two things at a time, what began last is in front."""
     agents = sorted({each.agent for each in intervals}, key=lambda name: (len(name), name))
     figure, axes = plot_style.paper(10, 1.5 + 0.38 * len(agents))

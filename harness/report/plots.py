@@ -10,15 +10,15 @@ from statistics import median
 from typing import Any
 
 from harness import score
+from harness.analysis.run_scores import ScoredRun
 from harness.benchmarks.registry import of_run
 from harness.report import plot_style
 from harness.report.agent_timeline import timelines
 from harness.score.cost_accuracy import cost_accuracy, front, on_equal_terms
 from harness.score.estimators import mean, pass_at_k
-from harness.store.sqlite import Store
+from harness.score.rows import TableRow
 from harness.text.counted import counted
 
-Row = Mapping[str, Any]
 Scores = Mapping[str, Sequence[score.InstanceScore]]
 FOLDER = "plots"
 LINES = ("-", "--", "-.", ":", (0, (7, 2)), (0, (1, 3)), (0, (5, 1, 1, 1, 1, 1)))
@@ -28,31 +28,29 @@ JITTER = (0.0, 0.12, -0.12, 0.24, -0.24, 0.06, -0.06, 0.18, -0.18)
 """By how much neighbouring points of one column are moved aside."""
 
 
-def draw(path: Path, store: Store, rows: Sequence[Row]) -> list[Path]:
+def draw(path: Path, run: ScoredRun) -> list[Path]:
     """Write the plots of the run in `path` (a run folder) and return them, PNG and SVG of each.
 
-    `rows` are those of `table.csv`. Plots of an earlier time that cannot be drawn now are removed.
+    Plots of an earlier time that cannot be drawn now are removed.
     """
-    trials, calls = store.trials(), store.calls()
     scores: dict[str, list[score.InstanceScore]] = {}
-    every = score.instance_scores(trials, calls, store.submissions())
-    for each in score.ran(every):
+    for each in score.ran(run.scores):
         scores.setdefault(each.system, []).append(each)
-    facts = store.description()
+    facts, rows = run.rows.facts, run.rows
     model = str(facts.get("model", ""))
     folder = path / FOLDER
     written: list[Path] = []
     with plot_style.ink():
         figures = {
             "cost_accuracy": cost_against_score(
-                cost_accuracy(rows, model, of_run(facts).published)
+                cost_accuracy(run.table, model, of_run(facts).published)
             ),
             "pass_at_k": pass_by_k(scores),
-            "cost_by_instance": cost_by_instance(scores, score.equal_submissions(every)),
-        } | timelines(trials, calls, store.spans())
+            "cost_by_instance": cost_by_instance(scores, score.equal_submissions(run.scores)),
+        } | timelines(rows.trials, rows.calls, rows.spans)
         for name, figure in figures.items():
             if figure is not None:
-                plot_style.caption(figure, _caption(facts, every))
+                plot_style.caption(figure, _caption(facts, run.scores))
                 written += plot_style.save(figure, folder, re.sub(r"[^A-Za-z0-9._-]+", "-", name))
     for form in plot_style.FORMATS:
         for old in folder.glob(f"*.{form}"):
@@ -61,7 +59,7 @@ def draw(path: Path, store: Store, rows: Sequence[Row]) -> list[Path]:
     return written
 
 
-def _caption(facts: Row, scores: Sequence[score.InstanceScore]) -> str:
+def _caption(facts: Mapping[str, Any], scores: Sequence[score.InstanceScore]) -> str:
     """What a plot that is passed on has to say of itself: the instances, the model, a replay, and
     what was not run."""
     replay = ["a replay of recorded answers: no benchmark result"] if facts.get("replay") else []
@@ -72,7 +70,7 @@ def _caption(facts: Row, scores: Sequence[score.InstanceScore]) -> str:
     return " · ".join(word for word in words if word)
 
 
-def cost_against_score(rows: Sequence[Row]) -> Any:
+def cost_against_score(rows: Sequence[TableRow]) -> Any:
     """Cost per instance against Avg.@1, with the Pareto front of the run's own systems."""
     known = [row for row in rows if None not in (row["cost_per_instance_usd"], row["avg_at_1"])]
     if not known:
@@ -104,21 +102,23 @@ def cost_against_score(rows: Sequence[Row]) -> Any:
     return figure
 
 
-def _label(row: Row) -> str:
+def _label(row: TableRow) -> str:
     """The system, and whether something of it has not run, or its code is broken: such a point is
     not final."""
     why = "not finished" * bool(row["unfinished"]) or "its code fails" * bool(row["system_errors"])
     return f"{row['system']} ({why})" if why else str(row["system"])
 
 
-def _side(row: Row, name: str, value: float, scale: float) -> list[list[float]] | None:
+def _side(row: TableRow, name: str, value: float, scale: float) -> list[list[float]] | None:
     low, high = row[f"{name}_low"], row[f"{name}_high"]
     if low is None or high is None:
         return None
     return [[max(0.0, value - scale * low)], [max(0.0, scale * high - value)]]
 
 
-def _published_points(axes: Any, rows: Sequence[Row], places: Mapping[str, int]) -> list[float]:
+def _published_points(
+    axes: Any, rows: Sequence[TableRow], places: Mapping[str, int]
+) -> list[float]:
     """Hollow, in the colour of the system that they stand beside; their costs."""
     costs = []
     for row in rows:
@@ -135,7 +135,7 @@ def _published_points(axes: Any, rows: Sequence[Row], places: Mapping[str, int])
     return costs
 
 
-def _published_label(row: Row) -> str:
+def _published_label(row: TableRow) -> str:
     return f"published: {row['published']},\n{row['published_model']}"
 
 

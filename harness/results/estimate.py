@@ -4,17 +4,16 @@ Pure functions; `harness.commands.pricing` collects what they need. Expectations
 runs of the same system with the same model where there are any, else from the benchmark.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from statistics import mean, quantiles
-from typing import Any
 
 from harness.model.prices import Price
 from harness.score.expected import Expected, Tokens
+from harness.store.rows import EarlierTrial
 from harness.text.counted import counted
 
-Row = Mapping[str, Any]
 REBUILT_BYTES = 100_000_000  # of a rebuilt environment: 1.3 GB for the 15 bundled instances
 RUN_BYTES = 300_000  # that a trial leaves in the run's folder: 2.3 MB for 8 bundled ones
 
@@ -40,11 +39,16 @@ class Estimate:
     high_s: float | None
 
 
-def from_runs(system: str, trials: Sequence[Row]) -> Expected | None:
+class PastTrial(EarlierTrial):
+    """A trial of the run that is called `run`."""
+
+    run: str
+
+
+def from_runs(system: str, trials: Sequence[PastTrial]) -> Expected | None:
     """What `trials` of `system` that were done took; None without any.
 
-    A row has the trial's `run`, `system`, `wanted` submissions, `seconds`, and its tokens:
-    `prompt_tokens`, `cached_tokens` and `completion_tokens` of all its calls.
+    Their tokens are those of all their calls.
     """
     mine = [row for row in trials if row["system"] == system and row["prompt_tokens"]]
     if not mine:
@@ -139,7 +143,7 @@ def thousands(tokens: float) -> str:
     return f"{tokens / 1e6:.2f}M" if tokens >= 1e6 else f"{tokens / 1e3:.0f}k"
 
 
-def _tokens(row: Row) -> Tokens:
+def _tokens(row: PastTrial) -> Tokens:
     return Tokens(
         prompt=row["prompt_tokens"],
         cached=row["cached_tokens"],

@@ -7,8 +7,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,11 @@ import yaml
 from harness import score
 from harness.analysis import coordination, findings
 from harness.analysis.run_rows import teams
-from harness.analysis.run_scores import scored
+from harness.analysis.run_scores import ScoredRun, score_run
 from harness.benchmarks.protocol import Benchmark
 from harness.benchmarks.registry import of_run
+from harness.board.opening import open_boards
+from harness.board.records import Boards
 from harness.cache import write_beside
 from harness.config import RECORD
 from harness.errors import UserError
@@ -30,8 +32,10 @@ from harness.locks import lock
 from harness.runner.processes import processes
 from harness.score import cost_accuracy, flags_of, repeated_tokens
 from harness.score.cost import spent
-from harness.score.rows import sent
-from harness.store.sqlite import Row, Store
+from harness.score.rows import TableRow, by_trial, sent
+from harness.store.opening import open_store
+from harness.store.protocol import Store
+from harness.store.rows import CallRow, SubmissionRow, TrialRow
 from harness.terminal import plain
 
 SUBMISSION_COLUMNS = (
@@ -54,6 +58,7 @@ LEDGER_COLUMNS = (
 FORMULAS = ("=", "+", "-", "@", "\t")  # beginnings of a cell that a spreadsheet calculates
 DIGITS = 10  # of a number in a CSV that count
 NOISE = 1e-15  # what is smaller, p values aside, is what rounding left of nothing
+DATABASE = "run.db"  # in a run's folder
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 PART = 26  # characters of one part of a run id that was not chosen
 BEGUN = re.compile(
@@ -71,8 +76,8 @@ class RunFolder:
         """`UserError` for a run id that is no plain file name."""
         self.run_id = run_id
         self.path = output / run_id
-        self.database = self.path / "run.db"
-        renamed = "/" not in run_id and self.database.exists()
+        self._file = self.path / DATABASE
+        renamed = "/" not in run_id and self.exists
         if not (renamed or RUN_ID.fullmatch(run_id)):
             raise UserError(
                 f"{run_id!r} cannot be a run id; use letters, digits, dot, dash and underscore"
@@ -81,13 +86,19 @@ class RunFolder:
             raise UserError(f"{self.path} is a file, and a run is a folder; name another run")
 
     @property
-    def logs(self) -> Path:
-        """The folder of its grading logs: called by the id that the run was begun with."""
-        begun = self.run_id
-        if self.database.exists():
-            with closing(self.open()) as store:
-                begun = str(store.description().get("id", begun))
-        return self.path / "logs" / "run_evaluation" / begun
+    def exists(self) -> bool:
+        """Whether there is a run in it."""
+        return self._file.exists()
+
+    @property
+    def address(self) -> str:
+        """Where its store is, for `open_store` and `open_boards`."""
+        return str(self._file)
+
+    def logs(self, begun: str = "") -> Path:
+        """The folder of its grading logs: called by the id that the run was `begun` with (the fact
+        `id` of its store), which is its name as long as nobody renamed it."""
+        return self.path / "logs" / "run_evaluation" / (begun or self.run_id)
 
     def create(self, *, new: bool = False) -> "RunFolder":
         """Make the folder if it is not there, and return it. `UserError` where that is not allowed.
@@ -116,7 +127,7 @@ class RunFolder:
             ) from None
         return True
 
-    def remove_if_empty(self) -> None:
+    async def remove_if_empty(self) -> None:
         """Remove the folder of a run that never came to have a trial.
 
         Not while another process works on it, nor with anything in it that a start does not make.
@@ -124,31 +135,39 @@ class RunFolder:
         if not self.path.is_dir() or self._holds_more():
             return
         with suppress(UserError), self.lock():
-            if not self._has_trials():
+            if not await self._has_trials():
                 shutil.rmtree(self.path, ignore_errors=True)
 
     def _holds_more(self) -> bool:
         return not all(BEGUN.fullmatch(path.name) for path in self.path.iterdir())
 
-    def _has_trials(self) -> bool:
-        if not self.database.exists():
+    async def _has_trials(self) -> bool:
+        if not self.exists:
             return False
-        with closing(self.open()) as store:
-            return bool(store.trials())
+        async with self.open() as store:
+            return bool(await store.trials())
 
-    def open(self) -> Store:
+    @asynccontextmanager
+    async def open(self, *, read_only: bool = False) -> AsyncIterator[Store]:
         """The store of a run that exists. `UserError` where there is none, with the nearest."""
         self.refuse_grading()
-        if not self.database.exists():
+        if not self.exists:
             from harness.config import nearest
 
-            there = [path.parent.name for path in self.path.parent.glob("*/run.db")]
+            there = [folder.run_id for folder in run_folders(self.path.parent)]
             raise UserError(f"there is no run {self.path}{nearest(self.run_id, there)}")
-        return Store(self.database)
+        async with aclosing(await open_store(self.address, read_only=read_only)) as store:
+            yield store
+
+    @asynccontextmanager
+    async def boards(self) -> AsyncIterator[Boards]:
+        """The boards of its trials."""
+        async with aclosing(await open_boards(self.address)) as boards:
+            yield boards
 
     def refuse_grading(self) -> None:
         """`UserError` where the folder was made by `delm grade`: that is no run."""
-        if (self.path / "grades.json").exists() and not self.database.exists():
+        if (self.path / "grades.json").exists() and not self.exists:
             raise UserError(
                 f"{self.path} was made by delm grade and is no run: its verdicts are in grades.json"
             )
@@ -167,6 +186,11 @@ class RunFolder:
             yield
         finally:
             os.close(handle)
+
+
+def run_folders(output: Path) -> list[RunFolder]:
+    """The folders in `output` that hold a run, by name."""
+    return [RunFolder(output, path.parent.name) for path in sorted(output.glob(f"*/{DATABASE}"))]
 
 
 def fresh_run_id(*parts: str) -> str:
@@ -190,50 +214,37 @@ def write(path: Path, text: str) -> None:
     write_beside(path, text.encode("utf-8"))
 
 
-def derive(folder: RunFolder, store: Store) -> list[Row]:
-    """Write every derived file anew; return the rows of `table.csv`."""
-    trials, calls, submissions = store.trials(), store.calls(), store.submissions()
-    description = store.description()
-    benchmark = of_run(description)
-    scores = scored(store, trials, calls, submissions)
-    write(folder.path / "table.csv", csv_text(scores.table, score.COLUMNS))
-    write(folder.path / "breakdown.csv", csv_text(scores.breakdowns, score.BREAKDOWN_COLUMNS))
-    write(folder.path / "comparisons.csv", csv_text(scores.comparisons, score.COMPARISON_COLUMNS))
-    write(folder.path / "instances.csv", csv_text(_instances(trials, calls, submissions),
-                                              INSTANCE_COLUMNS))  # fmt: skip
-    write(
-        folder.path / "submissions.csv",
-        csv_text(_submissions(submissions, benchmark), SUBMISSION_COLUMNS),
-    )
-    ledger = [row | {"repeated_tokens": repeated_tokens(row)} for row in calls]
-    write(folder.path / "ledger.csv", csv_text(ledger, LEDGER_COLUMNS))
-    found = teams(store, trials, calls, submissions)
-    write(folder.path / "coordination.csv", csv_text(found.trials, coordination.COLUMNS))
-    write(folder.path / "coordination_systems.csv",
-          csv_text(found.systems, coordination.SYSTEM_COLUMNS))  # fmt: skip
-    write(folder.path / "findings.csv", csv_text(found.findings, findings.COLUMNS))
-    points = cost_accuracy.cost_accuracy(
-        scores.table, str(description.get("model", "")), benchmark.published
-    )
-    write(folder.path / "cost_accuracy.csv", csv_text(points, cost_accuracy.COLUMNS))
-    for name, text in prediction_files(submissions, trials, description).items():
-        write(folder.path / "preds" / name, text)
-    mine, made = by_trial(calls), by_trial(submissions)
-    for trial in trials:
+async def derive(folder: RunFolder, store: Store, boards: Boards) -> ScoredRun:
+    """Write every derived file anew; return what they are made of."""
+    run = await store.read()
+    benchmark, model = of_run(run.facts), str(run.facts.get("model", ""))
+    scored = await score_run(run, boards, benchmark.unstable(folder.path.parent))
+    found = await teams(run, store, boards)
+    points = cost_accuracy.cost_accuracy(scored.table, model, benchmark.published)
+    ledger = [{**row, "repeated_tokens": repeated_tokens(row)} for row in run.calls]
+    for name, rows, columns in (
+        ("table", scored.table, score.COLUMNS),
+        ("breakdown", scored.breakdowns, score.BREAKDOWN_COLUMNS),
+        ("comparisons", scored.comparisons, score.COMPARISON_COLUMNS),
+        ("instances", _instances(run.trials, run.calls, run.submissions), INSTANCE_COLUMNS),
+        ("submissions", _submissions(run.submissions, benchmark), SUBMISSION_COLUMNS),
+        ("ledger", ledger, LEDGER_COLUMNS),
+        ("coordination", found.trials, coordination.COLUMNS),
+        ("coordination_systems", found.systems, coordination.SYSTEM_COLUMNS),
+        ("findings", found.findings, findings.COLUMNS),
+        ("cost_accuracy", points, cost_accuracy.COLUMNS),
+    ):
+        write(folder.path / f"{name}.csv", csv_text(rows, columns))
+    for file, text in prediction_files(run.submissions, run.trials, run.facts).items():
+        write(folder.path / "preds" / file, text)
+    mine, made = by_trial(run.calls), by_trial(run.submissions)
+    for trial in run.trials:
         key = trial["trial_id"]
-        spoken = store.messages(key)
-        files = trajectory_files(trial, spoken, mine.get(key, []), made.get(key, []), description)
-        for name, text in files.items():
-            write(folder.path / "trajectories" / name, text)
-    return scores.table
-
-
-def by_trial(rows: Sequence[Row]) -> dict[int, list[Row]]:
-    """The rows of each trial, by its `trial_id`."""
-    found: dict[int, list[Row]] = {}
-    for row in rows:
-        found.setdefault(row["trial_id"], []).append(row)
-    return found
+        spoken = await store.messages(key)
+        files = trajectory_files(trial, spoken, mine.get(key, []), made.get(key, []), run.facts)
+        for file, text in files.items():
+            write(folder.path / "trajectories" / file, text)
+    return scored
 
 
 def write_config(folder: RunFolder, config: Mapping[str, Any], record: Mapping[str, Any]) -> None:
@@ -285,17 +296,17 @@ def _cell(value: Any, column: str) -> Any:
 
 
 def _instances(
-    trials: Sequence[Row], calls: Sequence[Row], submissions: Sequence[Row]
-) -> list[Row]:
-    rows = []
+    trials: Sequence[TrialRow], calls: Sequence[CallRow], submissions: Sequence[SubmissionRow]
+) -> list[TableRow]:
+    rows: list[TableRow] = []
     calls_of, submissions_of = by_trial(calls), by_trial(submissions)
     for trial in trials:
         mine = calls_of.get(trial["trial_id"], [])
         made = submissions_of.get(trial["trial_id"], [])
         cost = spent(sent(mine))
         rows.append(
-            trial
-            | {
+            {
+                **trial,
                 "trial": trial["number"],
                 "submissions": len(made),
                 "resolved": sum(row["outcome"] == "resolved" for row in made),
@@ -309,16 +320,16 @@ def _instances(
     return rows
 
 
-def _submissions(submissions: Sequence[Row], benchmark: Benchmark[Any]) -> list[Row]:
+def _submissions(submissions: Sequence[SubmissionRow], benchmark: Benchmark[Any]) -> list[TableRow]:
     return [
-        row
-        | {
+        {
+            **row,
             "submission": row["submission_id"],
             "reason": row["grade_reason"],
             "flags": " ".join(flags_of(row)),
             "unchecked": " ".join(json.loads(row["unchecked"] or "[]")),
             "ended": row["reason"],
+            **asdict(benchmark.submission_facts(row)),
         }
-        | asdict(benchmark.submission_facts(row))
         for row in submissions
     ]

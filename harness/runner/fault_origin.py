@@ -1,18 +1,17 @@
 """Whose fault an exception is that nobody expected: the system's own code, or what is below it."""
 
 import site
-import sqlite3
 import sysconfig
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from harness.errors import DelmError, leaf
+from harness.errors import DelmError, StoreUnavailable, leaf
 from harness.import_string import PROGRAM
 
 HARNESS = Path(__file__).parents[1]
-MACHINE = (OSError, MemoryError, sqlite3.Error)  # a full disk, a lost socket: no program's fault
+MACHINE = (OSError, MemoryError, StoreUnavailable)  # a full disk, a lost socket: no program's fault
 
 
 def in_system(error: BaseException, run: str) -> str:

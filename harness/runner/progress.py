@@ -1,10 +1,8 @@
 """What a person sees while a run goes on: a live table on a terminal, plain lines elsewhere."""
 
-import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -12,24 +10,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.store.sqlite import Row
+from harness.store.rows import ClaimedTrial, Standing
 from harness.terminal import console as console
 from harness.terminal import one_line
 from harness.text.counted import counted
 
 NAMED = 3  # trials
-LOOK_S = 1.0  # between two looks at what other processes have done
 FINAL = ("done", "failed", "error", "cancelled")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """How far a run is: trials that are over, those among them that are not done, and the dollars
-    that count against its budget."""
-
-    ended: int
-    failed: int
-    usd: float
 
 
 class Progress:
@@ -45,15 +32,11 @@ class Progress:
         self._counts = dict.fromkeys(FINAL, 0)
         self._steps: dict[int, tuple[int, float]] = {}
         self._spent = 0.0
-        self._standing: Callable[[], Standing] | None = None
-        self._stood = Standing(ended=0, failed=0, usd=0.0)
-        self._looked = -math.inf
+        self._standing: Standing | None = None
 
-    def follow(self, standing: Callable[[], Standing]) -> None:
-        """Count the trials and the dollars of the whole run, of earlier starts and other processes
-        too, each once. `standing` is called in this thread alone."""
+    def stands(self, standing: Standing) -> None:
+        """See `harness.runner.run.Watcher`."""
         self._standing = standing
-        self._look()
 
     @contextmanager
     def showing(self) -> Iterator[None]:
@@ -67,7 +50,7 @@ class Progress:
             yield
         self._live = None
 
-    def trial(self, row: Row, state: str, note: str = "") -> None:
+    def trial(self, row: ClaimedTrial, state: str, note: str = "") -> None:
         """See `harness.runner.services.Watcher`."""
         key = row["trial_id"]
         mine = self._running.setdefault(key, {"row": row, "since": time.monotonic()})
@@ -79,18 +62,15 @@ class Progress:
             steps, usd = self._steps.pop(key, (0, 0.0))
             self._spent += usd
             seconds = time.monotonic() - mine["since"]
-            self._look()
             self.say(
                 f"{row['system']} {row['instance_id']} #{row['number'] + 1}: {state}"
                 f"{f' ({note})' if note else ''}, {counted(steps, 'step')}, "
-                f"${self._usd(usd)}, {seconds:.0f} s  [{self._stood.ended}/{self._total}]"
+                f"${self._usd(usd)}, {seconds:.0f} s  [{self._now().ended}/{self._total}]"
             )
 
-    def step(self, row: Row, steps: int, usd: float) -> None:
+    def step(self, row: ClaimedTrial, steps: int, usd: float) -> None:
         """See `harness.runner.services.Watcher`."""
         self._steps[row["trial_id"]] = (steps, usd)
-        if time.monotonic() - self._looked > LOOK_S:
-            self._look()
         if row["trial_id"] in self._running:
             self._running[row["trial_id"]].pop("waiting", None)
 
@@ -118,17 +98,18 @@ class Progress:
     def _usd(self, amount: float) -> str:
         return f"{amount:.4f}" if self._priced else "–"
 
-    def _look(self) -> None:
-        self._looked = time.monotonic()
+    def _now(self) -> Standing:
+        """How far the run is; as long as nobody said so, what this process did of it."""
         ended = sum(self._counts.values())
-        mine = Standing(ended=ended, failed=ended - self._counts["done"], usd=self._spent)
-        self._stood = self._standing() if self._standing else mine
+        usd = self._spent + self._under_way_usd()
+        mine = Standing(ended=ended, failed=ended - self._counts["done"], usd=usd)
+        return self._standing or mine
 
     def _under_way_usd(self) -> float:
         return sum(usd for _, usd in list(self._steps.values()))
 
     def _render(self) -> Table:
-        """Called in a thread of the live table, which may not ask the store."""
+        """Called in a thread of the live table."""
         table = Table(box=None, pad_edge=False)
         for title in ("instance", "system", "state", "step", "$", "elapsed"):
             table.add_column(title, justify="left" if title in {"instance", "system"} else "right")
@@ -143,12 +124,11 @@ class Progress:
             )  # fmt: skip
         ended = sum(self._counts.values())
         elapsed = clock - self._started
-        now = self._stood
-        spent = now.usd if self._standing else self._spent + self._under_way_usd()
+        now = self._now()
         eta = _span(elapsed / ended * (self._total - now.ended)) if ended else "?"
         table.caption = (
             f"{now.ended}/{counted(self._total, 'trial')}, {now.failed} failed or cut short, "
-            f"${self._usd(spent)}, {_span(elapsed)}, about {eta} to go"
+            f"${self._usd(now.usd)}, {_span(elapsed)}, about {eta} to go"
         )
         return table
 

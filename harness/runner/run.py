@@ -9,7 +9,7 @@ from typing import Any, Literal
 import anyio
 
 from harness.benchmarks.protocol import Benchmark
-from harness.board.sqlite.board import SqliteBoard
+from harness.board.records import Boards
 from harness.errors import (
     RUN_COST,
     ContextOverflow,
@@ -33,7 +33,8 @@ from harness.runner.processes import Member
 from harness.runner.services import TrialServices, Watcher
 from harness.runner.trial import LiveTrial
 from harness.score.submission_rank import in_order, model_name
-from harness.store.sqlite import Row, Store
+from harness.store.protocol import Store
+from harness.store.rows import ClaimedTrial, NewInstance, NewTrial
 from harness.types import Item, Limits, Verdict
 
 INTERRUPTED = "interrupted"
@@ -63,7 +64,7 @@ class Run:
         self,
         *,
         store: Store,
-        board: SqliteBoard,
+        board: Boards,
         benchmark: Benchmark[Any],
         items: Sequence[Item],
         contestants: Sequence[Contestant],
@@ -106,14 +107,15 @@ class Run:
 
         Raises `UserError` when the dataset has lost an instance since the run began.
         """
-        lost = {row["instance_id"] for row in self.services.store.trials()} - self._items.keys()
+        store = self.services.store
+        lost = {row["instance_id"] for row in await store.trials()} - self._items.keys()
         if lost:
             raise UserError(
                 f"the run holds {min(lost)}, which the dataset does not have any more; take "
                 "another --run-id, or the dataset as it was"
             )
         most = max(contestant.trials for contestant in self._contestants.values())
-        rows = [
+        rows: list[NewTrial] = [
             {
                 "system": c.name,
                 "instance_id": i,
@@ -127,7 +129,7 @@ class Run:
             for c in self._contestants.values()
             if n < c.trials
         ]
-        instances = [
+        instances: list[NewInstance] = [
             {
                 "instance_id": item.instance.instance_id,
                 "repo": groups.cluster,
@@ -137,10 +139,9 @@ class Run:
             for item in self._items.values()
             for groups in (self.services.benchmark.groups(item),)
         ]
-        await self.services.store.plan(
-            instances, rows, self._alive(), retry_failed=self._retry_failed
-        )
-        self._budget.charge(self.services.store.spent())
+        await store.plan(instances, rows, self._alive(), retry_failed=self._retry_failed)
+        self._budget.charge(await store.spent())
+        self.services.watcher.stands(await store.standing())
 
     def _alive(self) -> set[str]:
         return self._member.alive() if self._member else set()
@@ -165,23 +166,25 @@ class Run:
             raise leaf(mistakes) from None
 
     async def _take_over(self, scope: anyio.CancelScope) -> None:
+        store = self.services.store
         while True:
             await anyio.sleep(LOOK_S)
+            self.services.watcher.stands(await store.standing())
             alive = self._alive()
-            if self._member and self.services.store.others() - alive:
-                await self.services.store.take_over(alive)
+            if self._member and await store.others() - alive:
+                await store.take_over(alive)
 
     async def _worker(self) -> None:
         while not self.stopped:
             row = await self.services.store.claim_trial()
             if row is not None:
                 await self._trial(row)
-            elif self.services.store.others():
+            elif await self.services.store.others():
                 await anyio.sleep(LOOK_S)
             else:
                 return
 
-    async def _trial(self, row: Row) -> None:
+    async def _trial(self, row: ClaimedTrial) -> None:
         item, store = self._items[row["instance_id"]], self.services.store
         clock = _Clock(row["seconds"] or 0.0)
         state, reason, detail = "cancelled", INTERRUPTED, ""
@@ -209,12 +212,17 @@ class Run:
                     await store.finish_trial(
                         row["trial_id"], state, reason=reason, detail=detail, seconds=clock.seconds
                     )
+                self.services.watcher.stands(await store.standing())
             self.services.watcher.trial(row, state, reason)
 
-    async def _attempt_and_grade(self, row: Row, item: Item, clock: "_Clock") -> tuple[str, str]:
+    async def _attempt_and_grade(
+        self, row: ClaimedTrial, item: Item, clock: "_Clock"
+    ) -> tuple[str, str]:
         """The trial's state and how it ended; every sandbox of it is closed."""
         budget = TrialBudget(times(self._limits, row["wanted"]), self._budget)
-        trial = LiveTrial(self.services, row, item, budget)
+        services = self.services
+        paid = await services.store.paid(row["trial_id"]) if services.client.bills else []
+        trial = LiveTrial(services, row, item, budget, paid)
         try:
             state, reason = "done", row["reason"]
             if row["state"] != "grading":
@@ -231,7 +239,7 @@ class Run:
             # a call that never answered counts as a step
             self.services.watcher.step(row, budget.steps, budget.dollars.spent)
 
-    async def _attempt(self, row: Row, trial: LiveTrial) -> tuple[str, str]:
+    async def _attempt(self, row: ClaimedTrial, trial: LiveTrial) -> tuple[str, str]:
         """Let the system work; the trial's state and how it ended.
 
         What had no answer because the model gives none is to be run again, whatever the system made
@@ -250,7 +258,7 @@ class Run:
             return "cancelled", contact.closed if contact.lacking else f"model: {contact.closed}"
         return state, reason
 
-    async def _worked(self, row: Row, trial: LiveTrial) -> tuple[str, str]:
+    async def _worked(self, row: ClaimedTrial, trial: LiveTrial) -> tuple[str, str]:
         contestant = self._contestants[row["system"]]
         try:
             await _run_system(contestant.system, trial)
@@ -274,12 +282,12 @@ class Run:
             return "failed", f"error in the system {contestant.name}: {made}"
         return "done", trial.endings[-1]
 
-    async def _grade(self, row: Row, reason: str) -> tuple[str, str]:
+    async def _grade(self, row: ClaimedTrial, reason: str) -> tuple[str, str]:
         """Grade what is not graded yet; the trial's state and how it ended."""
         self.services.watcher.trial(row, "grading")
         item = self._items[row["instance_id"]]
         state = "done"
-        for index, made in enumerate(in_order(self.services.store.made(row["trial_id"]))):
+        for index, made in enumerate(in_order(await self.services.store.made(row["trial_id"]))):
             if made["outcome"] is not None:
                 continue
             name = model_name(

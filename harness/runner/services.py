@@ -5,24 +5,30 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from harness.benchmarks.protocol import Benchmark
-from harness.board.sqlite.board import SqliteBoard
+from harness.board.records import Boards
 from harness.model.client import ModelClient
 from harness.model.shared_cache import Shared
 from harness.protocols import Memo, Sandboxes
-from harness.store.sqlite import Row, Store
+from harness.store.protocol import Store
+from harness.store.rows import ClaimedTrial, Standing
 from harness.types import Item
 
 
 class Watcher(Protocol):
     """Is told what happens, to show it. Must not block."""
 
-    def trial(self, row: Row, state: str, note: str = "") -> None:
+    def trial(self, row: ClaimedTrial, state: str, note: str = "") -> None:
         """A trial went into a state: preparing, working, grading, done, failed, error or
         cancelled."""
         ...
 
-    def step(self, row: Row, steps: int, usd: float) -> None:
+    def step(self, row: ClaimedTrial, steps: int, usd: float) -> None:
         """A trial's agents have said something; its calls and dollars so far."""
+        ...
+
+    def stands(self, standing: Standing) -> None:
+        """The whole run stands so, with earlier starts and other processes; told now and then, and
+        before a trial is said to be done, failed, error or cancelled."""
         ...
 
 
@@ -32,7 +38,7 @@ class TrialServices:
 
     store: Store
     benchmark: Benchmark[Any]
-    board: SqliteBoard
+    board: Boards
     client: ModelClient
     sandboxes: Sandboxes
     memo: Callable[[Item], Memo]  # of what was executed in an instance's image

@@ -1,6 +1,5 @@
 """One running trial: what it lends its system, on the run's store, board and sandboxes."""
 
-import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -8,7 +7,7 @@ import anyio
 from anyio import to_thread
 
 from harness.board.protocols import SharedContext, TaskQueue
-from harness.errors import DelmError, LeakFound, SandboxUnavailable
+from harness.errors import DelmError, LeakFound, SandboxUnavailable, StoreConflict
 from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
 from harness.model.conversation import start_conversation
@@ -17,7 +16,8 @@ from harness.model.trial_calls import Exchange
 from harness.protocols import Model, Sandbox
 from harness.runner.services import TrialServices
 from harness.sandbox.trial_sandbox import TimedSandbox
-from harness.store.sqlite import Row
+from harness.store.ledger import PaidRow
+from harness.store.rows import ClaimedTrial
 from harness.text.timestamps import now
 from harness.types import Activity, Instance, Item, Limits, Message
 
@@ -25,7 +25,15 @@ from harness.types import Activity, Instance, Item, Limits, Message
 class LiveTrial:
     """`harness.protocols.Trial` for one running trial."""
 
-    def __init__(self, services: TrialServices, row: Row, item: Item, budget: TrialBudget) -> None:
+    def __init__(
+        self,
+        services: TrialServices,
+        row: ClaimedTrial,
+        item: Item,
+        budget: TrialBudget,
+        paid: Sequence[PaidRow] = (),
+    ) -> None:
+        """`paid` is what earlier attempts at it were answered."""
         self.instance: Instance = item.instance
         self.agents: int = row["agents"]
         self.limits: Limits = budget.limits
@@ -45,9 +53,7 @@ class LiveTrial:
             conversation="",
             position=0,
         )
-        self._paid = Paid(
-            place, services.store.paid(row["trial_id"]) if services.client.bills else ()
-        )
+        self._paid = Paid(place, paid)
         board = services.board.of(row["trial_id"])
         self.memo = services.memo(item)
         self.queue: TaskQueue = board.queue
@@ -139,7 +145,7 @@ class LiveTrial:
                 reason=reason,
                 salvaged=salvaged,
             )
-        except sqlite3.IntegrityError:
+        except StoreConflict:
             raise DelmError(f"{author} has submitted already") from None
         self.submitted.append((made, author))
         self.endings.append(reason)

@@ -5,17 +5,18 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from harness.score.estimators import mean
-from harness.score.rows import InstanceScore, Row, instance_scores, ran
+from harness.score.rows import InstanceScore, instance_scores, ran
+from harness.store.rows import GradeOutcome, SubmissionRow, TrialRow
 
 Unstable = Mapping[str, Collection[str]]  # by instance: tests that pass and fail on the same code
 
 
-def flags_of(submission: Row) -> list[str]:
+def flags_of(submission: SubmissionRow) -> list[str]:
     """Why a pass of the official grader does not count; nothing where it does, or is none."""
     return list(json.loads(submission["flags"] or "[]"))
 
 
-def only_unstable(submission: Row, unstable: Unstable) -> bool:
+def only_unstable(submission: SubmissionRow, unstable: Unstable) -> bool:
     """Whether it fails, and every test that it fails is an unstable one of its instance.
 
     A patch that passes none of the tests that it was to mend has mended nothing, whatever is
@@ -37,17 +38,17 @@ def only_unstable(submission: Row, unstable: Unstable) -> bool:
 
 
 def readings(
-    trials: Sequence[Row], submissions: Sequence[Row], unstable: Unstable | None
+    trials: Sequence[TrialRow], submissions: Sequence[SubmissionRow], unstable: Unstable | None
 ) -> dict[str, dict[str, Any]]:
     """By system: what the official grader alone resolves, what is flagged, and flake-adjusted.
 
     The flake-adjusted columns are None without a calibration, and all of a system of which nothing
     ran.
     """
-    official = [row | {"outcome": row["official"]} for row in map(dict, submissions)]
+    official = [_with_outcome(row, row["official"] or None) for row in submissions]
     adjusted = [
-        row | {"outcome": "resolved"} if only_unstable(row, unstable or {}) else row
-        for row in map(dict, submissions)
+        _with_outcome(row, "resolved") if only_unstable(row, unstable or {}) else row
+        for row in submissions
     ]
     flagged: dict[str, int] = {}
     for row in submissions:
@@ -67,11 +68,19 @@ def readings(
     }
 
 
+def _with_outcome(submission: SubmissionRow, outcome: GradeOutcome | None) -> SubmissionRow:
+    changed = submission.copy()
+    changed["outcome"] = outcome
+    return changed
+
+
 def _resolved(mine: Sequence[InstanceScore]) -> int | None:
     return sum(score.resolved for score in mine) if mine else None
 
 
-def _by_system(trials: Sequence[Row], submissions: Sequence[Row]) -> dict[str, list[InstanceScore]]:
+def _by_system(
+    trials: Sequence[TrialRow], submissions: Sequence[SubmissionRow]
+) -> dict[str, list[InstanceScore]]:
     """What ran of each system."""
     found: dict[str, list[InstanceScore]] = {}
     for score in instance_scores(trials, [], submissions):

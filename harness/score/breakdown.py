@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from harness.score.rows import InstanceScore, Row, equal_submissions
+from harness.score.rows import InstanceScore, TableRow, equal_submissions
 from harness.score.table import effort, money, outcomes
 
 BREAKDOWN_COLUMNS = (
@@ -16,7 +16,7 @@ GROUPS = {"repo": "cluster", "difficulty": "difficulty", "length": "length"}
 """The words of the column `by`, and the fields of `InstanceScore` that they stand for."""
 
 
-def breakdowns(scores: Sequence[InstanceScore], levels: Sequence[str] = ()) -> list[Row]:
+def breakdowns(scores: Sequence[InstanceScore], levels: Sequence[str] = ()) -> list[TableRow]:
     """One row for each system and cluster, then difficulty, then length where there is one.
 
     `levels` are difficulties and lengths in the order in which the benchmark lists them.
@@ -45,7 +45,9 @@ def _groups(
     return {value: groups[value] for value in sorted(groups, key=place)}
 
 
-def _row(system: str, by: str, value: str, mine: Sequence[InstanceScore], submissions: int) -> Row:
+def _row(
+    system: str, by: str, value: str, mine: Sequence[InstanceScore], submissions: int
+) -> TableRow:
     row = outcomes(mine) | money(mine, submissions) | effort(mine)
     row |= {"system": system, "by": by, "value": value}
     return {column: row[column] for column in BREAKDOWN_COLUMNS}

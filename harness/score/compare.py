@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.score.budgets import Allowance
 from harness.score.estimators import DIFFERENCE, Interval, mcnemar, mean, mean_interval
-from harness.score.rows import InstanceScore, Row, equal_submissions
+from harness.score.rows import InstanceScore, TableRow, equal_submissions
 
 COMPARISON_COLUMNS = (
     "system_a", "system_b", "instances", "not_run", "same_budget", "avg_at_1_a", "avg_at_1_b",
@@ -108,7 +108,7 @@ def compare(a: Side, b: Side, submissions: int = 0) -> Comparison:
     )
 
 
-def comparisons(systems: Sequence[Side]) -> list[Row]:
+def comparisons(systems: Sequence[Side]) -> list[TableRow]:
     """Every pair of `systems` of one run, each once: the rows of `comparisons.csv`.
 
     All costs are at the same number of submissions on an instance, as in `table.csv`.
@@ -117,7 +117,7 @@ def comparisons(systems: Sequence[Side]) -> list[Row]:
     return [comparison_row(compare(a, b, each)) for a, b in combinations(systems, 2)]
 
 
-def comparison_row(found: Comparison) -> Row:
+def comparison_row(found: Comparison) -> TableRow:
     """`COMPARISON_COLUMNS` of one comparison."""
     same = found.same_budget
     row: dict[str, Any] = {

@@ -1,8 +1,9 @@
 """What calls cost, also where nobody can tell it of some of them: a pure function over rows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+
+from harness.store.rows import CostRow
 
 NOISE_USD = 1e-9  # USD; what is less is left of rounding
 
@@ -15,7 +16,7 @@ class Spent:
     unsure_usd: float | None
 
 
-def spent(calls: Iterable[Mapping[str, Any]]) -> Spent:
+def spent(calls: Iterable[CostRow]) -> Spent:
     """What `calls` (rows of the ledger) cost.
 
     A request that was sent and not answered (cut off on its way, by a time-out, or with its

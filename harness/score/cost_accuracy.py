@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.score.published import SWE_BENCH, counterpart
+from harness.score.rows import TableRow
 
-Row = Mapping[str, Any]
 COLUMNS = (
     "system", "agents", "equal_submissions", "cost_per_instance_usd", "cost_per_instance_usd_low",
     "cost_per_instance_usd_high", "cost_per_task_usd", "cost_per_task_usd_low",
@@ -17,7 +17,7 @@ OURS = COLUMNS[:14]
 
 
 def cost_accuracy(
-    rows: Sequence[Row], model: str, benchmark: str = SWE_BENCH
+    rows: Sequence[TableRow], model: str, benchmark: str = SWE_BENCH
 ) -> list[dict[str, Any]]:
     """One row a system, `COLUMNS`, from the rows of `table.csv`, the name of the run's model, and
     that of the published benchmark (empty: there is none).
@@ -54,7 +54,7 @@ def cost_accuracy(
     return found
 
 
-def on_equal_terms(rows: Sequence[Row]) -> dict[str, tuple[float, float]]:
+def on_equal_terms(rows: Sequence[TableRow]) -> dict[str, tuple[float, float]]:
     """By system (cost per instance, Avg.@1): of those that ran all that they were asked for,
     without an error in their own code."""
     points = {row["system"]: (row["cost_per_instance_usd"], row["avg_at_1"]) for row in rows}

@@ -3,20 +3,19 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
+from harness.board.records import EventRow, TaskRow
 from harness.board.vocabulary import EntryKind, EventKind, ResultKey, TaskKind
 from harness.score.estimators import mean
-
-Row = Mapping[str, Any]
+from harness.store.rows import SubmissionRow, TrialRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """What the board of one trial holds: rows of `SqliteBoard.tasks` and `SqliteBoard.events`."""
+    """What the board of one trial holds: rows of `Boards.tasks` and `Boards.events`."""
 
-    tasks: Sequence[Row]  # label, kind, subject, result
-    events: Sequence[Row]  # at, what, subject, detail
+    tasks: Sequence[TaskRow]
+    events: Sequence[EventRow]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +27,11 @@ class Moments:
 
 
 def moments(
-    trial: Row, submissions: Iterable[Row], story: Story | None, *, before_s: float = 0.0
+    trial: TrialRow,
+    submissions: Iterable[SubmissionRow],
+    story: Story | None,
+    *,
+    before_s: float = 0.0,
 ) -> Moments:
     """The moments of a `trial` that was started, and of its own `submissions`; its earlier attempts
     took `before_s`.
@@ -37,7 +40,7 @@ def moments(
     the last task that handed in a patch for it (the `patch` task itself, or a `repair` of it) was
     done: the agents then still test and repair each other's.
     """
-    zero = datetime.fromisoformat(trial["started_at"]).timestamp()
+    zero = datetime.fromisoformat(str(trial["started_at"])).timestamp()
     verified = list(_verified(story.events)) if story else []
     handed = _handed_in(story) if story else {}
     ends = [
@@ -51,11 +54,11 @@ def moments(
 
 
 def latencies(
-    trials: Sequence[Row],
-    submissions: Sequence[Row],
+    trials: Sequence[TrialRow],
+    submissions: Sequence[SubmissionRow],
     stories: Mapping[int, Story],
     before: Mapping[int, float],
-) -> Row:
+) -> dict[str, float | None]:
     """The latency columns of `table.csv` for the trials of one system.
 
     Over those that are done, which are never run again. `before` has, by `trial_id`, the seconds of
@@ -64,7 +67,7 @@ def latencies(
     a system that verifies nothing: on whose boards nothing was ever proposed, or something was
     admitted unverified.
     """
-    made_in: dict[int, list[Row]] = {}
+    made_in: dict[int, list[SubmissionRow]] = {}
     for row in submissions:
         made_in.setdefault(row["trial_id"], []).append(row)
     found = [
@@ -92,7 +95,7 @@ def latencies(
     }
 
 
-def _verified(events: Sequence[Row]) -> Iterable[float]:
+def _verified(events: Sequence[EventRow]) -> Iterable[float]:
     """When patches were admitted that had been verified, in seconds since the epoch."""
     patches = {
         str(event["subject"])

@@ -3,17 +3,20 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from harness.score.cost import spent
 from harness.score.estimators import mean, pass_at_k
 from harness.score.submission_rank import choosers, shipped
+from harness.store.rows import CallRow, SpanRow, SubmissionRow, TrialRow
 
-Row = Mapping[str, Any]
+TableRow = Mapping[str, Any]
+"""A row of a derived table: its columns are the `COLUMNS` of the module that makes it."""
+OfTrial = TypeVar("OfTrial", CallRow, SubmissionRow, SpanRow)
 Kind = Literal["independent", "shared"]
 UNFINISHED = frozenset({"waiting", "running", "grading", "cancelled"})
 """States of an attempt that did not come to an end: `trial` in harness/store/store.sql."""
-TOKENS = ("cached_tokens", "cache_write_tokens", "completion_tokens", "reasoning_tokens")
+TOKENS: Final = ("cached_tokens", "cache_write_tokens", "completion_tokens", "reasoning_tokens")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,18 +94,18 @@ class InstanceScore:
 
 
 def instance_scores(
-    trials: Sequence[Row], calls: Sequence[Row], submissions: Sequence[Row]
+    trials: Sequence[TrialRow], calls: Sequence[CallRow], submissions: Sequence[SubmissionRow]
 ) -> list[InstanceScore]:
     """Every system on every instance that was asked for, in the order of `trials`.
 
     Of several attempts at a trial the one that `counted_attempts` names; of these, only submissions
     of what is done count.
     """
-    groups: dict[tuple[str, str], list[Row]] = {}
+    groups: dict[tuple[str, str], list[TrialRow]] = {}
     for trial in trials:
         groups.setdefault((trial["system"], trial["instance_id"]), []).append(trial)
-    asked = _by_trial(sent(calls))
-    made = _by_trial(submissions)
+    asked = by_trial(sent(calls))
+    made = by_trial(submissions)
     counted = {trial["trial_id"] for trial in counted_attempts(trials)}
     choosing = choosers(submissions, counted)
     return [
@@ -122,14 +125,14 @@ def equal_submissions(scores: Iterable[InstanceScore]) -> int:
     return max((score.asked for score in scores), default=0)
 
 
-def sent(calls: Iterable[Row]) -> list[Row]:
+def sent(calls: Iterable[CallRow]) -> list[CallRow]:
     """The calls that a provider was asked: not those that an earlier attempt had paid for."""
     return [call for call in calls if call.get("paid_call") is None]
 
 
-def last_attempts(trials: Iterable[Row]) -> list[Row]:
+def last_attempts(trials: Iterable[TrialRow]) -> list[TrialRow]:
     """Of several attempts at a trial the last one, in the order of the first ones."""
-    last: dict[tuple[str, str, int], Row] = {}
+    last: dict[tuple[str, str, int], TrialRow] = {}
     for trial in trials:
         key = _key(trial)
         if key not in last or trial["attempt"] > last[key]["attempt"]:
@@ -137,12 +140,12 @@ def last_attempts(trials: Iterable[Row]) -> list[Row]:
     return list(last.values())
 
 
-def counted_attempts(trials: Iterable[Row]) -> list[Row]:
+def counted_attempts(trials: Iterable[TrialRow]) -> list[TrialRow]:
     """Of several attempts at a trial the last that came to an end, else the last one.
 
     What failed for infrastructure goes on counting while its next attempt waits, runs or is cut.
     """
-    attempts: dict[tuple[str, str, int], list[Row]] = {}
+    attempts: dict[tuple[str, str, int], list[TrialRow]] = {}
     for trial in trials:
         attempts.setdefault(_key(trial), []).append(trial)
     return [
@@ -151,12 +154,12 @@ def counted_attempts(trials: Iterable[Row]) -> list[Row]:
     ]
 
 
-def ended(attempt: Row) -> bool:
+def ended(attempt: TrialRow) -> bool:
     """Whether an attempt at a trial came to an end, whatever that was."""
     return attempt["state"] not in UNFINISHED
 
 
-def seconds_of(attempt: Row, calls: Iterable[Row]) -> float:
+def seconds_of(attempt: TrialRow, calls: Iterable[CallRow]) -> float:
     """The wall clock of an attempt. Where nobody could write it down, because its process was
     killed: until the last of its `calls`; 0 where it was never started."""
     if attempt["seconds"] is not None:
@@ -168,9 +171,9 @@ def seconds_of(attempt: Row, calls: Iterable[Row]) -> float:
     return max([0.0, *(_moment(stamp) - zero for stamp in stamps if stamp)])
 
 
-def seconds_before(trials: Iterable[Row], calls: Iterable[Row]) -> dict[int, float]:
+def seconds_before(trials: Iterable[TrialRow], calls: Iterable[CallRow]) -> dict[int, float]:
     """By attempt (its `trial_id`), the wall clock of the earlier attempts at the same trial."""
-    asked = _by_trial(calls)
+    asked = by_trial(calls)
     so_far: dict[tuple[str, str, int], float] = {}
     found: dict[int, float] = {}
     for attempt in sorted(trials, key=lambda trial: int(trial["attempt"])):
@@ -185,22 +188,23 @@ def _moment(stamp: str) -> float:
     return datetime.fromisoformat(stamp).timestamp()
 
 
-def _key(trial: Row) -> tuple[str, str, int]:
+def _key(trial: TrialRow) -> tuple[str, str, int]:
     return trial["system"], trial["instance_id"], trial["number"]
 
 
-def _by_trial(rows: Iterable[Row]) -> dict[int, list[Row]]:
-    found: dict[int, list[Row]] = {}
+def by_trial(rows: Iterable[OfTrial]) -> dict[int, list[OfTrial]]:
+    """The rows of each trial, by its `trial_id`."""
+    found: dict[int, list[OfTrial]] = {}
     for row in rows:
         found.setdefault(row["trial_id"], []).append(row)
     return found
 
 
 def _instance_score(
-    attempts: Sequence[Row],
+    attempts: Sequence[TrialRow],
     counted: Collection[int],
-    calls: Mapping[int, list[Row]],
-    made: Mapping[int, list[Row]],
+    calls: Mapping[int, list[CallRow]],
+    made: Mapping[int, list[SubmissionRow]],
     *,
     chooses: bool,
 ) -> InstanceScore:
@@ -250,31 +254,29 @@ def _instance_score(
     )
 
 
-def _resolves(submission: Row) -> bool:
-    return bool(submission["outcome"] == "resolved")
+def _resolves(submission: SubmissionRow) -> bool:
+    return submission["outcome"] == "resolved"
 
 
-def _ships(made: Sequence[Row], wanted: int, *, chooses: bool) -> bool:
+def _ships(made: Sequence[SubmissionRow], wanted: int, *, chooses: bool) -> bool:
     """Whether the one submission that a trial ships resolves; one that ships none does not."""
     one = shipped(made, wanted, chooses=chooses)
     return one is not None and _resolves(one)
 
 
-def repeated_tokens(call: Row) -> int:
+def repeated_tokens(call: CallRow) -> int:
     """Of a call's prompt tokens, those with which an earlier prompt of its trial begins too."""
-    share: float = call["repeated"]
-    prompt_tokens: int = call["prompt_tokens"]
-    return round(share * prompt_tokens)
+    return round(call["repeated"] * call["prompt_tokens"])
 
 
-def prefix_share(calls: Iterable[Row]) -> float | None:
+def prefix_share(calls: Iterable[CallRow]) -> float | None:
     """The share of prompt tokens that a prefix cache could serve; None without any."""
     mine = list(calls)
     prompts = sum(call["prompt_tokens"] for call in mine)
     return sum(map(repeated_tokens, mine)) / prompts if prompts else None
 
 
-def tokens_by_kind(calls: Iterable[Row]) -> dict[str, int | None]:
+def tokens_by_kind(calls: Iterable[CallRow]) -> dict[str, int | None]:
     """Tokens of all calls: fresh, cached and cache-written prompt, completion, reasoning in it.
 
     None of all of them where a call was answered and its provider counted nothing.

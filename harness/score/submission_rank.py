@@ -1,10 +1,11 @@
 """Which one submission a trial ships: the order in which its submissions are ranked everywhere."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable, Sequence
+from typing import TypeVar
 
-Row = Mapping[str, Any]
-Made = TypeVar("Made", bound=Row)
+from harness.store.rows import MadeSubmission, SubmissionRow
+
+Made = TypeVar("Made", bound=MadeSubmission)
 
 
 def in_order(made: Iterable[Made]) -> list[Made]:
@@ -18,7 +19,7 @@ def in_order(made: Iterable[Made]) -> list[Made]:
     )
 
 
-def choosers(submissions: Iterable[Row], trials: Collection[int]) -> set[str]:
+def choosers(submissions: Iterable[SubmissionRow], trials: Collection[int]) -> set[str]:
     """The systems that selected a submission in one of `trials` (their `trial_id`)."""
     return {row["system"] for row in submissions if row["selected"] and row["trial_id"] in trials}
 

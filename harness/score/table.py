@@ -11,15 +11,15 @@ from harness.score.estimators import METHOD, SHARE, Interval, mean, mean_interva
 from harness.score.latency import Story, latencies
 from harness.score.rows import (
     InstanceScore,
-    Row,
+    TableRow,
     equal_submissions,
-    instance_scores,
     prefix_share,
     ran,
     seconds_before,
     sent,
     tokens_by_kind,
 )
+from harness.store.rows import CallRow, RunRows, TrialRow
 
 COLUMNS = (
     "system", "agents", "main_agents", "submissions_kind",
@@ -53,26 +53,24 @@ MONEY = (
 
 
 def table(
-    trials: Sequence[Row],
-    calls: Sequence[Row],
-    submissions: Sequence[Row],
+    run: RunRows,
+    scores: Sequence[InstanceScore],
     *,
-    description: Mapping[str, Any] | None = None,
     stories: Mapping[int, Story] | None = None,
     unstable: Unstable | None = None,
-) -> list[Row]:
+) -> list[TableRow]:
     """One row a system: `COLUMNS`.
 
-    `description` is `Store.description` (without it budgets are unknown), `stories` the boards by
-    trial (without them nothing is known of verified patches), `unstable` the unstable tests by
-    instance (without them nothing is flake-adjusted).
+    `scores` are the `instance_scores` of the `run` (without facts budgets are unknown), `stories`
+    the boards by trial (without them nothing is known of verified patches), `unstable` the unstable
+    tests by instance (without them nothing is flake-adjusted).
     """
-    scores = instance_scores(trials, calls, submissions)
-    allowance = allowance_of(description or {})
+    trials, calls, submissions = run.trials, run.calls, run.submissions
+    allowance = allowance_of(run.facts)
     agents = {trial["system"]: trial["agents"] for trial in trials}
     submissions_each, before = equal_submissions(scores), seconds_before(trials, calls)
     otherwise = readings(trials, submissions, unstable)
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for system in dict.fromkeys(score.system for score in scores):
         mine = [score for score in scores if score.system == system]
         spoken = [call for call in sent(calls) if call["system"] == system]
@@ -187,21 +185,22 @@ def _sum(amounts: Sequence[float | None]) -> float | None:
     return sum(known) if len(known) == len(amounts) else None
 
 
-def served_usd(trials: Sequence[Row], calls: Sequence[Row]) -> float | None:
+def served_usd(trials: Sequence[TrialRow], calls: Sequence[CallRow]) -> float | None:
     """What some trials would have paid more if nothing were shared: the cost of answers that other
     trials of the run had paid for. None where the cost of one is unknown."""
     mine = {trial["trial_id"] for trial in trials}
-    given = [call for call in calls if call.get("paid_call") is not None]
-    payers = {call["call_id"]: _place(call) for call in calls} if given else {}
-    served = [
-        call["cost_usd"]
-        for call in given
-        if call["trial_id"] in mine and payers[call["paid_call"]] != _place(call)
-    ]
-    return None if None in served else sum(served)
+    given = [(call, payer) for call in calls if (payer := call.get("paid_call")) is not None]
+    places = {call["call_id"]: _place(call) for call in calls} if given else {}
+    return _sum(
+        [
+            call["cost_usd"]
+            for call, payer in given
+            if call["trial_id"] in mine and places[payer] != _place(call)
+        ]
+    )
 
 
-def _place(call: Row) -> tuple[str, str, int]:
+def _place(call: CallRow) -> tuple[str, str, int]:
     return call["system"], call["instance_id"], call["trial"]
 
 

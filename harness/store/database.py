@@ -5,20 +5,30 @@ the last moments, never corrupt what is there.
 """
 
 import sqlite3
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UserError
-from harness.no_space import full, lack
+from harness.errors import StoreConflict, StoreFull, StoreUnavailable, UserError
+from harness.no_space import lack
 from harness.store.statements import keep_a_log, small_pages, statements, storable
 
-Row = dict[str, Any]
 APPLICATION_ID = 0x64656C6D  # "delm"
 SCHEMA = 8  # raise it when a table changes
 EARLIER = (6, 7)  # those that `upgrade.sql` makes of this version
 RESERVED_BYTES = 1 << 24  # of the log: what calls under way bring is well within it
+
+
+FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
+
+
+def store_error(error: sqlite3.Error) -> StoreUnavailable | StoreConflict:
+    """What an error of SQLite is to whoever uses a store."""
+    if isinstance(error, sqlite3.IntegrityError):
+        return StoreConflict(str(error))
+    code = getattr(error, "sqlite_errorcode", None)  # not on one that SQLite did not raise
+    return StoreFull(str(error)) if code in FULL else StoreUnavailable(f"database: {error}")
 
 
 class Database:
@@ -27,25 +37,32 @@ class Database:
     A file of an earlier version is changed when it is opened (`upgrade.sql`).
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open or create. `UserError`: the file is not a store of this program, or has no room."""
         self.path = path
         self._sql = statements("harness.store", "store.sql")
+        address = path.absolute().as_uri() + ("?mode=ro" if read_only else "")
         try:
-            self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
+            self._db = sqlite3.connect(
+                address, uri=True, timeout=1 if read_only else 30, isolation_level=None
+            )
             with ExitStack() as undo:
                 undo.callback(self._db.close)
-                self._prepare()
+                self._prepare(read_only=read_only)
                 undo.pop_all()
         except sqlite3.DatabaseError as error:
-            if lacking := lack(error):
+            if lacking := lack(store_error(error)):
                 raise UserError(
                     f"{lacking} at {path.parent} to open {path.name}; make room"
                 ) from None
             raise UserError(f"{path}: not a run's database: {error}") from None
 
-    def _prepare(self) -> None:
+    def _prepare(self, *, read_only: bool) -> None:
         self._db.row_factory = sqlite3.Row
+        if read_only:
+            if self._db.execute("PRAGMA user_version").fetchone()[0] != SCHEMA:
+                raise sqlite3.DatabaseError("another version of delm made it")
+            return
         small_pages(self._db)
         self._claim()
         keep_a_log(self._db)
@@ -92,8 +109,8 @@ class Database:
         """The columns of a table; none where it is not there."""
         return {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
 
-    def reserve(self) -> None:
-        """Have room for what is written next, whatever else fills the disk meanwhile.
+    async def reserve_room(self) -> None:
+        """See `Store.reserve_room`.
 
         It is the log that is made longer: what is committed overwrites that, and stays there when
         the database itself cannot grow. It lasts until the last connection is closed. Not on a file
@@ -102,39 +119,46 @@ class Database:
         log = self.path.with_name(f"{self.path.name}-wal")
         if log.exists() and log.stat().st_size >= RESERVED_BYTES:
             return
-        self._db.execute("BEGIN IMMEDIATE")
-        try:  # more than is kept in memory goes to the log before there is a commit, which never is
-            self._db.execute(self._sql["make_filler"])
-            self._db.execute(self._sql["fill"], {"size": RESERVED_BYTES * 5 // 4})
-        finally:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+        # more than is kept in memory goes to the log before there is a commit, which never is
+        with self._transaction(commit=False) as database:
+            database.execute(self._sql["make_filler"])
+            database.execute(self._sql["fill"], {"size": RESERVED_BYTES * 5 // 4})
 
-    def lacks(self) -> str:
-        """What the machine lacks to keep more than what room was reserved for; or nothing."""
-        return full(self.path.parent)
+    async def aclose(self) -> None:
+        """See `Store.aclose`."""
+        self.close()
 
     def close(self) -> None:
         """Close the file; the write-ahead log is folded into it."""
         self._db.close()
 
-    async def _write(self, *steps: tuple[str, Mapping[str, Any]]) -> list[Row]:
-        """Run named statements in one transaction; the rows that the last one returned.
-
-        Not in a thread: a commit takes 0.05 ms, the way to a thread and back four times that, and
-        without an await inside, nothing comes between and nothing can cancel half of it.
-        """
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            rows: list[Row] = []
+    async def _write(self, *steps: tuple[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Run named statements in one transaction; the rows that the last one returned."""
+        rows: list[dict[str, Any]] = []
+        with self._transaction() as database:
             for name, parameters in steps:
-                cursor = self._db.execute(self._sql[name], storable(parameters))
+                cursor = database.execute(self._sql[name], storable(parameters))
                 rows = [dict(row) for row in cursor.fetchall()]
-            self._db.execute("COMMIT")
-        finally:
-            if self._db.in_transaction:  # a full disk may have ended it already
-                self._db.execute("ROLLBACK")
         return rows
 
-    def _read(self, name: str, **parameters: Any) -> list[Row]:
-        return [dict(row) for row in self._db.execute(self._sql[name], parameters)]
+    def _read(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
+        try:
+            return [dict(row) for row in self._db.execute(self._sql[name], parameters)]
+        except sqlite3.Error as error:
+            raise store_error(error) from error
+
+    @contextmanager
+    def _transaction(
+        self, begin: str = "BEGIN IMMEDIATE", *, commit: bool = True
+    ) -> Iterator[sqlite3.Connection]:
+        try:
+            self._db.execute(begin)
+            try:
+                yield self._db
+                if commit:
+                    self._db.execute("COMMIT")
+            finally:
+                if self._db.in_transaction:  # a full disk may have ended it already
+                    self._db.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise store_error(error) from error

@@ -162,6 +162,10 @@ CREATE TABLE IF NOT EXISTS grade (
 -- name: put_run
 INSERT INTO run (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
 
+-- name: note_first_call
+INSERT INTO run (key, value) VALUES ('first_calls', json_array(json(:made)))
+ON CONFLICT (key) DO UPDATE SET value = json_insert(value, '$[#]', json(:made));
+
 -- name: get_run
 SELECT key, value FROM run;
 
@@ -341,10 +345,6 @@ FROM submission JOIN trial USING (trial_id) LEFT JOIN grade USING (submission_id
     LEFT JOIN selection USING (submission_id)
 ORDER BY submission_id;
 
--- name: spent
--- what died with its process counts as what was reserved for it: the cap holds
-SELECT spent + reserved AS usd FROM money;
-
 -- name: paid
 -- what earlier attempts at a trial were answered, the newest attempt first
 SELECT coalesce(call.paid_call, call.call_id) AS paid_call, call.trial_id, conversation, position,
@@ -370,6 +370,16 @@ SELECT submission.submission_id, author, patch, grade.outcome,
 FROM submission LEFT JOIN grade USING (submission_id) LEFT JOIN selection USING (submission_id)
 WHERE submission.trial_id = :trial_id
 ORDER BY submission.submission_id;
+
+-- name: earlier
+SELECT t.system, t.wanted, t.seconds, sum(c.prompt_tokens) AS prompt_tokens,
+    sum(c.cached_tokens) AS cached_tokens, sum(c.completion_tokens) AS completion_tokens
+FROM trial t JOIN call c USING (trial_id)
+WHERE t.state = 'done'
+    AND EXISTS (SELECT 1 FROM run WHERE key = 'model' AND value = :model)
+    AND EXISTS (SELECT 1 FROM run WHERE key = 'replay' AND value = 'false')
+GROUP BY t.trial_id
+ORDER BY t.trial_id;
 
 -- name: make_filler
 -- Never committed: see Database.reserve.

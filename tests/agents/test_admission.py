@@ -361,7 +361,7 @@ async def test_without_verification_whatever_parses_is_admitted_and_still_merged
     assert (await here.say("FACT", wrong)).settled == "merged"
     assert (await here.say("PATCH", PATCH, refutes="F1")).settled == "admitted"
     assert [link.kind for link in await here.context.links()] == ["refutes"]
-    assert [row["unverified"] for row in here.board.proposals(1)] == [1, 1, 1]
+    assert [row["unverified"] for row in await here.board.proposals(1)] == [1, 1, 1]
     assert "100 are taken" in await here.refusal("FACT", wrong, gist="word " * 101)
     assert "needs the field" in await here.refusal("FACT", {"form": "span"})
     assert here.box.asked == []

@@ -10,10 +10,10 @@ import pytest
 import yaml
 from exported import HINTS, play
 from planted import System, plant
+from stores import handed_in
 from test_run import item
 
 from harness.benchmarks.swebench.rows import Aside
-from harness.exports.experiments import write_experiment
 from harness.exports.submission_claims import (
     BROWSING,
     CHECKLIST,
@@ -25,7 +25,6 @@ from harness.exports.submission_claims import (
 )
 from harness.exports.submission_claims import HINTS as NO_HINTS
 from harness.results.run_folder import RunFolder
-from harness.store.sqlite import Store
 
 FACTS = {"id": "r", "version": "0.1", "created_at": "2026-02-03T04:05:06.000+00:00"}
 HIDDEN_TEST = "test_that_nobody_may_know"
@@ -123,7 +122,7 @@ def test_another_trial_or_another_instance_is_no_second_attempt():
 
 def flag(folder: RunFolder, instance_id: str, *flags: str) -> None:
     """The official grader resolves what the system made there, and the second look doubts it."""
-    with closing(sqlite3.connect(folder.database)) as database, database:
+    with closing(sqlite3.connect(folder.path / "run.db")) as database, database:
         database.execute(
             "UPDATE grade SET outcome = 'unresolved', official = 'resolved', flags = ? WHERE "
             "submission_id IN (SELECT submission_id FROM submission JOIN trial USING (trial_id) "
@@ -135,10 +134,7 @@ async def written(tmp_path: Path, matrix, *flagged: str) -> tuple[str, Path]:
     folder = await plant(tmp_path, matrix=matrix, **FACTS)
     if flagged:
         flag(folder, *flagged)
-    with closing(Store(folder.database)) as store:
-        system = next(iter(matrix))
-        path = write_experiment(store, system, folder.logs, {}, tmp_path / "out",
-                                dataset=dataset())  # fmt: skip
+    path = await handed_in(folder, next(iter(matrix)), tmp_path / "out", dataset=dataset())
     return (path / "README.md").read_text(), path
 
 
@@ -177,13 +173,11 @@ async def test_only_a_system_that_chose_is_said_to_have_chosen(tmp_path):
 async def test_a_second_attempt_after_an_answer_is_no_pass_at_1(tmp_path):
     matrix = {"single": System(1, "one", {"a__a-1": ["E>R"], "b__b-3": ["R"]})}
     folder = await plant(tmp_path, matrix=matrix, **FACTS)
-    with closing(Store(folder.database)) as store:
-        path = write_experiment(store, "single", folder.logs, {}, tmp_path / "out")
+    path = await handed_in(folder, "single", tmp_path / "out")
     assert f"- [x] {PASS_AT_1}" in (path / "README.md").read_text()  # the model never answered
-    with closing(sqlite3.connect(folder.database)) as database, database:
+    with closing(sqlite3.connect(folder.path / "run.db")) as database, database:
         database.execute("UPDATE call SET outcome = 'ok'")
-    with closing(Store(folder.database)) as store:
-        path = write_experiment(store, "single", folder.logs, {}, tmp_path / "again")
+    path = await handed_in(folder, "single", tmp_path / "again")
     assert f"- [ ] {PASS_AT_1}" in (path / "README.md").read_text()
     assert yaml.safe_load((path / "metadata.yaml").read_text())["tags"]["system"] == {
         "attempts": "2+"
@@ -194,15 +188,14 @@ async def test_logs_that_an_earlier_version_named_otherwise_are_found_by_their_p
     """It numbered the submissions of a trial as they were made."""
     matrix = {"independent": System(2, "independent", {"a__a-1": ["UR"]})}
     folder = await plant(tmp_path, matrix=matrix, **FACTS)
-    with closing(sqlite3.connect(folder.database)) as database, database:
+    with closing(sqlite3.connect(folder.path / "run.db")) as database, database:
         database.execute("UPDATE submission SET patch = 'of ' || author")
     for name, author in (("independent.m", "patch-2"), ("independent.m.2", "patch-1")):
-        place = folder.logs / name / "a__a-1"
+        place = folder.logs() / name / "a__a-1"
         place.mkdir(parents=True)
         (place / "patch.diff").write_text(f"of {author}")
         (place / "test_output.txt").write_text(f"log of {author}")
-    with closing(Store(folder.database)) as store:
-        path = write_experiment(store, "independent", folder.logs, {}, tmp_path / "out")
+    path = await handed_in(folder, "independent", tmp_path / "out")
     (row,) = (json.loads(line) for line in (path / "all_preds.jsonl").read_text().splitlines())
     assert row["model_patch"] == "of patch-1"
     logs = path / "logs" / "a__a-1"

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from contextlib import closing
 
+import anyio
 import pytest
 from console import delm_here, query
 from reading_script import ReadingScript, call, own_turns, quotable, text_of, tools_of
@@ -112,7 +113,7 @@ def table(tmp_path_factory):
 
 def board_of(folder, trial=1):
     with closing(SqliteBoard(folder / "run.db")) as board:
-        return board.tasks(trial), board.events(trial)
+        return anyio.run(board.tasks, trial), anyio.run(board.events, trial)
 
 
 def test_a_claim_or_gist_that_does_not_hold_comes_back_with_the_reason(careless):

@@ -4,10 +4,10 @@ import csv
 from contextlib import closing
 
 import pytest
+from stores import derived
 
-from harness.results import run_folder
 from harness.results.run_folder import RunFolder
-from harness.store.sqlite import Store
+from harness.store.sqlite import SqliteStore
 from harness.types import Verdict
 
 
@@ -17,9 +17,9 @@ from harness.types import Verdict
 async def test_what_could_not_be_checked_is_a_column_of_submissions(tmp_path, unchecked, cell):
     folder = RunFolder(tmp_path, "r")
     folder.create()
-    with closing(Store(folder.database)) as store:
+    with closing(SqliteStore(folder.path / "run.db")) as store:
         await store.describe(dataset="d", model="m", replay=False, prices={}, prices_sha256="")
-        instance = {"instance_id": "a__a-1", "repo": "a/a", "difficulty": ""}
+        instance = {"instance_id": "a__a-1", "repo": "a/a", "difficulty": "", "length": ""}
         planned = {"system": "single", "instance_id": "a__a-1", "number": 0, "agents": 1,
                    "wanted": 1, "submits": "one"}  # fmt: skip
         await store.plan([instance], [planned])
@@ -33,7 +33,7 @@ async def test_what_could_not_be_checked_is_a_column_of_submissions(tmp_path, un
         )  # fmt: skip
         await store.grade(made, verdict)
         await store.finish_trial(trial["trial_id"], "done", reason="finished", seconds=1)
-        run_folder.derive(folder, store)
+    await derived(folder)
     with (folder.path / "submissions.csv").open() as file:
         (row,) = csv.DictReader(file)
     assert (row["outcome"], row["flags"], row["unchecked"]) == ("resolved", "", cell)

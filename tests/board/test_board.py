@@ -72,10 +72,10 @@ async def states(queue) -> dict[str, str]:
     return {one.label: one.state for one in await queue.tasks()}
 
 
-def story(board, *words: str) -> list[tuple[str, str, str]]:
+async def story(board, *words: str) -> list[tuple[str, str, str]]:
     return [
         (event["actor"], event["what"], event["subject"])
-        for event in board.events(1)
+        for event in await board.events(1)
         if event["what"] in words
     ]
 
@@ -169,7 +169,10 @@ class TestTaskQueue:
         assert await states(queue) == {"one": "open"}
         with pytest.raises(LeaseLost):
             await queue.finish(claim)
-        assert story(board, "released", "left") == [("ann", "released", "one"), ("ann", "left", "")]
+        assert await story(board, "released", "left") == [
+            ("ann", "released", "one"),
+            ("ann", "left", ""),
+        ]
 
     async def test_a_task_waits_for_all_that_it_needs(self, queue):
         await queue.put(task("one"), task("two"), task("three", after=("one", "two")), by="")
@@ -217,15 +220,15 @@ class TestTaskQueue:
         clock.now += LEASE
         fresh = await queue.claim("bob", lease_s=LEASE)
         assert fresh.fence == 2
-        before = board.events(1)
+        before = await board.events(1)
         with pytest.raises(LeaseLost):
             await queue.finish(stale, result={"no": 1}, then=[task("two")])
         with pytest.raises(LeaseLost):
             await queue.renew(stale, lease_s=LEASE)
         await queue.release(stale, reason="nothing")
-        assert board.events(1) == before
+        assert await board.events(1) == before
         assert await states(queue) == {"one": "claimed"}
-        assert story(board, "claimed", "lost") == [
+        assert await story(board, "claimed", "lost") == [
             ("ann", "claimed", "one"), ("ann", "lost", "one"), ("bob", "claimed", "one")
         ]  # fmt: skip
         await queue.finish(fresh, result={"yes": [1]})
@@ -281,20 +284,20 @@ class TestTaskQueue:
         assert (following.task.label, following.agent, following.fence) == ("more", "ann", 1)
         assert await states(queue) == {"one": "done", "two": "open", "more": "claimed"}
         assert (await queue.tasks())[0].result == {"n": 1}
-        assert len({event["at"] for event in board.events(1)[-3:]}) == 1
+        assert len({event["at"] for event in (await board.events(1))[-3:]}) == 1
 
     async def test_who_may_not_finish_claims_nothing_either(self, queue, board, clock):
         await queue.put(task("one"), task("two"), by="")
         stale = await queue.claim("ann", lease_s=LEASE)
         clock.now += LEASE
         fresh = await queue.claim("bob", lease_s=LEASE)
-        before = board.events(1)
+        before = await board.events(1)
         with pytest.raises(LeaseLost):
             await queue.finish_and_claim(stale, lease_s=LEASE)
         bad = [task("three", after=("nowhere",))]
         with pytest.raises(BoardRefused):
             await queue.finish_and_claim(fresh, then=bad, lease_s=LEASE)
-        assert board.events(1) == before
+        assert await board.events(1) == before
         assert await states(queue) == {"one": "claimed", "two": "open"}
 
     async def test_in_a_trial_that_is_over_one_finishes_and_gets_nothing_more(self, queue):
@@ -379,7 +382,7 @@ class TestTaskQueue:
         await queue.finish(claim)
         await queue.release(other, reason="stopped")
         assert await states(queue) == {"one": "done", "two": "cancelled", "three": "cancelled"}
-        assert story(board, "closed") == [("ann", "closed", "")]
+        assert await story(board, "closed") == [("ann", "closed", "")]
 
     async def test_trials_do_not_see_each_other(self, board):
         one, two = board.of(1).queue, board.of(2).queue
@@ -418,7 +421,7 @@ class TestTaskQueue:
             await queue.claim("x" * 10_000_000, lease_s=LEASE)
         with pytest.raises(BoardRefused):
             await queue.join("", lease_s=LEASE)
-        assert len(board.events(1)) == 6
+        assert len(await board.events(1)) == 6
 
 
 class TestSharedContext:
@@ -450,7 +453,11 @@ class TestSharedContext:
         assert all(ruling.entry == first.entry for ruling in again)
         assert (await context.count("F1"), await context.count("F2")) == (3, 0)
         assert len(await context.entries()) == 1
-        assert [row["settled"] for row in board.proposals(1)] == ["admitted", "merged", "merged"]
+        assert [row["settled"] for row in await board.proposals(1)] == [
+            "admitted",
+            "merged",
+            "merged",
+        ]
 
     async def test_of_many_that_say_the_same_at_once_one_is_admitted(self, boards):
         contexts = [board.of(1).context for board in boards]
@@ -466,7 +473,7 @@ class TestSharedContext:
         assert (ruling.settled, ruling.entry) == ("rejected", None)
         assert ruling.reason == "the quote is not there"
         assert await context.entries() == []
-        (row,) = board.proposals(1)
+        (row,) = await board.proposals(1)
         assert (row["reason"], row["seconds"]) == ("the quote is not there", 0.25)
         assert row["evidence"] == {"file": "a.py"}
 
@@ -500,7 +507,7 @@ class TestSharedContext:
         await context.note_shown("talk", ["F1", "F2", "F1"], "gist")
         await context.note_shown("talk", ["F1"], "raw")
         await context.note_shown("talk", ["F1"], "gist")
-        said = [(row["conversation"], row["label"], row["level"]) for row in board.shown(1)]
+        said = [(row["conversation"], row["label"], row["level"]) for row in await board.shown(1)]
         assert said == [("talk", "F1", "gist"), ("talk", "F1", "raw"), ("talk", "F2", "gist")]
         with pytest.raises(BoardRefused):
             await context.note_shown("talk", ["F1"], "whole")
@@ -705,29 +712,29 @@ class TestSqlite:
 
     async def test_no_change_of_a_task_leaves_no_event(self, board, tmp_path):
         await self.fill(board)
-        before = len(board.events(1))
+        before = len(await board.events(1))
         other = sqlite3.connect(tmp_path / "run.db")
         other.execute("UPDATE board_task SET state = 'cancelled' WHERE label = 'two'")
         other.commit()
         other.close()
-        assert [event["what"] for event in board.events(1)[before:]] == ["cancelled"]
+        assert [event["what"] for event in (await board.events(1))[before:]] == ["cancelled"]
 
     async def test_the_board_shares_the_file_of_the_store_and_leaves_its_marks(self, tmp_path):
-        from harness.store.sqlite import Store
+        from harness.store.sqlite import SqliteStore
 
-        store = Store(tmp_path / "both.db")
+        store = SqliteStore(tmp_path / "both.db")
         board = SqliteBoard(tmp_path / "both.db")
         await self.fill(board)
         await store.describe(model="m")
         board.close()
         store.close()
-        store = Store(tmp_path / "both.db")  # it knows its file
-        assert store.description() == {"model": "m"}
+        store = SqliteStore(tmp_path / "both.db")  # it knows its file
+        assert await store.description() == {"model": "m"}
         store.close()
 
     async def test_a_board_is_opened_again_as_it_was_left(self, board, tmp_path):
         await self.fill(board)
         again = SqliteBoard(tmp_path / "run.db")
-        assert again.events(1) == board.events(1)
+        assert again.events(1) == await board.events(1)
         assert await again.of(1).queue.tasks() == await board.of(1).queue.tasks()
         again.close()

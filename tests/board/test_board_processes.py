@@ -167,7 +167,7 @@ async def test_killed_workers_lose_no_task_and_none_is_done_twice(tmp_path, crow
 
     said = [process.communicate(timeout=30)[0].split("\n") for process in crowd.all]
     assert {process.returncode for process in crowd.all} <= {0, -signal.SIGKILL}
-    events = board.events(1)
+    events = await board.events(1)
     check_story(events)
     assert any(event["what"] == "lost" for event in events)  # the killed held something
 
@@ -177,7 +177,7 @@ async def test_killed_workers_lose_no_task_and_none_is_done_twice(tmp_path, crow
         assert json.loads(lines[-2]) == entries
     assert entries == [f"F{n}" for n in range(1, len(entries) + 1)]
     told = {int(line.split()[1]) for lines in said for line in lines if line.startswith("entry ")}
-    proposals = board.proposals(1)
+    proposals = await board.proposals(1)
     settled = {row["number"]: row["entry"] for row in proposals if row["settled"] is not None}
     assert told <= set(settled)  # what a worker was told is there, killed or not
     assert set(settled.values()) == set(entries)
@@ -203,5 +203,5 @@ async def test_a_writer_that_is_killed_in_the_middle_holds_nobody_up(tmp_path, c
     began = time.monotonic()
     await board.of(1).queue.join("ann", lease_s=60)
     assert time.monotonic() - began < 5
-    assert [event["actor"] for event in board.events(1)] == ["ann"]
+    assert [event["actor"] for event in await board.events(1)] == ["ann"]
     board.close()

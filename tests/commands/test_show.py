@@ -7,11 +7,12 @@ import pytest
 from console import refused
 from planted import System, plant
 
-from harness.commands.show import _there, located
+from harness.commands.locate import located
+from harness.commands.show import _there
 from harness.config import resolve
 from harness.errors import UserError
 from harness.results.run_folder import RunFolder
-from harness.store.sqlite import Store
+from harness.store.sqlite import SqliteStore
 
 LONG = "x" * 1500 + "MIDDLE" + "y" * 1500
 
@@ -23,12 +24,12 @@ def run(place):
     folder.create()
 
     async def write() -> None:
-        store = Store(folder.database)
+        store = SqliteStore(folder.path / "run.db")
         config = resolve([]).model_dump(mode="json")
         await store.describe(dataset="d", model="m", config=config, replay=False)
         ids = ("a__a-1", "b__b-2", "c__c-3")
         await store.plan(
-            [{"instance_id": i, "repo": "a/a", "difficulty": ""} for i in ids],
+            [{"instance_id": i, "repo": "a/a", "difficulty": "", "length": ""} for i in ids],
             [{"system": "single", "instance_id": i, "number": 0, "agents": 1, "wanted": 1,
               "submits": "one"}
              for i in ids],
@@ -77,12 +78,12 @@ def test_of_many_instances_the_first_are_named_and_the_rest_is_counted():
 
 
 def test_a_run_of_eval_is_named_by_its_id_or_by_the_path_of_its_folder(run):
-    assert located("r", Path("results")) == (Path("results"), "r")
-    assert located("results/r/", Path("results")) == (Path("results"), "r")
-    assert located(f"{run.path}", Path("other")) == (run.path.resolve().parent, "r")
-    assert located("new", Path("results")) == (Path("results"), "new")
+    assert anyio.run(located, "r", Path("results")) == (Path("results"), "r")
+    assert anyio.run(located, "results/r/", Path("results")) == (Path("results"), "r")
+    assert anyio.run(located, f"{run.path}", Path("other")) == (run.path.resolve().parent, "r")
+    assert anyio.run(located, "new", Path("results")) == (Path("results"), "new")
     with pytest.raises(UserError, match="there is no run in results/q"):
-        located("results/q", Path("results"))
+        anyio.run(located, "results/q", Path("results"))
 
 
 def test_eval_goes_on_with_the_run_whose_path_it_is_given(delm, run):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from planted import plant
 from rich.console import Console
+from stores import derived
 
 from harness.benchmarks.swebench.footnotes import missing
 from harness.commands.table import print_run
@@ -331,16 +332,9 @@ def test_columns_are_aligned_whatever_is_in_them():
 
 
 async def test_the_rows_of_a_real_run_are_printed_as_they_are(tmp_path):
-    from contextlib import closing
-
-    from harness.results import run_folder
-    from harness.store.sqlite import Store
-
-    folder = await plant(tmp_path)
-    with closing(Store(folder.database)) as store:
-        rows = run_folder.derive(folder, store)
-        out = io.StringIO()
-        print_run(Console(file=out, width=80), rows, store.description())
+    scored = await derived(await plant(tmp_path))
+    rows, out = scored.table, io.StringIO()
+    print_run(Console(file=out, width=80), rows, scored.rows.facts)
     text = out.getvalue()
     assert max(map(len, text.splitlines())) <= 80
     for each in rows:

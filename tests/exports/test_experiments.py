@@ -10,12 +10,12 @@ import yaml
 from console import DATASET, FLASK, query, refused
 from exported import HINTS, Played, play, write_rows
 from planted import MATRIX, plant
+from stores import handed_in, read
 
 from harness.benchmarks.rows import load
 from harness.cache import cache_dir
 from harness.exports import prompt_leaks
-from harness.exports.experiments import DISCLAIMERS, cautions, shipped, write_experiment
-from harness.store.sqlite import Store
+from harness.exports.experiments import DISCLAIMERS, cautions, shipped
 
 FILES = {
     "README.md", "all_preds.jsonl", "metadata.yaml",
@@ -422,8 +422,8 @@ YEARS = {"a__a-1": "2019", "a__a-2": "2020"}
 
 async def test_of_several_submissions_the_selected_one_of_the_first_trial_ships(tmp_path):
     folder = await plant(tmp_path, matrix=MATRIX, **FACTS)
-    store = Store(folder.database)
-    chosen = {name: shipped(store, name) for name in MATRIX}
+    run = await read(folder.path / "run.db")
+    chosen = {name: shipped(run, name) for name in MATRIX}
     outcome = {
         name: {key: one.submission["outcome"] for key, one in found.items()}
         for name, found in chosen.items()
@@ -437,7 +437,7 @@ async def test_of_several_submissions_the_selected_one_of_the_first_trial_ships(
     }  # fmt: skip
     assert chosen["delm"]["a__a-2"].submission["author"] == "patch-2"
     assert {one.trial["number"] for found in chosen.values() for one in found.values()} == {0}
-    path = write_experiment(store, "delm", folder.logs, YEARS, tmp_path / "out")
+    path = await handed_in(folder, "delm", tmp_path / "out", YEARS)
     assert path == tmp_path / "out" / "evaluation" / "verified" / "20260203_delm_m"
     rows = [json.loads(line) for line in (path / "all_preds.jsonl").read_text().splitlines()]
     assert len({row["instance_id"] for row in rows}) == len(rows) == 3
@@ -450,7 +450,6 @@ async def test_of_several_submissions_the_selected_one_of_the_first_trial_ships(
     assert by_time == {"2019": {"resolved": 1, "total": 1}, "2020": {"resolved": 0, "total": 1}}
     by_repo = json.loads((path / "results" / "resolved_by_repo.json").read_text())
     assert by_repo == {"a/a": {"resolved": 1, "total": 2}, "b/b": {"resolved": 0, "total": 1}}
-    store.close()
 
 
 async def test_an_instance_whose_first_trial_failed_counts_and_another_trial_does_not_help(
@@ -460,9 +459,7 @@ async def test_an_instance_whose_first_trial_failed_counts_and_another_trial_doe
 
     matrix = {"single": System(1, "one", {"a__a-1": ["E>E", "R"], "b__b-3": ["E>R", "U"]})}
     folder = await plant(tmp_path, matrix=matrix, **FACTS)
-    store = Store(folder.database)
-    path = write_experiment(store, "single", folder.logs, {}, tmp_path / "out")
-    store.close()
+    path = await handed_in(folder, "single", tmp_path / "out")
     results = json.loads((path / "results" / "results.json").read_text())
     assert results["no_generation"] == ["a__a-1"]
     assert results["resolved"] == ["b__b-3"]

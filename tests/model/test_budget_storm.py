@@ -34,7 +34,7 @@ from harness.model.prices import cost
 from harness.model.usage import parse_usage
 from harness.protocols import System, Trial
 from harness.runner.run import Contestant, Run
-from harness.store.sqlite import Store
+from harness.store.sqlite import SqliteStore
 from harness.types import Limits, Verdict
 
 AGENTS = 16
@@ -120,7 +120,7 @@ class Biller:
             self.billed[instance].append(cost(parse_usage(usage), PRICE))
 
 
-class Checked(Store):
+class Checked(SqliteStore):
     """A ledger that looks at every budget after each call that was settled."""
 
     def __init__(self, path: Path) -> None:
@@ -188,11 +188,11 @@ class Storm:
     limits: Limits
     server: Biller
 
-    def check(self) -> None:
+    async def check(self) -> None:
         """Nothing was passed: not by our accounts, not by the ledger's, not by the server's."""
         assert self.store.passed == []
         assert self.budget.reserved == 0
-        assert self.store.spent() == pytest.approx(self.budget.spent)
+        assert await self.store.spent() == pytest.approx(self.budget.spent)
         invoices = {name: math.fsum(each) for name, each in self.server.billed.items()}
         trial_usd = self.limits.cost_usd * AGENTS
         whole = math.fsum(invoices.values())
@@ -200,7 +200,7 @@ class Storm:
         if self.budget.limit_usd:
             assert self.budget.spent <= self.budget.limit_usd + DUST
         charged: dict[tuple, float] = defaultdict(float)
-        for row in self.store.calls():
+        for row in await self.store.calls():
             charged[row["instance_id"], row["agent"]] += row["charged_usd"]
         of_instance: dict[str, float] = defaultdict(float)
         for (instance, _), usd in charged.items():
@@ -212,9 +212,9 @@ class Storm:
             if trial_usd:
                 assert invoice <= trial_usd + DUST
         authors = defaultdict(set)
-        for row in self.store.submissions():
+        for row in await self.store.submissions():
             authors[row["trial_id"]].add(row["author"])
-        for trial in self.store.trials():
+        for trial in await self.store.trials():
             if trial["state"] != "waiting":
                 assert len(authors[trial["trial_id"]]) == AGENTS, trial["reason"]
 
@@ -301,9 +301,9 @@ def together(request: dict[str, Any], rng: random.Random) -> dict[str, Any]:
 async def test_sixteen_agents_stay_within_the_cap_of_each_and_all_submit(tmp_path, seed):
     server = Biller(seed, alone)
     async with storm(tmp_path, Independent(), server, cost_usd=0.012) as told:
-        told.check()
-        assert {row["state"] for row in told.store.trials()} == {"done"}
-        ended = {row["reason"] for row in told.store.submissions()}
+        await told.check()
+        assert {row["state"] for row in await told.store.trials()} == {"done"}
+        ended = {row["reason"] for row in await told.store.submissions()}
         assert {"agent_cost", "finished"} <= ended, "some came to the cap, and some did not"
 
 
@@ -315,15 +315,15 @@ async def test_the_runs_cap_stops_new_trials_and_those_that_run_submit_what_they
     async with storm(
         tmp_path, Independent(), server, run_usd=0.12, trials=5, steps=100, cost_usd=0.05
     ) as told:
-        told.check()
-        states = [row["state"] for row in told.store.trials()]
+        await told.check()
+        states = [row["state"] for row in await told.store.trials()]
         assert states.count("waiting") >= 1
         assert states.count("cancelled") >= 1
         assert set(states) <= {"waiting", "cancelled", "done"}
         assert told.run.stopped.startswith("run_cost")
-        most = max(row["reserved_usd"] for row in told.store.calls())
+        most = max(row["reserved_usd"] for row in await told.store.calls())
         assert told.budget.spent > 0.12 - 2 * most, "calls under way are no reason to stop"
-        made = [row for row in told.store.submissions() if row["outcome"] is None]
+        made = [row for row in await told.store.submissions() if row["outcome"] is None]
         assert {row["patch"] for row in made} == {"diff --git a/x b/x\n"}
         assert {row["salvaged"] for row in made} >= {1}
 
@@ -332,16 +332,16 @@ async def test_a_whole_team_stays_within_its_caps_and_all_its_seats_submit(tmp_p
     server = Biller(6, together)
     system = Delm(verification=False, turns={"patch": 6, "other": 4}, lease_s=5.0)
     async with storm(tmp_path, system, server, trials=1, cost_usd=0.02, tokens=60_000) as told:
-        told.check()
-        (trial,) = told.store.trials()
+        await told.check()
+        (trial,) = await told.store.trials()
         assert trial["state"] == "done", trial["detail"]
-        assert sum(row["selected"] for row in told.store.submissions()) == 1
+        assert sum(row["selected"] for row in await told.store.submissions()) == 1
 
 
 async def test_a_team_that_the_runs_cap_cuts_submits_from_every_seat(tmp_path):
     server = Biller(7, together)
     system = Delm(verification=False, turns={"patch": 6, "other": 4}, lease_s=5.0)
     async with storm(tmp_path, system, server, trials=2, workers=1, run_usd=0.06) as told:
-        told.check()
-        assert [row["state"] for row in told.store.trials()] == ["cancelled", "waiting"]
-        assert {row["reason"] for row in told.store.submissions()} >= {"run_cost"}
+        await told.check()
+        assert [row["state"] for row in await told.store.trials()] == ["cancelled", "waiting"]
+        assert {row["reason"] for row in await told.store.submissions()} >= {"run_cost"}

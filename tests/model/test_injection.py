@@ -100,7 +100,7 @@ async def test_an_entry_that_imitates_calls_and_turns_changes_no_task_and_no_tri
     with played(tmp_path, hostile) as trial:
         await team().run(trial)
         tasks = await trial.queue.tasks()
-        events = trial.board.events(1)
+        events = await trial.board.events(1)
     assert {task.state for task in tasks} == {"done"}
     assert {task.label for task in tasks} >= {"patch-1", "patch-2", "look-1"}
     for task in tasks:

@@ -24,7 +24,7 @@ from harness.model.response_body import as_received
 from harness.model.resume_cache import Paid
 from harness.model.text_protocol import parse_reply, render_messages
 from harness.model.trial_calls import Exchange
-from harness.store.sqlite import Store
+from harness.store.sqlite import SqliteStore
 from harness.types import CUT, Reply
 
 pytestmark = pytest.mark.anyio
@@ -35,9 +35,9 @@ SIGNED = ("deepseek", "gemini over chat completions", "gemini", "anthropic", "op
           "databricks", "mistral")  # fmt: skip
 
 
-async def planned(store: Store) -> int:
+async def planned(store: SqliteStore) -> int:
     """The next attempt at the one trial of the run."""
-    instance = {"instance_id": "a__b-1", "repo": "a/b", "difficulty": ""}
+    instance = {"instance_id": "a__b-1", "repo": "a/b", "difficulty": "", "length": ""}
     trial = {"system": "single", "instance_id": "a__b-1", "number": 0, "agents": 1, "wanted": 1,
              "submits": "one"}  # fmt: skip
     await store.plan([instance], [trial])
@@ -55,7 +55,7 @@ async def speak(store, trial_id, backend, price, turns, *, resumed=False):
     talk = start_conversation(
         client, trial_id, system="single", instance_id="a__b-1", trial=0, conversation="agent-1",
         agent="", budget=TrialBudget(unlimited()), exchange=Exchange(),
-        paid=Paid(key, store.paid(trial_id)) if resumed else None,
+        paid=Paid(key, await store.paid(trial_id)) if resumed else None,
     )  # fmt: skip
     messages = list(OPENING)
     for _ in range(turns):
@@ -75,7 +75,7 @@ async def test_it_outlives_the_process_and_goes_into_a_recording(name, tmp_path,
         return ANSWERS[sum(m["role"] == "assistant" for m in request["messages"])]
 
     imitation, model = Imitation(name, script), PROVIDERS[name].model
-    store = Store(tmp_path / "run.db")
+    store = SqliteStore(tmp_path / "run.db")
     with ScriptedModel(imitation) as server:
         overrides = {model: entry(server, name)}
         price = find_price(model, overrides)
@@ -91,10 +91,10 @@ async def test_it_outlives_the_process_and_goes_into_a_recording(name, tmp_path,
     await store.finish_trial(again, "done", reason="finished", seconds=1.0)
     await store.describe(model=model, config={"dataset": {"name": "x"}})
 
-    assert record(store, tmp_path / "recording.jsonl") == 4
+    assert record(await store.read(), tmp_path / "recording.jsonl") == 4
     store.close()
     replayed = ReplayBackend(load_recording(tmp_path / "recording.jsonl"), lambda _: None)
-    with_store = Store(tmp_path / "replay.db")
+    with_store = SqliteStore(tmp_path / "replay.db")
     heard = await speak(with_store, await planned(with_store), replayed, price, 4)
     with_store.close()
     assert heard == said
@@ -103,7 +103,7 @@ async def test_it_outlives_the_process_and_goes_into_a_recording(name, tmp_path,
 
 
 async def test_a_store_and_a_recording_from_before_it_was_kept_are_read(tmp_path):
-    store = Store(tmp_path / "run.db")
+    store = SqliteStore(tmp_path / "run.db")
     trial = await planned(store)
     call = await store.begin_call(
         trial_id=trial, conversation="agent-1", agent="", position=0, model="m",
@@ -113,7 +113,7 @@ async def test_a_store_and_a_recording_from_before_it_was_kept_are_read(tmp_path
     store._db.execute("UPDATE call SET outcome='ok', reply=? WHERE call_id=?", (old, call))
     await store.finish_trial(trial, "cancelled", reason="the process ended", seconds=1.0)
     again = await planned(store)
-    (row,) = store.paid(again)
+    (row,) = await store.paid(again)
     key = CallKey(
         system="single", instance_id="a__b-1", trial=0, conversation="agent-1", position=0
     )

@@ -35,7 +35,7 @@ from harness.model.conversation import start_conversation
 from harness.model.resume_cache import Paid
 from harness.model.trial_calls import Exchange
 from harness.runner.processes import join
-from harness.store.sqlite import Store
+from harness.store.sqlite import SqliteStore
 from harness.types import Limits, Reply, Usage
 
 MARK = "3.0625"  # seconds nobody else sleeps
@@ -216,8 +216,8 @@ class Silent:
 
 async def test_calls_that_overlapped_do_so_in_the_record_of_the_attempt_that_was_served(tmp_path):
     """Else the attempt after it would not know that one was asked before the other was answered."""
-    with contextlib.closing(Store(tmp_path / "run.db")) as store:
-        instance = {"instance_id": "i", "repo": "r", "difficulty": ""}
+    with contextlib.closing(SqliteStore(tmp_path / "run.db")) as store:
+        instance = {"instance_id": "i", "repo": "r", "difficulty": "", "length": ""}
         trial = {"system": "s", "instance_id": "i", "agents": 1, "wanted": 1, "submits": "one"}
         await store.plan([instance], [trial | {"number": 0}])
         limiter = anyio.CapacityLimiter(1)
@@ -240,7 +240,7 @@ async def test_calls_that_overlapped_do_so_in_the_record_of_the_attempt_that_was
             tasks.start_soon(ask, "a")
             await anyio.wait_all_tasks_blocked()
             tasks.start_soon(ask, "b")
-        first, second = store.calls()[1:]
+        first, second = (await store.calls())[1:]
     assert (first["conversation"], second["conversation"]) == ("a", "b")
     moments = (first["began"], second["began"], first["ended"], second["ended"])
     assert moments == (1, 2, 3, 4)
@@ -255,10 +255,10 @@ def call(trial: int, position: int, usd: float) -> dict:
 
 async def test_processes_hold_one_cap_together(tmp_path):
     with (
-        contextlib.closing(Store(tmp_path / "run.db", owner="one", cap_usd=1.0)) as one,
-        contextlib.closing(Store(tmp_path / "run.db", owner="two", cap_usd=1.0)) as two,
+        contextlib.closing(SqliteStore(tmp_path / "run.db", owner="one", cap_usd=1.0)) as one,
+        contextlib.closing(SqliteStore(tmp_path / "run.db", owner="two", cap_usd=1.0)) as two,
     ):
-        instance = {"instance_id": "i", "repo": "r", "difficulty": ""}
+        instance = {"instance_id": "i", "repo": "r", "difficulty": "", "length": ""}
         trial = {"system": "s", "instance_id": "i", "agents": 1, "wanted": 1, "submits": "one"}
         await one.plan([instance], [trial | {"number": n} for n in range(2)])
         await one.claim_trial()
@@ -278,16 +278,16 @@ async def test_processes_hold_one_cap_together(tmp_path):
 
 
 async def test_what_a_dead_process_had_reserved_is_spent(tmp_path):
-    with contextlib.closing(Store(tmp_path / "run.db", owner="dead", cap_usd=1.0)) as store:
-        instance = {"instance_id": "i", "repo": "r", "difficulty": ""}
+    with contextlib.closing(SqliteStore(tmp_path / "run.db", owner="dead", cap_usd=1.0)) as store:
+        instance = {"instance_id": "i", "repo": "r", "difficulty": "", "length": ""}
         trial = {"system": "s", "instance_id": "i", "agents": 1, "wanted": 1, "submits": "one"}
         await store.plan([instance], [trial | {"number": 0}])
         await store.claim_trial()
         await store.begin_call(**call(1, 0, 0.7))
-    with contextlib.closing(Store(tmp_path / "run.db", owner="two", cap_usd=1.0)) as two:
-        assert two.others() == {"dead"}
+    with contextlib.closing(SqliteStore(tmp_path / "run.db", owner="two", cap_usd=1.0)) as two:
+        assert await two.others() == {"dead"}
         await two.take_over({"two"})
-        assert two.others() == set()
+        assert await two.others() == set()
         taken = await two.claim_trial()
         assert taken is not None
         assert taken["attempt"] == 1

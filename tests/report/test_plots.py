@@ -4,30 +4,26 @@ import csv
 import os
 import subprocess
 import sys
-from contextlib import closing
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from fake_run import TEAM, fake_run
 from planted import MATRIX, System, plant
+from stores import derived
 
 from harness.analysis.timeline import WHAT, Interval
 from harness.report import agent_timeline, plot_style
 from harness.report.agent_timeline import since_first_errand
 from harness.report.plots import any_of_n, aside, curve, draw, pass_by_k
-from harness.results import run_folder
-from harness.score import instance_scores
 from harness.score.cost_accuracy import COLUMNS, cost_accuracy, front
-from harness.store.sqlite import Store
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def drawn(folder):
+async def drawn(folder):
     """Draw the plots of a run; their names, and the folder."""
-    with closing(Store(folder.database)) as store:
-        rows = run_folder.derive(folder, store)
-        paths = draw(folder.path, store, rows)
+    paths = draw(folder.path, await derived(folder))
     assert sorted(paths) == sorted((folder.path / "plots").iterdir())
     return {path.stem for path in paths}, folder.path / "plots"
 
@@ -50,7 +46,7 @@ async def folder(tmp_path):
 
 
 async def test_a_run_of_many_systems_has_every_plot_in_both_formats(folder):
-    names, there = drawn(folder)
+    names, there = await drawn(folder)
     several = ("independent", "centralized-parallel", "delm-n2", "delm")
     lanes = {f"timeline_{name}_project__repo-1000_0" for name in several}
     assert names == {"cost_accuracy", "pass_at_k", "cost_by_instance"} | lanes
@@ -70,7 +66,7 @@ def test_every_cause_of_a_time_line_has_its_words_and_its_ink():
 
 
 async def test_every_axis_says_what_it_is_and_in_what_unit(folder):
-    _, there = drawn(folder)
+    _, there = await drawn(folder)
     for name, said in {
         "cost_accuracy": ("cost per instance (USD, 4 submissions of every system", "Avg.@1 (% of",
                           "Pareto front of this run"),
@@ -104,19 +100,20 @@ def test_a_logarithmic_axis_can_be_read(least, most):
 
 
 async def test_the_same_run_gives_the_same_bytes_in_another_process(folder):
-    _, there = drawn(folder)
+    _, there = await drawn(folder)
     before = {path.name: path.read_bytes() for path in there.glob("*.svg")}
     for path in list(there.iterdir()):
         path.unlink()
     code = (
-        "import sys\nfrom pathlib import Path\nfrom harness.results import run_folder\n"
+        "import anyio, sys\nfrom pathlib import Path\nfrom stores import derived\n"
         "from harness.report.plots import draw\nfrom harness.results.run_folder import RunFolder\n"
-        "folder = RunFolder(Path(sys.argv[1]), sys.argv[2])\nstore = folder.open()\n"
-        "draw(folder.path, store, run_folder.derive(folder, store))\n"
+        "folder = RunFolder(Path(sys.argv[1]), sys.argv[2])\n"
+        "draw(folder.path, anyio.run(derived, folder))\n"
     )
     subprocess.run(
         [sys.executable, "-c", code, str(folder.path.parent), folder.run_id], check=True,
-        env=os.environ | {"PYTHONHASHSEED": "7"}, timeout=120,
+        env=os.environ | {"PYTHONHASHSEED": "7", "PYTHONPATH": str(Path(__file__).parents[1])},
+        timeout=120,
     )  # fmt: skip
     assert {path.name: path.read_bytes() for path in there.glob("*.svg")} == before
     assert b"<dc:date>" not in b"".join(before.values())
@@ -124,13 +121,13 @@ async def test_the_same_run_gives_the_same_bytes_in_another_process(folder):
 
 async def test_one_system_on_one_instance_has_the_plots_that_mean_something(tmp_path):
     matrix = {"single": System(1, "one", {"a__a-1": ["R"]})}
-    names, there = drawn(await plant(tmp_path, matrix=matrix))
+    names, there = await drawn(await plant(tmp_path, matrix=matrix))
     assert names == {"cost_accuracy", "cost_by_instance"}
     assert "Pass@k" not in "".join(words(path) for path in there.glob("*.svg"))
 
 
 async def test_without_a_price_there_is_no_plot_of_costs(tmp_path):
-    names, _ = drawn(await plant(tmp_path, price=None))
+    names, _ = await drawn(await plant(tmp_path, price=None))
     assert names == {"pass_at_k"}
 
 
@@ -140,8 +137,7 @@ async def test_a_run_that_never_ran_has_none_and_old_ones_are_removed(tmp_path):
     there = folder.path / "plots"
     there.mkdir()
     (there / "pass_at_k.png").write_bytes(b"old")
-    with closing(Store(folder.database)) as store:
-        assert draw(folder.path, store, run_folder.derive(folder, store)) == []
+    assert draw(folder.path, await derived(folder)) == []
     assert list(there.iterdir()) == []
 
 
@@ -150,15 +146,14 @@ async def test_a_cost_of_nothing_is_drawn_and_not_divided_by(tmp_path):
 
     free = Price(input=0, cached_input=0, cache_write=0, output=0, context_tokens=0,
                  max_output_tokens=0, supports_tools=True, source="free")  # fmt: skip
-    names, _ = drawn(await plant(tmp_path, price=free))
+    names, _ = await drawn(await plant(tmp_path, price=free))
     assert "cost_accuracy" in names
     assert "cost_by_instance" not in names
 
 
 async def test_curves_are_the_estimator_and_shared_points_are_any_of_n(tmp_path):
     folder = await plant(tmp_path)
-    with closing(Store(folder.database)) as store:
-        scores = instance_scores(store.trials(), store.calls(), store.submissions())
+    scores = (await derived(folder)).scores
     mine = {name: [each for each in scores if each.system == name] for name in MATRIX}
     # RU, UU and RR, UU and UU, UR: of 4 submissions on each instance 1, 2 and 1 are resolved
     ks, values = zip(*curve(mine["independent"]), strict=True)
@@ -171,8 +166,7 @@ async def test_systems_with_the_same_curve_are_told_apart(tmp_path):
     each = {"a__a-1": ["R", "R"]}
     matrix = {name: System(1, "one", each) for name in ("one", "two", "three")}
     folder = await plant(tmp_path, matrix=matrix)
-    with closing(Store(folder.database)) as store:
-        scores = instance_scores(store.trials(), store.calls(), store.submissions())
+    scores = (await derived(folder)).scores
     with plot_style.ink():
         figure = pass_by_k({each.system: [each] for each in scores})
     lines = figure.axes[0].get_lines()
@@ -261,7 +255,7 @@ def test_the_front_compares_like_with_like():
 async def test_a_plot_of_an_unfinished_run_says_so(tmp_path):
     matrix = {"single": System(1, "one", {"a__a-1": ["R", "R"], "a__a-2": ["R", "C"]}),
               "later": System(1, "one", {"a__a-1": ["C", "C"]})}  # fmt: skip
-    names, there = drawn(await plant(tmp_path, matrix=matrix))
+    names, there = await drawn(await plant(tmp_path, matrix=matrix))
     assert names == {"cost_accuracy", "cost_by_instance"}  # three submissions make no Pass@2
     for name in names:
         assert "not finished: 3 of 6 trials run, 3 not run" in words(there / f"{name}.svg")
@@ -272,7 +266,7 @@ async def test_a_plot_of_an_unfinished_run_says_so(tmp_path):
 
 
 async def test_the_csv_has_one_row_a_system_in_the_order_of_the_table(folder):
-    drawn(folder)
+    await drawn(folder)
     with (folder.path / "cost_accuracy.csv").open(newline="") as lines:
         rows = list(csv.DictReader(lines))
     assert tuple(rows[0]) == COLUMNS

@@ -143,21 +143,21 @@ async def test_earlier_runs_of_the_same_model_are_read_and_replays_are_not(tmp_p
     await plant(tmp_path, "of-another-model", model="other")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "run.db").write_bytes(b"no database")
-    rows = earlier(tmp_path, "m")
+    rows = await earlier(tmp_path, "m")
     assert {each["run"] for each in rows} == {"mine"}
     done = query(tmp_path / "mine", "SELECT count(*) AS n FROM trial WHERE state = 'done'")
     assert len(rows) == done[0]["n"]
     found = from_runs("delm-n2", rows)
     assert found is not None
     assert found.likely.prompt == 500  # 1000 of a trial of two
-    assert earlier(tmp_path / "nowhere", "m") == []
+    assert await earlier(tmp_path / "nowhere", "m") == []
 
 
 async def test_reading_an_earlier_run_changes_nothing_in_it(tmp_path):
     folder = await fake_run(tmp_path, instances=2)
-    before = folder.database.read_bytes()
-    assert earlier(tmp_path, FLASH)
-    assert folder.database.read_bytes() == before
+    before = (folder.path / "run.db").read_bytes()
+    assert await earlier(tmp_path, FLASH)
+    assert (folder.path / "run.db").read_bytes() == before
 
 
 def test_an_image_that_is_here_is_not_pulled_and_none_is_counted_twice():

@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import anyio
 import pytest
 from console import DATASET, FLASK, Told, bundled, delm, own_cache, query, variables
 from leaked import LEAKED, SPELT, found_in, printing, turns_up
@@ -363,7 +364,8 @@ def test_a_fake_call_in_a_file_or_an_entry_calls_nothing(run):
 def test_no_task_changes_hands_and_no_trial_ends_for_what_a_text_says(run):
     board = SqliteBoard(run.folder / "run.db")
     (trial,) = query(run.folder, "SELECT trial_id FROM trial WHERE system = 'delm'")
-    events, tasks = board.events(trial["trial_id"]), board.tasks(trial["trial_id"])
+    events = anyio.run(board.events, trial["trial_id"])
+    tasks = anyio.run(board.tasks, trial["trial_id"])
     board.close()
     for task in tasks:
         mine = [(event["what"], event["actor"]) for event in events

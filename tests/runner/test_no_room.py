@@ -23,7 +23,7 @@ from harness.sandbox.bubblewrap.folders import sweep
 from harness.sandbox.bubblewrap.machine import BubblewrapMachine
 from harness.sandbox.providers import begun
 from harness.store.database import RESERVED_BYTES
-from harness.store.sqlite import Store
+from harness.store.sqlite import SqliteStore
 from harness.types import Usage
 
 USAGE = {"usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}}
@@ -65,7 +65,7 @@ def test_a_disk_is_full_before_the_last_byte_and_without_inodes(tmp_path):
 
 
 async def test_answers_under_way_are_kept_on_a_disk_that_is_full_to_its_last_byte(disk):
-    with closing(Store(disk.folder / "run.db")) as store:
+    with closing(SqliteStore(disk.folder / "run.db")) as store:
         store.reserve()
         store.reserve()  # as a second process of the run would
         assert disk.free > (64 << 20) - 2 * RESERVED_BYTES
@@ -76,12 +76,12 @@ async def test_answers_under_way_are_kept_on_a_disk_that_is_full_to_its_last_byt
         await end_all(store, calls)
         assert len(kept(disk)) == 40
     disk.make_room()
-    with closing(Store(disk.folder / "run.db")) as store:
-        assert {len(call["error"]) for call in store.calls()} == {200_000}
+    with closing(SqliteStore(disk.folder / "run.db")) as store:
+        assert {len(call["error"]) for call in await store.calls()} == {200_000}
 
 
 async def test_without_room_kept_back_the_same_answers_would_be_lost(disk):
-    with closing(Store(disk.folder / "run.db")) as store:
+    with closing(SqliteStore(disk.folder / "run.db")) as store:
         await store.plan([row()], [trial()])
         calls = [await begin(store, n) for n in range(40)]
         disk.fill()
@@ -250,14 +250,14 @@ def trial() -> dict[str, object]:
             "submits": "one"}  # fmt: skip
 
 
-async def begin(store: Store, position: int) -> int:
+async def begin(store: SqliteStore, position: int) -> int:
     return await store.begin_call(
         trial_id=1, conversation="main", agent="agent-1", position=position, model="m",
         prompt_sha256="x", repeated=0.0, reserved_usd=1.0, moment=position,
     )  # fmt: skip
 
 
-async def end_all(store: Store, calls: list[int]) -> None:
+async def end_all(store: SqliteStore, calls: list[int]) -> None:
     """Each with 200,000 characters."""
     for call_id in calls:
         await store.end_call(

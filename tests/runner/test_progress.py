@@ -8,8 +8,9 @@ import anyio
 import pytest
 from rich.console import Console
 
-from harness.runner.progress import LOOK_S, Progress, Standing
-from harness.store.sqlite import Store
+from harness.runner.progress import Progress
+from harness.store.rows import Standing
+from harness.store.sqlite import SqliteStore
 
 HOSTILE = "\x1b]0;owned\x07 \x1b[31m [red]x[/red] [/nothing] \u202e \\"
 
@@ -105,32 +106,31 @@ def test_a_call_that_is_sent_again_says_so_until_it_is_answered(terminal):
 
 def test_a_run_that_goes_on_counts_from_what_earlier_starts_and_other_processes_have_done():
     progress, out = made(terminal=False, total=9)
-    ended = iter((5, 7))  # another process has ended one meanwhile
-    progress.follow(lambda: Standing(ended=next(ended), failed=1, usd=2.0))
+    progress.stands(Standing(ended=5, failed=1, usd=2.0))
     progress.trial(row(), "working")
+    progress.stands(Standing(ended=7, failed=1, usd=2.0))  # another process has ended one meanwhile
     progress.trial(row(), "done")
     assert out.getvalue().rstrip().endswith("[7/9]")
     live, shown = made(terminal=True, total=9)
-    dollars = iter((2.0, 2.5))  # the store has each call once, an answer that is served again too
-    live.follow(lambda: Standing(ended=5, failed=1, usd=next(dollars)))
+    live.stands(Standing(ended=5, failed=1, usd=2.0))
     with live.showing():
         live.trial(row(), "working")
-        live._looked -= 2 * LOOK_S
         live.step(row(), 2, 0.9)  # 0.4 of it were paid for before
+        live.stands(Standing(ended=5, failed=1, usd=2.5))  # the store has each call once
         assert live._live is not None
         live._live.refresh()
     assert "5/9 trials, 1 failed or cut short, $2.5000" in shown.getvalue()
 
 
-async def test_the_live_table_of_a_real_run_asks_the_store_in_no_thread_of_its_own(tmp_path):
+async def test_the_live_table_shows_how_far_the_store_says_that_the_run_is(tmp_path):
     progress, out = made(terminal=True)
-    with closing(Store(tmp_path / "run.db")) as store:
-        asked = {"repo": "a/a", "difficulty": ""}
+    with closing(SqliteStore(tmp_path / "run.db")) as store:
+        asked = {"repo": "a/a", "difficulty": "", "length": ""}
         planned = row() | {"agents": 1, "wanted": 1, "submits": "one"}
         await store.plan([{"instance_id": "a__a-1"} | asked], [planned])
         trial = await store.claim_trial()
         assert trial is not None
-        progress.follow(lambda: Standing(**store.standing()))
+        progress.stands(await store.standing())
         with progress.showing():
             progress.trial(trial, "working")
             for until in ("0/2 trials", "1/2 trials"):
@@ -140,4 +140,5 @@ async def test_the_live_table_of_a_real_run_asks_the_store_in_no_thread_of_its_o
                 if until == "0/2 trials":
                     key = trial["trial_id"]
                     await store.finish_trial(key, "done", reason="finished", seconds=1.0)
+                    progress.stands(await store.standing())
                     progress.trial(trial, "done")

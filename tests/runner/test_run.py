@@ -34,7 +34,8 @@ from harness.model.client import ModelClient
 from harness.model.prices import Price
 from harness.protocols import Trial
 from harness.runner.run import Contestant, Run
-from harness.store.sqlite import Store
+from harness.store.rows import Standing
+from harness.store.sqlite import SqliteStore
 from harness.types import Issue, Limits, Reply, Usage
 
 PRICE = Price(
@@ -124,6 +125,8 @@ class Silent:
 
     def step(self, row: dict, steps: int, usd: float) -> None: ...
 
+    def stands(self, standing: Standing) -> None: ...
+
 
 class Counting(Silent):
     """Keeps the steps that it heard of last."""
@@ -139,13 +142,13 @@ ANSWER = Reply(content="", usage=Usage(prompt_tokens=1000, completion_tokens=0))
 
 @pytest.fixture
 def store(tmp_path):
-    made = Store(tmp_path / "run.db")
+    made = SqliteStore(tmp_path / "run.db")
     yield made
     made.close()
 
 
 def make(
-    store: Store,
+    store: SqliteStore,
     act: Callable[[Trial], Awaitable[None]],
     *,
     answer: Reply | Exception = ANSWER,
@@ -204,7 +207,7 @@ async def test_a_call_that_never_answered_is_a_step_for_who_watches_as_in_the_le
     run.services = replace(run.services, watcher=counting)
     await run.plan()
     await run.work()
-    assert counting.steps == len(store.calls()) == 1
+    assert counting.steps == len(await store.calls()) == 1
 
 
 PLACE = re.compile(r"\([^ ]*test_run\.py:\d+\)")
@@ -236,12 +239,12 @@ async def test_what_ends_a_trial_is_its_state_and_never_ends_the_run(store, prob
     run, sandboxes = make(store, act, instances=["a__a-1", "b__b-2"])
     await run.plan()
     await run.work()
-    first, second = store.trials()
+    first, second = await store.trials()
     assert (first["state"], PLACE.sub("(…)", first["reason"])) == (state, reason)
     assert ("Traceback" in first["detail"]) == (state == "failed")
     assert (second["state"], second["reason"]) == ("done", "finished")
     assert sandboxes.open_now == set()
-    outcomes = [row["outcome"] for row in store.submissions()]
+    outcomes = [row["outcome"] for row in await store.submissions()]
     assert outcomes == ["unresolved" if state == "done" else None, "unresolved"]
 
 
@@ -249,7 +252,7 @@ async def test_a_system_that_submits_less_than_it_was_to_has_failed(store):
     run, _ = make(store, finish, wanted=2)
     await run.plan()
     await run.work()
-    (trial,) = store.trials()
+    (trial,) = await store.trials()
     assert trial["state"] == "failed"
     assert trial["reason"] == "error in the system s: it submitted 1 of 2"
 
@@ -262,9 +265,9 @@ async def test_a_second_submission_of_an_author_is_refused(store):
     run, _ = make(store, act)
     await run.plan()
     await run.work()
-    reason = PLACE.sub("(…)", store.trials()[0]["reason"])
+    reason = PLACE.sub("(…)", (await store.trials())[0]["reason"])
     assert reason == "error in the system s (…): DelmError: agent-1 has submitted already"
-    assert [row["patch"] for row in store.submissions()] == [""]
+    assert [row["patch"] for row in await store.submissions()] == [""]
 
 
 async def test_as_many_trials_as_workers_run_at_a_time_and_each_once(store):
@@ -278,8 +281,8 @@ async def test_as_many_trials_as_workers_run_at_a_time_and_each_once(store):
     await run.plan()
     await run.work()
     assert sandboxes.most == 3
-    assert {row["state"] for row in store.trials()} == {"done"}
-    assert len(store.submissions()) == 20
+    assert {row["state"] for row in await store.trials()} == {"done"}
+    assert len(await store.submissions()) == 20
 
 
 async def test_cancelling_marks_what_is_under_way_and_closes_its_sandboxes(store):
@@ -291,7 +294,7 @@ async def test_cancelling_marks_what_is_under_way_and_closes_its_sandboxes(store
     await run.plan()
     with anyio.move_on_after(0.1):
         await run.work()
-    assert [row["state"] for row in store.trials()] == ["cancelled", "waiting"]
+    assert [row["state"] for row in await store.trials()] == ["cancelled", "waiting"]
     assert sandboxes.open_now == set()
 
 
@@ -305,16 +308,16 @@ async def test_the_runs_money_stops_new_trials_and_counts_what_was_spent_before(
     run, _ = make(store, act, instances=names, run_cost=0.0045)
     await run.plan()
     await run.work()
-    assert [row["state"] for row in store.trials()] == ["done", "done", "done", "cancelled",
+    assert [row["state"] for row in await store.trials()] == ["done", "done", "done", "cancelled",
                                                         "waiting"]  # fmt: skip
     assert run.stopped.startswith("run_cost")
     assert run.stop_cause == "budget"
-    assert store.spent() == pytest.approx(0.003)
+    assert await store.spent() == pytest.approx(0.003)
     again, _ = make(store, act, instances=names, run_cost=0.0045)
     await again.plan()
     await again.work()
-    assert store.spent() == pytest.approx(0.003)  # no more than before
-    assert [row["state"] for row in store.trials()].count("done") == 3
+    assert await store.spent() == pytest.approx(0.003)  # no more than before
+    assert [row["state"] for row in await store.trials()].count("done") == 3
 
 
 @pytest.mark.parametrize("passes_over", [False, True])
@@ -338,18 +341,18 @@ async def test_an_endpoint_that_takes_no_call_stops_the_run_and_fails_no_trial(s
     await run.plan()
     await run.work()
     assert (run.stopped, run.stop_cause) == ("m: 402: pay first", "model")
-    states = [(row["state"], row["reason"]) for row in store.trials()]
+    states = [(row["state"], row["reason"]) for row in await store.trials()]
     assert set(states) == {("cancelled", "model: m: 402: pay first"), ("waiting", "")}
     assert 1 <= states.count(("cancelled", "model: m: 402: pay first")) <= 2
-    assert [row["patch"] for row in store.submissions()] == ["what there is"] * (
-        len(store.submissions())
+    assert [row["patch"] for row in await store.submissions()] == ["what there is"] * (
+        len(await store.submissions())
     )
     assert sandboxes.open_now == set()
     again, _ = make(store, finish, instances=names, workers=2)
     await again.plan()
     await again.work()
     assert again.stopped == ""
-    assert [row["state"] for row in store.trials()].count("done") == 9
+    assert [row["state"] for row in await store.trials()].count("done") == 9
 
 
 async def test_calls_under_way_when_the_endpoint_closes_end_their_trials_for_later(store):
@@ -373,9 +376,9 @@ async def test_calls_under_way_when_the_endpoint_closes_end_their_trials_for_lat
     run, _ = make(store, act, answer=answer, instances=["a__a-0", "a__a-1", "a__a-2"], workers=2)
     await run.plan()
     await run.work()
-    assert [row["state"] for row in store.trials()] == ["cancelled", "cancelled", "waiting"]
-    assert len(store.calls()) == 1, "nothing is sent to who takes nothing"
-    assert {row["patch"] for row in store.submissions()} == {"half", ""}
+    assert [row["state"] for row in await store.trials()] == ["cancelled", "cancelled", "waiting"]
+    assert len(await store.calls()) == 1, "nothing is sent to who takes nothing"
+    assert {row["patch"] for row in await store.submissions()} == {"half", ""}
 
 
 @pytest.mark.parametrize(
@@ -387,7 +390,7 @@ async def test_a_model_that_answers_nobody_stops_the_run_after_the_first_trials(
     await run.plan()
     await run.work()
     assert run.stopped == f"no answer in 3 trials in a row; last: {answer}"
-    states = [row["state"] for row in store.trials()]
+    states = [row["state"] for row in await store.trials()]
     assert states[:2] == ["error", "error"]
     assert states.count("waiting") >= 17
 
@@ -411,7 +414,7 @@ async def test_trials_without_an_answer_between_trials_with_one_stop_nothing(sto
     await run.plan()
     await run.work()
     assert run.stopped == ""
-    assert [row["state"] for row in store.trials()] == ["error", "error", "done"] * 4
+    assert [row["state"] for row in await store.trials()] == ["error", "error", "done"] * 4
 
 
 async def test_a_trial_that_hears_nothing_until_its_time_is_over_is_no_result(store):
@@ -424,7 +427,7 @@ async def test_a_trial_that_hears_nothing_until_its_time_is_over_is_no_result(st
     run, _ = make(store, act, answer=ModelUnavailable("silent"))
     await run.plan()
     await run.work()
-    (trial,) = store.trials()
+    (trial,) = await store.trials()
     assert (trial["state"], trial["reason"]) == (
         "error", "model: no answer within the trial's wall clock",
     )  # fmt: skip
@@ -441,8 +444,8 @@ async def test_what_may_not_be_said_ends_its_trial_with_what_was_done(store):
     await run.plan()
     await run.work()
     assert run.stopped == ""
-    assert {(row["state"], row["reason"]) for row in store.trials()} == {("done", "refused")}
-    assert {row["outcome"] for row in store.submissions()} == {"unresolved"}
+    assert {(row["state"], row["reason"]) for row in await store.trials()} == {("done", "refused")}
+    assert {row["outcome"] for row in await store.submissions()} == {"unresolved"}
 
 
 async def test_a_model_that_has_answered_and_refuses_one_call_fails_one_trial(store):
@@ -455,7 +458,7 @@ async def test_a_model_that_has_answered_and_refuses_one_call_fails_one_trial(st
     run, _ = make(store, act, instances=["a__a-1", "b__b-2", "c__c-3"])
     await run.plan()
     await run.work()
-    assert [(row["state"], row["reason"]) for row in store.trials()] == [
+    assert [(row["state"], row["reason"]) for row in await store.trials()] == [
         ("done", "finished"), ("error", "model: bad request"), ("done", "finished"),
     ]  # fmt: skip
 
@@ -465,7 +468,7 @@ async def test_a_sandbox_that_leaks_is_recorded_with_what_leaked(store):
     sandboxes.fails = LeakFound("the sandbox leaks: history: tag v2")
     await run.plan()
     await run.work()
-    (trial,) = store.trials()
+    (trial,) = await store.trials()
     assert trial["state"] == "error"
     assert "history: tag v2" in trial["audit"]
     assert (trial["sandbox"], trial["image"]) == ("played", "print")
@@ -495,5 +498,5 @@ async def test_what_the_user_has_to_mend_is_the_reason_of_every_trial_that_it_en
     await run.plan()
     with pytest.raises(UserError, match="is not installed"):
         await run.work()
-    ends = [(trial["state"], trial["reason"]) for trial in store.trials()]
+    ends = [(trial["state"], trial["reason"]) for trial in await store.trials()]
     assert ends == [("cancelled", "the package of this system is not installed")] * 2

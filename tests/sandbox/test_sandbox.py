@@ -280,7 +280,7 @@ class TestEverySandbox:
             assert await twin.diff() == before
             await twin.exec("rm -rf .git pkg /tmp/t")
             assert (await grandchild.exec("cat /tmp/t && git status -s pkg")).output == "t\n"
-            assert (await sandbox.read("/tmp/t")) == b"parent\n"
+            assert await sandbox.read("/tmp/t") == b"parent\n"
             await twin.close()  # before its own fork
             assert await grandchild.diff() == before
         finally:

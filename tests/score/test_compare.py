@@ -62,7 +62,7 @@ def test_a_clear_difference_is_said_in_words_and_a_small_one_is_not(delm, runs):
     ids = [f"x__x-{n}" for n in range(12)]
     good = System(1, "one", {i: ["R"] for i in ids})
     bad = System(1, "one", {i: ["R" if n < 4 else "U"] for n, i in enumerate(ids)})
-    more = tuple({"instance_id": i, "repo": "x/x", "difficulty": ""} for i in ids)
+    more = tuple({"instance_id": i, "repo": "x/x", "difficulty": "", "length": ""} for i in ids)
     runs("r", {"good": good, "bad": bad, "also": bad}, instances=more)
     told = delm("compare", "r", "-s", "bad", "-s", "good")
     assert "difference -66.7 points" in line(told, "B is better on instances like these")

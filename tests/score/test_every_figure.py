@@ -1,7 +1,6 @@
 """Every figure of four CSVs of a large planted run, beside the one that `recomputed.py` finds."""
 
 import json
-from contextlib import closing
 from itertools import combinations
 
 import anyio
@@ -32,16 +31,14 @@ from recomputed import (
     with_ends,
 )
 from scipy import stats
-
-from harness.results import run_folder
+from stores import derived
 
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory):
     folder = anyio.run(plant_many, tmp_path_factory.mktemp("results"))
-    with closing(folder.open()) as store:
-        run_folder.derive(folder, store)
-    return folder.path, Rows(folder.database)
+    anyio.run(derived, folder)
+    return folder.path, Rows(folder.path / "run.db")
 
 
 @pytest.mark.parametrize("system", TEAMS)

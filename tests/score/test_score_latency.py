@@ -74,7 +74,7 @@ def test_a_system_that_verifies_nothing_has_no_latency_to_it_and_no_count():
     rows = Rows().add(system="delm").add(system="delm-no-verification").add(system="single")
     stories = {0: Story(tasks=[], events=VERIFIED), 1: Story(tasks=[], events=UNVERIFIED),
                2: Story(tasks=[], events=[])}  # fmt: skip
-    found = table(rows.trials, rows.calls, rows.submissions, stories=stories)
+    found = table(rows.rows(), rows.scores(), stories=stories)
     told = [(row["latency_first_verified_s"], row["verified_trials"]) for row in found]
     assert told == [(4.0, 1), (None, None), (None, None)]
 
@@ -91,7 +91,7 @@ def test_only_trials_that_are_done_have_a_latency_and_earlier_attempts_are_part_
     rows.submissions[0]["created_at"] = rows.submissions[2]["created_at"] = END.replace("08", "59")
     story = Story(tasks=[], events=[event(1, "proposed", "1", kind="PATCH"),
                                     event(2, "admitted", "P1", proposal=1)])  # fmt: skip
-    (row,) = table(rows.trials, rows.calls, rows.submissions, stories={0: story, 2: story})
+    (row,) = table(rows.rows(), rows.scores(), stories={0: story, 2: story})
     assert (row["latency_mean_s"], row["latency_last_s"]) == (3.0 + 8.0, 3.0 + 8.0)
     assert (row["latency_first_verified_s"], row["verified_trials"]) == (None, 0)
 

@@ -32,7 +32,7 @@ def three() -> Rows:
 
 
 def row_of(rows: Rows, **more: Any) -> dict[str, Any]:
-    (row,) = table(rows.trials, rows.calls, rows.submissions, **more)
+    (row,) = table(rows.rows(), rows.scores(), **more)
     return dict(row)
 
 

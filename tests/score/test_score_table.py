@@ -9,6 +9,7 @@ import anyio
 import pytest
 from planted import INSTANCES, MATRIX, plant, plant_board
 from score_rows import Rows
+from stores import derived, rows_of
 
 from harness import score
 from harness.board.vocabulary import MAIN
@@ -25,13 +26,11 @@ INTERVALS = ("_low", "_high")
 def run(tmp_path_factory):
     """The CSVs of the planted run, each as rows of text."""
     folder = anyio.run(plant, tmp_path_factory.mktemp("results"))
-    store = folder.open()
     board = {"a__a-1": 4.0, "a__a-2": 8.0, "b__b-3": None}
-    for trial in store.trials():
+    for trial in rows_of(folder.path / "run.db").trials:
         if trial["system"] == "delm":
             anyio.run(_board, folder, trial["trial_id"], board[trial["instance_id"]])
-    rows = run_folder.derive(folder, store)
-    store.close()
+    rows = anyio.run(derived, folder).table
     return rows, {path.name: _read(path) for path in folder.path.glob("*.csv")}
 
 
@@ -229,9 +228,7 @@ def test_every_pair_is_compared_on_what_the_first_trial_of_each_ships(run):
 
 def test_a_model_without_a_price_leaves_every_cost_blank_and_no_score(tmp_path):
     folder = anyio.run(lambda: plant(tmp_path, price=None))
-    store = folder.open()
-    run_folder.derive(folder, store)
-    store.close()
+    anyio.run(derived, folder)
     for name in ("table", "breakdown", "comparisons", "instances", "ledger"):
         for row in _read(folder.path / f"{name}.csv"):
             costly = [c for c in row if ("usd" in c or "cost" in c) and c != "reserved_usd"]
@@ -243,11 +240,9 @@ def test_a_model_without_a_price_leaves_every_cost_blank_and_no_score(tmp_path):
 
 def test_what_is_derived_twice_is_the_same(run, tmp_path):
     folder = anyio.run(plant, tmp_path)
-    store = folder.open()
-    run_folder.derive(folder, store)
+    anyio.run(derived, folder)
     first = {path.name: path.read_bytes() for path in folder.path.glob("*.csv")}
-    run_folder.derive(folder, store)
-    store.close()
+    anyio.run(derived, folder)
     assert {path.name: path.read_bytes() for path in folder.path.glob("*.csv")} == first
     assert len(INSTANCES) == 3
 

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from planted import MATRIX, System, plant
+from stores import read
 from test_run import make
 
 from harness.exports.experiments import shipped as shipped_by
@@ -13,7 +14,7 @@ from harness.exports.predictions import prediction_files
 from harness.results.run_folder import RunFolder
 from harness.score import instance_scores
 from harness.score.submission_rank import choosers, in_order, shipped
-from harness.store.sqlite import Store
+from harness.store.sqlite import SqliteStore
 from harness.types import Verdict
 
 
@@ -38,7 +39,7 @@ def test_a_system_that_chooses_ships_nothing_where_it_chose_nothing():
 
 def exchange_authors(folder: RunFolder) -> None:
     """In every trial, patch-2 was made first, and patch-1 after it."""
-    with closing(sqlite3.connect(folder.database)) as database, database:
+    with closing(sqlite3.connect(folder.path / "run.db")) as database, database:
         for old, new in (("patch-1", "x"), ("patch-2", "patch-1"), ("x", "patch-2")):
             database.execute("UPDATE submission SET author = ? WHERE author = ?", (new, old))
 
@@ -48,39 +49,38 @@ async def test_scores_predictions_and_submissions_name_the_same_patch_whatever_w
 ):
     folder = await plant(tmp_path, matrix=MATRIX)
     exchange_authors(folder)
-    with closing(Store(folder.database)) as store:
-        rows = store.submissions()
-        outcomes = {
-            (each["instance_id"], each["trial"], each["author"]): each["outcome"]
-            for each in rows
-            if each["system"] == "independent"
+    run = await read(folder.path / "run.db")
+    rows = run.submissions
+    outcomes = {
+        (each["instance_id"], each["trial"], each["author"]): each["outcome"]
+        for each in rows
+        if each["system"] == "independent"
+    }
+    assert outcomes["a__a-1", 0, "patch-1"] == "unresolved"  # R was made first, by patch-2
+    assert outcomes["b__b-3", 1, "patch-1"] == "resolved"
+    for system in MATRIX:
+        scores = {
+            each.instance_id: each.ships
+            for each in instance_scores(run.trials, run.calls, rows)
+            if each.system == system
         }
-        assert outcomes["a__a-1", 0, "patch-1"] == "unresolved"  # R was made first, by patch-2
-        assert outcomes["b__b-3", 1, "patch-1"] == "resolved"
-        for system in MATRIX:
-            scores = {
-                each.instance_id: each.ships
-                for each in instance_scores(store.trials(), store.calls(), rows)
-                if each.system == system
-            }
-            chosen = shipped_by(store, system)
-            assert {
-                key: one.submission["outcome"] == "resolved" for key, one in chosen.items()
-            } == {key: scores[key] for key in chosen}
-            files = prediction_files(rows, store.trials(), store.description())
-            first = [json.loads(line) for line in files[f"{system}.jsonl"].splitlines()]
-            assert {line["instance_id"]: line["model_patch"] for line in first} == {
-                key: one.submission["patch"] for key, one in chosen.items()
-            }
-            assert {line["model_name_or_path"] for line in first} == {f"{system}.m"}
-            assert {one.names[0] for one in chosen.values()} == {f"{system}.m"}
+        chosen = shipped_by(run, system)
+        assert {key: one.submission["outcome"] == "resolved" for key, one in chosen.items()} == {
+            key: scores[key] for key in chosen
+        }
+        files = prediction_files(rows, run.trials, run.facts)
+        first = [json.loads(line) for line in files[f"{system}.jsonl"].splitlines()]
+        assert {line["instance_id"]: line["model_patch"] for line in first} == {
+            key: one.submission["patch"] for key, one in chosen.items()
+        }
+        assert {line["model_name_or_path"] for line in first} == {f"{system}.m"}
+        assert {one.names[0] for one in chosen.values()} == {f"{system}.m"}
 
 
 async def test_a_trial_that_chose_nothing_is_in_no_submission_though_it_made_patches(tmp_path):
     matrix = {"delm": System(2, "shared", {"a__a-1": ["RR"], "a__a-2": ["(R)U"]})}
     folder = await plant(tmp_path, matrix=matrix)
-    with closing(Store(folder.database)) as store:
-        assert list(shipped_by(store, "delm")) == ["a__a-2"]
+    assert list(shipped_by(await read(folder.path / "run.db"), "delm")) == ["a__a-2"]
 
 
 class Naming:
@@ -102,7 +102,7 @@ async def test_logs_are_named_in_the_order_of_predictions(tmp_path):
         await trial.select("agent-3", ["it is"])
 
     grader = Naming()
-    with closing(Store(tmp_path / "run.db")) as store:
+    with closing(SqliteStore(tmp_path / "run.db")) as store:
         run, _ = make(store, act, wanted=3, trials=2, grader=grader)
         await run.plan()
         await run.work()
@@ -110,6 +110,6 @@ async def test_logs_are_named_in_the_order_of_predictions(tmp_path):
             ("s.m", "three"), ("s.m.2", "one"), ("s.m.3", "two"),
             ("s.m.4", "three"), ("s.m.5", "one"), ("s.m.6", "two"),
         ]  # fmt: skip
-        files = prediction_files(store.submissions(), store.trials(), {"model": "m"})
+        files = prediction_files(await store.submissions(), await store.trials(), {"model": "m"})
     predicted = [json.loads(text) for text in files.values()]
     assert {each["model_name_or_path"]: each["model_patch"] for each in predicted} == grader.names

@@ -14,8 +14,8 @@ import pytest
 
 from harness.board.protocols import NewTask
 from harness.board.sqlite.board import SqliteBoard
-from harness.errors import UserError
-from harness.store.sqlite import Store
+from harness.errors import StoreConflict, UserError
+from harness.store.sqlite import SqliteStore
 from harness.types import Reply, ToolCall, Usage, Verdict
 
 
@@ -25,22 +25,22 @@ def trial(number: int = 0, instance: str = "a__a-1", system: str = "single") -> 
 
 
 def instance(name: str = "a__a-1") -> dict:
-    return {"instance_id": name, "repo": "a/a", "difficulty": ""}
+    return {"instance_id": name, "repo": "a/a", "difficulty": "", "length": ""}
 
 
 @pytest.fixture
 def store(tmp_path):
-    made = Store(tmp_path / "run.db")
+    made = SqliteStore(tmp_path / "run.db")
     yield made
     made.close()
 
 
-async def planned(store: Store, count: int = 1) -> None:
+async def planned(store: SqliteStore, count: int = 1) -> None:
     await store.plan([instance()], [trial(number) for number in range(count)])
 
 
-def states(store: Store) -> list[tuple[int, int, str]]:
-    return [(row["number"], row["attempt"], row["state"]) for row in store.trials()]
+async def states(store: SqliteStore) -> list[tuple[int, int, str]]:
+    return [(row["number"], row["attempt"], row["state"]) for row in await store.trials()]
 
 
 async def test_trials_are_claimed_in_the_order_of_the_instances_each_once(store):
@@ -53,8 +53,8 @@ async def test_trials_are_claimed_in_the_order_of_the_instances_each_once(store)
     while (row := await store.claim_trial()) is not None:
         claimed.append((row["instance_id"], row["number"], row["system"]))
     assert claimed == [(name, n, system) for name in names for n in (0, 1) for system in ("x", "y")]
-    assert {row["state"] for row in store.trials()} == {"running"}
-    assert all(row["started_at"] for row in store.trials())
+    assert {row["state"] for row in await store.trials()} == {"running"}
+    assert all(row["started_at"] for row in await store.trials())
 
 
 async def test_tasks_of_one_loop_never_claim_the_same_trial(store):
@@ -68,10 +68,10 @@ async def test_tasks_of_one_loop_never_claim_the_same_trial(store):
 CLAIM = """
 import anyio, sys
 from pathlib import Path
-from harness.store.sqlite import Store
+from harness.store.sqlite import SqliteStore
 
 async def work():
-    store = Store(Path(sys.argv[1]))
+    store = SqliteStore(Path(sys.argv[1]))
     print("ready", flush=True)
     sys.stdin.readline()
     while (row := await store.claim_trial()) is not None:
@@ -114,7 +114,7 @@ async def test_only_what_failed_or_was_cut_short_gets_another_attempt(store, sta
     await store.finish_trial(row["trial_id"], state, reason="because", seconds=1.5, detail="trace")
     await planned(store)
     await planned(store)  # planning twice is planning once
-    first, *rest = store.trials()
+    first, *rest = await store.trials()
     assert (first["state"], first["reason"], first["detail"]) == (state, "because", "trace")
     assert (first["seconds"], bool(first["finished_at"])) == (1.5, True)
     assert [(row["attempt"], row["state"]) for row in rest] == ([(1, "waiting")] if again else [])
@@ -127,8 +127,8 @@ async def test_what_a_dead_process_left_running_is_cancelled_and_planned_again(s
     await planned(store, 2)
     await store.claim_trial()
     await planned(store, 2)
-    assert states(store) == [(0, 0, "cancelled"), (0, 1, "waiting"), (1, 0, "waiting")]
-    assert store.trials()[0]["reason"] == "the process ended"
+    assert await states(store) == [(0, 0, "cancelled"), (0, 1, "waiting"), (1, 0, "waiting")]
+    assert (await store.trials())[0]["reason"] == "the process ended"
 
 
 async def test_a_trial_that_has_ended_stays_as_it_ended(store):
@@ -136,7 +136,10 @@ async def test_a_trial_that_has_ended_stays_as_it_ended(store):
     row = await store.claim_trial()
     await store.finish_trial(row["trial_id"], "done", reason="finished", seconds=1)
     await store.finish_trial(row["trial_id"], "error", reason="too late", seconds=2)
-    assert (store.trials()[0]["state"], store.trials()[0]["reason"]) == ("done", "finished")
+    assert ((await store.trials())[0]["state"], (await store.trials())[0]["reason"]) == (
+        "done",
+        "finished",
+    )
 
 
 async def test_a_trial_cannot_have_two_live_attempts(store):
@@ -153,11 +156,11 @@ async def test_more_trials_can_be_planned_later(store):
     row = await store.claim_trial()
     await store.finish_trial(row["trial_id"], "done", reason="finished", seconds=1)
     await planned(store, 3)
-    assert states(store) == [(0, 0, "done"), (1, 0, "waiting"), (2, 0, "waiting")]
+    assert await states(store) == [(0, 0, "done"), (1, 0, "waiting"), (2, 0, "waiting")]
 
 
-async def begun(store: Store, position: int = 0, reserved: float | None = 0.5) -> int:
-    if not store.trials():
+async def begun(store: SqliteStore, position: int = 0, reserved: float | None = 0.5) -> int:
+    if not await store.trials():
         await planned(store)
         await store.claim_trial()
     return await store.begin_call(
@@ -166,7 +169,7 @@ async def begun(store: Store, position: int = 0, reserved: float | None = 0.5) -
     )  # fmt: skip
 
 
-async def ended(store: Store, call: int, outcome: str = "ok", **more: object) -> None:
+async def ended(store: SqliteStore, call: int, outcome: str = "ok", **more: object) -> None:
     values = {
         "reply": None, "usage": Usage(), "cost_usd": None, "latency_s": 0.0, "attempts": 1,
         "error": "", "moment": 2,
@@ -176,7 +179,7 @@ async def ended(store: Store, call: int, outcome: str = "ok", **more: object) ->
 
 async def test_a_call_is_a_row_before_it_is_sent_and_complete_after(store):
     call = await begun(store)
-    (row,) = store.calls()
+    (row,) = await store.calls()
     assert (row["outcome"], row["cost_usd"], row["reserved_usd"]) == ("started", None, 0.5)
     usage = Usage(prompt_tokens=10, cached_tokens=4, cache_write_tokens=1, completion_tokens=5,
                   reasoning_tokens=2)  # fmt: skip
@@ -185,7 +188,7 @@ async def test_a_call_is_a_row_before_it_is_sent_and_complete_after(store):
         finish_reason="tool_calls",
     )  # fmt: skip
     await ended(store, call, reply=reply, usage=usage, cost_usd=0.25, attempts=3, latency_s=1.5)
-    (row,) = store.calls()
+    (row,) = await store.calls()
     assert json.loads(row["reply"]) == {
         "content": "so",
         "tool_calls": [{"id": "c", "name": "bash", "arguments": "{"}],
@@ -201,27 +204,27 @@ async def test_a_call_is_closed_once(store):
     call = await begun(store)
     await ended(store, call, cost_usd=0.25)
     await ended(store, call, "failed", cost_usd=99.0, error="again")
-    (row,) = store.calls()
+    (row,) = await store.calls()
     assert (row["outcome"], row["cost_usd"], row["error"]) == ("ok", 0.25, "")
 
 
 async def test_a_place_in_a_conversation_is_taken_once(store):
     await begun(store, 0)
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(StoreConflict):
         await begun(store, 0)
     await begun(store, 1)  # the failed transaction left nothing open
-    assert [row["position"] for row in store.calls()] == [0, 1]
+    assert [row["position"] for row in await store.calls()] == [0, 1]
 
 
 async def test_what_was_spent_counts_the_worst_case_where_nobody_can_tell(store):
-    assert store.spent() == 0
+    assert await store.spent() == 0
     await ended(store, await begun(store, 0), cost_usd=0.125)
     await ended(store, await begun(store, 1), "failed", cost_usd=0.0)
     await ended(store, await begun(store, 2), "cancelled", cost_usd=None)
     await begun(store, 3)  # the process died with it
-    assert store.spent() == 0.125 + 0 + 0.5 + 0.5
+    assert await store.spent() == 0.125 + 0 + 0.5 + 0.5
     await ended(store, await begun(store, 4, reserved=None), cost_usd=None)  # a model of no price
-    assert store.spent() == 1.125
+    assert await store.spent() == 1.125
 
 
 async def test_a_trajectory_keeps_its_messages_in_order_whatever_they_hold(store):
@@ -233,26 +236,29 @@ async def test_a_trajectory_keeps_its_messages_in_order_whatever_they_hold(store
     await store.say(1, "one", hostile[:1])
     await store.say(1, "two", [{"role": "user", "content": "other"}])
     await store.say(1, "one", hostile[1:])
-    assert store.messages(1) == {"one": hostile, "two": [{"role": "user", "content": "other"}]}
+    assert await store.messages(1) == {
+        "one": hostile,
+        "two": [{"role": "user", "content": "other"}],
+    }
 
 
 async def test_text_that_no_file_can_hold_is_stored_with_a_replacement(store):
     call = await begun(store)
     await ended(store, call, "failed", error="half \ud800 of a pair")
-    assert store.calls()[0]["error"] == "half ? of a pair"
+    assert (await store.calls())[0]["error"] == "half ? of a pair"
 
 
 async def test_an_author_submits_once_and_a_submission_is_graded_once(store):
     await planned(store)
     first = await store.submit(1, "agent-1", "diff\n", reason="finished", salvaged=False)
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(StoreConflict):
         await store.submit(1, "agent-1", "other\n", reason="finished", salvaged=False)
     await store.submit(1, "agent-2", "", reason="steps", salvaged=True)
     verdict = Verdict(outcome="resolved", reason="", report={"a": 1}, seconds=2.0)
     await store.grade(first, verdict)
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(StoreConflict):
         await store.grade(first, verdict)
-    one, two = store.submissions()
+    one, two = await store.submissions()
     assert (one["patch"], one["outcome"], one["grade_cached"]) == ("diff\n", "resolved", 0)
     assert one["patch_sha256"] == hashlib.sha256(b"diff\n").hexdigest()
     assert (two["author"], two["salvaged"], two["outcome"]) == ("agent-2", 1, None)
@@ -261,25 +267,25 @@ async def test_an_author_submits_once_and_a_submission_is_graded_once(store):
 async def test_the_description_keeps_json_and_the_last_word(store):
     await store.describe(config={"a": [1, None]}, model="m")
     await store.describe(model="n")
-    assert store.description() == {"config": {"a": [1, None]}, "model": "n"}
+    assert await store.description() == {"config": {"a": [1, None]}, "model": "n"}
 
 
 async def test_a_failed_transaction_leaves_nothing_of_itself(store):
     bad = [trial(), {**trial(1), "wanted": None}]
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(StoreConflict):
         await store.plan([instance()], bad)
-    assert store.trials() == []
+    assert await store.trials() == []
     await planned(store)
-    assert len(store.trials()) == 1
+    assert len(await store.trials()) == 1
 
 
 WRITE = """
 import anyio, sys
 from pathlib import Path
-from harness.store.sqlite import Store
+from harness.store.sqlite import SqliteStore
 
 async def work():
-    store = Store(Path(sys.argv[1]))
+    store = SqliteStore(Path(sys.argv[1]))
     n = 0
     while True:
         await store.say(1, "c", [{"n": n}])
@@ -298,7 +304,7 @@ async def test_a_killed_process_loses_nothing_that_it_wrote(store, tmp_path):
     said = [process.stdout.readline() for _ in range(200)]
     process.send_signal(signal.SIGKILL)
     said += process.communicate(timeout=30)[0].splitlines()
-    kept = [message["n"] for message in store.messages(1)["c"]]
+    kept = [message["n"] for message in (await store.messages(1))["c"]]
     assert kept == list(range(len(kept)))
     assert len(kept) >= int(said[-1]) + 1 >= 200
 
@@ -310,7 +316,7 @@ async def test_a_store_reads_while_another_process_writes(store):
     other.execute("BEGIN IMMEDIATE")
     other.execute("INSERT INTO message (trial_id, conversation, content) VALUES (1, 'c', '{}')")
     try:
-        assert store.messages(1) == {"c": [{"n": 0}]}
+        assert await store.messages(1) == {"c": [{"n": 0}]}
     finally:
         other.rollback()
         other.close()
@@ -321,7 +327,7 @@ def test_a_file_of_somebody_else_is_refused_and_left_alone(tmp_path):
     path.write_text("this is no database, and long enough to be looked at as one\n" * 20)
     before = path.read_bytes()
     with pytest.raises(UserError, match="not a run's database"):
-        Store(path)
+        SqliteStore(path)
     assert path.read_bytes() == before
     path.unlink()
     with sqlite3.connect(path) as other:
@@ -329,19 +335,19 @@ def test_a_file_of_somebody_else_is_refused_and_left_alone(tmp_path):
     other.close()
     before = path.read_bytes()
     with pytest.raises(UserError, match="another program"):
-        Store(path)
+        SqliteStore(path)
     assert path.read_bytes() == before
 
 
 def test_a_store_is_opened_again_as_it_was_left(tmp_path):
     async def fill() -> None:
-        store = Store(tmp_path / "run.db")
+        store = SqliteStore(tmp_path / "run.db")
         await planned(store)
         store.close()
 
     anyio.run(fill)
-    store = Store(tmp_path / "run.db")
-    assert states(store) == [(0, 0, "waiting")]
+    store = SqliteStore(tmp_path / "run.db")
+    assert anyio.run(states, store) == [(0, 0, "waiting")]
     store.close()
     assert not (tmp_path / "run.db-wal").exists()  # folded in: the file can be copied
 
@@ -365,7 +371,7 @@ def as_version_6(path):
 @pytest.mark.parametrize("version", [6, 7])  # 7 was under development, and had a part of it
 async def test_a_run_of_an_earlier_version_is_read_and_goes_on(tmp_path, version):
     path = tmp_path / "run.db"
-    with closing(Store(path)) as store, closing(SqliteBoard(path)) as boards:
+    with closing(SqliteStore(path)) as store, closing(SqliteBoard(path)) as boards:
         await planned(store)
         claimed = await store.claim_trial()
         assert claimed is not None
@@ -377,23 +383,23 @@ async def test_a_run_of_an_earlier_version_is_read_and_goes_on(tmp_path, version
     as_version_6(path)
     with closing(sqlite3.connect(path)) as database:
         database.execute(f"PRAGMA user_version = {version}")
-    with closing(Store(path)) as store, closing(SqliteBoard(path)) as boards:
-        (row,) = store.submissions()
+    with closing(SqliteStore(path)) as store, closing(SqliteBoard(path)) as boards:
+        (row,) = await store.submissions()
         assert (row["outcome"], row["unchecked"]) == ("resolved", "[]")
         (found,) = await boards.of(key).queue.tasks()
         assert found.excluded == ("agent-2",)
         await store.finish_trial(key, "failed", reason="error in the system", seconds=1.0)
-        assert states(store) == [(0, 0, "failed")]
+        assert await states(store) == [(0, 0, "failed")]
 
 
 def test_of_many_that_open_a_run_of_an_earlier_version_at_once_one_changes_it(tmp_path):
     path = tmp_path / "run.db"
-    Store(path).close()
+    SqliteStore(path).close()
     SqliteBoard(path).close()
     as_version_6(path)
     code = (
-        "import sys; from pathlib import Path; from harness.store.sqlite import Store; "
-        "sys.stdin.read(); Store(Path(sys.argv[1])).close()"
+        "import sys; from pathlib import Path; from harness.store.sqlite import SqliteStore; "
+        "sys.stdin.read(); SqliteStore(Path(sys.argv[1])).close()"
     )
     words = [sys.executable, "-c", code, str(path)]
     many = [subprocess.Popen(words, stdin=subprocess.PIPE) for _ in range(6)]
@@ -405,11 +411,11 @@ def test_of_many_that_open_a_run_of_an_earlier_version_at_once_one_changes_it(tm
 
 def test_a_store_of_another_version_is_refused_and_left_as_it_is(tmp_path):
     path = tmp_path / "run.db"
-    Store(path).close()
+    SqliteStore(path).close()
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA user_version = 1")
     database.close()
     before = path.read_bytes()
     with pytest.raises(UserError, match="another version of delm made it"):
-        Store(path)
+        SqliteStore(path)
     assert path.read_bytes() == before

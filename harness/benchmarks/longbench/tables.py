@@ -6,7 +6,7 @@ from typing import Any
 from harness.benchmarks.protocol import Breakdown
 from harness.score.estimators import mean
 from harness.score.published import LONGBENCH, Counterpart, counterpart, sources
-from harness.score.rows import InstanceScore, Row
+from harness.score.rows import InstanceScore, TableRow
 from harness.text.text_table import Line, Table
 
 METRICS = {
@@ -23,7 +23,7 @@ LEVELS = ("easy", "hard", *LENGTHS)
 
 
 def breakdown(
-    rows: Sequence[Row], scores: Sequence[InstanceScore], facts: Mapping[str, Any]
+    rows: Sequence[TableRow], scores: Sequence[InstanceScore], facts: Mapping[str, Any]
 ) -> Breakdown:
     """Accuracy by domain, and the published row below each of ours; by difficulty and length.
 
@@ -56,7 +56,7 @@ def _table(head: Sequence[str], lines: Sequence[Line]) -> Table:
     return Table(head=top, lines=tuple(lines))
 
 
-def _by_domain(row: Row, scores: Sequence[InstanceScore], domains: Sequence[str]) -> Line:
+def _by_domain(row: TableRow, scores: Sequence[InstanceScore], domains: Sequence[str]) -> Line:
     mine = [each for each in scores if each.system == row["system"]]
     cells = [_mean([each.average for each in mine if each.cluster == name]) for name in domains]
     whole_mean = _percent(row["avg_at_1_by_repo"], row["avg_at_1_by_repo_sd"])
@@ -82,7 +82,7 @@ def _levels(score: InstanceScore) -> tuple[str, str]:
     return score.difficulty, score.length
 
 
-def _unshared(rows: Sequence[Row]) -> list[str]:
+def _unshared(rows: Sequence[TableRow]) -> list[str]:
     """What an instance would cost if every trial had prepared the documents by itself."""
     alone = {
         row["system"]: row["cost_per_instance_usd"] * (1 + row["served_usd"] / row["cost_usd"])

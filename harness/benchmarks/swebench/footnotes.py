@@ -6,14 +6,14 @@ from typing import Any
 
 from harness.config import read_yaml
 from harness.score.published import SWE_BENCH, Counterpart, leaderboard, sources
-from harness.score.rows import Row
+from harness.score.rows import TableRow
 from harness.shipped import CONFIGS
 
 TABLE = CONFIGS / "table.yaml"
 
 
 def footnotes(
-    rows: Sequence[Row], beside: Sequence[Counterpart], facts: Mapping[str, Any]
+    rows: Sequence[TableRow], beside: Sequence[Counterpart], facts: Mapping[str, Any]
 ) -> list[str]:
     """Whose the published rows are, and what is missing of the preset."""
     return [*(_published(beside, facts) if beside else ()), *missing(rows, facts)]
@@ -35,7 +35,7 @@ def _published(beside: Sequence[Counterpart], facts: Mapping[str, Any]) -> list[
     ]
 
 
-def missing(rows: Sequence[Row], facts: Mapping[str, Any], preset: Path = TABLE) -> list[str]:
+def missing(rows: Sequence[TableRow], facts: Mapping[str, Any], preset: Path = TABLE) -> list[str]:
     """Which systems of the preset were not run, and what they need."""
     there = {row["system"] for row in rows}
     absent = [name for name in read_yaml(preset)["systems"] if name not in there]

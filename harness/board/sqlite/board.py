@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from harness.board.protocols import SharedContext, TaskQueue
+from harness.board.records import EntryRow, EventRow, LinkRow, ProposalRow, ShownRow, TaskRow
 from harness.board.sqlite.change_watch import Watch
 from harness.board.sqlite.connection import Connection, Durability
 from harness.board.sqlite.shared_context import SqliteContext
@@ -15,15 +16,15 @@ from harness.board.sqlite.task_queue import SqliteQueue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrialBoard:
-    """The board of one trial."""
+class SqliteTrialBoard:
+    """See `harness.board.records.TrialBoard`."""
 
     queue: TaskQueue
     context: SharedContext
 
 
 class SqliteBoard:
-    """The boards of a run's trials, through one connection; for one thread and its event loop.
+    """`harness.board.records.Boards`, through one connection; for one thread and its event loop.
 
     The file may be the run's store. A write blocks the event loop for the 0.1 ms that it takes, and
     for as long as other processes write.
@@ -48,40 +49,44 @@ class SqliteBoard:
         )
         self._watch.connection = self._connection
 
-    def of(self, trial_id: int) -> TrialBoard:
+    def of(self, trial_id: int) -> SqliteTrialBoard:
         """The board of a trial; it begins empty."""
         queue = SqliteQueue(self._connection, self._watch, trial_id, max_tasks=self._max_tasks)
-        return TrialBoard(queue=queue, context=SqliteContext(self._connection, trial_id))
+        return SqliteTrialBoard(queue=queue, context=SqliteContext(self._connection, trial_id))
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
 
-    # -- the story -------------------------------------------------------------------------------
+    async def aclose(self) -> None:
+        """See `Boards.aclose`."""
+        self.close()
 
-    def events(self, trial_id: int) -> list[dict[str, Any]]:
-        """Everything that happened, in order; the columns of `harness.board.Event`."""
-        return self._rows("events", trial_id, "detail")
+    # -- rows ------------------------------------------------------------------------------------
 
-    def proposals(self, trial_id: int) -> list[dict[str, Any]]:
-        """Every proposal with what became of it; `settled` is None where nothing did."""
-        return self._rows("proposals", trial_id, "evidence")
+    async def events(self, trial_id: int) -> list[EventRow]:
+        """See `Boards.events`."""
+        return cast("list[EventRow]", self._rows("events", trial_id, "detail"))
 
-    def shown(self, trial_id: int) -> list[dict[str, Any]]:
-        """Which conversation was first shown what, as what, and when."""
-        return self._rows("shown", trial_id)
+    async def proposals(self, trial_id: int) -> list[ProposalRow]:
+        """See `Boards.proposals`."""
+        return cast("list[ProposalRow]", self._rows("proposals", trial_id, "evidence"))
 
-    def tasks(self, trial_id: int) -> list[dict[str, Any]]:
-        """Every task, oldest first; the columns of `harness.board.Task`."""
-        return self._rows("tasks", trial_id, "after", "result")
+    async def shown(self, trial_id: int) -> list[ShownRow]:
+        """See `Boards.shown`."""
+        return cast("list[ShownRow]", self._rows("shown", trial_id))
 
-    def entries(self, trial_id: int) -> list[dict[str, Any]]:
-        """Every entry in the order of admission: `harness.board.Entry`, `proposal` and `at`."""
-        return self._rows("entries", trial_id, "evidence", after=0)
+    async def tasks(self, trial_id: int) -> list[TaskRow]:
+        """See `Boards.tasks`."""
+        return cast("list[TaskRow]", self._rows("tasks", trial_id, "after", "result"))
 
-    def links(self, trial_id: int) -> list[dict[str, Any]]:
-        """Every link in the order in which they were made: `harness.board.Link`, and `at`."""
-        return self._rows("links", trial_id, after=0)
+    async def entries(self, trial_id: int) -> list[EntryRow]:
+        """See `Boards.entries`."""
+        return cast("list[EntryRow]", self._rows("entries", trial_id, "evidence", after=0))
+
+    async def links(self, trial_id: int) -> list[LinkRow]:
+        """See `Boards.links`."""
+        return cast("list[LinkRow]", self._rows("links", trial_id, after=0))
 
     def _rows(
         self, name: str, trial_id: int, *in_json: str, **parameters: Any

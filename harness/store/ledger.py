@@ -1,10 +1,52 @@
 """The ledger: a row before a call is sent, the same row closed after."""
 
-from typing import Literal, Protocol
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol, TypedDict
 
 from harness.types import Activity, Reply, Usage
 
 CallOutcome = Literal["ok", "failed", "cancelled"]
+
+
+class UsageColumns(TypedDict):
+    """The tokens of one call, all attempts together."""
+
+    prompt_tokens: int
+    cached_tokens: int
+    cache_write_tokens: int
+    completion_tokens: int
+    reasoning_tokens: int
+
+
+class AnsweredRow(UsageColumns):
+    """A call that was answered and paid for. `paid_call` is the call that paid, `reply` what
+    `reply_row` made."""
+
+    paid_call: int
+    prompt_sha256: str
+    reply: Mapping[str, Any]
+    cost_usd: float | None
+
+
+class PaidRow(AnsweredRow):
+    """An answered call of an earlier attempt (`trial_id`) at a trial."""
+
+    trial_id: int
+    conversation: str
+    position: int
+    began: int
+    ended: int | None
+
+
+def usage_of(row: UsageColumns) -> Usage:
+    """The usage in the columns of a call."""
+    return Usage(
+        prompt_tokens=row["prompt_tokens"],
+        cached_tokens=row["cached_tokens"],
+        cache_write_tokens=row["cache_write_tokens"],
+        completion_tokens=row["completion_tokens"],
+        reasoning_tokens=row["reasoning_tokens"],
+    )
 
 
 class Ledger(Protocol):

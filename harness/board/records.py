@@ -1,0 +1,146 @@
+"""What happened on the boards of a run, as rows for reports. Times are seconds since the epoch."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypedDict
+
+from harness.board.protocols import SharedContext, TaskQueue
+from harness.board.vocabulary import EntryKind, Level, LinkKind, Settled, TaskState
+
+
+class TaskRow(TypedDict):
+    """A task: see `harness.board.protocols.Task`."""
+
+    label: str
+    kind: str
+    text: str
+    state: TaskState
+    priority: int
+    after: Sequence[str]
+    preferred: str
+    excluded: str  # JSON
+    subject: str
+    created_by: str
+    holder: str
+    attempts: int
+    result: Mapping[str, Any]
+
+
+class EventRow(TypedDict):
+    """A change of the board: see `harness.board.protocols.Event`."""
+
+    number: int
+    at: float
+    actor: str
+    what: str
+    subject: str
+    detail: Mapping[str, Any]
+
+
+class ProposalRow(TypedDict):
+    """A proposal and what became of it. `settled` is None where nothing did; `entry` is the label
+    of the entry that it is, or was merged into; `seconds` is what its check took."""
+
+    trial_id: int
+    number: int
+    at: float
+    author: str
+    task: str
+    kind: EntryKind
+    gist: str
+    summary: str
+    evidence: Mapping[str, Any]
+    refutes: str
+    settled: Settled | None
+    settled_at: float | None
+    seconds: float | None
+    entry: str | None
+    unverified: int
+    reason: str
+
+
+class EntryRow(TypedDict):
+    """An entry: see `harness.board.protocols.Entry`. `proposal` is the number of its proposal."""
+
+    trial_id: int
+    position: int
+    label: str
+    key: str
+    proposal: int
+    at: float
+    author: str
+    task: str
+    kind: EntryKind
+    gist: str
+    summary: str
+    evidence: Mapping[str, Any]
+    raw: str
+
+
+class LinkRow(TypedDict):
+    """A link: see `harness.board.protocols.Link`."""
+
+    trial_id: int
+    position: int
+    source: str
+    target: str
+    kind: LinkKind
+    at: float
+
+
+class ShownRow(TypedDict):
+    """When a conversation was first shown an entry as gist, summary or raw."""
+
+    conversation: str
+    label: str
+    level: Level
+    at: float
+
+
+class TrialBoard(Protocol):
+    """The board of one trial."""
+
+    @property
+    def queue(self) -> TaskQueue:
+        """Its tasks."""
+        ...
+
+    @property
+    def context(self) -> SharedContext:
+        """Its entries."""
+        ...
+
+
+class Boards(Protocol):
+    """The boards of a run's trials, and their rows. A trial without a board has no rows."""
+
+    def of(self, trial_id: int) -> TrialBoard:
+        """The board of a trial; it begins empty."""
+        ...
+
+    async def events(self, trial_id: int) -> list[EventRow]:
+        """Everything that happened, in order."""
+        ...
+
+    async def proposals(self, trial_id: int) -> list[ProposalRow]:
+        """Every proposal, oldest first."""
+        ...
+
+    async def shown(self, trial_id: int) -> list[ShownRow]:
+        """Which conversation was first shown what, as what, and when."""
+        ...
+
+    async def tasks(self, trial_id: int) -> list[TaskRow]:
+        """Every task, oldest first."""
+        ...
+
+    async def entries(self, trial_id: int) -> list[EntryRow]:
+        """Every entry in the order of admission."""
+        ...
+
+    async def links(self, trial_id: int) -> list[LinkRow]:
+        """Every link in the order in which they were made."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of the database. Closing twice is closing once."""
+        ...

@@ -1,9 +1,10 @@
 """The command line. Nothing heavy is imported before a command is known."""
 
 import sys
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
@@ -21,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+T = TypeVar("T")
 UsageError: Any = typer.BadParameter.__base__  # typer has no public name for it
 app.add_typer(images_app, name="images")
 app.add_typer(dataset_app, name="dataset")
@@ -32,6 +34,12 @@ def _version(asked: bool) -> None:
 
         print(f"delm {version('delm-harness')}")
         raise typer.Exit
+
+
+def _run(command: Callable[..., Awaitable[T]], *words: Any, **options: Any) -> T:
+    import anyio
+
+    return anyio.run(partial(command, *words, **options))
 
 
 @app.callback()
@@ -76,7 +84,7 @@ def eval_command(
     from harness.commands.evaluate import Options, evaluate
     from harness.commands.locate import located
 
-    output, run_id = anyio.run(located, run_id, output)
+    output, run_id = _run(located, run_id, output)
     flags = given(
         instances=instance,
         filter=filter or None,
@@ -96,7 +104,7 @@ def eval_command(
         dataset=dataset,
         specs=[*(config or []), *["model.allow_unknown_price=true"] * allow_unknown_price],
         flags=flags,
-        stored=anyio.run(configure.stored, output, run_id),
+        stored=_run(configure.stored, output, run_id),
     )
     chosen = Options(
         config=resolved, output=output, run_id=run_id, record=record, dry_run=dry_run, yes=yes,
@@ -164,7 +172,7 @@ def runs(
     """List the runs, the newest first: date, model, systems, score, cost, state."""
     from harness.commands.runs import list_runs
 
-    anyio.run(partial(list_runs, output, as_json=as_json))
+    _run(list_runs, output, as_json=as_json)
 
 
 @app.command()
@@ -177,7 +185,7 @@ def score(
     from harness.commands.json_output import print_json
     from harness.commands.show import rescore
 
-    scored = [anyio.run(partial(rescore, run, output, as_json=as_json)) for run in runs]
+    scored = [_run(rescore, run, output, as_json=as_json) for run in runs]
     if as_json:
         print_json({"runs": scored})
 
@@ -202,7 +210,7 @@ def compare(
     """Compare systems of a run, or two runs, instance by instance, with paired tests."""
     from harness.commands.compare import compare_runs
 
-    anyio.run(partial(compare_runs, runs, system or [], output, as_json=as_json))
+    _run(compare_runs, runs, system or [], output, as_json=as_json)
 
 
 @app.command()
@@ -227,8 +235,7 @@ def show(
     """Tell what happened in a run, or in the trials of some instances."""
     from harness.commands.show import tell
 
-    told = partial(tell, full=full, only=system or [])
-    anyio.run(told, run, instances or [], output, conversation)
+    _run(tell, run, instances or [], output, conversation, full=full, only=system or [])
 
 
 @app.command()
@@ -258,7 +265,7 @@ def export(
     """Export a run for another tool."""
     from harness.commands.export import export_run
 
-    anyio.run(export_run, run, output, format, system, target)
+    _run(export_run, run, output, format, system, target)
 
 
 @app.command()

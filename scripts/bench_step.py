@@ -92,8 +92,7 @@ class Ours:
         self, daemon: docker.DockerClient, item: IssueItem, folder: Path, steps: int, blocks: int
     ) -> None:
         self._item = item
-        self._store = SqliteStore(folder / "run.db")
-        self._board = SqliteBoard(folder / "run.db")
+        self._store, self._board = SqliteStore(folder / "a.db"), SqliteBoard(folder / "a.db")
         self._backend = Timed(recording(steps, blocks))
         self._sandbox: Any = None
         sandboxes = DockerSandboxes(

@@ -9,7 +9,7 @@ import anyio
 from harness.analysis.run_scores import ScoredRun
 from harness.exports.experiments import write_experiment
 from harness.exports.shipped_submissions import shipped
-from harness.exports.submission_claims import Dataset
+from harness.exports.submission_claims import DatasetRows
 from harness.results.run_folder import RunFolder, derive
 from harness.store.rows import RunRows
 from harness.store.sqlite import SqliteStore
@@ -37,7 +37,7 @@ async def handed_in(
     system: str,
     target: Path,
     years: Mapping[str, str] | None = None,
-    dataset: Dataset | None = None,
+    dataset: DatasetRows | None = None,
 ) -> Path:
     """The folder that `write_experiment` makes of a run."""
     async with folder.open() as store:

@@ -3,8 +3,10 @@
 import json
 import secrets
 import shutil
+from functools import partial
 from pathlib import Path
 
+import anyio
 import pytest
 import yaml
 from console import DATASET, FLASK, query, refused
@@ -130,8 +132,8 @@ def test_what_speaks_against_a_run_is_said_of_subsets_of_the_official_dataset_to
     assert cautions(official | {"replay": True}, 500, 500) == [REPLAYED]
 
 
-async def test_export_says_which_system_and_which_submission_it_took(delm, tmp_path):
-    folder = await plant(tmp_path / "runs", **FACTS)
+def test_export_says_which_system_and_which_submission_it_took(delm, tmp_path):
+    folder = anyio.run(partial(plant, tmp_path / "runs", **FACTS))
     for kind, which in (
         ("experiments", "the one that the first trial ships"),
         ("predictions", "what the first trial ships; preds/ of the run has all"),

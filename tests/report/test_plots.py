@@ -4,9 +4,11 @@ import csv
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
+import anyio
 import pytest
 from fake_run import TEAM, fake_run
 from planted import MATRIX, System, plant
@@ -296,7 +298,8 @@ def test_no_two_of_many_systems_look_alike():
     assert len(set(looks)) == 24
 
 
-async def test_score_draws_them_and_says_where(folder, delm):
+def test_score_draws_them_and_says_where(tmp_path, delm):
+    folder = anyio.run(partial(fake_run, tmp_path, instances=6))
     told = delm("score", folder.path)
     assert told.code == 0, told.text
     assert f"plots: {folder.path / 'plots'}: cost_accuracy, pass_at_k" in told.out

@@ -16,13 +16,13 @@ from sandboxes import LIMITS, Bubblewrap, why_not
 from scripted_model import ScriptedModel
 from small_disk import Disk, small_disk
 
-from harness.errors import EndpointRefused, SandboxUnavailable
+from harness.errors import EndpointRefused, SandboxUnavailable, StoreFull
 from harness.model.endpoint_health import Contact
 from harness.no_space import ROOM_BYTES, full, lack
 from harness.sandbox.bubblewrap.folders import sweep
 from harness.sandbox.bubblewrap.machine import BubblewrapMachine
 from harness.sandbox.providers import begun
-from harness.store.database import RESERVED_BYTES
+from harness.store.database import RESERVED_BYTES, store_error
 from harness.store.sqlite import SqliteStore
 from harness.types import Usage
 
@@ -50,7 +50,7 @@ def test_a_database_without_room_says_so(disk):
         disk.fill()
         with pytest.raises(sqlite3.Error) as failed:
             database.execute("INSERT INTO a VALUES (zeroblob(1000000))")
-    assert lack(failed.value) == "no room is left"
+    assert lack(store_error(failed.value)) == "no room is left"
 
 
 def test_a_disk_is_full_before_the_last_byte_and_without_inodes(tmp_path):
@@ -66,8 +66,8 @@ def test_a_disk_is_full_before_the_last_byte_and_without_inodes(tmp_path):
 
 async def test_answers_under_way_are_kept_on_a_disk_that_is_full_to_its_last_byte(disk):
     with closing(SqliteStore(disk.folder / "run.db")) as store:
-        store.reserve()
-        store.reserve()  # as a second process of the run would
+        await store.reserve_room()
+        await store.reserve_room()  # as a second process of the run would
         assert disk.free > (64 << 20) - 2 * RESERVED_BYTES
         await store.plan([row()], [trial()])
         calls = [await begin(store, n) for n in range(40)]
@@ -85,7 +85,7 @@ async def test_without_room_kept_back_the_same_answers_would_be_lost(disk):
         await store.plan([row()], [trial()])
         calls = [await begin(store, n) for n in range(40)]
         disk.fill()
-        with pytest.raises(sqlite3.Error) as failed:
+        with pytest.raises(StoreFull) as failed:
             await end_all(store, calls)
         assert lack(failed.value) == "no room is left"
 

@@ -37,9 +37,9 @@ def _version(asked: bool) -> None:
 
 
 def _run(command: Callable[..., Awaitable[T]], *words: Any, **options: Any) -> T:
-    import anyio
+    from harness import event_loop
 
-    return anyio.run(partial(command, *words, **options))
+    return event_loop.run(partial(command, *words, **options))
 
 
 @app.callback()

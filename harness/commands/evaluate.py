@@ -120,8 +120,7 @@ def evaluate(options: Options) -> int:
         undo.callback(sandboxes.close)
         made = None
         if not (parts.replay or finished):
-            left = event_loop.run(first_call.left, config, folder)
-            made = first_call.first_call(out, config, parts, left)
+            made = first_call.first_call(out, config, parts, first_call.left(config, folder))
         return _work_on(
             _Evaluation(
                 out=out,

@@ -38,15 +38,17 @@ def first_call(
     return made
 
 
-async def left(config: Config, folder: RunFolder) -> float:
+def left(config: Config, folder: RunFolder) -> float:
     """What the run in `folder` may still spend, in USD."""
     cap = config.budget.run_cost_usd
     if not cap:
         return math.inf
-    if not folder.exists:
-        return cap
+    return cap - event_loop.run(_spent, folder) if folder.exists else cap
+
+
+async def _spent(folder: RunFolder) -> float:
     async with folder.open() as store:
-        return cap - await store.spent()
+        return await store.spent()
 
 
 def facts(made: FirstCall, parts: ModelParts) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """A run knows what it ran, and does not go on as something else unless it is told to."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,6 @@ from test_questions import QUESTIONS
 
 from harness.commands.configure import configure
 from harness.config import layer, resolve
-from harness.results.run_folder import RunFolder
 
 FILE = "{{name: base, system: 'agents.documents:FullContext', benchmark: longbench-v2, agents: 1, submissions: one, options: {{{}}}}}"  # noqa: E501
 RUN = ("eval", "-m", f"replay:{QUESTIONS}", "-s", "mine.yaml", "-i", "offline-1", "--run-id", "x")
@@ -78,7 +79,7 @@ def test_settings_may_be_accepted_and_what_makes_other_trials_may_not(delm, begu
 
 
 def test_a_run_from_before_there_were_records_is_scored_and_resumed_with_a_word(delm, begun):
-    with RunFolder(begun.parent, "x").open()._db as database:
+    with closing(sqlite3.connect(begun / "run.db")) as database, database:
         database.execute("DELETE FROM run WHERE key IN ('systems', 'harness', 'accepted')")
     told = delm("score", "x")
     assert told.code == 0, told.text

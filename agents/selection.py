@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.text.unified_diff import parse
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
@@ -42,11 +44,11 @@ def select(candidates: Sequence[Candidate]) -> Choice:
 
 
 def changed_lines(patch: str) -> int:
-    """Lines that a patch adds or removes."""
-    return sum(
-        line[:1] in {"+", "-"} and not line.startswith(("+++ ", "--- "))
-        for line in patch.split("\n")  # a line of a file may hold other separators
-    )
+    """Lines that a patch adds or removes; of what is no unified diff, all that it has."""
+    try:
+        return sum(file.added + file.removed for file in parse(patch))
+    except ValueError:
+        return len(patch.split("\n"))
 
 
 _CRITERIA = (

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from agents.selection import Candidate, changed_lines, select
 
 SMALL = "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n"
-LARGE = "--- a/x\n+++ b/x\n@@ -1,2 +1,3 @@\n-a\n+b\n+c\n+++d\n"
+LARGE = "--- a/x\n+++ b/x\n@@ -1 +1,3 @@\n-a\n+b\n+c\n+++d\n"
 
 
 def one(author: str, **more) -> Candidate:
@@ -53,6 +53,9 @@ def test_nothing_to_choose_from_is_an_error_and_only_empty_patches_are_said_to_b
 def test_changed_lines_are_counted_without_the_headers():
     assert changed_lines(SMALL) == 2
     assert changed_lines(LARGE) == 4
+    comment = "--- a/x.sql\n+++ b/x.sql\n@@ -1 +1 @@\n--- old comment\n+-- new comment\n"
+    assert changed_lines(comment) == 2, "a removed line that begins with -- is no header"
+    assert changed_lines(SMALL.replace("-1 +1", "-1,9 +1")) == 6, "no diff: all its lines"
 
 
 CANDIDATES = st.lists(

@@ -25,20 +25,20 @@ class OwnDaemon:
     """`dockerd` with folders, a socket and no network of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder  # a short path: the names of sockets are bounded
+        self.folder = folder  # a short path: the names of sockets are bounded
         self._process: subprocess.Popen[bytes] | None = None
         self.host = f"unix://{folder}/d.sock"
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        log = (self._folder / "log").open("ab")
+        log = (self.folder / "log").open("ab")
         with log:
             self._process = subprocess.Popen(
                 [
                     *("unshare", "--net"),  # without a bridge it removes the machine's docker0
                     *("dockerd", "--host", self.host, "--bridge", "none", "--iptables=false"),
-                    *("--data-root", self._folder / "data", "--exec-root", self._folder / "exec"),
-                    *("--pidfile", self._folder / "pid"),
+                    *("--data-root", self.folder / "data", "--exec-root", self.folder / "exec"),
+                    *("--pidfile", self.folder / "pid"),
                 ],
                 stdout=log,
                 stderr=log,
@@ -53,7 +53,7 @@ class OwnDaemon:
                 if b" 200 " in probe.recv(64):
                     return
             time.sleep(0.1)
-        raise AssertionError((self._folder / "log").read_text()[-2000:])
+        raise AssertionError((self.folder / "log").read_text()[-2000:])
 
     def hang(self) -> None:
         """Let it neither answer nor end."""
@@ -76,10 +76,10 @@ class OwnDaemon:
         self.stop()
         lines = Path("/proc/self/mountinfo").read_text().splitlines()
         places = [line.split()[4] for line in lines]
-        mine = (place for place in places if place.startswith(f"{self._folder}/"))
+        mine = (place for place in places if place.startswith(f"{self.folder}/"))
         for place in sorted(mine, reverse=True):
             subprocess.run(["umount", "-l", place], check=False)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _signal(self, number: int) -> None:
         assert self._process is not None

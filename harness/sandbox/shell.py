@@ -1,7 +1,7 @@
 """The host's end of `supervisor.pl`: one command at a time over a pair of byte streams."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Literal, Protocol
 
@@ -24,10 +24,10 @@ PERL = "/usr/bin/perl"
 SHARES = {"signals": 4096, "queues": 204_800}
 
 
-def supervisor(options: Mapping[str, int]) -> list[str]:
+def supervisor(options: Mapping[str, int | str], perl: Sequence[str] = (PERL,)) -> list[str]:
     """The command of a sandbox's PID 1; `options` are what `supervisor.pl` calls arguments."""
     program = files("harness.sandbox").joinpath("supervisor.pl").read_text()
-    return [PERL, "-f", "-e", program, *(f"{k}={v}" for k, v in options.items())]
+    return [*perl, "-f", "-e", program, *(f"{k}={v}" for k, v in options.items())]
 
 
 class Machine(Protocol):

@@ -13,7 +13,7 @@
 # commands may have changed every program and library that it could run.
 #
 # Perl, since every Debian and Ubuntu has it, and it makes any system call. It loads no module.
-# Arguments: NAME=NUMBER, see `setrlimits` and `activate`.
+# Arguments: NAME=NUMBER, see `setrlimits` and `activate`; folder=PATH, see `remove_folder`.
 
 # Of a machine (e_machine of every ELF header), the numbers of its system calls.
 %numbers = (
@@ -35,6 +35,7 @@ sub begin {
     $number = $numbers{unpack 'x18 v', $header} or exit 98;
     syscall($number->{prctl}, $set_dumpable, 0, 0, 0, 0) == 0 or exit 99;
     %limits = map { split /=/, $_, 2 } @ARGV;
+    remove_folder($limits{folder}) if length $limits{folder};
     for my $name (grep { /^DELM_/ } keys %ENV) {    # see container_setup.py
         my $value = delete $ENV{$name};
         $name =~ s/^DELM_//;
@@ -47,7 +48,16 @@ sub begin {
         if $limits{counter};
 }
 
-# In a child: fewer rights than PID 1, for good.
+# Removes the folder that it was begun from, see boot_files.py: what has no name cannot be written.
+sub remove_folder {
+    my ($folder) = @_;
+    opendir my $names, $folder or exit 93;
+    unlink map { "$folder/$_" } grep { !/^\.\.?$/ } readdir $names;
+    rmdir $folder or exit 93;
+}
+
+# In a child: fewer rights than PID 1, for good. It holds what is PID 1's until it executes the
+# command, and is not dumpable until then.
 sub drop_rights {
     my $head = pack 'L l', 0x20080522, 0;
     my $sets = "\0" x 24;    # effective, permitted, inheritable; then the same of the upper 32
@@ -60,7 +70,6 @@ sub drop_rights {
     $sets = pack 'L6', @sets;
     syscall($number->{capset}, $head, $sets) == 0 or exit 125;
     syscall($number->{prctl}, $set_no_new_privs, 1, 0, 0, 0) == 0 or exit 125;
-    syscall($number->{prctl}, $set_dumpable, 1, 0, 0, 0) == 0 or exit 125;
 }
 
 sub setrlimits {

@@ -1,12 +1,20 @@
 """A Docker engine that ends, hangs or loses a container: infrastructure, in bounded time.
 
+What commands could make it hang with is refused, and is their outcome.
+
 The engine is the module's own, so that no other test is disturbed.
 """
 
+import contextlib
+import io
+import os
 import subprocess
+import tarfile
 import tempfile
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -16,11 +24,13 @@ import pytest
 from console import forget_sockets
 from sandboxes import LIMITS, Docker
 
-from harness.errors import SandboxUnavailable
+from harness.errors import SandboxLost, SandboxUnavailable
 from harness.sandbox import providers, shell
 from harness.sandbox.docker import machine as docker_sandbox
-from harness.sandbox.docker import snapshots
+from harness.sandbox.docker import snapshots, sweep
+from harness.sandbox.docker.client import LABEL, OWNER
 from harness.sandbox.docker.machine import DockerMachine
+from harness.sandbox.owners import Owner
 from harness.sandbox.sandbox import ShellSandbox
 
 BOUND_S = 30
@@ -150,6 +160,71 @@ async def test_an_engine_that_hangs_is_infrastructure_in_bounded_time(engine, mo
     fresh = await engine.open()
     assert (await fresh.exec("echo back")).output == "back\n"
     await fresh.close()
+
+
+def pipe_named(name: str) -> bytes:
+    """A tar with a pipe."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        member = tarfile.TarInfo(name)
+        member.type = tarfile.FIFOTYPE
+        tar.addfile(member)
+    return packed.getvalue()
+
+
+def begin(container) -> None:
+    """Have the engine start it, whatever comes of it."""
+    with contextlib.suppress(docker.errors.DockerException):
+        container.start()
+
+
+PLANTED = [
+    "rm /etc/passwd; mkfifo /etc/passwd",
+    "rm /etc/group; mkfifo /etc/group",
+    "mkfifo /tmp/p; ln -sf /tmp/p /etc/passwd",
+    "ln -sf /proc/self/fd/0 /etc/passwd",
+    "rm /etc/group; mkdir /etc/group",
+    "yes root:x:0: | head -c 2M > /etc/group",
+]
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+async def test_a_fork_is_refused_where_the_engine_would_wait_for_ever_at_a_file(engine, planted):
+    sandbox = await engine.open()
+    await sandbox.exec(f"cd /; {planted}", timeout_s=5)
+    with anyio.fail_after(BOUND_S), pytest.raises(SandboxLost, match="no container begins"):
+        await sandbox.fork()
+    await sandbox.close()
+    assert engine.left() == []
+
+
+async def test_a_container_that_the_engine_hangs_at_keeps_nothing_else_from_being_removed(
+    engine, monkeypatch
+):
+    monkeypatch.setattr(sweep, "REMOVE_S", 2.0)
+    dead = replace(Owner.me(), began=Owner.me().began - 1)
+    labels = {"delm.run": "faults", LABEL: "sandbox", OWNER: str(dead)}
+    create = partial(engine.client.containers.create, engine.image, ["true"], labels=labels)
+    other, stuck = create(), create()  # the newer comes first
+    stuck.put_archive("/etc", pipe_named("passwd"))
+    starting = threading.Thread(target=begin, args=(stuck,), daemon=True)
+    starting.start()
+    folder, where = engine.daemon.folder, "data/overlay2/*/merged/etc/passwd"
+    try:
+        with anyio.fail_after(BOUND_S):
+            while not (pipes := [path for path in folder.glob(where) if path.is_fifo()]):
+                await anyio.sleep(0.1)
+        assert sweep.sweep_docker(engine.client) == [f"container {other.id[:12]} of run faults"]
+        assert engine.left() == [stuck.id]
+    finally:
+        while starting.is_alive():  # whoever opens it for writing wakes the engine
+            for each in filter(Path.exists, pipes):
+                os.close(os.open(each, os.O_RDWR | os.O_NONBLOCK))
+            await anyio.sleep(0.05)
+    with anyio.fail_after(BOUND_S):
+        while engine.left():
+            sweep.sweep_docker(engine.client)
+            await anyio.sleep(0.2)
 
 
 async def test_a_short_hang_is_waited_for(engine):

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -91,6 +91,34 @@ async def blocking(function: Callable[..., T], *arguments: Any) -> T:
         raise UserError(f"Docker refused: {' '.join(str(error).split())}") from error
     except requests.RequestException as error:
         raise UserError(f"Docker does not answer: {' '.join(str(error).split())}") from error
+
+
+def ask(
+    api: Any,
+    method: str,
+    path: str,
+    words: Mapping[str, str] | None = None,
+    *,
+    timeout_s: float | None = None,
+) -> Any:
+    """The daemon's answer to a call that the SDK has not, or not with a time limit of its own.
+
+    None where there is nothing of that name. Raises what the SDK raises. Blocking.
+    """
+    import docker
+    import requests
+
+    url = f"{api.base_url}/v{api.api_version}{path}"
+    answer = api.request(method, url, params=dict(words or {}), timeout=timeout_s or api.timeout)
+    if answer.status_code == 404:
+        return None
+    try:
+        answer.raise_for_status()
+    except requests.HTTPError as error:
+        raise docker.errors.APIError(
+            str(error), response=answer, explanation=answer.text
+        ) from error
+    return answer
 
 
 def exists(client: "DockerClient", name: str) -> bool:

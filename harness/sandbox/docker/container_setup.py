@@ -52,6 +52,7 @@ def surroundings(declared: Mapping[str, Any], labels: Mapping[str, str]) -> dict
         "mounts": [Mount(path, None, type="volume", labels=dict(labels)) for path in paths],
         "auto_remove": True,
         "stop_signal": "SIGKILL",  # PID 1 takes no SIGTERM
+        "healthcheck": {"test": ["NONE"]},  # else the engine runs what commands left there
         "stdin_open": True,
         "detach": False,  # sets StdinOnce: when the attachment ends, so does the supervisor
     }

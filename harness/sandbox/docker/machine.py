@@ -8,7 +8,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,20 +98,26 @@ class DockerMachine:
     def _create_and_attach(self) -> None:
         image = self._began_as.image if self._began_as else self._image
         declared = self._client.images.get(image).attrs["Config"]
-        options = SHARES | {
+        options: dict[str, int | str] = {
+            **SHARES,
             "fsize": self._limits.file_mb << 20,
             "activate": int(self._activate),
             "counter": 1,
         }
+        program: Sequence[str] = (PERL,)
+        if self._distrusted:
+            options["folder"], program = boot_files.begin_from(
+                self._client, self._image, self._labels
+            )
         self._container = self._client.containers.create(
             image,
-            entrypoint=supervisor(options),
+            entrypoint=supervisor(options, program),
             labels=dict(self._labels),
             **bounds(self._limits, network=self._network),
             **surroundings(declared, self._labels),
         )
         if self._distrusted:
-            boot_files.put_back(self._client, self._image, self._container, self._labels)
+            boot_files.lay(self._client, self._image, self._container, str(options["folder"]))
         wrapper = self._client.api.attach_socket(
             str(self._container.id), params={"stdin": 1, "stdout": 1, "stderr": 0, "stream": 1}
         )

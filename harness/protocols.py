@@ -74,7 +74,7 @@ class Model(Protocol):
         ...
 
 
-class Memo(Protocol):
+class CheckCache(Protocol):
     """Answers that were found by executing something in a clean sandbox of one image."""
 
     async def recall(self, key: str) -> str | None:
@@ -150,7 +150,7 @@ class Trial(Protocol):
         ...
 
     @property
-    def memo(self) -> Memo:
+    def check_cache(self) -> CheckCache:
         """What was executed before in clean sandboxes of this instance."""
         ...
 

@@ -11,7 +11,7 @@ from harness.model.client import ModelClient, RetryPolicy
 from harness.model.conversation import start_conversation
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.prices import Price
-from harness.model.trial_calls import Exchange
+from harness.model.trial_calls import TrialCalls
 from harness.types import Limits
 
 SECRET = "sk-test-0123456789abcdefghij"
@@ -72,7 +72,7 @@ class Bench:
     client: ModelClient
     ledger: MemoryLedger
     budget: TrialBudget
-    exchange: Exchange = field(default_factory=Exchange)
+    trial_calls: TrialCalls = field(default_factory=TrialCalls)
 
     def talk(self, conversation: str = "agent-1"):
         return start_conversation(
@@ -84,7 +84,7 @@ class Bench:
             conversation=conversation,
             agent="",
             budget=self.budget,
-            exchange=self.exchange,
+            trial_calls=self.trial_calls,
         )
 
 

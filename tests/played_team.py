@@ -11,7 +11,7 @@ from team_script import task_of
 
 from agents.delm.system import Delm
 from harness.board.sqlite.board import SqliteBoard
-from harness.runner.check_cache import NoMemo
+from harness.runner.check_cache import NoCheckCache
 from harness.types import ExecResult, Issue, Limits, Message, Reply, ToolCall, Usage
 
 Say = Callable[[str, int, list[Message]], Any]  # task, turn, prompt: what the model answers
@@ -100,7 +100,7 @@ class PlayedTrial:
         )  # fmt: skip
         mine = self.board.of(1)
         self.queue, self.context = mine.queue, mine.context
-        self.memo = NoMemo()
+        self.check_cache = NoCheckCache()
         self.pristine = PlayedWorkspace()
         self.prompts: dict[str, list[list[Message]]] = {}
         self.submitted: dict[str, tuple[str, str, str, bool]] = {}

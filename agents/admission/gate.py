@@ -27,7 +27,7 @@ from agents.admission.gist_check import GIST_TOKENS, Checker, gist_checker
 from harness.board.protocols import BoardRefused, Entry, Link, Proposal, Ruling, SharedContext
 from harness.board.vocabulary import BASE, ENTRY_LABEL, EntryKind, LinkKind, Settled
 from harness.errors import LimitReached, ModelError, SandboxError, SandboxLost, SandboxUnavailable
-from harness.protocols import Memo, Sandbox
+from harness.protocols import CheckCache, Sandbox
 from harness.types import ExecResult
 
 __all__ = ["Checker", "CommandOutcome", "Gate", "Refused", "TooLong", "gist_checker"]
@@ -45,7 +45,7 @@ class Gate:
     `command_s` is for one run of a command, `time_limit_s` for one whole check after it has begun.
     Any number of tasks may call; two checks run at a time. `apart`: what one agent has found is
     none of another's business, so that nothing is merged into another agent's entry. What held is
-    kept in `memo`, and believed when the same is asked in the same state again.
+    kept in `check_cache`, and believed when the same is asked in the same state again.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Gate:
         verify: bool = True,
         apart: bool = False,
         checker: Checker | None = None,
-        memo: Memo | None = None,
+        check_cache: CheckCache | None = None,
     ) -> None:
         self._context = context
         self._runs = CommandRunner(pristine, command_s=command_s)
@@ -68,7 +68,7 @@ class Gate:
         self._verify = verify
         self._apart = apart
         self._checker = checker
-        self._memo = memo
+        self._check_cache = check_cache
         self._command_s = command_s
         self._slots = anyio.Semaphore(AT_ONCE)
         self._settling = anyio.Lock()  # two equal gists: the second has to find the first
@@ -139,12 +139,12 @@ class Gate:
         return json.dumps([RECIPE, what, self._command_s, diff, asked], sort_keys=True)
 
     async def _recall(self, question: str) -> Any:
-        kept = await self._memo.recall(question) if self._memo else None
+        kept = await self._check_cache.recall(question) if self._check_cache else None
         return None if kept is None else json.loads(kept)
 
     async def _keep(self, question: str, answer: Any) -> None:
-        if self._memo:
-            await self._memo.keep(question, json.dumps(answer))
+        if self._check_cache:
+            await self._check_cache.keep(question, json.dumps(answer))
 
     async def _judge(self, proposal: Proposal) -> CheckResult:
         self._judge_words(proposal)

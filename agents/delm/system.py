@@ -53,7 +53,7 @@ class Delm:
             count_tokens=trial.count_tokens,
             verify=rules.verification,
             apart=not rules.sharing,
-            memo=trial.memo,
+            check_cache=trial.check_cache,
             checker=gist_checker(trial.model) if rules.gist_check else None,
         )
         return DelmTrial(trial, rules, pristine, gate)

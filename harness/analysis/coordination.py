@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.analysis.findings import agents_by_conversation, readers
-from harness.analysis.narrative import Material
+from harness.analysis.narrative import TrialRecord
 from harness.analysis.overlap import (
     Message,
     commands_run,
@@ -66,7 +66,7 @@ def alone(
 
 def measures(
     trial: TrialRow,
-    material: Material,
+    material: TrialRecord,
     intervals: Sequence[Interval],
     spoken: Mapping[str, Sequence[Message]],
     reference: Alone | None,
@@ -229,7 +229,7 @@ def _resolved(submissions: Iterable[SubmissionRow]) -> dict[int, int]:
 
 
 def _redundancy(
-    material: Material, spoken: Mapping[str, Sequence[Message]]
+    material: TrialRecord, spoken: Mapping[str, Sequence[Message]]
 ) -> dict[str, float | None]:
     """Mean Jaccard index over pairs of workers; for lines, over pairs of agents that submitted."""
     workers = _workers(material.calls)
@@ -266,7 +266,7 @@ def _workers(calls: Iterable[CallRow]) -> dict[str, str]:
     return {name: name for name, agent in speakers.items() if agent != MAIN}
 
 
-def _messages(trial: TrialRow, material: Material, turns: int) -> dict[str, float | None]:
+def _messages(trial: TrialRow, material: TrialRecord, turns: int) -> dict[str, float | None]:
     """Of a trial with a board; what others could read needs others."""
     if not material.tasks:
         return {}
@@ -287,7 +287,7 @@ def _messages(trial: TrialRow, material: Material, turns: int) -> dict[str, floa
     return found | {"message_density": density, "false_read": false_read}
 
 
-def _refuted_at(material: Material) -> dict[str, float]:
+def _refuted_at(material: TrialRecord) -> dict[str, float]:
     """When an admitted entry first refuted each entry that one did."""
     admitted = {entry["label"] for entry in material.entries}
     found: dict[str, float] = {}

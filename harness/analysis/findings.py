@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
-from harness.analysis.narrative import Material, rests_on
+from harness.analysis.narrative import TrialRecord, rests_on
 from harness.board.records import ProposalRow, ShownRow
 from harness.board.vocabulary import Level, LinkKind, Settled, task_of
 from harness.score.cost import spent
@@ -33,7 +33,7 @@ class Reading(ShownRow):
     agent: str
 
 
-def findings(trial: TrialRow, material: Material) -> list[dict[str, Any]]:
+def findings(trial: TrialRow, material: TrialRecord) -> list[dict[str, Any]]:
     """One row a proposal of `trial`, with the columns of `findings.csv`.
 
     What came of an entry stands in the row of the proposal that was admitted as it, and is None in
@@ -89,7 +89,7 @@ def readers(entry: Found, shown: Iterable[ShownRow], speakers: Mapping[str, str]
     return found
 
 
-def cost_of(proposal: ProposalRow, material: Material) -> float | None:
+def cost_of(proposal: ProposalRow, material: TrialRecord) -> float | None:
     """USD of the author's conversations on the task, shared out equally among its proposals there.
 
     The least that it can be, as in `instances.csv`; None where it had no call there, or the cost of
@@ -110,7 +110,7 @@ def cost_of(proposal: ProposalRow, material: Material) -> float | None:
 
 def _came_of(
     proposal: ProposalRow,
-    material: Material,
+    material: TrialRecord,
     speakers: Mapping[str, str],
     carried: Mapping[str, set[str]],
 ) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def _came_of(
     }
 
 
-def _sources(material: Material, label: str, kind: str) -> list[str]:
+def _sources(material: TrialRecord, label: str, kind: str) -> list[str]:
     links = (link for link in material.links if link["target"] == label and link["kind"] == kind)
     return list(dict.fromkeys(link["source"] for link in links))
 

@@ -31,7 +31,7 @@ WORDS = 240  # characters of what somebody said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Material:
+class TrialRecord:
     """The rows of one trial."""
 
     tasks: Sequence[TaskRow]
@@ -44,7 +44,7 @@ class Material:
     shown: Sequence[ShownRow] = ()
 
 
-def rests_on(material: Material, author: str) -> list[EntryRow]:
+def rests_on(material: TrialRecord, author: str) -> list[EntryRow]:
     """The entries that the work on a submission cited, its own ones left out, in order."""
     mine = {author} | {t["label"] for t in material.tasks if t["subject"] == author}
     cited = {link["target"] for link in material.links if link["source"] in mine}
@@ -57,7 +57,7 @@ def rests_on(material: Material, author: str) -> list[EntryRow]:
     return [e for e in material.entries if e["label"] in (cited | from_own) - own]
 
 
-def told(material: Material) -> list[str]:
+def told(material: TrialRecord) -> list[str]:
     """The events, one line each, with the seconds since the first."""
     if not material.events:
         return []
@@ -72,7 +72,7 @@ def told(material: Material) -> list[str]:
     return [f"{at - began:7.1f} s  {words}" for at, words in lines]
 
 
-def _unfolded(material: Material) -> list[tuple[float, str]]:
+def _unfolded(material: TrialRecord) -> list[tuple[float, str]]:
     """Which parts of a document were looked into, by which task, and how deep."""
     parts = {e["label"] for e in material.entries if e["evidence"].get(FORM) == EvidenceForm.PART}
     found: dict[tuple[float, str, str], list[str]] = {}
@@ -86,7 +86,7 @@ def _unfolded(material: Material) -> list[tuple[float, str]]:
     ]
 
 
-def ended(material: Material) -> list[str]:
+def ended(material: TrialRecord) -> list[str]:
     """The submissions, one line each: whose, what became of it, and what it rests on."""
     lines = []
     for row in material.submissions:
@@ -102,11 +102,11 @@ def ended(material: Material) -> list[str]:
     return lines
 
 
-def _nothing(event: EventRow, material: Material) -> str:
+def _nothing(event: EventRow, material: TrialRecord) -> str:
     return ""
 
 
-def _claimed(event: EventRow, material: Material) -> str:
+def _claimed(event: EventRow, material: TrialRecord) -> str:
     again = event["detail"].get("fence", 1) > 1
     task: Mapping[str, Any] = next(
         (t for t in material.tasks if t["label"] == event["subject"]), {}
@@ -115,22 +115,22 @@ def _claimed(event: EventRow, material: Material) -> str:
     return f"{event['actor']} takes {event['subject']}{' over' if again else ''}{about}"
 
 
-def _lost(event: EventRow, material: Material) -> str:
+def _lost(event: EventRow, material: TrialRecord) -> str:
     return f"{event['actor']} has lost {event['subject']}: its lease ran out"
 
 
-def _released(event: EventRow, material: Material) -> str:
+def _released(event: EventRow, material: TrialRecord) -> str:
     reason = _short(event["detail"].get("reason"))
     return f"{event['actor']} gives {event['subject']} back: {reason}"
 
 
-def _put(event: EventRow, material: Material) -> str:
+def _put(event: EventRow, material: TrialRecord) -> str:
     if not event["actor"] or event["detail"].get("kind") in {TaskKind.TEST, TaskKind.DECIDE}:
         return ""  # what the rules add is told when it is taken
     return f"{event['actor']} adds {event['subject']}"
 
 
-def _done(event: EventRow, material: Material) -> str:
+def _done(event: EventRow, material: TrialRecord) -> str:
     label = event["subject"]
     task: Mapping[str, Any] = next((t for t in material.tasks if t["label"] == label), {})
     mine = [c for c in material.calls if task_of(c["conversation"]) == label]
@@ -141,11 +141,11 @@ def _done(event: EventRow, material: Material) -> str:
     return f"{event['actor']} {how} {label}{price}" + (f": {said}" if said else "")
 
 
-def _cancelled(event: EventRow, material: Material) -> str:
+def _cancelled(event: EventRow, material: TrialRecord) -> str:
     return f"{event['subject']} is cancelled: {_short(event['detail'].get('reason'))}"
 
 
-def _admitted(event: EventRow, material: Material) -> str:
+def _admitted(event: EventRow, material: TrialRecord) -> str:
     entry: Mapping[str, Any] = next(
         (e for e in material.entries if e["label"] == event["subject"]), {}
     )
@@ -170,11 +170,11 @@ def _quotations(evidence: Mapping[str, Any]) -> str:
     return "".join(f"; {each['label']}: “{_short(each['quote'])}”" for each in found)
 
 
-def _merged(event: EventRow, material: Material) -> str:
+def _merged(event: EventRow, material: TrialRecord) -> str:
     return f"{event['actor']} finds {event['subject']} again"
 
 
-def _rejected(event: EventRow, material: Material) -> str:
+def _rejected(event: EventRow, material: TrialRecord) -> str:
     number = event["detail"].get("proposal", event["subject"])
     said = (p for p in material.proposals if str(p["number"]) == str(number))
     found: Mapping[str, Any] = next(said, {})
@@ -185,14 +185,14 @@ def _rejected(event: EventRow, material: Material) -> str:
     )
 
 
-def _linked(event: EventRow, material: Material) -> str:
+def _linked(event: EventRow, material: TrialRecord) -> str:
     detail = event["detail"]
     if detail.get("kind") == LinkKind.CITES:
         return ""
     return f"{detail.get('source')} {detail.get('kind')} {event['subject']}"
 
 
-def _closed(event: EventRow, material: Material) -> str:
+def _closed(event: EventRow, material: TrialRecord) -> str:
     return f"the trial is over: {_short(event['detail'].get('reason'))}"
 
 
@@ -202,7 +202,7 @@ def _short(text: Any) -> str:
 
 
 _DEPTHS: Mapping[str, str] = {Level.SUMMARY: "the claims", Level.RAW: "the text"}
-_TELL: Mapping[str, Callable[[EventRow, Material], str]] = {
+_TELL: Mapping[str, Callable[[EventRow, TrialRecord], str]] = {
     EventKind.CLAIMED: _claimed, EventKind.LOST: _lost, EventKind.RELEASED: _released,
     EventKind.PUT: _put, EventKind.DONE: _done, EventKind.FAILED: _done,
     EventKind.CANCELLED: _cancelled, EventKind.ADMITTED: _admitted, EventKind.MERGED: _merged,

@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.analysis.coordination import alone, measures, systems
 from harness.analysis.findings import findings
-from harness.analysis.narrative import Material
+from harness.analysis.narrative import TrialRecord
 from harness.analysis.timeline import timeline
 from harness.board.records import Boards
 from harness.score.rows import by_trial
@@ -16,7 +16,7 @@ from harness.system_files import baseline_system
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Teams:
+class CoordinationRows:
     """Rows of three CSVs, with the columns that `coordination` and `findings` name."""
 
     trials: list[dict[str, Any]]  # coordination.csv
@@ -24,7 +24,7 @@ class Teams:
     findings: list[dict[str, Any]]  # findings.csv
 
 
-async def teams(run: RunRows, store: Store, boards: Boards) -> Teams:
+async def coordination_rows(run: RunRows, store: Store, boards: Boards) -> CoordinationRows:
     """The rows of the `run` that `store` and `boards` hold.
 
     Trials are gone through one by one: messages and boards of all together may be large.
@@ -42,7 +42,7 @@ async def teams(run: RunRows, store: Store, boards: Boards) -> Teams:
         reference = references.get(trial["instance_id"])
         rows.append(measures(trial, material, line, await store.messages(key), reference))
         found += findings(trial, material)
-    return Teams(
+    return CoordinationRows(
         trials=rows,
         systems=systems(run.trials, run.submissions, rows, references),
         findings=found,
@@ -51,9 +51,9 @@ async def teams(run: RunRows, store: Store, boards: Boards) -> Teams:
 
 async def material_of(
     boards: Boards, trial_id: int, calls: Sequence[CallRow], submissions: Sequence[SubmissionRow]
-) -> Material:
+) -> TrialRecord:
     """The rows of one trial; those of its board are empty where it has none."""
-    return Material(
+    return TrialRecord(
         tasks=await boards.tasks(trial_id),
         entries=await boards.entries(trial_id),
         links=await boards.links(trial_id),

@@ -28,7 +28,7 @@ async def score_run(
 ) -> ScoredRun:
     """The scores of the run that `rows` and `boards` are of; `unstable`: see `score.table`."""
     stories = {
-        key: score.Story(tasks=await boards.tasks(key), events=await boards.events(key))
+        key: score.BoardRows(tasks=await boards.tasks(key), events=await boards.events(key))
         for key in (trial["trial_id"] for trial in rows.trials)
     }
     scores = score.instance_scores(rows.trials, rows.calls, rows.submissions)

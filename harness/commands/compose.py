@@ -24,9 +24,9 @@ from harness.model.endpoint_health import PATIENCE
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.prices import Price, find_price, parse_overrides
 from harness.model.replay import ReplayBackend, backend_for
-from harness.protocols import Memo, Sandboxes
+from harness.protocols import CheckCache, Sandboxes
 from harness.runner import systems
-from harness.runner.check_cache import FileMemo, NoMemo
+from harness.runner.check_cache import FileCheckCache, NoCheckCache
 from harness.runner.run import Contestant
 from harness.sandbox.no_sandboxes import NoSandboxes
 from harness.sandbox.providers import choose
@@ -102,7 +102,7 @@ def client(
     waiting: Callable[[int, str], None],
     lacks: Callable[[], str],
 ) -> ModelClient:
-    """The model client on the run's ledger; `lacks` as for `Contact`."""
+    """The model client on the run's ledger; `lacks` as for `EndpointHealth`."""
     settings = config.model
     return ModelClient(
         parts.backend,
@@ -143,17 +143,17 @@ def sandboxes(
     )
 
 
-def memo(config: Config, sandboxes: Sandboxes) -> Callable[[Item], Memo]:
+def check_cache(config: Config, sandboxes: Sandboxes) -> Callable[[Item], CheckCache]:
     """Where checks of findings are remembered: in the cache, by what the sandbox is made from and
     what it may use."""
 
-    def of(item: Item) -> Memo:
+    def of(item: Item) -> CheckCache:
         if not config.sandbox.remember_checks:
-            return NoMemo()
+            return NoCheckCache()
         made_from = sandboxes.fingerprint(item).replace(":", "-")
         lent = config.sandbox.model_dump_json(include={"limits", "network"})  # what it may use
         digest = hashlib.sha256(lent.encode()).hexdigest()[:12]
-        return FileMemo(cache_dir() / "checks" / f"{sandboxes.kind}-{made_from}-{digest}")
+        return FileCheckCache(cache_dir() / "checks" / f"{sandboxes.kind}-{made_from}-{digest}")
 
     return of
 

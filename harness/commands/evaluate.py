@@ -266,7 +266,7 @@ def _run(
         workers=config.workers,
         watcher=progress,
         member=member,
-        memo=compose.memo(config, job.sandboxes),
+        check_cache=compose.check_cache(config, job.sandboxes),
         retry_failed=job.options.retry_failed,
     )
 

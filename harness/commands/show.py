@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.analysis import narrative
-from harness.analysis.narrative import Material
+from harness.analysis.narrative import TrialRecord
 from harness.analysis.run_rows import material_of
 from harness.commands.breakdown import print_breakdown
 from harness.commands.end_summary import command, own_errors
@@ -151,7 +151,7 @@ def _grades(made: Sequence[SubmissionRow]) -> str:
 def _tell_trial(
     out: Console,
     trial: TrialRow,
-    material: Material,
+    material: TrialRecord,
     spoken: Mapping[str, Sequence[Message]],
     wanted: str,
     width: int | None,

@@ -31,7 +31,7 @@ class DatasetRows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class ChecklistLine:
     """A line of the checklist, whether it is known to hold, and from what."""
 
     line: str
@@ -46,7 +46,7 @@ def claims(
     dataset: DatasetRows | None,
     *,
     network: bool,
-) -> list[Claim]:
+) -> list[ChecklistLine]:
     """The checklist of what was shipped, in its order.
 
     By instance, `trials` are the trials whose submissions are shipped, and `documents` their
@@ -86,19 +86,19 @@ def answered_twice(trials: Sequence[TrialRow], calls: Sequence[CallRow]) -> list
     )
 
 
-def _pass_at_1(begun_again: Sequence[str]) -> Claim:
+def _pass_at_1(begun_again: Sequence[str]) -> ChecklistLine:
     because = "One prediction an instance, of the first trial there, whatever others came to."
     if begun_again:
         because = (
             "Trials that had failed for infrastructure were begun again, though a model had "
             f"answered in them: {named(begun_again)}."
         )
-    return Claim(line=PASS_AT_1, holds=not begun_again, because=because)
+    return ChecklistLine(line=PASS_AT_1, holds=not begun_again, because=because)
 
 
-def _test_knowledge(documents: Mapping[str, Any], dataset: DatasetRows | None) -> Claim:
+def _test_knowledge(documents: Mapping[str, Any], dataset: DatasetRows | None) -> ChecklistLine:
     if dataset is None or documents.keys() - dataset.items.keys():
-        return Claim(line=TEST_KNOWLEDGE, holds=False, because=_unread("hidden tests"))
+        return ChecklistLine(line=TEST_KNOWLEDGE, holds=False, because=_unread("hidden tests"))
     found = []
     for name, document in documents.items():
         item = dataset.items[name]
@@ -113,12 +113,12 @@ def _test_knowledge(documents: Mapping[str, Any], dataset: DatasetRows | None) -
         else "Only the grader is given the tests, after the last submission of a trial; no prompt "
         "opens with the name of a hidden one."
     )
-    return Claim(line=TEST_KNOWLEDGE, holds=not found, because=because)
+    return ChecklistLine(line=TEST_KNOWLEDGE, holds=not found, because=because)
 
 
-def _hints(documents: Mapping[str, Any], dataset: DatasetRows | None) -> Claim:
+def _hints(documents: Mapping[str, Any], dataset: DatasetRows | None) -> ChecklistLine:
     if dataset is None:
-        return Claim(line=HINTS, holds=False, because=_unread("hints"))
+        return ChecklistLine(line=HINTS, holds=False, because=_unread("hints"))
     found = []
     for name, document in documents.items():
         hints = dataset.asides[name].hints_text if name in dataset.asides else ""
@@ -129,19 +129,19 @@ def _hints(documents: Mapping[str, Any], dataset: DatasetRows | None) -> Claim:
     because = "No prompt holds a piece of them." if some else "The dataset's rows carry none."
     if found:
         because = f"Prompts hold pieces of them: {named(found)}."
-    return Claim(line=HINTS, holds=not found, because=because)
+    return ChecklistLine(line=HINTS, holds=not found, because=because)
 
 
-def _browsing(trials: Mapping[str, TrialRow], *, network: bool) -> Claim:
+def _browsing(trials: Mapping[str, TrialRow], *, network: bool) -> ChecklistLine:
     if network:
-        return Claim(line=BROWSING, holds=False, because="Sandboxes have the network.")
+        return ChecklistLine(line=BROWSING, holds=False, because="Sandboxes have the network.")
     leaky = [name for name, trial in trials.items() if trial["audit"] != "ok"]
     because = (
         "Sandboxes have no network. The history after the base commit, tags, remotes and reflogs "
         "are removed, and an audit looked for them at the start of every trial; "
     )
     because += f"it does not say ok of {named(leaky)}." if leaky else "it found nothing."
-    return Claim(line=BROWSING, holds=not leaky, because=because)
+    return ChecklistLine(line=BROWSING, holds=not leaky, because=because)
 
 
 def _unread(what: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from harness.benchmarks.swebench.guard import FLAGS
 from harness.exports.shipped_submissions import Shipped
-from harness.exports.submission_claims import Claim, named
+from harness.exports.submission_claims import ChecklistLine, named
 from harness.score import flags_of
 
 
@@ -14,7 +14,7 @@ def readme(
     description: Mapping[str, Any],
     chosen: Mapping[str, Shipped],
     asked: int,
-    claimed: Sequence[Claim],
+    claimed: Sequence[ChecklistLine],
     warned: Sequence[str],
 ) -> str:
     """Its text. `asked`: on how many instances the system ran; `warned`: what speaks against it."""

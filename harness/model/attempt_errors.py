@@ -15,7 +15,7 @@ from harness.errors import (
     ModelRefused,
 )
 from harness.model.backend import Transient, Unreachable
-from harness.model.error_responses import Reading, read_refusal
+from harness.model.error_responses import ErrorMeaning, read_refusal
 from harness.model.response_body import Failure, body_of
 from harness.model.usage import counted, usage_of_body
 from harness.secrets import redact_error
@@ -28,7 +28,7 @@ _CLASS = re.compile(r"litellm\.\w+: |\b(\w+(?:Error|Exception)): (?=\1: )")  # s
 _RETRY_DELAY = re.compile(r'"retryDelay":\s*"(\d+(?:\.\d+)?)s"')  # Google says it in the body
 
 
-def translated(model: str, problem: Exception, address: str) -> tuple[ModelError, Reading]:
+def translated(model: str, problem: Exception, address: str) -> tuple[ModelError, ErrorMeaning]:
     """litellm's error as one of ours, and how the provider's answer was read.
 
     It is read from the provider's own status and body: litellm's classes and messages are not
@@ -38,7 +38,7 @@ def translated(model: str, problem: Exception, address: str) -> tuple[ModelError
     never = _unconnected(chain)
     if never is not None:
         told = f"{model}: cannot connect to {_where(never, address)}: {_why(chain, never)}"
-        return Unreachable(told), Reading(meaning="fault")
+        return Unreachable(told), ErrorMeaning(meaning="fault")
     answers: list[Any] = [getattr(cause, "response", None) for cause in chain]
     elsewhere = next((where for answer in answers if (where := _redirected(answer))), "")
     if elsewhere:
@@ -46,7 +46,7 @@ def translated(model: str, problem: Exception, address: str) -> tuple[ModelError
             f"{redact_error(address) or 'the address'} sends calls on to {elsewhere}, and a key is "
             "sent to no other address than its own: if that one is right, set it (api_base)"
         )
-        return EndpointRefused(one_line(model, told)), Reading(meaning="refused")
+        return EndpointRefused(one_line(model, told)), ErrorMeaning(meaning="refused")
     answers = [answer for answer in answers if getattr(answer, "content", None)]
     texts: list[object] = [answer.text for answer in answers]
     status = answers[0].status_code if answers else getattr(problem, "status_code", None)
@@ -64,7 +64,7 @@ def translated(model: str, problem: Exception, address: str) -> tuple[ModelError
     ), reading
 
 
-def refusal_of(reading: Reading, text: str, address: str = "") -> ModelError | None:
+def refusal_of(reading: ErrorMeaning, text: str, address: str = "") -> ModelError | None:
     """The error for what no other attempt mends, saying `text`; None: another attempt may help."""
     if reading.hint:
         text = f"{text} ({reading.hint})"
@@ -191,7 +191,7 @@ def _without_class(problem: object) -> str:
     return _CLASS.sub("", str(problem))
 
 
-def _brief(status: object, reading: Reading) -> str:
+def _brief(status: object, reading: ErrorMeaning) -> str:
     if reading.meaning == "busy":
         return "the provider asks to slow down"
     return f"the provider failed: {status}" if isinstance(status, int) else "the provider failed"

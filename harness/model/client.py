@@ -16,12 +16,12 @@ from harness.model import prices
 from harness.model.backend import Backend, CallKey, Transient
 from harness.model.budget import Hold, TrialBudget
 from harness.model.call_accounting import Request, Speaker, Tally
-from harness.model.endpoint_health import PATIENCE, Contact
+from harness.model.endpoint_health import PATIENCE, EndpointHealth
 from harness.model.prices import REQUEST_OVERHEAD_TOKENS, Price
 from harness.model.prompt_hash import exact_hash, prompt_hash
 from harness.model.resume_cache import PaidCall
 from harness.model.text_protocol import parse_reply, render_messages
-from harness.model.trial_calls import Exchange
+from harness.model.trial_calls import TrialCalls
 from harness.model.usage import counted, total
 from harness.store.ledger import CallOutcome, Ledger
 from harness.text.timestamps import now
@@ -52,7 +52,7 @@ class ModelClient:
     waits repeatable; `clock` tells at what hour a call is sent, for prices by the time of day.
     `price` None: dollars are not counted anywhere, and costs are None. `waiting` hears of every
     wait for another attempt: the trial, and which attempt for what reason. `patience` and `lacks`:
-    see `Contact`.
+    see `EndpointHealth`.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class ModelClient:
         self.model = model
         self.price = price
         self.bills = not backend.name.startswith("replay:")  # else what it answers is free
-        self.contact = Contact(patience if self.bills else 0, lacks)
+        self.endpoint_health = EndpointHealth(patience if self.bills else 0, lacks)
         self._backend = backend
         self._ledger = ledger
         self._limiter = limiter
@@ -98,7 +98,7 @@ class ModelClient:
         hold: Hold,
         who: Speaker,
         budget: TrialBudget,
-        exchange: Exchange,
+        trial_calls: TrialCalls,
         *,
         shares: bool = False,
     ) -> Reply:
@@ -109,7 +109,7 @@ class ModelClient:
         tally = Tally(hold, priced=self.price is not None)
         with ExitStack() as undo:
             undo.callback(hold.release)
-            tally.call_id = await self._begin(request, who, exchange, exchange.moment())
+            tally.call_id = await self._begin(request, who, trial_calls, trial_calls.moment())
             undo.pop_all()
         outcome: CallOutcome = "failed"
         reply, error = None, ""
@@ -120,14 +120,14 @@ class ModelClient:
                 if tally.attempts:  # else it has not begun, and nothing waits for its end
                     await self.wait(who, request.key, self._backend.turn)
             outcome = "ok"
-            self.contact.answered(who.trial_id)
+            self.endpoint_health.answered(who.trial_id)
         except anyio.get_cancelled_exc_class():
             outcome = "cancelled"
             raise
         except DelmError as problem:
             error = f"{type(problem).__name__}: {problem}"
             if isinstance(problem, ModelError):
-                self.contact.failed(who.trial_id, problem)
+                self.endpoint_health.failed(who.trial_id, problem)
             raise
         finally:
             tally.close()
@@ -142,7 +142,7 @@ class ModelClient:
                     latency_s=tally.latency_s,
                     attempts=tally.attempts,
                     error=error,
-                    moment=exchange.moment(),
+                    moment=trial_calls.moment(),
                 )
         if shares and not self.bills:
             await self._ledger.share_call(tally.call_id)
@@ -171,7 +171,7 @@ class ModelClient:
         self,
         request: Request,
         who: Speaker,
-        exchange: Exchange,
+        trial_calls: TrialCalls,
         moment: int,
         paid: PaidCall | None = None,
     ) -> int:
@@ -182,7 +182,7 @@ class ModelClient:
             position=request.key.position,
             model=self.model,
             prompt_sha256=request.prompt_sha256,
-            repeated=exchange.repeated(request.messages, request.tools),
+            repeated=trial_calls.repeated(request.messages, request.tools),
             reserved_usd=None if paid else request.worst_usd,
             moment=moment,
             paid_call=paid.call_id if paid else None,
@@ -194,7 +194,7 @@ class ModelClient:
         paid: PaidCall,
         who: Speaker,
         budget: TrialBudget,
-        exchange: Exchange,
+        trial_calls: TrialCalls,
         began: int,
     ) -> Reply:
         """Give the answer that is paid for to a call that was made at the moment `began`.
@@ -204,7 +204,7 @@ class ModelClient:
         usage = paid.reply.usage
         budget.spend(paid.cost_usd, usage.prompt_tokens + usage.completion_tokens)
         with anyio.CancelScope(shield=True):
-            call_id = await self._begin(request, who, exchange, began, paid)
+            call_id = await self._begin(request, who, trial_calls, began, paid)
             await self._ledger.end_call(
                 call_id,
                 outcome="ok",
@@ -215,7 +215,7 @@ class ModelClient:
                 latency_s=0.0,
                 attempts=0,
                 error="",
-                moment=exchange.moment(),
+                moment=trial_calls.moment(),
             )
         return paid.reply
 

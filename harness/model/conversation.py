@@ -8,9 +8,9 @@ from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
 from harness.model.call_accounting import Request, Speaker
 from harness.model.client import ModelClient
-from harness.model.resume_cache import Paid, PaidCall
-from harness.model.shared_cache import Shared
-from harness.model.trial_calls import Exchange
+from harness.model.resume_cache import PaidCall, ResumeCache
+from harness.model.shared_cache import SharedCache
+from harness.model.trial_calls import TrialCalls
 from harness.types import Message, Reply
 
 
@@ -23,15 +23,15 @@ class Conversation:
         who: Speaker,
         key: CallKey,
         budget: TrialBudget,
-        exchange: Exchange,
+        trial_calls: TrialCalls,
         *,
-        paid: Paid | None,
-        shared: Shared | None,
+        paid: ResumeCache | None,
+        shared: SharedCache | None,
     ) -> None:
         self._client = client
         self._paid = paid
         self._shared = shared
-        self._exchange = exchange
+        self._trial_calls = trial_calls
         self._who = who
         self._key = key
         self._budget = budget
@@ -47,29 +47,31 @@ class Conversation:
         if self._paid:
             paid = self._paid.answer(key, request.prompt_sha256)
             if paid is not None:
-                began = self._exchange.moment()  # before the wait: others may not be answered first
+                began = (
+                    self._trial_calls.moment()
+                )  # before the wait: others may not be answered first
                 await self._client.wait(self._who, key, self._paid.turn)
                 return await self._served(request, paid, began)
         if self._shared is None or not self._client.bills:
             return await self._asked(request)
         async with self._shared.once(request.prompt_sha256) as known:
             if known is not None:
-                return await self._served(request, known, self._exchange.moment())
+                return await self._served(request, known, self._trial_calls.moment())
             return await self._asked(request)
 
     async def _served(self, request: Request, paid: PaidCall, began: int) -> Reply:
         self._calls += 1
         return await self._client.answer(
-            request, paid, self._who, self._budget, self._exchange, began
+            request, paid, self._who, self._budget, self._trial_calls, began
         )
 
     async def _asked(self, request: Request) -> Reply:
-        self._client.contact.check(self._who.trial_id)
+        self._client.endpoint_health.check(self._who.trial_id)
         hold = await self._budget.take(request.worst_usd, request.worst_tokens)
         self._calls += 1
         shares = self._shared is not None
         return await self._client.call(
-            request, hold, self._who, self._budget, self._exchange, shares=shares
+            request, hold, self._who, self._budget, self._trial_calls, shares=shares
         )
 
 
@@ -83,11 +85,11 @@ def start_conversation(
     conversation: str,
     agent: str,
     budget: TrialBudget,
-    exchange: Exchange,
-    paid: Paid | None = None,
-    shared: Shared | None = None,
+    trial_calls: TrialCalls,
+    paid: ResumeCache | None = None,
+    shared: SharedCache | None = None,
 ) -> Conversation:
-    """A conversation on the trial's `budget` and `exchange`.
+    """A conversation on the trial's `budget` and `trial_calls`.
 
     `trial_id` is the ledger's; system, instance, trial and conversation are the key of recordings.
     What is `paid` for is not asked again, nor what is `shared` with other trials.
@@ -100,4 +102,4 @@ def start_conversation(
         position=0,
     )
     speaker = Speaker(trial_id, agent)
-    return Conversation(client, speaker, key, budget, exchange, paid=paid, shared=shared)
+    return Conversation(client, speaker, key, budget, trial_calls, paid=paid, shared=shared)

@@ -7,7 +7,7 @@ from harness.errors import EndpointRefused, ModelError, ModelRefused, ModelUnava
 PATIENCE = 3  # trials in a row without any answer
 
 
-class Contact:
+class EndpointHealth:
     """What became of the calls of this process, over all of its trials.
 
     Once the endpoint refuses everything (a wrong key, no money left), or `patience` trials in a row

@@ -22,7 +22,7 @@ Meaning = Literal[
     "overflow",  # the prompt does not fit the model's context window
     "filtered",  # what was said in the conversation is not allowed
     "tools",  # tool calls are not spoken here
-    "parameter",  # a parameter is not taken: `Reading.hint` says which, and what to do
+    "parameter",  # a parameter is not taken: `ErrorMeaning.hint` says which, and what to do
     "refused",  # a bad request of another kind
     "fault",  # the provider failed
 ]
@@ -35,7 +35,7 @@ _SENTENCE, _MANY = 2_000, 20  # characters of one, and entries of a list, that a
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class ErrorMeaning:
     """What an error answer means, the provider's own sentence, and what the user may do."""
 
     meaning: Meaning
@@ -47,7 +47,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sign:
+class ErrorRule:
     """One row: an answer at one of the statuses that has one of the codes or such a sentence.
 
     A row without codes and sentence is for every answer at its statuses.
@@ -74,8 +74,8 @@ def _says(*parts: str) -> re.Pattern[str]:
 
 
 _LONG = frozenset({400, 413, 422, 500})  # 500: Ollama, llama.cpp, TensorRT-LLM
-SIGNS: Sequence[Sign] = (
-    Sign(
+SIGNS: Sequence[ErrorRule] = (
+    ErrorRule(
         meaning="money",
         codes=frozenset(
             {
@@ -99,8 +99,8 @@ SIGNS: Sequence[Sign] = (
             r"account is in good standing|in arrears|余额不足|欠费",  # DashScope and others
         ),
     ),
-    Sign(meaning="money", at=frozenset({402})),
-    Sign(
+    ErrorRule(meaning="money", at=frozenset({402})),
+    ErrorRule(
         meaning="tools",
         says=_says(
             r"tool choice requires|--enable-auto-tool-choice|tool-call-parser",  # vLLM; SGLang
@@ -113,13 +113,13 @@ SIGNS: Sequence[Sign] = (
         at=frozenset({400, 404, 422, 500, 501}),
         hint="this model takes no tools as it is served there: set model.tools=text",
     ),
-    Sign(
+    ErrorRule(
         meaning="parameter",
         says=_says(r"use ['\"`]?max_completion_tokens['\"`]? instead"),
         mending="max_completion_tokens",
         hint="it takes max_completion_tokens instead of max_tokens",
     ),
-    Sign(
+    ErrorRule(
         meaning="parameter",
         says=_says(
             r"only supports? (?:the )?stream|stream(?:ing)? (?:mode )?is required",
@@ -129,7 +129,7 @@ SIGNS: Sequence[Sign] = (
         mending="stream",
         hint="it only answers in a stream",
     ),
-    Sign(
+    ErrorRule(
         meaning="overflow",
         codes=frozenset(
             {
@@ -166,7 +166,7 @@ SIGNS: Sequence[Sign] = (
         ),
         at=_LONG,
     ),
-    Sign(
+    ErrorRule(
         meaning="filtered",
         codes=frozenset(
             {
@@ -188,34 +188,34 @@ SIGNS: Sequence[Sign] = (
         at=frozenset({400, 403, 422, 451, 500}),
     ),
     # a firewall in front of the provider, which dislikes what is quoted in the prompt
-    Sign(meaning="filtered", at=frozenset({403}), says=_says(r"<html|<!doctype|cloudflare")),
-    Sign(
+    ErrorRule(meaning="filtered", at=frozenset({403}), says=_says(r"<html|<!doctype|cloudflare")),
+    ErrorRule(
         meaning="busy",
         codes=frozenset({"rate_limit_exceeded", "rate_limit_error", "throttlingexception"}),
         at=frozenset({400, 403, 413, 429, 500, 503, 529}),
     ),
-    Sign(meaning="busy", at=frozenset(_BUSY)),
-    Sign(
+    ErrorRule(meaning="busy", at=frozenset(_BUSY)),
+    ErrorRule(
         meaning="key",
         codes=frozenset({"invalid_api_key", "api_key_invalid", "authentication_error"}),
         says=_says(
             r"(?:incorrect|invalid|wrong) api[ _-]?key|api[ _-]?key (?:is )?(?:not valid|invalid)"
         ),
     ),
-    Sign(meaning="key", at=frozenset({401, 403})),
-    Sign(
+    ErrorRule(meaning="key", at=frozenset({401, 403})),
+    ErrorRule(
         meaning="model",
         codes=frozenset({"model_not_found", "deploymentnotfound", "model_not_exist", "1211"}),
         says=_says(r"model .{0,80}(?:does not exist|not found|not exist\b)|unknown model"),
     ),
-    Sign(meaning="model", at=frozenset({404, 405})),
-    Sign(meaning="overflow", at=frozenset({413})),
-    Sign(
+    ErrorRule(meaning="model", at=frozenset({404, 405})),
+    ErrorRule(meaning="overflow", at=frozenset({413})),
+    ErrorRule(
         meaning="parameter",
         says=_says(r"['\"`]?temperature['\"`]?.{0,60}(?:support|deprecat|only|allowed)"),
         hint="set model.temperature=null, or to a value that this model takes",
     ),
-    Sign(
+    ErrorRule(
         meaning="parameter",
         says=_says(
             r"max_(?:completion_|output_|new_)?tokens.{0,80}(?:too large|exceed|at most|less|>)",
@@ -223,12 +223,12 @@ SIGNS: Sequence[Sign] = (
         ),
         hint="lower model.max_output_tokens",
     ),
-    Sign(meaning="refused"),
+    ErrorRule(meaning="refused"),
 )
 _ASKED = re.compile(r"limit:? (\d+).{0,60}?requested:? (\d+)", re.IGNORECASE)
 
 
-def read_refusal(status: int | None, bodies: Sequence[object], text: str = "") -> Reading:
+def read_refusal(status: int | None, bodies: Sequence[object], text: str = "") -> ErrorMeaning:
     """What an error means that came with this status and these bodies (JSON text or parsed).
 
     `text` is what a library made of it: looked at only where there is no body. A status of None is
@@ -239,12 +239,15 @@ def read_refusal(status: int | None, bodies: Sequence[object], text: str = "") -
     said = " ".join(texts)
     status = _own_status(status, codes)
     found = next(
-        (sign for sign in SIGNS if sign.fits(status, codes, said or text)), Sign(meaning="fault")
+        (sign for sign in SIGNS if sign.fits(status, codes, said or text)),
+        ErrorRule(meaning="fault"),
     )
     meaning = found.meaning
     if meaning == "busy" and _never_fits(said):
         meaning = "filtered"
-    return Reading(meaning=meaning, said=_sentence(texts), hint=found.hint, mending=found.mending)
+    return ErrorMeaning(
+        meaning=meaning, said=_sentence(texts), hint=found.hint, mending=found.mending
+    )
 
 
 def _never_fits(said: str) -> bool:

@@ -21,7 +21,7 @@ from harness.model.attempt_errors import answered_text, failed_inside, translate
 from harness.model.backend import CallKey, Transient
 from harness.model.cache_control import mark_cache, wants_marks
 from harness.model.endpoint import endpoint_of
-from harness.model.request_variants import WaysOut
+from harness.model.request_variants import RequestVariants
 from harness.model.response_body import (
     as_received,
     body_of,
@@ -53,7 +53,7 @@ class LitellmBackend:
         self.name = model
         self.endpoint = endpoint_of(model, overrides or {})
         self._parameters = dict(parameters or {})
-        self._ways = WaysOut(model, say)
+        self._ways = RequestVariants(model, say)
         learn(self.endpoint.key)
         self._loaded: tuple[Any, type[Exception]] | None = None  # litellm and its errors' root
 

@@ -10,7 +10,7 @@ PATIENCE_S = 30.0
 Trial = tuple[str, str, int]
 
 
-class Turns:
+class ReplayOrder:
     """Holds an answer back until everything that came before it in the recording has happened.
 
     What an agent sees of the others depends on who was first. Recorded calls carry the number of

@@ -7,7 +7,7 @@ parameter that is refused is the user's to change: `harness.model.error_response
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from harness.model.error_responses import Reading
+from harness.model.error_responses import ErrorMeaning
 
 SAID: Mapping[str, str] = {
     "max_completion_tokens": "is asked with max_completion_tokens instead of max_tokens",
@@ -15,7 +15,7 @@ SAID: Mapping[str, str] = {
 }
 
 
-class WaysOut:
+class RequestVariants:
     """What is asked otherwise from now on, because an endpoint has said that it must be."""
 
     def __init__(self, model: str, say: Callable[[str], None]) -> None:
@@ -28,7 +28,7 @@ class WaysOut:
         """The ways that are taken at this moment."""
         return frozenset(self._taken)
 
-    def find(self, reading: Reading, sent: frozenset[str]) -> bool:
+    def find(self, reading: ErrorMeaning, sent: frozenset[str]) -> bool:
         """Whether what was refused, as it was `sent`, can be asked in another way now."""
         way = reading.mending
         if way not in SAID or way in sent:

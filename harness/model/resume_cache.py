@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.model.backend import CallKey
-from harness.model.replay_order import Turns
+from harness.model.replay_order import ReplayOrder
 from harness.store.ledger import AnsweredRow, PaidRow, usage_of
 from harness.text.reply_json import reply_of
 from harness.types import Reply
@@ -27,7 +27,7 @@ class PaidCall:
     cost_usd: float | None
 
 
-class Paid:
+class ResumeCache:
     """The answered calls of a trial's earlier attempts, by their place.
 
     Where several attempts have an answer at the same place, the newest one's holds. A conversation
@@ -53,7 +53,7 @@ class Paid:
             most = max(most, began, ended)
             moments.append((_key(trial, place), after + began, after + ended))
         self._trial = trial
-        self._turns = Turns(moments, patience_s=PATIENCE_S)
+        self._turns = ReplayOrder(moments, patience_s=PATIENCE_S)
 
     def __bool__(self) -> bool:
         return bool(self._calls)

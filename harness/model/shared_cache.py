@@ -16,7 +16,7 @@ from harness.store.ledger import AnsweredRow
 OneAtATime = Callable[[str], AbstractAsyncContextManager[None]]
 
 
-class Shared:
+class SharedCache:
     """The run's answers by prompt.
 
     `answered` finds the row of an answered call, or None; inside `one_at_a_time` no other process

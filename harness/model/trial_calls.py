@@ -7,7 +7,7 @@ from typing import Any
 from harness.types import Message
 
 
-class Exchange:
+class TrialCalls:
     """One trial's model traffic."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ import yaml
 
 from harness import score
 from harness.analysis import coordination, findings
-from harness.analysis.run_rows import teams
+from harness.analysis.run_rows import coordination_rows
 from harness.analysis.run_scores import ScoredRun, score_run
 from harness.benchmarks.protocol import Benchmark
 from harness.benchmarks.registry import of_run
@@ -219,7 +219,7 @@ async def derive(folder: RunFolder, store: Store, boards: Boards) -> ScoredRun:
     run = await store.read()
     benchmark, model = of_run(run.facts), str(run.facts.get("model", ""))
     scored = await score_run(run, boards, benchmark.unstable(folder.path.parent))
-    found = await teams(run, store, boards)
+    found = await coordination_rows(run, store, boards)
     points = cost_accuracy.cost_accuracy(scored.table, model, benchmark.published)
     ledger = [{**row, "repeated_tokens": repeated_tokens(row)} for row in run.calls]
     for name, rows, columns in (

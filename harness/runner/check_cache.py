@@ -8,14 +8,14 @@ from pathlib import Path
 from harness.cache import write_beside
 
 
-class FileMemo:
-    """A `harness.protocols.Memo` in a folder: one file a question, whole or not there."""
+class FileCheckCache:
+    """A `harness.protocols.CheckCache` in a folder: one file a question, whole or not there."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     async def recall(self, key: str) -> str | None:
-        """See `Memo.recall`. A file that cannot be read counts as none."""
+        """See `CheckCache.recall`. A file that cannot be read counts as none."""
         try:
             kept = json.loads(self._path(key).read_bytes())
         except (OSError, ValueError):
@@ -23,7 +23,7 @@ class FileMemo:
         return str(kept["text"]) if isinstance(kept, dict) and kept.get("key") == key else None
 
     async def keep(self, key: str, text: str) -> None:
-        """See `Memo.keep`."""
+        """See `CheckCache.keep`."""
         path = self._path(key)
         with suppress(OSError):  # a cache that cannot be written costs no trial
             write_beside(path, json.dumps({"key": key, "text": text}).encode())
@@ -33,8 +33,8 @@ class FileMemo:
         return self._folder / digest[:2] / f"{digest[2:]}.json"
 
 
-class NoMemo:
-    """A `harness.protocols.Memo` that keeps nothing."""
+class NoCheckCache:
+    """A `harness.protocols.CheckCache` that keeps nothing."""
 
     async def recall(self, key: str) -> str | None:
         """Nothing."""

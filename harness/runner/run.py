@@ -25,9 +25,9 @@ from harness.errors import (
 )
 from harness.model.budget import Budget, TrialBudget, times
 from harness.model.client import ModelClient
-from harness.model.shared_cache import Shared
-from harness.protocols import Grader, Memo, Sandboxes, System
-from harness.runner.check_cache import NoMemo
+from harness.model.shared_cache import SharedCache
+from harness.protocols import CheckCache, Grader, Sandboxes, System
+from harness.runner.check_cache import NoCheckCache
 from harness.runner.fault_origin import in_system, place
 from harness.runner.processes import Member
 from harness.runner.services import TrialServices, Watcher
@@ -76,7 +76,7 @@ class Run:
         workers: int,
         watcher: Watcher,
         member: Member | None = None,
-        memo: Callable[[Item], Memo] = lambda _: NoMemo(),
+        check_cache: Callable[[Item], CheckCache] = lambda _: NoCheckCache(),
         retry_failed: bool = False,
     ) -> None:
         self._member = member
@@ -93,8 +93,8 @@ class Run:
             board=board,
             client=client,
             sandboxes=sandboxes,
-            memo=memo,
-            shared=Shared(answered, member.one_at_a_time) if member else Shared(answered),
+            check_cache=check_cache,
+            shared=SharedCache(answered, member.one_at_a_time) if member else SharedCache(answered),
             watcher=watcher,
         )
         self._retry_failed = retry_failed
@@ -246,16 +246,21 @@ class Run:
         of that.
         """
         state, reason = await self._worked(row, trial)
-        contact, trial_id = self.services.client.contact, row["trial_id"]
-        if reason == "wall_clock" and contact.silent(trial_id):
+        endpoint_health, trial_id = self.services.client.endpoint_health, row["trial_id"]
+        if reason == "wall_clock" and endpoint_health.silent(trial_id):
             silence = ModelUnavailable("no answer within the trial's wall clock")
-            contact.failed(trial_id, silence)
+            endpoint_health.failed(trial_id, silence)
             state, reason = "error", f"model: {silence}"
-        if contact.closed and not self.stopped:
-            self.stopped = contact.closed
-            self.stop_cause = "machine" if contact.lacking else "model"
-        if contact.turned_away(trial_id):
-            return "cancelled", contact.closed if contact.lacking else f"model: {contact.closed}"
+        if endpoint_health.closed and not self.stopped:
+            self.stopped = endpoint_health.closed
+            self.stop_cause = "machine" if endpoint_health.lacking else "model"
+        if endpoint_health.turned_away(trial_id):
+            return (
+                "cancelled",
+                endpoint_health.closed
+                if endpoint_health.lacking
+                else f"model: {endpoint_health.closed}",
+            )
         return state, reason
 
     async def _worked(self, row: ClaimedTrial, trial: LiveTrial) -> tuple[str, str]:

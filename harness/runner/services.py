@@ -7,8 +7,8 @@ from typing import Any, Protocol
 from harness.benchmarks.protocol import Benchmark
 from harness.board.records import Boards
 from harness.model.client import ModelClient
-from harness.model.shared_cache import Shared
-from harness.protocols import Memo, Sandboxes
+from harness.model.shared_cache import SharedCache
+from harness.protocols import CheckCache, Sandboxes
 from harness.store.protocol import Store
 from harness.store.rows import ClaimedTrial, Standing
 from harness.types import Item
@@ -41,6 +41,6 @@ class TrialServices:
     board: Boards
     client: ModelClient
     sandboxes: Sandboxes
-    memo: Callable[[Item], Memo]  # of what was executed in an instance's image
-    shared: Shared  # answers that trials of the run may take from each other
+    check_cache: Callable[[Item], CheckCache]  # of what was executed in an instance's image
+    shared: SharedCache  # answers that trials of the run may take from each other
     watcher: Watcher

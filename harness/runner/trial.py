@@ -11,8 +11,8 @@ from harness.errors import DelmError, LeakFound, SandboxUnavailable, StoreConfli
 from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
 from harness.model.conversation import start_conversation
-from harness.model.resume_cache import Paid
-from harness.model.trial_calls import Exchange
+from harness.model.resume_cache import ResumeCache
+from harness.model.trial_calls import TrialCalls
 from harness.protocols import Model, Sandbox
 from harness.runner.services import TrialServices
 from harness.sandbox.trial_sandbox import TimedSandbox
@@ -43,7 +43,7 @@ class LiveTrial:
         self._row = row
         self._item = item
         self._budget = budget
-        self._exchange = Exchange()
+        self._trial_calls = TrialCalls()
         self._shares: dict[str, TrialBudget] = {}
         self._sandboxes: list[Sandbox] = []
         place = CallKey(
@@ -53,9 +53,9 @@ class LiveTrial:
             conversation="",
             position=0,
         )
-        self._paid = Paid(place, paid)
+        self._paid = ResumeCache(place, paid)
         board = services.board.of(row["trial_id"])
-        self.memo = services.memo(item)
+        self.check_cache = services.check_cache(item)
         self.queue: TaskQueue = board.queue
         self.context: SharedContext = board.context
 
@@ -77,7 +77,7 @@ class LiveTrial:
             conversation=conversation,
             agent=agent,
             budget=budget,
-            exchange=self._exchange,
+            trial_calls=self._trial_calls,
             paid=self._paid,
             shared=self._services.shared if shared else None,
         )

@@ -19,7 +19,7 @@ SHARE = 20  # of the time at most one part in so many is for looking
 LOST = 2  # times the limit
 
 
-class Watch:
+class DiskWatch:
     """The looks at one sandbox. `disk`: the folder of its files, where it is on this machine."""
 
     def __init__(

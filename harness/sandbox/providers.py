@@ -26,7 +26,7 @@ from harness.sandbox.cleanup import or_undo
 from harness.sandbox.docker import image_build
 from harness.sandbox.docker import machine as docker_sandbox
 from harness.sandbox.docker.client import image_id
-from harness.sandbox.docker.image_cache import Room
+from harness.sandbox.docker.image_cache import ImageCache
 from harness.sandbox.docker.machine import DockerMachine
 from harness.sandbox.reaper import reap_at_start
 from harness.sandbox.sandbox import ShellSandbox
@@ -60,7 +60,7 @@ class DockerSandboxes:
         self._labels = dict(labels)
         self._network = {"agents": config.network, "grading": grading_network}
         self._images: dict[str, str] = {}
-        self._room = Room(client, cache, config.disk_gb)
+        self._image_cache = ImageCache(client, cache, config.disk_gb)
         self._say: Callable[[str], None] = lambda _: None
 
     async def prepare(self, items: Sequence[Item], say: Callable[[str], None]) -> None:
@@ -90,9 +90,9 @@ class DockerSandboxes:
         published = [item for item in missing if item.environment is None]
         if published:
             count = len({item.instance.image for item in published})
-            await self._room.preflight(count, say)
+            await self._image_cache.preflight(count, say)
             if self._config.disk_gb:
-                await self._room.check(published[0].instance.image, say)
+                await self._image_cache.check(published[0].instance.image, say)
                 return
             await image_build.pull(published, cache=self._cache, on_progress=say)
         missing = await to_thread.run_sync(look)
@@ -104,7 +104,7 @@ class DockerSandboxes:
         """See `harness.protocols.Sandboxes.holding`."""
         async with AsyncExitStack() as stack:
             if item.environment is None:  # what is built here nobody removes
-                held = self._room.holding(item.instance.image, self._say)
+                held = self._image_cache.holding(item.instance.image, self._say)
                 try:
                     found = await stack.enter_async_context(held)
                 except UserError as error:

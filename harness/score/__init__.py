@@ -5,7 +5,7 @@ from harness.score.breakdown import BREAKDOWN_COLUMNS, breakdowns
 from harness.score.budgets import Allowance, allowance_of
 from harness.score.compare import COMPARISON_COLUMNS, Comparison, Side, compare, comparisons, sides
 from harness.score.estimators import Interval, mcnemar, mean_interval, pass_at_k, ratio_interval
-from harness.score.latency import Moments, Story, moments
+from harness.score.latency import BoardRows, Moments, moments
 from harness.score.rows import (
     InstanceScore,
     counted_attempts,
@@ -24,12 +24,12 @@ __all__ = [
     "COLUMNS",
     "COMPARISON_COLUMNS",
     "Allowance",
+    "BoardRows",
     "Comparison",
     "InstanceScore",
     "Interval",
     "Moments",
     "Side",
-    "Story",
     "Unstable",
     "allowance_of",
     "breakdowns",

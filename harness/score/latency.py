@@ -11,7 +11,7 @@ from harness.store.rows import SubmissionRow, TrialRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
+class BoardRows:
     """What the board of one trial holds: rows of `Boards.tasks` and `Boards.events`."""
 
     tasks: Sequence[TaskRow]
@@ -29,7 +29,7 @@ class Moments:
 def moments(
     trial: TrialRow,
     submissions: Iterable[SubmissionRow],
-    story: Story | None,
+    story: BoardRows | None,
     *,
     before_s: float = 0.0,
 ) -> Moments:
@@ -56,7 +56,7 @@ def moments(
 def latencies(
     trials: Sequence[TrialRow],
     submissions: Sequence[SubmissionRow],
-    stories: Mapping[int, Story],
+    stories: Mapping[int, BoardRows],
     before: Mapping[int, float],
 ) -> dict[str, float | None]:
     """The latency columns of `table.csv` for the trials of one system.
@@ -112,7 +112,7 @@ def _verified(events: Sequence[EventRow]) -> Iterable[float]:
             yield event["at"]
 
 
-def _handed_in(story: Story) -> dict[str, float]:
+def _handed_in(story: BoardRows) -> dict[str, float]:
     """By seat (the label of its `patch` task) when the last patch for it was handed in."""
     seats = {
         task["label"]: task["subject"] if task["kind"] == TaskKind.REPAIR else task["label"]

@@ -8,7 +8,7 @@ from harness.board.vocabulary import MAIN
 from harness.score.alternative_scores import Unstable, readings
 from harness.score.budgets import Allowance, allowance_of
 from harness.score.estimators import METHOD, SHARE, Interval, mean, mean_interval, ratio_interval
-from harness.score.latency import Story, latencies
+from harness.score.latency import BoardRows, latencies
 from harness.score.rows import (
     InstanceScore,
     TableRow,
@@ -56,7 +56,7 @@ def table(
     run: RunRows,
     scores: Sequence[InstanceScore],
     *,
-    stories: Mapping[int, Story] | None = None,
+    stories: Mapping[int, BoardRows] | None = None,
     unstable: Unstable | None = None,
 ) -> list[TableRow]:
     """One row a system: `COLUMNS`.

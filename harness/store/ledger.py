@@ -71,7 +71,7 @@ class Ledger(Protocol):
         `paid_call` is the call of an earlier attempt at the trial whose answer this one is given.
         `LimitReached` where the run's money does not cover it.
         `position` counts the calls of a conversation from 0, failed ones included; `moment` the
-        beginnings and ends of all calls of the trial. `repeated`: see `Exchange.repeated`.
+        beginnings and ends of all calls of the trial. `repeated`: see `TrialCalls.repeated`.
         """
         ...
 

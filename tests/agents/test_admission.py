@@ -14,7 +14,7 @@ from agents.admission.gate import Gate, Refused, gist_checker
 from harness.board.protocols import Link, Proposal
 from harness.board.sqlite.board import SqliteBoard
 from harness.errors import ModelUnavailable, SandboxError, SandboxLost, SandboxUnavailable
-from harness.runner.check_cache import FileMemo
+from harness.runner.check_cache import FileCheckCache
 from harness.types import ExecResult, Reply, ToolCall
 
 SOURCE = b"import os\n\n\ndef add(a, b):\n    return a - b\n"
@@ -437,9 +437,9 @@ async def test_what_a_limit_ended_is_not_kept_for_later_trials(bench, tmp_path, 
     def act(box: Played, command: str, env: Any) -> ExecResult:
         return replace(ran(), **ends)
 
-    memo = tmp_path / "memo"
+    check_cache = tmp_path / "memo"
     for _ in range(2):  # as two trials would ask
-        here = bench(act, memo=FileMemo(memo))
+        here = bench(act, check_cache=FileCheckCache(check_cache))
         outcome = await here.gate.run("base", SHOWS)
         assert outcome.cut_short == (not kept)
     asked_again = bool(here.box.asked)

@@ -23,7 +23,7 @@ from harness.analysis.coordination import (
     measures,
     systems,
 )
-from harness.analysis.narrative import Material
+from harness.analysis.narrative import TrialRecord
 from harness.analysis.timeline import WHAT, Interval
 
 
@@ -45,11 +45,11 @@ def submission(trial_id: int, outcome: str | None, agent: str = "agent-1", patch
             "patch": patch}  # fmt: skip
 
 
-def material(**rows: Any) -> Material:
+def material(**rows: Any) -> TrialRecord:
     nothing: dict[str, Any] = dict.fromkeys(
         ("tasks", "entries", "links", "events", "proposals", "calls", "submissions", "shown"), ()
     )
-    return Material(**nothing | rows)
+    return TrialRecord(**nothing | rows)
 
 
 def ran(*commands: str):
@@ -61,7 +61,7 @@ def ran(*commands: str):
     ]  # fmt: skip
 
 
-def measured(row: Any, rows: Material, reference: Alone | None = None, **more: Any):
+def measured(row: Any, rows: TrialRecord, reference: Alone | None = None, **more: Any):
     intervals, spoken = more.get("intervals", []), more.get("spoken", {})
     found = measures(row, rows, intervals, spoken, reference)
     assert set(found) == set(COLUMNS)
@@ -230,7 +230,7 @@ def link(source: str, target: str, at: float, kind: str = "refutes"):
     return {"source": source, "target": target, "kind": kind, "at": at}
 
 
-def board(**more: Any) -> Material:
+def board(**more: Any) -> TrialRecord:
     """Five entries of which four are refuted."""
     return material(**{
         "tasks": [{"label": "patch-1"}],

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from harness.analysis.findings import COLUMNS, findings
-from harness.analysis.narrative import Material
+from harness.analysis.narrative import TrialRecord
 
 TRIAL = {"system": "delm", "instance_id": "a__a-1", "number": 2, "attempt": 1}
 
@@ -33,11 +33,11 @@ def call(conversation: str, agent: str, cost: float | None = 0.0, outcome: str =
     return {"conversation": conversation, "agent": agent, "cost_usd": cost, "outcome": outcome}
 
 
-def material(**rows: Any) -> Material:
+def material(**rows: Any) -> TrialRecord:
     nothing: dict[str, Any] = dict.fromkeys(
         ("tasks", "entries", "links", "events", "proposals", "calls", "submissions", "shown"), ()
     )
-    return Material(**nothing | rows)
+    return TrialRecord(**nothing | rows)
 
 
 TEAM = (

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from harness.analysis.narrative import Material, ended, rests_on, task_of, told
+from harness.analysis.narrative import TrialRecord, ended, rests_on, task_of, told
 
 
 def event(number: int, what: str, actor: str, subject: str, **detail: Any) -> dict[str, Any]:
@@ -30,11 +30,11 @@ def submission(author: str, **more: Any) -> dict[str, Any]:
     return {"author": author} | plain | more
 
 
-def material(**rows: Any) -> Material:
+def material(**rows: Any) -> TrialRecord:
     nothing: dict[str, Any] = dict.fromkeys(
         ("tasks", "entries", "links", "events", "proposals", "calls", "submissions"), ()
     )
-    return Material(**nothing | rows)
+    return TrialRecord(**nothing | rows)
 
 
 def test_a_conversation_belongs_to_its_task_whoever_took_it_and_however_often_it_began_anew():

@@ -34,8 +34,8 @@ from harness.benchmarks.swebench.official import Log, apply_patch
 from harness.cache import cache_dir, write_folder
 from harness.commands import compose
 from harness.config import GradingConfig, SandboxConfig, SandboxLimits, layer, resolve
-from harness.protocols import Memo
-from harness.runner.check_cache import FileMemo
+from harness.protocols import CheckCache
+from harness.runner.check_cache import FileCheckCache
 from harness.sandbox.providers import choose
 from harness.types import ExecResult, Issue, Verdict
 
@@ -166,23 +166,23 @@ async def test_a_patch_that_was_not_applied_in_time_is_known_by_that():
 async def test_checks_of_findings_are_remembered_by_what_the_sandbox_may_use(place, monkeypatch):
     monkeypatch.setenv("DELM_CACHE", str(place))
 
-    def memo(*words: str) -> Memo:
+    def check_cache(*words: str) -> CheckCache:
         config = resolve([layer(word) for word in words])
-        return compose.memo(config, Named())(ITEM)
+        return compose.check_cache(config, Named())(ITEM)
 
-    await memo().keep("question", "answer")
-    assert await memo().recall("question") == "answer"
-    assert await memo("sandbox.limits.memory_mb=512").recall("question") is None
-    assert await memo("sandbox.network=true").recall("question") is None
+    await check_cache().keep("question", "answer")
+    assert await check_cache().recall("question") == "answer"
+    assert await check_cache("sandbox.limits.memory_mb=512").recall("question") is None
+    assert await check_cache("sandbox.network=true").recall("question") is None
 
 
 async def test_a_memory_that_cannot_be_written_costs_no_verdict(flask, tmp_path):
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache/grades").write_text("no folder")
     assert (await judge(with_tests(flask, "true"), tmp_path)).outcome == "unresolved"
-    memo = FileMemo(tmp_path / "cache/grades")
-    await memo.keep("question", "answer")
-    assert await memo.recall("question") is None
+    check_cache = FileCheckCache(tmp_path / "cache/grades")
+    await check_cache.keep("question", "answer")
+    assert await check_cache.recall("question") is None
 
 
 def test_several_may_remember_the_same_at_the_same_time(tmp_path):

@@ -21,9 +21,9 @@ from harness.model.litellm_backend import LitellmBackend
 from harness.model.prices import find_price
 from harness.model.replay import ReplayBackend, load_recording
 from harness.model.response_body import as_received
-from harness.model.resume_cache import Paid
+from harness.model.resume_cache import ResumeCache
 from harness.model.text_protocol import parse_reply, render_messages
-from harness.model.trial_calls import Exchange
+from harness.model.trial_calls import TrialCalls
 from harness.store.sqlite import SqliteStore
 from harness.types import CUT, Reply
 
@@ -54,8 +54,8 @@ async def speak(store, trial_id, backend, price, turns, *, resumed=False):
     key = CallKey(system="single", instance_id="a__b-1", trial=0, conversation="", position=0)
     talk = start_conversation(
         client, trial_id, system="single", instance_id="a__b-1", trial=0, conversation="agent-1",
-        agent="", budget=TrialBudget(unlimited()), exchange=Exchange(),
-        paid=Paid(key, await store.paid(trial_id)) if resumed else None,
+        agent="", budget=TrialBudget(unlimited()), trial_calls=TrialCalls(),
+        paid=ResumeCache(key, await store.paid(trial_id)) if resumed else None,
     )  # fmt: skip
     messages = list(OPENING)
     for _ in range(turns):
@@ -117,7 +117,9 @@ async def test_a_store_and_a_recording_from_before_it_was_kept_are_read(tmp_path
     key = CallKey(
         system="single", instance_id="a__b-1", trial=0, conversation="agent-1", position=0
     )
-    assert Paid(key, [row]).answer(key, "0").reply == Reply(content="hello", finish_reason="stop")
+    assert ResumeCache(key, [row]).answer(key, "0").reply == Reply(
+        content="hello", finish_reason="stop"
+    )
     store.close()
 
 

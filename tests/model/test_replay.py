@@ -23,7 +23,7 @@ from harness.model.replay import (
     load_recording,
     write_recording,
 )
-from harness.model.trial_calls import Exchange
+from harness.model.trial_calls import TrialCalls
 from harness.types import Reply, ToolCall, Usage
 
 HEADER = Header(model="openai/scripted", dataset="demo", created="2026-01-02T03:04:05Z", note="n")
@@ -176,7 +176,7 @@ def replaying(path, calls) -> tuple[ModelClient, MemoryLedger]:
 def speaker(client: ModelClient, agent: str, budget: TrialBudget):
     return start_conversation(
         client, 7, system="delm", instance_id="a__b-1", trial=0, conversation=agent, agent=agent,
-        budget=budget, exchange=Exchange(),
+        budget=budget, trial_calls=TrialCalls(),
     )  # fmt: skip
 
 
@@ -220,7 +220,7 @@ async def test_a_call_that_was_never_made_waits_for_no_turn(tmp_path):
     request = client.request(key(conversation="b"), PROMPT, [])
     await anyio.sleep(0.1)
     with anyio.fail_after(5), pytest.raises(LimitReached):
-        await client.call(request, hold, Speaker(7, "b"), budget, Exchange())
+        await client.call(request, hold, Speaker(7, "b"), budget, TrialCalls())
     assert (ledger.rows[0]["attempts"], ledger.spans) == (0, [])
 
 

@@ -32,8 +32,8 @@ from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
 from harness.model.client import ModelClient
 from harness.model.conversation import start_conversation
-from harness.model.resume_cache import Paid
-from harness.model.trial_calls import Exchange
+from harness.model.resume_cache import ResumeCache
+from harness.model.trial_calls import TrialCalls
 from harness.runner.processes import join
 from harness.store.sqlite import SqliteStore
 from harness.types import Limits, Reply, Usage
@@ -169,7 +169,7 @@ def row(trial: int, conversation: str, position: int, began: int, **more) -> dic
 
 
 async def test_the_newest_attempt_answers_first_and_an_older_one_what_it_did_not_come_to():
-    paid = Paid(key("", 0), [row(2, "a", 0, 1), row(1, "a", 0, 1), row(1, "a", 1, 3)])
+    paid = ResumeCache(key("", 0), [row(2, "a", 0, 1), row(1, "a", 0, 1), row(1, "a", 1, 3)])
     first = paid.answer(key("a", 0), "same")
     await paid.turn(key("a", 0))
     second = paid.answer(key("a", 1), "same")
@@ -184,7 +184,7 @@ async def test_the_newest_attempt_answers_first_and_an_older_one_what_it_did_not
 
 
 async def test_answers_come_in_the_order_in_which_they_came_before():
-    paid = Paid(key("", 0), [row(1, "a", 0, 1), row(1, "b", 0, 3), row(1, "a", 1, 5)])
+    paid = ResumeCache(key("", 0), [row(1, "a", 0, 1), row(1, "b", 0, 3), row(1, "a", 1, 5)])
     order = []
 
     async def ask(conversation: str, position: int) -> None:
@@ -200,7 +200,7 @@ async def test_answers_come_in_the_order_in_which_they_came_before():
 
 
 async def test_a_conversation_that_asks_something_else_is_asked_anew_and_nobody_waits_for_it():
-    paid = Paid(key("", 0), [row(1, "a", 0, 1), row(1, "a", 1, 3), row(1, "b", 0, 5)])
+    paid = ResumeCache(key("", 0), [row(1, "a", 0, 1), row(1, "a", 1, 3), row(1, "b", 0, 5)])
     assert paid.answer(key("a", 0), "another") is None
     assert paid.answer(key("a", 1), "same") is None  # it was an answer to another talk
     with anyio.fail_after(1):
@@ -226,13 +226,13 @@ async def test_calls_that_overlapped_do_so_in_the_record_of_the_attempt_that_was
         held = await store.begin_call(**call(1, 9, 0.5))  # what paid for both
         rows = [row(1, "a", 0, 1, ended=3), row(1, "b", 0, 2, ended=4)]
         same = {"prompt_sha256": said, "paid_call": held}
-        paid = Paid(key("", 0), [each | same for each in rows])
-        budget, exchange = TrialBudget(Limits(**dict.fromkeys(LIMITS, 0))), Exchange()
+        paid = ResumeCache(key("", 0), [each | same for each in rows])
+        budget, trial_calls = TrialBudget(Limits(**dict.fromkeys(LIMITS, 0))), TrialCalls()
 
         async def ask(conversation: str) -> None:
             talk = start_conversation(
                 client, 1, system="s", instance_id="i", trial=0, conversation=conversation,
-                agent=conversation, budget=budget, exchange=exchange, paid=paid,
+                agent=conversation, budget=budget, trial_calls=trial_calls, paid=paid,
             )  # fmt: skip
             await talk.complete(HELLO, [])
 

@@ -17,7 +17,7 @@ from scripted_model import ScriptedModel
 from small_disk import Disk, small_disk
 
 from harness.errors import EndpointRefused, SandboxUnavailable, StoreFull
-from harness.model.endpoint_health import Contact
+from harness.model.endpoint_health import EndpointHealth
 from harness.no_space import ROOM_BYTES, full, lack
 from harness.sandbox.bubblewrap.folders import sweep
 from harness.sandbox.bubblewrap.machine import BubblewrapMachine
@@ -91,15 +91,19 @@ async def test_without_room_kept_back_the_same_answers_would_be_lost(disk):
 
 
 def test_nothing_is_asked_that_could_not_be_kept(disk):
-    contact = Contact(lacks=lambda: full(disk.folder))
-    contact.check(1)
+    endpoint_health = EndpointHealth(lacks=lambda: full(disk.folder))
+    endpoint_health.check(1)
     disk.fill()
     with pytest.raises(EndpointRefused, match="no room is left"):
-        contact.check(2)
-    assert (contact.turned_away(1), contact.turned_away(2), contact.lacking) == (False, True, True)
+        endpoint_health.check(2)
+    assert (
+        endpoint_health.turned_away(1),
+        endpoint_health.turned_away(2),
+        endpoint_health.lacking,
+    ) == (False, True, True)
     disk.make_room()
     with pytest.raises(EndpointRefused):  # the run is at its end
-        contact.check(2)
+        endpoint_health.check(2)
 
 
 def words(output: Path, *more: str) -> list[str | Path]:

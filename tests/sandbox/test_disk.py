@@ -16,9 +16,9 @@ import pytest
 from console import delm, docker_client, end, refused, start
 
 from harness.sandbox.docker import registry
-from harness.sandbox.docker.image_cache import Room
-from harness.sandbox.docker.image_layers import Weight, chains, total, whole
-from harness.sandbox.docker.image_leases import Uses
+from harness.sandbox.docker.image_cache import ImageCache
+from harness.sandbox.docker.image_layers import ImageSize, chains, total, whole
+from harness.sandbox.docker.image_leases import ImageLeases
 from harness.sandbox.docker.image_pull import pulled_images
 
 SIZE = 30_000_000
@@ -135,7 +135,7 @@ def test_a_ceiling_that_the_disk_has_no_room_for_is_refused(here, tmp_path):
 
 async def test_an_image_in_use_stays_and_the_next_one_waits_for_it(here, tmp_path):
     first, second = list(here.images.values())[:2]
-    room = Room(here.client, tmp_path, float(here.ceiling(1)))
+    room = ImageCache(here.client, tmp_path, float(here.ceiling(1)))
     said: list[str] = []
     began = anyio.Event()
 
@@ -159,7 +159,7 @@ async def test_an_image_in_use_stays_and_the_next_one_waits_for_it(here, tmp_pat
 
 async def test_what_was_used_longest_ago_goes_first(here, tmp_path):
     one, three, two = list(here.images.values())[:3]  # three is sent as next to nothing
-    room = Room(here.client, tmp_path, float(here.ceiling(2)))
+    room = ImageCache(here.client, tmp_path, float(here.ceiling(2)))
     for name in (one, two, one, three):
         async with room.holding(name, print):
             pass
@@ -168,7 +168,7 @@ async def test_what_was_used_longest_ago_goes_first(here, tmp_path):
 
 async def test_two_that_want_the_same_image_pull_it_once(here, tmp_path):
     said: list[str] = []
-    room = Room(here.client, tmp_path, float(here.ceiling(1)))
+    room = ImageCache(here.client, tmp_path, float(here.ceiling(1)))
 
     async def want() -> None:
         async with room.holding(here.images["a__b-0"], said.append):
@@ -183,7 +183,7 @@ async def test_two_that_want_the_same_image_pull_it_once(here, tmp_path):
 async def test_where_no_registry_can_be_asked_an_image_is_pulled_alone(here, tmp_path, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # the daemon goes its own way
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    room = Room(here.client, tmp_path, float(here.ceiling(3)))
+    room = ImageCache(here.client, tmp_path, float(here.ceiling(3)))
     for name in list(here.images.values())[:2]:
         async with room.holding(name, print):
             assert set(pulled_images(tmp_path)) == {name}
@@ -200,13 +200,13 @@ def test_a_layer_of_zeros_is_weighed_by_what_it_takes_unpacked(here):
 
 
 async def test_what_a_killed_process_used_and_was_pulling_is_free_again(tmp_path):
-    uses = Uses(tmp_path)
+    uses = ImageLeases(tmp_path)
     script = (
         "import anyio\nfrom pathlib import Path\n"
-        "from harness.sandbox.docker.image_leases import Uses\n"
+        "from harness.sandbox.docker.image_leases import ImageLeases\n"
         "from harness.sandbox.docker.image_layers import whole\n"
         "async def main():\n"
-        f"    uses = Uses(Path({str(tmp_path)!r}))\n"
+        f"    uses = ImageLeases(Path({str(tmp_path)!r}))\n"
         "    async with uses.holding('x'):\n"
         "        uses.promise(whole('y', 7))\n"
         "        print(flush=True)\n"
@@ -229,7 +229,7 @@ async def test_what_a_killed_process_used_and_was_pulling_is_free_again(tmp_path
 
 
 async def test_nobody_begins_to_use_what_is_being_removed(tmp_path):
-    uses = Uses(tmp_path)
+    uses = ImageLeases(tmp_path)
     began = anyio.Event()
 
     async def use() -> None:
@@ -246,8 +246,8 @@ async def test_nobody_begins_to_use_what_is_being_removed(tmp_path):
 
 
 def test_shared_layers_count_once_and_what_is_pulled_counts_packed_too():
-    one = Weight(layers={"base": 100, "a": 10}, sent={"base": 40, "a": 4})
-    two = Weight(layers={"base": 100, "b": 20}, sent={"base": 40, "b": 8})
+    one = ImageSize(layers={"base": 100, "a": 10}, sent={"base": 40, "a": 4})
+    two = ImageSize(layers={"base": 100, "b": 20}, sent={"base": 40, "b": 8})
     assert total([one, two], []) == 130
     assert total([one], [two]) == 110 + 28
     assert total([], [one, two]) == 140 + 14 + 28

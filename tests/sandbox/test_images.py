@@ -19,7 +19,7 @@ from harness.cache import cache_dir
 from harness.errors import UserError
 from harness.sandbox.docker import image_build
 from harness.sandbox.docker.client import LABEL, OWNER, connected
-from harness.sandbox.docker.image_leases import Uses
+from harness.sandbox.docker.image_leases import ImageLeases
 from harness.types import Issue
 
 IMAGE_JSON = "application/vnd.docker.distribution.manifest.v2+json"
@@ -145,7 +145,7 @@ async def test_only_labelled_and_recorded_images_are_ever_removed(tmp_path, monk
         assert ours["swebench/sweb.eval.x86_64.of-somebody:latest"] is False
         assert not ours["precious:latest"]  # pulled by us once, by somebody else since
         expected = ["delm-offline/a:1", "swebench/sweb.eval.x86_64.pulled:latest"]
-        async with Uses(tmp_path / "uses").holding(expected[1]):
+        async with ImageLeases(tmp_path / "uses").holding(expected[1]):
             assert image_build.gc(tmp_path) == expected[:1]
         removed.clear()
         assert image_build.gc(tmp_path) == expected

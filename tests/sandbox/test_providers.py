@@ -14,7 +14,7 @@ from harness.model.client import ModelClient
 from harness.model.conversation import start_conversation
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.prices import find_price
-from harness.model.trial_calls import Exchange
+from harness.model.trial_calls import TrialCalls
 
 pytestmark = pytest.mark.anyio
 
@@ -70,7 +70,7 @@ async def test_a_provider_gets_back_what_it_said_and_its_bill_is_ours(name, monk
         )  # fmt: skip
         talk = start_conversation(
             client, 1, system="single", instance_id="i", trial=0, conversation="agent-1", agent="",
-            budget=TrialBudget(unlimited()), exchange=Exchange(),
+            budget=TrialBudget(unlimited()), trial_calls=TrialCalls(),
         )  # fmt: skip
         messages = [{"role": "system", "content": "A test."}, {"role": "user", "content": "Go."}]
         try:

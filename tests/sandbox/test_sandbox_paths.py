@@ -58,11 +58,11 @@ def exchanging(folder: Path, target: Path) -> Iterator[None]:
     link = folder.with_name("link")
     link.symlink_to(target)
     names = (AT_CWD, os.fsencode(folder), AT_CWD, os.fsencode(link), EXCHANGE)
-    exchange = ctypes.CDLL(None, use_errno=True).renameat2
+    trial_calls = ctypes.CDLL(None, use_errno=True).renameat2
 
     def exchange_again() -> None:
         while not ended.is_set():
-            assert exchange(*names) == 0
+            assert trial_calls(*names) == 0
             time.sleep(0.05)
 
     thread = threading.Thread(target=exchange_again)
@@ -73,7 +73,7 @@ def exchanging(folder: Path, target: Path) -> Iterator[None]:
         ended.set()
         thread.join()
         if folder.is_symlink():
-            exchange(*names)
+            trial_calls(*names)
         link.unlink()
 
 

@@ -2,7 +2,7 @@
 
 from score_rows import END, Rows
 
-from harness.score import Moments, Story, moments, table
+from harness.score import BoardRows, Moments, moments, table
 
 ZERO = 1_767_225_600.0  # when the trials of `Rows` start; their submissions are written at 8 s
 
@@ -18,7 +18,7 @@ def task(label, kind="patch", subject="", patch="x"):
 def made(*tasks, events, author="patch-1"):
     rows = Rows().add()
     rows.submissions[0]["author"] = author
-    return moments(rows.trials[0], rows.submissions, Story(tasks=tasks, events=events))
+    return moments(rows.trials[0], rows.submissions, BoardRows(tasks=tasks, events=events))
 
 
 def test_without_a_board_a_submission_is_made_when_it_is_written():
@@ -72,8 +72,8 @@ def test_a_patch_that_was_admitted_without_a_look_is_not_verified():
 
 def test_a_system_that_verifies_nothing_has_no_latency_to_it_and_no_count():
     rows = Rows().add(system="delm").add(system="delm-no-verification").add(system="single")
-    stories = {0: Story(tasks=[], events=VERIFIED), 1: Story(tasks=[], events=UNVERIFIED),
-               2: Story(tasks=[], events=[])}  # fmt: skip
+    stories = {0: BoardRows(tasks=[], events=VERIFIED), 1: BoardRows(tasks=[], events=UNVERIFIED),
+               2: BoardRows(tasks=[], events=[])}  # fmt: skip
     found = table(rows.rows(), rows.scores(), stories=stories)
     told = [(row["latency_first_verified_s"], row["verified_trials"]) for row in found]
     assert told == [(4.0, 1), (None, None), (None, None)]
@@ -89,7 +89,7 @@ def test_only_trials_that_are_done_have_a_latency_and_earlier_attempts_are_part_
     rows = Rows().add(state="error", seconds=3.0).add(attempt=1)
     rows.add("b__b-2", state="cancelled").add("c__c-3", state="waiting", outcomes=[])
     rows.submissions[0]["created_at"] = rows.submissions[2]["created_at"] = END.replace("08", "59")
-    story = Story(tasks=[], events=[event(1, "proposed", "1", kind="PATCH"),
+    story = BoardRows(tasks=[], events=[event(1, "proposed", "1", kind="PATCH"),
                                     event(2, "admitted", "P1", proposal=1)])  # fmt: skip
     (row,) = table(rows.rows(), rows.scores(), stories={0: story, 2: story})
     assert (row["latency_mean_s"], row["latency_last_s"]) == (3.0 + 8.0, 3.0 + 8.0)

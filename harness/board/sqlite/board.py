@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from harness.board.protocols import SharedContext, TaskQueue
 from harness.board.records import EntryRow, EventRow, LinkRow, ProposalRow, ShownRow, TaskRow
-from harness.board.sqlite.change_watch import Watch
+from harness.board.sqlite.change_watch import ChangeWatch
 from harness.board.sqlite.connection import Connection, Durability
 from harness.board.sqlite.shared_context import SqliteContext
 from harness.board.sqlite.task_queue import SqliteQueue
@@ -40,7 +40,7 @@ class SqliteBoard:
     ) -> None:
         """Open or create. `max_tasks` bounds each trial."""
         self._max_tasks = max_tasks
-        self._watch = Watch(clock)
+        self._watch = ChangeWatch(clock)
         self._connection = Connection(
             path,
             synchronous=synchronous,

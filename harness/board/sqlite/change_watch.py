@@ -11,7 +11,7 @@ LOOK_S = 0.05
 CROWD = 16
 
 
-class Watch:
+class ChangeWatch:
     """The waiters of one connection.
 
     Of all who wait, one looks every `LOOK_S` seconds whether another process has written; when it

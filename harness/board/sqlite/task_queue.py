@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from harness.board import limits
 from harness.board.protocols import BoardRefused, Claim, LeaseLost, NewTask, Task
-from harness.board.sqlite.change_watch import Watch
+from harness.board.sqlite.change_watch import ChangeWatch
 from harness.board.sqlite.connection import Connection, Row, Run
 
 
@@ -36,7 +36,7 @@ class SqliteQueue:
     """A `TaskQueue`: its docstrings are the contract, the ones here say what is particular."""
 
     def __init__(
-        self, connection: Connection, watch: Watch, trial_id: int, *, max_tasks: int
+        self, connection: Connection, watch: ChangeWatch, trial_id: int, *, max_tasks: int
     ) -> None:
         self._connection = connection
         self._watch = watch

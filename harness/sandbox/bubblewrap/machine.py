@@ -33,7 +33,7 @@ from harness.sandbox.bubblewrap.mount_points import make_mount_points
 from harness.sandbox.bubblewrap.network import FILES, Network
 from harness.sandbox.bubblewrap.overlay import OpenFolder, Place, Source
 from harness.sandbox.cleanup import or_undo
-from harness.sandbox.disk_watch import Watch
+from harness.sandbox.disk_watch import DiskWatch
 from harness.sandbox.seccomp.syscalls import bubblewrap_filter
 from harness.sandbox.shell import PERL, SHARES, STOP, Since, supervisor
 
@@ -70,7 +70,7 @@ class BubblewrapMachine:
         self._group: cgroup.Cgroup | None = None
         self._process: anyio.abc.Process | None = None
         self._first = 0  # the supervisor's id
-        self._watch: Watch | None = None
+        self._watch: DiskWatch | None = None
         self._uplink: Network | None = None
         self._supervisor = -1  # a pidfd: a process id could be another's by the time it is used
 
@@ -289,7 +289,7 @@ class BubblewrapMachine:
         if self._network:
             self._uplink = await Network.connect(self._first)
         if self._place != "memory":
-            self._watch = Watch(
+            self._watch = DiskWatch(
                 disk_limits.on_disk(self._limits),
                 partial(to_thread.run_sync, self._count),
                 self._store,

@@ -21,7 +21,7 @@ from harness.environments.interpreters import find_python, fits
 from harness.environments.rebuild import TESTBED, VARIABLES, install_script, lay_out, local_image
 from harness.errors import UserError
 from harness.sandbox.docker.client import BUILT_PREFIX, LABEL, OWNER, blocking, connected, exists
-from harness.sandbox.docker.image_leases import Uses
+from harness.sandbox.docker.image_leases import ImageLeases
 from harness.sandbox.docker.image_pull import pull, pulled_images, record
 from harness.sandbox.docker.sweep import sweep_docker
 from harness.sandbox.owners import Owner
@@ -92,11 +92,11 @@ def gc(cache: Path) -> list[str]:
     import docker
 
     removed = []
-    uses = Uses(cache / "uses")
+    leases = ImageLeases(cache / "uses")
     with connected() as client:
         sweep_docker(client)
         for image in _images_of_instances(client, cache):
-            with uses.unused(image.name) as free:
+            with leases.unused(image.name) as free:
                 if not (image.ours and free):
                     continue
                 try:

@@ -17,8 +17,8 @@ from filelock import FileLock
 from harness.errors import UserError
 from harness.sandbox.docker import registry
 from harness.sandbox.docker.client import blocking, image_id
-from harness.sandbox.docker.image_layers import Weight, Weights, total, whole
-from harness.sandbox.docker.image_leases import Promise, Uses
+from harness.sandbox.docker.image_layers import ImageSize, ImageSizes, total, whole
+from harness.sandbox.docker.image_leases import ImageLeases, PullReservation
 from harness.sandbox.docker.image_pull import (
     PULL_WAITS_SECONDS,
     PULLS_AT_ONCE,
@@ -38,15 +38,15 @@ STUCK_S = 120.0  # that nothing of ours is in use and there is no room all the s
 Say = Callable[[str], None]
 
 
-class Room:
+class ImageCache:
     """The images that were pulled, and what they may take together."""
 
     def __init__(self, client: "DockerClient", cache: Path, ceiling_gb: float) -> None:
         self._client = client
         self._cache = cache
         self._ceiling = int(ceiling_gb * GB)  # 0: there is none
-        self._uses = Uses(cache / "uses")
-        self._weights = Weights(cache)
+        self._leases = ImageLeases(cache / "uses")
+        self._sizes = ImageSizes(cache)
         self._lock = cache / "room.lock"
         self._one: dict[str, anyio.Lock] = defaultdict(anyio.Lock)
         self._queue = anyio.Lock()  # who has come first gets room first
@@ -58,7 +58,7 @@ class Room:
         It is pulled where it is not here, once there is room for it. Raises `UserError`: it cannot
         be pulled, or is larger than the ceiling.
         """
-        async with self._uses.holding(image):
+        async with self._leases.holding(image):
             async with self._one[image]:  # two that want it pull it once
                 found = await self._here(image)
                 if found is None:
@@ -112,9 +112,9 @@ class Room:
             if self._ceiling:
                 await blocking(self._settle, image)
 
-    async def _weigh(self, image: str, say: Say) -> Weight:
+    async def _weigh(self, image: str, say: Say) -> ImageSize:
         """What it will take: learnt, or asked for. `UserError`: more than the ceiling."""
-        weight = (await blocking(self._weights.all)).get(image)
+        weight = (await blocking(self._sizes.all)).get(image)
         for wait in (*PULL_WAITS_SECONDS, None) if weight is None else ():
             try:
                 weight = await blocking(self._ask, image)
@@ -135,25 +135,25 @@ class Room:
             "--disk-gb (make: DISK_GB) that all pulled images may take together; raise it"
         )
 
-    def _ask(self, image: str) -> Weight | None:
+    def _ask(self, image: str) -> ImageSize | None:
         known = {
             chain: size
-            for each in self._weights.all().values()
+            for each in self._sizes.all().values()
             for chain, size in each.layers.items()
         }
         mirrors = self._client.info().get("RegistryConfig", {}).get("Mirrors") or []
         weight = registry.weigh(image, known, mirrors)
         if weight is not None:
             with FileLock(self._lock):
-                self._weights.keep(image, weight)
+                self._sizes.keep(image, weight)
         return weight
 
-    async def _promise(self, image: str, weight: Weight, say: Say) -> Promise:
+    async def _promise(self, image: str, weight: ImageSize, say: Say) -> PullReservation:
         """Room for a pull, once it is there."""
         told, stuck = False, 0.0
         while True:
             answer = await blocking(self._make_room, weight)
-            if isinstance(answer, Promise):
+            if isinstance(answer, PullReservation):
                 return answer
             stuck = 0.0 if answer else stuck + LOOK_S
             if stuck > STUCK_S:
@@ -166,13 +166,13 @@ class Room:
                 told = True
             await anyio.sleep(LOOK_S)
 
-    def _make_room(self, weight: Weight) -> Promise | str:
+    def _make_room(self, weight: ImageSize) -> PullReservation | str:
         """Keep room for `weight`, removing what was used longest ago; else what is in the way.
 
         Nothing is removed unless that makes enough room. An empty reason: nobody of ours is.
         """
         with FileLock(self._lock):
-            coming = self._uses.promised()
+            coming = self._leases.promised()
             if len(coming) >= PULLS_AT_ONCE:
                 return f"{len(coming)} others are being pulled"
             coming.append(weight)
@@ -182,7 +182,7 @@ class Room:
                 idle = [name for name in self._by_age(here) if name not in refused]
                 held = {name: here[name] for name in here.keys() - set(idle)}
                 if self._fits(here, coming):
-                    return self._uses.promise(weight)
+                    return self._leases.promise(weight)
                 if not self._fits(held, coming):
                     if held.keys() <= refused and len(coming) == 1:
                         return ""
@@ -191,7 +191,7 @@ class Room:
                 if not self._remove(idle[0]):
                     refused.add(idle[0])
 
-    def _fits(self, here: Mapping[str, Weight], coming: list[Weight]) -> bool:
+    def _fits(self, here: Mapping[str, ImageSize], coming: list[ImageSize]) -> bool:
         # what is alone fits, though the disk holds it twice for a moment: nothing else could help
         alone = not here and len(coming) == 1
         return alone or total(here.values(), coming) <= self._ceiling
@@ -203,7 +203,7 @@ class Room:
             mine = here.get(image)
             if mine is None:  # it was here under another name
                 return
-            self._weights.keep(image, mine)
+            self._sizes.keep(image, mine)
             if mine.unpacked > self._ceiling:
                 self._remove(image, held=True)
                 raise UserError(self._too_large(image, mine.unpacked))
@@ -213,9 +213,9 @@ class Room:
                 if self._remove(name):
                     del here[name]
 
-    def _present(self) -> dict[str, Weight]:
+    def _present(self) -> dict[str, ImageSize]:
         """What is here of what we pulled."""
-        pulled, known = pulled_images(self._cache), self._weights.all()
+        pulled, known = pulled_images(self._cache), self._sizes.all()
         images = {str(image["Id"]): image for image in self._client.api.images()}
         names = {tag: key for key, image in images.items() for tag in image["RepoTags"] or ()}
         return {
@@ -228,16 +228,16 @@ class Room:
         """Those that nobody uses, longest unused first."""
         idle = []
         for name in names:
-            with self._uses.unused(name) as free:
+            with self._leases.unused(name) as free:
                 if free:
                     idle.append(name)
-        return sorted(idle, key=self._uses.last)
+        return sorted(idle, key=self._leases.last)
 
     def _remove(self, name: str, *, held: bool = False) -> bool:
         """Whether the image is gone; it is not where somebody uses it."""
         import docker
 
-        with self._uses.unused(name) as free:
+        with self._leases.unused(name) as free:
             if not (free or held):
                 return False
             try:
@@ -252,10 +252,10 @@ class Room:
             return True
 
 
-def _weight(pulled: str, size: int, known: Weight | None) -> Weight:
+def _weight(pulled: str, size: int, known: ImageSize | None) -> ImageSize:
     """Of an image that is here; at least what the daemon says it takes."""
     if known is None or pulled not in known.ids:
         return whole(pulled, size)
     rest = size - known.unpacked
     layers = dict(known.layers) | ({f"{pulled} rest": rest} if rest > 0 else {})
-    return Weight(layers=layers, sent=known.sent, ids=known.ids)
+    return ImageSize(layers=layers, sent=known.sent, ids=known.ids)

@@ -10,7 +10,7 @@ from harness.cache import write_beside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weight:
+class ImageSize:
     """Bytes by layer, named by the chain that ends with it: unpacked, and as a registry sends it.
 
     `ids`: the hashes under which a Docker daemon may know the image; empty where nobody told.
@@ -26,9 +26,9 @@ class Weight:
         return sum(self.layers.values())
 
 
-def whole(name: str, size: int) -> Weight:
+def whole(name: str, size: int) -> ImageSize:
     """An image of whose layers nothing is known: it shares nothing."""
-    return Weight(layers={name: size}, sent={})
+    return ImageSize(layers={name: size}, sent={})
 
 
 def chains(diff_ids: Sequence[str]) -> list[str]:
@@ -39,7 +39,7 @@ def chains(diff_ids: Sequence[str]) -> list[str]:
     return found
 
 
-def total(here: Iterable[Weight], coming: Iterable[Weight]) -> int:
+def total(here: Iterable[ImageSize], coming: Iterable[ImageSize]) -> int:
     """Bytes of the images that are here, and of those being pulled, unpacked and as sent.
 
     While a layer is pulled the disk holds it both ways.
@@ -57,13 +57,13 @@ def total(here: Iterable[Weight], coming: Iterable[Weight]) -> int:
     return sum(taken.values()) + sum(arriving.values())
 
 
-class Weights:
+class ImageSizes:
     """What was learnt of images, kept in the cache folder. Writers take turns by themselves."""
 
     def __init__(self, cache: Path) -> None:
         self._path = cache / "layers.json"
 
-    def all(self) -> dict[str, Weight]:
+    def all(self) -> dict[str, ImageSize]:
         """By name; nothing where the file is not there or cannot be read."""
         try:
             kept = json.loads(self._path.read_bytes())
@@ -71,20 +71,20 @@ class Weights:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
 
-    def keep(self, name: str, weight: Weight) -> None:
+    def keep(self, name: str, weight: ImageSize) -> None:
         """Put one in, in place of what was known."""
         kept = {known: to_json(each) for known, each in self.all().items()}
         write_beside(self._path, json.dumps(kept | {name: to_json(weight)}).encode())
 
 
-def to_json(weight: Weight) -> dict[str, object]:
+def to_json(weight: ImageSize) -> dict[str, object]:
     """What `of_json` takes."""
     return {"layers": weight.layers, "sent": weight.sent, "ids": list(weight.ids)}
 
 
-def of_json(kept: Mapping[str, Mapping[str, int]]) -> Weight:
+def of_json(kept: Mapping[str, Mapping[str, int]]) -> ImageSize:
     """The inverse of `to_json`. `KeyError`, `TypeError`, `AttributeError`: it is something else."""
-    return Weight(
+    return ImageSize(
         layers={str(chain): int(size) for chain, size in kept["layers"].items()},
         sent={str(chain): int(size) for chain, size in kept["sent"].items()},
         ids=tuple(str(each) for each in kept["ids"]),

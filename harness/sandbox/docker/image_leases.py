@@ -15,12 +15,12 @@ from pathlib import Path
 import anyio
 
 from harness.locks import living, lock, sign_in
-from harness.sandbox.docker.image_layers import Weight, of_json, to_json
+from harness.sandbox.docker.image_layers import ImageSize, of_json, to_json
 
 LOOK_S = 0.1  # between two looks whether an image that is being removed is gone
 
 
-class Promise:
+class PullReservation:
     """Room that is kept for a pull, until `end` or the end of the process."""
 
     def __init__(self, path: Path, handle: int) -> None:
@@ -33,7 +33,7 @@ class Promise:
         os.close(self._handle)
 
 
-class Uses:
+class ImageLeases:
     """The uses and promises kept in one folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -80,11 +80,11 @@ class Uses:
         except FileNotFoundError:
             return 0.0
 
-    def promise(self, weight: Weight) -> Promise:
+    def promise(self, weight: ImageSize) -> PullReservation:
         """Keep room for a pull. The caller sees to it that no two do so at once."""
-        return Promise(*sign_in(self._pulls, json.dumps(to_json(weight)).encode()))
+        return PullReservation(*sign_in(self._pulls, json.dumps(to_json(weight)).encode()))
 
-    def promised(self) -> list[Weight]:
+    def promised(self) -> list[ImageSize]:
         """What the pulls under way will take. What the dead left is removed."""
         return [of_json(json.loads(content)) for _, content in living(self._pulls)]
 

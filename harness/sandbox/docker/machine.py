@@ -20,7 +20,7 @@ from harness.errors import SandboxUnavailable, SandboxUnfit
 from harness.sandbox import disk_limits
 from harness.sandbox.bubblewrap.disk_usage import COUNT_S, removed, written
 from harness.sandbox.cleanup import or_undo
-from harness.sandbox.disk_watch import Watch
+from harness.sandbox.disk_watch import DiskWatch
 from harness.sandbox.docker import boot_files
 from harness.sandbox.docker.client import LABEL, OWNER, open_client
 from harness.sandbox.docker.container_setup import bounds, surroundings
@@ -68,7 +68,7 @@ class DockerMachine:
         self._keep: object = None  # the SDK's wrapper; the socket dies with it
         self._frames = bytearray()
         self._made_at = time.time()
-        self._watch: Watch | None = None
+        self._watch: DiskWatch | None = None
         self._upper: list[Path] | None = None  # the folders that it writes to, if they can be read
         self._given_up = False  # a start that is late is to leave nothing
 
@@ -76,7 +76,7 @@ class DockerMachine:
         """Create, attach and start. `SandboxUnavailable`, with nothing left, when that fails."""
         async with or_undo(self.destroy):
             await thread(self._start, within_s=START_S)
-        self._watch = Watch(disk_limits.on_disk(self._limits), self._counted)
+        self._watch = DiskWatch(disk_limits.on_disk(self._limits), self._counted)
 
     def _start(self) -> None:
         try:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from harness.sandbox.docker.image_layers import Weight, chains
+from harness.sandbox.docker.image_layers import ImageSize, chains
 from harness.secrets import learn
 from harness.secrets.allowed_addresses import is_private, on_this_machine
 
@@ -39,7 +39,7 @@ class Busy(Exception):
     """The registry wants to be asked again later."""
 
 
-def weigh(image: str, known: Mapping[str, int], mirrors: Sequence[str] = ()) -> Weight | None:
+def weigh(image: str, known: Mapping[str, int], mirrors: Sequence[str] = ()) -> ImageSize | None:
     """What an image takes, for this kind of machine; None where no registry tells. Blocking.
 
     `known` has layers whose size need not be asked for, by chain; `mirrors` are asked first for
@@ -75,7 +75,7 @@ class _Place:
         self._base = f"{place}/v2/{path}"
         self._host = urlsplit(place).netloc.rpartition("@")[2]
 
-    def weigh(self, tag: str, known: Mapping[str, int]) -> Weight:
+    def weigh(self, tag: str, known: Mapping[str, int]) -> ImageSize:
         """`requests.RequestException`, `ValueError`, `KeyError`, `TypeError`: it is not told."""
         ids = []
         accept = ", ".join((*INDEXES, *MANIFESTS))
@@ -92,7 +92,7 @@ class _Place:
         parts = manifest["layers"]
         if len(parts) != len(names):
             raise ValueError("the image has not as many layers as its manifest")
-        return Weight(
+        return ImageSize(
             layers={
                 name: known[name] if name in known else self._unpacked(part)
                 for name, part in zip(names, parts, strict=True)

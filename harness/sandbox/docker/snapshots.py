@@ -27,17 +27,17 @@ class Commit:
         self._client = client
         self.image = image
         self._below = below and below.use()
-        self._uses = 0
+        self._leases = 0
 
     def use(self) -> "Commit":
         """Keep it until one more `release`."""
-        self._uses += 1
+        self._leases += 1
         return self
 
     async def release(self) -> None:
         """One use ends. Raises `SandboxUnavailable` where the last one did and it stays."""
-        self._uses -= 1
-        if self._uses:
+        self._leases -= 1
+        if self._leases:
             return
         try:  # without `noprune` the commit below goes too, though a machine may count on it
             await thread(

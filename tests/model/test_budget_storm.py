@@ -26,6 +26,7 @@ from test_run import Silent, item
 
 from agents.delm.system import Delm
 from agents.single import Independent
+from harness.benchmarks.swebench.benchmark import SweBench
 from harness.board.sqlite.board import SqliteBoard
 from harness.model.budget import Budget, TrialBudget
 from harness.model.client import ModelClient, RetryPolicy
@@ -245,7 +246,8 @@ async def storm(
         board = SqliteBoard(store.path)
         of_one = Limits(**nothing | limits)
         run = Run(
-            store=store, board=board, items=[stormy(n) for n in range(trials)],
+            store=store, board=board, benchmark=SweBench(),
+            items=[stormy(n) for n in range(trials)],
             contestants=[
                 Contestant(name="s", system=Watched(system, store), agents=AGENTS, wanted=AGENTS,
                            submits="independent")

@@ -13,17 +13,16 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import anyio
 
-from harness.errors import FileMissing, FileTooLarge, SandboxError, SandboxUnavailable, SandboxUnfit
+from harness.errors import FileMissing, FileTooLarge, SandboxError, SandboxUnavailable
 from harness.sandbox import scripts
 from harness.sandbox.cleanup import or_undo
-from harness.sandbox.patch_text import as_text, is_text
+from harness.sandbox.difference import Base, CannotCompare, Difference, compare, noted
 from harness.sandbox.scripts import ROOT
 from harness.sandbox.shell import FLOOD_BYTES, Machine, Shell, Since
 from harness.sandbox.testbed_copy import CHUNK_BYTES, carry, decoded
 from harness.types import ExecResult
 
 READ_BYTES = FLOOD_BYTES // 2  # more is not read, whatever `max_bytes` says: base64 is longer
-MAX_PATCH_BYTES = 20_000_000
 REFUSALS = {
     scripts.UNRESOLVED: "its path cannot be resolved",
     scripts.OUTSIDE: "it leads out of /testbed through a link",
@@ -34,20 +33,16 @@ REFUSALS = {
 KINDS = {scripts.MISSING: FileMissing, scripts.TOO_LARGE: FileTooLarge}  # else `SandboxError`
 
 
-class _CannotCompare(Exception):
-    """Nothing can be compared in this machine: the repository is damaged, or no room is left."""
-
-
 class ShellSandbox:
     """One machine, its shell, and what the diff is taken against."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._shell = Shell(machine)
-        self._base = ""
-        self._exclude = ""
+        self._base = Base("", "", "")
         self._unchanged_since: Since = "image"  # read and set in the shell's turn
         self._closed = False
+        self.left_out: tuple[str, ...] = ()  # see `harness.protocols.Sandbox.left_out`
         self.audit = ""  # what the audit at the start found; "ok", or empty where none was made
 
     @classmethod
@@ -66,18 +61,7 @@ class ShellSandbox:
 
     async def _note_base(self) -> None:
         result = await self._quietly(scripts.START, timeout_s=120, max_output_chars=FLOOD_BYTES)
-        lines = result.output.split("\n")
-        if result.exit_status != 0 or len(lines) < 2:
-            raise SandboxUnfit(f"no git repository at {ROOT}: {result.output[-300:]}")
-        self._base = lines[0].strip()
-        try:
-            there = decoded(lines[1]).decode(errors="surrogateescape").split("\0")
-            known = decoded(lines[2] if len(lines) > 2 else "")
-        except SandboxError as error:
-            raise SandboxUnfit(f"{ROOT} cannot be listed: {error}") from None
-        self._exclude = known.decode(errors="surrogateescape") + "".join(
-            f"\n/{_pattern(path)}" for path in there if path
-        )
+        self._base = noted(result)
 
     async def _trust(self) -> None:
         """What a start does besides noting the base."""
@@ -139,9 +123,11 @@ class ShellSandbox:
         """See `harness.protocols.Sandbox.diff`. `SandboxError` when it is over 20 MB."""
         async with self._shell.turn:
             try:
-                return await self._diff()
-            except _CannotCompare:
-                return await self._diff_elsewhere()
+                found = await compare(self._shell, self._base)
+            except CannotCompare:
+                found = await self._compare_elsewhere()
+        self.left_out = found.left_out
+        return found.patch
 
     async def fork(self) -> "ShellSandbox":
         """See `harness.protocols.Sandbox.fork`."""
@@ -159,7 +145,7 @@ class ShellSandbox:
             await twin._or_destroy(twin._trust())
         else:
             twin._unchanged_since = "copy"
-        twin._base, twin._exclude = self._base, self._exclude
+        twin._base = self._base
         twin._shell.used = self._shell.used
         twin.audit = self.audit
         return twin
@@ -188,49 +174,16 @@ class ShellSandbox:
                 self._unchanged_since = before
             return result
 
-    async def _diff(self) -> str:
-        """The patch as text; the files in it that are none, and no others, in binary form."""
-        patch = await self._compare()
-        if is_text(patch):
-            return patch.decode()
-        try:
-            return as_text(patch, await self._compare("* -diff\n", "true"))
-        except ValueError as error:
-            raise SandboxError(f"the patch: it is not text: {error}") from None
-
-    async def _compare(self, attributes: str = "", quote_paths: str = "false") -> bytes:
-        result = await self._shell.run_in_turn(
-            scripts.HEAD
-            + scripts.DIFF.format(
-                base=self._base,
-                exclude=shlex.quote(self._exclude),
-                attributes=shlex.quote(attributes),
-                quote_paths=quote_paths,
-                max_bytes=MAX_PATCH_BYTES,
-                stop_at=MAX_PATCH_BYTES + 1,
-            ),
-            max_output_chars=FLOOD_BYTES,
-            timeout_s=300,
-        )
-        if result.exit_status in (scripts.NO_BASE, scripts.NOT_ADDED, scripts.NO_SCRATCH):
-            raise _CannotCompare(_last_words(result))
-        _refuse("the patch", result)
-        patch = decoded(result.output)
-        if len(patch) > MAX_PATCH_BYTES:  # the programs inside may be the commands' own
-            raise FileTooLarge(f"the patch: {REFUSALS[scripts.TOO_LARGE]}")
-        return patch
-
-    async def _diff_elsewhere(self) -> str:
-        """The diff of these files in a new machine, which has the image's own repository."""
+    async def _compare_elsewhere(self) -> Difference:
+        """The difference of these files in a new machine, which has the image's own repository."""
         machine = await self._machine.copy("image", used=True)
         fresh = ShellSandbox(machine)
-        fresh._base, fresh._exclude = self._base, self._exclude
         fresh._shell.used = True  # by files that commands have made
         try:
             await carry(self._shell, fresh._shell)
             async with fresh._shell.turn:
-                return await fresh._diff()
-        except _CannotCompare as error:
+                return await compare(fresh._shell, self._base)
+        except CannotCompare as error:
             raise SandboxError(f"the patch: git fails on the files as they are: {error}") from None
         finally:
             await fresh.close()
@@ -250,12 +203,6 @@ def _absolute(path: str) -> str:
     if "\0" in path or not path:
         raise SandboxError(f"{path!r} is not a path")
     return "/" + posixpath.normpath(posixpath.join(ROOT, path)).lstrip("/")
-
-
-def _pattern(path: str) -> str:
-    """`path` as a line of an exclude file that matches it, and hardly anything else."""
-    escaped = "".join("\\" + c if c in "*?[]\\ !#" else c for c in path)
-    return escaped.replace("\n", "?")
 
 
 def _refuse(what: str, result: ExecResult) -> None:

@@ -2,7 +2,6 @@
 
 ROOT = "/testbed"
 UNRESOLVED, OUTSIDE, MISSING, NO_FILE, TOO_LARGE = 21, 22, 23, 24, 25
-NO_BASE, NOT_ADDED, NO_SCRATCH = 31, 32, 33
 
 # Before each: PATH of the system only, nothing that an agent put into its own folders runs here;
 # no variable of the image steers git; /tmp is there, whatever was done to it.
@@ -43,42 +42,6 @@ mkdir -p -- "$(dirname -- "$target")" || exit 1
 mv -fT -- {part} "$target"
 """
 )
-# A git folder of our own beside the repository's objects: no index, no configuration, no hook, no
-# attribute of the tree can change what is compared with what. {attributes} tell binary from text.
-# git takes a repository in the tree for a submodule, or fails on it: its files are added by name.
-DIFF = r"""
-scratch=$(mktemp -d) || exit 33
-trap 'rm -rf "$scratch"' EXIT
-export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYSTEM=1 GIT_OPTIONAL_LOCKS=0
-git init -q --template= "$scratch/git" || exit 33
-export GIT_DIR="$scratch/git/.git" GIT_WORK_TREE=/testbed GIT_NO_REPLACE_OBJECTS=1
-export GIT_ALTERNATE_OBJECT_DIRECTORIES=/testbed/.git/objects
-cd /testbed || exit
-git config core.quotePath {quote_paths}
-git config core.excludesFile /dev/null; git config core.attributesFile /dev/null
-git read-tree {base} || exit 31
-mkdir -p "$GIT_DIR/info" && printf '%s' {attributes} > "$GIT_DIR/info/attributes" || exit 33
-printf '%s\n' {exclude} > "$GIT_DIR/info/exclude" || exit 33
-find . -path ./.git -prune -o -name .git -prune -printf '%h\0' > "$scratch/found" || exit 33
-while IFS= read -r -d '' inner; do
-  git ls-files --error-unmatch -- ":(literal)$inner" || git check-ignore -q -- "$inner" \
-    || printf '%s\0' "$inner" >> "$scratch/inner"
-done < "$scratch/found" > /dev/null 2>&1
-if [ -s "$scratch/inner" ]; then
-  sed -z 's/[][*?\\ !#]/\\&/g; s/\n/?/g; s,^[.],,' "$scratch/inner" | tr '\0' '\n' \
-    >> "$GIT_DIR/info/exclude"
-  xargs -0 -I DIR find DIR -name .git -prune -o \( -type f -o -type l \) -print0 \
-    < "$scratch/inner" > "$scratch/files"
-fi
-git add -A . 2> "$scratch/errors" || {{ cat "$scratch/errors"; exit 32; }}
-[ ! -s "$scratch/files" ] || git update-index --add -z --stdin < "$scratch/files" || exit 32
-git diff --cached --binary --full-index --no-renames --no-color --no-ext-diff --no-textconv \
-  --src-prefix=a/ --dst-prefix=b/ {base} | head -c {stop_at} > "$scratch/patch"
-status=${{PIPESTATUS[0]}}
-[ "$(stat -c %s "$scratch/patch")" -le {max_bytes} ] || exit 25
-[ "$status" = 0 ] || exit 31
-base64 -w 0 < "$scratch/patch"
-"""
 # A part of an archive of /testbed, and in a line of its own how many bytes follow. The archive is
 # made anew for each part: nothing is written, so a sandbox without room can be packed, too. What is
 # nothing to git is left out: a FIFO, a device, what lies deeper than a path can name.
@@ -116,8 +79,14 @@ git config --global --get-all safe.directory | grep -qxF /testbed \
 START = (
     TRUST
     + r"""
-git rev-parse 'HEAD^{commit}' || exit
-git ls-files --others --exclude-standard -z 2>/dev/null | base64 -w 0 && echo
+git rev-parse 'HEAD^{tree}' || exit
+{
+  git ls-files -z && printf '\0'
+  find . -mindepth 1 -name .git -prune -o \( -type f -o -type l \) -printf '%P\0'
+} | perl -f -0 -n -e '
+  if ($_ eq "\0") { $found = 1 } elsif (not $found) { $tracked{$_} = 1 }
+  elsif (not $tracked{$_}) { print }
+' | gzip -n | base64 -w 0 && echo
 [ ! -f .git/info/exclude ] || base64 -w 0 .git/info/exclude
 """
 )

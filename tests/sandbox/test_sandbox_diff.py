@@ -3,12 +3,8 @@
 `bench` is one sandbox for all of it, with everything put back before each test.
 """
 
-import shutil
-import subprocess
-import sys
-
 import pytest
-from sandboxes import git
+from patched_trees import inside, patched
 
 from harness.errors import SandboxError
 
@@ -18,24 +14,6 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-MANIFEST = r"""
-import hashlib, os, subprocess, sys
-top = sys.argv[1]
-for folder, folders, files in os.walk(os.fsencode(top)):
-    folders[:] = sorted(f for f in folders if f not in (b".git", b"__pycache__"))
-    links = [f for f in folders if os.path.islink(os.path.join(folder, f))]
-    for name in sorted(files + links):
-        path = os.path.join(folder, name)
-        shown = os.path.relpath(path, os.fsencode(top))
-        if name == b".git" or shown.startswith((b"untracked", b"excluded")) or b".ignored" in shown:
-            continue
-        if os.path.islink(path):
-            print(repr(shown), "link", repr(os.readlink(path)))
-        elif os.path.isfile(path):
-            with open(path, "rb") as file:
-                content = hashlib.sha256(file.read()).hexdigest()
-            print(repr(shown), os.stat(path).st_mode & 0o100, content)
-"""
 COMMIT = "git -c user.name=x -c user.email=x@x commit -q"
 CHANGES = {
     "modified": "echo more >> a.txt; sed -i s/-/+/ pkg/core.py",
@@ -136,21 +114,8 @@ class TestADifference:
         assert made.exit_status == 0, made.output
         patch = await bench.diff()
         assert patch.endswith("\n")
-        look = f"chmod -R u+rX .; python3 - /testbed <<'E'\n{MANIFEST}\nE"
-        wanted = await bench.exec(look, max_output_chars=1_000_000)
-        assert wanted.exit_status == 0, wanted.output
-        tree = tmp_path / "tree"
-        shutil.copytree(kind.testbed, tree, symlinks=True)
-        (tmp_path / "patch").write_bytes(patch.encode())
-        git(tree, "apply", "--whitespace=nowarn", str(tmp_path / "patch"))
-        found = subprocess.run(
-            [sys.executable, "-", str(tree)],
-            input=MANIFEST,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert found.stdout == wanted.output
+        wanted = await inside(bench)
+        assert patched(kind, tmp_path, patch) == wanted
         assert "untracked" not in patch
         assert "x.ignored" not in patch
         left = await bench.exec("ls -d /tmp/owned /tmp/.delm* /tmp/tmp.*")

@@ -21,6 +21,7 @@ from harness.protocols import Trial
 from harness.types import CUT, Message, Reply, ToolCall
 
 _NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")  # of OpenAI's and Anthropic's rules for names
+SHOWN_PATHS, SHOWN_CHARS = 5, 100  # of what a patch leaves out
 PATIENCE = 4  # turns in a row without a usable tool call
 NO_CALL = (
     "Your answer held no tool call, so nothing was done. Call `bash` to go on, "
@@ -117,6 +118,15 @@ def ended_by(end: LimitReached | ModelError | SandboxLost) -> str:
     if isinstance(end, ConversationRefused):
         return "context" if isinstance(end, ContextOverflow) else "refused"
     return "model_error"
+
+
+def with_left_out(reason: str, paths: Sequence[str]) -> str:
+    """`reason`, and which paths the patch does not hold though they differ."""
+    if not paths:
+        return reason
+    shown = ", ".join(repr(path[:SHOWN_CHARS]) for path in paths[:SHOWN_PATHS])
+    more = f" and {len(paths) - SHOWN_PATHS} more" if len(paths) > SHOWN_PATHS else ""
+    return f"{reason}; not in the patch, git refuses it: {shown}{more}"
 
 
 def _over(idle: int, taken: int, turns: int, tokens: int, long_tokens: int) -> str:

@@ -14,7 +14,7 @@ import anyio
 
 from agents import tools
 from agents.concurrency import together
-from agents.loop import converse, ended_by
+from agents.loop import converse, ended_by, with_left_out
 from agents.prompts import render
 from harness.board.vocabulary import agent_name
 from harness.errors import AgentLimitReached, LimitReached, ModelError, SandboxError, SandboxLost
@@ -79,6 +79,7 @@ async def hand_in(trial: Trial, sandbox: Sandbox, author: str, reason: str) -> N
     """Submit what differs in `sandbox`; an oversized or unreadable difference is an empty patch."""
     try:
         patch = await sandbox.diff()
+        reason = with_left_out(reason, sandbox.left_out)
     except (SandboxError, SandboxLost) as error:
         patch, reason = "", f"{reason}; no patch: {error}"
     await trial.submit(author, patch, reason=reason, salvaged=not reason.startswith("finished"))

@@ -46,9 +46,15 @@ class Sandbox(Protocol):
     async def diff(self) -> str:
         """All that differs from the base commit, new files included, as a binary git patch.
 
-        It ends with a newline, or is empty. It does not depend on the index, on commits made since,
-        or on the configuration of the repository inside.
+        It ends with a newline, or is empty. It is what the regular files and links are, less what
+        is ignored, was there at the start, or stands in `left_out`. It does not depend on the
+        index, on commits made since, or on the repository inside at all.
         """
+        ...
+
+    @property
+    def left_out(self) -> Sequence[str]:
+        """The paths that differ and that the last `diff` left out: no patch of them would apply."""
         ...
 
     async def fork(self) -> "Sandbox":

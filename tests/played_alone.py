@@ -63,6 +63,8 @@ class PlayedSandbox:
         self.ended += 1
         return self.act(command)
 
+    left_out = ()
+
     async def diff(self) -> str:
         await anyio.sleep(0)  # in a cancelled scope that is not shielded this raises
         if isinstance(self.patch, Exception):

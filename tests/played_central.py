@@ -111,6 +111,8 @@ class PlayedWorkspace:
         self._check()
         self._notes[path] = data.decode()
 
+    left_out = ()
+
     async def diff(self) -> str:
         self._check()
         await anyio.sleep(0)  # in a cancelled scope that is not shielded this raises

@@ -56,6 +56,7 @@ class PlayedWorkspace:
         self.text = text
         self.problem = problem
         self.closed = False
+        self.left_out: tuple[str, ...] = ()
         self.forks: list[PlayedWorkspace] = []
 
     async def exec(self, command: str, **_: Any) -> ExecResult:
@@ -76,6 +77,7 @@ class PlayedWorkspace:
 
     async def fork(self) -> "PlayedWorkspace":
         self.forks.append(PlayedWorkspace(self.text, self.problem))
+        self.forks[-1].left_out = self.left_out
         return self.forks[-1]
 
     async def close(self) -> None:

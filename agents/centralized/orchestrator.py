@@ -15,7 +15,7 @@ from agents.centralized.sequential import (
     SequentialDelegation,
     WaitingSubagents,
 )
-from agents.loop import converse, ended_by
+from agents.loop import converse, ended_by, with_left_out
 from agents.prompts import render
 from agents.tools import Arguments, BadCall, Finished, Tool, Toolbox
 from harness.board.vocabulary import MAIN, ToolName
@@ -122,6 +122,7 @@ async def hand_in(trial: Trial, delegation: Delegation, reason: str) -> None:
     patch = ""
     try:
         patch = await delegation.workspace.diff()
+        reason = with_left_out(reason, delegation.workspace.left_out)
     except (SandboxError, SandboxLost) as error:  # too large, no text, or gone
         reason = f"{reason}; no patch: {error}"
         finished = finished and not isinstance(error, SandboxLost)

@@ -10,7 +10,7 @@ from agents.admission.gist_check import gist_checker
 from agents.concurrency import together
 from agents.delm.team import DelmOptions, DelmTrial, SeatState, authors_of, fails, failures_of
 from agents.delm.worker import Worker
-from agents.loop import ended_by
+from agents.loop import ended_by, with_left_out
 from agents.selection import Candidate, select
 from harness.board.protocols import Entry, Task
 from harness.board.vocabulary import FORM, EntryKind, EvidenceForm, TaskKind, TaskState, agent_name
@@ -71,7 +71,7 @@ async def hand_in(team: DelmTrial, reason: str) -> None:
         await team.trial.submit(
             work.seat,
             work.patch,
-            reason=work.reason or reason,
+            reason=with_left_out(work.reason or reason, work.left_out),
             salvaged=not work.finished,
             agent=work.agent,
         )

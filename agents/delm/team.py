@@ -89,6 +89,7 @@ class SeatState:
     agent: str = ""
     reason: str = ""  # how its last conversation ended
     finished: bool = False
+    left_out: tuple[str, ...] = ()  # of its files, since no patch can hold them
 
 
 class DelmTrial:
@@ -249,6 +250,7 @@ def _take(work: SeatState, task: Task) -> None:
         work.patch = str(task.result[ResultKey.PATCH])
         work.entry = str(task.result.get(ResultKey.ENTRY, ""))
         work.agent = task.holder
+        work.left_out = tuple(task.result.get(ResultKey.LEFT_OUT, ()))
     work.reason = str(task.result.get(ResultKey.REASON, ""))
     work.finished = work.reason == "finished"
 

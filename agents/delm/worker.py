@@ -126,6 +126,8 @@ class _Job:
             patch = await self._diff()
             entry = self._session.patch[0] if self._session.patch[1] == patch else ""
             result |= {ResultKey.PATCH: patch, ResultKey.ENTRY: entry}
+            if patch and self._workspace.left_out:
+                result[ResultKey.LEFT_OUT] = list(self._workspace.left_out)
             then = await self._team.following(entry, self._task, self._claim.agent)
         _, following = await self._team.queue.finish_and_claim(
             self._claim, result=result, then=then, lease_s=self._team.rules.lease_s

@@ -44,6 +44,7 @@ class ResultKey(Word):
     SUMMARY = "summary"  # what its agent said, unchecked
     REASON = "reason"  # how its conversation ended
     PATCH = "patch"  # the diff that it hands in
+    LEFT_OUT = "left_out"  # paths that differ and that no patch can hold
     ENTRY = "entry"  # label of the PATCH as which exactly that diff was admitted; empty: none
 
 

@@ -1,6 +1,6 @@
 """A trial's sandbox: on its wall clock, and without the secrets of this process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -49,6 +49,11 @@ class TimedSandbox:
     async def diff(self) -> str:
         """See `Sandbox.diff`."""
         return redact(await self._sandbox.diff())
+
+    @property
+    def left_out(self) -> Sequence[str]:
+        """See `Sandbox.left_out`."""
+        return [redact(path) for path in self._sandbox.left_out]
 
     async def close(self) -> None:
         """See `Sandbox.close`."""

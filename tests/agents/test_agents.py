@@ -69,6 +69,8 @@ class PlayedSandbox:
         self.commands.append((command, timeout_s))
         return self._act(command)
 
+    left_out = ()
+
     async def diff(self) -> str:
         if isinstance(self.patch, Exception):
             raise self.patch
@@ -354,6 +356,8 @@ async def test_single_salvages_its_work_when_it_is_cancelled():
             await anyio.sleep(60)
             return ran()
 
+        left_out = ()
+
         async def diff(self) -> str:
             await anyio.sleep(0.01)  # an await in a cancelled scope that is not shielded raises
             return PATCH
@@ -373,6 +377,15 @@ async def test_a_difference_that_cannot_be_read_is_an_empty_patch_that_says_why(
     ((author, patch, reason, salvaged),) = trial.submitted
     assert (author, patch, salvaged) == ("agent-1", "", False)
     assert reason == "finished; no patch: the patch: it is too large"
+
+
+async def test_what_a_patch_cannot_hold_is_said_with_it():
+    sandbox = PlayedSandbox()
+    sandbox.left_out = ("git~1", ".GIT/x")
+    trial = PlayedTrial(said(FINISH), sandbox=sandbox)
+    await Single().run(trial)
+    said_why = "finished; not in the patch, git refuses it: 'git~1', '.GIT/x'"
+    assert trial.submitted == [("agent-1", PATCH, said_why, False)]
 
 
 async def test_a_sandbox_that_is_lost_before_the_end_is_never_an_empty_patch():

@@ -223,6 +223,15 @@ async def test_a_sub_agent_whose_context_is_full_is_a_failed_delegation():
     assert trial.submitted == [("main", MENDED, "finished", False)]
 
 
+async def test_what_the_patch_cannot_hold_is_said_with_it():
+    plan = {"main": [one("Go."), SUBMIT], "sub-1.1": [write("a.py"), back()]}
+    trial = PlayedTrial(script(plan), agents=1)
+    trial.workspace.left_out = ("git~1",)
+    await Centralized().run(trial)
+    ((_, _, reason, salvaged),) = trial.submitted
+    assert (reason, salvaged) == ("finished; not in the patch, git refuses it: 'git~1'", False)
+
+
 async def test_a_difference_that_cannot_be_read_is_told_and_submitted_as_nothing():
     trial = PlayedTrial(
         script({"main": [one("Go."), SUBMIT], "sub-1.1": [write("a.py"), back()]}), agents=1

@@ -48,6 +48,15 @@ async def test_a_refused_conversation_ends_its_own_task_and_the_others_go_on(
     assert states["patch-1"] == "done"
 
 
+async def test_what_the_patch_of_a_seat_cannot_hold_is_said_with_it(tmp_path):
+    with played(tmp_path) as trial:
+        trial.pristine.left_out = ("git~1",)
+        await team(rounds=0).run(trial)
+    for _, _, reason, salvaged in trial.submitted.values():
+        assert reason == "finished; not in the patch, git refuses it: 'git~1'"
+        assert not salvaged
+
+
 async def test_a_conversation_that_outgrows_the_model_goes_on_in_a_short_one(tmp_path):
     def say(task, turn, prompt):
         if task == "patch-1" and turn == 1 and "starts anew" not in json.dumps(prompt):

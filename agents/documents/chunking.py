@@ -115,7 +115,7 @@ class Headings:
             before = bisect_right(found, begins)
             if before and found[before - 1] > max(reached, default=-1):
                 reached.append(found[before - 1])
-        ends = reached[:1] + reached[1:][-1:]
+        ends = reached if len(reached) < 3 else [reached[0], reached[-1]]
         lines = [self._text[at : at + TITLE].split("\n", 1)[0] for at in ends]
         return " › ".join(" ".join(line.strip("# \t").split()) for line in lines)
 
@@ -127,7 +127,7 @@ def _sections(text: str, kinds: Kinds) -> list[int]:
         kinds[level] = sorted([*above, *kinds.get(level, [])])
     enough = [found for found in kinds.values() if len(found) >= FEWEST]
     best = max(enough, key=lambda f: len(f) / (1 + _unevenness([*f, len(text)])), default=[])
-    return best[best[:1] <= [PREAMBLE] :]
+    return best[1:] if best and best[0] <= PREAMBLE else best
 
 
 def _unevenness(places: Sequence[int]) -> float:

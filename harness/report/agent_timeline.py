@@ -66,7 +66,7 @@ def since_first_errand(intervals: Sequence[Interval]) -> list[Interval]:
 def lanes(trial: TrialRow, intervals: Sequence[Interval]) -> Any:
     """One lane an agent; of two things at a time, what began last is in front."""
     agents = sorted({each.agent for each in intervals}, key=lambda name: (len(name), name))
-    figure, axes = plot_style.paper(10, 1.5 + 0.38 * len(agents))
+    figure, axes = plot_style.new_figure(10, 1.5 + 0.38 * len(agents))
     for at, agent in enumerate(agents):
         mine = sorted((x for x in intervals if x.agent == agent), key=lambda x: x.start_s)
         bars = [(each.start_s, each.seconds) for each in mine]

@@ -1,4 +1,4 @@
-"""Paper and ink of every plot. matplotlib takes a second to import: only inside functions."""
+"""The style of every plot. matplotlib takes a second to import: only inside functions."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -40,7 +40,7 @@ def ink() -> Iterator[None]:
         yield
 
 
-def paper(width: float, height: float) -> tuple[Any, Any]:
+def new_figure(width: float, height: float) -> tuple[Any, Any]:
     """A figure of so many inches, and its axes."""
     from matplotlib.figure import Figure
 

@@ -75,7 +75,7 @@ def cost_against_score(rows: Sequence[TableRow]) -> Any:
     known = [row for row in rows if None not in (row["cost_per_instance_usd"], row["avg_at_1"])]
     if not known:
         return None
-    figure, axes = plot_style.paper(8.2, 4.6)
+    figure, axes = plot_style.new_figure(8.2, 4.6)
     places = {row["system"]: place for place, row in enumerate(rows)}
     dear: list[float] = []
     for row in known:
@@ -160,7 +160,7 @@ def pass_by_k(scores: Scores) -> Any:
     """
     if all(min(each.wanted for each in mine) < 2 for mine in scores.values()):  # or nothing ran
         return None
-    figure, axes = plot_style.paper(8.2, 4.6)
+    figure, axes = plot_style.new_figure(8.2, 4.6)
     most = 1
     for place, (system, mine) in enumerate(scores.items()):
         shared = any(each.kind == "shared" for each in mine)
@@ -222,7 +222,7 @@ def cost_by_instance(scores: Scores, submissions: int) -> Any:
     costs = [cost for mine in priced.values() for cost in mine]
     if not costs or not any(costs):
         return None
-    figure, axes = plot_style.paper(max(5.5, 1.15 * len(priced) + 1.2), 4.6)
+    figure, axes = plot_style.new_figure(max(5.5, 1.15 * len(priced) + 1.2), 4.6)
     every = list(scores)
     for place, (system, mine) in enumerate(priced.items()):
         ordered = sorted(mine)

@@ -131,7 +131,7 @@ class DockerSandboxes:
             await machine.start()
             return machine
 
-        return await begun(start, _examined(item, purpose, self._config))
+        return await open_sandbox(start, _examined(item, purpose, self._config))
 
     def close(self) -> None:
         """Let go of the connections to the daemon."""
@@ -204,7 +204,7 @@ class BubblewrapSandboxes:
                 labels=self._labels | _labels(item, purpose),
             )
 
-        return await begun(start, _examined(item, purpose, self._config))
+        return await open_sandbox(start, _examined(item, purpose, self._config))
 
     def close(self) -> None:
         """There is no connection."""
@@ -214,7 +214,7 @@ def _labels(item: Item, purpose: Purpose) -> dict[str, str]:
     return {"delm.instance": item.instance.instance_id, "delm.purpose": purpose}
 
 
-async def begun(
+async def open_sandbox(
     start: Callable[[], Awaitable[DockerMachine | BubblewrapMachine]],
     ready: Callable[[ShellSandbox], Awaitable[None]] | None = None,
 ) -> ShellSandbox:
@@ -223,7 +223,8 @@ async def begun(
     That is safe: nobody has used it yet. Raises `SandboxUnavailable` at last; at once where another
     would be like it.
     """
-    for wait in (*OPEN_AGAIN_S, None):
+    waits = list(OPEN_AGAIN_S)
+    while True:
         try:
             sandbox = await ShellSandbox.start(await start())
             if ready is not None:
@@ -231,12 +232,11 @@ async def begun(
         except (ImageMissing, SandboxUnfit):
             raise
         except SandboxUnavailable:
-            if wait is None:
+            if not waits:
                 raise
-            await anyio.sleep(wait)
+            await anyio.sleep(waits.pop(0))
         else:
             return sandbox
-    raise AssertionError("unreachable")
 
 
 async def _or_close(

@@ -51,12 +51,14 @@ class Secrets:
 
     def redact_bytes(self, content: bytes) -> bytes:
         """`content` with a mark in place of each secret."""
-        for encoding in ("utf-8", "latin-1"):  # the second reads, and writes again, any bytes
-            with suppress(UnicodeDecodeError):
-                text = content.decode(encoding)
-                clean = self.redact(text)
-                return content if clean is text else clean.encode(encoding)
-        raise AssertionError("unreachable")
+        encoding = "utf-8"
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            encoding = "latin-1"  # it reads, and writes again, any bytes
+            text = content.decode(encoding)
+        clean = self.redact(text)
+        return content if clean is text else clean.encode(encoding)
 
     def redact_error(self, text: str) -> str:
         """`text` with a mark in place of each secret, and of what has the shape of one."""

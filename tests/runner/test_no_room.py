@@ -21,7 +21,7 @@ from harness.model.endpoint_health import EndpointHealth
 from harness.no_space import ROOM_BYTES, full, lack
 from harness.sandbox.bubblewrap.folders import sweep
 from harness.sandbox.bubblewrap.machine import BubblewrapMachine
-from harness.sandbox.providers import begun
+from harness.sandbox.providers import open_sandbox
 from harness.store.database import RESERVED_BYTES, store_error
 from harness.store.sqlite import SqliteStore
 from harness.types import Usage
@@ -205,7 +205,7 @@ async def test_a_sandbox_is_waited_for_until_there_is_room(tmp_path):
                 disk.make_room()
             return await BubblewrapMachine.start(kind.prepared, kind.store, LIMITS)
 
-        await (await begun(start)).close()
+        await (await open_sandbox(start)).close()
         assert tried == 2
 
 

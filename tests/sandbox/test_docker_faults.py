@@ -130,7 +130,7 @@ async def test_an_engine_that_restarts_during_a_command_or_between_two_is_back_f
                 await anyio.to_thread.run_sync(engine.daemon.start)
             raise
 
-    fresh = await providers.begun(started)
+    fresh = await providers.open_sandbox(started)
     assert len(waits) == 1
     assert (await fresh.exec("echo back")).output == "back\n"
     for sandbox in (busy, idle, fresh):

@@ -26,7 +26,7 @@ def guarded_script(script: str, files: Mapping[str, str]) -> str:
     A run that stops at the first failure would stop at the first planted one.
     """
     lines = script.split("\n")
-    (*_, start) = [0, *(number for number, line in enumerate(lines) if MARKER in line)]
+    start = max((number for number, line in enumerate(lines) if MARKER in line), default=0)
     return "\n".join([*lines[:start], *_writing(files), GO_ON, *map(_to_the_end, lines[start:])])
 
 

@@ -12,7 +12,6 @@ errors and nowhere else: a patch may well say `sorted(key=…)` or have a made-u
 import os
 import re
 from collections.abc import Iterable
-from contextlib import suppress
 
 from harness.secrets.spellings import Spellings
 from harness.secrets.variables import PROVIDERS, environment_secrets, is_secret

@@ -7,14 +7,14 @@ that; a read of the whole ledger takes long, and is done where nothing else runs
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from harness.store.connection import Run
 from harness.store.rows import ClaimedTrial, NewInstance, NewTrial
 from harness.store.sqlite_ledger import SqliteLedger
 from harness.store.sqlite_reading import SqliteReading
-from harness.text.timestamps import now
 from harness.types import Message, Verdict
 
 
@@ -33,9 +33,9 @@ class SqliteStore(SqliteReading, SqliteLedger):
 
     async def describe(self, **values: Any) -> None:
         """See `Store.describe`."""
-        await self._write(
-            *(("put_run", {"key": k, "value": json.dumps(v)}) for k, v in values.items())
-        )
+        with self._connection.write() as run:
+            for key, value in values.items():
+                run("put_run", key=key, value=json.dumps(value))
 
     async def plan(
         self,
@@ -46,72 +46,79 @@ class SqliteStore(SqliteReading, SqliteLedger):
         retry_failed: bool = False,
     ) -> None:
         """See `Store.plan`."""
-        await self._write(
-            *self._let_go(alive),
-            *(("put_instance", {**row, "position": i}) for i, row in enumerate(instances)),
-            *(("plan_trial", row) for row in trials),
-            ("plan_again", {"retry_failed": retry_failed}),
-        )
+        with self._connection.write() as run:
+            _let_go(run, alive)
+            for position, instance in enumerate(instances):
+                run("put_instance", **instance, position=position)
+            for trial in trials:
+                run("plan_trial", **trial)
+            run("plan_again", retry_failed=retry_failed)
 
     async def take_over(self, alive: Collection[str]) -> None:
         """See `Store.take_over`."""
-        await self._write(*self._let_go(alive), ("plan_cut_again", {}))
-
-    def _let_go(self, alive: Collection[str]) -> list[tuple[str, Mapping[str, Any]]]:
-        parameters = {"alive": json.dumps(list(alive)), "now": now()}
-        return [(name, parameters) for name in ("charge_left", "leave_grading", "cancel_left")]
+        with self._connection.write() as run:
+            _let_go(run, alive)
+            run("plan_cut_again")
 
     async def others(self) -> set[str]:
         """See `Store.others`."""
-        return {row["owner"] for row in self._read("others", owner=self._owner)}
+        return {row["owner"] for row in self._connection.read("others", owner=self._owner)}
 
     async def claim_trial(self) -> ClaimedTrial | None:
         """See `Store.claim_trial`."""
-        rows = await self._write(("claim_trial", {"now": now(), "owner": self._owner}))
-        return cast("ClaimedTrial", rows[0]) if rows else None
+        with self._connection.write() as run:
+            rows = run("claim_trial", owner=self._owner)
+        return cast("ClaimedTrial", dict(rows[0])) if rows else None
 
     async def restart_clock(self, trial_id: int) -> None:
         """See `Store.restart_clock`."""
-        parameters = {"trial_id": trial_id, "now": now(), "owner": self._owner}
-        await self._write(("restart_clock", parameters))
+        with self._connection.write() as run:
+            run("restart_clock", trial_id=trial_id, owner=self._owner)
 
     async def begin_grading(self, trial_id: int, *, reason: str, seconds: float) -> None:
         """See `Store.begin_grading`."""
-        parameters = {"trial_id": trial_id, "reason": reason, "seconds": seconds}
-        await self._write(("begin_grading", parameters | {"owner": self._owner}))
+        with self._connection.write() as run:
+            run(
+                "begin_grading",
+                trial_id=trial_id,
+                reason=reason,
+                seconds=seconds,
+                owner=self._owner,
+            )
 
     async def hand_grading_on(self, trial_id: int) -> bool:
         """See `Store.hand_grading_on`."""
-        parameters = {"trial_id": trial_id, "owner": self._owner}
-        return bool(await self._write(("hand_grading_on", parameters)))
+        with self._connection.write() as run:
+            return bool(run("hand_grading_on", trial_id=trial_id, owner=self._owner))
 
     async def note_sandbox(self, trial_id: int, *, sandbox: str, image: str, audit: str) -> None:
         """See `Store.note_sandbox`."""
-        parameters = {"trial_id": trial_id, "sandbox": sandbox, "image": image, "audit": audit}
-        await self._write(("note_sandbox", parameters))
+        with self._connection.write() as run:
+            run("note_sandbox", trial_id=trial_id, sandbox=sandbox, image=image, audit=audit)
 
     async def finish_trial(
         self, trial_id: int, state: str, *, reason: str, seconds: float, detail: str = ""
     ) -> None:
         """See `Store.finish_trial`."""
-        parameters = {
-            "trial_id": trial_id,
-            "state": state,
-            "reason": reason,
-            "detail": detail,
-            "seconds": seconds,
-            "now": now(),
-            "owner": self._owner,
-        }
-        await self._write(("finish_trial", parameters))
+        with self._connection.write() as run:
+            run(
+                "finish_trial",
+                trial_id=trial_id,
+                state=state,
+                reason=reason,
+                detail=detail,
+                seconds=seconds,
+                owner=self._owner,
+            )
 
     # -- trajectories, submissions, grades -------------------------------------------------------
 
     async def say(self, trial_id: int, conversation: str, messages: Iterable[Message]) -> None:
         """See `Store.say`."""
-        about = {"trial_id": trial_id, "conversation": conversation}
-        said = [about | {"content": json.dumps(message)} for message in messages]
-        await self._write(*(("add_message", each) for each in said))
+        with self._connection.write() as run:
+            for message in messages:
+                content = json.dumps(message)
+                run("add_message", trial_id=trial_id, conversation=conversation, content=content)
 
     async def submit(
         self,
@@ -124,35 +131,41 @@ class SqliteStore(SqliteReading, SqliteLedger):
         agent: str = "",
     ) -> int:
         """See `Store.submit`."""
-        parameters = {
-            "trial_id": trial_id,
-            "author": author,
-            "agent": agent or author,
-            "patch": patch,
-            "patch_sha256": hashlib.sha256(patch.encode()).hexdigest(),
-            "reason": reason,
-            "salvaged": int(salvaged),
-            "now": now(),
-        }
-        return int((await self._write(("add_submission", parameters)))[0]["submission_id"])
+        with self._connection.write() as run:
+            (row,) = run(
+                "add_submission",
+                trial_id=trial_id,
+                author=author,
+                agent=agent or author,
+                patch=patch,
+                patch_sha256=hashlib.sha256(patch.encode()).hexdigest(),
+                reason=reason,
+                salvaged=int(salvaged),
+            )
+        return int(row["submission_id"])
 
     async def select(self, submission_id: int, reasons: Sequence[str]) -> None:
         """See `Store.select`."""
-        parameters = {"submission_id": submission_id, "reasons": json.dumps(list(reasons))}
-        await self._write(("add_selection", parameters))
+        with self._connection.write() as run:
+            run("add_selection", submission_id=submission_id, reasons=json.dumps(list(reasons)))
 
     async def grade(self, submission_id: int, verdict: Verdict) -> None:
         """See `Store.grade`."""
-        parameters = {
-            "submission_id": submission_id,
-            "outcome": verdict.outcome,
-            "reason": verdict.reason,
-            "official": verdict.official,
-            "flags": json.dumps(verdict.flags),
-            "unchecked": json.dumps(verdict.unchecked),
-            "report": json.dumps(verdict.report),
-            "cached": int(verdict.cached),
-            "seconds": verdict.seconds,
-            "now": now(),
-        }
-        await self._write(("add_grade", parameters))
+        with self._connection.write() as run:
+            run(
+                "add_grade",
+                submission_id=submission_id,
+                outcome=verdict.outcome,
+                reason=verdict.reason,
+                official=verdict.official,
+                flags=json.dumps(verdict.flags),
+                unchecked=json.dumps(verdict.unchecked),
+                report=json.dumps(verdict.report),
+                cached=int(verdict.cached),
+                seconds=verdict.seconds,
+            )
+
+
+def _let_go(run: Run, alive: Collection[str]) -> None:
+    for name in ("charge_left", "leave_grading", "cancel_left"):
+        run(name, alive=json.dumps(list(alive)))

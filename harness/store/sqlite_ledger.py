@@ -8,16 +8,15 @@ from typing import Any
 import anyio
 
 from harness.errors import RUN_COST, LimitReached
-from harness.store.database import Database
 from harness.store.ledger import CallOutcome
+from harness.store.sqlite_file import SqliteFile
 from harness.text.reply_json import reply_row
-from harness.text.timestamps import now
 from harness.types import Activity, Reply, Usage
 
 LOOK_S = 0.2  # between two looks whether another process has given money back
 
 
-class SqliteLedger(Database):
+class SqliteLedger(SqliteFile):
     """A `harness.store.ledger.Ledger`: its docstrings are the contract."""
 
     def __init__(self, path: Path, *, cap_usd: float = 0.0, read_only: bool = False) -> None:
@@ -40,33 +39,36 @@ class SqliteLedger(Database):
         paid_call: int | None = None,
     ) -> int:
         """Waits as long as calls under way in other processes hold what is missing."""
-        parameters = {
-            "trial_id": trial_id,
-            "conversation": conversation,
-            "agent": agent,
-            "position": position,
-            "model": model,
-            "prompt_sha256": prompt_sha256,
-            "repeated": repeated,
-            "reserved_usd": reserved_usd,
-            "moment": moment,
-            "now": now(),
-            "cap_usd": self._cap_usd,
-            "paid_call": paid_call,
-        }
-        while not (rows := await self._write(("begin_call", parameters))):
+        while True:
+            with self._connection.write() as run:
+                rows = run(
+                    "begin_call",
+                    trial_id=trial_id,
+                    conversation=conversation,
+                    agent=agent,
+                    position=position,
+                    model=model,
+                    prompt_sha256=prompt_sha256,
+                    repeated=repeated,
+                    reserved_usd=reserved_usd,
+                    moment=moment,
+                    cap_usd=self._cap_usd,
+                    paid_call=paid_call,
+                )
+            if rows:
+                return int(rows[0]["call_id"])
             self._check_money(reserved_usd or 0.0, reserved=0.0)
             await anyio.sleep(LOOK_S)
-        return int(rows[0]["call_id"])
 
     async def hold_more(self, call_id: int, usd: float) -> None:
         """Does not wait: calls that wait for each other's money while they hold some never end."""
-        parameters = {"call_id": call_id, "usd": usd, "cap_usd": self._cap_usd}
-        if not await self._write(("hold_more", parameters)):
-            self._check_money(usd, reserved=self._read("money")[0]["reserved"])
+        with self._connection.write() as run:
+            held = run("hold_more", call_id=call_id, usd=usd, cap_usd=self._cap_usd)
+        if not held:
+            self._check_money(usd, reserved=self._connection.read("money")[0]["reserved"])
 
     def _check_money(self, usd: float, *, reserved: float) -> None:
-        spent = self._read("money")[0]["spent"] + reserved
+        spent = self._connection.read("money")[0]["spent"] + reserved
         if spent + usd > self._cap_usd:
             raise LimitReached(
                 RUN_COST,
@@ -89,48 +91,51 @@ class SqliteLedger(Database):
         moment: int,
     ) -> None:
         """See `Ledger.end_call`."""
-        said = reply and json.dumps(reply_row(reply))
-        parameters = {
-            "call_id": call_id,
-            "outcome": outcome,
-            "reply": said,
-            "prompt_tokens": usage.prompt_tokens,
-            "cached_tokens": usage.cached_tokens,
-            "cache_write_tokens": usage.cache_write_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "reasoning_tokens": usage.reasoning_tokens,
-            "cost_usd": cost_usd,
-            "charged_usd": charged_usd,
-            "latency_s": latency_s,
-            "attempts": attempts,
-            "error": error,
-            "moment": moment,
-            "now": now(),
-        }
-        await self._write(("end_call", parameters))
+        with self._connection.write() as run:
+            run(
+                "end_call",
+                call_id=call_id,
+                outcome=outcome,
+                reply=reply and json.dumps(reply_row(reply)),
+                prompt_tokens=usage.prompt_tokens,
+                cached_tokens=usage.cached_tokens,
+                cache_write_tokens=usage.cache_write_tokens,
+                completion_tokens=usage.completion_tokens,
+                reasoning_tokens=usage.reasoning_tokens,
+                cost_usd=cost_usd,
+                charged_usd=charged_usd,
+                latency_s=latency_s,
+                attempts=attempts,
+                error=error,
+                moment=moment,
+            )
 
     async def share_call(self, call_id: int) -> None:
         """See `Ledger.share_call`."""
-        await self._write(("share_call", {"call_id": call_id}))
+        with self._connection.write() as run:
+            run("share_call", call_id=call_id)
 
     async def note_span(
         self, trial_id: int, *, agent: str, what: Activity, started_at: str, seconds: float
     ) -> None:
         """See `Ledger.note_span`."""
-        parameters = {
-            "trial_id": trial_id,
-            "agent": agent,
-            "what": what,
-            "started_at": started_at,
-            "seconds": seconds,
-        }
-        await self._write(("add_span", parameters))
+        with self._connection.write() as run:
+            run(
+                "add_span",
+                trial_id=trial_id,
+                agent=agent,
+                what=what,
+                started_at=started_at,
+                seconds=seconds,
+            )
 
     async def note_first_call(self, facts: Mapping[str, Any], usd: float) -> None:
         """See `Store.note_first_call`."""
-        await self._write(("note_first_call", {"made": json.dumps(facts)}), ("spend", {"usd": usd}))
+        with self._connection.write() as run:
+            run("note_first_call", made=json.dumps(facts))
+            run("spend", usd=usd)
 
     async def spent(self) -> float:
         """See `Store.spent`."""
-        money = self._read("money")[0]
+        (money,) = self._connection.read("money")
         return float(money["spent"] + money["reserved"])

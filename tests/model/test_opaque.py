@@ -110,7 +110,9 @@ async def test_a_store_and_a_recording_from_before_it_was_kept_are_read(tmp_path
         prompt_sha256="0", repeated=0.0, reserved_usd=None, moment=1,
     )  # fmt: skip
     old = json.dumps({"content": "hello", "tool_calls": [], "finish_reason": "stop"})
-    store._db.execute("UPDATE call SET outcome='ok', reply=? WHERE call_id=?", (old, call))
+    store._connection.db.execute(
+        "UPDATE call SET outcome='ok', reply=? WHERE call_id=?", (old, call)
+    )
     await store.finish_trial(trial, "cancelled", reason="the process ended", seconds=1.0)
     again = await planned(store)
     (row,) = await store.paid(again)

@@ -22,8 +22,9 @@ from harness.no_space import ROOM_BYTES, full, lack
 from harness.sandbox.bubblewrap.folders import sweep
 from harness.sandbox.bubblewrap.machine import BubblewrapMachine
 from harness.sandbox.providers import open_sandbox
-from harness.store.database import RESERVED_BYTES, store_error
+from harness.store.connection import store_error
 from harness.store.sqlite import SqliteStore
+from harness.store.sqlite_file import RESERVED_BYTES
 from harness.types import Usage
 
 USAGE = {"usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}}

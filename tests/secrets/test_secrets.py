@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from planted_variables import HONEST, VARIABLES
 from spelt import WAYS, WHOLE
 
-from harness.board.sqlite.connection import Connection
+from harness.board.sqlite.board import SqliteBoard
 from harness.cache import write_beside
 from harness.config import assignment, resolve
 from harness.errors import UserError
 from harness.secrets import MARK, Secrets, learn
 from harness.secrets.variables import environment_secrets, is_secret
-from harness.store.statements import storable
+from harness.store.connection import Connection
 
 TYPICAL = (  # of the forms that providers give out, and none of theirs
     "sk-planted-7Gh2kQ9xLw4Zr8Tn",
@@ -314,16 +314,25 @@ def test_an_error_loses_what_has_the_shape_of_a_key_a_text_does_not():
 def test_a_statement_and_a_file_are_given_no_secret(tmp_path, monkeypatch):
     monkeypatch.setenv("PLANTED_API_KEY", KEY)
     learn()
-    assert storable({"a": f"<{KEY}>", "n": 7, "detail": "Bearer x"}) == {
-        "a": "<[key]>", "n": 7, "detail": "[key]",
-    }  # fmt: skip
+    statements = {
+        "make": "CREATE TABLE said (a, n, detail)",
+        "add": "INSERT INTO said VALUES (:a, :n, :detail)",
+        "all": "SELECT * FROM said",
+    }
+    file = Connection(tmp_path / "a.db", statements, clock=int, errors={"detail"})
+    with file.write() as run:
+        run("make")
+        run("add", a=f"<{KEY}>", n=7, detail="Bearer x")
+        run("add", a=f"{KEY} \ud800", n=8, detail="")
+    assert [tuple(row) for row in file.read("all")] == [("<[key]>", 7, "[key]"), ("[key] ?", 8, "")]
+    file.close()
     write_beside(tmp_path / "file", f"<{KEY}>".encode())
     assert (tmp_path / "file").read_text() == "<[key]>"
 
 
 def test_whatever_an_agent_writes_on_the_board_is_looked_through(tmp_path):
-    board = Connection(tmp_path / "b.db", clock=lambda: 0.0, changed=lambda _: None)
-    written = {name for each in board.prepared.values() for name in each.written}
+    board = SqliteBoard(tmp_path / "b.db")
+    written = {name for each in board._connection.prepared.values() for name in each.clean}
     board.close()
     assert written >= {"text", "key", "subject", "result", "reason", "gist", "summary", "evidence",
                        "refutes", "raw"}  # fmt: skip

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -10,9 +11,43 @@ from typing import Any, cast
 from harness.board.protocols import SharedContext, TaskQueue
 from harness.board.records import EntryRow, EventRow, LinkRow, ProposalRow, ShownRow, TaskRow
 from harness.board.sqlite.change_watch import ChangeWatch
-from harness.board.sqlite.connection import Connection, Durability
 from harness.board.sqlite.shared_context import SqliteContext
 from harness.board.sqlite.task_queue import SqliteQueue
+from harness.store.connection import Connection, Durability, statements
+
+CHECKED = frozenset(
+    [
+        "trial",
+        "now",
+        "lease_s",
+        "agent",
+        "by",
+        "author",
+        "preferred",
+        "excluded",
+        "conversation",
+        "task",
+        "task_id",
+        "number",
+        "label",
+        "kind",
+        "letter",
+        "level",
+        "state",
+        "settled",
+        "entry",
+        "source",
+        "target",
+        "after",
+        "needed",
+        "waiting",
+        "priority",
+        "fence",
+        "seconds",
+        "since",
+    ]
+)
+"""Parameters that the program chose or has checked; every other one is what somebody wrote."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +76,7 @@ class SqliteBoard:
         """Open or create. `max_tasks` bounds each trial."""
         self._max_tasks = max_tasks
         self._watch = ChangeWatch(clock)
-        self._connection = Connection(
-            path,
-            synchronous=synchronous,
-            clock=clock,
-            changed=self._watch.changed,
-        )
+        self._connection = _opened(path, clock, self._watch.changed, synchronous)
         self._watch.connection = self._connection
 
     def of(self, trial_id: int) -> SqliteTrialBoard:
@@ -95,3 +125,21 @@ class SqliteBoard:
         for row in rows:
             row.update({column: json.loads(row[column]) for column in in_json})
         return rows
+
+
+def _opened(
+    path: Path,
+    clock: Callable[[], float],
+    changed: Callable[[int], None],
+    synchronous: Durability = "NORMAL",
+) -> Connection:
+    sql = statements("harness.board.sqlite", "board.sql")
+    schema = sql.pop("schema")
+    connection = Connection(
+        path, sql, clock=clock, changed=changed, checked=CHECKED, synchronous=synchronous
+    )
+    with ExitStack() as undo:
+        undo.callback(connection.close)
+        connection.prepare(schema)
+        undo.pop_all()
+    return connection

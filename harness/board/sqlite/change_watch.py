@@ -5,7 +5,7 @@ from collections.abc import Callable
 import anyio
 import anyio.lowlevel
 
-from harness.board.sqlite.connection import Connection
+from harness.store.connection import Connection
 
 LOOK_S = 0.05
 CROWD = 16

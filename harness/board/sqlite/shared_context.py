@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from harness.board import limits
 from harness.board.protocols import BoardRefused, Entry, Link, Proposal, Ruling
-from harness.board.sqlite.connection import Connection, Row, Run
 from harness.board.vocabulary import LETTERS, EntryKind, Level, LinkKind, Settled
+from harness.store.connection import Connection, Row, Run
 
 
 def _entry(row: Row) -> Entry:

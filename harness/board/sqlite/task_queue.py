@@ -7,7 +7,7 @@ from typing import Any, Literal
 from harness.board import limits
 from harness.board.protocols import BoardRefused, Claim, LeaseLost, NewTask, Task
 from harness.board.sqlite.change_watch import ChangeWatch
-from harness.board.sqlite.connection import Connection, Row, Run
+from harness.store.connection import Connection, Row, Run
 
 
 def _task(row: Row) -> Task:

@@ -1,0 +1,437 @@
+"""What every backend of a run's store promises, under real processes.
+
+Another backend is another name in `BACKENDS` and its address in `address`.
+"""
+
+import asyncio
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+from contextlib import aclosing
+
+import pytest
+
+from harness.errors import StoreConflict
+from harness.store.opening import open_store
+from harness.store.protocol import Store
+from harness.types import Reply, ToolCall, Usage, Verdict
+
+BACKENDS = ("sqlite",)
+
+
+def trial(number: int = 0, instance: str = "a__a-1", system: str = "single") -> dict:
+    one = {"agents": 1, "wanted": 1, "submits": "one"}
+    return {"system": system, "instance_id": instance, "number": number} | one
+
+
+def instance(name: str = "a__a-1") -> dict:
+    return {"instance_id": name, "repo": "a/a", "difficulty": "", "length": ""}
+
+
+@pytest.fixture(params=BACKENDS)
+def address(request, tmp_path):
+    return {"sqlite": str(tmp_path / "run.db")}[request.param]
+
+
+@pytest.fixture
+async def store(address):
+    async with aclosing(await open_store(address)) as made:
+        yield made
+
+
+async def planned(store: Store, count: int = 1) -> None:
+    await store.plan([instance()], [trial(number) for number in range(count)])
+
+
+async def states(store: Store) -> list[tuple[int, int, str]]:
+    return [(row["number"], row["attempt"], row["state"]) for row in await store.trials()]
+
+
+CLAIM = """
+import anyio, sys
+from harness.store.opening import open_store
+
+async def work():
+    store = await open_store(sys.argv[1])
+    print("ready", flush=True)
+    sys.stdin.readline()
+    while (row := await store.claim_trial()) is not None:
+        print(row["trial_id"], flush=True)
+        await anyio.sleep(0.01)  # so that each gets its share
+        await store.finish_trial(row["trial_id"], "done", reason="finished", seconds=0)
+
+anyio.run(work)
+"""
+
+
+WRITE = """
+import anyio, sys
+from harness.store.opening import open_store
+
+async def work():
+    store = await open_store(sys.argv[1])
+    n = 0
+    while True:
+        await store.say(1, "c", [{"n": n}])
+        print(n, flush=True)
+        n += 1
+
+anyio.run(work)
+"""
+
+
+SPEND = """
+import anyio, sys
+from harness.errors import LimitReached
+from harness.store.opening import open_store
+from harness.types import Usage
+
+async def work():
+    store = await open_store(sys.argv[1], cap_usd=1.0)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    ends = {"reply": None, "usage": Usage(), "latency_s": 0, "attempts": 1, "error": "",
+            "outcome": "ok", "cost_usd": 0.0625, "charged_usd": 0.0625, "moment": 2}
+    for position in range(40):
+        try:
+            call = await store.begin_call(
+                trial_id=1, conversation=sys.argv[2], agent="", position=position, model="m",
+                prompt_sha256="", repeated=0, reserved_usd=0.125, moment=1)
+        except LimitReached:
+            return
+        await store.end_call(call, **ends)
+
+anyio.run(work)
+"""
+
+SUBMIT = """
+import anyio, sys
+from harness.errors import StoreConflict
+from harness.store.opening import open_store
+
+async def work():
+    store = await open_store(sys.argv[1])
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for number in range(40):
+        try:
+            await store.submit(1, f"agent-{number}", sys.argv[2], reason="finished", salvaged=False)
+        except StoreConflict:
+            continue
+        print(number, flush=True)
+
+anyio.run(work)
+"""
+
+DESCRIBE = """
+import anyio, sys
+from harness.store.opening import open_store
+
+async def work():
+    store = await open_store(sys.argv[1])
+    number = 0
+    while True:
+        number += 1
+        await store.describe(a=number, b=number)
+        print(number, flush=True)
+
+anyio.run(work)
+"""
+
+WORK = """
+import anyio, sys
+from harness.store.opening import open_store
+
+async def work():
+    store = await open_store(sys.argv[1], owner=sys.argv[2])
+    print("ready", flush=True)
+    sys.stdin.readline()
+    while (row := await store.claim_trial()) is not None:
+        if row["state"] == "running":
+            await store.submit(row["trial_id"], "a", "", reason="finished", salvaged=False)
+        await store.begin_grading(row["trial_id"], reason="finished", seconds=0)
+        await anyio.sleep(0.01)
+        await store.finish_trial(row["trial_id"], "done", reason="finished", seconds=0)
+        print(row["trial_id"], flush=True)
+
+anyio.run(work)
+"""
+
+
+def started(code: str, address: str, names: list[str]) -> list[subprocess.Popen[str]]:
+    """Processes that go on at the same moment, each with a name of its own."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, address, name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in names
+    ]
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * len(names)
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    return processes
+
+
+async def begun(store: Store, position: int = 0, reserved: float | None = 0.5) -> int:
+    if not await store.trials():
+        await planned(store)
+        await store.claim_trial()
+    return await store.begin_call(
+        trial_id=1, conversation="agent-1", agent="agent-1", position=position, model="m",
+        prompt_sha256="p", repeated=0.25, reserved_usd=reserved, moment=2 * position + 1,
+    )  # fmt: skip
+
+
+async def ended(store: Store, call: int, outcome: str = "ok", **more: object) -> None:
+    values = {
+        "reply": None, "usage": Usage(), "cost_usd": None, "latency_s": 0.0, "attempts": 1,
+        "error": "", "moment": 2,
+    }  # fmt: skip
+    await store.end_call(call, outcome=outcome, **(values | more))
+
+
+class TestStore:
+    async def test_trials_are_claimed_in_the_order_of_the_instances_each_once(self, store):
+        names = ["b__b-2", "a__a-1"]
+        await store.plan(
+            [instance(name) for name in names],
+            [trial(n, name, system) for name in names for n in (0, 1) for system in ("x", "y")],
+        )
+        claimed = []
+        while (row := await store.claim_trial()) is not None:
+            claimed.append((row["instance_id"], row["number"], row["system"]))
+        assert claimed == [
+            (name, n, system) for name in names for n in (0, 1) for system in ("x", "y")
+        ]
+        assert {row["state"] for row in await store.trials()} == {"running"}
+        assert all(row["started_at"] for row in await store.trials())
+
+    async def test_tasks_of_one_loop_never_claim_the_same_trial(self, store):
+        await planned(store, 50)
+        rows = await asyncio.gather(*(store.claim_trial() for _ in range(60)))
+        ids = [row["trial_id"] for row in rows if row is not None]
+        assert sorted(ids) == sorted(set(ids))
+        assert len(ids) == 50
+
+    async def test_processes_never_claim_the_same_trial(self, store, address):
+        await planned(store, 200)
+        processes = started(CLAIM, address, ["a", "b", "c"])
+        said = [process.communicate(timeout=60)[0].split() for process in processes]
+        assert [process.returncode for process in processes] == [0, 0, 0]
+        claimed = [int(word) for words in said for word in words]
+        assert sorted(claimed) == list(range(1, 201))
+        assert sum(bool(words) for words in said) > 1  # they did run at the same time
+
+    @pytest.mark.parametrize(
+        ("state", "again"), [("done", False), ("error", True), ("cancelled", True)]
+    )
+    async def test_only_what_failed_or_was_cut_short_gets_another_attempt(
+        self, store, state, again
+    ):
+        await planned(store)
+        row = await store.claim_trial()
+        await store.finish_trial(
+            row["trial_id"], state, reason="because", seconds=1.5, detail="trace"
+        )
+        await planned(store)
+        await planned(store)  # planning twice is planning once
+        first, *rest = await store.trials()
+        assert (first["state"], first["reason"], first["detail"]) == (state, "because", "trace")
+        assert (first["seconds"], bool(first["finished_at"])) == (1.5, True)
+        assert [(row["attempt"], row["state"]) for row in rest] == (
+            [(1, "waiting")] if again else []
+        )
+        next_row = await store.claim_trial()
+        assert (next_row is not None) == again
+        assert not again or next_row["attempt"] == 1
+
+    async def test_what_a_dead_process_left_running_is_cancelled_and_planned_again(self, store):
+        await planned(store, 2)
+        await store.claim_trial()
+        await planned(store, 2)
+        assert await states(store) == [(0, 0, "cancelled"), (0, 1, "waiting"), (1, 0, "waiting")]
+        assert (await store.trials())[0]["reason"] == "the process ended"
+
+    async def test_a_trial_that_has_ended_stays_as_it_ended(self, store):
+        await planned(store)
+        row = await store.claim_trial()
+        await store.finish_trial(row["trial_id"], "done", reason="finished", seconds=1)
+        await store.finish_trial(row["trial_id"], "error", reason="too late", seconds=2)
+        assert ((await store.trials())[0]["state"], (await store.trials())[0]["reason"]) == (
+            "done",
+            "finished",
+        )
+
+    async def test_more_trials_can_be_planned_later(self, store):
+        await planned(store, 1)
+        row = await store.claim_trial()
+        await store.finish_trial(row["trial_id"], "done", reason="finished", seconds=1)
+        await planned(store, 3)
+        assert await states(store) == [(0, 0, "done"), (1, 0, "waiting"), (2, 0, "waiting")]
+
+    async def test_a_call_is_a_row_before_it_is_sent_and_complete_after(self, store):
+        call = await begun(store)
+        (row,) = await store.calls()
+        assert (row["outcome"], row["cost_usd"], row["reserved_usd"]) == ("started", None, 0.5)
+        usage = Usage(prompt_tokens=10, cached_tokens=4, cache_write_tokens=1, completion_tokens=5,
+                      reasoning_tokens=2)  # fmt: skip
+        reply = Reply(
+            content="so", tool_calls=(ToolCall(id="c", name="bash", arguments="{"),),
+            finish_reason="tool_calls",
+        )  # fmt: skip
+        await ended(store, call, reply=reply, usage=usage, cost_usd=0.25, attempts=3, latency_s=1.5)
+        (row,) = await store.calls()
+        assert json.loads(row["reply"]) == {
+            "content": "so",
+            "tool_calls": [{"id": "c", "name": "bash", "arguments": "{"}],
+            "finish_reason": "tool_calls",
+        }
+        assert [row[key] for key in ("prompt_tokens", "cached_tokens", "cache_write_tokens",
+                "completion_tokens", "reasoning_tokens")] == [10, 4, 1, 5, 2]  # fmt: skip
+        assert (row["outcome"], row["cost_usd"], row["attempts"]) == ("ok", 0.25, 3)
+        assert (row["system"], row["instance_id"], row["trial"]) == ("single", "a__a-1", 0)
+
+    async def test_a_call_is_closed_once(self, store):
+        call = await begun(store)
+        await ended(store, call, cost_usd=0.25)
+        await ended(store, call, "failed", cost_usd=99.0, error="again")
+        (row,) = await store.calls()
+        assert (row["outcome"], row["cost_usd"], row["error"]) == ("ok", 0.25, "")
+
+    async def test_a_place_in_a_conversation_is_taken_once(self, store):
+        await begun(store, 0)
+        with pytest.raises(StoreConflict):
+            await begun(store, 0)
+        await begun(store, 1)  # the failed transaction left nothing open
+        assert [row["position"] for row in await store.calls()] == [0, 1]
+
+    async def test_what_was_spent_counts_the_worst_case_where_nobody_can_tell(self, store):
+        assert await store.spent() == 0
+        await ended(store, await begun(store, 0), cost_usd=0.125)
+        await ended(store, await begun(store, 1), "failed", cost_usd=0.0)
+        await ended(store, await begun(store, 2), "cancelled", cost_usd=None)
+        await begun(store, 3)  # the process died with it
+        assert await store.spent() == 0.125 + 0 + 0.5 + 0.5
+        await ended(
+            store, await begun(store, 4, reserved=None), cost_usd=None
+        )  # a model of no price
+        assert await store.spent() == 1.125
+
+    async def test_a_trajectory_keeps_its_messages_in_order_whatever_they_hold(self, store):
+        await planned(store)
+        hostile = [
+            {"role": "user", "content": "nul \0, escape \x1b[31m, half \ud800, line \u2028"},
+            {"role": "assistant", "content": None, "tool_calls": [{"id": "x"}]},
+        ]
+        await store.say(1, "one", hostile[:1])
+        await store.say(1, "two", [{"role": "user", "content": "other"}])
+        await store.say(1, "one", hostile[1:])
+        assert await store.messages(1) == {
+            "one": hostile,
+            "two": [{"role": "user", "content": "other"}],
+        }
+
+    async def test_text_that_no_file_can_hold_is_stored_with_a_replacement(self, store):
+        call = await begun(store)
+        await ended(store, call, "failed", error="half \ud800 of a pair")
+        assert (await store.calls())[0]["error"] == "half ? of a pair"
+
+    async def test_an_author_submits_once_and_a_submission_is_graded_once(self, store):
+        await planned(store)
+        first = await store.submit(1, "agent-1", "diff\n", reason="finished", salvaged=False)
+        with pytest.raises(StoreConflict):
+            await store.submit(1, "agent-1", "other\n", reason="finished", salvaged=False)
+        await store.submit(1, "agent-2", "", reason="steps", salvaged=True)
+        verdict = Verdict(outcome="resolved", reason="", report={"a": 1}, seconds=2.0)
+        await store.grade(first, verdict)
+        with pytest.raises(StoreConflict):
+            await store.grade(first, verdict)
+        one, two = await store.submissions()
+        assert (one["patch"], one["outcome"], one["grade_cached"]) == ("diff\n", "resolved", 0)
+        assert one["patch_sha256"] == hashlib.sha256(b"diff\n").hexdigest()
+        assert (two["author"], two["salvaged"], two["outcome"]) == ("agent-2", 1, None)
+
+    async def test_the_description_keeps_json_and_the_last_word(self, store):
+        await store.describe(config={"a": [1, None]}, model="m")
+        await store.describe(model="n")
+        assert await store.description() == {"config": {"a": [1, None]}, "model": "n"}
+
+    async def test_a_failed_transaction_leaves_nothing_of_itself(self, store):
+        bad = [trial(), {**trial(1), "wanted": None}]
+        with pytest.raises(StoreConflict):
+            await store.plan([instance()], bad)
+        assert await store.trials() == []
+        await planned(store)
+        assert len(await store.trials()) == 1
+
+    async def test_a_killed_process_loses_nothing_that_it_wrote(self, store, address):
+        await planned(store)
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITE, address], stdout=subprocess.PIPE, text=True
+        )
+        said = [process.stdout.readline() for _ in range(200)]
+        process.send_signal(signal.SIGKILL)
+        said += process.communicate(timeout=30)[0].splitlines()
+        kept = [message["n"] for message in (await store.messages(1))["c"]]
+        assert kept == list(range(len(kept)))
+        assert len(kept) >= int(said[-1]) + 1 >= 200
+
+    async def test_processes_never_spend_more_than_the_cap_and_spend_all_of_it(
+        self, store, address
+    ):
+        await planned(store)
+        for process in started(SPEND, address, ["a", "b", "c"]):
+            process.communicate(timeout=60)
+            assert process.returncode == 0
+        assert await store.spent() == 0.9375, "the next call could cost 0.125 dollars"
+        assert len(await store.calls()) == 15
+
+    async def test_of_processes_that_submit_for_one_author_one_does(self, store, address):
+        await planned(store)
+        said = []
+        for process in started(SUBMIT, address, ["a", "b", "c"]):
+            said += process.communicate(timeout=60)[0].split()
+            assert process.returncode == 0
+        assert sorted(map(int, said)) == list(range(40))
+        assert len(await store.submissions()) == 40
+
+    async def test_what_is_read_together_is_of_one_moment(self, store, address):
+        await store.describe(a=0, b=0)
+        process = subprocess.Popen(
+            [sys.executable, "-c", DESCRIBE, address], stdout=subprocess.PIPE, text=True
+        )
+        try:
+            while int(process.stdout.readline()) < 200:
+                facts = (await store.read()).facts
+                assert facts["a"] == facts["b"]
+        finally:
+            process.kill()
+            process.communicate()
+        assert facts["a"] > 0
+
+    async def test_what_killed_workers_had_is_done_by_others_once(self, store, address):
+        await planned(store, 40)
+        dead, alive = started(WORK, address, ["dead", "alive"])
+        for _ in range(3):
+            dead.stdout.readline()
+        dead.kill()
+        dead.communicate()
+        alive.communicate(timeout=60)
+        await store.take_over({"alive"})
+        (last,) = started(WORK, address, ["last"])
+        last.communicate(timeout=60)
+        rows = await store.trials()
+        done = [row["number"] for row in rows if row["state"] == "done"]
+        assert sorted(done) == list(range(40))
+        assert {row["state"] for row in rows} <= {"done", "cancelled"}
+        assert len(rows) - len(done) <= 1, "what one process had in its hands"
+
+    async def test_closing_twice_is_closing_once(self, store):
+        await store.aclose()
+        await store.aclose()

@@ -735,6 +735,6 @@ class TestSqlite:
     async def test_a_board_is_opened_again_as_it_was_left(self, board, tmp_path):
         await self.fill(board)
         again = SqliteBoard(tmp_path / "run.db")
-        assert again.events(1) == await board.events(1)
+        assert await again.events(1) == await board.events(1)
         assert await again.of(1).queue.tasks() == await board.of(1).queue.tasks()
         again.close()

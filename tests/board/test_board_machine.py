@@ -303,7 +303,7 @@ class QueueMachine(RuleBasedStateMachine):
     def the_events_tell_who_holds_what(self):
         held: dict[str, str] = {}
         states: dict[str, str] = {}
-        events = self.boards[0].events(1)
+        events = anyio.run(self.boards[0].events, 1)
         for event in events:
             what, label = event["what"], event["subject"]
             if what in ("lost", "released", "done", "failed"):

@@ -53,7 +53,7 @@ ifneq ($(and $(filter view report compare,$(MAKECMDGOALS)),$(if $(RUN),,missing)
 $(error error: which run? give RUN=<run id> or RUN=latest; there are: $(runs))
 endif
 
-.PHONY: setup eval longbench compare runs report view grade images bench test lint clean help
+.PHONY: setup eval longbench compare runs report view grade images bench test test-quick lint clean help
 
 help: ## this text
 	@echo "make eval                      replay the bundled recording on rebuilt instances (no key, no Docker)"
@@ -61,7 +61,7 @@ help: ## this text
 	@echo "make test                      run the tests; those whose service is missing are skipped, with the reason"
 	@echo
 	@echo "targets:"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | awk -F'\t' '{printf "  %-9s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | awk -F'\t' '{printf "  %-10s %s\n", $$1, $$2}'
 	@echo
 	@echo "variables of make eval, all optional:"
 	@echo "  MODEL      model name as litellm knows it, or replay:FILE (default: the bundled recording)"
@@ -133,6 +133,9 @@ bench: setup ## every measurement of scripts/bench_*.py (ARGS=--quick: a minute 
 
 test: setup ## run the tests
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-quick: setup ## run the tests that need no service and little time
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --quick $(ARGS)
 
 lint: setup ## ruff, mypy --strict, import-linter, sizes, undeclared dependencies
 	$(BIN)/ruff check .

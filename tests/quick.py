@@ -11,7 +11,8 @@ LONG = {  # files that take more than four seconds of processor time
     "docker_client", "doctor", "every_figure", "guarded_script", "help", "json", "log_reader",
     "no_room", "plots", "provider_refusals", "questions", "questions_commands", "reading",
     "reading_shared", "refusals", "row_forms", "rows", "run_folders", "system_errors", "wheel",
-    "own_benchmark", "external", "secrets",
+    "own_benchmark", "external", "secrets", "refusals_of_runs", "signals", "first_call",
+    "begin_replay",
 }  # fmt: skip
 REAL = {  # files that open sandboxes in another way
     "calibrate", "central_real", "claims", "costs", "delm", "docker_faults", "environments", "eval",

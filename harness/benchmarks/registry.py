@@ -8,7 +8,7 @@ from harness.benchmarks.protocol import Benchmark, Offer
 from harness.benchmarks.row_files import Row
 from harness.benchmarks.swebench.benchmark import SweBench
 from harness.errors import UserError
-from harness.import_string import PROGRAM, imported
+from harness.text.import_string import PROGRAM, imported
 
 BENCHMARKS: tuple[Benchmark[Any], ...] = (
     LongBench(),

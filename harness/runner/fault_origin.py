@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from harness.errors import DelmError, StoreUnavailable, leaf
-from harness.import_string import PROGRAM
+from harness.text.import_string import PROGRAM
 
 HARNESS = Path(__file__).parents[1]
 MACHINE = (OSError, MemoryError, StoreUnavailable)  # a full disk, a lost socket: no program's fault

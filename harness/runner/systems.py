@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 from harness.config import Config, validate
 from harness.errors import UserError
-from harness.import_string import PROGRAM
 from harness.protocols import System
 from harness.runner.code_files import code_files, is_prompt
 from harness.runner.fault_origin import place
@@ -22,6 +21,7 @@ from harness.runner.run import Contestant
 from harness.system_files import SystemConfig, system_names
 from harness.system_files import system_config as read_system
 from harness.text.counted import counted
+from harness.text.import_string import PROGRAM
 
 OWN = "agents"  # the package that comes with this one
 DISTRIBUTION = "delm-harness"

@@ -1,4 +1,4 @@
-"""Text as people and programs write it: YAML, JSON, diffs, paths, numbers in sentences.
+"""Text as people and programs write it: YAML, JSON, diffs, paths, import strings.
 
 Imported by everybody; imports only `harness.errors`.
 """

@@ -12,6 +12,7 @@ import subprocess
 import tarfile
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -225,6 +226,16 @@ async def test_a_container_that_the_engine_hangs_at_keeps_nothing_else_from_bein
         while engine.left():
             sweep.sweep_docker(engine.client)
             await anyio.sleep(0.2)
+
+
+async def test_calls_that_hang_keep_no_other_call_from_being_made():
+    async with anyio.create_task_group() as tasks:
+        for _ in range(50):
+            tasks.start_soon(snapshots.thread, lambda: time.sleep(3))
+        await anyio.sleep(0.1)
+        began = anyio.current_time()
+        assert await snapshots.thread(lambda: "answer") == "answer"
+        assert anyio.current_time() - began < 2
 
 
 async def test_a_short_hang_is_waited_for(engine):

@@ -10,6 +10,7 @@ import anyio
 import pytest
 from sandboxes import LIMITS, Docker
 
+from harness.errors import SandboxUnfit
 from harness.sandbox.docker.machine import DockerMachine
 from harness.sandbox.sandbox import ShellSandbox
 
@@ -145,3 +146,21 @@ async def test_who_gets_into_a_container_cannot_read_the_mark_of_a_command_that_
             told = await sandbox.exec("#" + "x" * 14_000_000 + "\ncat /tmp/seen")
             seen = {line for line in told.output.split() if line in ("read", "closed")}
     assert seen == {"closed"}
+
+
+@pytest.mark.parametrize("path", ["/testbed", "/testbed/pkg", "/"])
+async def test_an_image_whose_repository_no_fork_would_have_is_refused(kind, path):
+    """No image of a container has what lies in its volumes."""
+    with pytest.raises(SandboxUnfit, match=f"declares {path} as a volume"):
+        async with opened(kind, f"VOLUME {path}"):
+            pass
+
+
+async def test_a_volume_beside_the_repository_is_fresh_in_a_fork(kind):
+    async with opened(kind, "VOLUME /testbed2") as sandbox:
+        await sandbox.exec("echo more >> a.txt; echo more > /testbed2/more")
+        twin = await sandbox.fork()
+        try:
+            assert (await twin.exec("ls -A /testbed2; tail -n 1 a.txt")).output == "more\n"
+        finally:
+            await twin.close()

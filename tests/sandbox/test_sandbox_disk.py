@@ -1,11 +1,16 @@
 """What the files of a sandbox may take together, and what happens at that limit."""
 
+import time
+
+import anyio
 import pytest
 from sandboxes import Bubblewrap, Docker, why_not
 
 from harness.config import SandboxLimits
 from harness.errors import SandboxLost
 from harness.sandbox.bubblewrap import overlay
+from harness.sandbox.disk_limits import Size
+from harness.sandbox.disk_watch import DiskWatch
 
 SMALL = SandboxLimits(memory_mb=256, processes=128, file_mb=64, disk_mb=32, inodes=2000)
 PLACES = "/tmp /root /dev/shm /testbed /var /etc"
@@ -147,6 +152,56 @@ def counted(request, tmp_path):
     assert kind.leftovers() == set()
 
 
+async def test_a_look_that_takes_long_delays_no_time_limit_and_is_not_lost():
+    looks = []
+
+    def count() -> Size:
+        looks.append(0)
+        time.sleep(2)
+        return Size(bytes=10, inodes=0)
+
+    async def stop() -> None:
+        looks.append(1)
+
+    watch = DiskWatch(Size(bytes=9, inodes=0), count)
+    for within_s in (1.5, 2.5):
+        began = anyio.current_time()
+        with anyio.move_on_after(within_s) as limit:
+            await watch.receive(anyio.sleep_forever, stop)
+        assert limit.cancelled_caught
+        assert anyio.current_time() - began < within_s + 1
+    assert looks == [0, 1]
+
+
+@pytest.mark.parametrize("kind", ["docker"], indirect=True)
+async def test_a_sandbox_whose_copy_would_be_over_the_limit_is_not_copied(kind):
+    """An image has blocks where a sparse file has holes."""
+    opened = await kind.open(limits=SMALL)
+    try:
+        await opened.exec("truncate -s 20M one two; ln one three")
+        with pytest.raises(SandboxLost, match="takes 40 MB, holes of sparse files included"):
+            await opened.fork()
+        assert (await opened.exec("rm two; echo goes on")).output == "goes on\n"
+        twin = await opened.fork()
+        assert (await twin.exec("stat -c %s one")).output == f"{20 << 20}\n"
+        await twin.close()
+    finally:
+        await opened.close()
+
+
+@pytest.mark.parametrize("kind", ["docker"], indirect=True)
+@pytest.mark.parametrize("name", [".wh.a.txt", "pkg/.wh..wh..opq", "pkg/.wh.."])
+async def test_a_sandbox_that_no_image_could_hold_is_not_copied(kind, sandbox, name):
+    """Docker's layers mark with such names that a file was removed, and refuse some of them."""
+    await sandbox.exec(f": > {name}")
+    with pytest.raises(SandboxLost, match="no copy holds"):
+        await sandbox.fork()
+    await sandbox.exec(f"rm {name}; echo more >> a.txt")
+    twin = await sandbox.fork()
+    assert await twin.diff() == await sandbox.diff() != ""
+    await twin.close()
+
+
 GROW = "n=0; while sleep 0.1; do n=$((n + 1)); {}; done"
 
 
@@ -156,8 +211,9 @@ GROW = "n=0; while sleep 0.1; do n=$((n + 1)); {}; done"
         "head -c 2M /dev/zero > /tmp/f$n",
         "mkdir -p d$n; touch d$n/{1..100}; chmod 0 d$n",
         "(exec 7> /tmp/f; rm /tmp/f; head -c 2M /dev/zero >&7; sleep 60) & :",
+        "mkdir -p d$n; touch f; perl -e 'link q(f), qq(d$ARGV[0]/$_) for 1 .. 30' $n",
     ],
-    ids=["bytes", "files", "removed and held open"],
+    ids=["bytes", "files", "removed and held open", "names of one file"],
 )
 async def test_a_command_that_writes_too_much_is_ended_and_the_sandbox_goes_on(counted, grow):
     opened = await counted.open(limits=SMALL)

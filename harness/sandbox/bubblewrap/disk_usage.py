@@ -5,8 +5,10 @@ sandbox has made.
 """
 
 import contextlib
+import os
 import stat
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,13 +17,16 @@ from harness.sandbox.disk_limits import Size
 
 PROC = Path("/proc")
 COUNT_S = 60.0  # what takes longer to count is too much
-COUNT = 'for what in --block-size=1 --inodes; do du -s -x -c "$what" -- "$@" | tail -n 1; done'
+COUNT = 'du -s -x -c --block-size=1 -- "$@" | tail -n 1; find "$@" -xdev -printf x | wc -c'
+REMOVED_S = 2.0  # of a processor, for files without a name
 UNCOUNTED = 1 << 62
 
 
 def written(folders: Sequence[Path]) -> Size:
-    """What the files in `folders` take on their file system, each inode once; no link is followed.
+    """What the files in `folders` take on their file system, and how many names they have.
 
+    No link is followed. The bytes of a file with many names count once, its names all count: each
+    is a record on the disk, and whatever copies the files handles each.
     What cannot be read counts as nothing, what cannot be counted in time as more than any limit.
     """
     words = looking(["/bin/sh", "-c", COUNT, "sh"], folders)
@@ -33,16 +38,31 @@ def written(folders: Sequence[Path]) -> Size:
 
 
 def removed(process: int) -> int:
-    """The bytes in files without a name that processes beside `process` in its namespace hold."""
+    """The bytes in files without a name that processes beside `process` in its namespace hold.
+
+    There may be millions of descriptors; what takes too long to count is more than any limit.
+    """
     sizes = {}
+    began = time.thread_time()
     for folder in _beside(process):
-        with contextlib.suppress(OSError):
-            for file in (folder / "fd").iterdir():
+        if time.thread_time() - began > REMOVED_S:
+            return UNCOUNTED
+        with contextlib.suppress(OSError), _opened(folder / "fd") as descriptors:
+            for entry in os.scandir(descriptors):
                 with contextlib.suppress(OSError):
-                    there = file.stat()  # of what is open: no name is looked up
+                    there = entry.stat()  # of what is open: no name is looked up
                     if stat.S_ISREG(there.st_mode) and there.st_nlink == 0:
                         sizes[there.st_dev, there.st_ino] = there.st_blocks * 512
     return sum(sizes.values())
+
+
+@contextlib.contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _beside(process: int) -> Iterator[Path]:

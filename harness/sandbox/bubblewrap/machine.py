@@ -291,7 +291,7 @@ class BubblewrapMachine:
         if self._place != "memory":
             self._watch = DiskWatch(
                 disk_limits.on_disk(self._limits),
-                partial(to_thread.run_sync, self._count),
+                self._count,
                 self._store,
             )
 

@@ -1,9 +1,12 @@
 """What a container is created with, whose main process is the supervisor: rights, limits, files."""
 
+import posixpath
 from collections.abc import Mapping
 from typing import Any
 
 from harness.config import SandboxLimits
+from harness.errors import SandboxUnfit
+from harness.sandbox.scripts import ROOT
 from harness.sandbox.seccomp import syscalls
 
 PERIOD_US = 100_000
@@ -38,15 +41,22 @@ def bounds(limits: SandboxLimits, *, network: bool) -> dict[str, Any]:
 def surroundings(declared: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
     """What its main process is begun in. `declared` is the configuration of its image.
 
-    What that declares as volumes are volumes with our labels.
+    What that declares as volumes are volumes with our labels, fresh in every fork. Raises
+    `SandboxUnfit` where the repository would be in one.
     """
     from docker.types import Mount
 
     paths = declared.get("Volumes") or {}
+    for path in paths:
+        if posixpath.commonpath([path, ROOT]) in (posixpath.normpath(path), ROOT):
+            raise SandboxUnfit(
+                f"the image declares {path} as a volume, which no fork of a sandbox would have: "
+                "build it without"
+            )
     return {
         "command": [],
         "user": "0:0",
-        "working_dir": "/testbed",
+        "working_dir": ROOT,
         "environment": variables(declared),
         "hostname": "testbed",
         "mounts": [Mount(path, None, type="volume", labels=dict(labels)) for path in paths],

@@ -5,12 +5,10 @@ whose harness dies loses its standard input, ends, and is removed by the daemon 
 """
 
 import contextlib
-import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -18,13 +16,13 @@ import anyio
 from harness.config import SandboxLimits
 from harness.errors import SandboxUnavailable, SandboxUnfit
 from harness.sandbox import disk_limits
-from harness.sandbox.bubblewrap.disk_usage import COUNT_S, removed, written
 from harness.sandbox.cleanup import or_undo
 from harness.sandbox.disk_watch import DiskWatch
 from harness.sandbox.docker import boot_files
 from harness.sandbox.docker.client import LABEL, OWNER, open_client
 from harness.sandbox.docker.container_setup import bounds, surroundings
 from harness.sandbox.docker.snapshots import COMMIT_S, Commit, thread
+from harness.sandbox.docker.written_files import WrittenFiles
 from harness.sandbox.owners import Owner
 from harness.sandbox.shell import PERL, SHARES, STOP, Since, supervisor
 
@@ -69,14 +67,16 @@ class DockerMachine:
         self._frames = bytearray()
         self._made_at = time.time()
         self._watch: DiskWatch | None = None
-        self._upper: list[Path] | None = None  # the folders that it writes to, if they can be read
+        self._written: WrittenFiles | None = None
         self._given_up = False  # a start that is late is to leave nothing
 
     async def start(self) -> None:
         """Create, attach and start. `SandboxUnavailable`, with nothing left, when that fails."""
         async with or_undo(self.destroy):
             await thread(self._start, within_s=START_S)
-        self._watch = DiskWatch(disk_limits.on_disk(self._limits), self._counted)
+        assert self._container is not None
+        self._written = WrittenFiles(self._client, self._container)
+        self._watch = DiskWatch(disk_limits.on_disk(self._limits), self._written.count)
 
     def _start(self) -> None:
         try:
@@ -223,32 +223,6 @@ class DockerMachine:
         """See `Machine.disk_stops`."""
         return self._watch.stops if self._watch else 0
 
-    async def _counted(self) -> disk_limits.Size:
-        seen = await thread(self._count, gone_is_fine=True, within_s=3 * COUNT_S)
-        return seen or disk_limits.Size(bytes=0, inodes=0)
-
-    def _count(self) -> disk_limits.Size:
-        """What the sandbox has written since it began or was copied, as far as can be seen here.
-
-        The engine tells the size by itself, without what was removed and is held open, and without
-        a number of files: where its folder can be read all is counted there.
-        """
-        container = self._container
-        if container is None:
-            return disk_limits.Size(bytes=0, inodes=0)
-        if self._upper is None:
-            container.reload()
-            data = container.attrs["GraphDriver"]["Data"] or {}
-            volumes = (each.get("Source", "") for each in container.attrs["Mounts"])
-            places = [Path(place) for place in (data.get("UpperDir", ""), *volumes) if place]
-            self._upper = [place for place in places if os.access(place, os.R_OK | os.X_OK)]
-        if self._upper:
-            seen = written(self._upper)
-            hidden = removed(container.attrs["State"]["Pid"])
-            return disk_limits.Size(bytes=seen.bytes + hidden, inodes=seen.inodes)
-        (told,) = self._client.api.containers(filters={"id": container.id}, size=True)
-        return disk_limits.Size(bytes=told.get("SizeRw", 0), inodes=0)
-
     async def copy(self, since: Since, *, used: bool) -> "DockerMachine":
         """See `Machine.copy`. What was changed is committed to an image first."""
         if self._container is None:
@@ -270,6 +244,8 @@ class DockerMachine:
         return twin
 
     async def _commit(self, container: "Container") -> None:
+        if (written := self._written) is not None:
+            await thread(lambda: written.refuse_copy(disk_limits.on_disk(self._limits)))
         labels = self._labels | {LABEL: "commit"}  # whoever runs that image makes no sandbox
         changes = "\n".join(f'LABEL {key}="{value}"' for key, value in labels.items())
         made = await thread(lambda: container.commit(changes=changes), within_s=COMMIT_S)

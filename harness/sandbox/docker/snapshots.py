@@ -55,37 +55,44 @@ class _Silence:
     now = False
 
 
+def guarded(call: Callable[[], T], *, gone_is_fine: bool = False) -> T | None:
+    """Make a call of the SDK, whose failures are the sandbox's. Blocking."""
+    import docker
+    import requests
+
+    try:
+        return call()
+    except docker.errors.NotFound as error:
+        if gone_is_fine:
+            return None
+        missing = isinstance(error, docker.errors.ImageNotFound)
+        kind = ImageMissing if missing else SandboxUnavailable
+        raise kind(f"docker: {error.explanation or error}") from error
+    except docker.errors.APIError as error:
+        if gone_is_fine and error.status_code == 409:  # not running, or being removed
+            return None
+        raise SandboxUnavailable(f"docker: {error.explanation or error}") from error
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        raise SandboxUnavailable(f"docker: {error}") from error
+
+
 async def thread(
     call: Callable[[], T], *, gone_is_fine: bool = False, within_s: float = CALL_S
 ) -> T | None:
     """Run a call of the SDK in a thread, whoever cancels; its failures are the sandbox's.
 
     A daemon that hangs is one after `within_s`: the call is left to itself then. What only tidies
-    up (`gone_is_fine`) gets less while the daemon is known to be silent.
+    up (`gone_is_fine`) gets less while the daemon is known to be silent. No call waits for another
+    one: calls that hang would else have a container that is fine look as if the engine were gone.
     """
-    import docker
-    import requests
-
-    def guarded() -> T | None:
-        try:
-            return call()
-        except docker.errors.NotFound as error:
-            if gone_is_fine:
-                return None
-            missing = isinstance(error, docker.errors.ImageNotFound)
-            kind = ImageMissing if missing else SandboxUnavailable
-            raise kind(f"docker: {error.explanation or error}") from error
-        except docker.errors.APIError as error:
-            if gone_is_fine and error.status_code == 409:  # not running, or being removed
-                return None
-            raise SandboxUnavailable(f"docker: {error.explanation or error}") from error
-        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-            raise SandboxUnavailable(f"docker: {error}") from error
-
     if gone_is_fine and _Silence.now:
         within_s = min(within_s, SILENT_S)
     with anyio.move_on_after(within_s, shield=True):
-        answer = await to_thread.run_sync(guarded, abandon_on_cancel=True)
+        answer = await to_thread.run_sync(
+            lambda: guarded(call, gone_is_fine=gone_is_fine),
+            abandon_on_cancel=True,
+            limiter=anyio.CapacityLimiter(1),
+        )
         _Silence.now = False
         return answer
     _Silence.now = True

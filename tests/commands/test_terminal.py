@@ -113,7 +113,7 @@ def test_a_cell_of_a_csv_is_no_formula_and_holds_no_escape():
 
 def test_a_name_in_a_plot_is_a_text(tmp_path):
     with plot_style.ink():
-        figure, axes = plot_style.paper(12, 4)
+        figure, axes = plot_style.new_figure(12, 4)
         axes.set_title(f"<b>{HOSTILE}</b> $x^2$")
         axes.plot([0, 1], label=HOSTILE)
         plot_style.legend(figure, axes)

@@ -92,7 +92,7 @@ async def test_every_axis_says_what_it_is_and_in_what_unit(folder):
     ("least", "most"), [(0.016, 0.48), (0.03, 3.1), (0.03, 9.1), (0.11, 90.0), (0.001, 99)]
 )
 def test_a_logarithmic_axis_can_be_read(least, most):
-    figure, axes = plot_style.paper(6, 4)
+    figure, axes = plot_style.new_figure(6, 4)
     plot_style.dollar_axis(axes, "x", [least, most * 1.01])
     figure.canvas.draw()
     low, high = axes.get_xlim()
@@ -281,14 +281,14 @@ async def test_the_csv_has_one_row_a_system_in_the_order_of_the_table(folder):
 
 def test_an_axis_of_dollars_begins_at_nothing_unless_that_hides_the_small_ones():
     with plot_style.ink():
-        _, axes = plot_style.paper(2, 2)
+        _, axes = plot_style.new_figure(2, 2)
         plot_style.dollar_axis(axes, "x", [0.1, 1.0])
         plot_style.dollar_axis(axes, "y", [0.001, 1.0])
     assert (axes.get_xlim()[0], axes.get_xscale()) == (0, "linear")
     assert axes.get_yscale() == "log"
     assert axes.get_ylim()[0] < 0.001
     with plot_style.ink():
-        _, axes = plot_style.paper(2, 2)
+        _, axes = plot_style.new_figure(2, 2)
         plot_style.dollar_axis(axes, "x", [0.0, 1.0])  # nothing has no logarithm
     assert axes.get_xscale() == "linear"
 

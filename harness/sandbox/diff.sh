@@ -27,7 +27,8 @@ ignoreCase = false
 protectNTFS = true
 END
 
-step() { perl -f -e "$program" "$1" || exit; }
+inside() { (cd /testbed && "$@"); }  # git reads attributes and rules in the working directory
+step() { perl -f -e "$program" "$1"; }
 # Reads the repository inside, which can be anything.
 origin() { GIT_ALTERNATE_OBJECT_DIRECTORIES=/testbed/.git/objects timeout -k 1 20 "$@"; }
 # Copies the objects whose ids it reads. They get the names that their content gives them: one that
@@ -36,10 +37,11 @@ take() {
   origin git pack-objects -q --stdout --window=0 --compression=0 > "$scratch/pack" \
     && git index-pack --stdin < "$scratch/pack" > /dev/null || exit 31
 }
-# Copies the files and links of a list from the working directory into a folder.
+# Copies the files and links of a list from /testbed into a folder.
 copy() {
   [ -s "$scratch/$1" ] || return 0
-  tar --create --sparse --null --no-unquote --no-recursion --files-from="$scratch/$1" --file=- \
+  tar --directory=/testbed --create --sparse --null --no-unquote --no-recursion \
+    --files-from="$scratch/$1" --file=- \
     | tar --directory="$scratch/$2" --extract --no-same-owner --no-same-permissions --touch \
       --file=- || exit 33
 }
@@ -49,51 +51,57 @@ ignored() {  # which of the new files are
     < "$scratch/new" > "$scratch/ignored" || [ $? = 1 ]
 }
 base_rules() {  # git cannot read those that are there now, or it takes too long
-  rm -rf "$scratch/rules_tree" && mkdir "$scratch/rules_tree" && cd "$scratch/rules_tree" \
-    && git --work-tree=. checkout-index -z --stdin < "$scratch/base rules" && cd /testbed
+  rm -rf "$scratch/rules_tree" && mkdir "$scratch/rules_tree" || exit 33
+  (cd "$scratch/rules_tree" && git --work-tree=. checkout-index -z --stdin) < "$scratch/base rules"
 }
 add() { git --work-tree=. update-index --add --replace -z --stdin < "$scratch/$1"; }
 
 # 1. The base.
 base64 -d <<< "$start" | gzip -dc > "$scratch/start" || exit 33
-cd /testbed || exit
-[ -z "$(find .git/objects/ ! -type f ! -type d -print -quit)" ] || exit 31
+cd "$scratch/tree" || exit 33
+[ -z "$(find /testbed/.git/objects/ ! -type f ! -type d -print -quit)" ] || exit 31
 origin git ls-tree -r -t -z "$tree" > "$scratch/origin" || exit 31
-step skeleton > "$scratch/trees"
+step skeleton > "$scratch/trees" || exit
 take < "$scratch/trees"
 git read-tree "$tree" && git ls-files -s -z > "$scratch/base" || exit 31
 
 # 2. What there is, and which of it differs. A file that was there at the start stays out by its
 # exact name; one that is new is ignored as the .gitignore files say that are there now.
-find . -xdev -mindepth 1 -name .git -prune -o -type f -printf 'f%P\0' -o -type l -printf 'l%P\0' \
-  > "$scratch/found" || exit 33
-step sort_out
-git hash-object --no-filters --stdin-paths < "$scratch/names" > "$scratch/hashes" || exit 32
+inside find . -xdev -mindepth 1 -name .git -prune \
+  -o -type f -printf 'f%P\0' -o -type l -printf 'l%P\0' > "$scratch/found" || exit 33
+inside step sort_out || exit
+inside git hash-object --no-filters --stdin-paths < "$scratch/names" > "$scratch/hashes" || exit 32
 : > "$scratch/ignored"
 if [ -s "$scratch/new" ]; then
   copy rules rules_tree
   ignored || { base_rules && ignored; } || exit 32
 fi
-step choose
+inside step choose || exit
 
 # 3. Its content. The attributes that convert it (line ends) are those of the base.
 [ ! -s "$scratch/objects" ] || take < "$scratch/objects"
-copy attributes hidden_tree
 for batch in "$scratch"/batch.*; do
+  [ -s "$batch" ] || continue
+  cd "$scratch" && rm -rf tree && mkdir tree && cd tree || exit 33
   copy "${batch##*/}" tree
-  cd "$scratch/tree" || exit 33
   add "${batch##*/}" || {
     echo '* !working-tree-encoding' >> "$GIT_DIR/info/attributes" && add "${batch##*/}"
   } || exit 32
-  cd /testbed && rm -rf "$scratch/tree" && mkdir "$scratch/tree" || exit 33
 done
-export alias=${scratch##*/}
-cd "$scratch/hidden_tree" || exit 33
-step hide_attributes
-add hidden && git ls-files -s -z > "$scratch/index" || exit 32
-step show_attributes > "$scratch/shown"
-git update-index --force-remove -z --stdin < "$scratch/gone" \
-  && git update-index --replace -z --index-info < "$scratch/shown" || exit 32
+if [ -s "$scratch/attributes" ]; then
+  export alias=${scratch##*/}
+  copy attributes hidden_tree
+  cd "$scratch/hidden_tree" || exit 33
+  step hide_attributes || exit
+  add hidden && git ls-files -s -z > "$scratch/index" || exit 32
+  step show_attributes > "$scratch/shown" && cd "$scratch/tree" || exit
+fi
+if [ -s "$scratch/gone" ]; then
+  git update-index --force-remove -z --stdin < "$scratch/gone" || exit 32
+fi
+if [ -s "$scratch/attributes" ]; then
+  git update-index --replace -z --index-info < "$scratch/shown" || exit 32
+fi
 
 # 4. The patch, and what git has refused.
 git diff --cached --binary --full-index --no-renames --no-color --no-ext-diff \

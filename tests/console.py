@@ -226,6 +226,19 @@ def running(word: str) -> list[int]:
     return found
 
 
+def descendants(process: int) -> list[int]:
+    """Every process that this one has started, and they."""
+    children = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            pid, rest = status.read_text().split(" ", 1)
+        except OSError:
+            continue  # it ended
+        if int(rest.rpartition(")")[2].split()[1]) == process:
+            children += [int(pid), *descendants(int(pid))]
+    return children
+
+
 def wait_for(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
     """Wait until `condition()` holds; fail, naming `what`, when it does not come true."""
     deadline = time.monotonic() + seconds

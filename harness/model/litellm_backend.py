@@ -3,13 +3,14 @@ seconds."""
 
 import functools
 import gc
+import importlib
 import inspect
 import json
 import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import anyio
@@ -33,6 +34,9 @@ from harness.model.response_body import (
 from harness.model.streams import gathered
 from harness.secrets import learn
 from harness.types import Message, Reply
+
+# What litellm imports at the first call otherwise: most of a second of the provider's time.
+_LATER = ("openai.resources", "litellm.proxy.openai_files_endpoints.common_utils")
 
 
 class LitellmBackend:
@@ -186,6 +190,10 @@ def _import_litellm() -> tuple[Any, type[Exception]]:
     with _without_collecting():
         import litellm
         from openai import OpenAIError
+
+        for name in _LATER:
+            with suppress(ImportError):  # another version's
+                importlib.import_module(name)
 
     # what a call that is cut off just before it is sent leaves behind is no harm
     warnings.filterwarnings("ignore", r"coroutine '\S+' was never awaited", RuntimeWarning)

@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
+from midway import cancelled_when
 
 from agents import tools
 from agents.loop import NO_CALL, PATIENCE, converse
@@ -351,8 +352,11 @@ async def test_single_salvages_its_work_when_it_never_finishes():
 
 
 async def test_single_salvages_its_work_when_it_is_cancelled():
+    begun = []
+
     class Slow(PlayedSandbox):
         async def exec(self, command: str, **_: Any) -> ExecResult:
+            begun.append(command)
             await anyio.sleep(60)
             return ran()
 
@@ -363,9 +367,7 @@ async def test_single_salvages_its_work_when_it_is_cancelled():
             return PATCH
 
     trial = PlayedTrial(said(bash("ls")), sandbox=Slow())
-    with anyio.move_on_after(0.05) as scope:
-        await Single().run(trial)
-    assert scope.cancelled_caught
+    await cancelled_when(lambda: begun, lambda: Single().run(trial))
     assert trial.submitted == [("agent-1", PATCH, "interrupted", True)]
 
 

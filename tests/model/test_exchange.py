@@ -92,10 +92,10 @@ async def test_answers_come_in_the_order_of_the_recording_whoever_asks_first():
 
     async with anyio.create_task_group() as group:
         group.start_soon(ask, key("a"))
-        await anyio.sleep(0.02)
+        await anyio.wait_all_tasks_blocked()
         assert answered == []  # b has not even asked
         group.start_soon(ask, key("b"))
-        await anyio.sleep(0.02)
+        await anyio.wait_all_tasks_blocked()
         assert answered == [("b", 0), ("a", 0)]
         group.start_soon(ask, key("b", 1))
     assert answered[-1] == ("b", 1)

@@ -77,7 +77,7 @@ async def test_a_provider_that_cannot_be_reached_is_called_that():
     "hang", [Hang(30), Hang(30, after_headers=True), Drip(30)], ids=["silent", "no body", "drip"]
 )
 async def test_a_hanging_server_costs_one_time_limit_and_no_more(hang):
-    async with bench([hang, {"content": "awake"}], timeout_s=0.3) as b:
+    async with bench([hang, {"content": "awake"}], timeout_s=1) as b:
         started = monotonic()
         reply = await b.talk().complete(HELLO, [])
         assert reply.content == "awake"
@@ -100,8 +100,9 @@ async def test_retry_after_in_seconds_is_waited_for():
     async with bench([Status(429, retry_after=0.4), {"content": "ok"}]) as b:
         started = monotonic()
         await b.talk().complete(HELLO, [])
-        assert monotonic() - started >= 0.4
-        assert b.ledger.rows[0]["latency_s"] < 0.4, "waiting is no latency of the provider"
+        took = monotonic() - started
+        assert took >= 0.4
+        assert b.ledger.rows[0]["latency_s"] <= took - 0.4, "waiting is no latency of the provider"
 
 
 async def test_retry_after_as_a_date_is_waited_for():
@@ -221,9 +222,9 @@ async def test_waits_between_attempts_hold_no_slot():
         return Status(429, retry_after=1) if slow and n == 0 else {"content": "x"}
 
     async with bench(script, slots=1) as b:
-        started = monotonic()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(b.talk("a").complete, [{"role": "user", "content": "slow"}], [])
             await anyio.sleep(0.3)
             await b.talk("b").complete(HELLO, [])
-            assert monotonic() - started < 0.9
+        said = [request["messages"][-1]["content"] for request in b.server.requests]
+        assert said == ["slow", "Hello", "slow"]

@@ -193,8 +193,8 @@ async def test_waiting_for_a_recorded_turn_is_no_time_of_the_model_and_takes_no_
             tasks.start_soon(speaker(client, "b", budget).complete, PROMPT, [])
             await anyio.sleep(0.2)
             tasks.start_soon(speaker(client, "a", budget).complete, PROMPT, [])
-    assert all(row["latency_s"] < 0.1 for row in ledger.rows)
     (span,) = ledger.spans
+    assert all(row["latency_s"] < span["seconds"] / 2 for row in ledger.rows)
     assert (span["trial_id"], span["agent"], span["what"]) == (7, "b", "turn")
     assert 0.15 < span["seconds"] < 2
 
@@ -204,8 +204,13 @@ async def test_a_call_that_is_cancelled_in_its_recorded_turn_has_a_cost_and_its_
     tmp_path,
 ):
     client, ledger = replaying(tmp_path / "run.jsonl", [FIRST, SECOND])
-    with anyio.move_on_after(0.1):
-        await speaker(client, "b", TrialBudget(unlimited())).complete(PROMPT, [])
+    budget = TrialBudget(unlimited())
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(speaker(client, "b", budget).complete, PROMPT, [])
+        while not ledger.rows:
+            await anyio.sleep(0.005)
+        await anyio.sleep(0.1)
+        tasks.cancel_scope.cancel()
     (row,) = ledger.rows
     assert row["outcome"] == "cancelled"
     assert row["cost_usd"] == row["charged_usd"] > 0

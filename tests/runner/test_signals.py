@@ -4,9 +4,8 @@ import os
 import pty
 import signal
 import subprocess
-import time
 from contextlib import suppress
-from pathlib import Path
+from typing import IO
 
 import pytest
 from console import (
@@ -18,6 +17,7 @@ from console import (
     bash,
     bundled,
     delm,
+    descendants,
     end,
     own_cache,
     query,
@@ -28,7 +28,7 @@ from console import (
     wait_for,
 )
 
-MARK = "20021.25"  # seconds nobody else sleeps
+MARK = f"20021.{os.getpid()}"  # seconds nobody else sleeps
 
 
 @pytest.fixture
@@ -58,23 +58,16 @@ def submissions(tmp_path):
     return query(tmp_path / "runs/run", "SELECT reason, salvaged, patch FROM submission")
 
 
-def descendants(process: int) -> list[int]:
-    """Every process that this one has started, and they."""
-    children = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            pid, rest = status.read_text().split(" ", 1)
-        except OSError:
-            continue  # it ended
-        if int(rest.rpartition(")")[2].split()[1]) == process:
-            children += [int(pid), *descendants(int(pid))]
-    return children
+def read_until(words: str, stream: IO[str]) -> None:
+    """Read lines of a process up to the one that has these words."""
+    while words not in (line := stream.readline()):
+        assert line, f"it ended without: {words}"
 
 
 def test_a_second_ctrl_c_says_what_is_waited_for_and_loses_nothing(process, tmp_path):
-    for _ in range(2):
-        os.killpg(process.pid, signal.SIGINT)
-        time.sleep(0.05)  # the kernel keeps two of one number as one
+    os.killpg(process.pid, signal.SIGINT)
+    read_until("stopping: saving", process.stdout)  # the kernel keeps two of one number as one
+    os.killpg(process.pid, signal.SIGINT)
     told = end(process)
     assert told.code == 130, told.text
     assert "Traceback" not in told.text
@@ -92,15 +85,12 @@ def test_a_third_ctrl_c_gives_up_and_the_next_start_cleans_up_and_goes_on(proces
     for each in descendants(process.pid):
         os.kill(each, signal.SIGSTOP)
     process.send_signal(signal.SIGINT)
-    assert process.stdout is not None
-    while "stopping: saving" not in process.stdout.readline():
-        assert process.poll() is None
-    for _ in range(2):
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.5)
+    read_until("stopping: saving", process.stdout)
+    process.send_signal(signal.SIGINT)
+    read_until(f"waiting for single on {FLASK} #1; once more gives up", process.stderr)
+    process.send_signal(signal.SIGINT)
     told = end(process, 30)
     assert told.code == 130, told.text
-    assert f"waiting for single on {FLASK} #1; once more gives up" in told.err
     again = f".venv/bin/delm eval --run-id run -o {tmp_path / 'runs'}"
     assert told.err.endswith(f"removes what is left; to go on: {again}\n")
     assert query(tmp_path / "runs/run", "PRAGMA integrity_check") == [{"integrity_check": "ok"}]

@@ -15,7 +15,8 @@ PROGRAMS = (
     "dd", "dirname", "env", "find", "git", "grep", "gzip", "head", "hostname", "id", "kill", "ln",
     "ls", "mkdir", "mkfifo", "mknod", "mktemp", "mount", "mv", "nohup", "od", "perl", "pkill",
     "printf", "ps", "readlink", "realpath", "rm", "rmdir", "sed", "seq", "setsid", "sleep", "sort",
-    "stat", "tail", "tar", "tee", "touch", "tr", "true", "truncate", "umount", "xargs", "yes",
+    "stat", "tail", "tar", "tee", "timeout", "touch", "tr", "true", "truncate", "umount",
+    "unshare", "wc", "xargs", "yes",
 )  # fmt: skip
 
 

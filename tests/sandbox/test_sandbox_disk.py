@@ -212,7 +212,7 @@ GROW = "n=0; while sleep 0.1; do n=$((n + 1)); [ $n -gt 24 ] || {{ {}; }}; done"
         "head -c 2M /dev/zero > /tmp/f$n",
         "mkdir -p d$n; touch d$n/{1..100}; chmod 0 d$n",
         "(exec 7> /tmp/f; rm /tmp/f; head -c 2M /dev/zero >&7; sleep 60) & :",
-        "mkdir -p d$n; touch f; perl -e 'link q(f), qq(d$ARGV[0]/$_) for 1 .. 30' $n",
+        "mkdir -p d$n; touch f; perl -e 'link q(f), qq(d$ARGV[0]/$_) for 1 .. 100' $n",
     ],
     ids=["bytes", "files", "removed and held open", "names of one file"],
 )

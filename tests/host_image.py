@@ -11,12 +11,12 @@ from pathlib import Path
 import docker
 
 PROGRAMS = (
-    "bash", "sh", "awk", "base64", "basename", "cat", "chmod", "chown", "comm", "cp", "cut", "date",
-    "dd", "dirname", "env", "find", "git", "grep", "gzip", "head", "hostname", "id", "kill", "ln",
-    "ls", "mkdir", "mkfifo", "mknod", "mktemp", "mount", "mv", "nohup", "od", "perl", "pkill",
-    "printf", "ps", "readlink", "realpath", "rm", "rmdir", "sed", "seq", "setsid", "sleep", "sort",
-    "stat", "tail", "tar", "tee", "timeout", "touch", "tr", "true", "truncate", "umount",
-    "unshare", "wc", "xargs", "yes",
+    "bash", "sh", "awk", "base64", "basename", "cat", "chmod", "chown", "comm", "cp", "cut",
+    "date", "dd", "dirname", "env", "find", "git", "grep", "gzip", "head", "hostname", "id",
+    "kill", "ldd", "ln", "ls", "mkdir", "mkfifo", "mknod", "mktemp", "mount", "mv", "nohup", "od",
+    "perl", "pkill", "printf", "ps", "readlink", "realpath", "rm", "rmdir", "sed", "seq",
+    "setsid", "sleep", "sort", "stat", "tail", "tar", "tee", "timeout", "touch", "tr", "true",
+    "truncate", "umount", "unshare", "wc", "xargs", "yes",
 )  # fmt: skip
 
 
@@ -34,6 +34,10 @@ def import_host(client: "docker.DockerClient", name: str, folder: Path) -> None:
     core = subprocess.run(["git", "--exec-path"], capture_output=True, text=True, check=True)
     folders = [Path(core.stdout.strip()), Path("/etc/alternatives"), Path(os.__file__).parent]
     folders.append(Path("/usr/lib/locale/C.utf8"))
+    perl = subprocess.run(
+        ["perl", "-e", "print qq(@INC)"], capture_output=True, text=True, check=True
+    )
+    folders += [Path(word) for word in perl.stdout.split() if word.endswith("/perl-base")]
     archive = folder / "host.tar"
     seen: set[str] = set()
 

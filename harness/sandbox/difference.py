@@ -88,7 +88,7 @@ async def _compare(
         max_output_chars=FLOOD_BYTES,
         timeout_s=WITHIN_S,
     )
-    if result.exit_status == scripts.TOO_LARGE:
+    if result.exit_status == scripts.TOO_LARGE or result.flooded:
         raise FileTooLarge("the patch: it is too large")
     if result.exit_status != 0:
         raise CannotCompare(_why(result))

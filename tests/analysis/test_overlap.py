@@ -171,6 +171,6 @@ def test_any_text_is_a_command_and_names_only_files_in_the_repository(text):
     ["cat " + ":1" * 50_000 + "x", "<<a\n" * 20_000, "a.py " * 20_000, "((" * 50_000, "'" * 99_999],
 )
 def test_a_command_that_is_meant_to_take_long_does_not(command):
-    began = time.process_time()
+    began = time.monotonic()
     files_of(command)
-    assert time.process_time() - began < 5
+    assert time.monotonic() - began < 5

@@ -44,12 +44,11 @@ sub skeleton {
     save_list('base rules', @rules);
 }
 
-# The mode that git gives to a file or link; a file that is too large for every patch ends it all.
+# The mode that git gives to a file or link.
 sub mode_of {
     my ($path) = @_;
     my @stat = lstat $path or exit 32;
     return '120000' if -l _;
-    exit 25 if $stat[7] > $ENV{max_file};
     return $stat[2] & 0100 ? '100755' : '100644';
 }
 
@@ -116,16 +115,26 @@ sub choose {
     @hashes == @same or exit 32;
     my %ignored = map { $_ => 1 } list('ignored');
     my @new = grep { not $ignored{$_} } list('new');
-    mode_of($_) for @new;
     my @differ = map { $same[$_] } grep { $hashes[$_] ne $id->{$same[$_]} } 0 .. $#same;
     push @differ, list('changed');
     my @objects = grep { exists $mode->{$_} and $mode->{$_} ne '160000' } @differ, list('gone');
     save('objects', map { "$id->{$_}\n" } @objects);
     my @given = ((map { "./$_" } @differ), @new);
+    refuse_large(@given);
     save_list('attributes', grep { m{/\.gitattributes(?:/|\z)} } @given);
     my @others = grep { not m{/\.gitattributes(?:/|\z)} } @given;
     save_list('others', @others);
     save_batches(@others);
+}
+
+# Files that are too large for every patch end it all, before anything of them is read.
+sub refuse_large {
+    my $bytes = 0;
+    for my $path (@_) {
+        lstat $path or exit 32;
+        $bytes += -s _ unless -l _;
+    }
+    exit 25 if $bytes > $ENV{max_files};
 }
 
 # A copy is made of one batch at a time: room may be short.

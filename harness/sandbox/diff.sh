@@ -9,7 +9,7 @@ set -o pipefail
 scratch=$(mktemp -d) && mkdir "$scratch"/{tree,rules_tree,hidden_tree} || exit 33
 exec 2> "$scratch/errors"  # the output is the answer
 trap '[ $? = 0 ] || tail -n 1 "$scratch/errors"; rm -rf "$scratch"' EXIT
-export tree scratch max_file most_left_out HOME=$scratch XDG_CONFIG_HOME=$scratch
+export tree scratch max_files most_left_out HOME=$scratch XDG_CONFIG_HOME=$scratch
 export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYSTEM=1 GIT_OPTIONAL_LOCKS=0
 git init -q --template= "$scratch/own" || exit 33
 export GIT_DIR="$scratch/own/.git" GIT_WORK_TREE="$scratch/tree"

@@ -8,13 +8,12 @@ from harness.errors import FileTooLarge, SandboxError, SandboxUnfit
 from harness.sandbox import scripts
 from harness.sandbox.patch_text import as_text, is_text
 from harness.sandbox.shell import FLOOD_BYTES, Shell
-from harness.sandbox.testbed_copy import decoded
+from harness.sandbox.testbed_copy import WITHIN_S, decoded, seconds_left
 from harness.types import ExecResult
 
 MAX_PATCH_BYTES = 20_000_000
-MAX_FILE_BYTES = 1 << 30  # a file that is larger makes a patch that is too large
+MAX_FILES_BYTES = 1 << 30  # files that are larger, together, make a patch that is too large
 MOST_LEFT_OUT = 1000  # paths that are told
-WITHIN_S = 300.0
 
 
 class CannotCompare(Exception):
@@ -52,16 +51,19 @@ def noted(result: ExecResult) -> Base:
     return Base(tree.strip(), start, said)
 
 
-async def compare(shell: Shell, base: Base) -> Difference:
+async def compare(shell: Shell, base: Base, *, until: float) -> Difference:
     """The difference of the files that `shell` works on, for a caller that has its turn.
 
-    The files in it that are no text, and no others, are in binary form. Raises `CannotCompare`;
-    `FileTooLarge` where the patch is over 20 MB, or a file over 1 GB would be in it.
+    The files in it that are no text, and no others, are in binary form. It ends at `until`, on the
+    event loop's clock. Raises `CannotCompare`; `FileTooLarge` where the patch is over 20 MB, or
+    files of more than 1 GB would be in it.
     """
-    patch, left_out = await _compare(shell, base, attributes="* !diff", quote_paths="false")
+    patch, left_out = await _compare(
+        shell, base, attributes="* !diff", quote_paths="false", until=until
+    )
     if is_text(patch):
         return Difference(patch.decode(), left_out)
-    in_ascii, _ = await _compare(shell, base, attributes="* -diff", quote_paths="true")
+    in_ascii, _ = await _compare(shell, base, attributes="* -diff", quote_paths="true", until=until)
     try:
         return Difference(as_text(patch, in_ascii), left_out)
     except ValueError as error:
@@ -69,7 +71,7 @@ async def compare(shell: Shell, base: Base) -> Difference:
 
 
 async def _compare(
-    shell: Shell, base: Base, *, attributes: str, quote_paths: str
+    shell: Shell, base: Base, *, attributes: str, quote_paths: str, until: float
 ) -> tuple[bytes, tuple[str, ...]]:
     variables: dict[str, str | int] = {
         "tree": base.tree,
@@ -78,7 +80,7 @@ async def _compare(
         "attributes": attributes,
         "quote_paths": quote_paths,
         "max_patch": MAX_PATCH_BYTES,
-        "max_file": MAX_FILE_BYTES,
+        "max_files": MAX_FILES_BYTES,
         "most_left_out": MOST_LEFT_OUT,
         "program": _source("diff.pl"),
     }
@@ -86,7 +88,7 @@ async def _compare(
     result = await shell.run_in_turn(
         scripts.HEAD + given + _source("diff.sh"),
         max_output_chars=FLOOD_BYTES,
-        timeout_s=WITHIN_S,
+        timeout_s=seconds_left(until),
     )
     if result.exit_status == scripts.TOO_LARGE or result.flooded:
         raise FileTooLarge("the patch: it is too large")

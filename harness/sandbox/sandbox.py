@@ -19,7 +19,7 @@ from harness.sandbox.cleanup import or_undo
 from harness.sandbox.difference import Base, CannotCompare, Difference, compare, noted
 from harness.sandbox.scripts import ROOT
 from harness.sandbox.shell import FLOOD_BYTES, Machine, Shell, Since
-from harness.sandbox.testbed_copy import CHUNK_BYTES, carry, decoded
+from harness.sandbox.testbed_copy import CHUNK_BYTES, WITHIN_S, carry, decoded
 from harness.types import ExecResult
 
 READ_BYTES = FLOOD_BYTES // 2  # more is not read, whatever `max_bytes` says: base64 is longer
@@ -123,7 +123,7 @@ class ShellSandbox:
         """See `harness.protocols.Sandbox.diff`. `SandboxError` when it is over 20 MB."""
         async with self._shell.turn:
             try:
-                found = await compare(self._shell, self._base)
+                found = await compare(self._shell, self._base, until=_in_time())
             except CannotCompare:
                 found = await self._compare_elsewhere()
         self.left_out = found.left_out
@@ -176,13 +176,14 @@ class ShellSandbox:
 
     async def _compare_elsewhere(self) -> Difference:
         """The difference of these files in a new machine, which has the image's own repository."""
+        until = _in_time()
         machine = await self._machine.copy("image", used=True)
         fresh = ShellSandbox(machine)
         fresh._shell.used = True  # by files that commands have made
         try:
-            await carry(self._shell, fresh._shell)
+            await carry(self._shell, fresh._shell, until=until)
             async with fresh._shell.turn:
-                return await compare(fresh._shell, self._base)
+                return await compare(fresh._shell, self._base, until=until)
         except CannotCompare as error:
             raise SandboxError(f"the patch: git fails on the files as they are: {error}") from None
         finally:
@@ -197,6 +198,11 @@ class ShellSandbox:
         return await self._shell.run(
             scripts.HEAD + script, timeout_s=timeout_s, max_output_chars=max_output_chars
         )
+
+
+def _in_time() -> float:
+    """When a comparison that begins now has to be done."""
+    return anyio.current_time() + WITHIN_S
 
 
 def _absolute(path: str) -> str:

@@ -18,18 +18,17 @@ MOST_DIGITS = 16  # of a number that comes out of a sandbox
 PART_BYTES = FLOOD_BYTES // 2  # of the archive in one command's output, which is base64
 PARTS = 8  # the archive has no more of them
 CHUNK_BYTES = 3_000_000  # of the archive in one command
-WITHIN_S = 300.0  # for all of it
+WITHIN_S = 300.0  # for a comparison, with the copy that it needs
 
 
-async def carry(used: Shell, fresh: Shell) -> None:
+async def carry(used: Shell, fresh: Shell, *, until: float) -> None:
     """Make /testbed in `fresh` as it is in `used`, but for its own `.git`, which stays.
 
     Files, folders and symbolic links with their modes; nothing else is. The caller has the turn of
-    `used`. Raises `SandboxError` when the compressed archive is over 256 MB, or it takes more than
-    300 s, or one of the two cannot do it; `fresh` is of no use then.
+    `used`. Raises `SandboxError` when the compressed archive is over 256 MB, or it is not done at
+    `until`, on the event loop's clock, or one of the two cannot do it; `fresh` is of no use then.
     """
     folder = f"/tmp/.delm-{secrets.token_hex(8)}"  # noqa: S108 - inside the sandbox
-    until = anyio.current_time() + WITHIN_S
     await _change(fresh, scripts.EMPTY.format(folder=folder), until)
     for number in range(PARTS):
         part, rest = await _part(used, number, until)
@@ -49,7 +48,7 @@ async def _part(used: Shell, number: int, until: float) -> tuple[bytes, int]:
     """A part of the archive, and how many bytes follow it."""
     script = scripts.PACK.format(first=number * PART_BYTES + 1, most=PART_BYTES)
     packed = await used.run_in_turn(
-        scripts.HEAD + script, timeout_s=_left(until), max_output_chars=FLOOD_BYTES
+        scripts.HEAD + script, timeout_s=seconds_left(until), max_output_chars=FLOOD_BYTES
     )
     part, _, rest = _output(packed, "packed").rpartition("\n")
     if not (rest.isdecimal() and len(rest) < MOST_DIGITS):
@@ -58,7 +57,9 @@ async def _part(used: Shell, number: int, until: float) -> tuple[bytes, int]:
 
 
 async def _change(fresh: Shell, script: str, until: float) -> None:
-    done = await fresh.run(scripts.HEAD + script, timeout_s=_left(until), max_output_chars=10_000)
+    done = await fresh.run(
+        scripts.HEAD + script, timeout_s=seconds_left(until), max_output_chars=10_000
+    )
     _output(done, "put into a fresh sandbox")
 
 
@@ -73,7 +74,8 @@ def decoded(text: str) -> bytes:
         raise SandboxError("what base64 writes inside is no base64") from None
 
 
-def _left(until: float) -> float:
+def seconds_left(until: float) -> float:
+    """Seconds until then, on the event loop's clock; next to none where it is over."""
     return max(until - anyio.current_time(), 0.001)
 
 

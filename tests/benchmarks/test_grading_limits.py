@@ -216,6 +216,7 @@ async def test_a_damaged_memory_is_graded_anew(flask, tmp_path, damage):
         "--- a/x\n+++ b/x\n@@ -1,3 +1 @@\n-a\n",
         "@@ -1 +1 @@",
         f"--- a/x\n+++ b/x\n@@ -{'1' * 5000} +1 @@\n-a\n+b\n",
+        "--- /dev/null\n+++ b/x\n@@ -0,0 +1,2000000 @@\n" + "+a\n" * 2_000_000,
     ],
 )
 def test_of_a_patch_that_cannot_be_read_nothing_is_known(patch):

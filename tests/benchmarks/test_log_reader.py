@@ -103,6 +103,12 @@ async def test_a_log_that_takes_all_the_memory_it_may_have_cannot_be_read():
     assert not caught.value.repeats
 
 
+async def test_a_log_that_names_more_tests_than_any_project_has_cannot_be_read():
+    names = b"".join(b"PASSED tests/test_a.py::%x\n" % number for number in range(700_000))
+    with pytest.raises(LogUnreadable, match="more tests than"):
+        await read(names, read_s=60)
+
+
 async def test_a_reading_that_is_cancelled_is_killed_at_once():
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(read, ENDLESS, "parse_log_sympy")

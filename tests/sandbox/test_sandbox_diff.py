@@ -157,9 +157,12 @@ class TestADifference:
         after = (await bench.exec("git status --porcelain; git diff; git diff --cached")).output
         assert before == after
 
-    async def test_over_its_size_is_refused(self, bench):
-        await bench.exec("head -c 25000000 /dev/urandom > large")
+    @pytest.mark.parametrize(
+        "written", ["head -c 25000000 /dev/urandom > large", "truncate -s 60M large{1..20}"]
+    )
+    async def test_over_its_size_is_refused(self, bench, written):
+        await bench.exec(written)
         with pytest.raises(SandboxError, match="too large"):
             await bench.diff()
-        await bench.exec("rm large; echo fine > fine")
+        await bench.exec("rm large*; echo fine > fine")
         assert "+fine" in await bench.diff()

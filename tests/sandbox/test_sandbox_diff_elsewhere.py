@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import anyio
 import pytest
 
 from harness.config import SandboxLimits
 from harness.errors import SandboxError
+from harness.sandbox.difference import CannotCompare, compare
 
 GIT = "git -c user.name=x -c user.email=x@x"
 DAMAGES = ("rm -rf .git", "find .git -type f -exec sh -c ': > \"$0\"' {} \\;", "mv .git /tmp/git")
@@ -113,6 +115,13 @@ async def test_too_much_is_told_before_it_is_carried(kind):
     assert "+x" in await sandbox.diff()
     await sandbox.close()
     assert kind.leftovers() == before
+
+
+async def test_it_is_done_at_its_deadline(bench):
+    await bench.exec("echo x >> a.txt")
+    with pytest.raises(CannotCompare, match="takes more"), anyio.fail_after(30):
+        await compare(bench._shell, bench._base, until=anyio.current_time())
+    assert "+x" in await bench.diff()
 
 
 FORGED = ("printf '\\377\\n7'", "exit 0", "yes 1 | head -c 9M")

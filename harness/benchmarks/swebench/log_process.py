@@ -2,8 +2,9 @@
 
 The folder that it is given holds the log and a request; what it reads is written to standard
 output, as JSON. A log is hostile: what a parser raises ends the process with one line on standard
-error and the exit status `RAISED`; more memory than it may have is a `MemoryError`; one that takes
-more processor time than it may is killed by the kernel, whatever became of who asked.
+error and the exit status `RAISED`, and so does a log that names too many tests. More memory than it
+may have is a `MemoryError`; one that takes more processor time than it may is killed by the kernel,
+whatever became of who asked.
 """
 
 import json
@@ -18,6 +19,7 @@ from harness.benchmarks.swebench import official
 
 LOG, REQUEST = "test_output.txt", "request.json"
 RAISED = 70
+MOST_CHARS = 20_000_000  # of the answer; 50,000 tests with long names have a quarter of it
 
 
 def main() -> None:
@@ -34,7 +36,10 @@ def main() -> None:
     signal.signal(signal.SIGPROF, signal.SIG_DFL)  # it kills
     signal.setitimer(signal.ITIMER_PROF, request["seconds"])
     sys.excepthook = _tell
-    json.dump(official.read(request["spec"], request["prediction"], folder / LOG), answers)
+    answer = json.dumps(official.read(request["spec"], request["prediction"], folder / LOG))
+    if len(answer) > MOST_CHARS:
+        raise ValueError("the log names more tests than any project has")
+    answers.write(answer)
     answers.flush()
 
 

@@ -70,7 +70,7 @@ async def read_log(
             why = f"the process that reads test logs could not be started: {error}"
             raise GradingUnavailable(why) from None
     if done.returncode == 0:
-        return LogReading(**json.loads(done.stdout))
+        return LogReading(**await to_thread.run_sync(json.loads, done.stdout))
     raise _why(done.returncode, done.stderr, read_s)
 
 

@@ -113,7 +113,8 @@ def test_a_terminal_that_is_closed_stops_it_as_ctrl_c_does(words, tmp_path):
     wait_for(lambda: running(MARK), "the command")
     os.close(terminal)
     _, status = os.waitpid(process, 0)
-    assert os.waitstatus_to_exitcode(status) == 130
+    ended = query(tmp_path / "runs/run", "SELECT state, reason FROM trial")
+    assert os.waitstatus_to_exitcode(status) == 130, ended  # what it said is lost
     (saved,) = submissions(tmp_path)
     assert "may not be empty" in saved["patch"]
     assert (tmp_path / "runs/run/table.csv").exists()
@@ -154,6 +155,7 @@ def test_ctrl_c_at_the_question_ends_it_and_leaves_nothing(tmp_path):
             seen += os.read(terminal, 65536)
     os.close(terminal)
     _, status = os.waitpid(process, 0)
-    assert os.waitstatus_to_exitcode(status) == 130
+    ended = query(tmp_path / "runs/run", "SELECT state, reason FROM trial")
+    assert os.waitstatus_to_exitcode(status) == 130, ended  # what it said is lost
     assert b"Traceback" not in seen
     assert list((tmp_path / "results").glob("*")) == []

@@ -38,7 +38,6 @@ from harness.benchmarks.rows import load
 from harness.board.sqlite.board import SqliteBoard
 from harness.commands import compose
 from harness.config import resolve
-from harness.model.budget import Budget
 from harness.model.token_count import count
 from harness.results import run_folder
 from harness.results.run_folder import RunFolder
@@ -135,7 +134,6 @@ async def play(folder: Path, rows: Path, workers: int, memory: list[float]) -> t
             sandboxes=sandboxes,
             grader=AnswerGrader(),
             limits=compose.limits_of(config),
-            budget=Budget(0.0),
             workers=workers,
             watcher=Silent(),
         )

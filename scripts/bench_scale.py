@@ -40,7 +40,6 @@ from harness.benchmarks.swebench.grading import PatchGrader
 from harness.board.sqlite.board import SqliteBoard
 from harness.commands import compose
 from harness.config import resolve
-from harness.model.budget import Budget
 from harness.results import run_folder
 from harness.results.run_folder import RunFolder
 from harness.runner.run import Run
@@ -159,7 +158,6 @@ async def play(folder: Path, item: Item, count: int, workers: int) -> Outcome:
             sandboxes=sandboxes,
             grader=PatchGrader(sandboxes, target.logs(), folder / "cache", config.grading),
             limits=compose.limits_of(config),
-            budget=Budget(0.0),
             workers=workers,
             watcher=Silent(),
         )

@@ -44,7 +44,7 @@ from harness.benchmarks.swebench.items import IssueItem, IssueReference
 from harness.board.sqlite.board import SqliteBoard
 from harness.config import GradingConfig, SandboxConfig
 from harness.model.backend import CallKey
-from harness.model.budget import Budget, TrialBudget
+from harness.model.budget import TrialBudget
 from harness.model.client import ModelClient
 from harness.model.prices import Price
 from harness.model.replay import Header, RecordedCall, Recording, ReplayBackend
@@ -111,7 +111,6 @@ class Ours:
             sandboxes=sandboxes,
             grader=PatchGrader(sandboxes, folder, None, GradingConfig()),
             limits=LIMITS,
-            budget=Budget(0),
             workers=1,
             watcher=Progress(Console(quiet=True), total=blocks),
         )
@@ -126,7 +125,7 @@ class Ours:
         """Seconds of each step of one conversation."""
         row = await self._store.claim_trial()
         assert row is not None
-        trial = LiveTrial(self._run.services, row, self._item, TrialBudget(LIMITS, Budget(0)))
+        trial = LiveTrial(self._run.services, row, self._item, TrialBudget(LIMITS))
         self._backend.asked.clear()
         box = tools.Toolbox(tools.bash(self._sandbox, timeout_s=60), tools.finish())
         assert (await converse(trial, AUTHOR, OPENING, box, agent=AUTHOR)).reason == "finished"

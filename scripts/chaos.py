@@ -246,8 +246,9 @@ class Seed:
         (row,) = query(
             self.run,
             "SELECT coalesce(sum(cost_usd), 0) AS known, "
-            "coalesce(sum(iif(cost_usd IS NULL, coalesce(charged_usd, reserved_usd), 0)), 0) "
-            "AS unknown FROM call WHERE paid_call IS NULL",
+            "coalesce(sum(iif(cost_usd IS NOT NULL, 0, "
+            "iif(outcome = 'started', reserved_usd, charged_usd))), 0) AS unknown "
+            "FROM call WHERE paid_call IS NULL",
         )
         found.ledger_usd, found.unknown_usd = row["known"], row["unknown"]
         if not (

@@ -19,7 +19,7 @@ from harness.benchmarks.swebench.grading import PatchGrader
 from harness.board.sqlite.board import SqliteBoard
 from harness.cache import cache_dir
 from harness.commands import compose, configure
-from harness.model.budget import Budget, TrialBudget, times
+from harness.model.budget import TrialBudget, times
 from harness.runner.progress import Progress, console
 from harness.runner.run import Run
 from harness.runner.trial import LiveTrial
@@ -58,7 +58,6 @@ async def live_team(folder: Path, base_url: str, *, agents: int) -> AsyncIterato
         sandboxes=sandboxes,
         grader=PatchGrader(sandboxes, folder / "logs", None, config.grading),
         limits=limits,
-        budget=Budget(0),
         workers=1,
         watcher=Progress(console(), total=1),
     )
@@ -69,7 +68,7 @@ async def live_team(folder: Path, base_url: str, *, agents: int) -> AsyncIterato
         run.services,
         (await store.trials())[0],
         items[0],
-        TrialBudget(times(limits, agents), Budget(0)),
+        TrialBudget(times(limits, agents)),
     )
     try:
         yield await Delm(lease_s=LEASE_S).assemble(trial)

@@ -52,9 +52,13 @@ class MemoryLedger:
         self.rows.append(row | {"outcome": "started"})
         return len(self.rows) - 1
 
+    async def charge(self, call_id: int, usd: float) -> None:
+        self.rows[call_id] |= {"charged_usd": usd, "reserved_usd": usd}
+
     async def hold_more(self, call_id: int, usd: float) -> None:
-        assert self.rows[call_id]["reserved_usd"] <= usd
-        self.rows[call_id]["reserved_usd"] = usd
+        row = self.rows[call_id]
+        assert row["reserved_usd"] == row["charged_usd"], "who waits for money holds none"
+        row["reserved_usd"] += usd
 
     async def end_call(self, call_id: int, **row) -> None:
         await anyio.sleep(0.001)  # as a data base would: here a cancelled caller is cancelled
@@ -108,13 +112,13 @@ def _overrides(server: ScriptedModel) -> dict[str, dict[str, str]]:
 
 
 @asynccontextmanager
-async def bench(script, *, limits=None, run=None, slots=8, price=PRICE, **client):
+async def bench(script, *, limits=None, ledger=None, slots=8, price=PRICE, **client):
     """A client on the real litellm against `script`: a function, or one action for each request."""
     await _answered_once()
     actions = script if callable(script) else lambda request, n: script[n]
     with ScriptedModel(actions) as server:
         backend = LitellmBackend("openai/scripted", overrides=_overrides(server))
-        ledger = MemoryLedger()
+        ledger = ledger or MemoryLedger()
         settings = {"timeout_s": 30.0, "max_output_tokens": 50, "retry": FAST} | client
         model = ModelClient(
             backend,
@@ -125,6 +129,6 @@ async def bench(script, *, limits=None, run=None, slots=8, price=PRICE, **client
             **settings,
         )
         try:
-            yield Bench(server, model, ledger, TrialBudget(limits or unlimited(), run))
+            yield Bench(server, model, ledger, TrialBudget(limits or unlimited()))
         finally:
             await backend.aclose()

@@ -22,9 +22,7 @@ from harness.commands.plots import draw_plots
 from harness.commands.pricing import foresee
 from harness.commands.table import print_run
 from harness.config import Config
-from harness.errors import RUN_COST
 from harness.exports.recording import record
-from harness.model.budget import Budget
 from harness.model.first_call import FirstCall
 from harness.no_space import full
 from harness.protocols import Sandboxes
@@ -262,7 +260,6 @@ def _run(
         sandboxes=job.sandboxes,
         grader=benchmark.grader(job.sandboxes, config, logs=folder.logs(begun), cache=cache_dir()),
         limits=compose.limits_of(config),
-        budget=Budget(config.budget.run_cost_usd, limit_name=RUN_COST),
         workers=config.workers,
         watcher=progress,
         member=member,

@@ -6,7 +6,8 @@ one event loop no cap is passed, whatever runs in parallel.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import anyio
@@ -37,7 +38,10 @@ class Crowded(LimitReached):
 
 
 class Budget:
-    """Dollars at one level (a trial, a run), inside those of `parent`. A limit of 0 is no limit."""
+    """Dollars at one level (a trial, an agent), inside those of `parent`. 0 is no limit.
+
+    Those of the run are the store's, which knows of every process: see `Ledger.begin_call`.
+    """
 
     def __init__(
         self,
@@ -95,11 +99,6 @@ class Budget:
             self._freed.set()
             self._freed = None
 
-    def charge(self, amount: float) -> None:
-        """Count money that an earlier process spent on this budget. Never refused."""
-        for level in self.levels():
-            level.spent += amount
-
     def levels(self) -> "list[Budget]":
         """This budget and all that it is inside of."""
         return [self, *(self.parent.levels() if self.parent else [])]
@@ -133,14 +132,13 @@ class Reservation:
 class TrialBudget:
     """All that one trial may use: steps (model calls), tokens, dollars and wall clock from now.
 
-    `run` holds the dollars of the whole run. An agent's share of a trial is one of these inside the
-    trial's: `whole`, whose limits hold as well.
+    An agent's share of a trial is one of these inside the trial's: `whole`, whose limits hold as
+    well.
     """
 
     def __init__(
         self,
         limits: Limits,
-        run: Budget | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         whole: "TrialBudget | None" = None,
@@ -149,8 +147,11 @@ class TrialBudget:
         self._whole = whole
         self._of = "agent_" if whole else ""  # begins the names of its limits
         self.reached = AgentLimitReached if whole else LimitReached
-        self.dollars = Budget(
-            limits.cost_usd, run, limit_name=f"{self._of}cost", reached=self.reached
+        self.dollars: Budget = Budget(
+            limits.cost_usd,
+            whole.dollars if whole else None,
+            limit_name=f"{self._of}cost",
+            reached=self.reached,
         )
         self.steps = 0
         self.tokens = 0
@@ -170,7 +171,7 @@ class TrialBudget:
             tokens=-(-self.limits.tokens // agents),
             cost_usd=self.limits.cost_usd / agents,
         )
-        share = TrialBudget(part, self.dollars, clock=self._clock, whole=self)
+        share = TrialBudget(part, clock=self._clock, whole=self)
         share._started = self._started
         return share
 
@@ -184,9 +185,19 @@ class TrialBudget:
     def check_time(self, needed_s: float = 0) -> None:
         """`LimitReached` when less than `needed_s` seconds of wall clock are left, or none."""
         if self.remaining_s <= needed_s:
-            raise LimitReached(
-                "wall_clock", f"wall_clock: {self.limits.wall_clock_s:g} s are used up"
-            )
+            raise self._late()
+
+    def _late(self) -> LimitReached:
+        used = f"wall_clock: {self.limits.wall_clock_s:g} s are used up"
+        return LimitReached("wall_clock", used)
+
+    @contextmanager
+    def in_time(self) -> Iterator[None]:
+        """Wait inside this block until the wall clock is used up: then `LimitReached`."""
+        with anyio.move_on_after(self.remaining_s) as waiting:
+            yield
+        if waiting.cancelled_caught:
+            raise self._late()
 
     async def take(self, cost_usd: float | None, tokens: int, *, new_step: bool = True) -> "Hold":
         """`check_and_reserve`, after a wait for calls under way where these hold what is missing.
@@ -198,7 +209,7 @@ class TrialBudget:
                 return self.check_and_reserve(cost_usd, tokens, new_step=new_step)
             except Crowded as crowded:
                 level = crowded.level
-            with anyio.move_on_after(self.remaining_s):
+            with self.in_time():
                 await level.freed()
 
     def check_and_reserve(
@@ -208,7 +219,7 @@ class TrialBudget:
 
         `cost_usd` None: the price is unknown and dollars are not counted. `new_step` False: another
         attempt at a call whose step is counted already. `LimitReached` names the first limit that
-        does not cover it: wall_clock, steps, tokens, cost or run_cost; `Crowded` where it would but
+        does not cover it: wall_clock, steps, tokens or cost; `Crowded` where it would but
         for calls under way.
         """
         self.check_time()
@@ -218,7 +229,7 @@ class TrialBudget:
             reservation = Reservation(self.dollars.levels(), 0.0)
         else:
             reservation = self.dollars.reserve(cost_usd)
-        hold = Hold(self.levels(), reservation, tokens)
+        hold = Hold(self.levels(), reservation, tokens, new_step=new_step)
         for level in self.levels():
             level.steps += new_step
             level.held_tokens[hold] = tokens
@@ -227,7 +238,7 @@ class TrialBudget:
     def spend(self, cost_usd: float | None, tokens: int) -> None:
         """Count a call that an earlier attempt at the trial made: one step, and what it took.
 
-        Not in the run's dollars, which have it already. `LimitReached`: the wall clock is used up.
+        `LimitReached`: the wall clock is used up.
         """
         self.check_time()
         for level in self.levels():
@@ -260,7 +271,10 @@ class TrialBudget:
 class Hold:
     """The worst case of one call, taken from a `TrialBudget` until settled or released."""
 
-    def __init__(self, levels: list[TrialBudget], reservation: Reservation, tokens: int) -> None:
+    def __init__(
+        self, levels: list[TrialBudget], reservation: Reservation, tokens: int, *, new_step: bool
+    ) -> None:
+        self._new_step = new_step
         self._levels = levels
         self._reservation = reservation
         self._tokens = tokens
@@ -278,6 +292,12 @@ class Hold:
         counted = self._reservation.amount if cost_usd is None else cost_usd
         self._reservation.settle(counted)
         return counted
+
+    def withdraw(self) -> None:
+        """Give all of it back, the step too: the call was not made."""
+        for level in self._levels:
+            level.steps -= self._new_step
+        self.release()
 
     def release(self) -> None:
         """Give all of it back, save the step. Does nothing after `settle`."""

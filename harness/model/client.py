@@ -14,7 +14,7 @@ import anyio
 from harness.errors import DelmError, ModelError, ModelUnavailable
 from harness.model import prices
 from harness.model.backend import Backend, CallKey, Transient
-from harness.model.budget import Hold, TrialBudget
+from harness.model.budget import TrialBudget
 from harness.model.call_accounting import Request, Speaker, Tally
 from harness.model.endpoint_health import PATIENCE, EndpointHealth
 from harness.model.prices import REQUEST_OVERHEAD_TOKENS, Price
@@ -92,25 +92,38 @@ class ModelClient:
         """How many tokens of the model `text` has."""
         return self._backend.count_tokens(text)
 
+    async def begin(
+        self, request: Request, who: Speaker, budget: TrialBudget, trial_calls: TrialCalls
+    ) -> Tally:
+        """Take the call's worst case from `budget` and from the run, and note that it begins.
+
+        Waits for calls under way that hold what is missing, as long as the trial has time. The
+        trial's part is taken first: who waits for the run's money holds none of that. Where
+        `LimitReached` says that there is too little, nothing was taken, and it is no step.
+        """
+        hold = await budget.take(request.worst_usd, request.worst_tokens)
+        tally = Tally(hold, priced=self.price is not None)
+        with ExitStack() as undo:
+            undo.callback(hold.withdraw)
+            with budget.in_time():
+                tally.call_id = await self._begin(request, who, trial_calls, trial_calls.moment())
+            undo.pop_all()
+        return tally
+
     async def call(
         self,
         request: Request,
-        hold: Hold,
+        tally: Tally,
         who: Speaker,
         budget: TrialBudget,
         trial_calls: TrialCalls,
         *,
         shares: bool = False,
     ) -> Reply:
-        """Make a call whose worst case `hold` covers; its row is closed whatever becomes of it.
+        """Make a call that has begun; its row is closed whatever becomes of it.
 
         `shares`: other trials may ask the same; in a replay each is answered, and one has the cost.
         """
-        tally = Tally(hold, priced=self.price is not None)
-        with ExitStack() as undo:
-            undo.callback(hold.release)
-            tally.call_id = await self._begin(request, who, trial_calls, trial_calls.moment())
-            undo.pop_all()
         outcome: CallOutcome = "failed"
         reply, error = None, ""
         try:
@@ -199,7 +212,7 @@ class ModelClient:
     ) -> Reply:
         """Give the answer that is paid for to a call that was made at the moment `began`.
 
-        It counts in the trial's budget, not in the run's.
+        It counts in the trial's budget, not in the run's, which has it already.
         """
         usage = paid.reply.usage
         budget.spend(paid.cost_usd, usage.prompt_tokens + usage.completion_tokens)
@@ -241,19 +254,22 @@ class ModelClient:
                         f"{unread} answers that are of no use, last: {problem}"
                     ) from None
                 seconds = self._wait(problem, budget, tally)
+                if spent and request.worst_usd is not None:
+                    await self._ledger.charge(tally.call_id, tally.charged_usd)
                 attempt = f"attempt {tally.attempts + 1} of {self._retry.attempts}"
                 self._waiting(trial_id, f"{attempt} ({problem.brief})")
                 await anyio.sleep(seconds)
                 if spent:  # the first worst case is used up: the next attempt needs its own
-                    tally.hold = await budget.take(
-                        request.worst_usd, request.worst_tokens, new_step=False
-                    )
-                    if request.worst_usd is not None:
-                        held = tally.charged_usd + request.worst_usd
-                        await self._ledger.hold_more(tally.call_id, held)
+                    await self._hold_again(request, budget, tally)
             else:
                 self._settle(reply.usage, tally)
                 return reply
+
+    async def _hold_again(self, request: Request, budget: TrialBudget, tally: Tally) -> None:
+        tally.hold = await budget.take(request.worst_usd, request.worst_tokens, new_step=False)
+        if request.worst_usd is not None:
+            with budget.in_time():
+                await self._ledger.hold_more(tally.call_id, request.worst_usd)
 
     async def _attempt(self, request: Request, budget: TrialBudget, tally: Tally) -> Reply:
         async with self._limiter:

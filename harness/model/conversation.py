@@ -67,11 +67,11 @@ class Conversation:
 
     async def _asked(self, request: Request) -> Reply:
         self._client.endpoint_health.check(self._who.trial_id)
-        hold = await self._budget.take(request.worst_usd, request.worst_tokens)
+        tally = await self._client.begin(request, self._who, self._budget, self._trial_calls)
         self._calls += 1
         shares = self._shared is not None
         return await self._client.call(
-            request, hold, self._who, self._budget, self._trial_calls, shares=shares
+            request, tally, self._who, self._budget, self._trial_calls, shares=shares
         )
 
 

@@ -23,7 +23,7 @@ from harness.errors import (
     UserError,
     leaf,
 )
-from harness.model.budget import Budget, TrialBudget, times
+from harness.model.budget import TrialBudget, times
 from harness.model.client import ModelClient
 from harness.model.shared_cache import SharedCache
 from harness.protocols import CheckCache, Grader, Sandboxes, System
@@ -72,7 +72,6 @@ class Run:
         sandboxes: Sandboxes,
         grader: Grader[Any],
         limits: Limits,
-        budget: Budget,
         workers: int,
         watcher: Watcher,
         member: Member | None = None,
@@ -84,7 +83,6 @@ class Run:
         self._contestants = {c.name: c for c in contestants}
         self._grader = grader
         self._limits = limits
-        self._budget = budget
         self._workers = workers
         answered = partial(store.answered, client.model)
         self.services = TrialServices(
@@ -140,7 +138,6 @@ class Run:
             for groups in (self.services.benchmark.groups(item),)
         ]
         await store.plan(instances, rows, self._alive(), retry_failed=self._retry_failed)
-        self._budget.charge(await store.spent())
         self.services.watcher.stands(await store.standing())
 
     def _alive(self) -> set[str]:
@@ -219,7 +216,7 @@ class Run:
         self, row: ClaimedTrial, item: Item, clock: "_Clock"
     ) -> tuple[str, str]:
         """The trial's state and how it ended; every sandbox of it is closed."""
-        budget = TrialBudget(times(self._limits, row["wanted"]), self._budget)
+        budget = TrialBudget(times(self._limits, row["wanted"]))
         services = self.services
         paid = await services.store.paid(row["trial_id"]) if services.client.bills else []
         trial = LiveTrial(services, row, item, budget, paid)

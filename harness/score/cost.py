@@ -27,9 +27,9 @@ def spent(calls: Iterable[CostRow]) -> Spent:
     """
     usd = unsure = 0.0
     for call in calls:
-        known, most = call["cost_usd"], call.get("charged_usd")
-        if call.get("outcome") == "started" and most is None:
-            most = call.get("reserved_usd")
+        started = call.get("outcome") == "started"
+        known = call["cost_usd"]
+        most = call.get("reserved_usd") if started else call.get("charged_usd")
         if known is None and (most is None or call.get("outcome") == "ok"):
             return Spent(usd=None, unsure_usd=None)
         usd += known or 0.0

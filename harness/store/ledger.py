@@ -69,14 +69,23 @@ class Ledger(Protocol):
         """Commit a row in state `started` and return its id. Nothing is sent before this returns.
 
         `paid_call` is the call of an earlier attempt at the trial whose answer this one is given.
-        `LimitReached` where the run's money does not cover it.
+        Waits as long as calls under way, of whatever process, hold money of the run that is
+        missing; `LimitReached` where what is spent leaves too little, and there is no row.
         `position` counts the calls of a conversation from 0, failed ones included; `moment` the
         beginnings and ends of all calls of the trial. `repeated`: see `TrialCalls.repeated`.
         """
         ...
 
+    async def charge(self, call_id: int, usd: float) -> None:
+        """The attempts until now count `usd`, and what else the call held is given back.
+
+        Before it waits to be sent again: so whoever waits holds nothing that another one waits for.
+        """
+        ...
+
     async def hold_more(self, call_id: int, usd: float) -> None:
-        """Have `usd` reserved for the call in all: it is sent again. `LimitReached` as above."""
+        """Have `usd` reserved for another attempt, after `charge`; waits and raises as
+        `begin_call`."""
         ...
 
     async def end_call(

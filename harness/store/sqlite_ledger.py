@@ -14,6 +14,7 @@ from harness.text.reply_json import reply_row
 from harness.types import Activity, Reply, Usage
 
 LOOK_S = 0.2  # between two looks whether another process has given money back
+ROUNDING_USD = 1e-9  # of the sums, as in store.sql
 
 
 class SqliteLedger(SqliteFile):
@@ -23,6 +24,7 @@ class SqliteLedger(SqliteFile):
         """See `SqliteStore`."""
         super().__init__(path, read_only=read_only)
         self._cap_usd = cap_usd
+        self._freed: anyio.Event | None = None  # who waits for the run's money is told by it
 
     async def begin_call(
         self,
@@ -38,7 +40,7 @@ class SqliteLedger(SqliteFile):
         moment: int,
         paid_call: int | None = None,
     ) -> int:
-        """Waits as long as calls under way in other processes hold what is missing."""
+        """See `Ledger.begin_call`."""
         while True:
             with self._connection.write() as run:
                 rows = run(
@@ -57,24 +59,45 @@ class SqliteLedger(SqliteFile):
                 )
             if rows:
                 return int(rows[0]["call_id"])
-            self._check_money(reserved_usd or 0.0, reserved=0.0)
-            await anyio.sleep(LOOK_S)
+            await self._money_for(reserved_usd or 0.0)
+
+    async def charge(self, call_id: int, usd: float) -> None:
+        """See `Ledger.charge`."""
+        with self._connection.write() as run:
+            run("charge", call_id=call_id, usd=usd)
+        self._give_back()
 
     async def hold_more(self, call_id: int, usd: float) -> None:
-        """Does not wait: calls that wait for each other's money while they hold some never end."""
-        with self._connection.write() as run:
-            held = run("hold_more", call_id=call_id, usd=usd, cap_usd=self._cap_usd)
-        if not held:
-            self._check_money(usd, reserved=self._connection.read("money")[0]["reserved"])
+        """See `Ledger.hold_more`."""
+        while True:
+            with self._connection.write() as run:
+                if run("hold_more", call_id=call_id, usd=usd, cap_usd=self._cap_usd):
+                    return
+            await self._money_for(usd)
 
-    def _check_money(self, usd: float, *, reserved: float) -> None:
-        spent = self._connection.read("money")[0]["spent"] + reserved
-        if spent + usd > self._cap_usd:
-            raise LimitReached(
-                RUN_COST,
-                f"{RUN_COST}: the call can cost ${usd:.4f}, and ${spent:.4f} of "
-                f"${self._cap_usd:.4f} are spent by all processes of the run",
-            )
+    async def _money_for(self, usd: float) -> None:
+        """Wait until the run may have `usd` again; `LimitReached` where it cannot."""
+        most = self._cap_usd + ROUNDING_USD
+        while True:
+            (money,) = self._connection.read("money")
+            spent, reserved = money["spent"], money["reserved"]
+            if spent + usd > most:
+                raise LimitReached(
+                    RUN_COST,
+                    f"{RUN_COST}: the call can cost ${usd:.4f}, and ${spent:.4f} of "
+                    f"${self._cap_usd:.4f} are spent by all processes of the run",
+                )
+            if spent + reserved + usd <= most:
+                return
+            self._freed = self._freed or anyio.Event()
+            with anyio.move_on_after(LOOK_S):
+                await self._freed.wait()
+
+    def _give_back(self) -> None:
+        """Tell whoever waits in this process that a call holds less than it did."""
+        if self._freed is not None:
+            self._freed.set()
+            self._freed = None
 
     async def end_call(
         self,
@@ -109,6 +132,7 @@ class SqliteLedger(SqliteFile):
                 error=error,
                 moment=moment,
             )
+        self._give_back()
 
     async def share_call(self, call_id: int) -> None:
         """See `Ledger.share_call`."""

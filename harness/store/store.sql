@@ -58,10 +58,11 @@ CREATE TABLE IF NOT EXISTS call (
     repeated REAL NOT NULL,        -- share of the prompt with which an earlier one of the trial begins
     outcome TEXT NOT NULL DEFAULT 'started'
         CHECK (outcome IN ('started', 'ok', 'failed', 'cancelled')),
-    reserved_usd REAL,
+    reserved_usd REAL,             -- the most that it can be charged, all attempts until now
     cost_usd REAL,
     charged_usd REAL,              -- what counts against budgets: the cost, and the worst case of
-                                   -- each attempt of which nobody can tell what is billed for it
+                                   -- each attempt of which nobody can tell what is billed for it;
+                                   -- of a started call: of the attempts that are over
     prompt_tokens INTEGER NOT NULL DEFAULT 0,
     cached_tokens INTEGER NOT NULL DEFAULT 0,
     cache_write_tokens INTEGER NOT NULL DEFAULT 0,
@@ -91,19 +92,18 @@ CREATE TABLE IF NOT EXISTS money (
     reserved REAL NOT NULL
 ) STRICT;
 INSERT OR IGNORE INTO money VALUES (1, 0, 0);
-CREATE TRIGGER IF NOT EXISTS call_begun AFTER INSERT ON call
-WHEN NEW.reserved_usd IS NOT NULL AND NEW.paid_call IS NULL BEGIN
-    UPDATE money SET reserved = reserved + NEW.reserved_usd;
+CREATE TRIGGER IF NOT EXISTS call_holds AFTER INSERT ON call WHEN NEW.paid_call IS NULL BEGIN
+    UPDATE money SET reserved = reserved + coalesce(NEW.reserved_usd, 0);
 END;
-CREATE TRIGGER IF NOT EXISTS call_holds_more AFTER UPDATE OF reserved_usd ON call
-WHEN NEW.charged_usd IS NULL AND NEW.paid_call IS NULL BEGIN
-    UPDATE money SET reserved = reserved + NEW.reserved_usd - OLD.reserved_usd;
-END;
-CREATE TRIGGER IF NOT EXISTS call_spent AFTER UPDATE OF outcome, charged_usd ON call
-WHEN OLD.outcome = 'started' AND OLD.charged_usd IS NULL AND NEW.paid_call IS NULL
-    AND (NEW.outcome <> 'started' OR NEW.charged_usd IS NOT NULL) BEGIN
-    UPDATE money SET reserved = reserved - coalesce(NEW.reserved_usd, 0),
-        spent = spent + coalesce(NEW.charged_usd, NEW.cost_usd, NEW.reserved_usd, 0);
+CREATE TRIGGER IF NOT EXISTS call_changes AFTER UPDATE OF outcome, charged_usd, reserved_usd ON call
+WHEN NEW.paid_call IS NULL BEGIN
+    UPDATE money SET
+        reserved = reserved
+            + iif(NEW.outcome = 'started', max(coalesce(NEW.reserved_usd, 0) - coalesce(NEW.charged_usd, 0), 0), 0)
+            - iif(OLD.outcome = 'started', max(coalesce(OLD.reserved_usd, 0) - coalesce(OLD.charged_usd, 0), 0), 0),
+        spent = spent
+            + coalesce(NEW.charged_usd, iif(NEW.outcome = 'started', 0, coalesce(NEW.cost_usd, NEW.reserved_usd)), 0)
+            - coalesce(OLD.charged_usd, iif(OLD.outcome = 'started', 0, coalesce(OLD.cost_usd, OLD.reserved_usd)), 0);
 END;
 
 -- The trajectory: what was said in each conversation, in order. Rows never change.
@@ -196,7 +196,7 @@ HAVING sum(state IN ('waiting', 'running', 'grading', 'done')) = 0
 -- name: charge_left
 -- calls of processes that are gone: nobody can tell what they cost
 UPDATE call SET charged_usd = reserved_usd
-WHERE outcome = 'started' AND charged_usd IS NULL AND trial_id IN (
+WHERE outcome = 'started' AND trial_id IN (
     SELECT trial_id FROM trial WHERE state IN ('running', 'grading')
         AND owner NOT IN (SELECT value FROM json_each(:alive)));
 
@@ -254,10 +254,14 @@ WHERE :cap_usd = 0 OR :reserved_usd IS NULL OR :paid_call IS NOT NULL
     OR (SELECT spent + reserved FROM money) + :reserved_usd <= :cap_usd + 1e-9
 RETURNING call_id;
 
+-- name: charge
+UPDATE call SET charged_usd = :usd, reserved_usd = :usd
+WHERE call_id = :call_id AND outcome = 'started';
+
 -- name: hold_more
-UPDATE call SET reserved_usd = :usd
-WHERE call_id = :call_id AND (:cap_usd = 0
-    OR (SELECT spent + reserved FROM money) - reserved_usd + :usd <= :cap_usd + 1e-9)
+UPDATE call SET reserved_usd = coalesce(charged_usd, 0) + :usd
+WHERE call_id = :call_id AND outcome = 'started' AND (:cap_usd = 0
+    OR (SELECT spent + reserved FROM money) + :usd <= :cap_usd + 1e-9)
 RETURNING call_id;
 
 -- name: spend

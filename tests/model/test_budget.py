@@ -39,46 +39,39 @@ def test_what_is_settled_is_spent_and_the_rest_is_free_again():
 
 
 def test_a_parent_that_does_not_cover_it_is_named_and_nothing_is_taken():
-    run = Budget(1.0, limit_name="run_cost")
-    first, second = Budget(0.8, run), Budget(0.8, run)
+    trial = Budget(1.0, limit_name="whole")
+    first, second = Budget(0.8, trial), Budget(0.8, trial)
     first.reserve(0.7).settle(0.7)
     with pytest.raises(LimitReached) as caught:
         second.reserve(0.7)
-    assert caught.value.limit == "run_cost"
-    assert (second.reserved, run.reserved, run.spent) == (0, 0, 0.7)
+    assert caught.value.limit == "whole"
+    assert (second.reserved, trial.reserved, trial.spent) == (0, 0, 0.7)
 
 
 def test_no_limit_is_no_limit_and_still_counts():
-    run = Budget(0)
-    Budget(0, run).reserve(1e9).settle(5)
-    assert run.spent == 5
-
-
-def test_what_an_earlier_process_spent_counts_at_every_level():
-    run = Budget(1.0, limit_name="run_cost")
-    Budget(0, run).charge(0.9)
-    with pytest.raises(LimitReached):
-        run.reserve(0.2)
+    trial = Budget(0)
+    Budget(0, trial).reserve(1e9).settle(5)
+    assert trial.spent == 5
 
 
 @pytest.mark.anyio
 async def test_fifty_spenders_in_parallel_never_pass_any_cap():
     rng = random.Random(7)
-    run = Budget(3.0, limit_name="run_cost")
-    trials = [TrialBudget(limits(cost_usd=1.0, tokens=9_000), run) for _ in range(4)]
+    whole = TrialBudget(limits(cost_usd=3.0))
+    parts = [TrialBudget(limits(cost_usd=1.0, tokens=9_000), whole=whole) for _ in range(4)]
     refusals = []
 
-    async def spend(trial: TrialBudget) -> None:
+    async def spend(part: TrialBudget) -> None:
         for _ in range(40):
             worst = rng.uniform(0.01, 0.1)
             try:
-                hold = trial.check_and_reserve(worst, 300)
+                hold = part.check_and_reserve(worst, 300)
             except LimitReached as limit:
                 refusals.append(limit.limit)
                 continue
-            for level in (run, trial.dollars):
+            for level in (whole.dollars, part.dollars):
                 assert level.spent + level.reserved <= level.limit_usd + 1e-9
-            assert trial.tokens + sum(trial.held_tokens.values()) <= 9_000
+            assert part.tokens + sum(part.held_tokens.values()) <= 9_000
             await anyio.sleep(rng.uniform(0, 0.001))
             if rng.random() < 0.3:
                 hold.release()
@@ -87,11 +80,11 @@ async def test_fifty_spenders_in_parallel_never_pass_any_cap():
 
     async with anyio.create_task_group() as tasks:
         for i in range(50):
-            tasks.start_soon(spend, trials[i % 4])
-    assert run.spent <= 3.0
-    assert run.reserved == 0
+            tasks.start_soon(spend, parts[i % 4])
+    assert whole.dollars.spent <= 3.0
+    assert whole.dollars.reserved == 0
     assert refusals, "the caps were reached"
-    assert run.spent == pytest.approx(sum(trial.dollars.spent for trial in trials))
+    assert whole.dollars.spent == pytest.approx(sum(part.dollars.spent for part in parts))
 
 
 @pytest.mark.parametrize("given_limits", [{"steps": 4}, {"tokens": 40}, {"cost_usd": 0.4}])
@@ -129,11 +122,9 @@ def test_what_calls_under_way_hold_may_come_back_and_what_is_spent_does_not():
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("cap", ["run_cost", "cost", "tokens"])
+@pytest.mark.parametrize("cap", ["cost", "tokens"])
 async def test_who_finds_a_budget_crowded_waits_for_a_call_under_way(cap):
-    run = Budget(1.0 if cap == "run_cost" else 0, limit_name="run_cost")
-    of_trial = {"cost": {"cost_usd": 1.0}, "tokens": {"tokens": 100}}.get(cap, {})
-    trial = TrialBudget(limits(**of_trial), run)
+    trial = TrialBudget(limits(**{"cost": {"cost_usd": 1.0}, "tokens": {"tokens": 100}}[cap]))
     first = trial.check_and_reserve(0.6, 60)
     took = []
 
@@ -166,23 +157,23 @@ async def test_a_wait_for_money_ends_with_the_wall_clock_and_takes_nothing():
 
 @pytest.mark.anyio
 async def test_many_who_wait_for_one_anothers_money_all_get_their_turn():
-    run = Budget(1.0, limit_name="run_cost")
-    trials = [TrialBudget(limits(), run) for _ in range(3)]
+    whole = TrialBudget(limits(cost_usd=1.0))
+    parts = [TrialBudget(limits(), whole=whole) for _ in range(3)]
     rng, turns = random.Random(3), []
 
-    async def spend(trial: TrialBudget) -> None:
+    async def spend(part: TrialBudget) -> None:
         for _ in range(5):
-            hold = await trial.take(rng.uniform(0.1, 0.8), 1)
-            assert run.spent + run.reserved <= 1.0 + 1e-9
+            hold = await part.take(rng.uniform(0.1, 0.8), 1)
+            assert whole.dollars.spent + whole.dollars.reserved <= 1.0 + 1e-9
             await anyio.sleep(rng.uniform(0, 0.002))
             turns.append(hold.settle(0.001, 1))
 
     with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             for number in range(30):
-                tasks.start_soon(spend, trials[number % 3])
+                tasks.start_soon(spend, parts[number % 3])
     assert len(turns) == 150
-    assert run.spent == pytest.approx(0.15)
+    assert whole.dollars.spent == pytest.approx(0.15)
 
 
 @given(st.lists(st.tuples(st.floats(0, 2), st.floats(0, 1), st.booleans()), max_size=30))
@@ -230,6 +221,21 @@ def test_another_attempt_is_no_new_step():
     assert (budget.steps, budget.tokens) == (1, 10)
 
 
+def test_a_call_that_was_not_made_is_no_step_at_any_level():
+    whole = TrialBudget(limits(steps=2, cost_usd=1, tokens=100))
+    part = whole.share(2)
+    part.check_and_reserve(0.5, 50).withdraw()
+    for level in (whole, part):
+        assert (level.steps, level.tokens, level.held_tokens, level.dollars.reserved) == (
+            0,
+            0,
+            {},
+            0,
+        )
+    part.check_and_reserve(0.5, 50, new_step=False).withdraw()
+    assert (whole.steps, part.steps) == (0, 0)
+
+
 def test_a_cost_that_nobody_can_tell_uses_up_its_reservation():
     budget = TrialBudget(limits(cost_usd=1))
     budget.check_and_reserve(0.6, 10).settle(None, 0)
@@ -237,10 +243,10 @@ def test_a_cost_that_nobody_can_tell_uses_up_its_reservation():
 
 
 def test_an_unknown_price_leaves_dollars_uncounted():
-    run = Budget(0.01, limit_name="run_cost")
-    budget = TrialBudget(limits(cost_usd=0.01), run)
+    whole = TrialBudget(limits(cost_usd=0.01))
+    budget = TrialBudget(limits(cost_usd=0.01), whole=whole)
     budget.check_and_reserve(None, 10).settle(None, 10)
-    assert (budget.dollars.spent, run.spent) == (0, 0)
+    assert (budget.dollars.spent, whole.dollars.spent) == (0, 0)
 
 
 def test_the_wall_clock_runs_from_the_start_of_the_trial():

@@ -18,6 +18,7 @@ from typing import Any
 
 import anyio
 import pytest
+from console import query
 from model_bench import PRICE, SECRET
 from played_team import PlayedWorkspace
 from scripted_model import Cut, Hang, Raw, ScriptedModel, Status
@@ -28,7 +29,7 @@ from agents.delm.system import Delm
 from agents.single import Independent
 from harness.benchmarks.swebench.benchmark import SweBench
 from harness.board.sqlite.board import SqliteBoard
-from harness.model.budget import Budget, TrialBudget
+from harness.model.budget import TrialBudget
 from harness.model.client import ModelClient, RetryPolicy
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.prices import cost
@@ -124,14 +125,17 @@ class Biller:
 class Checked(SqliteStore):
     """A ledger that looks at every budget after each call that was settled."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.budgets: list[Budget] = []
+    def __init__(self, path: Path, cap_usd: float) -> None:
+        super().__init__(path, cap_usd=cap_usd)
+        self.cap_usd = cap_usd
         self.watched: list[TrialBudget] = []
         self.passed: list[str] = []
 
     async def end_call(self, call_id: int, **row: Any) -> None:
-        for budget in [*self.budgets, *(trial.dollars for trial in self.watched)]:
+        taken = await self.spent()
+        if self.cap_usd and taken > self.cap_usd + DUST:
+            self.passed.append(f"run_cost: {taken} of {self.cap_usd}")
+        for budget in (trial.dollars for trial in self.watched):
             taken = budget.spent + budget.reserved
             if budget.limit_usd and taken > budget.limit_usd + DUST:
                 self.passed.append(f"{budget.limit_name}: {taken} of {budget.limit_usd}")
@@ -185,24 +189,24 @@ class Storm:
 
     store: Checked
     run: Run
-    budget: Budget
     limits: Limits
     server: Biller
 
     async def check(self) -> None:
         """Nothing was passed: not by our accounts, not by the ledger's, not by the server's."""
         assert self.store.passed == []
-        assert self.budget.reserved == 0
-        assert await self.store.spent() == pytest.approx(self.budget.spent)
+        (money,) = query(self.store.path.parent, "SELECT spent, reserved FROM money")
+        assert money["reserved"] == pytest.approx(0)
         invoices = {name: math.fsum(each) for name, each in self.server.billed.items()}
         trial_usd = self.limits.cost_usd * AGENTS
         whole = math.fsum(invoices.values())
-        assert whole <= self.budget.spent + DUST
-        if self.budget.limit_usd:
-            assert self.budget.spent <= self.budget.limit_usd + DUST
+        assert whole <= money["spent"] + DUST
+        if self.store.cap_usd:
+            assert money["spent"] <= self.store.cap_usd + DUST
         charged: dict[tuple, float] = defaultdict(float)
         for row in await self.store.calls():
             charged[row["instance_id"], row["agent"]] += row["charged_usd"]
+        assert money["spent"] == pytest.approx(sum(charged.values()))
         of_instance: dict[str, float] = defaultdict(float)
         for (instance, _), usd in charged.items():
             of_instance[instance] += usd
@@ -233,9 +237,7 @@ async def storm(
 ):
     """A run of so many trials, worked to its end; within a minute and a half, or it hangs."""
     nothing = {"steps": 0, "cost_usd": 0, "tokens": 0, "wall_clock_s": 60, "command_s": 5}
-    store = Checked(folder / "run.db")
-    budget = Budget(run_usd, limit_name="run_cost")
-    store.budgets.append(budget)
+    store = Checked(folder / "run.db", run_usd)
     with ScriptedModel(server) as model:
         own = {"openai/scripted": {"api_base": model.base_url, "api_key_env": "SCRIPTED_API_KEY"}}
         backend = LitellmBackend("openai/scripted", overrides=own)
@@ -253,14 +255,14 @@ async def storm(
                            submits="independent")
             ],
             client=client, sandboxes=Workspaces(), grader=Unresolved(), limits=of_one,
-            budget=budget, workers=workers, watcher=Silent(),
+            workers=workers, watcher=Silent(),
         )  # fmt: skip
         await backend.warm_up()
         try:
             await run.plan()
             with anyio.fail_after(90):
                 await run.work()
-            yield Storm(store, run, budget, of_one, server)
+            yield Storm(store, run, of_one, server)
         finally:
             board.close()
             store.close()
@@ -324,7 +326,7 @@ async def test_the_runs_cap_stops_new_trials_and_those_that_run_submit_what_they
         assert set(states) <= {"waiting", "cancelled", "done"}
         assert told.run.stopped.startswith("run_cost")
         most = max(row["reserved_usd"] for row in await told.store.calls())
-        assert told.budget.spent > 0.12 - 2 * most, "calls under way are no reason to stop"
+        assert await told.store.spent() > 0.12 - 2 * most, "calls under way are no reason to stop"
         made = [row for row in await told.store.submissions() if row["outcome"] is None]
         assert {row["patch"] for row in made} == {"diff --git a/x b/x\n"}
         assert {row["salvaged"] for row in made} >= {1}

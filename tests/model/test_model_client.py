@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from contextlib import aclosing
 from time import monotonic
 
 import anyio
@@ -12,7 +13,7 @@ from model_bench import BASH, HELLO, SECRET, bench, unlimited
 from scripted_model import Cut, Hang, Raw, Status
 
 from harness.errors import LimitReached, ModelRefused
-from harness.model.budget import Budget
+from harness.store.opening import open_store
 from harness.types import Usage
 
 pytestmark = pytest.mark.anyio
@@ -21,6 +22,16 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(autouse=True)
 def _key(monkeypatch):
     monkeypatch.setenv("SCRIPTED_API_KEY", SECRET)
+
+
+@pytest.fixture
+async def store(tmp_path):
+    """Of a run that may spend a fifth of a cent, with the trial of which the bench speaks."""
+    async with aclosing(await open_store(str(tmp_path / "run.db"), cap_usd=0.002)) as made:
+        trial = {"system": "s", "instance_id": "i", "agents": 1, "wanted": 1, "submits": "one"}
+        instance = {"instance_id": "i", "repo": "r", "difficulty": "", "length": ""}
+        await made.plan([instance], [trial | {"number": n} for n in range(7)])
+        yield made
 
 
 async def test_a_reply_comes_with_its_tool_calls_usage_and_ledger_row():
@@ -112,17 +123,61 @@ async def test_an_unknown_price_is_blank_and_never_nothing():
 
 
 async def test_nothing_is_sent_or_written_when_the_budget_does_not_cover_the_worst_case():
-    run = Budget(1e-6, limit_name="run_cost")
-    for limits, name in (
-        ({"cost_usd": 1e-6}, "cost"),
-        ({"tokens": 60}, "tokens"),
-        ({}, "run_cost"),
-    ):
-        async with bench([], limits=unlimited(**limits), run=run) as b:
+    for limits, name in (({"cost_usd": 1e-6}, "cost"), ({"tokens": 60}, "tokens")):
+        async with bench([], limits=unlimited(**limits)) as b:
             with pytest.raises(LimitReached) as caught:
                 await b.talk().complete(HELLO, [])
             assert caught.value.limit == name
             assert (b.server.requests, b.ledger.rows) == ([], [])
+
+
+async def test_what_the_runs_money_does_not_cover_is_not_sent_and_no_step_or_place(store):
+    async with bench([{"content": "x"}], ledger=store) as b:
+        talk = b.talk()
+        with pytest.raises(LimitReached) as caught:
+            await talk.complete([*HELLO, {"role": "user", "content": "x" * 9_000}], [])
+        assert caught.value.limit == "run_cost"
+        assert (b.server.requests, await store.calls()) == ([], [])
+        budget = b.budget
+        assert (budget.steps, budget.tokens, budget.dollars.reserved) == (0, 0, 0)
+        await talk.complete(HELLO, [])
+        (held,) = await store.calls()
+        assert (held["position"], budget.steps) == (0, 1)
+
+
+async def test_a_wait_for_the_runs_money_ends_with_the_trials_wall_clock_and_takes_nothing(store):
+    async with bench([], ledger=store, limits=unlimited(wall_clock_s=0.2)) as b:
+        await store.begin_call(
+            trial_id=1, conversation="other", agent="", position=0, model="m", prompt_sha256="",
+            repeated=0, reserved_usd=0.0015, moment=1,
+        )  # fmt: skip
+        with anyio.fail_after(20), pytest.raises(LimitReached) as caught:
+            await b.talk().complete(HELLO, [])
+        assert caught.value.limit == "wall_clock"
+        assert (b.budget.steps, b.budget.dollars.reserved, b.server.requests) == (0, 0, [])
+        assert len(await store.calls()) == 1
+
+
+async def test_a_call_that_was_billed_without_an_answer_waits_for_the_runs_money(store):
+    async with bench([Cut(), {"content": "x"}], ledger=store) as b:
+        other = await store.begin_call(
+            trial_id=1, conversation="other", agent="", position=0, model="m", prompt_sha256="",
+            repeated=0, reserved_usd=0.0005, moment=1,
+        )  # fmt: skip
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(b.talk().complete, HELLO, [])
+            while (await store.calls())[-1]["charged_usd"] is None:
+                await anyio.sleep(0.005)
+            await anyio.sleep(0.02)
+            assert len(b.server.requests) == 1
+            await store.end_call(
+                other, outcome="ok", reply=None, usage=Usage(), cost_usd=0.0, charged_usd=0.0,
+                latency_s=0, attempts=1, error="", moment=2,
+            )  # fmt: skip
+        row = (await store.calls())[-1]
+        assert (row["outcome"], row["attempts"]) == ("ok", 2)
+        assert row["cost_usd"] < row["charged_usd"] < row["reserved_usd"] < 0.002
+        assert await store.spent() == pytest.approx(row["charged_usd"])
 
 
 async def test_steps_and_wall_clock_stop_a_trial():

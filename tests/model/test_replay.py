@@ -220,12 +220,13 @@ async def test_a_call_that_is_cancelled_in_its_recorded_turn_has_a_cost_and_its_
 @pytest.mark.anyio
 async def test_a_call_that_was_never_made_waits_for_no_turn(tmp_path):
     client, ledger = replaying(tmp_path / "run.jsonl", [FIRST, SECOND])
-    budget = TrialBudget(unlimited(wall_clock_s=0.05))
-    hold = budget.check_and_reserve(None, 0)
+    clock = iter([0.0, 0.0, 0.0])
+    budget = TrialBudget(unlimited(wall_clock_s=60), clock=lambda: next(clock, 61.0))
     request = client.request(key(conversation="b"), PROMPT, [])
-    await anyio.sleep(0.1)
+    who, calls = Speaker(7, "b"), TrialCalls()
+    tally = await client.begin(request, who, budget, calls)
     with anyio.fail_after(5), pytest.raises(LimitReached):
-        await client.call(request, hold, Speaker(7, "b"), budget, TrialCalls())
+        await client.call(request, tally, who, budget, calls)
     assert (ledger.rows[0]["attempts"], ledger.spans) == (0, [])
 
 

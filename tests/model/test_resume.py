@@ -273,9 +273,10 @@ async def test_processes_hold_one_cap_together(tmp_path):
         with anyio.move_on_after(0.5) as waiting:  # it may yet be given back
             await two.begin_call(**call(2, 0, 0.4))
         assert waiting.cancelled_caught
+        await one.charge(held, 0.5)
         with pytest.raises(LimitReached, match="run_cost"):
-            await one.hold_more(held, 1.1)
-        await one.hold_more(held, 0.9)
+            await one.hold_more(held, 0.6)
+        await one.hold_more(held, 0.4)
         ends = {"outcome": "ok", "reply": None, "usage": Usage(), "latency_s": 0.0, "attempts": 1}
         await one.end_call(held, cost_usd=0.6, charged_usd=0.6, error="", moment=2, **ends)
         await two.begin_call(**call(2, 0, 0.4))

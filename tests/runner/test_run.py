@@ -30,7 +30,6 @@ from harness.errors import (
     SandboxUnavailable,
     UserError,
 )
-from harness.model.budget import Budget
 from harness.model.client import ModelClient
 from harness.model.prices import Price
 from harness.protocols import Trial
@@ -155,7 +154,6 @@ def make(
     answer: Reply | Exception = ANSWER,
     instances: Sequence[str] = ("a__a-1",),
     workers: int = 1,
-    run_cost: float = 0,
     wanted: int = 1,
     trials: int = 1,
     grader: Any = None,
@@ -185,7 +183,6 @@ def make(
         sandboxes=sandboxes,
         grader=grader or PatchGrader(sandboxes, folder, None, GradingConfig()),
         limits=Limits(steps=0, cost_usd=0, tokens=0, wall_clock_s=0, command_s=1),
-        budget=Budget(run_cost, limit_name="run_cost"),
         workers=workers,
         watcher=Silent(),
     )
@@ -305,19 +302,27 @@ async def test_the_runs_money_stops_new_trials_and_counts_what_was_spent_before(
 
     names = [f"a__a-{n}" for n in range(5)]
     # a call costs 0.001 and can cost a little over 0.002
-    run, _ = make(store, act, instances=names, run_cost=0.0045)
+    capped = SqliteStore(store.path, cap_usd=0.0045)
+    run, _ = make(capped, act, instances=names)
     await run.plan()
     await run.work()
+    capped.close()
     assert [row["state"] for row in await store.trials()] == ["done", "done", "done", "cancelled",
                                                         "waiting"]  # fmt: skip
     assert run.stopped.startswith("run_cost")
     assert run.stop_cause == "budget"
     assert await store.spent() == pytest.approx(0.003)
-    again, _ = make(store, act, instances=names, run_cost=0.0045)
-    await again.plan()
-    await again.work()
-    assert await store.spent() == pytest.approx(0.003)  # no more than before
-    assert [row["state"] for row in await store.trials()].count("done") == 3
+    for cap, usd, done in (
+        (0.0045, 0.003, 3),
+        (0.1, 0.005, 5),
+    ):  # no more than before; a higher one
+        capped = SqliteStore(store.path, cap_usd=cap)
+        again, _ = make(capped, act, instances=names)
+        await again.plan()
+        await again.work()
+        capped.close()
+        assert await store.spent() == pytest.approx(usd)
+        assert [row["state"] for row in await store.trials()].count("done") == done
 
 
 @pytest.mark.parametrize("passes_over", [False, True])

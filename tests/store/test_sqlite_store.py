@@ -132,6 +132,57 @@ async def test_a_run_of_an_earlier_version_is_read_and_goes_on(tmp_path, version
         assert await states(store) == [(0, 0, "failed")]
 
 
+AS_VERSION_8 = """
+DROP TRIGGER call_holds;
+DROP TRIGGER call_changes;
+CREATE TRIGGER call_begun AFTER INSERT ON call
+WHEN NEW.reserved_usd IS NOT NULL AND NEW.paid_call IS NULL BEGIN
+    UPDATE money SET reserved = reserved + NEW.reserved_usd;
+END;
+CREATE TRIGGER call_holds_more AFTER UPDATE OF reserved_usd ON call
+WHEN NEW.charged_usd IS NULL AND NEW.paid_call IS NULL BEGIN
+    UPDATE money SET reserved = reserved + NEW.reserved_usd - OLD.reserved_usd;
+END;
+CREATE TRIGGER call_spent AFTER UPDATE OF outcome, charged_usd ON call
+WHEN OLD.outcome = 'started' AND OLD.charged_usd IS NULL AND NEW.paid_call IS NULL
+    AND (NEW.outcome <> 'started' OR NEW.charged_usd IS NOT NULL) BEGIN
+    UPDATE money SET reserved = reserved - coalesce(NEW.reserved_usd, 0),
+        spent = spent + coalesce(NEW.charged_usd, NEW.cost_usd, NEW.reserved_usd, 0);
+END;
+INSERT INTO instance VALUES ('a__a-1', 'a/a', '', '', 0);
+INSERT INTO trial (trial_id, system, instance_id, number, agents, wanted, submits, state)
+VALUES (1, 's', 'a__a-1', 0, 1, 1, 'one', 'running');
+INSERT INTO call (trial_id, conversation, agent, position, model, prompt_sha256, repeated,
+    reserved_usd, started_at, began)
+SELECT 1, 'a', 'a', value, 'm', 'p', 0, 0.25, '2026-01-01T00:00:00Z', 1 + 2 * value
+FROM json_each('[0, 1, 2]');
+UPDATE call SET outcome = 'ok', cost_usd = 0.125, charged_usd = 0.125 WHERE position = 0;
+UPDATE call SET reserved_usd = 0.5 WHERE position = 1;
+PRAGMA user_version = 8;
+"""
+
+
+async def test_the_money_of_a_run_of_version_8_is_counted_on_with_the_calls_that_its_end_cut_off(
+    tmp_path,
+):
+    path = tmp_path / "run.db"
+    SqliteStore(path).close()
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(AS_VERSION_8)
+    with closing(SqliteStore(path, owner="me", cap_usd=1.25)) as store:
+        assert ((await store.standing()).usd, await store.spent()) == (0.125, 0.875)
+        await store.take_over({"me"})
+        assert ((await store.standing()).usd, await store.spent()) == (0.875, 0.875)
+        again = await store.claim_trial()
+        call = await store.begin_call(
+            trial_id=again["trial_id"], conversation="a", agent="a", position=0, model="m",
+            prompt_sha256="p", repeated=0, reserved_usd=0.375, moment=1,
+        )  # fmt: skip
+        assert await store.spent() == 1.25
+        await store.charge(call, 0.25)
+        assert ((await store.standing()).usd, await store.spent()) == (1.125, 1.125)
+
+
 def test_of_many_that_open_a_run_of_an_earlier_version_at_once_one_changes_it(tmp_path):
     path = tmp_path / "run.db"
     SqliteStore(path).close()

@@ -11,9 +11,10 @@ import subprocess
 import sys
 from contextlib import aclosing
 
+import anyio
 import pytest
 
-from harness.errors import StoreConflict
+from harness.errors import LimitReached, StoreConflict
 from harness.store.opening import open_store
 from harness.store.protocol import Store
 from harness.types import Reply, ToolCall, Usage, Verdict
@@ -391,6 +392,67 @@ class TestStore:
             assert process.returncode == 0
         assert await store.spent() == 0.9375, "the next call could cost 0.125 dollars"
         assert len(await store.calls()) == 15
+
+    async def test_a_call_that_finds_the_money_held_begins_when_another_one_has_given_it_back(
+        self, address
+    ):
+        async with aclosing(await open_store(address, cap_usd=1.0)) as store:
+            first = await begun(store, 0, 0.75)
+            with anyio.fail_after(20):
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(begun, store, 1, 0.75)
+                    await anyio.sleep(0.01)
+                    assert len(await store.calls()) == 1
+                    await ended(store, first, cost_usd=0.25, charged_usd=0.25)
+                with pytest.raises(
+                    LimitReached, match=r"\$0\.8000, and \$0\.2500 of \$1\.0000"
+                ) as told:
+                    await begun(store, 2, 0.8)
+            assert told.value.limit == "run_cost"
+            assert len(await store.calls()) == 2, "what is refused is no call"
+
+    async def test_calls_that_are_sent_again_wait_for_money_and_never_for_one_another(
+        self, address
+    ):
+        async with aclosing(await open_store(address, cap_usd=1.0)) as store:
+            calls = [await begun(store, n, 0.25) for n in range(4)]
+
+            async def sent_again(call: int) -> None:
+                await store.charge(call, 0.125)
+                await anyio.sleep(0)
+                await store.hold_more(call, 0.25)
+                assert await store.spent() <= 1.0
+                await ended(store, call, cost_usd=0.1875, charged_usd=0.1875)
+
+            with anyio.fail_after(20):
+                async with anyio.create_task_group() as tasks:
+                    for call in calls:
+                        tasks.start_soon(sent_again, call)
+            assert await store.spent() == 0.75
+
+    async def test_a_call_that_cannot_be_sent_again_for_money_is_refused_and_keeps_what_it_spent(
+        self, address
+    ):
+        async with aclosing(await open_store(address, cap_usd=1.0)) as store:
+            call = await begun(store, 0, 0.75)
+            await store.charge(call, 0.75)
+            with pytest.raises(LimitReached, match="run_cost"):
+                await store.hold_more(call, 0.75)
+            await ended(store, call, "failed", cost_usd=None, charged_usd=0.75)
+            assert await store.spent() == 0.75
+            (row,) = await store.calls()
+            assert (row["charged_usd"], row["reserved_usd"]) == (0.75, 0.75)
+
+    async def test_what_a_killed_process_was_charged_and_held_is_spent_once(self, store):
+        call = await begun(store, 0, 0.5)
+        await store.charge(call, 0.25)
+        waiting = await begun(store, 1, 0.5)
+        await store.charge(waiting, 0.125)
+        await store.hold_more(waiting, 0.5)
+        for _ in range(2):
+            await store.take_over(set())
+            assert await store.spent() == 0.25 + 0.125 + 0.5
+        assert (await store.standing()).usd == 0.875, "nothing is held any more"
 
     async def test_of_processes_that_submit_for_one_author_one_does(self, store, address):
         await planned(store)

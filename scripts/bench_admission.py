@@ -29,9 +29,12 @@ from proposals import COMMAND_S, Case, Maker
 from rich.console import Console
 from rich.table import Table
 
-from agents.admission.gate import Gate, gist_checker
+from agents.admission.executed import ExecutedEvidence
+from agents.admission.gate import Gate
+from agents.admission.gist_check import gist_checker
 from harness import event_loop
 from harness.benchmarks.rows import load
+from harness.board.evidence import EVIDENCE
 from harness.board.protocols import Proposal
 from harness.board.sqlite.board import SqliteBoard
 from harness.cache import cache_dir
@@ -102,7 +105,8 @@ async def measure(
         how: dict[str, Any] = {"command_s": COMMAND_S, "time_limit_s": CHECK_S}
         how["count_tokens"] = lambda text: len(re.findall(r"\w+|[^\w\s]", text))
         timed: Any = Timed(pristine, own)
-        gate = Gate(timed, context, **how)
+        checks = ExecutedEvidence(timed, context, **how)
+        gate = Gate(context, checks.by_form())
         maker = Maker(item, pristine, quick=quick)
         labels: dict[str, str] = {}
         counter = 0
@@ -115,7 +119,7 @@ async def measure(
             ruling = await submit(gate, rows, case, gist, evidence, own)
             if case.what == "patch" and ruling:
                 labels[str(evidence["diff"])] = ruling
-        checked = Gate(timed, context, checker=gist_checker(Scripted), **how)
+        checked = Gate(context, checks.by_form(), checker=gist_checker(Scripted))
         for case in (await maker.spans())[:8:4]:
             for word, true in (("here", True), ("always and everywhere", False)):
                 what = f"gist {'no more' if true else 'more'} than its evidence (scripted checker)"
@@ -131,7 +135,8 @@ async def submit(
     gate: Gate, rows: Rows, case: Case, gist: str, evidence: Mapping[str, Any], own: list[float]
 ) -> str:
     """The label of the entry that it became, or nothing."""
-    proposal = Proposal(kind=case.kind, gist=gist, summary="", evidence=evidence, author="bench",
+    made = EVIDENCE.validate_python(evidence)
+    proposal = Proposal(kind=case.kind, gist=gist, summary="", evidence=made, author="bench",
                         task="bench")  # fmt: skip
     own.clear()
     began = time.perf_counter()

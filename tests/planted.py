@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.board.evidence import Span
 from harness.board.protocols import NewTask, Proposal
 from harness.board.sqlite.board import SqliteBoard
 from harness.config import resolve
@@ -181,7 +182,8 @@ async def plant_board(folder: RunFolder, trial_id: int, *, verified_s: float | N
             await board.queue.finish(claim, result=result)
         for kind, at in (("FACT", 1), ("PATCH", None), ("PATCH", verified_s), ("PATCH", 9.5)):
             moment[0] = ZERO
-            found = Proposal(kind=kind, gist=".", summary=".", evidence={}, author="agent-1",
+            seen = Span(path="a.py", quote="x = 1")
+            found = Proposal(kind=kind, gist=".", summary=".", evidence=seen, author="agent-1",
                              task="patch-1")  # fmt: skip
             number = await board.context.propose(found)
             if at is None:

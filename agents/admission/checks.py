@@ -1,9 +1,7 @@
 """Check one proposal's evidence by executing it; return what was seen, or refuse in words."""
 
-from dataclasses import dataclass
-
 from agents.admission.command_runner import CommandOutcome, CommandRunner
-from agents.admission.evidence import ENOUGH, Command, Evidence, Patch, Refused, Span, key_of
+from agents.admission.evidence import ENOUGH, CheckResult, Refused, key_of
 from agents.admission.matching import (
     lines_of,
     missing_line,
@@ -16,22 +14,17 @@ from agents.admission.matching import (
 )
 from agents.admission.patch_checks import check_patch, ended
 from agents.admission.shell_words import nothing_ran, spells
+from harness.board.evidence import Command, Patch, Span
 from harness.board.vocabulary import EntryKind
 
+Executed = Span | Command | Patch
+"""Evidence that is checked by executing it."""
 AROUND = 5  # lines before and after a quote that are kept with it
 RAW_CHARS = 8_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckResult:
-    """Evidence that holds: what makes it the same finding as another, and what the check saw."""
-
-    key: str
-    raw: str
-
-
 async def check(
-    runs: CommandRunner, kind: EntryKind, evidence: Evidence, diff: str, *, fresh: bool = False
+    runs: CommandRunner, kind: EntryKind, evidence: Executed, diff: str, *, fresh: bool = False
 ) -> CheckResult:
     """`Refused` unless `evidence` holds in the state whose diff is `diff`.
 
@@ -47,17 +40,17 @@ async def check(
             return unchecked(kind, evidence)
 
 
-def unchecked(kind: EntryKind, evidence: Evidence) -> CheckResult:
+def unchecked(kind: EntryKind, evidence: Executed) -> CheckResult:
     """Evidence that is taken at its word."""
     match evidence:
         case Span():
             wanted, before = quoted(evidence.quote)
             raw = f"{_heading(evidence, evidence.line, len(wanted))}\n" + "\n".join(wanted)
-            return CheckResult(key=key_of(kind, evidence, evidence.line + before), raw=raw)
+            return CheckResult(key=key_of(kind, evidence, first=evidence.line + before), raw=raw)
         case Command():
-            return CheckResult(key=key_of(kind, evidence, 0), raw=evidence.output)
+            return CheckResult(key=key_of(kind, evidence), raw=evidence.output)
         case Patch():
-            return CheckResult(key=key_of(kind, evidence, 0), raw=evidence.diff)
+            return CheckResult(key=key_of(kind, evidence), raw=evidence.diff)
 
 
 async def _span(runs: CommandRunner, kind: EntryKind, span: Span, diff: str) -> CheckResult:
@@ -71,7 +64,7 @@ async def _span(runs: CommandRunner, kind: EntryKind, span: Span, diff: str) -> 
     raw = f"{_heading(span, first, len(wanted))}\n" + numbered(
         lines, first - AROUND, last + AROUND, width=400
     )
-    return CheckResult(key=key_of(kind, span, first), raw=bounded(raw))
+    return CheckResult(key=key_of(kind, span, first=first), raw=bounded(raw))
 
 
 def _heading(span: Span, first: int, count: int) -> str:
@@ -79,37 +72,39 @@ def _heading(span: Span, first: int, count: int) -> str:
 
 
 async def _command(
-    runs: CommandRunner, kind: EntryKind, claim: Command, diff: str, fresh: bool
+    runs: CommandRunner, kind: EntryKind, expected: Command, diff: str, fresh: bool
 ) -> CheckResult:
-    if nothing_ran(claim.command, claim.exit_status):
+    if nothing_ran(expected.command, expected.exit_status):
         raise Refused(
-            f"Exit status {claim.exit_status} says that the command ran nothing at all, which "
+            f"Exit status {expected.exit_status} says that the command ran nothing at all, which "
             "proves nothing about the code. Give a command that runs it."
         )
-    suspect = spells(claim.command, claim.output)
-    outcome = await runs.outcome(diff, claim.command, fresh=fresh)
-    _agrees(claim, outcome)
-    said_little = said(claim.output) < ENOUGH and outcome.output.strip()
-    if said_little and kind != EntryKind.CONSTRAINT:  # that its tests pass is all that it claims
+    suspect = spells(expected.command, expected.output)
+    outcome = await runs.outcome(diff, expected.command, fresh=fresh)
+    _agrees(expected, outcome)
+    said_little = said(expected.output) < ENOUGH and outcome.output.strip()
+    if said_little and kind != EntryKind.CONSTRAINT:  # that its tests pass is all that is said
         raise Refused(
             f"The command printed something; give in `output` what of it matters: "
             f"{shown(outcome.output)}"
         )
     if suspect:
-        alone = await runs.without_code(diff, claim.command)
-        if alone.exit_status == claim.exit_status and not missing_line(claim.output, alone.output):
+        alone = await runs.without_code(diff, expected.command)
+        if alone.exit_status == expected.exit_status and not missing_line(
+            expected.output, alone.output
+        ):
             raise Refused(
                 "The command spells its own expected output: it gives the same where all files of "
                 "the repository are gone, so it says nothing about the code. Give one that runs "
                 "the code and prints a value or an error that comes from there."
             )
-    return CheckResult(key=key_of(kind, claim, 0), raw=bounded(outcome.output))
+    return CheckResult(key=key_of(kind, expected), raw=bounded(outcome.output))
 
 
-def _agrees(claim: Command, outcome: CommandOutcome) -> None:
-    """`Refused` unless every run is as it is claimed."""
+def _agrees(expected: Command, outcome: CommandOutcome) -> None:
+    """`Refused` unless every run is as expected."""
     held = [
-        run.exit_status == claim.exit_status and not missing_line(claim.output, run.output)
+        run.exit_status == expected.exit_status and not missing_line(expected.output, run.output)
         for run in outcome.runs
     ]
     if all(held):
@@ -120,15 +115,16 @@ def _agrees(claim: Command, outcome: CommandOutcome) -> None:
             "say. Pin what varies (order, time, random numbers), or claim only what does not."
         )
     first = outcome.runs[0]
-    if first.exit_status != claim.exit_status:
+    if first.exit_status != expected.exit_status:
         raise Refused(
-            f"The command does not end as you say: exit status {claim.exit_status} is claimed, "
-            f"and in a clean copy in the state {claim.state!r} it was: {ended(outcome)}. It "
+            f"The command does not end as you say: exit status {expected.exit_status} is claimed, "
+            f"and in a clean copy in the state {expected.state!r} it was: {ended(outcome)}. It "
             f"printed: {shown(first.output)}"
         )
+    missing = missing_line(expected.output, first.output)
     raise Refused(
-        f"The command does not print what you say: {missing_line(claim.output, first.output)!r} is "
-        f"not there, or not in that order. In the state {claim.state!r} it printed: "
+        f"The command does not print what you say: {missing!r} is "
+        f"not there, or not in that order. In the state {expected.state!r} it printed: "
         f"{shown(first.output)}"
     )
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from agents.loop import answer_message
 from agents.prompts import render
+from harness.board.evidence import GIST_CHARS, GIST_TOKENS
 from harness.errors import ConversationRefused
 from harness.protocols import Model
 from harness.types import Message
@@ -14,7 +15,6 @@ from harness.types import Message
 Checker = Callable[[str, str], Awaitable[str]]
 """Asked with a gist and its evidence as text: why the one says more than the other, or nothing."""
 
-GIST_TOKENS = 100  # that a gist may have
 AGAIN = "Begin your answer with APPROVED, or with WRONG: and the reason. Nothing else."
 UNREADABLE = (
     "The gist could not be checked: the checking model's answer was unreadable. Say only what "
@@ -24,6 +24,16 @@ REFUSED = (
     "The gist could not be checked: the checking model's provider refuses this text. Give shorter "
     "evidence, or say it in other words, and send it again."
 )
+
+
+def gist_fault(gist: str, count_tokens: Callable[[str], int], *, name: str = "gist") -> str:
+    """What is wrong with the length of a gist, called `name` by its author, or nothing."""
+    if not gist:
+        return f"The {name} is empty."
+    tokens = count_tokens(gist[: 10 * GIST_CHARS])  # an answer can have megabytes
+    if tokens > GIST_TOKENS:
+        return f"The {name} has {tokens} tokens, at most {GIST_TOKENS} are taken."
+    return ""
 
 
 def gist_checker(

@@ -1,4 +1,4 @@
-"""Whether a quote stands in a file, and a claimed output in what a command printed. Pure."""
+"""Whether a quote stands in a file, and an expected output in what a command printed. Pure."""
 
 import difflib
 import re
@@ -91,19 +91,19 @@ def normal(text: str) -> str:
 
 
 def expected_lines(output: str) -> list[str]:
-    """The lines that are claimed, in their normal form; those that claim nothing left out."""
+    """The lines that are expected, in their normal form; those that say nothing left out."""
     stripped = (normal(line).strip() for line in output.split("\n"))
     return [line for line in stripped if GAP.sub("", line).strip()]
 
 
 def said(output: str) -> int:
-    """How many characters a claimed output says, besides blanks, gaps and what is volatile."""
+    """How many characters an expected output says, besides blanks, gaps and what is volatile."""
     kept = "".join(GAP.sub("", line) for line in expected_lines(output))
     return len("".join(kept.replace("#", "").split()))
 
 
 def missing_line(expected: str, actual: str) -> str:
-    """The first claimed line that is not found where it should be; empty if all are."""
+    """The first expected line that is not found where it should be; empty if all are."""
     lines = iter(normal(actual).split("\n"))
     for wanted in expected_lines(expected):
         pieces = [piece.strip() for piece in GAP.split(wanted)]

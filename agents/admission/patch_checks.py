@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from agents import sandbox_scripts
 from agents.admission.command_runner import CommandOutcome, CommandRunner, python
-from agents.admission.evidence import Patch, Refused
+from agents.admission.evidence import Refused
 from agents.admission.matching import shown
 from agents.admission.shell_words import nothing_ran, only_reads
+from harness.board.evidence import Patch
 from harness.protocols import Sandbox
 from harness.types import ExecResult
 

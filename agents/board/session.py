@@ -1,12 +1,12 @@
 """What one agent has of the board while it works on a task: its view of the context, its tools."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from agents.prompts import enclosed, render, shortened
 from agents.tools import Arguments, BadCall, Finished, Tool
+from harness.board.evidence import Command, Patch, Span, state_of
 from harness.board.protocols import (
     BoardRefused,
     Claim,
@@ -21,25 +21,19 @@ from harness.board.protocols import (
 from harness.board.vocabulary import (
     BASE,
     ENTRY_LABEL,
-    FORM,
-    EntryKind,
-    EvidenceForm,
     Level,
     LinkKind,
-    Settled,
     TaskKind,
     ToolName,
 )
-from harness.errors import SandboxError
 from harness.protocols import Sandbox
-from harness.types import Activity, Message
+from harness.types import Message
 
 ADDED_KIND = re.compile(r"[a-z][a-z0-9-]{1,30}")  # of a task that an agent adds
 RESERVED = (TaskKind.LOCALIZE, TaskKind.PATCH, TaskKind.REPAIR, TaskKind.DECIDE)
 """Kinds of task that only the board's own rules make."""
 ADDS = 4  # tasks that one agent adds on one task
-PUBLISHED = 40  # proposals on one task
-TASK_CHARS, SUMMARY_CHARS = 4_000, 4_000
+TASK_CHARS = 4_000
 UNFOLDED = 16_000  # characters of one entry, as of a command's output
 
 
@@ -108,7 +102,7 @@ class BoardSession:
 
 def line_of(entry: Entry) -> str:
     """An entry as every prompt has it: one line."""
-    state = entry.evidence.get("state", BASE)
+    state = state_of(entry.evidence)
     on = "" if state == BASE else f" on {state}"
     return f"{entry.label} {entry.kind}{on} ({entry.task}): {' '.join(entry.gist.split())}"
 
@@ -152,59 +146,6 @@ def unfold(session: BoardSession) -> Tool:
         },
         act=act,
         activity=None,
-    )
-
-
-def publish(session: BoardSession) -> Tool:
-    """Propose an entry and learn the verdict."""
-
-    async def act(arguments: Arguments) -> str:
-        session.published += 1
-        if session.published > PUBLISHED:
-            raise BadCall("You have published all that one task may; finish it.")
-        kind = arguments["kind"].strip().upper()
-        evidence = await _given_evidence(session, kind, arguments)
-        ruling = await session.judge(
-            Proposal(
-                kind=EntryKind(kind),
-                gist=arguments["gist"],
-                summary=arguments["summary"],
-                evidence=evidence,
-                author=session.claim.agent,
-                task=session.claim.task.label,
-                refutes=arguments["refutes"].strip(),
-            )
-        )
-        return _told(session, ruling, evidence)
-
-    return Tool(
-        name=ToolName.PUBLISH,
-        description=(
-            "Put one finding into the shared context, with its evidence: a quotation (path, line, "
-            "quote), or a command with its outcome (command, exit_status, output). It is checked "
-            "in a clean copy. For a PATCH give only the command that fails at the base commit and "
-            "passes with your changes; they are taken from your copy. Several findings may be "
-            "published in one answer, each with a call of its own."
-        ),
-        parameters={
-            "kind": "FACT, FAIL, CONSTRAINT or PATCH.",
-            "gist": "The finding in one or two sentences, at most 100 tokens, complete in itself. "
-            "Name the labels that it builds on.",
-            "summary": "What else somebody needs who wants to use it.",
-        },
-        optional={
-            "path": "The file that is quoted.",
-            "line": "The number of the first quoted line.",
-            "quote": "Whole lines of that file, verbatim with their indentation.",
-            "command": "A bash command.",
-            "exit_status": "What it exits with.",
-            "output": "Lines of what it prints that matter, verbatim and in order; `...` stands "
-            "for anything. A FACT needs at least 3 characters of it: an exit status proves little.",
-            "on": "The label of the patch with which it holds, such as P4; otherwise left out.",
-            "refutes": "The label of an entry that this shows to be wrong.",
-        },
-        act=act,
-        activity=Activity.ADMISSION,
     )
 
 
@@ -281,65 +222,12 @@ def finish_task(ready: Callable[[], Awaitable[str]]) -> Tool:
     )
 
 
-async def _given_evidence(
-    session: BoardSession, kind: str, arguments: Arguments
-) -> Mapping[str, Any]:
-    """The evidence in the form that the gate reads; `BadCall` says how to give it."""
-    if kind not in set(EntryKind):
-        raise BadCall(f"The kind is one of {', '.join(EntryKind)}, not {kind!r}.")
-    if len(arguments["summary"]) > SUMMARY_CHARS or len(arguments["gist"]) > SUMMARY_CHARS:
-        raise BadCall(f"A summary has at most {SUMMARY_CHARS} characters, a gist 100 tokens.")
-    state = arguments["on"].strip() or BASE
-    if kind == EntryKind.PATCH:
-        try:
-            diff = await session.workspace.diff() if session.workspace else ""
-        except SandboxError as error:
-            raise BadCall(f"Your changes cannot be read: {error}.") from None
-        return {FORM: EvidenceForm.PATCH, "diff": diff, "command": arguments["command"]}
-    if bool(arguments["quote"]) == bool(arguments["command"]):
-        raise BadCall("Give one evidence: either a quote with its path, or a command.")
-    if arguments["quote"]:
-        line = arguments["line"].strip() or "0"
-        if not line.isdecimal():
-            raise BadCall(f"line is a number, not {line!r}.")
-        return {
-            FORM: EvidenceForm.SPAN, "path": arguments["path"].strip(), "line": int(line),
-            "quote": arguments["quote"], "state": state,
-        }  # fmt: skip
-    status = arguments["exit_status"].strip()
-    if not re.fullmatch(r"\d{1,3}", status):
-        raise BadCall(f"exit_status is the number that the command exits with, not {status!r}.")
-    return {
-        FORM: EvidenceForm.COMMAND, "command": arguments["command"], "exit_status": int(status),
-        "output": arguments["output"], "state": state,
-    }  # fmt: skip
-
-
-def _told(session: BoardSession, ruling: Ruling, evidence: Mapping[str, Any]) -> str:
-    """The verdict for the author; what it now knows needs no telling again."""
-    if ruling.entry is None:
-        raise BadCall(f"Refused, and not in the shared context: {ruling.reason}")
-    label = ruling.entry.label
-    if evidence[FORM] == EvidenceForm.PATCH:
-        session.patch = (label, evidence["diff"])
-    told = label in session.known or ruling.settled == Settled.ADMITTED
-    session.known.add(label)
-    if ruling.settled == Settled.ADMITTED:
-        return f"Admitted as {label}."
-    if told:
-        return f"Known already: {label}."
-    line = line_of(ruling.entry)  # one line, which without a "<" imitates nothing of ours
-    return f"Known already as {enclosed('entry', line) if '<' in line else line}"
-
-
 def _evidence(entry: Entry) -> str:
-    evidence = entry.evidence
-    match evidence.get(FORM):
-        case EvidenceForm.SPAN:
-            return f"{evidence['path']}, state {evidence['state']}:\n{evidence['quote']}"
-        case EvidenceForm.COMMAND:
-            return (
-                f"$ {evidence['command']}\n(state {evidence['state']}, exit status "
-                f"{evidence['exit_status']})\n{evidence['output']}"
-            )
-    return f"fails without it and passes with it:\n$ {evidence.get('command', '')}"
+    match entry.evidence:
+        case Span(path=path, state=state, quote=quote):
+            return f"{path}, state {state}:\n{quote}"
+        case Command(command=command, state=state, exit_status=status, output=output):
+            return f"$ {command}\n(state {state}, exit status {status})\n{output}"
+        case Patch(command=command):
+            return f"fails without it and passes with it:\n$ {command}"
+    return ""  # of a document, whose readers unfold otherwise

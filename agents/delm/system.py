@@ -5,15 +5,18 @@ from typing import Any
 
 import anyio
 
-from agents.admission.gate import Gate, Refused
+from agents.admission.evidence import Refused
+from agents.admission.executed import ExecutedEvidence
+from agents.admission.gate import Gate
 from agents.admission.gist_check import gist_checker
 from agents.concurrency import together
 from agents.delm.team import DelmOptions, DelmTrial, SeatState, authors_of, fails, failures_of
 from agents.delm.worker import Worker
 from agents.loop import ended_by, with_left_out
 from agents.selection import Candidate, select
+from harness.board.evidence import Command, Patch
 from harness.board.protocols import Entry, Task
-from harness.board.vocabulary import FORM, EntryKind, EvidenceForm, TaskKind, TaskState, agent_name
+from harness.board.vocabulary import EntryKind, TaskKind, TaskState, agent_name
 from harness.errors import LimitReached, ModelError, SandboxError, SandboxLost, SandboxUnavailable
 from harness.protocols import Trial
 
@@ -45,18 +48,18 @@ class Delm:
         """The team of a trial: its pristine sandbox, its gate, its rules."""
         rules = self.rules
         pristine = await trial.sandbox()
-        gate = Gate(
+        checks = ExecutedEvidence(
             pristine,
             trial.context,
             command_s=trial.limits.command_s,
             time_limit_s=rules.check_s,
             count_tokens=trial.count_tokens,
             verify=rules.verification,
-            apart=not rules.sharing,
             check_cache=trial.check_cache,
-            checker=gist_checker(trial.model) if rules.gist_check else None,
         )
-        return DelmTrial(trial, rules, pristine, gate)
+        checker = gist_checker(trial.model) if rules.gist_check else None
+        gate = Gate(trial.context, checks.by_form(), checker=checker, apart=not rules.sharing)
+        return DelmTrial(trial, rules, pristine, checks, gate)
 
     async def _live(self, team: DelmTrial) -> None:
         names = (agent_name(number + 1) for number in range(team.trial.agents))
@@ -124,7 +127,7 @@ async def outcomes(
 
 async def _passes(team: DelmTrial, patch: str, command: str) -> bool:
     try:
-        return (await team.gate.run_on(patch, command)).exit_status == 0
+        return (await team.checks.run_on(patch, command)).exit_status == 0
     except (Refused, SandboxError, SandboxLost):
         return False
 
@@ -132,13 +135,13 @@ async def _passes(team: DelmTrial, patch: str, command: str) -> bool:
 def checks_of(entries: Sequence[Entry]) -> list[str]:
     """Commands that a good patch passes: every reproduction, and what has to go on passing."""
     commands = [
-        str(entry.evidence["command"])
+        entry.evidence.command
         for entry in entries
-        if entry.evidence.get(FORM) == EvidenceForm.PATCH
+        if isinstance(entry.evidence, Patch)
         or (
             entry.kind == EntryKind.CONSTRAINT
-            and entry.evidence.get(FORM) == EvidenceForm.COMMAND
-            and entry.evidence.get("exit_status") == 0
+            and isinstance(entry.evidence, Command)
+            and entry.evidence.exit_status == 0
         )
     ]
     return list(dict.fromkeys(commands))

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from agents.admission.executed import ExecutedEvidence
 from agents.admission.gate import Gate
 from agents.options import Natural, Options, Seconds
 from agents.prompts import one_line, render
+from harness.board.evidence import state_of
 from harness.board.protocols import Entry, NewTask, Proposal, Ruling, Task
 from harness.board.vocabulary import (
-    BASE,
     EntryKind,
     LinkKind,
     ResultKey,
@@ -95,10 +96,18 @@ class SeatState:
 class DelmTrial:
     """One trial of `delm`."""
 
-    def __init__(self, trial: Trial, rules: DelmOptions, pristine: Sandbox, gate: Gate) -> None:
+    def __init__(
+        self,
+        trial: Trial,
+        rules: DelmOptions,
+        pristine: Sandbox,
+        checks: ExecutedEvidence,
+        gate: Gate,
+    ) -> None:
         self.trial = trial
         self.rules = rules
         self.pristine = pristine
+        self.checks = checks
         self.gate = gate
         self.queue = trial.queue
         self.context = trial.context
@@ -144,7 +153,7 @@ class DelmTrial:
 
     async def _open_repairs(self, failure: Entry) -> None:
         """One for each submission that is this candidate, however many have written the same."""
-        state = str(failure.evidence.get("state", BASE))
+        state = state_of(failure.evidence)
         candidate = await self.context.entry(state)
         if candidate is None or not self.rules.queue:
             return
@@ -257,7 +266,7 @@ def _take(work: SeatState, task: Task) -> None:
 
 def fails(entry: Entry, patch: str) -> bool:
     """Whether an entry is a failure of an admitted patch."""
-    return entry.kind == EntryKind.FAIL and entry.evidence.get("state") == patch
+    return entry.kind == EntryKind.FAIL and state_of(entry.evidence) == patch
 
 
 def failures_of(patch: str, entries: Iterable[Entry]) -> list[str]:

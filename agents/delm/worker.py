@@ -7,11 +7,13 @@ import anyio
 
 from agents import tools
 from agents.board import session as board_tools
+from agents.board.publishing import publish
 from agents.board.session import BoardSession
 from agents.board.task_loop import TaskLoop, result_of
 from agents.delm.team import OWN, DelmTrial
 from agents.loop import Ending, converse, no_news
 from agents.prompts import render
+from harness.board.evidence import Patch
 from harness.board.protocols import Claim, NewTask, Task
 from harness.board.vocabulary import ResultKey, TaskKind, compacted_name, conversation_name
 from harness.errors import AgentLimitReached, SandboxError, SandboxLost, SandboxUnavailable
@@ -69,7 +71,7 @@ class Worker:
         patch = ""
         if task.kind == TaskKind.TEST:
             tested = await self._team.context.entry(task.subject)
-            patch = str(tested.evidence.get("diff", "")) if tested else ""
+            patch = tested.evidence.diff if tested and isinstance(tested.evidence, Patch) else ""
         elif task.kind == TaskKind.REPAIR:
             works = {work.seat: work.patch for work in await self._team.works()}
             patch = works.get(task.subject, "")
@@ -226,7 +228,7 @@ class _Job:
             tools.view(workspace),
             tools.edit(workspace),
             board_tools.unfold(session),
-            board_tools.publish(session),
+            publish(session),
             board_tools.add_task(session, seats),
             board_tools.finish_task(self._missing),
         )

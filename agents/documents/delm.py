@@ -11,24 +11,24 @@ from typing import Any
 
 import anyio
 
+from agents.admission.gate import Gate
 from agents.admission.gist_check import gist_checker
 from agents.board.session import BoardSession, finish_task
 from agents.board.task_loop import TaskLoop, result_of
 from agents.concurrency import together
 from agents.documents.chunking import Headings, split
+from agents.documents.evidence import PartCheck, QuotationCheck
 from agents.documents.full_context import asked, choose
-from agents.documents.gate import FindingGate
 from agents.documents.summaries import UNKNOWN, Note, prepare
 from agents.documents.tools import add_task, publish, uncited, unfold
 from agents.loop import Ending, converse, ended_by
 from agents.options import Natural, Options, Seconds
 from agents.prompts import render
 from agents.tools import Toolbox
-from harness.board.protocols import Claim, NewTask, Proposal
+from harness.board.evidence import Part, Quotations
+from harness.board.protocols import Claim, NewTask, Proposal, Task
 from harness.board.vocabulary import (
-    FORM,
     EntryKind,
-    EvidenceForm,
     ResultKey,
     TaskKind,
     agent_name,
@@ -99,7 +99,8 @@ class DocumentsTrial:
         self.unanswered = "no choice"  # why there is no letter
         self._rules = rules
         self._text = text
-        self._notes = [Note(number=n, piece=piece) for n, piece in enumerate(split(text), 1)]
+        self._parts = split(text)
+        self._notes: dict[tuple[str, str], Note] = {}  # by task and agent
         self._pieces: list[str] = []  # labels of the parts, once they are in the context
         self._entering = anyio.Lock()
 
@@ -113,11 +114,15 @@ class DocumentsTrial:
             )
 
         self._gist_check = check("gist", "check_gist", shared=True)
-        self.gate = FindingGate(
-            trial.context,
+        quotations = QuotationCheck(
+            context=trial.context,
             count_tokens=trial.count_tokens,
             above=Headings(text).above,
             verify=rules.verification,
+        )
+        self.gate = Gate(
+            trial.context,
+            {Quotations: quotations, Part: PartCheck(text=text, verify=rules.verification)},
             checker=check("judge", "check_finding", shared=False),
         )
 
@@ -127,12 +132,12 @@ class DocumentsTrial:
         reads = [
             NewTask(
                 kind=TaskKind.READ,
-                text=f"Prepare part {note.number} of the document.",
-                label=numbered_label(TaskKind.READ, note.number),
+                text=f"Prepare part {number} of the document.",
+                label=numbered_label(TaskKind.READ, number),
                 priority=READ,
-                preferred=agent_name((note.number - 1) % agents + 1),
+                preferred=agent_name((number - 1) % agents + 1),
             )
-            for note in self._notes
+            for number in range(1, len(self._parts) + 1)
         ]
         plan = NewTask(
             kind=TaskKind.PLAN,
@@ -147,9 +152,11 @@ class DocumentsTrial:
         """Do a task and hand it back."""
         task, queue = claim.task, self.trial.queue
         if task.kind == TaskKind.READ:
-            note = self._notes[int(task.label.rpartition("-")[2]) - 1]
+            number = int(task.label.rpartition("-")[2])
+            note = Note(number=number, piece=self._parts[number - 1])
             await self._prepare(note, claim.agent)
-            await queue.finish(claim, result=note.as_json())
+            self._notes[task.label, claim.agent] = note
+            await queue.finish(claim)
             return None
         await self._enter()
         if task.kind == TaskKind.DECIDE:
@@ -182,31 +189,28 @@ class DocumentsTrial:
         async with self._entering:
             if self._pieces:
                 return
-            tasks = {task.label: task for task in await self.trial.queue.tasks()}
-            for note in self._notes:
-                read = tasks[numbered_label(TaskKind.READ, note.number)]
-                note.read(read.result)
-                self._pieces.append(await self._enter_one(note, read.holder))
+            reads = [t for t in await self.trial.queue.tasks() if t.kind == TaskKind.READ]
+            for read in reads:
+                self._pieces.append(await self._enter_one(read))
 
-    async def _enter_one(self, note: Note, author: str) -> str:
+    async def _enter_one(self, read: Task) -> str:
+        note = self._notes[read.label, read.holder]
         title = f"{note.piece.title}: " if note.piece.title else ""
-        number = await self.trial.context.propose(
+        part = Part(
+            start=note.piece.start,
+            end=note.piece.end,
+            claims=len(note.claims),
+            refused=note.refused,
+        )
+        ruling = await self.gate.submit(
             Proposal(
                 kind=EntryKind.FACT,
                 gist=f"{title}{note.gist or UNKNOWN}",
                 summary=note.summary if self._rules.hierarchy else "",
-                evidence={FORM: EvidenceForm.PART, "start": note.piece.start, "end": note.piece.end,
-                          "claims": len(note.claims), "refused": note.refused},
-                author=author,
-                task=numbered_label(TaskKind.READ, note.number),
+                evidence=part,
+                author=read.holder,
+                task=read.label,
             )
-        )  # fmt: skip
-        ruling = await self.trial.context.admit(
-            number,
-            key=f"part {note.number}",
-            raw=self._text[note.piece.start : note.piece.end],
-            seconds=0.0,
-            verified=self._rules.verification and bool(note.gist),
         )
         assert ruling.entry is not None
         return ruling.entry.label

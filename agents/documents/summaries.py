@@ -8,11 +8,10 @@ depends on the piece alone, so that every trial and system of a run shares it.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import anyio
 
-from agents.admission.gist_check import GIST_TOKENS, Checker
+from agents.admission.gist_check import Checker, gist_fault
 from agents.concurrency import together
 from agents.documents.chunking import Piece, split
 from agents.documents.quotes import (
@@ -28,6 +27,7 @@ from agents.documents.quotes import (
 from agents.loop import converse
 from agents.prompts import render
 from agents.tools import Arguments, BadCall, Finished, ListOf, Tool, Toolbox
+from harness.board.evidence import GIST_TOKENS
 from harness.board.vocabulary import ToolName
 from harness.protocols import Trial
 from harness.text.counted import counted
@@ -67,21 +67,6 @@ class Note:
         """The topic and the claims, one a line, with where they stand."""
         lines = [f"- {claim.text} [{claim.start}–{claim.end}]" for claim in self.claims]
         return "\n".join([self.topic, *lines]).strip()
-
-    def as_json(self) -> dict[str, Any]:
-        """For the result of a task."""
-        return {
-            "topic": self.topic,
-            "claims": [[claim.text, claim.start, claim.end] for claim in self.claims],
-            "gist": self.gist,
-            "refused": self.refused,
-        }
-
-    def read(self, kept: Mapping[str, Any]) -> None:
-        """Take what `as_json` gave."""
-        self.topic, self.gist = str(kept.get("topic", "")), str(kept.get("gist", ""))
-        self.claims = [DocumentClaim(text=t, start=a, end=b) for t, a, b in kept.get("claims", ())]
-        self.refused = int(kept.get("refused", 0))
 
 
 async def prepare(
@@ -246,11 +231,8 @@ class _Job:
 
     async def _against(self, gist: str) -> str:
         """What speaks against a gist, or nothing."""
-        if not gist:
-            return "The gist is empty."
-        tokens = self._trial.count_tokens(gist[:20_000])
-        if tokens > GIST_TOKENS:
-            return f"The gist has {tokens} tokens, at most {GIST_TOKENS} are taken."
+        if fault := gist_fault(gist, self._trial.count_tokens):
+            return fault
         if not self._verify:
             return ""
         if self._hierarchy and not self._note.claims:

@@ -1,18 +1,17 @@
 """What a reader of a document can do: unfold, publish, add tasks, answer."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from agents.board.publishing import count_proposal, made, propose
 from agents.board.session import BoardSession, level_of, line_of, put_task
-from agents.documents.gate import QUOTATIONS
 from agents.prompts import enclosed
-from agents.tools import Arguments, BadCall, ListOf, Tool
-from harness.board.protocols import NewTask, Proposal, SharedContext
+from agents.tools import Arguments, ListOf, Tool
+from harness.board.evidence import Quotations
+from harness.board.protocols import NewTask, SharedContext
 from harness.board.vocabulary import (
     ENTRY_LABEL,
-    FORM,
     EntryKind,
-    EvidenceForm,
     Level,
     Settled,
     TaskKind,
@@ -62,34 +61,22 @@ def publish(session: BoardSession) -> Tool:
     """Propose a finding and learn the verdict."""
 
     async def act(arguments: Arguments) -> str:
-        session.published += 1
-        if session.published > FINDINGS:
-            raise BadCall("You have published all that one task may; finish it.")
-        quotations: list[Mapping[str, str]] = arguments["quotations"]
-        if len(quotations) > QUOTATIONS:
-            raise BadCall(f"A finding has at most {QUOTATIONS} quotations.")
-        ruling = await session.judge(
-            Proposal(
-                kind=EntryKind.FACT,
-                gist=" ".join(arguments["finding"].split()),
-                summary=arguments["reasoning"],
-                evidence={
-                    FORM: EvidenceForm.QUOTATIONS,
-                    "quotations": [
-                        {"label": each["label"].strip(), "quote": each["quote"]}
-                        for each in quotations
-                    ],
-                    "builds_on": ENTRY_LABEL.findall(arguments["finding"]),
-                },
-                author=session.claim.agent,
-                task=session.claim.task.label,
-            )
+        count_proposal(session, most=FINDINGS)
+        finding = arguments["finding"]
+        entry, settled = await propose(
+            session,
+            kind=EntryKind.FACT,
+            gist=" ".join(finding.split()),
+            summary=arguments["reasoning"],
+            evidence=made(
+                Quotations,
+                quotations=arguments["quotations"],
+                builds_on=ENTRY_LABEL.findall(finding),
+            ),
         )
-        if ruling.entry is None:
-            raise BadCall(f"Refused, and not in the shared context: {ruling.reason}")
-        session.known.add(ruling.entry.label)
-        word = "Admitted as" if ruling.settled == Settled.ADMITTED else "Known already as"
-        return f"{word} {ruling.entry.label}."
+        session.known.add(entry.label)
+        word = "Admitted as" if settled == Settled.ADMITTED else "Known already as"
+        return f"{word} {entry.label}."
 
     return Tool(
         name=ToolName.PUBLISH,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.board.evidence import Evidence, Part, Quotations
 from harness.board.records import (
     EntryRow,
     EventRow,
@@ -14,9 +15,7 @@ from harness.board.records import (
     TaskRow,
 )
 from harness.board.vocabulary import (
-    FORM,
     EventKind,
-    EvidenceForm,
     Level,
     LinkKind,
     ResultKey,
@@ -74,7 +73,7 @@ def told(material: TrialRecord) -> list[str]:
 
 def _unfolded(material: TrialRecord) -> list[tuple[float, str]]:
     """Which parts of a document were looked into, by which task, and how deep."""
-    parts = {e["label"] for e in material.entries if e["evidence"].get(FORM) == EvidenceForm.PART}
+    parts = {e["label"] for e in material.entries if isinstance(e["evidence"], Part)}
     found: dict[tuple[float, str, str], list[str]] = {}
     for row in material.shown:
         if row["label"] in parts and row["level"] != Level.GIST:
@@ -146,28 +145,27 @@ def _cancelled(event: EventRow, material: TrialRecord) -> str:
 
 
 def _admitted(event: EventRow, material: TrialRecord) -> str:
-    entry: Mapping[str, Any] = next(
-        (e for e in material.entries if e["label"] == event["subject"]), {}
-    )
-    evidence = entry.get("evidence") or {}
-    if evidence.get(FORM) == EvidenceForm.PART:
+    entry = next((e for e in material.entries if e["label"] == event["subject"]), None)
+    if entry is None:
+        return ""
+    evidence, gist = entry["evidence"], _short(entry["gist"])
+    if isinstance(evidence, Part):
         return (
-            f"{event['subject']} is characters {evidence['start']}–{evidence['end']}, by "
-            f"{event['actor']}: {counted(evidence['claims'], 'claim')}, {evidence['refused']} "
-            f"claims or gists refused: {_short(entry.get('gist'))}"
+            f"{entry['label']} is characters {evidence.start}–{evidence.end}, by "
+            f"{event['actor']}: {counted(evidence.claims, 'claim')}, {evidence.refused} "
+            f"claims or gists refused: {gist}"
         )
     seconds = event["detail"].get("seconds", 0.0)
     return (
-        f"{event['actor']} publishes {event['subject']} {entry.get('kind', '')} on "
-        f"{entry.get('task', '')} (checked in {seconds:.1f} s): {_short(entry.get('gist'))}"
-        f"{_quotations(evidence)}"
+        f"{event['actor']} publishes {entry['label']} {entry['kind']} on {entry['task']} "
+        f"(checked in {seconds:.1f} s): {gist}{_quotations(evidence)}"
     )
 
 
-def _quotations(evidence: Mapping[str, Any]) -> str:
+def _quotations(evidence: Evidence) -> str:
     """The words of a document that a finding rests on."""
-    found = evidence.get(EvidenceForm.QUOTATIONS) or ()
-    return "".join(f"; {each['label']}: “{_short(each['quote'])}”" for each in found)
+    found = evidence.quotations if isinstance(evidence, Quotations) else ()
+    return "".join(f"; {each.label}: “{_short(each.quote)}”" for each in found)
 
 
 def _merged(event: EventRow, material: TrialRecord) -> str:

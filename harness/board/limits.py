@@ -8,9 +8,11 @@ from typing import Any
 from harness.board.protocols import BoardRefused, NewTask, Proposal
 from harness.board.vocabulary import TASK_KIND, TASK_LABEL
 
-MOST_TEXT = 20_000  # characters of a task's text, a summary, a reason
-MOST_GIST = 2_000
+MOST_TEXT = 20_000  # characters of a task's text, a reason
 MOST_JSON = 200_000
+MOST_PROPOSAL = 2_000_000
+"""Characters of a proposal with its evidence in JSON, against floods. It is above all that findings
+are bound to, `harness.board.evidence`, where each character takes six (`\\u0001`)."""
 MOST_RAW = 200_000
 MOST_NAME = 200
 MOST_PRIORITY = 1_000_000
@@ -36,10 +38,9 @@ def check_task(task: NewTask) -> None:
         check_agent(agent)
 
 
-def check_proposal(proposal: Proposal) -> None:
-    """`BoardRefused` for what the board does not take."""
-    check_length("a gist", proposal.gist, MOST_GIST)
-    check_length("a summary", proposal.summary, MOST_TEXT)
+def check_proposal(proposal: Proposal, evidence: str) -> None:
+    """`BoardRefused` for what the board does not take. `evidence` is the JSON of it."""
+    check_length("a proposal", proposal.gist + proposal.summary + evidence, MOST_PROPOSAL)
     for what in ("author", "task", "refutes"):
         check_length(what, getattr(proposal, what), MOST_NAME)
 

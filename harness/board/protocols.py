@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
+from harness.board.evidence import Evidence
 from harness.board.vocabulary import EntryKind, Level, LinkKind, Settled, TaskState
 
 
@@ -63,7 +64,7 @@ class Proposal:
     kind: EntryKind
     gist: str
     summary: str
-    evidence: Mapping[str, Any]  # JSON; `agents.admission.evidence` says what is in it
+    evidence: Evidence
     author: str  # the agent
     task: str  # the label of the task on which it was found
     refutes: str = ""  # label of an entry
@@ -75,10 +76,11 @@ class Entry:
 
     label: str
     position: int  # 1, 2, … in the order of admission, the same for every reader
+    key: str  # what makes another proposal the same finding
     kind: EntryKind
     gist: str
     summary: str
-    evidence: Mapping[str, Any]
+    evidence: Evidence
     raw: str  # what the check saw: the file's lines, the command's output, the patch
     author: str
     task: str

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypedDict
 
+from harness.board.evidence import Evidence
 from harness.board.protocols import SharedContext, TaskQueue
 from harness.board.vocabulary import EntryKind, Level, LinkKind, Settled, TaskState
 
@@ -48,7 +49,7 @@ class ProposalRow(TypedDict):
     kind: EntryKind
     gist: str
     summary: str
-    evidence: Mapping[str, Any]
+    evidence: Evidence
     refutes: str
     settled: Settled | None
     settled_at: float | None
@@ -72,7 +73,7 @@ class EntryRow(TypedDict):
     kind: EntryKind
     gist: str
     summary: str
-    evidence: Mapping[str, Any]
+    evidence: Evidence
     raw: str
 
 

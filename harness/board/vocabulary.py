@@ -58,7 +58,7 @@ class EntryKind(Word):
 
 
 class EvidenceForm(Word):
-    """What a proposal brings as proof: the value of `FORM` in it."""
+    """What a proposal brings as proof: see `harness.board.evidence`."""
 
     SPAN = "span"  # lines of a file, quoted
     COMMAND = "command"  # a command and what comes of it
@@ -67,7 +67,6 @@ class EvidenceForm(Word):
     QUOTATIONS = "quotations"  # places of a document
 
 
-FORM = "form"
 BASE = "base"
 """The `state` of evidence that holds at the base commit; else it is the label of a PATCH."""
 

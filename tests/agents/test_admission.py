@@ -10,7 +10,11 @@ import pytest
 
 from agents import sandbox_scripts
 from agents.admission.command_runner import MOST_RUNS
-from agents.admission.gate import Gate, Refused, gist_checker
+from agents.admission.evidence import Refused
+from agents.admission.executed import ExecutedEvidence
+from agents.admission.gate import Gate
+from agents.admission.gist_check import gist_checker
+from harness.board.evidence import EVIDENCE
 from harness.board.protocols import Link, Proposal
 from harness.board.sqlite.board import SqliteBoard
 from harness.errors import ModelUnavailable, SandboxError, SandboxLost, SandboxUnavailable
@@ -97,19 +101,23 @@ class Played:
 class Bench:
     """A gate, its sandbox and its context."""
 
-    def __init__(self, folder: Any, act: Act = failing_at_base, **how: Any) -> None:
+    def __init__(
+        self, folder: Any, act: Act = failing_at_base, *, checker: Any = None, **how: Any
+    ) -> None:
         self.box = Played(act)
         self.board = SqliteBoard(folder / f"{id(self)}.db")
         self.context = self.board.of(1).context
         settings = {"command_s": 9, "time_limit_s": 9, "count_tokens": lambda s: len(s.split())}
-        self.gate = Gate(self.box, self.context, **settings | how)
+        self.checks = ExecutedEvidence(self.box, self.context, **settings | how)
+        self.gate = Gate(self.context, self.checks.by_form(), checker=checker)
         self._count = 0
 
     async def say(self, kind: Any, evidence: Any, gist: str = "", **more: Any) -> Any:
         self._count += 1
         fields = {"summary": "", "author": "agent-1", "task": "localize-1"} | more
         gist = gist or f"Finding {self._count}"
-        return await self.gate.submit(Proposal(kind=kind, gist=gist, evidence=evidence, **fields))
+        made = EVIDENCE.validate_python(evidence)
+        return await self.gate.submit(Proposal(kind=kind, gist=gist, evidence=made, **fields))
 
     async def refusal(self, *args: Any, **more: Any) -> str:
         ruling = await self.say(*args, **more)
@@ -178,7 +186,7 @@ async def test_the_same_question_is_not_run_again_and_askers_at_once_share_the_a
         for number in range(4):
             group.start_soon(here.say, "FACT", command(), f"gist {number}")
     await here.say("FACT", command(output="AssertionError"))
-    assert await here.gate.run("base", SHOWS)
+    assert await here.checks.run_on("", SHOWS)
     assert len(here.box.asked) == 2
 
 
@@ -205,7 +213,7 @@ async def test_runs_that_disagree_are_flaky(bench):
     flips = iter([0, 1, 0, 1])
     coin = bench(lambda *_: ran("it came", next(flips)))
     assert "flaky" in await coin.refusal("FACT", command(status=0, output="it came"))
-    assert not (await coin.gate.run("base", SHOWS)).stable
+    assert not (await coin.checks.run_on("", SHOWS)).stable
     assert len(coin.box.asked) == 2
 
 
@@ -228,8 +236,7 @@ async def test_a_patch_that_fails_before_and_passes_after_is_a_state_from_then_o
     assert (await here.say("FACT", plus)).settled == "admitted"
     assert "does not stand" in await here.refusal("FACT", plus | {"state": "base"})
     assert "does not end as you say" in await here.refusal("FAIL", command(state="P1"))
-    assert (await here.gate.run("P1", SHOWS)).exit_status == 0
-    assert (await here.gate.run_on(DIFF, SHOWS)).exit_status == 0
+    assert (await here.checks.run_on(DIFF, SHOWS)).exit_status == 0
     assert len(here.box.asked) == 4
 
 
@@ -275,7 +282,7 @@ async def test_what_was_found_before_is_merged_by_its_evidence_or_by_its_gist(be
     assert [r.settled for r in (first, again, same_words)] == ["admitted", "merged", "merged"]
     assert again.entry.label == same_words.entry.label == "F1"
     assert await here.context.count("F1") == 3
-    here.gate = Gate(here.box, here.context, command_s=9, time_limit_s=9, count_tokens=len)
+    here.gate = Gate(here.context, here.checks.by_form())
     later = await here.say("FACT", command(output="AssertionError"), gist="add subtracts")
     assert later.entry.label == "F1"  # another gate, as after a restart
 
@@ -306,7 +313,7 @@ async def test_a_check_that_takes_too_long_is_refused_and_leaves_nothing(bench):
     with anyio.fail_after(3):
         assert "longer than 0.05 s" in await here.refusal("FACT", command())
         with pytest.raises(Refused, match=re.escape("longer than 0.05 s")):
-            await here.gate.run("base", SHOWS)
+            await here.checks.run_on("", SHOWS)
     assert here.box.open == set()
 
 
@@ -335,7 +342,7 @@ async def test_a_broken_machine_is_raised_and_the_row_says_why(bench):
     with pytest.raises(SandboxUnavailable):
         await here.say("FACT", command())
     with pytest.raises(SandboxUnavailable):
-        await here.gate.run("base", SHOWS)
+        await here.checks.run_on("", SHOWS)
     here.box.broken = False
     assert (await here.say("FACT", command())).settled == "admitted"
 
@@ -356,7 +363,6 @@ async def test_without_verification_whatever_parses_is_admitted_and_still_merged
     assert [link.kind for link in await here.context.links()] == ["refutes"]
     assert [row["unverified"] for row in await here.board.proposals(1)] == [1, 1, 1]
     assert "100 are taken" in await here.refusal("FACT", wrong, gist="word " * 101)
-    assert "needs the field" in await here.refusal("FACT", {"form": "span"})
     assert here.box.asked == []
 
 
@@ -433,7 +439,7 @@ async def test_what_a_limit_ended_is_not_kept_for_later_trials(bench, tmp_path, 
     check_cache = tmp_path / "memo"
     for _ in range(2):  # as two trials would ask
         here = bench(act, check_cache=FileCheckCache(check_cache))
-        outcome = await here.gate.run("base", SHOWS)
+        outcome = await here.checks.run_on("", SHOWS)
         assert outcome.cut_short == (not kept)
     asked_again = bool(here.box.asked)
     assert asked_again == (not kept)

@@ -9,7 +9,9 @@ import anyio
 import pytest
 from sandboxes import namespace_of, processes_of, vanish
 
+from agents.admission.executed import ExecutedEvidence
 from agents.admission.gate import Gate
+from harness.board.evidence import EVIDENCE, Command
 from harness.board.protocols import Proposal, Ruling
 from harness.board.sqlite.board import SqliteBoard
 
@@ -51,17 +53,18 @@ class Court:
         self.base = base.strip()
         self.board = SqliteBoard(folder / f"board{self.base}.db")
         self.context = self.board.of(1).context
-        self.gate = Gate(
+        self.checks = ExecutedEvidence(
             sandbox, self.context, command_s=5, time_limit_s=60,
             count_tokens=lambda text: len(text.split()),
         )  # fmt: skip
+        self.gate = Gate(self.context, self.checks.by_form())
         self._said = 0
 
     async def say(self, kind: Any, **evidence: Any) -> Ruling:
         self._said += 1
         return await self.gate.submit(
             Proposal(kind=kind, gist=f"Finding {self._said}", summary="", author="a", task="t",
-                     evidence=evidence)
+                     evidence=EVIDENCE.validate_python(evidence))
         )  # fmt: skip
 
     async def patch(self, diff: str, command: str = ADD) -> Ruling:
@@ -136,8 +139,8 @@ async def test_git_cannot_tell_the_states_apart(court):
         "git status --porcelain --untracked-files=no; git diff --quiet && git diff --cached --quiet"
         " && git log --format='%an %ae %cn %aI %cI %s %P|' && git reflog && ls -A /tmp"
     )
-    base = await court.gate.run("base", told)
-    patched = await court.gate.run_on(MEND, told)
+    base = await court.checks.run_on("", told)
+    patched = await court.checks.run_on(MEND, told)
     assert base.exit_status == patched.exit_status == 0
     assert base.output == patched.output
 
@@ -269,7 +272,7 @@ async def test_no_check_sees_what_another_one_left(court):
         "touch left /tmp/left ~/left; (setsid sleep 99 & ) ; wc -l < pkg/core.py; "
         "git add -A; git -c user.name=a -c user.email=a commit -qm x"
     )
-    outcome = await court.gate.run("base", leave)
+    outcome = await court.checks.run_on("", leave)
     outputs = {run.output.split("\n")[0] for run in outcome.runs}
     assert outputs == {"3"}
     assert len(outcome.runs) >= 2
@@ -284,9 +287,9 @@ async def test_forks_do_not_see_each_other(court):
     mark = "echo x >> /tmp/mark; sleep 0.3; wc -l < /tmp/mark; ls /tmp | wc -l"
     async with anyio.create_task_group() as group:
         for number in range(2):
-            group.start_soon(court.gate.run, "base", f"{mark} # {number}")
+            group.start_soon(court.checks.run_on, "", f"{mark} # {number}")
     for number in range(2):
-        outcome = await court.gate.run("base", f"{mark} # {number}")
+        outcome = await court.checks.run_on("", f"{mark} # {number}")
         assert {run.output for run in outcome.runs} == {"1\n1\n"}
 
 
@@ -341,8 +344,6 @@ async def test_a_command_that_only_fails_the_second_time_is_run_in_a_clean_copy_
         ("latin1.txt", "d\xe9j\xe0 vu", "does not stand"),
         ("pkg", "def add", "not a file"),
         ("pkg/extra.py", "EXTRA = 1\n" * 41, "does not stand"),
-        ("a.txt", "one\0two", "NUL"),
-        ("a.txt", "x" * 10_000_000, "at most 200,000 characters"),
         ("a.txt; touch /tmp/x", "one", "no such file"),
     ],
 )
@@ -365,8 +366,10 @@ async def test_a_cancelled_check_leaves_no_process(court):
             asked.append(fork)
             return fork
 
-    gate = Gate(Ready(), court.context, command_s=60, time_limit_s=1, count_tokens=len)  # type: ignore[arg-type]
-    evidence = {"form": "command", "command": "sleep 50", "exit_status": 1, "output": "never"}
+    pristine: Any = Ready()
+    slow = ExecutedEvidence(pristine, court.context, command_s=60, time_limit_s=1, count_tokens=len)
+    gate = Gate(court.context, slow.by_form())
+    evidence = Command(command="sleep 50", exit_status=1, output="never")
     assert processes_of(namespace)
     ruling = await gate.submit(
         Proposal(kind="FACT", gist="g", summary="", author="a", task="t", evidence=evidence)

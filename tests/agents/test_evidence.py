@@ -1,32 +1,50 @@
 """What evidence is taken, what a quote and an output match, what a command is: no sandbox."""
 
-from dataclasses import replace
+import json
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from agents.admission.checks import bounded
-from agents.admission.evidence import Command, Patch, Refused, Span, key_of, normal_gist, parse
+from agents.admission.evidence import Refused, judge_evidence, key_of, normal_gist
 from agents.admission.gist_check import read_verdict
 from agents.admission.matching import lines_of, missing_line, not_there, places, quoted, said
 from agents.admission.patch_checks import Change, is_test, judge_changes
 from agents.admission.shell_words import normal_command, nothing_ran, only_reads, spells
 from agents.admission.shell_words import test_id as first_test_id  # pytest would collect it
+from harness.board.evidence import (
+    EVIDENCE,
+    Command,
+    Part,
+    Patch,
+    Quotation,
+    Quotations,
+    Span,
+    reason_of,
+)
+from harness.board.sqlite.shared_context import read_evidence
 
 SPAN = {"form": "span", "path": "a.py", "line": 3, "quote": "    return 1", "state": "base"}
 QUOTED = Span(path="a.py", line=3, quote="    return 1")
 RAN = {"form": "command", "command": "pytest", "exit_status": 1, "output": "1 failed"}
+QUOTES = {"form": "quotations", "builds_on": []}
 DIFF = {"form": "patch", "diff": "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n", "command": "pytest"}
+
+
+def judged(kind, fields):
+    evidence = EVIDENCE.validate_python(fields)
+    judge_evidence(kind, evidence)
+    return evidence
 
 
 @pytest.mark.parametrize(
     ("kind", "evidence", "taken"),
     [
         ("FACT", SPAN, QUOTED),
-        ("FACT", SPAN | {"line": "3"}, QUOTED),
         ("FACT", SPAN | {"path": "/testbed/./a.py"}, QUOTED),
-        ("FAIL", SPAN | {"state": "P4"}, replace(QUOTED, state="P4")),
+        ("FAIL", SPAN | {"state": "P4"}, QUOTED.model_copy(update={"state": "P4"})),
         ("FAIL", RAN, Command(command="pytest", exit_status=1, output="1 failed")),
         ("FACT", {k: RAN[k] for k in ("form", "command", "exit_status")},
          Command(command="pytest", exit_status=1, output="")),
@@ -34,24 +52,13 @@ DIFF = {"form": "patch", "diff": "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n", "com
     ],
 )  # fmt: skip
 def test_evidence_that_can_prove_something_is_read(kind, evidence, taken):
-    assert parse(kind, evidence) == taken
+    assert judged(kind, evidence) == taken
 
 
 @pytest.mark.parametrize(
     ("kind", "evidence", "why"),
     [
-        ("FACT", {}, "has the form 'span', 'command' or 'patch', not None"),
-        ("FACT", {"form": ["span"]}, "has the form"),
-        ("FACT", SPAN | {"lines": 3}, "no field 'lines'; it has path, line, quote, state"),
-        ("FACT", {"form": "span", "path": "a.py"}, "needs the field 'quote'"),
-        ("FACT", SPAN | {"quote": 3}, "'quote' of the evidence must be text"),
-        ("FACT", SPAN | {"quote": "a\0bcd"}, "NUL"),
-        ("FACT", SPAN | {"line": "three"}, "'line' of the evidence must be a whole number"),
-        ("FACT", SPAN | {"line": True}, "whole number"),
-        ("FACT", SPAN | {"line": "²"}, "whole number"),
         ("FACT", SPAN | {"quote": "  )\n  }\n"}, "says nothing"),
-        ("FACT", SPAN | {"quote": "x" * 10_000_000}, "too long"),
-        ("FACT", SPAN | {"quote": "abcd\n" * 200}, "too long"),
         ("FACT", SPAN | {"path": "/etc/passwd"}, "not a file of the repository"),
         ("FACT", SPAN | {"path": "a/../../x"}, "not a file of the repository"),
         ("FACT", SPAN | {"path": ".git/config"}, "not a file of the repository"),
@@ -69,14 +76,85 @@ def test_evidence_that_can_prove_something_is_read(kind, evidence, taken):
         ("FACT", DIFF, "nothing else may have it"),
         ("PATCH", DIFF | {"diff": " \n"}, "empty"),
         ("PATCH", DIFF | {"diff": "I changed a line"}, "no unified diff"),
-        ("PATCH", DIFF | {"diff": DIFF["diff"] * 9_000}, "longer than"),
     ],
 )
 def test_evidence_that_cannot_is_refused_in_words(kind, evidence, why):
     with pytest.raises(Refused) as refused:
-        parse(kind, evidence)
+        judged(kind, evidence)
     assert why in str(refused.value)
     assert len(str(refused.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("evidence", "why"),
+    [
+        ({}, "discriminator 'form'"),
+        ({"form": ["span"]}, "'form' does not match any of the expected tags"),
+        (SPAN | {"lines": 3}, "span.lines: Extra inputs are not permitted"),
+        ({"form": "span", "path": "a.py"}, "span.quote: Field required"),
+        (SPAN | {"quote": 3}, "span.quote: Input should be a valid string"),
+        (SPAN | {"quote": "a\0bcd"}, "The field 'quote' of the evidence holds a NUL character"),
+        (SPAN | {"line": "three"}, "span.line: Input should be a valid integer"),
+        (SPAN | {"line": True}, "span.line: Input should be a valid integer"),
+        (SPAN | {"line": -1}, "span.line: Input should be greater than or equal to 0"),
+        (SPAN | {"quote": "x" * 10_000_000}, "The quote is too long"),
+        (SPAN | {"quote": "é" * 10_001}, "at most 100 lines and 10000 characters"),
+        (SPAN | {"quote": "abcd\n" * 101}, "The quote is too long"),
+        (RAN | {"command": "x" * 20_001}, "The command is too long"),
+        (RAN | {"output": "x" * 10_001}, "The expected output is too long"),
+        (DIFF | {"diff": "é" * 180_001}, "The patch is longer than 180000 characters"),
+        (QUOTES | {"quotations": [{"label": "F1", "quote": "é" * 2_001}]},
+         "A quotation has at most 2000 characters"),
+        (QUOTES | {"quotations": [{"label": "F1", "quote": "x"}] * 9}, "at most 8 quotations"),
+    ],
+)  # fmt: skip
+def test_what_is_beyond_a_bound_is_no_evidence(evidence, why):
+    with pytest.raises(ValidationError) as refused:
+        EVIDENCE.validate_python(evidence)
+    assert why in reason_of(refused.value)
+    assert len(reason_of(refused.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        SPAN | {"quote": "é" * 10_000},
+        SPAN | {"quote": "abcd\n" * 100},
+        RAN | {"command": "é" * 20_000, "output": "é" * 10_000},
+        DIFF | {"diff": "é" * 179_999 + "\n"},
+        QUOTES | {"quotations": [{"label": " F1\n", "quote": "é" * 2_000}] * 8},
+    ],
+)
+def test_what_is_within_its_bounds_is_taken_and_the_same_when_it_is_read(evidence):
+    made = EVIDENCE.validate_python(evidence)
+    assert read_evidence(made.model_dump_json()) == made
+
+
+@pytest.mark.parametrize(
+    ("stored", "read"),
+    [
+        ('{"form": "span", "path": "/testbed/a.py", "line": 3, "quote": "    return 1", '
+         '"state": "base"}', QUOTED),
+        ('{"form": "command", "command": "pytest", "exit_status": 1, "output": "1 failed", '
+         '"state": "P4"}',
+         Command(command="pytest", exit_status=1, output="1 failed", state="P4")),
+        ('{"form": "patch", "diff": "--- a/x\\n\\u00e9", "command": "pytest"}',
+         Patch(diff="--- a/x\né", command="pytest")),
+        ('{"form": "part", "start": 0, "end": 9, "claims": 2, "refused": 1}',
+         Part(start=0, end=9, claims=2, refused=1)),
+        ('{"form": "quotations", "quotations": [{"label": "F1", "quote": "a b c"}], '
+         '"builds_on": ["F2"]}',
+         Quotations(quotations=(Quotation(label="F1", quote="a b c"),), builds_on=("F2",))),
+    ],
+)  # fmt: skip
+def test_evidence_that_stands_on_an_old_board_is_read_as_it_was_written_then(stored, read):
+    assert read_evidence(stored) == read
+
+
+def test_what_was_taken_under_wider_bounds_is_still_read():
+    said = {"form": "quotations", "quotations": [{"label": "F1", "quote": "x" * 9_000}] * 20}
+    assert len(read_evidence(json.dumps(said)).quotations) == 20
+    assert read_evidence(json.dumps(SPAN | {"quote": "a\0" * 50_000})).quote == "a\0" * 50_000
 
 
 texts = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12),
@@ -237,14 +315,17 @@ def test_the_same_finding_has_the_same_key_and_another_has_not():
     said_otherwise = Command(
         command="python -m pytest", exit_status=1, output="FAILED t.py::test_a - x", state="P4"
     )
-    assert key_of("FAIL", fail, 0) == key_of("FAIL", said_otherwise, 0)
-    assert key_of("FAIL", fail, 0) != key_of("FACT", fail, 0)
+    assert key_of("FAIL", fail) == key_of("FAIL", said_otherwise)
+    assert key_of("FAIL", fail) != key_of("FACT", fail)
     other_state = Command(command=fail.command, exit_status=1, output="", state="P5")
-    assert key_of("FAIL", fail, 0) != key_of("FAIL", other_state, 0)
+    assert key_of("FAIL", fail) != key_of("FAIL", other_state)
     span = Span(path="a.py", line=0, quote="x = 1\ny = 2\n")
-    assert key_of("FACT", span, 7) == "FACT span base a.py:7-8"
+    assert key_of("FACT", span, first=7) == "FACT span base a.py:7-8"
+    places = Quotations(quotations=())
+    assert key_of("FACT", places, gist="`a` is 3.") == key_of("FACT", places, gist="A is 3")
+    assert key_of("FACT", places, gist="a is 3") != key_of("FACT", places, gist="a is 4")
     one, two = Patch(diff="a", command="x"), Patch(diff="a", command="y")
-    assert key_of("PATCH", one, 0) == key_of("PATCH", two, 0)
+    assert key_of("PATCH", one) == key_of("PATCH", two)
 
 
 def test_gists_and_commands_are_compared_without_what_makes_no_difference():
@@ -311,7 +392,6 @@ def test_what_was_seen_is_kept_up_to_a_bound():
 
 def test_a_test_command_that_passes_is_a_constraint_by_its_exit_status_alone():
     given = RAN | {"command": "python -m pytest -q tests", "exit_status": 0, "output": ""}
-    claim = parse("CONSTRAINT", given)
-    assert isinstance(claim, Command)
+    assert isinstance(judged("CONSTRAINT", given), Command)
     with pytest.raises(Refused, match="at least 3"):
-        parse("FACT", given)
+        judged("FACT", given)

@@ -11,6 +11,7 @@ from played_team import diff_of, done, fact, patch, played, said, team, usual, w
 from agents.delm.system import outcomes
 from agents.delm.team import SeatState
 from agents.selection import Candidate, select
+from harness.board.evidence import EVIDENCE
 from harness.board.protocols import Link
 from harness.errors import ContextOverflow, ConversationRefused, SandboxUnavailable
 from harness.types import ExecResult
@@ -192,14 +193,15 @@ async def judged(assembled, kind, gist, evidence, *, task, refutes=""):
 
     return await assembled.judge(
         Proposal(
-            kind=kind, gist=gist, summary=gist, evidence=evidence, author="agent-1", task=task,
+            kind=kind, gist=gist, summary=gist, evidence=EVIDENCE.validate_python(evidence),
+            author="agent-1", task=task,
             refutes=refutes,
         )
     )  # fmt: skip
 
 
 class SlowChecks:
-    """A gate whose commands take their time, or lose their sandbox."""
+    """Checks whose commands take their time, or lose their sandbox."""
 
     def __init__(self, plan) -> None:
         self.plan = plan
@@ -216,7 +218,9 @@ class SlowChecks:
 async def test_selection_at_its_time_limit_keeps_what_it_has_seen(tmp_path):
     with played(tmp_path) as trial:
         assembled = await team(selection_s=0.3).assemble(trial)
-        assembled.gate = SlowChecks({"quick": 0, "broken": SandboxUnavailable("gone"), "slow": 60})
+        assembled.checks = SlowChecks(
+            {"quick": 0, "broken": SandboxUnavailable("gone"), "slow": 60}
+        )
         works = [
             SeatState(seat="patch-1", patch=diff_of("one")),
             SeatState(seat="patch-2", patch="other"),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from harness.analysis.narrative import TrialRecord, ended, rests_on, task_of, told
+from harness.board.evidence import Span
 
 
 def event(number: int, what: str, actor: str, subject: str, **detail: Any) -> dict[str, Any]:
@@ -12,7 +13,7 @@ def event(number: int, what: str, actor: str, subject: str, **detail: Any) -> di
 
 def entry(label: str, task: str, author: str, kind: str = "FACT") -> dict[str, Any]:
     return {"label": label, "kind": kind, "gist": f"gist of {label}", "author": author,
-            "task": task, "evidence": {}}  # fmt: skip
+            "task": task, "evidence": Span(path="a.py", quote="x = 1")}  # fmt: skip
 
 
 def task(label: str, subject: str = "", **result: Any) -> dict[str, Any]:

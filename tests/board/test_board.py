@@ -10,10 +10,20 @@ import time
 import anyio
 import pytest
 
+from harness.board.evidence import (
+    COMMAND_CHARS,
+    DIFF_CHARS,
+    GIST_CHARS,
+    SUMMARY_CHARS,
+    Patch,
+    Quotations,
+    Span,
+)
 from harness.board.protocols import BoardRefused, LeaseLost, Link, NewTask, Proposal
 from harness.board.sqlite.board import SqliteBoard
 
 LEASE = 10.0
+SEEN = Span(path="a.py", line=3, quote="é = 1", state="P4")
 
 
 class Clock:
@@ -59,7 +69,7 @@ def task(label: str, **more: object) -> NewTask:
 
 
 def proposal(gist: str = "it is so", kind: str = "FACT", **more: object) -> Proposal:
-    values = {"summary": "long", "evidence": {"file": "a.py"}, "author": "ann", "task": "one"}
+    values = {"summary": "long", "evidence": SEEN, "author": "ann", "task": "one"}
     return Proposal(kind=kind, gist=gist, **(values | more))
 
 
@@ -443,7 +453,7 @@ class TestSharedContext:
     async def test_an_entry_says_what_was_proposed_and_what_the_check_saw(self, context):
         entry = (await self.admitted(context)).entry
         said = (entry.gist, entry.summary, entry.evidence, entry.raw, entry.author, entry.task)
-        assert said == ("so", "long", {"file": "a.py"}, "raw so", "ann", "one")
+        assert said == ("so", "long", SEEN, "raw so", "ann", "one")
 
     async def test_what_was_said_before_is_merged_and_counted(self, context, board):
         first = await self.admitted(context, "a", key="k")
@@ -475,7 +485,7 @@ class TestSharedContext:
         assert await context.entries() == []
         (row,) = await board.proposals(1)
         assert (row["reason"], row["seconds"]) == ("the quote is not there", 0.25)
-        assert row["evidence"] == {"file": "a.py"}
+        assert row["evidence"] == SEEN
 
     async def test_a_proposal_is_settled_once(self, context):
         number = await context.propose(proposal())
@@ -515,7 +525,8 @@ class TestSharedContext:
     async def test_what_is_too_long_is_refused_and_what_was_seen_is_cut(self, context):
         huge = "é" * 10_000_000
         for bad in (
-            proposal(huge), proposal(summary=huge), proposal(evidence={"a": huge}),
+            proposal(huge), proposal(summary=huge),
+            proposal(evidence=Quotations(quotations=(), builds_on=(huge,))),
             proposal(author=huge), proposal(kind="RUMOUR"),
         ):  # fmt: skip
             with pytest.raises(BoardRefused):
@@ -525,6 +536,13 @@ class TestSharedContext:
         assert ruling.entry.gist == "nul \0 half ?"
         assert ruling.entry.raw == huge[:200_000] + "\n[9,800,000 more characters were cut]"
         assert await context.entries() == [ruling.entry]
+
+    async def test_the_largest_finding_that_its_own_bounds_allow_is_kept_whole(self, context):
+        largest = Patch(diff="\n" * (DIFF_CHARS - 1) + "\U0001f600", command="\x01" * COMMAND_CHARS)
+        said = {"summary": "\x01" * SUMMARY_CHARS, "evidence": largest}
+        number = await context.propose(proposal("é" * GIST_CHARS, **said))
+        entry = (await context.admit(number, key="k", raw="", seconds=0)).entry
+        assert (entry.summary, entry.evidence) == (said["summary"], largest)
 
 
 class TestWaiting:

@@ -20,6 +20,7 @@ LIMIT_S = 100.0  # it takes 15 on two idle cores
 WORK = """
 import anyio, random, sys
 from pathlib import Path
+from harness.board.evidence import Span
 from harness.board.protocols import LeaseLost, Proposal
 from harness.board.sqlite.board import SqliteBoard
 
@@ -37,7 +38,8 @@ async def work(path, name):
             continue
         label = claim.task.label
         if draw.random() < 0.05:
-            said = {"gist": label, "summary": "", "evidence": {}, "author": name, "task": label}
+            seen = Span(path="a.py", quote="x = 1")
+            said = {"gist": label, "summary": "", "evidence": seen, "author": name, "task": label}
             number = await context.propose(Proposal(kind="FACT", **said))
             await context.admit(number, key=str(draw.randrange(400)), raw=label, seconds=0)
             print("entry", number, flush=True)

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, cast
 from harness.board.protocols import SharedContext, TaskQueue
 from harness.board.records import EntryRow, EventRow, LinkRow, ProposalRow, ShownRow, TaskRow
 from harness.board.sqlite.change_watch import ChangeWatch
-from harness.board.sqlite.shared_context import SqliteContext
+from harness.board.sqlite.shared_context import SqliteContext, read_evidence
 from harness.board.sqlite.task_queue import SqliteQueue
 from harness.store.connection import Connection, Durability, statements
 
@@ -48,6 +48,13 @@ CHECKED = frozenset(
     ]
 )
 """Parameters that the program chose or has checked; every other one is what somebody wrote."""
+_READ: Mapping[str, Callable[[str], Any]] = {
+    "after": json.loads,
+    "detail": json.loads,
+    "evidence": read_evidence,
+    "result": json.loads,
+}
+"""Columns in JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +103,11 @@ class SqliteBoard:
 
     async def events(self, trial_id: int) -> list[EventRow]:
         """See `Boards.events`."""
-        return cast("list[EventRow]", self._rows("events", trial_id, "detail"))
+        return cast("list[EventRow]", self._rows("events", trial_id))
 
     async def proposals(self, trial_id: int) -> list[ProposalRow]:
         """See `Boards.proposals`."""
-        return cast("list[ProposalRow]", self._rows("proposals", trial_id, "evidence"))
+        return cast("list[ProposalRow]", self._rows("proposals", trial_id))
 
     async def shown(self, trial_id: int) -> list[ShownRow]:
         """See `Boards.shown`."""
@@ -108,23 +115,24 @@ class SqliteBoard:
 
     async def tasks(self, trial_id: int) -> list[TaskRow]:
         """See `Boards.tasks`."""
-        return cast("list[TaskRow]", self._rows("tasks", trial_id, "after", "result"))
+        return cast("list[TaskRow]", self._rows("tasks", trial_id))
 
     async def entries(self, trial_id: int) -> list[EntryRow]:
         """See `Boards.entries`."""
-        return cast("list[EntryRow]", self._rows("entries", trial_id, "evidence", after=0))
+        return cast("list[EntryRow]", self._rows("entries", trial_id, after=0))
 
     async def links(self, trial_id: int) -> list[LinkRow]:
         """See `Boards.links`."""
         return cast("list[LinkRow]", self._rows("links", trial_id, after=0))
 
-    def _rows(
-        self, name: str, trial_id: int, *in_json: str, **parameters: Any
-    ) -> list[dict[str, Any]]:
-        rows = [dict(row) for row in self._connection.read(name, trial_id, **parameters)]
-        for row in rows:
-            row.update({column: json.loads(row[column]) for column in in_json})
-        return rows
+    def _rows(self, name: str, trial_id: int, **parameters: Any) -> list[dict[str, Any]]:
+        return [
+            {
+                column: _READ[column](value) if column in _READ else value
+                for column, value in dict(row).items()
+            }
+            for row in self._connection.read(name, trial_id, **parameters)
+        ]
 
 
 def _opened(

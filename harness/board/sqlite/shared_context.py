@@ -1,22 +1,28 @@
 """The shared context of one trial, in SQLite."""
 
-import json
 from collections.abc import Sequence
 
 from harness.board import limits
+from harness.board.evidence import EVIDENCE, STORED, Evidence
 from harness.board.protocols import BoardRefused, Entry, Link, Proposal, Ruling
 from harness.board.vocabulary import LETTERS, EntryKind, Level, LinkKind, Settled
 from harness.store.connection import Connection, Row, Run
+
+
+def read_evidence(stored: str) -> Evidence:
+    """Evidence as its column has it."""
+    return EVIDENCE.validate_json(stored, context=STORED)
 
 
 def _entry(row: Row) -> Entry:
     return Entry(
         label=row["label"],
         position=row["position"],
+        key=row["key"],
         kind=EntryKind(row["kind"]),
         gist=row["gist"],
         summary=row["summary"],
-        evidence=json.loads(row["evidence"]),
+        evidence=read_evidence(row["evidence"]),
         raw=row["raw"],
         author=row["author"],
         task=row["task"],
@@ -32,10 +38,10 @@ class SqliteContext:
 
     async def propose(self, proposal: Proposal) -> int:
         """Its number: 1, 2, … in the trial."""
-        limits.check_proposal(proposal)
         if proposal.kind not in set(EntryKind):
             raise BoardRefused(f"an entry is one of {', '.join(EntryKind)}")
-        evidence = limits.as_json("evidence", proposal.evidence)
+        evidence = proposal.evidence.model_dump_json()
+        limits.check_proposal(proposal, evidence)
         with self._connection.write(self._trial) as run:
             rows = run(
                 "propose",

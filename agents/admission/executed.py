@@ -1,0 +1,199 @@
+"""Evidence about a repository is executed: in clean forks, with bounds, once for each question."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
+
+import anyio
+
+from agents.admission.checks import Executed, check, unchecked
+from agents.admission.command_runner import CommandOutcome, CommandRunner
+from agents.admission.evidence import CheckResult, Refused, judge_evidence
+from agents.admission.gist_check import gist_fault
+from harness.board.evidence import Command, Evidence, Patch, Span, state_of
+from harness.board.protocols import Entry, Proposal, SharedContext
+from harness.board.vocabulary import BASE, ENTRY_LABEL, EntryKind
+from harness.errors import SandboxError, SandboxLost
+from harness.protocols import CheckCache, Sandbox
+from harness.types import ExecResult
+
+AT_ONCE = 2  # checks
+RECIPE = 1  # raise it when a check changes: what was kept before is not believed then
+MOST_LIKELY = 99  # a number beyond it that names no entry is something else: X509, F401
+LINE_END = re.compile("[\n\r\v\f\x00\x1c-\x1e\x85\u2028\u2029]")
+
+
+class TooLong(Refused):
+    """A check was given up at its time limit."""
+
+
+class ExecutedEvidence:
+    """Checks spans, commands and patches in clean forks of `pristine`.
+
+    `command_s` is for one run of a command, `time_limit_s` for one whole check after it has begun.
+    Two checks run at a time. What held is kept in `check_cache`, and believed when the same is
+    asked in the same state again. `verify` off: evidence is taken at its word.
+    """
+
+    def __init__(
+        self,
+        pristine: Sandbox,
+        context: SharedContext,
+        *,
+        command_s: float,
+        time_limit_s: float,
+        count_tokens: Callable[[str], int],
+        verify: bool = True,
+        check_cache: CheckCache | None = None,
+    ) -> None:
+        self._context = context
+        self._runs = CommandRunner(pristine, command_s=command_s)
+        self._time_limit_s = time_limit_s
+        self._count_tokens = count_tokens
+        self._verify = verify
+        self._check_cache = check_cache
+        self._command_s = command_s
+        self._slots = anyio.Semaphore(AT_ONCE)
+
+    def by_form(self) -> dict[type[Evidence], "ExecutedEvidence"]:
+        """Itself, for each form that it checks: see `Gate`."""
+        return {Span: self, Command: self, Patch: self}
+
+    async def check(self, proposal: Proposal) -> CheckResult:
+        """See `EvidenceCheck`."""
+        evidence = _executed(proposal.evidence)
+        self._judge_gist(proposal.gist.strip())
+        judge_evidence(proposal.kind, evidence)
+        if self._verify:
+            await self._judge_labels(proposal)
+            async with self._slots:
+                seen = await self._within(proposal.kind, evidence)
+        else:
+            seen = unchecked(proposal.kind, evidence)
+        return replace(
+            seen,
+            shown=in_words(evidence, seen.raw),
+            cites=_cited(proposal),
+            verified=self._verify,
+        )
+
+    async def still_holds(self, entry: Entry) -> bool:
+        """See `EvidenceCheck`; one that takes too long is not shown to be wrong."""
+        if not self._verify:
+            return False
+        async with self._slots:
+            try:
+                await self._within(entry.kind, _executed(entry.evidence), fresh=True)
+            except TooLong:
+                return True
+            except (Refused, SandboxError, SandboxLost):
+                return False
+        return True
+
+    async def run_on(self, diff: str, command: str) -> CommandOutcome:
+        """What `command` does with `diff` and nothing else; an empty one is the base commit.
+
+        `Refused`: the diff does not apply, or it took longer than the time limit.
+        """
+        question = self._question("run", diff, command)
+        if (kept := await self._recall(question)) is not None:
+            return CommandOutcome(runs=tuple(ExecResult(**run) for run in kept))
+        async with self._slots:
+            with anyio.move_on_after(self._time_limit_s):
+                outcome = await self._runs.outcome(diff, command)
+                if outcome.stable and not outcome.cut_short:
+                    await self._keep(question, [asdict(run) for run in outcome.runs])
+                return outcome
+        raise self._too_long()
+
+    def _question(self, what: str, diff: str, asked: Any) -> str:
+        return json.dumps([RECIPE, what, self._command_s, diff, asked], sort_keys=True)
+
+    async def _recall(self, question: str) -> Any:
+        kept = await self._check_cache.recall(question) if self._check_cache else None
+        return None if kept is None else json.loads(kept)
+
+    async def _keep(self, question: str, answer: Any) -> None:
+        if self._check_cache:
+            await self._check_cache.keep(question, json.dumps(answer))
+
+    def _judge_gist(self, gist: str) -> None:
+        if not gist:
+            raise Refused("The gist is empty. Say in one sentence what was found.")
+        if LINE_END.search(gist):
+            raise Refused("The gist is one paragraph without line breaks. Put more into `summary`.")
+        if fault := gist_fault(gist, self._count_tokens):
+            raise Refused(
+                f"{fault} Say the one thing that matters and put the rest into `summary`."
+            )
+
+    async def _judge_labels(self, proposal: Proposal) -> None:
+        if proposal.refutes and await self._context.entry(proposal.refutes) is None:
+            raise Refused(
+                f"`refutes` names {proposal.refutes[:40]!r}, which is no entry. Give the label of "
+                "the entry that this one contradicts, or leave it out."
+            )
+        for label in _cited(proposal):
+            if int(label[1:]) <= MOST_LIKELY and await self._context.entry(label) is None:
+                raise Refused(
+                    f"The text cites {label}, and there is no such entry. Cite entries by the "
+                    "labels that you were shown; spell it otherwise if it is not meant as one."
+                )
+
+    async def _within(
+        self, kind: EntryKind, evidence: Executed, *, fresh: bool = False
+    ) -> CheckResult:
+        with anyio.move_on_after(self._time_limit_s):
+            diff = await self._diff(state_of(evidence))
+            question = self._question(kind, diff, evidence.model_dump())
+            if not fresh and (kept := await self._recall(question)) is not None:
+                return CheckResult(**kept)
+            seen = await check(self._runs, kind, evidence, diff, fresh=fresh)
+            await self._keep(question, {"key": seen.key, "raw": seen.raw})
+            return seen
+        raise self._too_long()
+
+    async def _diff(self, state: str) -> str:
+        if state == BASE:
+            return ""
+        entry = await self._context.entry(state)
+        if entry is None or not isinstance(entry.evidence, Patch):
+            raise Refused(
+                f"The state {state[:40]!r} is neither 'base' nor the label of a PATCH entry. Give "
+                "one of these; changes in your own workspace are no state."
+            )
+        return entry.evidence.diff
+
+    def _too_long(self) -> TooLong:
+        return TooLong(
+            f"The check took longer than {self._time_limit_s:g} s. Give a quicker command: one "
+            "test instead of a whole suite."
+        )
+
+
+def _executed(evidence: Evidence) -> Executed:
+    assert isinstance(evidence, Executed), "the gate asks for these forms only"
+    return evidence
+
+
+def in_words(evidence: Executed, raw: str) -> str:
+    """Evidence that holds, and what was seen, for whoever reads it beside its gist."""
+    match evidence:
+        case Span():
+            return f"These lines of {evidence.path} in the state {evidence.state}:\n{raw}"
+        case Command():
+            return (
+                f"In the state {evidence.state} the command\n{evidence.command}\nended with exit "
+                f"status {evidence.exit_status} and printed:\n{raw}"
+            )
+        case Patch():
+            return (
+                f"The command\n{evidence.command}\nfails at the base commit and passes with this "
+                f"patch:\n{raw[:20_000]}"
+            )
+
+
+def _cited(proposal: Proposal) -> list[str]:
+    return list(dict.fromkeys(ENTRY_LABEL.findall(f"{proposal.gist}\n{proposal.summary}")))

@@ -1,0 +1,190 @@
+"""What a finding brings as proof: one class for each form of evidence, with its bounds.
+
+It is made once, of what an agent gives its tool, and carried in proposals and entries. Only the
+board's store knows its JSON, `{"form": "span", "path": …}`, which it reads with the context
+`STORED`: what was taken is never refused later, whatever the bounds are then.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+
+from harness.board.vocabulary import BASE, EvidenceForm
+
+GIST_TOKENS, GIST_CHARS, SUMMARY_CHARS = 100, 2_000, 4_000  # of a finding
+QUOTE_LINES, QUOTE_CHARS = 100, 10_000
+COMMAND_CHARS, OUTPUT_CHARS, DIFF_CHARS = 20_000, 10_000, 180_000
+QUOTATIONS, QUOTATION_CHARS = 8, 2_000
+STORED = {"stored": True}
+
+
+def _at_most(chars: int, reason: str, *, lines: int = 0) -> AfterValidator:
+    """The bound of a text. `reason` is for the author of the finding."""
+
+    def check(text: str, info: ValidationInfo) -> str:
+        long = len(text) > chars or (lines and text.count("\n") > lines)
+        if long and info.context != STORED:
+            raise ValueError(reason)
+        return text
+
+    return AfterValidator(check)
+
+
+ShellCommand = Annotated[
+    str,
+    _at_most(
+        COMMAND_CHARS, f"The command is too long; at most {COMMAND_CHARS} characters are taken."
+    ),
+]
+
+
+class _Evidence(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*")
+    @classmethod
+    def _is_text(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, str):
+            return value
+        if "\0" in value and info.context != STORED:
+            raise ValueError(
+                f"The field {info.field_name!r} of the evidence holds a NUL character. Leave it "
+                "out."
+            )
+        return value.encode(errors="replace").decode()  # half a surrogate pair is none
+
+
+class _InState(_Evidence):
+    state: str = BASE  # `BASE`, or the label of a PATCH
+
+    @field_validator("state")
+    @classmethod
+    def _named(cls, state: str) -> str:
+        return state.strip() or BASE
+
+
+class Span(_InState):
+    """Whole lines that stand in a file."""
+
+    form: Literal[EvidenceForm.SPAN] = EvidenceForm.SPAN
+    path: str  # relative to the repository, where it is in it
+    line: int = Field(default=0, ge=0, strict=True)  # of the first line of `quote`; 0: anywhere
+    quote: Annotated[
+        str,
+        _at_most(
+            QUOTE_CHARS,
+            f"The quote is too long; at most {QUOTE_LINES} lines and {QUOTE_CHARS} characters are "
+            "taken. Quote the few lines that matter.",
+            lines=QUOTE_LINES,
+        ),
+    ]
+
+    @field_validator("path")
+    @classmethod
+    def _relative(cls, path: str) -> str:
+        inner = path.strip().removeprefix("/testbed/")
+        root = "/" if inner.startswith("/") else ""
+        return root + "/".join(part for part in inner.split("/") if part not in ("", "."))
+
+
+class Command(_InState):
+    """A command, and what comes of it."""
+
+    form: Literal[EvidenceForm.COMMAND] = EvidenceForm.COMMAND
+    command: ShellCommand
+    exit_status: int = Field(strict=True)
+    # lines that are parts of its output's lines, in order; `...` is anything
+    output: Annotated[
+        str,
+        _at_most(
+            OUTPUT_CHARS,
+            f"The expected output is too long; at most {OUTPUT_CHARS} characters are taken. Give "
+            "the few lines that matter.",
+        ),
+    ] = ""
+
+
+class Patch(_Evidence):
+    """A change to the base commit, and a command that fails without it and passes with it."""
+
+    form: Literal[EvidenceForm.PATCH] = EvidenceForm.PATCH
+    diff: Annotated[
+        str,
+        _at_most(
+            DIFF_CHARS, f"The patch is longer than {DIFF_CHARS} characters. Leave out made files."
+        ),
+    ]
+    command: ShellCommand
+
+    @field_validator("diff")
+    @classmethod
+    def _ends_its_last_line(cls, diff: str) -> str:
+        return diff if not diff or diff.endswith("\n") else diff + "\n"
+
+
+class Part(_Evidence):
+    """A part of a document, `text[start:end]`, and how many claims about it held or were refused.
+
+    Its entry is no finding: another part may be described in the same words.
+    """
+
+    form: Literal[EvidenceForm.PART] = EvidenceForm.PART
+    start: int
+    end: int
+    claims: int
+    refused: int
+
+
+class Quotation(_Evidence):
+    """Words of an entry."""
+
+    label: Annotated[str, AfterValidator(str.strip)]
+    quote: Annotated[
+        str, _at_most(QUOTATION_CHARS, f"A quotation has at most {QUOTATION_CHARS} characters.")
+    ]
+
+
+class Quotations(_Evidence):
+    """Places of a document, and the labels of the findings that this one builds on."""
+
+    form: Literal[EvidenceForm.QUOTATIONS] = EvidenceForm.QUOTATIONS
+    quotations: tuple[Quotation, ...]
+    builds_on: tuple[str, ...] = ()
+
+    @field_validator("quotations")
+    @classmethod
+    def _few(cls, found: tuple[Quotation, ...], info: ValidationInfo) -> tuple[Quotation, ...]:
+        if len(found) > QUOTATIONS and info.context != STORED:
+            raise ValueError(f"A finding has at most {QUOTATIONS} quotations.")
+        return found
+
+    @property
+    def labels(self) -> list[str]:
+        """The entries that it quotes or builds on, each once."""
+        return list(dict.fromkeys([*(each.label for each in self.quotations), *self.builds_on]))
+
+
+Evidence = Span | Command | Patch | Part | Quotations
+EVIDENCE: TypeAdapter[Evidence] = TypeAdapter(Annotated[Evidence, Field(discriminator="form")])
+
+
+def state_of(evidence: Evidence) -> str:
+    """The state in which it holds: `BASE`, or the label of a PATCH."""
+    return evidence.state if isinstance(evidence, _InState) else BASE
+
+
+def reason_of(error: ValidationError) -> str:
+    """What is wrong with evidence that could not be made, for its author."""
+    first = error.errors()[0]
+    if first["type"] == "value_error":
+        return str(first["ctx"]["error"])
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}."

@@ -1,7 +1,8 @@
 """The configuration of a run: layered YAML and `key.sub=value`, every key checked.
 
-Layers, later over earlier: `configs/base.yaml`, the dataset's file, `-c` in the order given, the
-flags of the command line. Mappings merge, everything else replaces.
+Layers, later over earlier: the defaults in this file, `configs/base.yaml` (what has none here), the
+dataset's file, `-c` in the order given, the flags of the command line. Mappings merge, everything
+else replaces.
 """
 
 import difflib
@@ -17,6 +18,7 @@ from harness.errors import UserError
 from harness.secrets.variables import is_secret, names_a_secret, passwords
 from harness.shipped import CONFIGS, config_file
 from harness.text import yaml_text
+from harness.types import Limits
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -63,17 +65,22 @@ class ModelConfig(Section):
 class BudgetConfig(Section):
     """What one submission may spend, and the run; 0 means no limit.
 
-    A trial that makes N submissions has N times the steps, dollars and tokens: systems that make
-    equally many submissions on an instance have the same budget there. Its agents work side by
-    side, so the wall clock is the trial's.
+    The values are mini-swe-agent's, so that the others can be compared with it. A trial that makes
+    N submissions has N times the steps, dollars and tokens: systems that make equally many
+    submissions on an instance have the same budget there. Its agents work side by side, so the
+    wall clock is the trial's.
     """
 
     steps: int = Field(250, ge=0)
     cost_usd: float = Field(3.0, ge=0)
     tokens: int = Field(0, ge=0)
     wall_clock_s: float = Field(3600, ge=0)
-    command_s: float = Field(60, gt=0)
-    run_cost_usd: float = Field(0, ge=0)
+    command_s: float = Field(60, gt=0)  # one command; never unlimited
+    run_cost_usd: float = Field(0, ge=0)  # of the whole run, first calls included
+
+    def limits(self) -> Limits:
+        """Those of one submission."""
+        return Limits(**self.model_dump(exclude={"run_cost_usd"}))
 
 
 class SandboxLimits(Section):
@@ -83,7 +90,8 @@ class SandboxLimits(Section):
     cpus: float = Field(2, gt=0)
     processes: int = Field(512, ge=16)
     file_mb: int = Field(4096, ge=1)  # one file
-    disk_mb: int = Field(4096, ge=16)  # all files; where they are in memory, half of it at most
+    disk_mb: int = Field(4096, ge=16)  # all files that it writes; bubblewrap keeps them in memory
+    # where it can, and there they take half of memory_mb at most
     inodes: int = Field(200_000, ge=1000)  # files, folders and links that it makes
     open_files: int = Field(4096, ge=64)  # of one process
 
@@ -91,12 +99,14 @@ class SandboxLimits(Section):
 class SandboxConfig(Section):
     """Where commands run."""
 
+    # auto: bubblewrap where it is installed and every instance can be rebuilt, else docker
     kind: Literal["auto", "docker", "bubblewrap"] = "auto"
     network: bool = False
     remember_checks: bool = True  # what a check of a finding saw, for later trials on this machine
     on_leak: Literal["refuse", "record"] = "refuse"  # when the audit at the start finds one
     min_free_gb: float = Field(2, ge=0)
-    disk_gb: float = Field(0, ge=0)  # that pulled images may take together; 0: all are pulled first
+    disk_gb: float = Field(0, ge=0)  # that pulled images may take together, which then come when
+    # they are needed; 0: no ceiling, all are pulled first
     limits: SandboxLimits = SandboxLimits()  # type: ignore[call-arg]  # pydantic fills them in
 
 
@@ -118,11 +128,12 @@ class Config(Section):
     slice: str = ""
     shuffle: bool = False
     seed: int = 0
+    # a model's without -s: those of table.yaml; a replay's: those that were recorded
     systems: list[str] = ["single"]
     agents: int = Field(0, ge=0)  # 0: what each system's file says
     trials: int = Field(1, ge=1)  # of each system on each instance
     submissions: int = Field(0, ge=0)  # of each system on each instance; 0: what its trials give
-    workers: int = Field(4, ge=1)
+    workers: int = Field(4, ge=1)  # trials at a time
     plots: bool = True  # drawn at the end of a run; `delm score` always draws them
     model: ModelConfig = ModelConfig()  # type: ignore[call-arg]
     models: dict[str, dict[str, Any]] = {}  # price and endpoint overrides, as in models.yaml
@@ -227,9 +238,16 @@ def _refuse_secrets(content: Mapping[str, Any], path: str = "") -> None:
             )
 
 
-def validate(kind: type[T], content: Mapping[str, Any], where: str) -> T:
-    """`content` as a `kind`. `UserError` names the first wrong key and the nearest right one."""
+def validate(
+    kind: type[T], content: Mapping[str, Any], where: str, *, strict_json: bool = False
+) -> T:
+    """`content` as a `kind`. `UserError` names the first wrong key and the nearest right one.
+
+    `strict_json`: by pydantic's strict rules for JSON: "5" is no number, and a list may be a tuple.
+    """
     try:
+        if strict_json:
+            return kind.model_validate_json(json.dumps(content, default=str), strict=True)
         return kind.model_validate(content)
     except ValidationError as failed:
         error = failed.errors()[0]

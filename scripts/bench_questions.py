@@ -133,7 +133,7 @@ async def play(folder: Path, rows: Path, workers: int, memory: list[float]) -> t
             client=compose.client(parts, config, store, lambda trial, why: None, str),
             sandboxes=sandboxes,
             grader=AnswerGrader(),
-            limits=compose.limits_of(config),
+            limits=config.budget.limits(),
             workers=workers,
             watcher=Silent(),
         )

@@ -157,7 +157,7 @@ async def play(folder: Path, item: Item, count: int, workers: int) -> Outcome:
             client=compose.client(parts, config, store, lambda trial, why: None, str),
             sandboxes=sandboxes,
             grader=PatchGrader(sandboxes, target.logs(), folder / "cache", config.grading),
-            limits=compose.limits_of(config),
+            limits=config.budget.limits(),
             workers=workers,
             watcher=Silent(),
         )

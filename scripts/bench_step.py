@@ -45,7 +45,7 @@ from harness.board.sqlite.board import SqliteBoard
 from harness.config import GradingConfig, SandboxConfig
 from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
-from harness.model.client import ModelClient
+from harness.model.client import ModelClient, RetryPolicy
 from harness.model.prices import Price
 from harness.model.replay import Header, RecordedCall, Recording, ReplayBackend
 from harness.runner.progress import Progress
@@ -99,7 +99,16 @@ class Ours:
             daemon, SandboxConfig(), folder, labels={"delm.run": NAME}, grading_network=False
         )
         limiter = anyio.CapacityLimiter(16)
-        client = ModelClient(self._backend, NAME, price=PRICE, ledger=self._store, limiter=limiter)
+        client = ModelClient(
+            self._backend,
+            NAME,
+            price=PRICE,
+            ledger=self._store,
+            limiter=limiter,
+            retry=RetryPolicy(attempts=1, base_s=0, cap_s=0),
+            timeout_s=60,
+            max_output_tokens=8_192,
+        )
         one: dict[str, Any] = {"agents": 1, "wanted": 1, "submits": "one", "trials": blocks}
         self._run = Run(
             store=self._store,

@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 
 from agents.delm.system import Delm
-from agents.delm.team import DelmTrial
+from agents.delm.team import DelmOptions, DelmTrial
 from agents.delm.worker import Worker
 from harness.benchmarks.swebench.benchmark import SweBench
 from harness.benchmarks.swebench.grading import PatchGrader
@@ -47,7 +47,7 @@ async def live_team(folder: Path, base_url: str, *, agents: int) -> AsyncIterato
     await sandboxes.prepare(items, print)
     store, board = SqliteStore(folder / "run.db"), SqliteBoard(folder / "run.db")
     client = compose.client(parts, config, store, lambda *_: None, str)
-    limits = compose.limits_of(config)
+    limits = config.budget.limits()
     run = Run(
         store=store,
         board=board,
@@ -71,7 +71,7 @@ async def live_team(folder: Path, base_url: str, *, agents: int) -> AsyncIterato
         TrialBudget(times(limits, agents)),
     )
     try:
-        yield await Delm(lease_s=LEASE_S).assemble(trial)
+        yield await Delm(DelmOptions(lease_s=LEASE_S)).assemble(trial)
     finally:
         with anyio.CancelScope(shield=True):
             await trial.close()

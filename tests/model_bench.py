@@ -17,6 +17,7 @@ from harness.types import Limits, Reply
 
 SECRET = "sk-test-0123456789abcdefghij"
 FAST = RetryPolicy(attempts=4, base_s=0.001, cap_s=0.005)
+SETTINGS = {"timeout_s": 30.0, "max_output_tokens": 50, "retry": FAST}
 PRICE = Price(
     input=5e-07,
     cached_input=5e-08,
@@ -119,14 +120,13 @@ async def bench(script, *, limits=None, ledger=None, slots=8, price=PRICE, **cli
     with ScriptedModel(actions) as server:
         backend = LitellmBackend("openai/scripted", overrides=_overrides(server))
         ledger = ledger or MemoryLedger()
-        settings = {"timeout_s": 30.0, "max_output_tokens": 50, "retry": FAST} | client
         model = ModelClient(
             backend,
             "openai/scripted",
             price=price,
             ledger=ledger,
             limiter=anyio.CapacityLimiter(slots),
-            **settings,
+            **SETTINGS | client,
         )
         try:
             yield Bench(server, model, ledger, TrialBudget(limits or unlimited()))

@@ -10,6 +10,7 @@ from typing import Any
 from team_script import task_of
 
 from agents.delm.system import Delm
+from agents.delm.team import DelmOptions
 from harness.board.sqlite.board import SqliteBoard
 from harness.runner.check_cache import NoCheckCache
 from harness.types import ExecResult, Issue, Limits, Message, Reply, ToolCall, Usage
@@ -181,4 +182,4 @@ def played(folder: Path, say: Say = usual, *, agents: int = 2):
 
 def team(**options: Any) -> Delm:
     """The system, unverified: here is nothing to run a command in."""
-    return Delm(**{"verification": False, "lease_s": 5.0} | options)
+    return Delm(DelmOptions(**{"verification": False, "lease_s": 5.0} | options))

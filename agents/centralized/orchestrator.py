@@ -4,8 +4,6 @@ After AOrchestra and its parallel variant, with the limits they were published w
 the issue's discussion is never shown, and whatever way a trial ends, what there is is submitted.
 """
 
-from typing import Any
-
 import anyio
 
 from agents.centralized.parallel import ParallelDelegation
@@ -34,8 +32,8 @@ class Centralized:
 
     Options = CentralizedOptions
 
-    def __init__(self, **options: Any) -> None:
-        self.rules = CentralizedOptions(**options)
+    def __init__(self, options: CentralizedOptions | None = None) -> None:
+        self.rules = options or CentralizedOptions()
 
     async def run(self, trial: Trial) -> None:
         """See `harness.protocols.System`."""
@@ -51,8 +49,8 @@ class CentralizedParallel:
 
     Options = CentralizedOptions
 
-    def __init__(self, **options: Any) -> None:
-        self.rules = CentralizedOptions(**options)
+    def __init__(self, options: CentralizedOptions | None = None) -> None:
+        self.rules = options or CentralizedOptions()
 
     async def run(self, trial: Trial) -> None:
         """See `harness.protocols.System`."""

@@ -24,7 +24,7 @@ CONTEXT = "What is known already and the engineer needs: files, findings, what w
 class CentralizedOptions(Options):
     """The options of both systems; each is a line of its configuration."""
 
-    attempts: Positive = 10  # delegations, or rounds of them
+    attempts: Positive = 10  # delegations, or rounds; after the last, what there is is handed in
     turns: Natural = 50  # of one sub-agent; 0: any number
     report_chars: Positive = 6000  # of a report, as the main agent reads it
 

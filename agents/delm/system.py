@@ -1,7 +1,6 @@
 """`delm`: N equal agents over a board. Nobody is in charge; only verified findings are shared."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import anyio
 
@@ -26,8 +25,8 @@ class Delm:
 
     Options = DelmOptions
 
-    def __init__(self, **options: Any) -> None:
-        self.rules = DelmOptions(**options)
+    def __init__(self, options: DelmOptions | None = None) -> None:
+        self.rules = options or DelmOptions()
 
     async def run(self, trial: Trial) -> None:
         """See `harness.protocols.System`."""

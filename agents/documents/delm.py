@@ -59,8 +59,8 @@ class DelmDocuments:
 
     Options = DocumentOptions
 
-    def __init__(self, **options: Any) -> None:
-        self.rules = DocumentOptions(**options)
+    def __init__(self, options: DocumentOptions | None = None) -> None:
+        self.rules = options or DocumentOptions()
 
     async def run(self, trial: Trial) -> None:
         """See `harness.protocols.System`."""

@@ -8,7 +8,7 @@ is bought once, as the trials of a run share it.
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Self
+from typing import Self
 
 import anyio
 from pydantic import model_validator
@@ -46,8 +46,8 @@ class ReadAgent:
 
     Options = ReadAgentOptions
 
-    def __init__(self, **options: Any) -> None:
-        self.rules = ReadAgentOptions(**options)
+    def __init__(self, options: ReadAgentOptions | None = None) -> None:
+        self.rules = options or ReadAgentOptions()
 
     async def run(self, trial: Trial) -> None:
         """See `harness.protocols.System`."""

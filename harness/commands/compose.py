@@ -34,7 +34,7 @@ from harness.store.protocol import Store
 from harness.system_files import system_config as read_system
 from harness.system_files import system_names
 from harness.text.counted import counted
-from harness.types import Item, Limits
+from harness.types import Item
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,18 +229,6 @@ def contestants(config: Config, backend: Backend) -> list[Contestant]:
     """The systems that are asked for. A replay has as many agents as were recorded."""
     recorded = backend.recording.header.agents if isinstance(backend, ReplayBackend) else {}
     return systems.contestants(config, recorded)
-
-
-def limits_of(config: Config) -> Limits:
-    """What one submission may use."""
-    budget = config.budget
-    return Limits(
-        steps=budget.steps,
-        cost_usd=budget.cost_usd,
-        tokens=budget.tokens,
-        wall_clock_s=budget.wall_clock_s,
-        command_s=budget.command_s,
-    )
 
 
 def check_disk(config: Config, *folders: Path) -> None:

@@ -259,7 +259,7 @@ def _run(
         ),
         sandboxes=job.sandboxes,
         grader=benchmark.grader(job.sandboxes, config, logs=folder.logs(begun), cache=cache_dir()),
-        limits=compose.limits_of(config),
+        limits=config.budget.limits(),
         workers=config.workers,
         watcher=progress,
         member=member,

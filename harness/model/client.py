@@ -39,9 +39,9 @@ class RetryPolicy:
     is given up.
     """
 
-    attempts: int = 6
-    base_s: float = 1.0
-    cap_s: float = 60.0
+    attempts: int
+    base_s: float
+    cap_s: float
     retry_after_cap_s: float = 600.0
 
 
@@ -63,9 +63,9 @@ class ModelClient:
         price: Price | None,
         ledger: Ledger,
         limiter: anyio.CapacityLimiter,
-        retry: RetryPolicy | None = None,
-        timeout_s: float = 600.0,
-        max_output_tokens: int = 8_192,
+        retry: RetryPolicy,
+        timeout_s: float,
+        max_output_tokens: int,
         text_protocol: bool = False,
         seed: int = 0,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -80,7 +80,7 @@ class ModelClient:
         self._backend = backend
         self._ledger = ledger
         self._limiter = limiter
-        self._retry = retry or RetryPolicy()
+        self._retry = retry
         self._timeout_s = timeout_s
         self._max_output_tokens = max_output_tokens
         self._text_protocol = text_protocol

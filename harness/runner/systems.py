@@ -98,9 +98,14 @@ def make(system: SystemConfig) -> tuple[System, dict[str, Any]]:
     except PROGRAM as error:
         raise UserError(_unmade(system, error)) from None
     where = f"system {system.name}: its options do not fit"
-    options = validate(options_of(factory), system.options, where)
+    kind = options_of(factory)
+    options = validate(kind, system.options, where, strict_json=True)
     try:
-        made: System = factory(**{name: getattr(options, name) for name in _names(options)})
+        made: System
+        if kind is _own_options(factory):
+            made = factory(options)
+        else:
+            made = factory(**{name: getattr(options, name) for name in _names(options)})
     except PROGRAM as error:
         raise UserError(_unmade(system, error)) from None
     return made, json.loads(json.dumps(options.model_dump(), default=str))
@@ -125,10 +130,10 @@ def _check_own() -> None:
 
 def options_of(factory: Callable[..., Any]) -> type[BaseModel]:
     """What a system's options may be: its `Options`, where it has any, else its arguments."""
-    own = getattr(factory, "Options", None)
-    if isinstance(own, type) and issubclass(own, BaseModel):
+    own = _own_options(factory)
+    if own is not None:
         return own
-    parameters = inspect.signature(factory).parameters.values()
+    parameters = _signature(factory).parameters.values()
     fields: dict[str, Any] = {p.name: _field(p) for p in parameters if p.kind in NAMED}
     anything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
     config = ConfigDict(
@@ -139,8 +144,21 @@ def options_of(factory: Callable[..., Any]) -> type[BaseModel]:
     return create_model("Options", __config__=config, **fields)
 
 
+def _own_options(factory: Callable[..., Any]) -> type[BaseModel] | None:
+    own = getattr(factory, "Options", None)
+    return own if isinstance(own, type) and issubclass(own, BaseModel) else None
+
+
+def _signature(factory: Callable[..., Any]) -> inspect.Signature:
+    """With the types that annotations name, also as strings, where all of them can be found."""
+    try:
+        return inspect.signature(factory, eval_str=True)
+    except (NameError, AttributeError, SyntaxError, TypeError):
+        return inspect.signature(factory)
+
+
 def _field(parameter: inspect.Parameter) -> tuple[Any, Any]:
-    """Type and default of an argument. A type that is only a string is not checked."""
+    """Type and default of an argument. A type that cannot be found is not checked."""
     untyped = parameter.annotation is parameter.empty or isinstance(parameter.annotation, str)
     required = parameter.default is parameter.empty
     return (

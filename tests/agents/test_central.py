@@ -8,6 +8,7 @@ from played_central import SUBMIT, PlayedTrial, back, diff_of, one, said, script
 from pydantic import ValidationError
 
 from agents.centralized.orchestrator import NO_CALL, Centralized
+from agents.centralized.sequential import CentralizedOptions
 from agents.loop import PATIENCE
 from harness.errors import ContextOverflow, SandboxError
 
@@ -16,7 +17,7 @@ MENDED = diff_of({"a.py": "mended"})
 
 async def run(plans, **options) -> PlayedTrial:
     trial = PlayedTrial(script(plans), agents=1)
-    await Centralized(**options).run(trial)
+    await Centralized(CentralizedOptions(**options)).run(trial)
     return trial
 
 
@@ -266,4 +267,4 @@ async def test_the_time_line_says_who_waits_for_whom():
 def test_options_that_make_no_sense_are_refused():
     for options in ({"attempts": 0}, {"attempt": 3}):
         with pytest.raises(ValidationError, match="attempt"):
-            Centralized(**options)
+            Centralized(CentralizedOptions(**options))

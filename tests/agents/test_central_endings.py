@@ -5,6 +5,7 @@ import pytest
 from played_central import PlayedTrial, back, diff_of, one, script, several, take, write
 
 from agents.centralized.orchestrator import Centralized, CentralizedParallel
+from agents.centralized.sequential import CentralizedOptions
 from harness.errors import (
     ContextOverflow,
     LimitReached,
@@ -24,7 +25,7 @@ PAIR = {
 async def fails(error, plans, **options) -> PlayedTrial:
     trial = PlayedTrial(script(plans), agents=1)
     with pytest.raises(type(error)) as raised:
-        await Centralized(**options).run(trial)
+        await Centralized(CentralizedOptions(**options)).run(trial)
     assert raised.value is error
     return trial
 
@@ -148,7 +149,7 @@ async def test_a_main_agent_that_never_takes_anything_has_the_best_salvaged():
     plans = PAIR | {"main": [several("a", "b")]}
     plans["sub-1.1"] = [write("a.py"), back(status="partial")]
     trial = PlayedTrial(script(plans))
-    await CentralizedParallel(attempts=1).run(trial)
+    await CentralizedParallel(CentralizedOptions(attempts=1)).run(trial)
     assert trial.submitted == [("main", B, "no_tool_calls", True)]
 
 

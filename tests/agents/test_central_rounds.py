@@ -19,6 +19,7 @@ from played_central import (
 )
 
 from agents.centralized.orchestrator import CentralizedParallel
+from agents.centralized.sequential import CentralizedOptions
 from harness.errors import ContextOverflow, SandboxError, SandboxUnavailable
 
 A, B = diff_of({"a.py": "mended"}), diff_of({"b.py": "mended"})
@@ -31,7 +32,7 @@ PAIR = {
 
 async def run(plans, agents=2, **options) -> PlayedTrial:
     trial = PlayedTrial(script(plans), agents=agents)
-    await CentralizedParallel(**options).run(trial)
+    await CentralizedParallel(CentralizedOptions(**options)).run(trial)
     assert all(fork.closed == 1 for fork in trial.workspace.forks)
     return trial
 

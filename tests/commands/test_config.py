@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.commands.configure import BUNDLED, configure
 from harness.commands.dataset_layer import dataset_layer
-from harness.config import CONFIGS, assignment, layer, merge, read_yaml, resolve
+from harness.config import CONFIGS, Config, assignment, layer, merge, read_yaml, resolve, validate
 from harness.errors import UserError
 from harness.model.prices import parse_overrides
 from harness.system_files import system_config
@@ -51,6 +51,18 @@ def test_later_layers_win_over_earlier_ones_and_over_the_defaults():
     assert resolve([]).budget.steps == 250
     assert resolve([{"budget": {"steps": 1}}, {"budget": {"steps": 2}}]).budget.steps == 2
     assert resolve([{"budget": {"steps": 1}}]).budget.cost_usd == 3  # its neighbours stay
+
+
+def test_base_yaml_holds_only_what_the_configuration_has_no_default_for():
+    content = read_yaml(CONFIGS / "base.yaml")
+    whole = resolve([]).model_dump()
+    for section, keys in content.items():
+        assert isinstance(keys, dict), f"{section} has a default in harness/config.py"
+        for key in keys:
+            rest = {name: value for name, value in keys.items() if name != key}
+            with pytest.raises(UserError, match=f"{section}.{key}: field required"):
+                validate(Config, content | {section: rest}, "configuration")
+    assert whole["dataset"]["name"] == "verified-offline"
 
 
 @pytest.mark.parametrize(

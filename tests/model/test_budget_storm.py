@@ -26,6 +26,7 @@ from team_script import task_of
 from test_run import Silent, item
 
 from agents.delm.system import Delm
+from agents.delm.team import DelmOptions
 from agents.single import Independent
 from harness.benchmarks.swebench.benchmark import SweBench
 from harness.board.sqlite.board import SqliteBoard
@@ -51,6 +52,7 @@ WEATHER = {
     "hang": 1,
     "closed": 1,
 }  # what becomes of a request, by weight
+SHORT = DelmOptions(verification=False, turns={"patch": 6, "other": 4}, lease_s=5.0)
 DUST = 1e-9  # floats do not add up in any order
 pytestmark = [
     pytest.mark.anyio,
@@ -334,7 +336,7 @@ async def test_the_runs_cap_stops_new_trials_and_those_that_run_submit_what_they
 
 async def test_a_whole_team_stays_within_its_caps_and_all_its_seats_submit(tmp_path):
     server = Biller(6, together)
-    system = Delm(verification=False, turns={"patch": 6, "other": 4}, lease_s=5.0)
+    system = Delm(SHORT)
     async with storm(tmp_path, system, server, trials=1, cost_usd=0.02, tokens=60_000) as told:
         await told.check()
         (trial,) = await told.store.trials()
@@ -344,7 +346,7 @@ async def test_a_whole_team_stays_within_its_caps_and_all_its_seats_submit(tmp_p
 
 async def test_a_team_that_the_runs_cap_cuts_submits_from_every_seat(tmp_path):
     server = Biller(7, together)
-    system = Delm(verification=False, turns={"patch": 6, "other": 4}, lease_s=5.0)
+    system = Delm(SHORT)
     async with storm(tmp_path, system, server, trials=2, workers=1, run_usd=0.06) as told:
         await told.check()
         assert [row["state"] for row in await told.store.trials()] == ["cancelled", "waiting"]

@@ -49,7 +49,7 @@ async def speak(store, trial_id, backend, price, turns, *, resumed=False):
     """So many turns of the conversation, as an agent's loop has them."""
     client = ModelClient(
         backend, backend.name, price=price, ledger=store, limiter=anyio.CapacityLimiter(4),
-        timeout_s=20, retry=FAST,
+        timeout_s=20, retry=FAST, max_output_tokens=8192,
     )  # fmt: skip
     key = CallKey(system="single", instance_id="a__b-1", trial=0, conversation="", position=0)
     talk = start_conversation(

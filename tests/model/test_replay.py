@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import anyio
 import pytest
-from model_bench import BASH, PRICE, MemoryLedger, bench, unlimited
+from model_bench import BASH, PRICE, SETTINGS, MemoryLedger, bench, unlimited
 
 from harness.errors import ContextOverflow, LimitReached, ModelRefused, ModelUnavailable, UserError
 from harness.model.backend import CallKey
@@ -110,6 +110,7 @@ async def test_a_live_conversation_is_replayed_call_by_call_at_the_same_cost(
         price=PRICE,
         ledger=ledger,
         limiter=anyio.CapacityLimiter(1),
+        **SETTINGS,
         text_protocol=text_protocol,
     )
     again = replace(live, client=client, budget=TrialBudget(unlimited())).talk()
@@ -169,6 +170,7 @@ def replaying(path, calls) -> tuple[ModelClient, MemoryLedger]:
         price=PRICE,
         ledger=ledger,
         limiter=anyio.CapacityLimiter(1),
+        **SETTINGS,
     )
     return client, ledger
 

@@ -26,6 +26,7 @@ from console import (
     start,
     wait_for,
 )
+from model_bench import SETTINGS
 from scripted_model import ScriptedModel
 
 from harness.errors import LimitReached
@@ -227,7 +228,9 @@ async def test_calls_that_overlapped_do_so_in_the_record_of_the_attempt_that_was
         trial = {"system": "s", "instance_id": "i", "agents": 1, "wanted": 1, "submits": "one"}
         await store.plan([instance], [trial | {"number": 0}])
         limiter = anyio.CapacityLimiter(1)
-        client = ModelClient(Silent(), "silent", price=None, ledger=store, limiter=limiter)
+        client = ModelClient(
+            Silent(), "silent", price=None, ledger=store, limiter=limiter, **SETTINGS
+        )
         said = client.request(key("a", 0), HELLO, []).prompt_sha256
         held = await store.begin_call(**call(1, 9, 0.5))  # what paid for both
         rows = [row(1, "a", 0, 1, ended=3), row(1, "b", 0, 2, ended=4)]

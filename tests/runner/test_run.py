@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import pytest
 from midway import cancelled_when
+from model_bench import SETTINGS
 
 from harness.benchmarks.swebench.benchmark import SweBench
 from harness.benchmarks.swebench.grading import PatchGrader
@@ -162,7 +163,7 @@ def make(
     sandboxes, folder = PlayedSandboxes(), store.path.parent
     client = ModelClient(
         backend or Answering(answer), "m", price=PRICE, ledger=store,
-        limiter=anyio.CapacityLimiter(9), max_output_tokens=1000,
+        limiter=anyio.CapacityLimiter(9), **SETTINGS | {"max_output_tokens": 1000},
     )  # fmt: skip
     run = Run(
         store=store,

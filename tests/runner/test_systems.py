@@ -1,16 +1,18 @@
 """Systems are made from checked options, and described by all the files that they consist of."""
 
+import importlib
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.config import CONFIGS, read_yaml
 from harness.config import resolve as configuration
 from harness.errors import UserError
 from harness.runner.code_files import code_files
-from harness.runner.systems import contestants, make
-from harness.system_files import SystemConfig, system_names
+from harness.runner.systems import contestants, make, options_of
+from harness.system_files import SystemConfig, system_config, system_names
 
 
 @pytest.fixture
@@ -35,6 +37,11 @@ def mine(tmp_path, monkeypatch) -> Path:
         del sys.modules[name]
 
 
+def factory_of(config: SystemConfig) -> Any:
+    module, _, attribute = config.system.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
 def system(options: dict[str, Any], where: str = "mine_pkg:Mine") -> SystemConfig:
     return SystemConfig(name="mine", system=where, options=options)
 
@@ -55,8 +62,45 @@ def test_options_without_a_model_are_the_arguments_and_their_types(mine):
     made, options = make(system({"rounds": 3, "anything": 1}))
     assert options == {"rounds": 3, "name": "x", "anything": 1}
     assert made.more == {"anything": 1}, "a system may take any option"
-    with pytest.raises(UserError, match="rounds: input should be a valid integer"):
-        make(system({"rounds": "many"}))
+    for wrong in ("many", "3", True, 2.0):
+        with pytest.raises(UserError, match="rounds: input should be a valid integer"):
+            make(system({"rounds": wrong}))
+
+
+def test_types_that_are_strings_are_checked_and_those_that_are_nowhere_are_not(mine):
+    text = "from __future__ import annotations\nfrom pathlib import Path\n"
+    text += "class A:\n    def __init__(self, n: int, at: Path, of: tuple[str, ...] = ()):\n"
+    text += "        self.all = n, at, of\n"
+    text += "class B:\n    def __init__(self, n: Nowhere = 1): self.n = n\n"
+    (mine / "mine_late.py").write_text(text)
+    made, _ = make(system({"n": 1, "at": "a/b", "of": ["x"]}, "mine_late:A"))
+    assert made.all == (1, Path("a/b"), ("x",))
+    with pytest.raises(UserError, match="n: input should be a valid integer, got '1'"):
+        make(system({"n": "1", "at": "a/b"}, "mine_late:A"))
+    assert make(system({"n": "any"}, "mine_late:B"))[0].n == "any"
+
+
+def test_options_of_a_model_are_checked_once_and_given_as_they_are(mine):
+    (mine / "mine_model.py").write_text(
+        "from pydantic import BaseModel, model_validator\n"
+        "class O(BaseModel):\n    n: int = 1\n"
+        "    @model_validator(mode='after')\n"
+        "    def _seen(self): seen.append(self); return self\n"
+        "seen = []\n"
+        "class M:\n    Options = O\n    def __init__(self, options): self.options = options\n"
+    )
+    made, options = make(system({"n": 2}, "mine_model:M"))
+    assert sys.modules["mine_model"].seen == [made.options]
+    assert options == {"n": 2}
+
+
+@pytest.mark.parametrize("name", system_names())
+def test_no_systems_file_repeats_a_default(name):
+    whole = system_config(name)
+    kind = options_of(factory_of(whole))
+    for key in read_yaml(CONFIGS / "systems" / f"{name}.yaml").get("options", {}):
+        left = {each: value for each, value in whole.options.items() if each != key}
+        assert kind(**left) != kind(**whole.options), key
 
 
 @pytest.mark.parametrize(

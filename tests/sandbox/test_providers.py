@@ -67,6 +67,7 @@ async def test_a_provider_gets_back_what_it_said_and_its_bill_is_ours(name, monk
         client = ModelClient(
             backend, model, price=find_price(model, overrides), ledger=ledger,
             limiter=anyio.CapacityLimiter(4), timeout_s=20, retry=FAST,
+            max_output_tokens=8192,
         )  # fmt: skip
         talk = start_conversation(
             client, 1, system="single", instance_id="i", trial=0, conversation="agent-1", agent="",

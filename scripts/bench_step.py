@@ -66,6 +66,8 @@ PRICE = Price(
     input=1e-6, cached_input=1e-7, cache_write=1e-6, output=1e-6, context_tokens=0,
     max_output_tokens=0, supports_tools=True, source="none: nothing is billed",
 )  # fmt: skip
+ONCE = RetryPolicy(attempts=1, base_s=0, cap_s=0)
+CALLS: Any = {"retry": ONCE, "timeout_s": 60, "max_output_tokens": 8_192}
 LIMITS = Limits(steps=0, cost_usd=0, tokens=0, wall_clock_s=0, command_s=60)
 OPENING = [
     {"role": "system", "content": "You are measured. " * 100},
@@ -100,14 +102,7 @@ class Ours:
         )
         limiter = anyio.CapacityLimiter(16)
         client = ModelClient(
-            self._backend,
-            NAME,
-            price=PRICE,
-            ledger=self._store,
-            limiter=limiter,
-            retry=RetryPolicy(attempts=1, base_s=0, cap_s=0),
-            timeout_s=60,
-            max_output_tokens=8_192,
+            self._backend, NAME, price=PRICE, ledger=self._store, limiter=limiter, **CALLS
         )
         one: dict[str, Any] = {"agents": 1, "wanted": 1, "submits": "one", "trials": blocks}
         self._run = Run(

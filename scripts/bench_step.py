@@ -100,24 +100,17 @@ class Ours:
         sandboxes = DockerSandboxes(
             daemon, SandboxConfig(), folder, labels={"delm.run": NAME}, grading_network=False
         )
-        limiter = anyio.CapacityLimiter(16)
         client = ModelClient(
-            self._backend, NAME, price=PRICE, ledger=self._store, limiter=limiter, **CALLS
-        )
+            self._backend, NAME, price=PRICE, ledger=self._store,
+            limiter=anyio.CapacityLimiter(16), **CALLS,
+        )  # fmt: skip
         one: dict[str, Any] = {"agents": 1, "wanted": 1, "submits": "one", "trials": blocks}
         self._run = Run(
-            store=self._store,
-            board=self._board,
-            benchmark=SweBench(),
-            items=[self._item],
-            contestants=[Contestant(name=NAME, system=self, **one)],
-            client=client,
-            sandboxes=sandboxes,
-            grader=PatchGrader(sandboxes, folder, None, GradingConfig()),
-            limits=LIMITS,
-            workers=1,
-            watcher=Progress(Console(quiet=True), total=blocks),
-        )
+            store=self._store, board=self._board, benchmark=SweBench(), items=[self._item],
+            contestants=[Contestant(name=NAME, system=self, **one)], client=client,
+            sandboxes=sandboxes, grader=PatchGrader(sandboxes, folder, None, GradingConfig()),
+            limits=LIMITS, workers=1, watcher=Progress(Console(quiet=True), total=blocks),
+        )  # fmt: skip
 
     async def start(self) -> None:
         """Plan a trial for each block, and open the one sandbox."""

@@ -6,6 +6,7 @@ from typing import Any
 import anyio
 
 from agents.loop import Ending
+from agents.prompts import shortened
 from harness.board.protocols import BoardRefused, Claim, LeaseLost, NewTask
 from harness.board.vocabulary import ResultKey, TaskKind, numbered_label
 from harness.errors import AgentLimitReached, SandboxUnavailable, leaf
@@ -13,12 +14,14 @@ from harness.protocols import Trial
 from harness.types import Activity
 
 BAD_LUCK = 3  # sandboxes in a row that fail before an agent gives up
+SUMMARY_CHARS = 20_000  # of what an agent says when it hands a task back
 LAST = 0  # priority of the decision what to do with an empty queue
 
 
 def result_of(ending: Ending) -> dict[str, Any]:
     """What a task is handed back with after a conversation about it."""
-    return {ResultKey.SUMMARY: ending.summary, ResultKey.REASON: ending.reason}
+    summary = shortened(ending.summary, SUMMARY_CHARS)
+    return {ResultKey.SUMMARY: summary, ResultKey.REASON: ending.reason}
 
 
 class TaskLoop:

@@ -9,7 +9,9 @@ from harness.board.protocols import BoardRefused, NewTask, Proposal
 from harness.board.vocabulary import TASK_KIND, TASK_LABEL
 
 MOST_TEXT = 20_000  # characters of a task's text, a reason
-MOST_JSON = 200_000
+MOST_RESULT = 150_000_000
+"""Characters of a task's result in JSON, against floods: above the largest patch of a sandbox, 20
+million bytes, where each takes six (`\\u0001`)."""
 MOST_PROPOSAL = 2_000_000
 """Characters of a proposal with its evidence in JSON, against floods. It is above all that findings
 are bound to, `harness.board.evidence`, where each character takes six (`\\u0001`)."""
@@ -58,10 +60,10 @@ def check_length(what: str, text: str, most: int) -> None:
         raise BoardRefused(f"{what} has at most {most:,} characters, this one {len(text):,}")
 
 
-def as_json(what: str, value: Mapping[str, Any]) -> str:
+def result_in_json(result: Mapping[str, Any]) -> str:
     """JSON of bounded length, or `BoardRefused`."""
-    text = json.dumps(value)
-    check_length(f"{what} in JSON", text, MOST_JSON)
+    text = json.dumps(result)
+    check_length("a result in JSON", text, MOST_RESULT)
     return text
 
 

@@ -215,6 +215,21 @@ class SlowChecks:
                           seconds=answer)  # fmt: skip
 
 
+async def test_a_long_patch_or_report_is_handed_in_and_ends_nobodys_trial(tmp_path):
+    def say(task, turn, prompt):
+        if task.startswith("patch"):
+            return said(write("\x01" * 300_000)) if turn == 0 else said(done("é" * 300_000))
+        return usual(task, turn, prompt)
+
+    with played(tmp_path, say) as trial:
+        await team().run(trial)
+        results = {task.label: task.result for task in await trial.queue.tasks()}
+    long = diff_of("\x01" * 300_000)
+    assert [patch for patch, *_ in trial.submitted.values()] == [long, long]
+    assert results["patch-1"]["patch"] == long
+    assert len(results["patch-1"]["summary"]) < 21_000
+
+
 async def test_selection_at_its_time_limit_keeps_what_it_has_seen(tmp_path):
     with played(tmp_path) as trial:
         assembled = await team(selection_s=0.3).assemble(trial)

@@ -209,7 +209,7 @@ class SqliteQueue:
     ) -> list[Task]:
         """The end, what it unblocks or dooms, and what comes next: all or nothing."""
         self._check(then, claim.agent)
-        said = limits.as_json("a result", result or {})
+        said = limits.result_in_json(result or {})
         with self._connection.write(self._trial) as run:
             return self._finish(run, claim, state, said, then)
 
@@ -224,7 +224,7 @@ class SqliteQueue:
     ) -> tuple[list[Task], Claim | None]:
         """Half the commits of a worker that goes on."""
         self._check(then, claim.agent)
-        said = limits.as_json("a result", result or {})
+        said = limits.result_in_json(result or {})
         with self._connection.write(self._trial) as run:
             added = self._finish(run, claim, state, said, then)
             return added, self._claim(run, claim.agent, lease_s)

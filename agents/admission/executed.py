@@ -11,6 +11,7 @@ import anyio
 from agents.admission.checks import Executed, check, unchecked
 from agents.admission.command_runner import CommandOutcome, CommandRunner
 from agents.admission.evidence import CheckResult, Refused, judge_evidence
+from agents.admission.gate import EvidenceCheck
 from agents.admission.gist_check import gist_fault
 from harness.board.evidence import Command, Evidence, Patch, Span, state_of
 from harness.board.protocols import Entry, Proposal, SharedContext
@@ -29,7 +30,7 @@ class TooLong(Refused):
     """A check was given up at its time limit."""
 
 
-class ExecutedEvidence:
+class ExecutedEvidence(EvidenceCheck):
     """Checks spans, commands and patches in clean forks of `pristine`.
 
     `command_s` is for one run of a command, `time_limit_s` for one whole check after it has begun.
@@ -57,7 +58,7 @@ class ExecutedEvidence:
         self._command_s = command_s
         self._slots = anyio.Semaphore(AT_ONCE)
 
-    def by_form(self) -> dict[type[Evidence], "ExecutedEvidence"]:
+    def by_form(self) -> dict[type[Evidence], EvidenceCheck]:
         """Itself, for each form that it checks: see `Gate`."""
         return {Span: self, Command: self, Patch: self}
 

@@ -18,15 +18,15 @@ from harness.errors import LimitReached, ModelError, SandboxError, SandboxLost, 
 
 
 class EvidenceCheck(Protocol):
-    """How evidence of one form, or of several, is checked."""
+    """How evidence of one form, or of several, is checked. To be subclassed."""
 
     async def check(self, proposal: Proposal) -> CheckResult:
         """`Refused` unless the proposal holds; whatever else it raises says nothing of it."""
         ...
 
     async def still_holds(self, entry: Entry) -> bool:
-        """Whether an entry's own evidence is shown to hold now."""
-        ...
+        """Whether an entry's own evidence is shown to hold now: what does not change does."""
+        return True
 
 
 class Gate:
@@ -91,15 +91,12 @@ class Gate:
         return ruling
 
     async def _check(self, proposal: Proposal) -> CheckResult:
-        seen = await self._of(proposal.evidence).check(proposal)
+        seen = await self._checks[type(proposal.evidence)].check(proposal)
         if self._checker is not None and not isinstance(proposal.evidence, Part):
             reason = await self._checker(proposal.gist, seen.shown)
             if reason:
                 raise Refused(reason)
         return seen
-
-    def _of(self, evidence: Evidence) -> EvidenceCheck:
-        return self._checks[type(evidence)]
 
     async def _key(self, proposal: Proposal, key: str) -> str:
         """`key`, or that of an entry of the same kind with the same gist."""
@@ -107,11 +104,9 @@ class Gate:
             return key
         gist = normal_gist(proposal.gist)
         for entry in await self._context.entries():
-            if isinstance(entry.evidence, Part) or (
-                self._apart and entry.author != proposal.author
-            ):
-                continue
-            if entry.kind == proposal.kind and normal_gist(entry.gist) == gist:
+            comparable = entry.kind == proposal.kind and not isinstance(entry.evidence, Part)
+            mine = entry.author == proposal.author or not self._apart
+            if comparable and mine and normal_gist(entry.gist) == gist:
                 return entry.key
         return f"{proposal.author}:{key}" if self._apart else key
 
@@ -125,7 +120,7 @@ class Gate:
                     await self._context.link(Link(source=source, target=label, kind=LinkKind.CITES))
         refuted = await self._context.entry(proposal.refutes) if proposal.refutes else None
         if refuted is not None and refuted.label != source:
-            holds = await self._of(refuted.evidence).still_holds(refuted)
+            holds = await self._checks[type(refuted.evidence)].still_holds(refuted)
             await self._context.link(
                 Link(
                     source=source,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agents.admission.evidence import CheckResult, Refused, key_of
+from agents.admission.gate import EvidenceCheck
 from agents.admission.gist_check import gist_fault
 from agents.documents.quotes import NUMBER, NotThere, quoted, strange_numbers
 from agents.documents.summaries import UNKNOWN
@@ -17,7 +18,7 @@ from harness.board.protocols import Entry, Proposal, SharedContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QuotationCheck:
+class QuotationCheck(EvidenceCheck):
     """Looks the quotations of a finding up.
 
     `above` tells the headings over a place of the document; the checker sees those of a quotation.
@@ -53,10 +54,6 @@ class QuotationCheck:
             verified=self.verify,
         )
 
-    async def still_holds(self, entry: Entry) -> bool:
-        """See `EvidenceCheck`: a document does not change."""
-        return self.verify
-
     async def _entry(self, label: str) -> Entry:
         entry = await self.context.entry(label)
         if entry is None:
@@ -77,7 +74,7 @@ class QuotationCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartCheck:
+class PartCheck(EvidenceCheck):
     """Takes the parts of `text`, whose claims and gists were checked as they were prepared."""
 
     text: str
@@ -92,10 +89,6 @@ class PartCheck:
             raw=self.text[part.start : part.end],
             verified=self.verify and not proposal.gist.endswith(UNKNOWN),
         )
-
-    async def still_holds(self, entry: Entry) -> bool:
-        """See `EvidenceCheck`: a document does not change."""
-        return self.verify
 
 
 def _computed(gist: str, raw: str) -> str:

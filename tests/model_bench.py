@@ -1,7 +1,7 @@
 """What tests of the model client share: a ledger in memory, a client on a scripted server."""
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import anyio
 from scripted_model import ScriptedModel
@@ -13,6 +13,7 @@ from harness.model.conversation import start_conversation
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.prices import Price
 from harness.model.trial_calls import TrialCalls
+from harness.store.ledger import EndedCall, NewCall
 from harness.types import Limits, Reply
 
 SECRET = "sk-test-0123456789abcdefghij"
@@ -48,9 +49,9 @@ class MemoryLedger:
         await anyio.sleep(0.001)
         self.spans.append(row | {"trial_id": trial_id})
 
-    async def begin_call(self, **row) -> int:
+    async def begin_call(self, call: NewCall) -> int:
         await anyio.sleep(0.001)
-        self.rows.append(row | {"outcome": "started"})
+        self.rows.append(asdict(call) | {"outcome": "started"})
         return len(self.rows) - 1
 
     async def charge(self, call_id: int, usd: float) -> None:
@@ -61,10 +62,10 @@ class MemoryLedger:
         assert row["reserved_usd"] == row["charged_usd"], "who waits for money holds none"
         row["reserved_usd"] += usd
 
-    async def end_call(self, call_id: int, **row) -> None:
+    async def end_call(self, call_id: int, end: EndedCall) -> None:
         await anyio.sleep(0.001)  # as a data base would: here a cancelled caller is cancelled
         assert self.rows[call_id]["outcome"] == "started", "a row is closed once"
-        self.rows[call_id] |= row
+        self.rows[call_id] |= asdict(end) | {"usage": end.usage, "reply": end.reply}
 
 
 def unlimited(**limits) -> Limits:

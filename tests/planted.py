@@ -13,6 +13,7 @@ from harness.board.sqlite.board import SqliteBoard
 from harness.config import resolve
 from harness.model.prices import Price, cost
 from harness.results.run_folder import RunFolder
+from harness.store.ledger import EndedCall, NewCall
 from harness.store.sqlite import SqliteStore
 from harness.types import Usage, Verdict
 
@@ -135,13 +136,14 @@ async def _submit(store: SqliteStore, trial: int, said: str) -> None:
 async def _call(
     store: SqliteStore, trial: int, outcome: str, usage: Usage, attempts: int, price: Price | None
 ) -> None:
-    call = await store.begin_call(
+    call = await store.begin_call(NewCall(
         trial_id=trial, conversation="c", agent="agent-1", position=0, model="m", prompt_sha256="",
         repeated=0.25, reserved_usd=0.1, moment=1,
-    )  # fmt: skip
+    ))  # fmt: skip
     await store.end_call(
-        call, outcome=outcome, reply=None, usage=usage, latency_s=1, attempts=attempts, error="",
-        cost_usd=price and cost(usage, price), moment=2,
+        call,
+        EndedCall(outcome=outcome, reply=None, usage=usage, latency_s=1, attempts=attempts,
+                  error="", cost_usd=price and cost(usage, price), moment=2),
     )  # fmt: skip
 
 

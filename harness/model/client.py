@@ -23,7 +23,7 @@ from harness.model.resume_cache import PaidCall
 from harness.model.text_protocol import parse_reply, render_messages
 from harness.model.trial_calls import TrialCalls
 from harness.model.usage import counted, total
-from harness.store.ledger import CallOutcome, Ledger
+from harness.store.ledger import CallOutcome, EndedCall, Ledger, NewCall
 from harness.text.timestamps import now
 from harness.types import Activity, Message, Reply, Usage
 
@@ -145,8 +145,7 @@ class ModelClient:
         finally:
             tally.close()
             with anyio.CancelScope(shield=True):
-                await self._ledger.end_call(
-                    tally.call_id,
+                end = EndedCall(
                     outcome=outcome,
                     reply=reply,
                     usage=total(tally.usages),
@@ -157,6 +156,7 @@ class ModelClient:
                     error=error,
                     moment=trial_calls.moment(),
                 )
+                await self._ledger.end_call(tally.call_id, end)
         if shares and not self.bills:
             await self._ledger.share_call(tally.call_id)
         return reply
@@ -189,16 +189,18 @@ class ModelClient:
         paid: PaidCall | None = None,
     ) -> int:
         return await self._ledger.begin_call(
-            trial_id=who.trial_id,
-            conversation=request.key.conversation,
-            agent=who.agent,
-            position=request.key.position,
-            model=self.model,
-            prompt_sha256=request.prompt_sha256,
-            repeated=trial_calls.repeated(request.messages, request.tools),
-            reserved_usd=None if paid else request.worst_usd,
-            moment=moment,
-            paid_call=paid.call_id if paid else None,
+            NewCall(
+                trial_id=who.trial_id,
+                conversation=request.key.conversation,
+                agent=who.agent,
+                position=request.key.position,
+                model=self.model,
+                prompt_sha256=request.prompt_sha256,
+                repeated=trial_calls.repeated(request.messages, request.tools),
+                reserved_usd=None if paid else request.worst_usd,
+                moment=moment,
+                paid_call=paid.call_id if paid else None,
+            )
         )
 
     async def answer(
@@ -218,8 +220,7 @@ class ModelClient:
         budget.spend(paid.cost_usd, usage.prompt_tokens + usage.completion_tokens)
         with anyio.CancelScope(shield=True):
             call_id = await self._begin(request, who, trial_calls, began, paid)
-            await self._ledger.end_call(
-                call_id,
+            end = EndedCall(
                 outcome="ok",
                 reply=paid.reply,
                 usage=usage,
@@ -230,6 +231,7 @@ class ModelClient:
                 error="",
                 moment=trial_calls.moment(),
             )
+            await self._ledger.end_call(call_id, end)
         return paid.reply
 
     async def _attempts(

@@ -1,6 +1,7 @@
 """The ledger: a row before a call is sent, the same row closed after."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypedDict
 
 from harness.types import Activity, Reply, Usage
@@ -49,30 +50,58 @@ def usage_of(row: UsageColumns) -> Usage:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCall:
+    """A call that begins: the columns of `call` in store.sql that are known then.
+
+    `position` counts the calls of a conversation from 0, failed ones included; `moment` the
+    beginnings and ends of all calls of the trial. `repeated`: see `TrialCalls.repeated`.
+    `paid_call` is the call of an earlier attempt at the trial whose answer this one is given.
+    """
+
+    trial_id: int
+    conversation: str
+    agent: str
+    position: int
+    model: str
+    prompt_sha256: str
+    repeated: float
+    reserved_usd: float | None
+    moment: int
+    paid_call: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedCall:
+    """How a call ended: the columns of `call` that are known then.
+
+    `usage` and `cost_usd` add up all billed attempts, not only the one that gave `reply`; a cost of
+    None is unknown, never nothing. `charged_usd` is what counts against budgets: the cost, and the
+    worst case of every attempt of which nobody can tell what is billed for it; None without a
+    price. `latency_s` is the time spent in attempts, without waits for a slot, for the next attempt
+    or for a recorded turn. `attempts` is how many were sent. `error` is "ErrorName: one line",
+    empty for `ok`.
+    """
+
+    outcome: CallOutcome
+    reply: Reply | None
+    usage: Usage
+    cost_usd: float | None
+    charged_usd: float | None = None
+    latency_s: float
+    attempts: int
+    error: str
+    moment: int
+
+
 class Ledger(Protocol):
     """The durable record of every model call, and of what was waited for around it."""
 
-    async def begin_call(
-        self,
-        *,
-        trial_id: int,
-        conversation: str,
-        agent: str,
-        position: int,
-        model: str,
-        prompt_sha256: str,
-        repeated: float,
-        reserved_usd: float | None,
-        moment: int,
-        paid_call: int | None = None,
-    ) -> int:
+    async def begin_call(self, call: NewCall) -> int:
         """Commit a row in state `started` and return its id. Nothing is sent before this returns.
 
-        `paid_call` is the call of an earlier attempt at the trial whose answer this one is given.
         Waits as long as calls under way, of whatever process, hold money of the run that is
         missing; `LimitReached` where what is spent leaves too little, and there is no row.
-        `position` counts the calls of a conversation from 0, failed ones included; `moment` the
-        beginnings and ends of all calls of the trial. `repeated`: see `TrialCalls.repeated`.
         """
         ...
 
@@ -88,29 +117,8 @@ class Ledger(Protocol):
         `begin_call`."""
         ...
 
-    async def end_call(
-        self,
-        call_id: int,
-        *,
-        outcome: CallOutcome,
-        reply: Reply | None,
-        usage: Usage,
-        cost_usd: float | None,
-        charged_usd: float | None,
-        latency_s: float,
-        attempts: int,
-        error: str,
-        moment: int,
-    ) -> None:
-        """Close the row, once.
-
-        `usage` and `cost_usd` add up all billed attempts, not only the one that gave `reply`;
-        a cost of None is unknown, never nothing. `charged_usd` is what counts against budgets: the
-        cost, and the worst case of every attempt of which nobody can tell what is billed for it;
-        None without a price. `latency_s` is the time spent in attempts, without waits for a slot,
-        for the next attempt or for a recorded turn. `attempts` is how many were sent. `error` is
-        "ErrorName: one line", empty for `ok`.
-        """
+    async def end_call(self, call_id: int, end: EndedCall) -> None:
+        """Close the row, once."""
         ...
 
     async def share_call(self, call_id: int) -> None:

@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import anyio
 
 from harness.errors import RUN_COST, LimitReached
-from harness.store.ledger import CallOutcome
+from harness.store.ledger import EndedCall, NewCall
 from harness.store.sqlite_file import SqliteFile
 from harness.text.reply_json import reply_row
-from harness.types import Activity, Reply, Usage
+from harness.types import Activity, Usage
 
 LOOK_S = 0.2  # between two looks whether another process has given money back
 ROUNDING_USD = 1e-9  # of the sums, as in store.sql
@@ -26,40 +27,14 @@ class SqliteLedger(SqliteFile):
         self._cap_usd = cap_usd
         self._freed: anyio.Event | None = None  # who waits for the run's money is told by it
 
-    async def begin_call(
-        self,
-        *,
-        trial_id: int,
-        conversation: str,
-        agent: str,
-        position: int,
-        model: str,
-        prompt_sha256: str,
-        repeated: float,
-        reserved_usd: float | None,
-        moment: int,
-        paid_call: int | None = None,
-    ) -> int:
+    async def begin_call(self, call: NewCall) -> int:
         """See `Ledger.begin_call`."""
         while True:
             with self._connection.write() as run:
-                rows = run(
-                    "begin_call",
-                    trial_id=trial_id,
-                    conversation=conversation,
-                    agent=agent,
-                    position=position,
-                    model=model,
-                    prompt_sha256=prompt_sha256,
-                    repeated=repeated,
-                    reserved_usd=reserved_usd,
-                    moment=moment,
-                    cap_usd=self._cap_usd,
-                    paid_call=paid_call,
-                )
+                rows = run("begin_call", **_columns(call), cap_usd=self._cap_usd)
             if rows:
                 return int(rows[0]["call_id"])
-            await self._money_for(reserved_usd or 0.0)
+            await self._money_for(call.reserved_usd or 0.0)
 
     async def charge(self, call_id: int, usd: float) -> None:
         """See `Ledger.charge`."""
@@ -99,39 +74,12 @@ class SqliteLedger(SqliteFile):
             self._freed.set()
             self._freed = None
 
-    async def end_call(
-        self,
-        call_id: int,
-        *,
-        outcome: CallOutcome,
-        reply: Reply | None,
-        usage: Usage,
-        cost_usd: float | None,
-        charged_usd: float | None = None,
-        latency_s: float,
-        attempts: int,
-        error: str,
-        moment: int,
-    ) -> None:
+    async def end_call(self, call_id: int, end: EndedCall) -> None:
         """See `Ledger.end_call`."""
+        reply = end.reply and json.dumps(reply_row(end.reply))
+        columns = _columns(end) | _columns(end.usage) | {"reply": reply}
         with self._connection.write() as run:
-            run(
-                "end_call",
-                call_id=call_id,
-                outcome=outcome,
-                reply=reply and json.dumps(reply_row(reply)),
-                prompt_tokens=usage.prompt_tokens,
-                cached_tokens=usage.cached_tokens,
-                cache_write_tokens=usage.cache_write_tokens,
-                completion_tokens=usage.completion_tokens,
-                reasoning_tokens=usage.reasoning_tokens,
-                cost_usd=cost_usd,
-                charged_usd=charged_usd,
-                latency_s=latency_s,
-                attempts=attempts,
-                error=error,
-                moment=moment,
-            )
+            run("end_call", call_id=call_id, **columns)
         self._give_back()
 
     async def share_call(self, call_id: int) -> None:
@@ -163,3 +111,8 @@ class SqliteLedger(SqliteFile):
         """See `Store.spent`."""
         (money,) = self._connection.read("money")
         return float(money["spent"] + money["reserved"])
+
+
+def _columns(row: NewCall | EndedCall | Usage) -> dict[str, Any]:
+    """The fields of a row by name; no copies, as `asdict` makes them."""
+    return {field.name: getattr(row, field.name) for field in fields(row)}

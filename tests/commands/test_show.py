@@ -12,6 +12,7 @@ from harness.commands.show import _there
 from harness.config import resolve
 from harness.errors import UserError
 from harness.results.run_folder import RunFolder
+from harness.store.ledger import NewCall
 from harness.store.sqlite import SqliteStore
 
 LONG = "x" * 1500 + "MIDDLE" + "y" * 1500
@@ -38,10 +39,10 @@ def run(place):
             row = await store.claim_trial()
             assert row is not None
             said = f"{row['instance_id']} one\r\ntwo\rthree {LONG}"
-            call = await store.begin_call(
+            call = await store.begin_call(NewCall(
                 trial_id=row["trial_id"], conversation="agent-1", agent="agent-1", position=0,
                 model="m", prompt_sha256="", repeated=0.0, reserved_usd=0.1, moment=1,
-            )  # fmt: skip
+            ))  # fmt: skip
             assert call
             await store.say(row["trial_id"], "agent-1", [{"role": "user", "content": said}])
             await store.finish_trial(row["trial_id"], "error", reason="model: away", seconds=1.0)

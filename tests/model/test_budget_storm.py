@@ -37,6 +37,7 @@ from harness.model.prices import cost
 from harness.model.usage import parse_usage
 from harness.protocols import System, Trial
 from harness.runner.run import Contestant, Run
+from harness.store.ledger import EndedCall
 from harness.store.sqlite import SqliteStore
 from harness.types import Limits, Verdict
 
@@ -133,7 +134,7 @@ class Checked(SqliteStore):
         self.watched: list[TrialBudget] = []
         self.passed: list[str] = []
 
-    async def end_call(self, call_id: int, **row: Any) -> None:
+    async def end_call(self, call_id: int, end: EndedCall) -> None:
         taken = await self.spent()
         if self.cap_usd and taken > self.cap_usd + DUST:
             self.passed.append(f"run_cost: {taken} of {self.cap_usd}")
@@ -145,7 +146,7 @@ class Checked(SqliteStore):
             tokens = trial.tokens + sum(trial.held_tokens.values())
             if trial.limits.tokens and tokens > trial.limits.tokens:
                 self.passed.append(f"tokens: {tokens} of {trial.limits.tokens}")
-        await super().end_call(call_id, **row)
+        await super().end_call(call_id, end)
 
 
 class Watched:

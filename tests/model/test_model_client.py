@@ -13,6 +13,7 @@ from model_bench import BASH, HELLO, SECRET, bench, unlimited
 from scripted_model import Cut, Hang, Raw, Status
 
 from harness.errors import LimitReached, ModelRefused
+from harness.store.ledger import EndedCall, NewCall
 from harness.store.opening import open_store
 from harness.types import Usage
 
@@ -147,10 +148,10 @@ async def test_what_the_runs_money_does_not_cover_is_not_sent_and_no_step_or_pla
 
 async def test_a_wait_for_the_runs_money_ends_with_the_trials_wall_clock_and_takes_nothing(store):
     async with bench([], ledger=store, limits=unlimited(wall_clock_s=0.2)) as b:
-        await store.begin_call(
+        await store.begin_call(NewCall(
             trial_id=1, conversation="other", agent="", position=0, model="m", prompt_sha256="",
             repeated=0, reserved_usd=0.0015, moment=1,
-        )  # fmt: skip
+        ))  # fmt: skip
         with anyio.fail_after(20), pytest.raises(LimitReached) as caught:
             await b.talk().complete(HELLO, [])
         assert caught.value.limit == "wall_clock"
@@ -160,10 +161,10 @@ async def test_a_wait_for_the_runs_money_ends_with_the_trials_wall_clock_and_tak
 
 async def test_a_call_that_was_billed_without_an_answer_waits_for_the_runs_money(store):
     async with bench([Cut(), {"content": "x"}], ledger=store) as b:
-        other = await store.begin_call(
+        other = await store.begin_call(NewCall(
             trial_id=1, conversation="other", agent="", position=0, model="m", prompt_sha256="",
             repeated=0, reserved_usd=0.0005, moment=1,
-        )  # fmt: skip
+        ))  # fmt: skip
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(b.talk().complete, HELLO, [])
             while (await store.calls())[-1]["charged_usd"] is None:
@@ -171,8 +172,9 @@ async def test_a_call_that_was_billed_without_an_answer_waits_for_the_runs_money
             await anyio.sleep(0.02)
             assert len(b.server.requests) == 1
             await store.end_call(
-                other, outcome="ok", reply=None, usage=Usage(), cost_usd=0.0, charged_usd=0.0,
-                latency_s=0, attempts=1, error="", moment=2,
+                other,
+                EndedCall(outcome="ok", reply=None, usage=Usage(), cost_usd=0.0, charged_usd=0.0,
+                          latency_s=0, attempts=1, error="", moment=2),
             )  # fmt: skip
         row = (await store.calls())[-1]
         assert (row["outcome"], row["attempts"]) == ("ok", 2)

@@ -24,6 +24,7 @@ from harness.model.response_body import as_received
 from harness.model.resume_cache import ResumeCache
 from harness.model.text_protocol import parse_reply, render_messages
 from harness.model.trial_calls import TrialCalls
+from harness.store.ledger import NewCall
 from harness.store.sqlite import SqliteStore
 from harness.types import CUT, Reply
 
@@ -105,10 +106,10 @@ async def test_it_outlives_the_process_and_goes_into_a_recording(name, tmp_path,
 async def test_a_store_and_a_recording_from_before_it_was_kept_are_read(tmp_path):
     store = SqliteStore(tmp_path / "run.db")
     trial = await planned(store)
-    call = await store.begin_call(
+    call = await store.begin_call(NewCall(
         trial_id=trial, conversation="agent-1", agent="", position=0, model="m",
         prompt_sha256="0", repeated=0.0, reserved_usd=None, moment=1,
-    )  # fmt: skip
+    ))  # fmt: skip
     old = json.dumps({"content": "hello", "tool_calls": [], "finish_reason": "stop"})
     store._connection.db.execute(
         "UPDATE call SET outcome='ok', reply=? WHERE call_id=?", (old, call)

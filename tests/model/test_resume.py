@@ -37,6 +37,7 @@ from harness.model.conversation import start_conversation
 from harness.model.resume_cache import ResumeCache
 from harness.model.trial_calls import TrialCalls
 from harness.runner.processes import join
+from harness.store.ledger import EndedCall, NewCall
 from harness.store.sqlite import SqliteStore
 from harness.types import Limits, Reply, Usage
 
@@ -232,7 +233,7 @@ async def test_calls_that_overlapped_do_so_in_the_record_of_the_attempt_that_was
             Silent(), "silent", price=None, ledger=store, limiter=limiter, **SETTINGS
         )
         said = client.request(key("a", 0), HELLO, []).prompt_sha256
-        held = await store.begin_call(**call(1, 9, 0.5))  # what paid for both
+        held = await store.begin_call(NewCall(**call(1, 9, 0.5)))  # what paid for both
         rows = [row(1, "a", 0, 1, ended=3), row(1, "b", 0, 2, ended=4)]
         same = {"prompt_sha256": said, "paid_call": held}
         paid = ResumeCache(key("", 0), [each | same for each in rows])
@@ -272,19 +273,21 @@ async def test_processes_hold_one_cap_together(tmp_path):
         await one.plan([instance], [trial | {"number": n} for n in range(2)])
         await one.claim_trial()
         await two.claim_trial()
-        held = await one.begin_call(**call(1, 0, 0.7))
+        held = await one.begin_call(NewCall(**call(1, 0, 0.7)))
         with anyio.move_on_after(0.5) as waiting:  # it may yet be given back
-            await two.begin_call(**call(2, 0, 0.4))
+            await two.begin_call(NewCall(**call(2, 0, 0.4)))
         assert waiting.cancelled_caught
         await one.charge(held, 0.5)
         with pytest.raises(LimitReached, match="run_cost"):
             await one.hold_more(held, 0.6)
         await one.hold_more(held, 0.4)
         ends = {"outcome": "ok", "reply": None, "usage": Usage(), "latency_s": 0.0, "attempts": 1}
-        await one.end_call(held, cost_usd=0.6, charged_usd=0.6, error="", moment=2, **ends)
-        await two.begin_call(**call(2, 0, 0.4))
+        await one.end_call(
+            held, EndedCall(cost_usd=0.6, charged_usd=0.6, error="", moment=2, **ends)
+        )
+        await two.begin_call(NewCall(**call(2, 0, 0.4)))
         with pytest.raises(LimitReached, match=r"\$0\.6000 of \$1\.0000"):
-            await two.begin_call(**call(2, 1, 0.5))
+            await two.begin_call(NewCall(**call(2, 1, 0.5)))
 
 
 async def test_what_a_dead_process_had_reserved_is_spent(tmp_path):
@@ -293,7 +296,7 @@ async def test_what_a_dead_process_had_reserved_is_spent(tmp_path):
         trial = {"system": "s", "instance_id": "i", "agents": 1, "wanted": 1, "submits": "one"}
         await store.plan([instance], [trial | {"number": 0}])
         await store.claim_trial()
-        await store.begin_call(**call(1, 0, 0.7))
+        await store.begin_call(NewCall(**call(1, 0, 0.7)))
     with contextlib.closing(SqliteStore(tmp_path / "run.db", owner="two", cap_usd=1.0)) as two:
         assert await two.others() == {"dead"}
         await two.take_over({"two"})
@@ -302,7 +305,7 @@ async def test_what_a_dead_process_had_reserved_is_spent(tmp_path):
         assert taken is not None
         assert taken["attempt"] == 1
         with pytest.raises(LimitReached):
-            await two.begin_call(**call(taken["trial_id"], 0, 0.4))
+            await two.begin_call(NewCall(**call(taken["trial_id"], 0, 0.4)))
 
 
 def test_a_member_is_alive_until_it_ends_whatever_way(tmp_path):

@@ -23,6 +23,7 @@ from harness.sandbox.bubblewrap.folders import sweep
 from harness.sandbox.bubblewrap.machine import BubblewrapMachine
 from harness.sandbox.providers import open_sandbox
 from harness.store.connection import store_error
+from harness.store.ledger import EndedCall, NewCall
 from harness.store.sqlite import SqliteStore
 from harness.store.sqlite_file import RESERVED_BYTES
 from harness.types import Usage
@@ -256,18 +257,20 @@ def trial() -> dict[str, object]:
 
 
 async def begin(store: SqliteStore, position: int) -> int:
-    return await store.begin_call(
+    return await store.begin_call(NewCall(
         trial_id=1, conversation="main", agent="agent-1", position=position, model="m",
         prompt_sha256="x", repeated=0.0, reserved_usd=1.0, moment=position,
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 async def end_all(store: SqliteStore, calls: list[int]) -> None:
     """Each with 200,000 characters."""
     for call_id in calls:
         await store.end_call(
-            call_id, outcome="failed", reply=None, cost_usd=0.5, latency_s=1.0, attempts=1,
-            usage=Usage(prompt_tokens=1, completion_tokens=1), error="x" * 200_000, moment=call_id,
+            call_id,
+            EndedCall(outcome="failed", reply=None, cost_usd=0.5, latency_s=1.0, attempts=1,
+                      usage=Usage(prompt_tokens=1, completion_tokens=1), error="x" * 200_000,
+                      moment=call_id),
         )  # fmt: skip
 
 

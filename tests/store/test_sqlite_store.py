@@ -12,6 +12,7 @@ import pytest
 from harness.board.protocols import NewTask
 from harness.board.sqlite.board import SqliteBoard
 from harness.errors import UserError
+from harness.store.ledger import NewCall
 from harness.store.sqlite import SqliteStore
 from harness.types import Verdict
 
@@ -174,10 +175,10 @@ async def test_the_money_of_a_run_of_version_8_is_counted_on_with_the_calls_that
         await store.take_over({"me"})
         assert ((await store.standing()).usd, await store.spent()) == (0.875, 0.875)
         again = await store.claim_trial()
-        call = await store.begin_call(
+        call = await store.begin_call(NewCall(
             trial_id=again["trial_id"], conversation="a", agent="a", position=0, model="m",
             prompt_sha256="p", repeated=0, reserved_usd=0.375, moment=1,
-        )  # fmt: skip
+        ))  # fmt: skip
         assert await store.spent() == 1.25
         await store.charge(call, 0.25)
         assert ((await store.standing()).usd, await store.spent()) == (1.125, 1.125)

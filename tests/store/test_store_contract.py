@@ -15,6 +15,7 @@ import anyio
 import pytest
 
 from harness.errors import LimitReached, StoreConflict
+from harness.store.ledger import EndedCall, NewCall
 from harness.store.opening import open_store
 from harness.store.protocol import Store
 from harness.types import Reply, ToolCall, Usage, Verdict
@@ -86,6 +87,7 @@ anyio.run(work)
 SPEND = """
 import anyio, sys
 from harness.errors import LimitReached
+from harness.store.ledger import EndedCall, NewCall
 from harness.store.opening import open_store
 from harness.types import Usage
 
@@ -97,12 +99,12 @@ async def work():
             "outcome": "ok", "cost_usd": 0.0625, "charged_usd": 0.0625, "moment": 2}
     for position in range(40):
         try:
-            call = await store.begin_call(
+            call = await store.begin_call(NewCall(
                 trial_id=1, conversation=sys.argv[2], agent="", position=position, model="m",
-                prompt_sha256="", repeated=0, reserved_usd=0.125, moment=1)
+                prompt_sha256="", repeated=0, reserved_usd=0.125, moment=1))
         except LimitReached:
             return
-        await store.end_call(call, **ends)
+        await store.end_call(call, EndedCall(**ends))
 
 anyio.run(work)
 """
@@ -183,10 +185,10 @@ async def begun(store: Store, position: int = 0, reserved: float | None = 0.5) -
     if not await store.trials():
         await planned(store)
         await store.claim_trial()
-    return await store.begin_call(
+    return await store.begin_call(NewCall(
         trial_id=1, conversation="agent-1", agent="agent-1", position=position, model="m",
         prompt_sha256="p", repeated=0.25, reserved_usd=reserved, moment=2 * position + 1,
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 async def ended(store: Store, call: int, outcome: str = "ok", **more: object) -> None:
@@ -194,7 +196,7 @@ async def ended(store: Store, call: int, outcome: str = "ok", **more: object) ->
         "reply": None, "usage": Usage(), "cost_usd": None, "latency_s": 0.0, "attempts": 1,
         "error": "", "moment": 2,
     }  # fmt: skip
-    await store.end_call(call, outcome=outcome, **(values | more))
+    await store.end_call(call, EndedCall(outcome=outcome, **(values | more)))
 
 
 class TestStore:

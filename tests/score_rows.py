@@ -56,7 +56,7 @@ class Rows:
         self.submissions += [
             common
             | {"outcome": outcome, "selected": index == selected, "created_at": END,
-               "official": outcome, "flags": "[]", "report": "{}",
+               "official": outcome, "flags": [], "report": {},
                "author": f"agent-{index + 1}"}
             for index, outcome in enumerate(outcomes)
         ]  # fmt: skip

@@ -1,6 +1,5 @@
 """A trial as people would tell it, from the rows of its board: pure functions, lines of text."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -91,13 +90,13 @@ def ended(material: TrialRecord) -> list[str]:
     for row in material.submissions:
         others = rests_on(material, row["author"])
         whose = [f"{e['label']} ({e['author']}, {e['task']})" for e in others]
-        answer = json.loads(row.get("report") or "{}").get("answer")
+        answer = (row["report"] or {}).get("answer")
         facts = [answer or "no letter"] * (answer is not None) + [row["outcome"] or "not graded"]
         facts += ["the one to ship"] * bool(row["selected"]) + ["salvaged"] * bool(row["salvaged"])
         by = f" by {row['agent']}" if row["agent"] != row["author"] else ""
         rests = f"; rests on {', '.join(whose)}" if whose else ""
         lines.append(f"{row['author']}{by}: {', '.join(facts)}{rests}")
-        lines += [f"    {reason}" for reason in json.loads(row["selection_reasons"] or "[]")]
+        lines += [f"    {reason}" for reason in row["selection_reasons"] or ()]
     return lines
 
 

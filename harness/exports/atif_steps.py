@@ -59,9 +59,9 @@ def _asked(message: Message, step: dict[str, Any]) -> dict[str, list[tuple[dict[
 
 def _says(row: CallRow, message: Message) -> bool:
     """Whether `message` is the answer of the call `row`."""
-    if row["outcome"] != "ok" or not row["reply"]:
+    reply = row["reply"]
+    if row["outcome"] != "ok" or not reply:
         return False
-    reply = json.loads(row["reply"])
     said = message.get("content") or ""
     mine = [call["function"]["name"] for call in message.get("tool_calls") or ()]
     theirs = [call["name"] or "unnamed" for call in reply["tool_calls"]]
@@ -85,7 +85,7 @@ def _answer(
 
 
 def _unsaid(row: CallRow, sources: Mapping[int, str] | None) -> dict[str, Any]:
-    reply = json.loads(row["reply"]) if row["reply"] else {}
+    reply = row["reply"] or {}
     step: dict[str, Any] = {"source": "agent", "message": reply.get("content") or ""}
     if calls := reply.get("tool_calls"):
         step |= _called(

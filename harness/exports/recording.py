@@ -1,6 +1,5 @@
 """A run's answers as a recording, which `delm eval` plays again without a model."""
 
-import json
 from pathlib import Path
 
 from harness.model.backend import CallKey
@@ -29,7 +28,6 @@ def record(run: RunRows, path: Path, *, note: str = "") -> int:
 
 
 def _recorded(row: CallRow) -> RecordedCall:
-    reply = json.loads(row["reply"]) if row["reply"] else {}
     return RecordedCall(
         key=CallKey(
             system=row["system"],
@@ -39,10 +37,7 @@ def _recorded(row: CallRow) -> RecordedCall:
             position=row["position"],
         ),
         prompt_sha256=row["prompt_sha256"],
-        reply=reply_of(
-            reply,
-            usage_of(row),
-        ),
+        reply=reply_of(row["reply"] or {}, usage_of(row)),
         latency_s=row["latency_s"] or 0.0,
         error=row["error"],
         began=row["began"],

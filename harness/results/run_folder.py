@@ -320,6 +320,10 @@ def _instances(
     return rows
 
 
+def _json(reasons: Sequence[str] | None) -> str | None:
+    return None if reasons is None else json.dumps(reasons)
+
+
 def _submissions(submissions: Sequence[SubmissionRow], benchmark: Benchmark[Any]) -> list[TableRow]:
     return [
         {
@@ -327,7 +331,8 @@ def _submissions(submissions: Sequence[SubmissionRow], benchmark: Benchmark[Any]
             "submission": row["submission_id"],
             "reason": row["grade_reason"],
             "flags": " ".join(flags_of(row)),
-            "unchecked": " ".join(json.loads(row["unchecked"] or "[]")),
+            "unchecked": " ".join(row["unchecked"] or ()),
+            "selection_reasons": _json(row["selection_reasons"]),
             "ended": row["reason"],
             **asdict(benchmark.submission_facts(row)),
         }

@@ -1,6 +1,5 @@
 """The same submissions read otherwise: as the official grader alone, and without unstable tests."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ Unstable = Mapping[str, Collection[str]]  # by instance: tests that pass and fai
 
 def flags_of(submission: SubmissionRow) -> list[str]:
     """Why a pass of the official grader does not count; nothing where it does, or is none."""
-    return list(json.loads(submission["flags"] or "[]"))
+    return list(submission["flags"] or ())
 
 
 def only_unstable(submission: SubmissionRow, unstable: Unstable) -> bool:
@@ -24,7 +23,7 @@ def only_unstable(submission: SubmissionRow, unstable: Unstable) -> bool:
     """
     if submission["outcome"] != "unresolved" or flags_of(submission):
         return False
-    report = json.loads(submission["report"] or "{}").get(submission["instance_id"], {})
+    report = (submission["report"] or {}).get(submission["instance_id"], {})
     status = report.get("tests_status", {})
     failed = {
         test

@@ -85,7 +85,7 @@ class CostRow(TypedDict):
 
 class CallRow(UsageColumns, CostRow):
     """A call of the ledger. `trial` is the trial's number, `cut` 1 where the answer was cut off at
-    the limit of its tokens, `reply` JSON."""
+    the limit of its tokens, `reply` what `reply_row` made."""
 
     call_id: int
     trial_id: int
@@ -102,7 +102,7 @@ class CallRow(UsageColumns, CostRow):
     attempts: int
     latency_s: float | None
     error: str
-    reply: str | None
+    reply: Mapping[str, Any] | None
     started_at: str
     ended_at: str | None
     began: int
@@ -135,7 +135,7 @@ class MadeSubmission(TypedDict):
 class SubmissionRow(MadeSubmission):
     """A submission with its trial, its selection and, where it has one, its grade.
 
-    `flags`, `unchecked`, `report` and `selection_reasons` are JSON; `trial` is the trial's number.
+    `trial` is the trial's number.
     """
 
     trial_id: int
@@ -150,12 +150,12 @@ class SubmissionRow(MadeSubmission):
     created_at: str
     grade_reason: str | None
     official: Literal["", "resolved", "unresolved"] | None  # empty: the official grader gave none
-    flags: str | None
-    unchecked: str | None
-    report: str | None
+    flags: Sequence[str] | None
+    unchecked: Sequence[str] | None
+    report: Mapping[str, Any] | None
     grade_cached: int | None
     grade_seconds: float | None
-    selection_reasons: str | None
+    selection_reasons: Sequence[str] | None
 
 
 class EarlierTrial(TypedDict):

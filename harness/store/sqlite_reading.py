@@ -28,14 +28,13 @@ class SqliteReading(SqliteFile):
 
     async def paid(self, trial_id: int) -> list[PaidRow]:
         """See `Store.paid`."""
-        rows = self._rows("paid", trial_id=trial_id)
-        return [cast("PaidRow", row | {"reply": json.loads(row["reply"])}) for row in rows]
+        return cast("list[PaidRow]", self._with_json("paid", "reply", trial_id=trial_id))
 
     async def answered(self, model: str, prompt_sha256: str) -> AnsweredRow | None:
         """See `Store.answered`."""
-        for row in self._rows("answered", model=model, prompt_sha256=prompt_sha256):
-            return cast("AnsweredRow", row | {"reply": json.loads(row["reply"])})
-        return None
+        given = {"model": model, "prompt_sha256": prompt_sha256}
+        rows = cast("list[AnsweredRow]", self._with_json("answered", "reply", **given))
+        return rows[0] if rows else None
 
     async def made(self, trial_id: int) -> list[MadeSubmission]:
         """See `Store.made`."""
@@ -58,7 +57,7 @@ class SqliteReading(SqliteFile):
 
     async def calls(self) -> list[CallRow]:
         """See `Store.calls`."""
-        return cast("list[CallRow]", self._rows("calls"))
+        return cast("list[CallRow]", self._with_json("calls", "reply"))
 
     async def costs(self) -> list[CostRow]:
         """See `Store.costs`."""
@@ -66,7 +65,8 @@ class SqliteReading(SqliteFile):
 
     async def submissions(self) -> list[SubmissionRow]:
         """See `Store.submissions`."""
-        return cast("list[SubmissionRow]", self._rows("submissions"))
+        columns = ("flags", "unchecked", "report", "selection_reasons")
+        return cast("list[SubmissionRow]", self._with_json("submissions", *columns))
 
     async def spans(self) -> list[SpanRow]:
         """See `Store.spans`."""
@@ -86,3 +86,10 @@ class SqliteReading(SqliteFile):
     async def earlier(self, model: str) -> list[EarlierTrial]:
         """See `Store.earlier`."""
         return cast("list[EarlierTrial]", self._rows("earlier", model=json.dumps(model)))
+
+    def _with_json(self, name: str, *columns: str, **parameters: Any) -> list[dict[str, Any]]:
+        """The rows of a statement, the JSON in `columns` opened."""
+        rows = self._rows(name, **parameters)
+        for row in rows:
+            row |= {key: json.loads(row[key]) for key in columns if row[key] is not None}
+        return rows

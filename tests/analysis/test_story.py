@@ -27,7 +27,7 @@ def link(source: str, target: str, kind: str = "cites") -> dict[str, Any]:
 
 def submission(author: str, **more: Any) -> dict[str, Any]:
     plain = {"agent": "agent-1", "outcome": "resolved", "selected": 0, "salvaged": 0,
-             "selection_reasons": None}  # fmt: skip
+             "report": None, "selection_reasons": None}  # fmt: skip
     return {"author": author} | plain | more
 
 
@@ -112,7 +112,7 @@ def test_a_cost_that_nobody_knows_is_not_told_as_nothing():
 def test_submissions_are_told_with_their_verdict_and_why_one_is_shipped():
     rows = material(
         submissions=[
-            submission("patch-1", selected=1, selection_reasons='["patch-1: all checks"]'),
+            submission("patch-1", selected=1, selection_reasons=["patch-1: all checks"]),
             submission("patch-2", outcome=None, salvaged=1, agent="agent-2"),
         ]
     )

@@ -41,7 +41,7 @@ def call(position: int, conversation: str = "patch-1", **more):
         "cache_write_tokens": 5, "reasoning_tokens": 3, "cost_usd": 0.01,
         "started_at": f"2026-01-01T00:00:{position:02}.000+00:00",
         "ended_at": f"2026-01-01T00:01:{position:02}.000+00:00",
-        "reply": json.dumps(reply),
+        "reply": reply,
     } | more  # fmt: skip
 
 

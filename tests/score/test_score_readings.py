@@ -1,6 +1,5 @@
 """What the official grader alone resolves, what is flagged, and scores without unstable tests."""
 
-import json
 from typing import Any
 
 import pytest
@@ -12,12 +11,12 @@ FLAKY = "tests/test_a.py::test_flaky"
 OTHER = "tests/test_a.py::test_other"
 
 
-def report(*failing: str, instance: str = "a__a-1") -> str:
+def report(*failing: str, instance: str = "a__a-1") -> dict:
     status = {
         "FAIL_TO_PASS": {"success": [], "failure": []},
         "PASS_TO_PASS": {"success": [], "failure": list(failing)},
     }
-    return json.dumps({instance: {"resolved": not failing, "tests_status": status}})
+    return {instance: {"resolved": not failing, "tests_status": status}}
 
 
 def three() -> Rows:
@@ -26,7 +25,7 @@ def three() -> Rows:
     rows.add(outcomes=("resolved",))
     rows.add(outcomes=("unresolved",), number=1)
     rows.add(outcomes=("unresolved",), number=2)
-    rows.submissions[1] |= {"official": "resolved", "flags": '["canary-passed"]'}
+    rows.submissions[1] |= {"official": "resolved", "flags": ["canary-passed"]}
     rows.submissions[2] |= {"report": report(FLAKY)}
     return rows
 
@@ -60,9 +59,9 @@ def test_with_one_a_submission_that_fails_only_unstable_tests_counts_beside_the_
         ({}, True),
         ({"report": report(FLAKY, OTHER)}, False),
         ({"report": report()}, False),
-        ({"report": "{}"}, False),
+        ({"report": {}}, False),
         ({"report": None, "flags": None, "outcome": None}, False),
-        ({"flags": '["forged-result"]'}, False),
+        ({"flags": ["forged-result"]}, False),
         ({"outcome": "error"}, False),
         ({"instance_id": "b__b-2", "report": report(FLAKY, instance="b__b-2")}, False),
     ],
@@ -82,7 +81,7 @@ def test_a_patch_that_passes_no_fail_to_pass_test_never_counts_however_unstable_
     def told(success: list[str], failure: list[str], others: list[str]) -> dict[str, Any]:
         status = {"FAIL_TO_PASS": {"success": success, "failure": failure},
                   "PASS_TO_PASS": {"success": [], "failure": others}}  # fmt: skip
-        report = json.dumps({"a__a-1": {"resolved": False, "tests_status": status}})
+        report = {"a__a-1": {"resolved": False, "tests_status": status}}
         rows = Rows().add(outcomes=("unresolved",))
         rows.submissions[0]["report"] = report
         return row_of(rows, unstable={"a__a-1": [FLAKY, OTHER]})

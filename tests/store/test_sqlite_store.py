@@ -126,7 +126,7 @@ async def test_a_run_of_an_earlier_version_is_read_and_goes_on(tmp_path, version
         database.execute(f"PRAGMA user_version = {version}")
     with closing(SqliteStore(path)) as store, closing(SqliteBoard(path)) as boards:
         (row,) = await store.submissions()
-        assert (row["outcome"], row["unchecked"]) == ("resolved", "[]")
+        assert (row["outcome"], row["unchecked"]) == ("resolved", [])
         (found,) = await boards.of(key).queue.tasks()
         assert found.excluded == ("agent-2",)
         await store.finish_trial(key, "failed", reason="error in the system", seconds=1.0)

@@ -5,7 +5,6 @@ Another backend is another name in `BACKENDS` and its address in `address`.
 
 import asyncio
 import hashlib
-import json
 import signal
 import subprocess
 import sys
@@ -290,7 +289,7 @@ class TestStore:
         )  # fmt: skip
         await ended(store, call, reply=reply, usage=usage, cost_usd=0.25, attempts=3, latency_s=1.5)
         (row,) = await store.calls()
-        assert json.loads(row["reply"]) == {
+        assert row["reply"] == {
             "content": "so",
             "tool_calls": [{"id": "c", "name": "bash", "arguments": "{"}],
             "finish_reason": "tool_calls",

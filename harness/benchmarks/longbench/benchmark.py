@@ -100,7 +100,7 @@ class LongBench(Benchmark[QuestionItem]):
             "sub_domain": trial["repo"],
             "difficulty": trial["difficulty"],
             "length": trial["length"],
-            "answer": json.loads(submission["report"]).get("right"),
+            "answer": submission["report"].get("right"),
             "pred": submission["patch"] or None,
             "judge": submission["outcome"] == "resolved",
         }
@@ -115,7 +115,7 @@ class LongBench(Benchmark[QuestionItem]):
 
     def submission_facts(self, submission: Row) -> SubmissionFacts:
         """The letter that was graded."""
-        return SubmissionFacts(answer=json.loads(submission["report"] or "{}").get("answer", ""))
+        return SubmissionFacts(answer=(submission["report"] or {}).get("answer", ""))
 
     def breakdown(
         self, rows: Sequence[Row], scores: Sequence[InstanceScore], facts: Mapping[str, Any]

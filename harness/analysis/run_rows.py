@@ -1,6 +1,6 @@
 """What the agents of a run had to do with each other, read from its store and its boards."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,9 @@ from harness.analysis.timeline import timeline
 from harness.board.records import Boards
 from harness.score.rows import by_trial
 from harness.store.protocol import Store
-from harness.store.rows import CallRow, RunRows, SubmissionRow
+from harness.store.rows import CallRow, RunRows, SubmissionRow, TrialRow
 from harness.system_files import baseline_system
+from harness.types import Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +25,16 @@ class CoordinationRows:
     findings: list[dict[str, Any]]  # findings.csv
 
 
-async def coordination_rows(run: RunRows, store: Store, boards: Boards) -> CoordinationRows:
+async def coordination_rows(
+    run: RunRows,
+    store: Store,
+    boards: Boards,
+    heard: Callable[[TrialRow, Mapping[str, Sequence[Message]]], None] = lambda trial, said: None,
+) -> CoordinationRows:
     """The rows of the `run` that `store` and `boards` hold.
 
-    Trials are gone through one by one: messages and boards of all together may be large.
+    Trials are gone through one by one: messages and boards of all together may be large. `heard` is
+    given each trial's messages, by conversation, for whatever else is made of them.
     """
     calls_of, made_in = by_trial(run.calls), by_trial(run.submissions)
     spans_of, baseline = by_trial(run.spans), baseline_system()
@@ -40,7 +47,9 @@ async def coordination_rows(run: RunRows, store: Store, boards: Boards) -> Coord
         material = await material_of(boards, key, mine, made_in.get(key, []))
         line = timeline(trial, mine, spans_of.get(key, []))
         reference = references.get(trial["instance_id"])
-        rows.append(measures(trial, material, line, await store.messages(key), reference))
+        said = await store.messages(key)
+        heard(trial, said)
+        rows.append(measures(trial, material, line, said, reference))
         found += findings(trial, material)
     return CoordinationRows(
         trials=rows,

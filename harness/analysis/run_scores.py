@@ -1,17 +1,19 @@
 """What the systems of a run scored: computed once for everything that a command shows of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness import score
 from harness.benchmarks.registry import of_run
 from harness.board.records import Boards
+from harness.score.cost_accuracy import cost_accuracy
 from harness.score.rows import TableRow
 from harness.store.rows import RunRows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredRun:
-    """A run's rows, its scores, and rows of three CSVs with the columns that `harness.score` names.
+    """A run's rows, its scores, and rows of four CSVs with the columns that `harness.score` names.
 
     `scores` are in the order of the run's trials.
     """
@@ -21,6 +23,7 @@ class ScoredRun:
     table: list[TableRow]  # table.csv
     breakdowns: list[TableRow]  # breakdown.csv
     comparisons: list[TableRow]  # comparisons.csv
+    points: Sequence[TableRow]  # cost_accuracy.csv
 
 
 async def score_run(
@@ -32,11 +35,14 @@ async def score_run(
         for key in (trial["trial_id"] for trial in rows.trials)
     }
     scores = score.instance_scores(rows.trials, rows.calls, rows.submissions)
+    table = score.table(rows, scores, stories=stories, unstable=unstable)
+    benchmark, model = of_run(rows.facts), str(rows.facts.get("model", ""))
     sides = score.sides(scores, score.allowance_of(rows.facts))
     return ScoredRun(
         rows=rows,
         scores=scores,
-        table=score.table(rows, scores, stories=stories, unstable=unstable),
-        breakdowns=score.breakdowns(scores, of_run(rows.facts).levels),
+        table=table,
+        breakdowns=score.breakdowns(scores, benchmark.levels),
         comparisons=score.comparisons(sides),
+        points=cost_accuracy(table, model, benchmark.published),
     )

@@ -11,10 +11,9 @@ from typing import Any
 
 from harness import score
 from harness.analysis.run_scores import ScoredRun
-from harness.benchmarks.registry import of_run
 from harness.report import plot_style
 from harness.report.agent_timeline import timelines
-from harness.score.cost_accuracy import cost_accuracy, front, on_equal_terms
+from harness.score.cost_accuracy import front, on_equal_terms
 from harness.score.estimators import mean, pass_at_k
 from harness.score.rows import TableRow
 from harness.text.counted import counted
@@ -37,14 +36,11 @@ def draw(path: Path, run: ScoredRun) -> list[Path]:
     for each in score.ran(run.scores):
         scores.setdefault(each.system, []).append(each)
     facts, rows = run.rows.facts, run.rows
-    model = str(facts.get("model", ""))
     folder = path / FOLDER
     written: list[Path] = []
     with plot_style.ink():
         figures = {
-            "cost_accuracy": cost_against_score(
-                cost_accuracy(run.table, model, of_run(facts).published)
-            ),
+            "cost_accuracy": cost_against_score(run.points),
             "pass_at_k": pass_by_k(scores),
             "cost_by_instance": cost_by_instance(scores, score.equal_submissions(run.scores)),
         } | timelines(rows.trials, rows.calls, rows.spans)

@@ -37,6 +37,7 @@ from harness.store.opening import open_store
 from harness.store.protocol import Store
 from harness.store.rows import CallRow, SubmissionRow, TrialRow
 from harness.terminal import plain
+from harness.types import Message
 
 SUBMISSION_COLUMNS = (
     "system", "instance_id", "trial", "attempt", "author", "agent", "submission", "outcome",
@@ -217,10 +218,17 @@ def write(path: Path, text: str) -> None:
 async def derive(folder: RunFolder, store: Store, boards: Boards) -> ScoredRun:
     """Write every derived file anew; return what they are made of."""
     run = await store.read()
-    benchmark, model = of_run(run.facts), str(run.facts.get("model", ""))
+    benchmark = of_run(run.facts)
     scored = await score_run(run, boards, benchmark.unstable(folder.path.parent))
-    found = await coordination_rows(run, store, boards)
-    points = cost_accuracy.cost_accuracy(scored.table, model, benchmark.published)
+    mine, made = by_trial(run.calls), by_trial(run.submissions)
+
+    def write_trajectories(trial: TrialRow, said: Mapping[str, Sequence[Message]]) -> None:
+        key = trial["trial_id"]
+        files = trajectory_files(trial, said, mine.get(key, []), made.get(key, []), run.facts)
+        for file, text in files.items():
+            write(folder.path / "trajectories" / file, text)
+
+    found = await coordination_rows(run, store, boards, write_trajectories)
     ledger = [{**row, "repeated_tokens": repeated_tokens(row)} for row in run.calls]
     for name, rows, columns in (
         ("table", scored.table, score.COLUMNS),
@@ -232,18 +240,11 @@ async def derive(folder: RunFolder, store: Store, boards: Boards) -> ScoredRun:
         ("coordination", found.trials, coordination.COLUMNS),
         ("coordination_systems", found.systems, coordination.SYSTEM_COLUMNS),
         ("findings", found.findings, findings.COLUMNS),
-        ("cost_accuracy", points, cost_accuracy.COLUMNS),
+        ("cost_accuracy", scored.points, cost_accuracy.COLUMNS),
     ):
         write(folder.path / f"{name}.csv", csv_text(rows, columns))
     for file, text in prediction_files(run.submissions, run.trials, run.facts).items():
         write(folder.path / "preds" / file, text)
-    mine, made = by_trial(run.calls), by_trial(run.submissions)
-    for trial in run.trials:
-        key = trial["trial_id"]
-        spoken = await store.messages(key)
-        files = trajectory_files(trial, spoken, mine.get(key, []), made.get(key, []), run.facts)
-        for file, text in files.items():
-            write(folder.path / "trajectories" / file, text)
     return scored
 
 

@@ -45,26 +45,31 @@ def readings(
     ran.
     """
     official = [_with_outcome(row, row["official"] or None) for row in submissions]
-    adjusted = [
-        _with_outcome(row, "resolved") if only_unstable(row, unstable or {}) else row
-        for row in submissions
-    ]
     flagged: dict[str, int] = {}
     for row in submissions:
         flagged[row["system"]] = flagged.get(row["system"], 0) + bool(flags_of(row))
-    alone, lenient = _by_system(trials, official), _by_system(trials, adjusted)
+    lenient = {} if unstable is None else _flake_adjusted(trials, submissions, unstable)
     return {
         system: {
             "official_resolved": _resolved(mine),
             "avg_at_1_official": mean(score.average for score in mine),
             "flagged": flagged.get(system, 0) if mine else None,
-            "flake_adjusted_resolved": None if unstable is None else _resolved(lenient[system]),
-            "avg_at_1_flake_adjusted": (
-                None if unstable is None else mean(score.average for score in lenient[system])
-            ),
+            "flake_adjusted_resolved": _resolved(lenient.get(system, ())),
+            "avg_at_1_flake_adjusted": mean(score.average for score in lenient.get(system, ())),
         }
-        for system, mine in alone.items()
+        for system, mine in _by_system(trials, official).items()
     }
+
+
+def _flake_adjusted(
+    trials: Sequence[TrialRow], submissions: Sequence[SubmissionRow], unstable: Unstable
+) -> dict[str, list[InstanceScore]]:
+    """By system, with what fails nothing but unstable tests as resolved."""
+    adjusted = [
+        _with_outcome(row, "resolved") if only_unstable(row, unstable) else row
+        for row in submissions
+    ]
+    return _by_system(trials, adjusted)
 
 
 def _with_outcome(submission: SubmissionRow, outcome: GradeOutcome | None) -> SubmissionRow:

@@ -5,6 +5,7 @@ The patch ladder, the evaluation script and the report are its own; the judgemen
 
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -121,8 +122,10 @@ def _with_exit_code(script: str) -> list[str]:
     return lines
 
 
+@lru_cache(maxsize=16)
 def evaluation_script(reference: IssueReference) -> str:
-    """The script as the package gives it."""
+    """The script as the package gives it: made once for an instance, whose grading asks for it up
+    to five times."""
     from swebench.types import TestSpec
 
     return str(TestSpec(**specification(reference)).eval_script)

@@ -227,7 +227,7 @@ def main() -> None:
         tokens = write_rows(rows, wanted, size)
         print(f"{wanted} documents of about {tokens:,} tokens, {rows.stat().st_size / 1e6:.0f} MB")
         os.environ["OPENAI_API_KEY"] = "none"
-        tests = str(Path(__file__).parents[1] / "tests")
+        tests = str(Path(__file__).parents[1] / "tests" / "helpers")
         script = SCRIPT.format(tests=tests, latency=latency_s, rate=TOKENS_PER_S)
         began = time.monotonic()
         with served_by(folder, script) as os.environ["OPENAI_API_BASE"]:

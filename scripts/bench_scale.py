@@ -30,7 +30,7 @@ from typing import Any
 
 import anyio
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
 
 from console import FLASK, SOLVE, bundled
 
@@ -112,7 +112,7 @@ def served_by(folder: Path, words: str) -> Iterator[str]:
     """A scripted model, a process of its own, that does what `words` define as `script`."""
     script = folder / "script.py"
     script.write_text(words)
-    server = Path(__file__).parents[1] / "tests" / "scripted_model.py"
+    server = Path(__file__).parents[1] / "tests" / "helpers" / "scripted_model.py"
     process = subprocess.Popen(
         [sys.executable, str(server), "--script", str(script), "--port", "0"],
         stdout=subprocess.PIPE,

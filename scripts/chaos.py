@@ -38,7 +38,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
 
 from chaos_boxes import Boxes, Namespaces, engine, full_disk
 from console import DATASET, DELM, bundled, own_cache, query, variables

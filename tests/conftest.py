@@ -1,6 +1,7 @@
 """What every test module shares."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -11,34 +12,38 @@ from harness.cli import main
 
 HERE = Path(__file__).parent
 # Importlib mode adds nothing: what tests share is imported by its bare name.
-sys.path[:0] = [str(HERE), *(str(folder) for folder in HERE.iterdir() if folder.is_dir())]
+sys.path.insert(0, str(HERE / "helpers"))
 
 pytest_plugins = ["sandboxes"]
 
-
-SLOW = (  # files, the slowest first: one that is begun last is waited for by everybody
-    "grade_docker", "delm", "forged_passes", "table", "resume", "providers_run", "floor",
-    "unusual_tests", "admission_real", "costs", "eval", "grade", "wall_clock", "reading", "disk",
-    "external", "environments", "questions", "plots", "coordination", "budget_storm", "hostile",
-    "central_real", "eval_stop", "reading_shared", "images", "board_machine", "board_processes",
-    "grading_limits", "calibrate", "run_folders", "eval_docker", "dataset_check",
-)  # fmt: skip
+# Where nohup, or a shell in the background, has these ignored, what tests start would ignore them
+# too; a handler is not handed on.
+for each in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(each) is signal.SIG_IGN:
+        signal.signal(each, lambda *_: None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="only what takes no service and no time")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Slow files first, the others as they come; with --quick only the quick tests."""
-    if config.getoption("--quick"):
-        from quick import is_quick
+def seconds(item: pytest.Item) -> float:
+    """About how long the tests of its file take, where that is long."""
+    mark = item.get_closest_marker("slow")
+    return mark.kwargs["seconds"] if mark else 0
 
-        left_out = [item for item in items if not is_quick(item)]
-        config.hook.pytest_deselected(items=left_out)
+
+def is_quick(item: pytest.Item) -> bool:
+    """Whether a test belongs to `make test-quick`: it opens no real sandbox, of whatever kind."""
+    return not seconds(item) and "kind" not in getattr(item, "fixturenames", ())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The slowest files first: one that is begun last is waited for by everybody."""
+    if config.getoption("--quick"):
+        config.hook.pytest_deselected(items=[item for item in items if not is_quick(item)])
         items[:] = [item for item in items if is_quick(item)]
-    places = {f"test_{name}": place for place, name in enumerate(SLOW)}
-    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+    items.sort(key=seconds, reverse=True)
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from harness.board.evidence import EVIDENCE, Command
 from harness.board.protocols import Proposal, Ruling
 from harness.board.sqlite.board import SqliteBoard
 
+pytestmark = pytest.mark.slow(seconds=80)
+
 ADD = "python -c 'from pkg.core import add; assert add(1, 1) == 2'"
 MEND = """\
 --- a/pkg/core.py
@@ -134,6 +136,7 @@ async def test_a_true_patch_and_what_it_changes_are_admitted(court):
     assert "return a - b" in (await court.say("FACT", **span)).reason
 
 
+@ONE_KIND
 async def test_git_cannot_tell_the_states_apart(court):
     told = (
         "git status --porcelain --untracked-files=no; git diff --quiet && git diff --cached --quiet"
@@ -208,6 +211,7 @@ async def test_a_patch_that_leads_out_or_is_damaged_is_refused(court, diff):
     assert "does not apply" in ruling.reason or "changes nothing" in ruling.reason, ruling.reason
 
 
+@ONE_KIND
 async def test_a_test_that_exists_at_base_is_left_alone_whatever_the_diff_calls_it(court):
     async with court.after("mkdir tests; cp pkg/core.py tests/test_core.py") as there:
         for script in (
@@ -226,6 +230,7 @@ async def test_a_test_that_exists_at_base_is_left_alone_whatever_the_diff_calls_
         assert "touches tests/test_core.py" in (await there.patch(renamed)).reason
 
 
+@ONE_KIND
 async def test_new_tests_run_against_the_old_code_too(court):
     """A command that fails at base only because its test is not there shows nothing."""
     idle = await court.diff_of(
@@ -252,11 +257,13 @@ async def test_new_tests_in_another_encoding_are_the_same_bytes_there(court):
     assert "passes at the base commit with the new tests of the patch already" in ruling.reason
 
 
+@ONE_KIND
 async def test_a_patch_of_a_file_whose_name_is_no_text_is_refused(court):
     odd = await court.diff_of(r"sed -i 's/-/+/' pkg/core.py; touch $'pkg/\351.py'")
     assert "whose name is no UTF-8 text" in (await court.patch(odd)).reason
 
 
+@ONE_KIND
 async def test_a_module_that_needs_what_was_taken_away_is_imported_too(court):
     """Another module than the changed one, and than its package."""
     async with court.after("echo 'from pkg.core import add' > pkg/user.py") as there:
@@ -265,6 +272,7 @@ async def test_a_module_that_needs_what_was_taken_away_is_imported_too(court):
         assert "`import pkg.user` fails" in (await there.patch(renamed, shows)).reason
 
 
+@ONE_KIND
 async def test_no_check_sees_what_another_one_left(court):
     """Each run writes into its own /testbed, /tmp and home, and leaves a process behind."""
     leave = (
@@ -324,6 +332,7 @@ async def test_a_command_that_misbehaves_is_refused_and_the_next_is_checked(
     assert (await court.ran(ADD, 1, "AssertionError")).settled == "admitted"
 
 
+@ONE_KIND
 async def test_a_command_that_only_fails_the_second_time_is_run_in_a_clean_copy_each_time(court):
     once = (
         "test ! -e marker && touch marker && python -c 'import pkg.core as c; print(c.add(5, 2))'"

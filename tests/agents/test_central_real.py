@@ -10,6 +10,8 @@ from console import DATASET, FLASK, bundled, delm_here, own_cache, query
 from scripted_model import ScriptedModel
 from team_script import NEIGHBOURS, calls, solve
 
+pytestmark = pytest.mark.slow(seconds=7)
+
 SYSTEMS = ("centralized", "centralized-parallel")
 MESSAGE = "'name' may not be empty."
 

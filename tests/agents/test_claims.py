@@ -10,8 +10,8 @@ import pytest
 import yaml
 from exported import HINTS, play
 from planted import System, plant
+from played_run import item
 from stores import handed_in
-from test_run import item
 
 from harness.benchmarks.swebench.rows import Aside
 from harness.exports.submission_claims import (
@@ -25,6 +25,8 @@ from harness.exports.submission_claims import (
 )
 from harness.exports.submission_claims import HINTS as NO_HINTS
 from harness.results.run_folder import RunFolder
+
+pytestmark = pytest.mark.slow(seconds=2)
 
 FACTS = {"id": "r", "version": "0.1", "created_at": "2026-02-03T04:05:06.000+00:00"}
 HIDDEN_TEST = "test_that_nobody_may_know"

@@ -33,6 +33,8 @@ from harness.errors import (
 )
 from harness.types import ExecResult, Reply, ToolCall
 
+pytestmark = pytest.mark.slow(seconds=12)
+
 OVER = LimitReached("steps", "steps: used up")
 SUBMIT = call(f"echo {SUBMITS} && cat patch.txt")
 BY = "agent-1"

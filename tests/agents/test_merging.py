@@ -5,6 +5,8 @@ import pytest
 from agents.centralized.merge import merge
 from harness.errors import SandboxUnavailable
 
+pytestmark = pytest.mark.slow(seconds=25)
+
 
 @pytest.fixture(scope="module")
 def anyio_backend() -> str:

@@ -4,10 +4,12 @@ import json
 import time
 from collections import Counter
 
+import pytest
 from console import query, start, wait_for
-from reading_script import ReadingScript, own_turns, text_of, tools_of
+from reading_script import ANSWERS, ROWS, ReadingScript, own_turns, play, text_of, tools_of
 from scripted_model import ScriptedModel
-from test_reading import ANSWERS, ROWS, play
+
+pytestmark = pytest.mark.slow(seconds=8)
 
 RUNNING = "SELECT DISTINCT owner FROM trial WHERE state = 'running'"
 

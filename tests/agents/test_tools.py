@@ -8,6 +8,8 @@ from agents import tools
 from agents.tools import BadCall, Toolbox
 from harness.types import ToolCall
 
+pytestmark = pytest.mark.slow(seconds=4)
+
 
 async def use(sandbox, name: str, **given: object) -> str:
     box = Toolbox(tools.view(sandbox), tools.edit(sandbox))

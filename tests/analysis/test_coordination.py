@@ -26,6 +26,8 @@ from harness.analysis.coordination import (
 from harness.analysis.narrative import TrialRecord
 from harness.analysis.timeline import WHAT, Interval
 
+pytestmark = pytest.mark.slow(seconds=3)
+
 
 def trial(trial_id: int, system: str, instance: str = "i", **more: Any):
     plain = {"trial_id": trial_id, "system": system, "instance_id": instance, "number": 0,

@@ -4,7 +4,8 @@ import json
 from dataclasses import replace
 
 import pytest
-from console import FLASK, bundled, delm, own_cache, refused
+from console import FLASK, bundled, own_cache, refused
+from console import delm_here as delm
 
 from harness.benchmarks.swebench.calibrate import (
     FILE,
@@ -20,6 +21,8 @@ from harness.config import GradingConfig, SandboxConfig
 from harness.errors import UserError
 from harness.sandbox.providers import choose
 from harness.types import Item
+
+pytestmark = pytest.mark.slow(seconds=8)
 
 FLAKY = "tests/test_blueprints.py::test_now_and_then"
 PLANTED = """cat >> tests/test_blueprints.py <<'END'

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 import yaml
-from console import delm, refused
+from console import delm_here as delm
+from console import refused
+from hub_rows import ROW
 from sandboxes import why_not
-from test_rows import ROW
 
 from harness.benchmarks.rows import BUNDLED, load
 from harness.cache import cache_dir
 from harness.environments import packing
 from harness.errors import UserError
+
+pytestmark = pytest.mark.slow(seconds=11)
 
 ID = "example__durations-1"
 

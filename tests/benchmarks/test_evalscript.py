@@ -1,30 +1,10 @@
 import subprocess
 
 import pytest
+from hub_rows import TEST_PATCH
 
 from harness.benchmarks.swebench.eval_script import eval_script, heredoc_delimiter, touched_files
 from harness.errors import UserError
-
-TEST_PATCH = """\
-diff --git a/tests/test_old.py b/tests/test_old.py
---- a/tests/test_old.py
-+++ b/tests/test_old.py
-@@ -1 +1 @@
--old = 1
-+old = 2
-diff --git a/tests/new file.py b/tests/new file.py
-new file mode 100644
---- /dev/null
-+++ b/tests/new file.py
-@@ -0,0 +1 @@
-+new = 1
-diff --git a/tests/gone.py b/tests/gone.py
-deleted file mode 100644
---- a/tests/gone.py
-+++ /dev/null
-@@ -1 +0,0 @@
--gone = 1
-"""
 
 
 def test_touched_files_are_told_apart_by_what_happens_to_them():

@@ -6,14 +6,19 @@ from pathlib import Path
 
 import anyio
 import pytest
-from console import FLASK, delm, own_cache
+from console import FLASK, own_cache
+from console import delm_here as delm
 from forgeries import FORMS, Case, cases, gold_cases, judge_all, with_few_tests
 from hostile_patches import HONEST, HOSTILE
 
 from harness.benchmarks.swebench.guard import FLAGS
 from harness.types import Verdict
 
-COPIED = (FLASK, "sympy__sympy-24443")  # all bundled instances: scripts/forged_passes.py --gold
+pytestmark = pytest.mark.slow(seconds=50)
+
+SYMPY = "sympy__sympy-24443"
+# all bundled instances in every form: scripts/forged_passes.py --gold
+COPIED = [*((FLASK, form) for form in FORMS), (SYMPY, "with CRLF")]
 CAUGHT_BY_THE_OFFICIAL_GRADER = {"source: exit 0", "the test file"}
 
 
@@ -97,12 +102,16 @@ async def test_without_the_guard_the_official_verdict_is_ours(fooled, tmp_path):
 
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory) -> dict[tuple[str, str], Verdict]:
-    found = anyio.run(judge_all, gold_cases(*COPIED), tmp_path_factory.mktemp("copied"))
+    wanted = [
+        case
+        for case in gold_cases(FLASK, SYMPY)
+        if (case.item.instance.instance_id, case.name.removeprefix("gold ")) in COPIED
+    ]
+    found = anyio.run(judge_all, wanted, tmp_path_factory.mktemp("copied"))
     return {(case.item.instance.instance_id, case.name): v for case, v in found.items()}
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("instance", COPIED)
+@pytest.mark.parametrize(("instance", "form"), COPIED)
 def test_a_gold_patch_that_was_copied_as_text_is_resolved_and_has_no_flag(copied, instance, form):
     verdict = copied[instance, f"gold {form}"]
     assert (verdict.outcome, verdict.flags, verdict.unchecked) == ("resolved", (), ())

@@ -5,7 +5,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from console import FLASK, Told, bundled, delm, own_cache, refused, tree_of
+from console import FLASK, Told, bundled, own_cache, refused, tree_of
+from console import delm_here as delm
 from patches import flask_patches
 
 from harness.benchmarks.predictions import read_predictions
@@ -20,6 +21,8 @@ from harness.config import GradingConfig, SandboxConfig
 from harness.errors import SandboxLost, SandboxUnavailable, UserError
 from harness.sandbox.providers import choose
 from harness.types import Verdict
+
+pytestmark = pytest.mark.slow(seconds=39)
 
 FAST = (FLASK, "psf__requests-6028", "pytest-dev__pytest-10051")
 HERE = ("wrong", "breaks", "not-applying", "only-with-fuzz", "outside", "forged", "edits-tests",

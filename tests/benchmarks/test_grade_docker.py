@@ -26,13 +26,15 @@ from console import (
     Told,
     bash,
     bundled,
-    delm,
     docker_client,
     own_cache,
     query,
     tree_of,
     turns,
     variables,
+)
+from console import (
+    delm_here as delm,
 )
 from patches import flask_patches
 from scripted_model import ScriptedModel
@@ -42,6 +44,8 @@ from harness.cache import cache_dir
 from harness.errors import UserError
 from harness.sandbox.docker import image_build
 from harness.types import Item
+
+pytestmark = pytest.mark.slow(seconds=58)
 
 OTHER = "pytest-dev__pytest-10051"
 # docker stop waits for a main process that is deaf to SIGTERM, as the official program's is

@@ -39,6 +39,8 @@ from harness.runner.check_cache import FileCheckCache
 from harness.sandbox.providers import choose
 from harness.types import ExecResult, Issue, Verdict
 
+pytestmark = pytest.mark.slow(seconds=21)
+
 MARK = f"20014.{os.getpid()}"  # seconds nobody else sleeps
 SOON_S = 45  # on a machine that is busy with other tests; alone it takes two
 SLEEPS = (

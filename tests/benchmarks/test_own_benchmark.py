@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 from console import query, refused
+from guide_blocks import block
 from scripted_model import ScriptedModel
-from test_guide import block
 
 from harness.benchmarks.registry import find
 from harness.benchmarks.rows import load
 from harness.errors import UserError
+
+pytestmark = pytest.mark.slow(seconds=3)
 
 NAMES = (f"katas_{number}" for number in itertools.count())  # Python imports each but once
 ROWS = [

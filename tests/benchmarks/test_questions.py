@@ -4,10 +4,9 @@ import csv
 import hashlib
 import json
 import re
-from pathlib import Path
 
 import pytest
-from console import delm_here, query, refused
+from console import QUESTIONS, delm_here, query, refused
 from scripted_model import ScriptedModel
 
 from agents.documents.full_context import choice_of, middle_left_out
@@ -184,8 +183,6 @@ async def test_letters_are_graded(tmp_path):
     assert grades["A"].reason == "answered A"
     assert grades[""].reason == "no answer"
 
-
-QUESTIONS = Path(__file__).parents[2] / "configs" / "recordings" / "longbench-offline.jsonl"
 
 # -- a run ----------------------------------------------------------------------------------------
 

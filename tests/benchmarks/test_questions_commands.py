@@ -3,11 +3,12 @@
 import json
 
 import pytest
-from console import delm as run_delm
-from console import refused
-from test_questions import QUESTIONS
+from console import QUESTIONS, refused
+from console import delm_here as run_delm
 
 from harness.benchmarks.longbench.generated import rows
+
+pytestmark = pytest.mark.slow(seconds=3)
 
 DATA = ("-d", "longbench-offline")
 RIGHT = {row["_id"]: row["answer"] for _, row in rows()}

@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_rows import ROW
+from hub_rows import ROW
 
 from harness.benchmarks.rows import check_rows, load
 from harness.benchmarks.swebench.row_forms import FIELDS_OF_5
 from harness.errors import UserError
+
+pytestmark = pytest.mark.slow(seconds=5)
 
 CLASSIC = {key: value for key, value in ROW.items() if key not in (*FIELDS_OF_5, "image")}
 LOWER = {"fail_to_pass": "['test_a']", "pass_to_pass": "[]"}

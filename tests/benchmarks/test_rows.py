@@ -5,31 +5,14 @@ import sys
 
 import pytest
 import yaml
+from hub_rows import ROW, TEST_PATCH
 from local_index import publish, zipped
-from test_evalscript import TEST_PATCH
 
 from harness.benchmarks.rows import BUNDLED, load
 from harness.benchmarks.selection import neighbours, select
 from harness.benchmarks.swebench.dataset_facts import read_factsheet
 from harness.benchmarks.swebench.rows import official_image
 from harness.errors import UserError
-
-ROW = {
-    "instance_id": "owner__Repo-1",
-    "repo": "owner/Repo",
-    "base_commit": "0" * 40,
-    "problem_statement": "It is broken.",
-    "hints_text": "the answer is 42",
-    "version": "1.0",
-    "patch": "gold",
-    "test_patch": "tests",
-    "FAIL_TO_PASS": '["test_a", "test_b[x y]"]',
-    "PASS_TO_PASS": ["test_c"],
-    "image": "registry/image:tag",
-    "eval_script": "#!/bin/bash\ntrue\n",
-    "log_parser": "parse_log_pytest",
-    "eval_type": "pass_and_fail",
-}
 
 
 def test_test_names_are_read_from_lists_and_from_json_text(tmp_path):

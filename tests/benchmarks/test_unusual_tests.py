@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from console import FLASK, Told, bundled, delm, tree_of
+from console import FLASK, Told, bundled, tree_of
+from console import delm_here as delm
 from hostile_patches import ONE_BY_NAME
 from own_rows import OwnInstance, dataset_of
 from patches import CODE, patch
@@ -32,7 +33,7 @@ PARAMETRIZED = """\
 import flask
 import pytest
 
-pytestmark = [pytest.mark.parametrize("name, more", [("", 1)])]
+pytestmark = [pytest.mark.parametrize("name, more", [("", 1)]), pytest.mark.slow(seconds=41)]
 
 
 def test_raises(name, more):
@@ -117,7 +118,7 @@ def place(tmp_path_factory) -> tuple[Path, Path, Path]:
 
 def grade(place: tuple[Path, Path, Path], run: str, *words: str | Path) -> Graded:
     folder, dataset, cache = place
-    told = delm("grade", *words, "-d", dataset, "--run-id", run, cwd=folder, timeout=900,
+    told = delm("grade", *words, "-d", dataset, "--run-id", run, cwd=folder,
                 DELM_CACHE=str(cache))  # fmt: skip
     return Graded(told, folder / "results" / run)
 

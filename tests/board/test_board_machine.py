@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from harness.board.protocols import BoardRefused, Claim, LeaseLost, NewTask
 from harness.board.sqlite.board import SqliteBoard
+
+pytestmark = pytest.mark.slow(seconds=3)
 
 LEASE = 10.0
 AGENTS = st.sampled_from(["ann", "bob", "cid"])

@@ -13,6 +13,8 @@ import pytest
 from harness.board.protocols import NewTask
 from harness.board.sqlite.board import SqliteBoard
 
+pytestmark = pytest.mark.slow(seconds=8)
+
 WORKERS, TASKS, KILLS = 32, 10_000, 24
 LEASE_S = 0.5
 LIMIT_S = 100.0  # it takes 15 on two idle cores

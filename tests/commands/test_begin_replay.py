@@ -7,6 +7,8 @@ from console import DATASET, FINISH, FLASK, bundled, recording, refused
 
 from harness.model.provider_keys import missing_package
 
+pytestmark = pytest.mark.slow(seconds=7)
+
 SERVED = {"OPENAI_API_BASE": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "none"}
 OTHER = "psf__requests-6028"
 

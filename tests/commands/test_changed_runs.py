@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from console import query, refused
+from console import QUESTIONS, query, refused
 from scripted_model import ScriptedModel, Status
-from test_questions import QUESTIONS
 
 from harness.commands.configure import configure
 from harness.config import layer, resolve
+
+pytestmark = pytest.mark.slow(seconds=4)
 
 FILE = "{{name: base, system: 'agents.documents:FullContext', benchmark: longbench-v2, agents: 1, submissions: one, options: {{{}}}}}"  # noqa: E501
 RUN = ("eval", "-m", f"replay:{QUESTIONS}", "-s", "mine.yaml", "-i", "offline-1", "--run-id", "x")

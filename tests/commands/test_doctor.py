@@ -4,25 +4,18 @@ import json
 from pathlib import Path
 
 import pytest
-from console import DATASET, bundled, delm
+from console import DATASET, bundled
+from console import delm_here as delm
+from doctor_lines import NO_DOCKER, lines
 
-NO_DOCKER = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
+pytestmark = pytest.mark.slow(seconds=4)
+
 ROW = {
     **dict.fromkeys(("repo", "base_commit", "problem_statement", "version"), "x"),
     **dict.fromkeys(("patch", "test_patch", "eval_script"), "x"), "log_parser": "parse_log_pytest",
     "instance_id": "a__a-1", "FAIL_TO_PASS": ["t"], "PASS_TO_PASS": [],
     "eval_type": "pass_and_fail",
 }  # fmt: skip
-
-
-def lines(text: str) -> dict[str, tuple[str, str]]:
-    """By what it is about: the state and the words of every finding."""
-    found = {}
-    for line in text.splitlines():
-        state, _, rest = line.partition(" ")
-        about, _, words = rest.strip().partition(": ")
-        found[about] = (state, words)
-    return found
 
 
 def test_what_the_bundled_run_needs_is_here(tmp_path):

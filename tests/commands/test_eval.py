@@ -21,11 +21,14 @@ from console import (
     bash,
     bundled,
     delm,
+    delm_here,
     own_cache,
     query,
     turns,
 )
 from scripted_model import Cut, Garbage, Hang, ScriptedModel, Status
+
+pytestmark = pytest.mark.slow(seconds=25)
 
 KEY = f"sk-planted-{secrets.token_hex(12)}"
 LIMITS = ("--cost-limit", "0.25", "-c", "budget.steps=8")
@@ -327,7 +330,7 @@ def test_derived_files_are_the_same_to_the_byte_when_made_again(run):
     assert len(before) == 10 + 4 + 4
     for path in derived:
         path.unlink()
-    told = delm("score", "one", "-o", run.folder.parent)
+    told = delm_here("score", "one", "-o", run.folder.parent)
     assert told.code == 0, told.text
     assert {path: path.read_bytes() for path in derived} == before
     # the table, and below it what it is worth, are those of the run itself
@@ -339,13 +342,13 @@ def test_derived_files_are_the_same_to_the_byte_when_made_again(run):
 
 
 def test_show_tells_the_story_and_disarms_hostile_text(run):
-    told = delm("show", run.folder, FLASK)
+    told = delm_here("show", run.folder, FLASK)
     assert told.code == 0, told.text
     assert all(c.isprintable() or c in "\n\t" for c in told.out)
     assert "[red]markup[/red] [/]" in told.out  # shown as it is, not obeyed
     assert "may not be empty" in told.out
     assert "killed" not in told.out
-    brief = delm("show", "one", "-o", run.folder.parent)
+    brief = delm_here("show", "one", "-o", run.folder.parent)
     trials = [line for line in brief.out.splitlines() if line.startswith("single ")]
     assert [line.partition(":")[0] for line in trials] == [
         f"single {FLASK} #{n}" for n in (1, 2, 3, 4)
@@ -353,12 +356,12 @@ def test_show_tells_the_story_and_disarms_hostile_text(run):
 
 
 def test_exports_are_predictions_or_the_recording(run, tmp_path):
-    told = delm("export", run.folder, tmp_path / "preds.jsonl")
+    told = delm_here("export", run.folder, tmp_path / "preds.jsonl")
     assert told.code == 0, told.text
     assert (tmp_path / "preds.jsonl").read_bytes() == (
         run.folder / "preds/single.jsonl"
     ).read_bytes()
-    told = delm("export", run.folder, tmp_path / "r.jsonl", "--format", "recording")
+    told = delm_here("export", run.folder, tmp_path / "r.jsonl", "--format", "recording")
     assert told.code == 0, told.text
     # the header has the time of writing; every call is the same
     again = (tmp_path / "r.jsonl").read_text().splitlines()
@@ -375,7 +378,7 @@ def test_the_recording_holds_no_prompt(run):
 
 
 def test_a_replay_gives_the_same_submissions_and_verdicts(run, tmp_path):
-    told = delm(
+    told = delm_here(
         *("eval", "-m", f"replay:{run.recording}", "-d", DATASET, "-k", "4", *LIMITS),
         *("-c", "plots=true", "--run-id", "again", "-o", tmp_path),
         DELM_CACHE=str(run.cache),
@@ -383,7 +386,7 @@ def test_a_replay_gives_the_same_submissions_and_verdicts(run, tmp_path):
     assert told.code == 0, told.text
     assert "is not the recorded one" not in told.out
     assert "This is a replay of recorded answers: no benchmark result." in told.out
-    again = delm("score", "again", "-o", tmp_path)
+    again = delm_here("score", "again", "-o", tmp_path)
     assert again.out[: again.out.index("written: ")] in told.out
     columns = "number, submission.reason, patch_sha256, salvaged, outcome, cost"
     statement = (
@@ -398,7 +401,7 @@ def test_a_replay_of_other_prompts_says_so_once(run, tmp_path):
     lines = run.recording.read_text().splitlines()
     changed = [line.replace('"prompt_sha256":"', '"prompt_sha256":"x') for line in lines]
     (tmp_path / "changed.jsonl").write_text("\n".join(changed) + "\n")
-    told = delm(
+    told = delm_here(
         *("eval", "-m", f"replay:{tmp_path / 'changed.jsonl'}", "-d", DATASET, *LIMITS),
         *("--run-id", "again", "-o", tmp_path, "-k", "1"),
         DELM_CACHE=str(run.cache),
@@ -411,7 +414,7 @@ def test_a_replay_of_other_prompts_says_so_once(run, tmp_path):
 
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(tmp_path):
     bundled(FLASK)
-    told = delm(
+    told = delm_here(
         *("eval", "-m", "openai/scripted", "-s", "single", "-d", DATASET, "-i", FLASK, "--dry-run"),
         *("-o", tmp_path / "out", "--record", tmp_path / "r.jsonl"),
         OPENAI_API_BASE="http://127.0.0.1:9/v1",

@@ -28,6 +28,8 @@ from filelock import FileLock
 
 from harness.cache import cache_dir
 
+pytestmark = pytest.mark.slow(seconds=6)
+
 SERVED = {"OPENAI_API_BASE": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "none"}
 SCRIPTED = (
     "eval",

@@ -15,7 +15,6 @@ from console import (
     SOLVE,
     bash,
     bundled,
-    delm,
     docker_client,
     end,
     query,
@@ -24,11 +23,16 @@ from console import (
     start,
     wait_for,
 )
+from console import (
+    delm_here as delm,
+)
 from scripted_model import ScriptedModel
 
 from harness.cache import cache_dir
 from harness.errors import UserError
 from harness.sandbox.docker import image_build
+
+pytestmark = pytest.mark.slow(seconds=12)
 
 MARK = f"20021.{os.getpid()}"  # seconds nobody else sleeps
 

@@ -10,21 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 from console import FLASK, bundled, query
+from guide_blocks import GUIDE, ROOT, block
 from scripted_model import ScriptedModel
 
 from harness.benchmarks.rows import load
 
-ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "docs" / "guide.md").read_text()
-
-
-def block(language: str, name: str) -> str:
-    """The code block of the guide whose first line is a comment with this name."""
-    found = re.search(
-        rf"^```{language}\n# {re.escape(name)}\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE
-    )
-    assert found, name
-    return found[1]
+pytestmark = pytest.mark.slow(seconds=1)
 
 
 def test_the_system_of_the_guide_asks_once_and_resolves(delm, place, monkeypatch):

@@ -18,6 +18,8 @@ from harness.cache import cache_dir
 from harness.config import SandboxConfig
 from harness.sandbox.providers import choose
 
+pytestmark = pytest.mark.slow(seconds=4)
+
 NAMES = sorted((sys.stdlib_module_names | RUNNERS) - STARTUP)
 # By environment: an instance in it, where imports begin, and packages named as test folders are.
 REPOSITORIES = {

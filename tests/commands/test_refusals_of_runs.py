@@ -18,10 +18,12 @@ from console import (
     refused,
     variables,
 )
-from console import delm as delm_process
+from console import delm_here as delm_process
 from scripted_model import ScriptedModel, Status
 
 from harness.cache import cache_dir
+
+pytestmark = pytest.mark.slow(seconds=12)
 
 SERVED = {"OPENAI_API_BASE": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "none"}
 SCRIPTED = ("eval", "-m", "openai/scripted", "-s", "single", "-d", DATASET, "--yes")

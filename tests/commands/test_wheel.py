@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from console import Told, refused
 
+pytestmark = pytest.mark.slow(seconds=3)
+
 ROOT = Path(__file__).parents[2]
 PARTS = ("harness", "agents", "configs", "results/reference")
 IGNORED = shutil.ignore_patterns("__pycache__")

@@ -21,6 +21,8 @@ from harness.environments.interpreters import find_python, fits
 from harness.environments.rebuild import VENV, environment_key, prepare
 from harness.errors import UserError
 
+pytestmark = pytest.mark.slow(seconds=20)
+
 ROOT = Path(__file__).parents[2]
 needs_bubblewrap = pytest.mark.skipif(
     shutil.which("bwrap") is None

@@ -6,6 +6,8 @@ from local_index import publish, served
 from harness.environments.package_index import IndexSettings, fetch, parse_pip_config, pip_settings
 from harness.errors import UserError
 
+pytestmark = pytest.mark.slow(seconds=5)
+
 CONTENT = b"the bytes of a release" * 1000
 
 

@@ -19,6 +19,8 @@ from harness.cache import cache_dir
 from harness.exports import prompt_leaks
 from harness.exports.experiments import DISCLAIMERS, cautions, shipped
 
+pytestmark = pytest.mark.slow(seconds=7)
+
 FILES = {
     "README.md", "all_preds.jsonl", "metadata.yaml",
     *(f"logs/{FLASK}/{name}" for name in

@@ -11,6 +11,8 @@ from exported import play
 from agents.mini_swe_agent import load_package
 from harness.benchmarks.swebench.log_reader import read_log
 
+pytestmark = pytest.mark.slow(seconds=5)
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

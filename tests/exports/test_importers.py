@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_atif import CALLS, FACTS, SPOKEN, TRIAL, answer, call
+from atif_rows import CALLS, FACTS, SPOKEN, TRIAL, answer, call
 
 from harness.exports.atif import trial_files
 
@@ -56,7 +56,7 @@ def imported():
         if there[tool]:
             pytest.skip(f"{tool} is not in {PYTHON} (DELM_IMPORTERS names another; .ci/run makes "
                         f"one): {there[tool]}")  # fmt: skip
-        script = Path(__file__).parents[1] / "import_trajectories.py"
+        script = Path(__file__).parents[1] / "helpers/import_trajectories.py"
         done = subprocess.run([PYTHON, script, tool, *paths],
                               capture_output=True, text=True, check=False)  # fmt: skip
         assert done.returncode == 0, done.stderr

@@ -20,10 +20,10 @@ import anyio
 import pytest
 from console import query
 from model_bench import PRICE, SECRET
+from played_run import Silent, item
 from played_team import PlayedWorkspace
 from scripted_model import Cut, Hang, Raw, ScriptedModel, Status
 from team_script import task_of
-from test_run import Silent, item
 
 from agents.delm.system import Delm
 from agents.delm.team import DelmOptions
@@ -56,6 +56,7 @@ WEATHER = {
 SHORT = DelmOptions(verification=False, turns={"patch": 6, "other": 4}, lease_s=5.0)
 DUST = 1e-9  # floats do not add up in any order
 pytestmark = [
+    pytest.mark.slow(seconds=26),
     pytest.mark.anyio,
     # litellm makes the request's coroutine in a thread: who is cut off just then never awaits it
     pytest.mark.filterwarnings("ignore:.*OpenAIChatCompletion.acompletion"),

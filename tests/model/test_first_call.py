@@ -6,8 +6,10 @@ import json
 import pytest
 import yaml
 from console import DATASET, FINISH, FLASK, bundled, query, recording, refused, turns
+from doctor_lines import NO_DOCKER, lines
 from scripted_model import Hang, Raw, ScriptedModel, Status
-from test_doctor import NO_DOCKER, lines
+
+pytestmark = pytest.mark.slow(seconds=14)
 
 KEY = "sk-scripted-0123456789"
 WORDS = ("eval", "-m", "openai/scripted", "-s", "single", "-d", DATASET, "-i", FLASK, "--yes",

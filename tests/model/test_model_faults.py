@@ -14,7 +14,7 @@ from harness.errors import ContextOverflow, ModelRefused, ModelUnavailable
 from harness.model.litellm_backend import LitellmBackend
 from harness.types import Reply
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow(seconds=9)]
 
 
 @pytest.fixture(autouse=True)

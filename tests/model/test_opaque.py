@@ -5,9 +5,9 @@ import json
 import anyio
 import pytest
 from model_bench import BASH, FAST, unlimited
+from provider_answers import entry, look
 from provider_server import PROVIDERS, Imitation
 from scripted_model import ScriptedModel
-from test_providers import entry, look
 
 from agents.loop import answer_message, with_unique_ids
 from harness.exports.atif_steps import conversation_steps

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 from model_bench import BASH, HELLO, PRICE, SECRET, bench
+from provider_answers import entry
 from provider_server import BUSY, IN_CHOICE, NETWORK, PROVIDERS, UPSTREAM, Imitation
 from scripted_model import Garbage, Raw, ScriptedModel
-from test_providers import entry
 
 from agents.loop import answer_message
 from harness.errors import ModelUnavailable
@@ -18,7 +18,7 @@ from harness.model.response_body import openai_reply
 from harness.score.cost import spent
 from harness.types import CUT, Usage
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow(seconds=13)]
 
 COUNTED = {"prompt_tokens": 40, "completion_tokens": 6, "total_tokens": 46}
 ONE = cost(Usage(prompt_tokens=40, completion_tokens=6), PRICE)

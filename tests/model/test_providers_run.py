@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 import yaml
 from console import DATASET, FLASK, Told, bundled, own_cache, query
+from provider_answers import billed, entry
 from provider_server import PROVIDERS, Imitation
 from scripted_model import ScriptedModel
 from table_script import TableScript
-from test_providers import billed, entry
+
+pytestmark = pytest.mark.slow(seconds=47)
 
 SYSTEMS = (
     "single", "mini-swe-agent", "independent", "centralized", "centralized-parallel", "delm-n2",

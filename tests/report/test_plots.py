@@ -12,6 +12,7 @@ import anyio
 import pytest
 from fake_run import TEAM, fake_run
 from planted import MATRIX, System, plant
+from stores import __file__ as stores_file
 from stores import derived
 
 from harness.analysis.timeline import WHAT, Interval
@@ -19,6 +20,8 @@ from harness.report import agent_timeline, plot_style
 from harness.report.agent_timeline import since_first_errand
 from harness.report.plots import any_of_n, aside, curve, draw, pass_by_k
 from harness.score.cost_accuracy import COLUMNS, cost_accuracy, front
+
+pytestmark = pytest.mark.slow(seconds=12)
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -114,7 +117,7 @@ async def test_the_same_run_gives_the_same_bytes_in_another_process(folder):
     )
     subprocess.run(
         [sys.executable, "-c", code, str(folder.path.parent), folder.run_id], check=True,
-        env=os.environ | {"PYTHONHASHSEED": "7", "PYTHONPATH": str(Path(__file__).parents[1])},
+        env=os.environ | {"PYTHONHASHSEED": "7", "PYTHONPATH": str(Path(stores_file).parent)},
         timeout=120,
     )  # fmt: skip
     assert {path.name: path.read_bytes() for path in there.glob("*.svg")} == before

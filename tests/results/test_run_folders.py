@@ -9,11 +9,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from console import delm as run_delm
-from console import end, query, refused, start
-from test_questions import QUESTIONS
+from console import QUESTIONS, end, query, refused, start
+from console import delm_here as run_delm
 
 from harness.runner.processes import join
+
+pytestmark = pytest.mark.slow(seconds=19)
 
 PAIRS = 7
 FORM = re.compile(r"\d{8}-\d{6}_longbench-offline_[A-Za-z0-9.-]+_base(-\d+)?")

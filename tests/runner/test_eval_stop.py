@@ -14,7 +14,6 @@ from console import (
     Told,
     bash,
     bundled,
-    delm,
     end,
     own_cache,
     query,
@@ -23,7 +22,12 @@ from console import (
     start,
     wait_for,
 )
+from console import (
+    delm_here as delm,
+)
 from scripted_model import Hang, ScriptedModel
+
+pytestmark = pytest.mark.slow(seconds=19)
 
 MARKS = tuple(f"{n}.{os.getpid()}" for n in (20011, 20012, 20013))  # seconds nobody else sleeps
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)

@@ -25,6 +25,8 @@ from team_script import PLANS, REPRODUCTION, calls, finish, publish, solve, task
 
 from harness.board.sqlite.board import SqliteBoard
 
+pytestmark = pytest.mark.slow(seconds=25)
+
 KEY = f"sk-planted-{secrets.token_hex(12)}"
 TOKEN = f'tok"en\\{secrets.token_hex(8)}'  # not the same in JSON
 PLANTED = {"OPENAI_API_KEY": KEY, "OTHER_TOKEN": TOKEN} | LEAKED

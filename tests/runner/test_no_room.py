@@ -10,7 +10,8 @@ from pathlib import Path
 
 import anyio
 import pytest
-from console import DATASET, FINISH, FLASK, SOLVE, bash, bundled, delm, query, refused
+from console import DATASET, FINISH, FLASK, SOLVE, bash, bundled, query, refused
+from console import delm_here as delm
 from fake_run import fake_run
 from sandboxes import LIMITS, Bubblewrap, why_not
 from scripted_model import ScriptedModel
@@ -27,6 +28,8 @@ from harness.store.ledger import EndedCall, NewCall
 from harness.store.sqlite import SqliteStore
 from harness.store.sqlite_file import RESERVED_BYTES
 from harness.types import Usage
+
+pytestmark = pytest.mark.slow(seconds=43)
 
 USAGE = {"usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}}
 

@@ -2,21 +2,14 @@
 
 import contextlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import anyio
 import pytest
 from midway import cancelled_when
-from model_bench import SETTINGS
+from played_run import ANSWER, Answering, Silent, make
 
-from harness.benchmarks.swebench.benchmark import SweBench
-from harness.benchmarks.swebench.grading import PatchGrader
-from harness.benchmarks.swebench.items import IssueItem, IssueReference
-from harness.board.sqlite.board import SqliteBoard
-from harness.config import GradingConfig
 from harness.errors import (
     ContextOverflow,
     ConversationRefused,
@@ -31,102 +24,9 @@ from harness.errors import (
     SandboxUnavailable,
     UserError,
 )
-from harness.model.client import ModelClient
-from harness.model.prices import Price
 from harness.protocols import Trial
-from harness.runner.run import Contestant, Run
-from harness.store.rows import Standing
 from harness.store.sqlite import SqliteStore
-from harness.types import Issue, Limits, Reply, Usage
-
-PRICE = Price(
-    input=1e-6, cached_input=1e-6, cache_write=1e-6, output=1e-6, context_tokens=0,
-    max_output_tokens=0, supports_tools=True, source="test",
-)  # fmt: skip
-
-
-def item(name: str) -> IssueItem:
-    reference = IssueReference(
-        instance_id=name, repo="a/a", version="1", image="i", patch="", test_patch="",
-        fail_to_pass=("t",), pass_to_pass=(), eval_script="true", log_parser="parse_log_pytest",
-        eval_type="pass_and_fail",
-    )  # fmt: skip
-    instance = Issue(
-        instance_id=name, repo="a/a", base_commit="0", problem_statement="p", version="1", image="i"
-    )
-    return IssueItem(instance=instance, reference=reference)
-
-
-class PlayedSandbox:
-    audit = "ok"
-
-    def __init__(self, all_of_them: "PlayedSandboxes") -> None:
-        self._all = all_of_them
-
-    async def close(self) -> None:
-        await anyio.sleep(0)
-        self._all.open_now.discard(self)
-
-
-class PlayedSandboxes:
-    """Counts what is open."""
-
-    kind = "played"
-
-    def __init__(self) -> None:
-        self.open_now: set[PlayedSandbox] = set()
-        self.most = 0
-        self.fails: Exception | None = None
-
-    @asynccontextmanager
-    async def holding(self, item: IssueItem) -> AsyncIterator[None]:
-        yield
-
-    def fingerprint(self, item: IssueItem) -> str:
-        return "print"
-
-    async def open(self, item: IssueItem, *, purpose: str) -> PlayedSandbox:
-        if self.fails is not None:
-            raise self.fails
-        made = PlayedSandbox(self)
-        self.open_now.add(made)
-        self.most = max(self.most, len(self.open_now))
-        return made
-
-
-class Answering:
-    """A back end with one answer, or one error."""
-
-    name = "played"
-
-    def __init__(self, answer: Reply | Exception) -> None:
-        self._answer = answer
-
-    async def warm_up(self) -> None: ...
-
-    async def attempt(self, *_: Any, **__: Any) -> Reply:
-        if isinstance(self._answer, Exception):
-            raise self._answer
-        return self._answer
-
-    async def turn(self, key: Any) -> None: ...
-
-    async def aclose(self) -> None: ...
-
-
-class Playing:
-    """A system that does what it is given."""
-
-    def __init__(self, act: Callable[[Trial], Awaitable[None]]) -> None:
-        self.run = act
-
-
-class Silent:
-    def trial(self, row: dict, state: str, note: str = "") -> None: ...
-
-    def step(self, row: dict, steps: int, usd: float) -> None: ...
-
-    def stands(self, standing: Standing) -> None: ...
+from harness.types import Reply
 
 
 class Counting(Silent):
@@ -138,56 +38,11 @@ class Counting(Silent):
         self.steps = steps
 
 
-ANSWER = Reply(content="", usage=Usage(prompt_tokens=1000, completion_tokens=0))
-
-
 @pytest.fixture
 def store(tmp_path):
     made = SqliteStore(tmp_path / "run.db")
     yield made
     made.close()
-
-
-def make(
-    store: SqliteStore,
-    act: Callable[[Trial], Awaitable[None]],
-    *,
-    answer: Reply | Exception = ANSWER,
-    instances: Sequence[str] = ("a__a-1",),
-    workers: int = 1,
-    wanted: int = 1,
-    trials: int = 1,
-    grader: Any = None,
-    backend: Answering | None = None,
-) -> tuple[Run, PlayedSandboxes]:
-    sandboxes, folder = PlayedSandboxes(), store.path.parent
-    client = ModelClient(
-        backend or Answering(answer), "m", price=PRICE, ledger=store,
-        limiter=anyio.CapacityLimiter(9), **SETTINGS | {"max_output_tokens": 1000},
-    )  # fmt: skip
-    run = Run(
-        store=store,
-        board=SqliteBoard(store.path),
-        benchmark=SweBench(),
-        items=[item(name) for name in instances],
-        contestants=[
-            Contestant(
-                name="s",
-                system=Playing(act),
-                agents=1,
-                wanted=wanted,
-                submits="one" if wanted == 1 else "independent",
-                trials=trials,
-            )
-        ],
-        client=client,
-        sandboxes=sandboxes,
-        grader=grader or PatchGrader(sandboxes, folder, None, GradingConfig()),
-        limits=Limits(steps=0, cost_usd=0, tokens=0, wall_clock_s=0, command_s=1),
-        workers=workers,
-        watcher=Silent(),
-    )
-    return run, sandboxes
 
 
 async def finish(trial: Trial) -> None:

@@ -28,6 +28,8 @@ from console import (
     wait_for,
 )
 
+pytestmark = pytest.mark.slow(seconds=10)
+
 MARK = f"20021.{os.getpid()}"  # seconds nobody else sleeps
 
 

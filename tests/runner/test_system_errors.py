@@ -11,6 +11,8 @@ import pytest
 from console import query, refused
 from scripted_model import ScriptedModel
 
+pytestmark = pytest.mark.slow(seconds=4)
+
 SYSTEM = 'name: mine\nsystem: "{}:Mine"\nbenchmark: longbench-v2\n'
 NAMES = (f"mine_{number}" for number in itertools.count())  # Python imports each but once
 CALLS = """\

@@ -13,13 +13,16 @@ import anyio
 import docker
 import image_source as source
 import pytest
-from console import delm, docker_client, end, refused, start
+from console import delm_here as delm
+from console import docker_client, end, refused, start
 
 from harness.sandbox.docker import registry
 from harness.sandbox.docker.image_cache import ImageCache
 from harness.sandbox.docker.image_layers import ImageSize, chains, total, whole
 from harness.sandbox.docker.image_leases import ImageLeases
 from harness.sandbox.docker.image_pull import pulled_images
+
+pytestmark = pytest.mark.slow(seconds=44)
 
 SIZE = 30_000_000
 COUNT = 8

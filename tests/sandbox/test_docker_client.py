@@ -13,6 +13,8 @@ from harness.errors import UserError
 from harness.sandbox.docker.client import connected, open_client
 from harness.sandbox.docker.machine import connect
 
+pytestmark = pytest.mark.slow(seconds=11)
+
 
 @contextmanager
 def server(family, address, answer):

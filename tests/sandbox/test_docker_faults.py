@@ -37,7 +37,10 @@ from harness.sandbox.sandbox import ShellSandbox
 
 BOUND_S = 30
 # the SDK leaves the sockets of connections that the engine ends, or that run out of time
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.slow(seconds=34),
+]
 
 
 @dataclass

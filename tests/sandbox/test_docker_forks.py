@@ -14,7 +14,10 @@ from harness.errors import SandboxUnfit
 from harness.sandbox.docker.machine import DockerMachine
 from harness.sandbox.sandbox import ShellSandbox
 
-pytestmark = pytest.mark.parametrize("kind", ["docker"], indirect=True)
+pytestmark = [
+    pytest.mark.parametrize("kind", ["docker"], indirect=True),
+    pytest.mark.slow(seconds=8),
+]
 
 
 @contextlib.asynccontextmanager

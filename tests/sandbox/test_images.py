@@ -22,6 +22,8 @@ from harness.sandbox.docker.client import LABEL, OWNER, connected
 from harness.sandbox.docker.image_leases import ImageLeases
 from harness.types import Issue
 
+pytestmark = pytest.mark.slow(seconds=13)
+
 IMAGE_JSON = "application/vnd.docker.distribution.manifest.v2+json"
 
 

@@ -9,6 +9,8 @@ import console
 import pytest
 from console import DATASET, bundled, refused
 
+pytestmark = pytest.mark.slow(seconds=6)
+
 SERVED = {"OPENAI_API_BASE": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "none"}
 SCRIPTED = ("eval", "-m", "openai/scripted", "-s", "single", "-d", DATASET)
 ROW = {

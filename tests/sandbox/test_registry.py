@@ -18,6 +18,8 @@ from harness.sandbox.docker.image_layers import chains
 from harness.secrets import redact
 from harness.secrets.allowed_addresses import is_private
 
+pytestmark = pytest.mark.slow(seconds=9)
+
 OCI = "application/vnd.oci.image."
 PLAIN, RANDOM = b"\0" * 3_000_000, os.urandom(50_000)
 PACKED = {  # by kind of layer: what is sent

@@ -12,6 +12,8 @@ from sandboxes import settled
 
 from harness.errors import FileMissing, FileTooLarge, SandboxError
 
+pytestmark = pytest.mark.slow(seconds=26)
+
 SOON_S = 8  # what happens at once, on a busy machine
 
 

@@ -23,6 +23,8 @@ from harness.sandbox.providers import BubblewrapSandboxes, DockerSandboxes
 from harness.sandbox.sandbox import ShellSandbox
 from harness.types import Environment, Issue
 
+pytestmark = pytest.mark.slow(seconds=24)
+
 AS = "git -c user.name=x -c user.email=x@example.com"
 # A history of three commits, of which the third is HEAD; and the fix, as a later commit, in `fix`.
 HISTORY = f"""

@@ -14,6 +14,8 @@ import pytest
 from harness.errors import SandboxError
 from harness.sandbox.sandbox import READ_BYTES
 
+pytestmark = pytest.mark.slow(seconds=21)
+
 SOON_S = 15
 
 

@@ -8,6 +8,8 @@ from patched_trees import inside, patched
 
 from harness.errors import SandboxError
 
+pytestmark = pytest.mark.slow(seconds=25)
+
 
 @pytest.fixture(scope="module")
 def anyio_backend() -> str:

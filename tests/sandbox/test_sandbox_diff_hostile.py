@@ -8,6 +8,8 @@ import anyio
 import pytest
 from patched_trees import inside, patched
 
+pytestmark = pytest.mark.slow(seconds=16)
+
 GIT = "git -c user.name=x -c user.email=x@x"
 OBJECT = "h=$(git rev-parse %s); f=.git/objects/${h:0:2}/${h:2}; chmod u+w $f"
 FORGE = """python3 - "$f" <<'E'

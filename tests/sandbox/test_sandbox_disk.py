@@ -12,6 +12,8 @@ from harness.sandbox.bubblewrap import overlay
 from harness.sandbox.disk_limits import Size
 from harness.sandbox.disk_watch import DiskWatch
 
+pytestmark = pytest.mark.slow(seconds=75)
+
 SMALL = SandboxLimits(memory_mb=256, processes=128, file_mb=64, disk_mb=32, inodes=2000)
 PLACES = "/tmp /root /dev/shm /testbed /var /etc"
 
@@ -203,7 +205,7 @@ async def test_a_sandbox_that_no_image_could_hold_is_not_copied(kind, sandbox, n
 
 
 # It goes beyond the limit, and not to twice as much, however late it is looked at.
-GROW = "n=0; while sleep 0.1; do n=$((n + 1)); [ $n -gt 24 ] || {{ {}; }}; done"
+GROW = "n=0; while sleep 0.03; do n=$((n + 1)); [ $n -gt 24 ] || {{ {}; }}; done"
 
 
 @pytest.mark.parametrize(
@@ -222,7 +224,7 @@ async def test_a_command_that_writes_too_much_is_ended_and_the_sandbox_goes_on(c
         result = await opened.exec(GROW.format(grow), timeout_s=60)
         assert (result.exit_status, result.disk_full, result.timed_out) == (None, True, False)
         assert result.cut_short
-        again = await opened.exec("chmod 700 d*; rm -rf /tmp/f* d*; sleep 3; echo fine")
+        again = await opened.exec("chmod 700 d*; rm -rf /tmp/f* d*; sleep 1.5; echo fine")
         assert again.output.endswith("fine\n")
         assert (again.exit_status, again.disk_full) == (0, False)
     finally:
@@ -247,7 +249,7 @@ async def test_a_sandbox_that_has_written_twice_what_it_may_is_lost_for_what_it_
 async def test_a_command_that_is_within_its_room_is_not_ended(counted):
     opened = await counted.open(limits=SMALL)
     try:
-        written = await opened.exec("head -c 20M /dev/zero > /tmp/f; truncate -s 60M s; sleep 3")
+        written = await opened.exec("head -c 20M /dev/zero > /tmp/f; truncate -s 60M s; sleep 1.5")
         assert (written.exit_status, written.cut_short) == (0, False)
     finally:
         await opened.close()

@@ -18,6 +18,8 @@ from sandboxes import Bubblewrap, Kind, namespace_of, vanish
 from harness.errors import SandboxError
 from harness.sandbox.sandbox import ShellSandbox
 
+pytestmark = pytest.mark.slow(seconds=11)
+
 SOON_S = 8
 SECRET = f"secret-{uuid.uuid4().hex}"
 

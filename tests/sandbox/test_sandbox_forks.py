@@ -6,6 +6,8 @@ from sandboxes import Docker
 
 from harness.sandbox.audit import scrub
 
+pytestmark = pytest.mark.slow(seconds=16)
+
 
 @pytest.fixture(scope="module")
 def anyio_backend() -> str:

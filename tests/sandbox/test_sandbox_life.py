@@ -15,6 +15,8 @@ from harness.sandbox.bubblewrap.folders import sweep
 from harness.sandbox.docker.sweep import sweep_docker
 from harness.sandbox.sandbox import ShellSandbox
 
+pytestmark = pytest.mark.slow(seconds=18)
+
 SOON_S = 8  # what happens at once, on a busy machine
 
 

@@ -12,6 +12,8 @@ from sandboxes import LIMITS, Bubblewrap, namespace_of, processes_of, why_not
 
 from harness.config import SandboxLimits
 
+pytestmark = pytest.mark.slow(seconds=26)
+
 SOON_S = 8  # what happens at once, on a busy machine
 
 

@@ -16,6 +16,8 @@ from harness.sandbox.bubblewrap.folders import sweep
 from harness.sandbox.bubblewrap.network import lacks
 from harness.sandbox.sandbox import ShellSandbox
 
+pytestmark = pytest.mark.slow(seconds=11)
+
 SOON_S = 15
 
 

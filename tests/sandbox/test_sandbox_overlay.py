@@ -13,6 +13,8 @@ from sandboxes import Bubblewrap, why_not
 
 from harness.sandbox.bubblewrap import overlay
 
+pytestmark = pytest.mark.slow(seconds=47)
+
 SOON_S = 15
 PLACES = ("memory", "disk", "copy")  # of the files, the best first
 

@@ -9,6 +9,8 @@ from sandboxes import LIMITS
 from harness.sandbox.docker.machine import DockerMachine
 from harness.sandbox.sandbox import ShellSandbox
 
+pytestmark = pytest.mark.slow(seconds=5)
+
 
 @pytest.fixture(scope="module")
 def anyio_backend() -> str:

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.slow(seconds=2)
+
 
 @pytest.fixture(scope="module")
 def anyio_backend() -> str:

@@ -21,6 +21,8 @@ from harness.sandbox.bubblewrap.network import PROGRAM, lacks
 from harness.sandbox.providers import choose
 from harness.sandbox.sandbox import ShellSandbox
 
+pytestmark = pytest.mark.slow(seconds=6)
+
 TAKE = """
 import ctypes
 libc = ctypes.CDLL(None, use_errno=True)

@@ -17,6 +17,8 @@ from harness.sandbox.docker.machine import DockerMachine
 from harness.sandbox.sandbox import ShellSandbox
 from harness.sandbox.seccomp import syscalls
 
+pytestmark = pytest.mark.slow(seconds=22)
+
 NUMBERS = {  # of system calls, x86_64 and aarch64
     "ptrace": (101, 117),
     "process_vm_readv": (310, 270),

@@ -16,6 +16,8 @@ from sandboxes import Kind
 from harness.errors import SandboxLost
 from harness.sandbox.sandbox import ShellSandbox
 
+pytestmark = pytest.mark.slow(seconds=5)
+
 
 @pytest.fixture
 async def sandbox(kind: Kind) -> AsyncIterator[ShellSandbox]:

@@ -24,6 +24,8 @@ from console import (
 )
 from scripted_model import Raw, ScriptedModel, Status
 
+pytestmark = pytest.mark.slow(seconds=4)
+
 INPUT, CACHED, WRITE, OUTPUT = 2e-6, 2e-7, 2.5e-6, 1e-5  # USD per token
 MODELS = {
     "models": {

@@ -33,6 +33,8 @@ from recomputed import (
 from scipy import stats
 from stores import derived
 
+pytestmark = pytest.mark.slow(seconds=13)
+
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory):

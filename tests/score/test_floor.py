@@ -13,6 +13,8 @@ import pytest
 from console import DATASET, FINISH, FLASK, SOLVE, bash, bundled, delm_here, query
 from scripted_model import ScriptedModel, Status
 
+pytestmark = pytest.mark.slow(seconds=8)
+
 SYSTEMS = ("independent", "delm-floor")
 LOOK = bash("git status --short")
 WRONG = bash("echo '# a comment' >> src/flask/blueprints.py")

@@ -6,8 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 from planted import MATRIX, System, plant
+from played_run import make
 from stores import read
-from test_run import make
 
 from harness.exports.experiments import shipped as shipped_by
 from harness.exports.predictions import prediction_files

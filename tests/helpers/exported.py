@@ -4,7 +4,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from console import FINISH, FLASK, SOLVE, bash, bundled, delm, recording
+from console import FINISH, FLASK, SOLVE, bash, bundled, recording
+from console import delm_here as delm
 
 from harness.types import Item
 

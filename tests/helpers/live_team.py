@@ -82,7 +82,7 @@ async def live_team(folder: Path, base_url: str, *, agents: int) -> AsyncIterato
 
 async def alone(folder: Path, base_url: str, agent: str) -> None:
     """One agent of a team that another process has seeded."""
-    async with live_team(folder, base_url, agents=4) as team:
+    async with live_team(folder, base_url, agents=2) as team:
         await Worker(team, agent).live()
 
 

@@ -31,6 +31,7 @@ from harness.types import Item
 DELM = str(Path(sys.executable).with_name("delm"))
 DATASET = "verified-offline"
 FLASK = "pallets__flask-5014"
+QUESTIONS = Path(__file__).parents[2] / "configs" / "recordings" / "longbench-offline.jsonl"
 SHARED = ("environments", "files", "rows", "wheels")  # of the cache: built or downloaded once
 PRIVATE = ("_API_KEY", "_API_BASE", "_BASE_URL", "_AUTH_TOKEN")
 

@@ -8,6 +8,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from console import delm_here
+from scripted_model import ScriptedModel
+
+from harness.benchmarks.longbench.generated import rows
+
 Request = Mapping[str, Any]
 
 
@@ -144,3 +149,22 @@ def quotable(shown: str) -> tuple[str, str]:
     label, _, text = re.split(r"<entry(?:-\d+)?>\n", shown)[1].partition("\n\n")
     line = next(line for line in text.split("\n\n") if len(line.split()) > 12)
     return label, line.split(". ")[0]
+
+
+ROWS = [row for _, row in rows()][:2]
+
+ANSWERS = {(row["question"], row["choice_A"], row["choice_B"]): row["answer"] for row in ROWS}
+
+
+def play(place, script, *words, dataset="longbench-offline"):
+    """A run over two questions; what it printed, its folder, and what the server was asked."""
+    with ScriptedModel(script) as server:
+        told = delm_here(
+            *("eval", "-m", "openai/scripted", "-d", dataset, "--run-id", "run", "--yes"),
+            *("-o", place, *words),
+            OPENAI_API_BASE=server.base_url,
+            OPENAI_API_KEY="none",
+            DELM_CACHE=str(place / "cache"),
+        )
+    assert told.code == 0, told.text
+    return told, place / "run", server.requests

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from console import delm_here as delm
-from console import refused
+from console import delm, refused
 from hub_rows import ROW
 from sandboxes import why_not
 

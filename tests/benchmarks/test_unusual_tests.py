@@ -12,6 +12,8 @@ from patches import CODE, patch
 
 from harness.benchmarks.swebench.guard import CHECKS
 
+pytestmark = pytest.mark.slow(seconds=30)
+
 FILE = "tests/marked/test_marked.py"
 # With the gold patch it raises, and so is an expected failure, which swebench takes for a pass.
 RAISES = "import flask\nimport pytest\n{}\n\ndef test_raises():\n    flask.Blueprint('', 'x')\n"
@@ -33,7 +35,7 @@ PARAMETRIZED = """\
 import flask
 import pytest
 
-pytestmark = [pytest.mark.parametrize("name, more", [("", 1)]), pytest.mark.slow(seconds=41)]
+pytestmark = [pytest.mark.parametrize("name, more", [("", 1)])]
 
 
 def test_raises(name, more):

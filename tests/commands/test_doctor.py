@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from console import DATASET, bundled
-from console import delm_here as delm
+from console import DATASET, bundled, delm
 from doctor_lines import NO_DOCKER, lines
 
 pytestmark = pytest.mark.slow(seconds=4)

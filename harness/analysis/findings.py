@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
-from harness.analysis.narrative import TrialRecord, rests_on
+from harness.analysis.narrative import TrialRecord, cited_entries
 from harness.board.records import ProposalRow, ShownRow
 from harness.board.vocabulary import Level, LinkKind, Settled, task_of
 from harness.score.cost import spent
@@ -40,7 +40,7 @@ def findings(trial: TrialRow, material: TrialRecord) -> list[dict[str, Any]]:
     the rows of proposals that were merged into it, refused or never settled.
     """
     speakers = agents_by_conversation(material.calls)
-    carried = {row["author"]: {e["label"] for e in rests_on(material, row["author"])}
+    carried = {row["author"]: {e["label"] for e in cited_entries(material, row["author"])}
                for row in material.submissions}  # fmt: skip
     rows = []
     for proposal in material.proposals:

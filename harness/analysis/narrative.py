@@ -42,8 +42,8 @@ class TrialRecord:
     shown: Sequence[ShownRow] = ()
 
 
-def rests_on(material: TrialRecord, author: str) -> list[EntryRow]:
-    """The entries that the work on a submission cited, its own ones left out, in order."""
+def cited_entries(material: TrialRecord, author: str) -> list[EntryRow]:
+    """The entries of others that `author` cited while working on a submission, in order."""
     mine = {author} | {t["label"] for t in material.tasks if t["subject"] == author}
     cited = {link["target"] for link in material.links if link["source"] in mine}
     own = {e["label"] for e in material.entries if e["task"] in mine}
@@ -55,8 +55,8 @@ def rests_on(material: TrialRecord, author: str) -> list[EntryRow]:
     return [e for e in material.entries if e["label"] in (cited | from_own) - own]
 
 
-def told(material: TrialRecord) -> list[str]:
-    """The events, one line each, with the seconds since the first."""
+def event_lines(material: TrialRecord) -> list[str]:
+    """The events of a trial, one line each, with the seconds since the first."""
     if not material.events:
         return []
     began = material.events[0]["at"]
@@ -71,7 +71,7 @@ def told(material: TrialRecord) -> list[str]:
 
 
 def _unfolded(material: TrialRecord) -> list[tuple[float, str]]:
-    """Which parts of a document were looked into, by which task, and how deep."""
+    """The parts of a document that were unfolded: when, by which conversation, to which level."""
     parts = {e["label"] for e in material.entries if isinstance(e["evidence"], Part)}
     found: dict[tuple[float, str, str], list[str]] = {}
     for row in material.shown:
@@ -84,20 +84,32 @@ def _unfolded(material: TrialRecord) -> list[tuple[float, str]]:
     ]
 
 
-def ended(material: TrialRecord) -> list[str]:
-    """The submissions, one line each: whose, what became of it, and what it rests on."""
+def submission_lines(material: TrialRecord) -> list[str]:
+    """The submissions, one line each: author, outcome, and the entries that it cites."""
     lines = []
     for row in material.submissions:
-        others = rests_on(material, row["author"])
+        others = cited_entries(material, row["author"])
         whose = [f"{e['label']} ({e['author']}, {e['task']})" for e in others]
-        answer = (row["report"] or {}).get("answer")
-        facts = [answer or "no letter"] * (answer is not None) + [row["outcome"] or "not graded"]
-        facts += ["the one to ship"] * bool(row["selected"]) + ["salvaged"] * bool(row["salvaged"])
+        facts = _facts(row)
         by = f" by {row['agent']}" if row["agent"] != row["author"] else ""
-        rests = f"; rests on {', '.join(whose)}" if whose else ""
+        rests = f"; cites {', '.join(whose)}" if whose else ""
         lines.append(f"{row['author']}{by}: {', '.join(facts)}{rests}")
         lines += [f"    {reason}" for reason in row["selection_reasons"] or ()]
     return lines
+
+
+def _facts(row: SubmissionRow) -> list[str]:
+    """The answer to a question, the outcome, and whether it was selected or salvaged."""
+    facts = []
+    answer = (row["report"] or {}).get("answer")
+    if answer is not None:
+        facts.append(answer or "no answer")
+    facts.append(row["outcome"] or "not graded")
+    if row["selected"]:
+        facts.append("selected")
+    if row["salvaged"]:
+        facts.append("salvaged")
+    return facts
 
 
 def _nothing(event: EventRow, material: TrialRecord) -> str:
@@ -110,21 +122,21 @@ def _claimed(event: EventRow, material: TrialRecord) -> str:
         (t for t in material.tasks if t["label"] == event["subject"]), {}
     )
     about = f" (of {task['subject']})" if task.get("subject") else ""
-    return f"{event['actor']} takes {event['subject']}{' over' if again else ''}{about}"
+    return f"{event['actor']} claims {event['subject']}{' again' if again else ''}{about}"
 
 
 def _lost(event: EventRow, material: TrialRecord) -> str:
-    return f"{event['actor']} has lost {event['subject']}: its lease ran out"
+    return f"{event['actor']} loses {event['subject']}: its lease expired"
 
 
 def _released(event: EventRow, material: TrialRecord) -> str:
     reason = _short(event["detail"].get("reason"))
-    return f"{event['actor']} gives {event['subject']} back: {reason}"
+    return f"{event['actor']} releases {event['subject']}: {reason}"
 
 
 def _put(event: EventRow, material: TrialRecord) -> str:
     if not event["actor"] or event["detail"].get("kind") in {TaskKind.TEST, TaskKind.DECIDE}:
-        return ""  # what the rules add is told when it is taken
+        return ""  # these tasks are reported when they are claimed
     return f"{event['actor']} adds {event['subject']}"
 
 
@@ -134,7 +146,7 @@ def _done(event: EventRow, material: TrialRecord) -> str:
     mine = [c for c in material.calls if task_of(c["conversation"]) == label]
     cost = in_words(spent(mine))
     said = _short((task.get("result") or {}).get(ResultKey.SUMMARY))
-    how = "hands back" if event["what"] == EventKind.DONE else "gives up"
+    how = "finishes" if event["what"] == EventKind.DONE else "gives up"
     price = f" ({counted(len(mine), 'call')}, {cost})" if mine else ""
     return f"{event['actor']} {how} {label}{price}" + (f": {said}" if said else "")
 
@@ -162,7 +174,7 @@ def _admitted(event: EventRow, material: TrialRecord) -> str:
 
 
 def _quotations(evidence: Evidence) -> str:
-    """The words of a document that a finding rests on."""
+    """The quotations that support a finding."""
     found = evidence.quotations if isinstance(evidence, Quotations) else ()
     return "".join(f"; {each.label}: “{_short(each.quote)}”" for each in found)
 
@@ -190,7 +202,7 @@ def _linked(event: EventRow, material: TrialRecord) -> str:
 
 
 def _closed(event: EventRow, material: TrialRecord) -> str:
-    return f"the trial is over: {_short(event['detail'].get('reason'))}"
+    return f"the trial ends: {_short(event['detail'].get('reason'))}"
 
 
 def _short(text: Any) -> str:

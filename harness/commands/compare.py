@@ -1,4 +1,4 @@
-"""`delm compare`: two systems, or two runs, instance by instance, and what the tests say."""
+"""`delm compare`: compare two systems or two runs, instance by instance, with paired tests."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ def _print(
     chosen: Sequence[Side],
     found: Sequence[tuple[Side, Side, Comparison]],
 ) -> None:
-    """The same for a person."""
+    """Print the comparison as text."""
     for line in warnings:
         _warn(out, line)
     _print_instances(out, chosen)
@@ -150,13 +150,13 @@ def _of_run(run: Compared, name: str) -> Side:
 
 
 def _unlike(a: Compared, b: Compared) -> list[str]:
-    """What makes the two runs hard to compare, or to believe, one line each."""
+    """Warnings about differences between the two runs, one line each."""
     lines = []
     if a.facts["model"] != b.facts["model"]:
         lines.append(f"different models: {a.facts['model']} and {b.facts['model']}")
     elif a.facts.get("prices_sha256") != b.facts.get("prices_sha256"):
         lists = [run.facts.get("prices_source") or "none" for run in (a, b)]
-        lines.append(f"different prices of the same model: {lists[0]} and {lists[1]}")
+        lines.append(f"different price lists for the same model: {lists[0]} and {lists[1]}")
     if _dataset(a) != _dataset(b):
         lines.append(f"different datasets: {_dataset(a)} and {_dataset(b)}")
     replays = dict.fromkeys(run.name for run in (a, b) if run.facts.get("replay"))
@@ -170,8 +170,8 @@ def _dataset(run: Compared) -> str:
 
 
 def _print_instances(out: Console, chosen: Sequence[Side]) -> None:
-    """Who resolved what: resolved submissions of those asked for in trials that ran, a star where
-    the first trial ships one of them."""
+    """Print resolved submissions per instance and system, out of those requested in finished
+    trials. A star: the first trial's selected submission is resolved."""
     narrow = out.width < WIDE
     table = Table(box=None, padding=(0, 1 if narrow else 2, 0, 0))
     table.add_column("instance", overflow="fold")
@@ -184,8 +184,8 @@ def _print_instances(out: Console, chosen: Sequence[Side]) -> None:
     whole = widened(out, 2 * WIDE)
     whole.print()
     whole.print(table, soft_wrap=True)
-    _say(out, "resolved/asked for, of trials that ran; * what the first trial ships resolves; "
-              "– not asked for")  # fmt: skip
+    _say(out, "resolved/requested, finished trials only; * the first trial's selected submission "
+              "is resolved; – not requested")  # fmt: skip
 
 
 def _letter(index: int) -> str:
@@ -205,31 +205,33 @@ def _troubles(side: Side) -> str:
     broken = sum(each.system_errors for each in side.scores.values())
     missing = sum(each.unfinished for each in side.scores.values())
     trials = sum(each.trials for each in side.scores.values())
-    parts = [f"{trials - missing} of {counted(trials, 'trial')} run, {missing} not run"] * bool(
-        missing
-    )
-    parts += [f"failed for infrastructure, counted as not resolved: {errors}"] * bool(errors)
-    parts += [f"failed in its own code, counted as not resolved: {broken}"] * bool(broken)
+    parts = []
+    if missing:
+        parts.append(f"{trials - missing} of {counted(trials, 'trial')} run, {missing} not run")
+    if errors:
+        parts.append(f"infrastructure failures, counted as not resolved: {errors}")
+    if broken:
+        parts.append(f"failures of its own code, counted as not resolved: {broken}")
     return f" ({'; '.join(parts)})" if parts else ""
 
 
 def _print_comparison(out: Console, found: Comparison, a: Side, b: Side, x: str, y: str) -> None:
-    """What was found of `a` against `b`, that the list of instances calls `x` and `y`."""
+    """Print the comparison of `a` and `b`; `x` and `y` are their letters in the instance list."""
     out.print()
     out.rule(f"{x} {a.name} – {y} {b.name}", align="left")
     if found.not_run:
         _warn(out, f"not finished: {len(found.instances)} of "
-                   f"{counted(len(found.instances) + found.not_run, 'instance')} are compared; on "
-                   f"{found.not_run} not both have run")  # fmt: skip
+                   f"{counted(len(found.instances) + found.not_run, 'instance')} compared; "
+                   f"{found.not_run} did not run on both sides")  # fmt: skip
     if not found.instances:
-        _warn(out, "both have run no instance in common: nothing can be compared")
+        _warn(out, "no instance ran on both sides: nothing to compare")
         return
     if found.left_out:
-        _warn(out, f"different instance sets: {len(found.instances)} are compared, "
-                   f"{found.left_out} that only one side has are left out")  # fmt: skip
+        _warn(out, f"different instance sets: {len(found.instances)} compared, "
+                   f"{found.left_out} on one side only left out")  # fmt: skip
     if not found.same_budget:
         whole = f"{x}: {_allowed(a, found)}; {y}: {_allowed(b, found)}"
-        _warn(out, f"different budgets per instance ({whole}): money may have bought the score")
+        _warn(out, f"different budgets per instance ({whole}): the scores are not comparable")
     _say(out, f"Avg.@1: {x} {percent(found.average_a)}, {y} {percent(found.average_b)}, difference "
               f"{_points(found.difference)} points{_between(found.difference_95, _points)}: "
               f"{_verdict(found, x, y)}")  # fmt: skip
@@ -237,28 +239,25 @@ def _print_comparison(out: Console, found: Comparison, a: Side, b: Side, x: str,
         only = counted(found.only_a, "instance")
         _say(
             out,
-            f"what the first trial ships resolves {only} for {x} alone, {found.only_b} for {y} "
-            f"alone, {found.both} for both, {found.neither} for neither; exact McNemar p = "
-            f"{found.mcnemar_p:.3g}: {_tested(found, x, y)}",
+            f"first trial, selected submission: resolved by {x} only: {only}; by {y} only: "
+            f"{found.only_b}; by both: {found.both}; by neither: {found.neither}; exact McNemar "
+            f"p = {found.mcnemar_p:.3g}: {_tested(found, x, y)}",
         )
     costs = f"{x} {dollars(found.cost_a)}, {y} {dollars(found.cost_b)}"
     apart = (
-        "; unknown costs cannot be compared"
+        "; not compared, because a cost is unknown"
         if found.cost_difference is None
         else f", difference {_signed(found.cost_difference)}"
         f"{_between(found.cost_difference_95, _signed)}"
     )
-    unsure = (
-        f"; these are the least that they can be: calls that were cut off may add "
-        f"{dollars(found.cost_unsure)} in all"
-    )
+    unsure = f"; lower bounds: interrupted calls may add up to {dollars(found.cost_unsure)} in all"
     _say(out, f"cost per instance (USD, of {counted(found.submissions, 'submission')}): "
               f"{costs}{apart}"
               f"{unsure if found.cost_unsure else ''}")  # fmt: skip
 
 
 def _allowed(side: Side, found: Comparison) -> str:
-    """The budget of the first instance that is compared, in words."""
+    """The budget of the first compared instance, in words."""
     if side.allowance is None:
         return "unknown"
     whole = side.allowance.times(side.scores[found.instances[0]].asked)
@@ -274,21 +273,21 @@ def _allowed(side: Side, found: Comparison) -> str:
 def _verdict(found: Comparison, x: str, y: str) -> str:
     interval = found.difference_95
     if interval is None:
-        return "nothing can be said"
+        return "no interval, no verdict"
     if interval.low <= 0 <= interval.high:
-        return "0 is in the interval, so these instances do not tell which is better"
+        return "no significant difference (the interval contains 0)"
     if len(found.instances) < FEW:
-        return f"too few instances for a verdict: below {FEW} such an interval is too narrow"
+        return f"no verdict: below {FEW} instances the interval is too narrow"
     return f"{x if interval.low > 0 else y} is better on instances like these"
 
 
 def _tested(found: Comparison, x: str, y: str) -> str:
     if not found.only_a + found.only_b:
-        return "they never differ, so there is nothing to test"
+        return "no difference to test"
     if found.mcnemar_p is None or found.mcnemar_p >= LEVEL:
-        return "so uneven a split is no rarity where both are equally good"
+        return f"not significant (p ≥ {LEVEL:g})"
     better = x if found.only_a > found.only_b else y
-    return f"so uneven a split is rare where both are equally good; {better} resolves more"
+    return f"significant (p < {LEVEL:g}); {better} resolves more"
 
 
 def _points(share: float | None) -> str:

@@ -1,4 +1,4 @@
-"""How `delm eval` begins: what is going to happen, what it can cost, and whether that is wanted."""
+"""The first lines of `delm eval`: the plan, its maximum cost, and the confirmation."""
 
 import sys
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from harness.types import Item
 
 
 async def done_already(folder: RunFolder) -> int | None:
-    """How many trials of the run are done; None where there is no such run yet."""
+    """The number of finished trials of the run; None if there is no such run yet."""
     if not folder.exists:
         return None
     async with folder.open() as store:
@@ -35,7 +35,7 @@ def announce(
     label: str,
     done: int | None,
 ) -> None:
-    """Say what is going to happen and what it can cost."""
+    """Print the plan and its maximum cost."""
 
     def say(line: str) -> None:
         out.print(line, highlight=False, markup=False)
@@ -46,12 +46,12 @@ def announce(
     for contestant in contestants:
         if config.agents not in {0, contestant.agents}:
             say(
-                f"note: {contestant.name} does not scale: it has "
-                f"{counted(contestant.agents, 'agent')}, not {config.agents}"
+                f"note: {contestant.name} always has {counted(contestant.agents, 'agent')}; "
+                f"--agents {config.agents} does not apply to it"
             )
     submissions = len(items) * sum(c.trials * c.wanted for c in contestants)
     if parts.replay:
-        say(f"model {parts.name}, replayed from a recording: nothing is sent, nothing is billed")
+        say(f"model {parts.name}: replay of a recording; no requests are sent, it is free")
     else:
         say(f"model {parts.name}: {_most(config, parts, submissions)}")
         say(f"its calls go to {parts.endpoint}")
@@ -59,39 +59,38 @@ def announce(
     if len(set(counts.values())) > 1:
         numbers = ", ".join(f"{name} {count}" for name, count in counts.items())
         say(
-            f"note: not the same budget per instance, by submissions: {numbers}; "
-            "-c submissions=4 (make: ARGS) makes it the same"
+            f"note: budgets per instance differ, submissions: {numbers}; for equal budgets "
+            "add -c submissions=4 (make: ARGS)"
         )
     say(f"results in {folder.path}{' (a new run)' if done is None else ''}")
     if done is not None:
         say(
-            f"going on with {folder.run_id}: {done} of {counted(trials, 'trial')} "
-            f"{'is' if trials == 1 else 'are'} done already"
+            f"resuming {folder.run_id}: {done} of {counted(trials, 'trial')} "
+            f"{'is' if trials == 1 else 'are'} done"
         )
 
 
 def _most(config: Config, parts: ModelParts, submissions: int) -> str:
-    """What it can cost."""
+    """The maximum cost, in words."""
     budget = config.budget
     bounds = [submissions * budget.cost_usd if budget.cost_usd else 0.0, budget.run_cost_usd]
     known = [bound for bound in bounds if bound]
-    worst = f"at most ${min(known):.2f} in all" if known else "with no limit on dollars"
+    worst = f"at most ${min(known):.2f} in all" if known else "no dollar limit"
     if parts.price is None:
-        worst = "its cost is unknown"
+        worst = "the cost is unknown"
     dollars = f"${budget.cost_usd:.2f}" if budget.cost_usd else "any dollars"
     steps = counted(budget.steps, "step") if budget.steps else "any steps"
-    return f"{counted(submissions, 'submission')}, at most {dollars} and {steps} for each, {worst}"
+    return f"{counted(submissions, 'submission')}, at most {dollars} and {steps} each; {worst}"
 
 
 def agreed(out: Console) -> bool:
-    """Whether the person at the terminal wants to pay; enter alone is no.
+    """Ask the user to confirm; Enter alone means no.
 
-    Raises `UserError` where nobody is there to be asked.
+    Raises `UserError` without a terminal.
     """
     if not (sys.stdin.isatty() and out.is_terminal):
         raise UserError(
-            "a real model costs money, and there is no terminal to ask at; agree with --yes "
-            "(make: YES=1)"
+            "a real model costs money, and this is not a terminal; confirm with --yes (make: YES=1)"
         )
     from rich.prompt import Confirm
 

@@ -1,4 +1,4 @@
-"""`delm doctor`: what a run needs, whether it is here, and what to do where it is not."""
+"""`delm doctor`: check what a run needs, and say how to get what is missing."""
 
 import contextlib
 import math
@@ -58,9 +58,9 @@ class Finding:
 def examine(
     model: str, dataset: str, output: Path, *, call: bool = True, as_json: bool = False
 ) -> int:
-    """Print every finding; 1 when something that was asked for cannot work.
+    """Print every finding; return 1 if something that the user asked for cannot work.
 
-    Without `call` nothing is sent to the model.
+    Without `call`, no request is sent to the model.
     """
     if as_json:
         notes = notes_console(as_json=True)
@@ -107,8 +107,8 @@ def _docker() -> tuple[Finding, bool]:
     client = docker_sandbox.connect()
     if isinstance(client, str):
         text = (
-            "no engine answers; start it (sudo systemctl start docker), or let your user at its "
-            "socket (sudo usermod -aG docker $USER, log in again). SWE-bench Verified needs it."
+            "no engine answers; start it (sudo systemctl start docker), or give your user access "
+            "(sudo usermod -aG docker $USER, log in again). SWE-bench Verified needs it."
         )
         return Finding(about="docker", state="note", text=text), False
     version = client.version()["Version"]
@@ -128,12 +128,12 @@ def _bubblewrap() -> tuple[Finding, bool]:
     if tried.returncode:
         said = tried.stderr.strip().splitlines()[-1:] or ["no reason given"]
         text = (
-            f"it cannot make a namespace ({said[0]}); allow it with: "
+            f"it cannot create a namespace ({said[0]}); allow it with: "
             "sudo sysctl kernel.unprivileged_userns_clone=1 (Debian) or "
             "kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu)"
         )
         return Finding(about="bubblewrap", state="note", text=text), False
-    return Finding(about="bubblewrap", state="good", text="makes namespaces"), True
+    return Finding(about="bubblewrap", state="good", text="works"), True
 
 
 def _limits() -> Finding:
@@ -142,40 +142,39 @@ def _limits() -> Finding:
     group = cgroup.create(f"delm-doctor-{os.getpid()}", memory_bytes=1 << 28, processes=16)
     if group is None:
         text = (
-            "no control group can be made here, so bubblewrap bounds memory by the process, not by "
-            "the sandbox, and processors not at all (Docker bounds them)"
+            "cannot create control groups: bubblewrap limits memory per process instead of per "
+            "sandbox, and does not limit processors (Docker does)"
         )
         return Finding(about="limits", state="note", text=text)
     group.remove()
-    return Finding(about="limits", state="good", text="memory and processes are bounded by sandbox")
+    return Finding(about="limits", state="good", text="memory and processes, per sandbox")
 
 
 def _watches() -> Iterator[Finding]:
-    """Whether a command could take all that root, or this user, may watch with epoll(7)."""
+    """A note if one command could use up the user's epoll(7) watches."""
     memory = resolve([]).sandbox.limits.memory_mb << 20
     with contextlib.suppress(OSError, ValueError):
         if (most := int(WATCHES.read_text())) * WATCH_BYTES < memory:
             text = (
-                f"one sandbox could take all {most} that a user may have, and the Docker engine "
-                "would end; run: sudo sysctl -w fs.epoll.max_user_watches=1000000000 (a sandbox's "
-                "memory bounds them then)"
+                f"one sandbox could use all {most} watches of a user, and the Docker engine would "
+                "stop; run: sudo sysctl -w fs.epoll.max_user_watches=1000000000"
             )
             yield Finding(about="epoll watches", state="note", text=text)
 
 
 def _files() -> Finding:
-    """How what a bubblewrap sandbox writes is bounded on this machine."""
+    """How this machine limits the files of a bubblewrap sandbox."""
     limits = resolve([]).sandbox.limits
     try:
         place = overlay.best(cache_dir() / "sandboxes")
     except OSError as error:
         return Finding(about="files of a sandbox", state="bad", text=lack(error) or str(error))
     if place == "memory":
-        text = f"in bubblewrap in memory, in a file system of {in_memory(limits)} at most"
+        text = f"bubblewrap: in memory, at most {in_memory(limits)}"
         return Finding(about="files of a sandbox", state="good", text=text)
     text = (
-        f"in bubblewrap on the disk, counted while commands run: {on_disk(limits)} at most (in "
-        "memory, which has a size, as root or with Linux 6.6 or later)"
+        f"bubblewrap: on disk, measured while commands run, at most {on_disk(limits)} (in memory, "
+        "with a fixed size, as root or on Linux 6.6 or later)"
     )
     return Finding(about="files of a sandbox", state="note", text=text)
 
@@ -183,9 +182,11 @@ def _files() -> Finding:
 def _leftovers() -> Iterator[Finding]:
     left = reap(cache_dir(), remove=False)
     if left:
-        text = f"{counted(len(left), 'thing')} of dead runs ({left[0]}); "
-        text += ".venv/bin/delm doctor --reap removes"
-        yield Finding(about="leftovers", state="note", text=f"{text} them, and so does every start")
+        text = (
+            f"{counted(len(left), 'item')} of killed runs ({left[0]}); the next run removes them, "
+            "or: .venv/bin/delm doctor --reap"
+        )
+        yield Finding(about="leftovers", state="note", text=text)
 
 
 def _writable(folder: Path) -> bool:
@@ -205,25 +206,26 @@ def _room(output: Path) -> Iterator[Finding]:
         text = f"{free:.0f} GB free at {there}"
         if state == "note":
             text += (
-                f"; all of SWE-bench Verified wants {GOOD_FREE_GB} GB for its images, less with "
+                f"; the images of SWE-bench Verified take {GOOD_FREE_GB} GB, or less with "
                 "--disk-gb (make: DISK_GB)"
             )
         if not _writable(there):
             state, text = "bad", f"{there} is not writable; choose another folder"
         elif free < least:
-            state, text = "bad", f"{free:.1f} GB free at {there}, a run wants {least:g}; make room"
+            state = "bad"
+            text = f"{free:.1f} GB free at {there}, a run needs {least:g} GB; free some space"
         yield Finding(about=f"disk, {name}", state=state, text=text)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     enough = memory >= GOOD_MEMORY_GB
     text = f"{memory:.0f} GB, {os.cpu_count()} processors"
     if not enough:
-        text += f"; {GOOD_MEMORY_GB} GB are advised, keep --workers low"
+        text += f"; {GOOD_MEMORY_GB} GB are recommended, keep --workers low"
     yield Finding(about="memory", state="good" if enough else "note", text=text)
 
 
 def _hub_answers(out: Console, dataset: str) -> bool:
     hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    out.print(f"ask   {hub} for {dataset} …", highlight=False, markup=False)
+    out.print(f"loading {dataset} from {hub} …", highlight=False, markup=False)
     try:
         urllib.request.urlopen(hub, timeout=HUB_TIMEOUT_S).close()  # noqa: S310  # the user's own
     except urllib.error.HTTPError:
@@ -241,14 +243,14 @@ def _dataset(name: str, *, docker_works: bool, hub_works: bool) -> Finding:
         text = str(error)
         if not hub_works:
             text = (
-                "the dataset hub does not answer, and there is no copy of it here; give a local "
-                ".jsonl or .parquet file, or -d verified-offline"
+                "the dataset hub does not answer, and no copy is cached; give a local .jsonl or "
+                ".parquet file, or -d verified-offline"
             )
         return Finding(about=f"dataset {name}", state="bad", text=text)
     items = dataset.items
     boxed = dataset.benchmark.needs_sandbox
     if boxed and not docker_works and any(item.environment is None for item in items):
-        text = "its instances are Docker images, and no Docker engine answers"
+        text = "needs Docker, and no Docker engine answers"
         return Finding(about=f"dataset {name}", state="bad", text=text)
     return Finding(about=f"dataset {name}", state="good", text=counted(len(items), "instance"))
 
@@ -275,8 +277,8 @@ def _model(name: str, out: Console, *, call: bool) -> Iterator[Finding]:
     yield _price(parts.price)
     strange = parts.price is None and name not in config.models
     if strange or not call:
-        why = "its name and price are known to nobody" if strange else "--no-call"
-        text = f"not made ({why}): nobody knows yet whether it answers"
+        why = "unknown model without a price" if strange else "--no-call"
+        text = f"skipped ({why})"
         yield Finding(about="first call", state="note", text=text)
         return
     try:
@@ -289,7 +291,7 @@ def _model(name: str, out: Console, *, call: bool) -> Iterator[Finding]:
 
 def _price(price: Price | None) -> Finding:
     if price is None:
-        text = "unknown; put it under models: in configs/models.yaml or pass --allow-unknown-price"
+        text = "unknown; add it under models: in configs/models.yaml or pass --allow-unknown-price"
         return Finding(about="price", state="bad", text=text)
     text = (
         f"${price.input * 1e6:g} in, ${price.output * 1e6:g} out per million tokens "

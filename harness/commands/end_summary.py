@@ -1,4 +1,4 @@
-"""What `delm eval` says at its end: what it cost, what is missing and why, and how to go on."""
+"""The last lines of `delm eval`: cost, missing trials with reasons, and how to resume."""
 
 import shlex
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.commands.missing_trials import missing
+from harness.commands.missing_trials import missing_trials
 from harness.errors import UserError
 from harness.no_space import lack
 from harness.results.run_folder import RunFolder
@@ -32,10 +32,11 @@ def say_how_it_ended(
     reason: str,
     cause: StopCause,
 ) -> int:
-    """Say it, and return the exit code: 0, 1 where trials are missing or failed, 130 if `stopped`.
+    """Print the summary and return the exit code.
 
-    2 where the machine lacks something, which its user can mend. `reason` is why no further trial
-    was started, and `cause` what that is about; both empty where all were.
+    0: all trials are done; 1: trials are missing or failed; 2: trials are missing because the
+    machine lacks something; 130: `stopped`. `reason` and `cause` say why the run stopped starting
+    trials; both are empty if it started all of them.
     """
 
     def say(line: str) -> None:
@@ -51,17 +52,17 @@ def say_how_it_ended(
         say(in_doubt(spent(sent(run.calls))))
     if reason:
         say(f"stopped starting trials: {reason}")
-    for line in [*own_errors(failed, folder, output), *missing(run.trials, run.submissions)]:
+    for line in [*own_errors(failed, folder, output), *missing_trials(run.trials, run.submissions)]:
         say(line)
     if errors or unfinished or stopped:
-        how = ", once the model answers (another address or key may be set)" if reason else ""
+        how = " when the model answers again (you may set another address or key)" if reason else ""
         if cause == "budget":
             how = " with a higher --max-cost (make: MAX_COST=…)"
         if lacking:
-            how = ", once that is mended"
+            how = " after fixing that"
         say(
-            f"trials failed for infrastructure: {errors}, not done: {unfinished}; to go on"
-            f"{how}: {go_on(folder, output)}"
+            f"infrastructure failures: {errors}, not finished: {unfinished}; to resume"
+            f"{how}: {resume_command(folder, output)}"
         )
     if stopped:
         return STOPPED
@@ -71,22 +72,22 @@ def say_how_it_ended(
 
 
 @contextmanager
-def told_to_score(folder: RunFolder, output: Path) -> Iterator[None]:
-    """`UserError` where what is derived from the store cannot be written for lack of room."""
+def explained_lack_of_space(folder: RunFolder, output: Path) -> Iterator[None]:
+    """Raise `UserError` if the CSVs cannot be written for lack of disk space."""
     try:
         yield
     except OSError as error:
         if not (lacking := lack(error)):
             raise
         raise UserError(
-            f"{lacking}: the CSVs are not written; run.db holds all that they are made of; once "
-            f"that is mended, {command(folder, output, 'score')} writes them, and to go on: "
-            f"{go_on(folder, output)}"
+            f"{lacking}; the CSVs were not written, run.db is complete. Free space, then write "
+            f"them with {command(folder, output, 'score')}, or resume: "
+            f"{resume_command(folder, output)}"
         ) from None
 
 
 def own_errors(failed: Sequence[TrialRow], folder: RunFolder, output: Path) -> list[str]:
-    """Each error in a system's own code once, with the number of trials that it ended."""
+    """Each error in a system's own code once, with the number of failed trials."""
     by_reason: dict[str, list[TrialRow]] = {}
     for trial in failed:
         by_reason.setdefault(trial["reason"], []).append(trial)
@@ -94,24 +95,24 @@ def own_errors(failed: Sequence[TrialRow], folder: RunFolder, output: Path) -> l
     for reason, trials in by_reason.items():
         one = trials[0]
         shown = command(folder, output, "show", one["instance_id"], "-s", one["system"])
-        lines.append(f"{reason}: {counted(len(trials), 'trial')}; the traceback: {shown}")
+        lines.append(f"{reason}: {counted(len(trials), 'trial')}; traceback: {shown}")
     if lines:
-        mended = f"{go_on(folder, output, make=False)} --retry-failed --accept-changes"
-        lines.append(f"counted as not resolved, and not run again; once it is mended: {mended}")
+        fixed = f"{resume_command(folder, output, make=False)} --retry-failed --accept-changes"
+        lines.append(f"counted as not resolved and not rerun; after a fix, rerun with: {fixed}")
     return lines
 
 
-def go_on(folder: RunFolder, output: Path, *, make: bool = True) -> str:
-    """The command that goes on with the run, word for word."""
+def resume_command(folder: RunFolder, output: Path, *, make: bool = True) -> str:
+    """The command that resumes the run, ready to paste."""
     words = ["eval", "--run-id", folder.run_id]
     if output == Path("results"):
         pasted = f"{DELM} {shlex.join(words)}"
-        plain = shlex.quote(folder.run_id) == folder.run_id  # make takes no blank in a name
+        plain = shlex.quote(folder.run_id) == folder.run_id  # make cannot pass a blank in a name
         return f"make eval RUN={folder.run_id} (or {pasted})" if make and plain else pasted
     return f"{DELM} {shlex.join([*words, '-o', str(output)])}"
 
 
 def command(folder: RunFolder, output: Path, name: str, *words: str) -> str:
-    """`delm NAME RUN …` as it can be pasted."""
+    """`delm NAME RUN …`, ready to paste."""
     run = folder.run_id if output == Path("results") else str(folder.path)
     return f"{DELM} {shlex.join([name, run, *words])}"

@@ -17,7 +17,11 @@ from harness.cache import cache_dir
 from harness.commands import compose, first_call, run_record
 from harness.commands.breakdown import print_breakdown
 from harness.commands.confirm import agreed, announce, done_already
-from harness.commands.end_summary import go_on, say_how_it_ended, told_to_score
+from harness.commands.end_summary import (
+    explained_lack_of_space,
+    resume_command,
+    say_how_it_ended,
+)
 from harness.commands.plots import draw_plots
 from harness.commands.pricing import foresee
 from harness.commands.table import print_run
@@ -170,7 +174,7 @@ def _new_id(label: str, parts: compose.ModelParts, contestants: Sequence[Contest
 
 
 def _work_on(job: _Evaluation) -> int:
-    job.stop.to_go_on = go_on(job.folder, job.options.output)
+    job.stop.resume_command = resume_command(job.folder, job.options.output)
     with join(job.folder.path) as member:
         if others := member.others():
             job.out.print(
@@ -220,7 +224,7 @@ async def _evaluate(job: _Evaluation, store: Store, boards: Boards, member: Memb
         with anyio.CancelScope(shield=True):
             await parts.backend.aclose()
     job.stop.waiting_for = lambda: f"the CSVs in {folder.path} to be written"
-    with member.alone(), told_to_score(folder, options.output):
+    with member.alone(), explained_lack_of_space(folder, options.output):
         scored = await run_folder.derive(folder, store, boards)
         _show(job.out, options, folder, scored, draw=options.config.plots and not stopped)
     return say_how_it_ended(

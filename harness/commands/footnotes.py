@@ -1,4 +1,4 @@
-"""What must be known to read the table of a run: the lines below it."""
+"""The footnotes of a run's table."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,19 +13,18 @@ def notes(
     *,
     odd_budgets: Sequence[str],
 ) -> list[str]:
-    """Of the table: its marks, its budgets, and what changed during the run.
+    """The footnotes: marks, costs, budgets, and changes during the run.
 
-    What is its benchmark's follows them.
-
-    `odd_budgets` are the systems whose budget has a mark.
+    The benchmark's own footnotes are printed after these. `odd_budgets` names the systems whose
+    budget differs from the others'.
     """
     lines = []
     if any(row.get("main_agents") for row in rows):
-        lines.append("1+N agents: a main agent, and N sub-agents at a time.")
+        lines.append("1+N agents: an orchestrator, and up to N subagents at a time.")
     if any(row.get(f"pass_at_{k}_kind") == "shared" for row in rows for k in (2, 4)):
         lines.append(
-            "† any of the N submissions of one trial, which share a context; without it: the "
-            "chance that one of k independent ones is resolved. They do not measure the same."
+            "† any of N: the submissions of one trial share a context. Without †: Pass@k of "
+            "independent submissions. Do not compare the two."
         )
     lines += _unfinished(rows) + _broken(rows) + _unsure(rows) + _money(rows)
     lines += _second_look(rows) + _budgets(rows, odd_budgets)
@@ -33,7 +32,7 @@ def notes(
 
 
 def _unfinished(rows: Sequence[TableRow]) -> list[str]:
-    """That scores are not final, and what was spent on trials that have none."""
+    """A warning that scores are not final, and the cost of unfinished trials."""
     lacking = [row for row in rows if row.get("unfinished")]
     if not lacking:
         return []
@@ -42,45 +41,45 @@ def _unfinished(rows: Sequence[TableRow]) -> list[str]:
         for row in lacking
         if row.get("unfinished_usd")
     )
-    told = f" Trials that were cut have cost, in no column: {spent}." if spent else ""
+    told = f" Interrupted trials cost, in no column: {spent}." if spent else ""
     names = ", ".join(row["system"] for row in lacking)
     return [
-        f"not finished ({names}): scores and costs are of what ran, which may be the quicker "
-        f"instances.{told}"
+        f"not finished ({names}): scores and costs cover finished trials only, which may be the "
+        f"faster instances.{told}"
     ]
 
 
 def _broken(rows: Sequence[TableRow]) -> list[str]:
-    """Whose scores are those of a program that does not work."""
+    """One line for each system whose own code failed."""
     return [
         f"{row['system']}: {row['system_errors']} of {counted(row['trials_run'], 'trial')} ended "
-        "by an error in its own code, counted as not resolved: its score and dollars are no "
-        "result before that is mended."
+        "by an error in its own code and count as not resolved. Fix the error before using its "
+        "score and cost."
         for row in rows
         if row.get("system_errors")
     ]
 
 
 def in_doubt(row: TableRow) -> float:
-    """USD that the trials behind the row's costs may have cost more."""
+    """USD that the row's costs may be too low."""
     unsure: float = row.get("cost_unsure_usd") or 0.0
     return unsure - (row.get("unfinished_unsure_usd") or 0.0)
 
 
 def _unsure(rows: Sequence[TableRow]) -> list[str]:
-    """Whose dollars are the least that they can be, and what they can be more."""
+    """The systems whose costs are lower bounds, and by how much they can be too low."""
     more = {row["system"]: in_doubt(row) for row in rows if in_doubt(row) > 0}
     if not more:
         return []
     told = ", ".join(f"{system} ${usd:.4f}" for system, usd in more.items())
     return [
-        "≥ the least that it can be: calls that were cut off may be billed, and no provider says. "
-        f"At most, in all, it is more by: {told}."
+        "≥ lower bound: a provider may bill interrupted calls. Maximum extra cost of the run: "
+        f"{told}."
     ]
 
 
 def _money(rows: Sequence[TableRow]) -> list[str]:
-    """What a column of dollars is of, and which seconds are no model's."""
+    """How costs are scaled, and how many model calls were answered from the ledger."""
     lines = []
     each = next((row["equal_submissions"] for row in rows if row.get("equal_submissions")), 0)
     fewer = [
@@ -90,20 +89,20 @@ def _money(rows: Sequence[TableRow]) -> list[str]:
     ]
     if fewer:
         lines.append(
-            f"$/instance: of {counted(each, 'submission')} of every system; {', '.join(fewer)}, "
-            "and its dollars are brought to as many."
+            f"$/instance: scaled to {counted(each, 'submission')} of every system; "
+            f"{', '.join(fewer)}."
         )
     served = [f"{row['system']} {row['served_calls']}" for row in rows if row.get("served_calls")]
     if served:
         lines.append(
-            f"answers that were paid for before and served again, at once: {', '.join(served)}; "
-            "seconds of these trials are no model's."
+            f"model calls answered from the ledger, without a new request: {', '.join(served)}; "
+            "latencies of these trials are too short."
         )
     return lines
 
 
 def _second_look(rows: Sequence[TableRow]) -> list[str]:
-    """Whose passes do not count, and whose failures may not be their own."""
+    """Flagged passes, and scores without unstable tests."""
     lines = []
     for row in rows:
         if row.get("flagged"):
@@ -114,26 +113,26 @@ def _second_look(rows: Sequence[TableRow]) -> list[str]:
         if (row.get("flake_adjusted_resolved") or 0) > (row["resolved"] or 0):
             lines.append(
                 f"{row['system']}: {row['flake_adjusted_resolved']} of {_of(row)} resolved "
-                "where tests that are unstable on this machine do not count."
+                "without tests that are unstable on this machine."
             )
     return lines
 
 
 def _of(row: TableRow) -> int:
-    """Submissions that the scores are of."""
+    """The number of submissions behind the scores."""
     ran = row.get("wanted_run")
     return int(row["wanted"] if ran is None else ran)
 
 
 def budget_of(row: TableRow) -> tuple[Any, ...]:
-    """What an instance may cost: dollars, steps, tokens; and the wall clock of a trial."""
+    """The budget of an instance (USD, steps, tokens) and the wall clock of a trial (seconds)."""
     names = ("budget_per_instance_usd", "budget_per_instance_steps", "budget_per_instance_tokens",
              "budget_wall_clock_s")  # fmt: skip
     return tuple(row.get(name) for name in names)
 
 
 def allowed(row: TableRow) -> str:
-    """The same in words; unknown is a dash."""
+    """The budget in words; a dash if it is unknown."""
     money, steps, tokens, wall = budget_of(row)
     if (money, steps, tokens, wall) == (None,) * 4:
         return "–"
@@ -144,7 +143,7 @@ def allowed(row: TableRow) -> str:
 
 
 def _budgets(rows: Sequence[TableRow], odd: Sequence[str]) -> list[str]:
-    """One budget for all rows, or whose is which."""
+    """The budget of all rows; or the budgets, each with its systems."""
     of: dict[str, list[str]] = {}
     for row in rows:
         of.setdefault(allowed(row), []).append(row["system"])
@@ -153,15 +152,15 @@ def _budgets(rows: Sequence[TableRow], odd: Sequence[str]) -> list[str]:
     told = "; ".join(f"{words} ({', '.join(names)})" for words, names in of.items())
     return [
         f"budget per instance: {told}",
-        "≠ not the budget of the other rows: the score may be what the money bought.",
+        "≠ this budget differs from the other rows: the scores are not comparable.",
     ]
 
 
 def _changed(rows: Sequence[TableRow], facts: Mapping[str, Any]) -> list[str]:
-    """What was changed while the run was under way, and which systems have no record."""
+    """Changes during the run, and systems without recorded options and code."""
     lines = [
-        f"changed during the run (--accept-changes): {'; '.join(each['changes'])}. Trials begun "
-        f"before {each['since']} ran as it was."
+        f"changed during the run (--accept-changes): {'; '.join(each['changes'])}. Trials started "
+        f"before {each['since']} used the old version."
         for each in facts.get("accepted", ())
     ]
     began, records = str(facts.get("created_at", "")), facts.get("systems", {})
@@ -169,15 +168,15 @@ def _changed(rows: Sequence[TableRow], facts: Mapping[str, Any]) -> list[str]:
     unknown = [name for name, known in late.items() if not known or known[0]["since"] > began]
     if unknown and began:
         lines.append(
-            "options and code not recorded (an earlier version of delm began the run): "
+            "options and code not recorded (an older version of delm started the run): "
             f"{', '.join(unknown)}."
         )
     return lines
 
 
 def worth(facts: Mapping[str, Any]) -> list[str]:
-    """What must be known to read the numbers: the budget, whose prices, whether it is a replay."""
-    if "config" not in facts:  # it was never begun
+    """Lines with the budget, the price list, and a warning if the run is a replay."""
+    if "config" not in facts:  # the run never started
         return []
     budget = facts["config"]["budget"]
     limits = [
@@ -186,9 +185,9 @@ def worth(facts: Mapping[str, Any]) -> list[str]:
         f"{budget['wall_clock_s']:g} s a trial" if budget["wall_clock_s"] else "any time",
     ]
     whole = f"; of the run: ${budget['run_cost_usd']:.2f}" if budget["run_cost_usd"] else ""
-    source = facts.get("prices_source") or "none; the cost is unknown"
+    source = facts.get("prices_source") or "none; costs are unknown"
     lines = [f"budget per submission: {', '.join(limits)}{whole}"]
     if facts.get("replay"):
         lines += ["This is a replay of recorded answers: no benchmark result."]
-        return [*lines, f"Dollars are recorded tokens at this price list: {source}."]
-    return [*lines, f"Dollars are at this price list: {source}."]
+        return [*lines, f"Costs: recorded tokens at the prices of {source}."]
+    return [*lines, f"Prices: {source}."]

@@ -1,4 +1,4 @@
-"""What a run has not come to: which trials, why, and what the cut ones have submitted."""
+"""The unfinished trials of a run: which they are, why, and what they have submitted."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,12 @@ from harness.score import last_attempts
 from harness.store.rows import SubmissionRow, TrialRow
 from harness.text.counted import counted
 
-FIRST = 4  # trials that are named
+FIRST = 4  # trials listed by name
 STATES = {"waiting": "not started", "grading": "not graded"}
 
 
-def missing(trials: Sequence[TrialRow], submissions: Sequence[SubmissionRow]) -> list[str]:
-    """Lines for a person: how many trials are not done, the first of them by name, what is saved.
+def missing_trials(trials: Sequence[TrialRow], submissions: Sequence[SubmissionRow]) -> list[str]:
+    """Lines that count the unfinished trials, list the first by name, and count their submissions.
 
     `trials` and `submissions` are `Store.trials` and `Store.submissions`.
     """
@@ -25,14 +25,14 @@ def missing(trials: Sequence[TrialRow], submissions: Sequence[SubmissionRow]) ->
     more = f"; and {len(lacking) - FIRST} more" if len(lacking) > FIRST else ""
     lines = [
         f"missing: {len(lacking)} of {counted(len(last), 'trial')}, "
-        f"on {counted(instances, 'instance')}, of {systems}: {named}{more}"
+        f"on {counted(instances, 'instance')}, systems {systems}: {named}{more}"
     ]
     cut = {trial["trial_id"] for trial in lacking if trial["state"] == "cancelled"}
     saved = sum(row["trial_id"] in cut for row in submissions)
     if saved:
         lines.append(
-            f"{counted(saved, 'submission')} of trials that were cut, in submissions.csv, not "
-            "graded: counted in no score"
+            f"{counted(saved, 'submission')} of interrupted trials in submissions.csv: not "
+            "graded, in no score"
         )
     return lines
 

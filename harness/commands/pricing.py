@@ -1,4 +1,4 @@
-"""What a run is expected to take, said before it starts."""
+"""The expected cost, disk space and time of a run, printed before it starts."""
 
 import contextlib
 import shutil
@@ -47,7 +47,7 @@ def foresee(
     dataset: Dataset,
     folder: RunFolder,
 ) -> None:
-    """Say what the run is expected to take: tokens, dollars, disk and time."""
+    """Print the expected tokens, cost, disk space and time of the run."""
     trials = len(dataset.items) * sum(contestant.trials for contestant in contestants)
     lines = [
         *([] if parts.replay else _model(config, parts, contestants, dataset, folder.path.parent)),
@@ -72,7 +72,7 @@ def _model(
             each.name, basis[each.name], items
         )
         if expected is None:
-            return [f"expected of {each.name}: unknown, without an earlier run of it here"]
+            return [f"expected cost of {each.name}: unknown until it has run once here"]
         trials = len(items) * each.trials
         one = Planned(expected=expected, trials=trials, submissions=trials * each.wanted)
         planned.append(one)
@@ -91,7 +91,7 @@ def priced(
     planned: Sequence[Planned], found: Estimate, price: Price | None, workers: int
 ) -> list[str]:
     """The lines on tokens, dollars and time."""
-    lines = ["expected of a submission:"]
+    lines = ["expected per submission:"]
     for each in planned:
         tokens = each.expected.likely
         cost = "" if price is None else f", ${tokens.usd(price):.4f}"
@@ -108,7 +108,7 @@ def priced(
         f"cached), {thousands(all_.completion)} completion"
     )
     if found.low_usd is None or found.likely_usd is None:
-        lines.append("dollars: unknown, as the price of this model is")
+        lines.append("dollars: unknown, because the model has no price")
     else:
         most = "no limit" if found.high_usd is None else f"${found.high_usd:.2f}"
         lines.append(
@@ -124,8 +124,8 @@ def priced(
 def disk(
     config: Config, benchmark: Benchmark[Any], items: Sequence[Item], trials: int
 ) -> list[str]:
-    """What has to be downloaded or built, and what the run leaves."""
-    left = f"the run leaves about {gigabytes(trials * RUN_BYTES)}"
+    """The disk space for images or environments to come, and for the run folder."""
+    left = f"run folder: about {gigabytes(trials * RUN_BYTES)}"
     if not benchmark.needs_sandbox:
         return [f"disk: {left}"]
     environments = {each.environment.name: each.environment for each in items if each.environment}
@@ -136,8 +136,8 @@ def disk(
     if bubblewrap:
         missing = event_loop.run(_missing, list(environments.values()))
         return [
-            f"disk: {missing} of {len(environments)} environments are to be built, about "
-            f"{gigabytes(missing * REBUILT_BYTES)} (download included); {left}"
+            f"disk: {missing} of {len(environments)} environments to build, about "
+            f"{gigabytes(missing * REBUILT_BYTES)} with downloads; {left}"
         ]
     wanted = {each.instance.image: each for each in items}
     here = _images()
@@ -146,7 +146,7 @@ def disk(
     need = len(pulls) * IMAGE_BYTES + (len(lacking) - len(pulls)) * REBUILT_BYTES
     ceiling = config.sandbox.disk_gb
     at_once = f", at most {ceiling:g} GB of pulled images at a time" if ceiling and pulls else ""
-    unsure = "" if here is not None else " (Docker does not answer: none counts as here)"
+    unsure = "" if here is not None else " (Docker does not answer: all count as missing)"
     return [
         f"disk: {len(lacking)} of {len(wanted)} images are missing{unsure}: {len(pulls)} to pull, "
         f"{len(lacking) - len(pulls)} to build, about {gigabytes(need)}{at_once}; {left}"
@@ -154,10 +154,10 @@ def disk(
 
 
 async def earlier(output: Path, model: str) -> list[PastTrial]:
-    """What trials of earlier runs in `output` with `model` took, as `from_runs` reads it.
+    """The trials of earlier runs in `output` with `model`, as `from_runs` takes them.
 
-    Replays do not count: their tokens were counted when they were recorded. A store that cannot be
-    read, or is of another version of this program, is passed over.
+    Skips replays, whose tokens were counted when they were recorded, and stores that cannot be
+    read or were written by another version of this program.
     """
     found: list[PastTrial] = []
     for folder in run_folders(output):
@@ -172,7 +172,7 @@ async def _missing(environments: Sequence[Environment]) -> int:
 
 
 def _images() -> list[str] | None:
-    """The names of images on this machine; None where no Docker engine answers."""
+    """The tags of the images on this machine; None if no Docker engine answers."""
     try:
         with client.connected() as engine:
             return [tag for image in engine.images.list() for tag in image.tags]

@@ -16,7 +16,7 @@ from harness.commands.breakdown import print_breakdown
 from harness.commands.end_summary import command, own_errors
 from harness.commands.json_output import notes_console, scored_run
 from harness.commands.locate import find
-from harness.commands.missing_trials import missing
+from harness.commands.missing_trials import missing_trials
 from harness.commands.plots import draw_plots
 from harness.commands.table import print_run
 from harness.config import nearest
@@ -36,7 +36,7 @@ MANY = 20  # instances that are listed; of more, the rest is counted
 
 
 async def rescore(run: str, output: Path, *, as_json: bool = False) -> dict[str, Any]:
-    """Derive the CSVs anew, print the table, draw the plots; return the run's part of `--json`."""
+    """Write the CSVs again, print the table, draw the plots; return the run's part of `--json`."""
     folder = await find(run, output)
     async with folder.open() as store, folder.boards() as boards:
         scored = await run_folder.derive(folder, store, boards)
@@ -48,7 +48,7 @@ async def rescore(run: str, output: Path, *, as_json: bool = False) -> dict[str,
     draw_plots(out, folder, scored)
     failed = [trial for trial in last_attempts(rows.trials) if trial["state"] == "failed"]
     broken = own_errors(failed, folder, output)
-    for line in [*broken, *missing(rows.trials, rows.submissions)]:
+    for line in [*broken, *missing_trials(rows.trials, rows.submissions)]:
         _say(out, line)
     out.print(f"written: {folder.path}", highlight=False, markup=False)
     return scored_run(folder.run_id, str(folder.path), rows.facts, scored.table)
@@ -63,12 +63,10 @@ async def tell(
     full: bool = False,
     only: Sequence[str] = (),
 ) -> None:
-    """Print the trials of a run, or those of `instances`; messages are cut unless `full`.
+    """Print the trials of a run; with `instances` or `only` (systems), just those.
 
-    With `only`, those of these systems.
-
-    A trial with a board is told as a story, and message by message only of the `conversation` that
-    is asked for; any other trial message by message.
+    A trial with a board is printed as a list of events, or as the messages of `conversation` if
+    one is named. Any other trial is printed message by message. Messages are cut unless `full`.
     """
     folder = await find(run, output)
     out = console()
@@ -86,7 +84,7 @@ async def tell(
             _tell_trial(out, trial, material, spoken, conversation, None if full else WIDTH)
     if instances:
         return
-    for line in missing(trials, rows.submissions):
+    for line in missing_trials(trials, rows.submissions):
         _say(out, line)
     if trials:
         there = _there(_instances(trials), _systems(rows.trials))
@@ -97,7 +95,10 @@ async def tell(
 def _asked(
     trials: Sequence[TrialRow], instances: Sequence[str], only: Sequence[str]
 ) -> list[TrialRow]:
-    """The trials on `instances`, or on all of them, of the systems `only`, or of all."""
+    """The trials on `instances` (empty: all) of the systems `only` (empty: all).
+
+    Raises `UserError` for an unknown instance or system.
+    """
     systems = _systems(trials)
     if unknown := next((system for system in only if system not in systems), None):
         raise UserError(f"{unknown} is not in this run; there are: {', '.join(systems)}")
@@ -120,10 +121,10 @@ def _instances(trials: Sequence[TrialRow]) -> list[str]:
 
 
 def _there(instances: Sequence[str], systems: Sequence[str]) -> str:
-    """What can be asked for."""
+    """The instances and systems of the run, in words."""
     more = f" and {len(instances) - MANY} more" if len(instances) > MANY else ""
     listed = f"{', '.join(instances[:MANY])}{more}"
-    return f"the instances are: {listed}; the systems (-s): {', '.join(systems)}"
+    return f"instances: {listed}; systems (-s): {', '.join(systems)}"
 
 
 def _headline(trial: TrialRow, made: Sequence[SubmissionRow]) -> str:
@@ -137,7 +138,7 @@ def _headline(trial: TrialRow, made: Sequence[SubmissionRow]) -> str:
 
 
 def _grades(made: Sequence[SubmissionRow]) -> str:
-    """The outcome of one submission; of several, how many have which."""
+    """The outcome of one submission, or the number of submissions by outcome."""
     outcomes = Counter(
         (row["outcome"] or "not graded") + ("" if row["patch"].strip() else " (empty)")
         for row in made
@@ -158,7 +159,7 @@ def _tell_trial(
 ) -> None:
     calls, made = material.calls, material.submissions
     served = sum(row["paid_call"] is not None for row in calls)
-    told = f" ({served} served from answers that were paid for before)" if served else ""
+    told = f" ({served} answered from the ledger, without a new request)" if served else ""
     took = f"{trial['seconds'] or 0:.0f} s"
     out.rule(Text(_headline(trial, made)), align="left")
     _say(
@@ -169,13 +170,13 @@ def _tell_trial(
     if trial["detail"]:
         _say(out, trial["detail"], style="red")
     if material.tasks and not wanted:
-        for line in [*narrative.told(material), "", *narrative.ended(material)]:
+        for line in [*narrative.event_lines(material), "", *narrative.submission_lines(material)]:
             _say(out, line)
-        _say(out, f"conversations (see one with --conversation NAME): {', '.join(spoken)}")
+        _say(out, f"conversations (print one with --conversation NAME): {', '.join(spoken)}")
         return
     if wanted and wanted not in spoken:
         raise UserError(
-            f"there is no conversation {wanted!r}{nearest(wanted, spoken)}; there are: "
+            f"unknown conversation {wanted!r}{nearest(wanted, spoken)}; choose one of: "
             f"{', '.join(spoken)}"
         )
     for conversation, messages in spoken.items():
@@ -215,7 +216,7 @@ def _short(text: str, width: int | None) -> str:
         return text
     half = width // 2
     cut = len(text) - width
-    return f"{text[:half]}\n[... {cut} characters more: see them with --full ...]\n{text[-half:]}"
+    return f"{text[:half]}\n[... {cut} characters cut; print all with --full ...]\n{text[-half:]}"
 
 
 def _say(out: Console, text: str, *, style: str = "") -> None:

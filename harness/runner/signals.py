@@ -32,7 +32,7 @@ class Stop:
 
     def __init__(self, waiting_for: Callable[[], str] = lambda: "") -> None:
         self.waiting_for = waiting_for  # in words; empty where it is nothing in particular
-        self.to_go_on = ""  # the command, for who gives up
+        self.resume_command = ""  # what the user pastes to resume
         self._heard = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._cancel: Callable[[], None] | None = None  # while there is work to cut short
@@ -83,7 +83,7 @@ class Stop:
             times = "once" if self._heard == PATIENCE - 1 else "twice"
             _tell(f"waiting for {self.waiting_for() or 'what is under way'}; {times} more gives up")
         else:
-            again = f"; to go on: {self.to_go_on}" if self.to_go_on else ""
+            again = f"; to resume: {self.resume_command}" if self.resume_command else ""
             _tell(f"giving up: what is not saved is lost, a start removes what is left{again}")
             os._exit(STOPPED)
 

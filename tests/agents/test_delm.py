@@ -96,11 +96,11 @@ def test_the_story_names_what_each_submission_rests_on(run):
     for n in (1, 2, 3, 4):
         assert any(
             line.startswith(f"patch-{n} by agent-")
-            and f"rests on F1 ({fact['author']}, {fact['task']})" in line
+            and f"cites F1 ({fact['author']}, {fact['task']})" in line
             for line in told.out.splitlines()
         )
     assert "finds F1 again" in told.out
-    assert told.out.count("the one to ship") == 1
+    assert told.out.count(", selected") == 1
     whole = delm("show", run.folder, FLASK, "--conversation", "patch-1")
     assert whole.code == 0, whole.text
     assert "Your task now is `patch-1`" in whole.out

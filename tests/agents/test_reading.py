@@ -234,9 +234,7 @@ def test_a_document_is_prepared_once_and_both_costs_are_told(table):
     # what was sent is what is billed
     (sent,) = query(folder, "SELECT sum(attempts) AS n FROM call WHERE paid_call IS NULL")
     assert sent["n"] == len(requests)
-    assert "documents are prepared once for all trials; $/instance if each had paid: readagent" in (
-        told.out
-    )
+    assert "trials share document preparation; $/instance without sharing: readagent" in (told.out)
 
 
 def test_a_main_reader_waits_for_all_of_a_round(table):

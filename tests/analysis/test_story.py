@@ -2,7 +2,13 @@
 
 from typing import Any
 
-from harness.analysis.narrative import TrialRecord, ended, rests_on, task_of, told
+from harness.analysis.narrative import (
+    TrialRecord,
+    cited_entries,
+    event_lines,
+    submission_lines,
+    task_of,
+)
 from harness.board.evidence import Span
 
 
@@ -60,8 +66,8 @@ def test_a_submission_rests_on_what_its_work_cited_and_did_not_find_itself():
             link("P4", "C5"), link("patch-2", "F6"), link("X3", "P4", "refutes"),
         ],
     )  # fmt: skip
-    assert [row["label"] for row in rests_on(rows, "patch-1")] == ["F1", "X3", "C5"]
-    assert [row["label"] for row in rests_on(rows, "patch-2")] == ["F6"]
+    assert [row["label"] for row in cited_entries(rows, "patch-1")] == ["F1", "X3", "C5"]
+    assert [row["label"] for row in cited_entries(rows, "patch-2")] == ["F6"]
 
 
 def test_the_events_are_told_in_order_with_what_they_cost_and_why_they_were_refused():
@@ -86,18 +92,18 @@ def test_the_events_are_told_in_order_with_what_they_cost_and_why_they_were_refu
             event(10, "closed", "agent-1", "", reason="every submission is made"),
         ],
     )  # fmt: skip
-    assert [line.partition("s  ")[2] for line in told(rows)] == [
-        "agent-1 takes localize-1",
+    assert [line.partition("s  ")[2] for line in event_lines(rows)] == [
+        "agent-1 claims localize-1",
         "agent-1 publishes F1 FACT on localize-1 (checked in 1.5 s): gist of F1",
         "agent-2's FACT on localize-2 is refused: “a guess”: not there",
         "agent-2 finds F1 again",
-        "agent-1 hands back localize-1 (2 calls, $0.7500): It is in a.py.",
-        "agent-2 has lost localize-2: its lease ran out",
-        "agent-1 takes test-1 over (of P4)",
+        "agent-1 finishes localize-1 (2 calls, $0.7500): It is in a.py.",
+        "agent-2 loses localize-2: its lease expired",
+        "agent-1 claims test-1 again (of P4)",
         "X9 refutes F1",
-        "the trial is over: every submission is made",
+        "the trial ends: every submission is made",
     ]
-    assert told(rows)[0].startswith("    1.0 s")
+    assert event_lines(rows)[0].startswith("    1.0 s")
 
 
 def test_a_cost_that_nobody_knows_is_not_told_as_nothing():
@@ -106,7 +112,7 @@ def test_a_cost_that_nobody_knows_is_not_told_as_nothing():
         calls=[{"conversation": "patch-1", "cost_usd": None}],
         events=[event(0, "done", "agent-1", "patch-1")],
     )
-    assert "cost unknown" in told(rows)[0]
+    assert "cost unknown" in event_lines(rows)[0]
 
 
 def test_submissions_are_told_with_their_verdict_and_why_one_is_shipped():
@@ -116,9 +122,9 @@ def test_submissions_are_told_with_their_verdict_and_why_one_is_shipped():
             submission("patch-2", outcome=None, salvaged=1, agent="agent-2"),
         ]
     )
-    assert ended(rows) == [
-        "patch-1 by agent-1: resolved, the one to ship",
+    assert submission_lines(rows) == [
+        "patch-1 by agent-1: resolved, selected",
         "    patch-1: all checks",
         "patch-2 by agent-2: not graded, salvaged",
     ]
-    assert told(material()) == []
+    assert event_lines(material()) == []

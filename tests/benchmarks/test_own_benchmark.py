@@ -111,8 +111,8 @@ def test_a_gold_submission_that_is_wrong_is_found(delm, katas, place):
 def test_what_it_may_cost_is_unknown_before_its_first_run(delm, katas):
     told = evaluated(delm, "--dry-run")
     assert told.code == 0, told.text
-    assert "expected of ask: unknown, without an earlier run of it here" in told.out
-    assert "disk: the run leaves" in told.out
+    assert "expected cost of ask: unknown until it has run once here" in told.out
+    assert "disk: run folder: about" in told.out
 
 
 def test_systems_of_one_benchmark_do_not_take_another(delm, katas):

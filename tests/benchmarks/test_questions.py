@@ -307,7 +307,7 @@ def test_the_bundled_recording_of_questions_replays_and_costs_what_it_cost(delm,
     )
     assert {(row["paid"], row["asked"]) for row in shared} == {(1, 2)}
     story = delm("show", tmp_path / "run", "offline-1", "-s", "delm-documents").out
-    assert "answer by agent-2: A, resolved; rests on F8 (agent-1, find-3)" in story
+    assert "answer by agent-2: A, resolved; cites F8 (agent-1, find-3)" in story
     assert "is refused: “Hartwell Instruments" in story
     assert "F1: “Revenue in the year before the one of this report was 236 million" in story
 

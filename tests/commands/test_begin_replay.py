@@ -84,8 +84,8 @@ def test_agents_of_systems_that_do_not_scale_are_refused_and_of_some_are_noted(d
             " delm,")  # fmt: skip
     told = delm(*words, "-s", "single", "-s", "delm", **SERVED)
     assert told.code == 0, told.text
-    assert "note: single does not scale: it has 1 agent, not 3" in told.out
-    assert "delm does not scale" not in told.out
+    assert "note: single always has 1 agent; --agents 3 does not apply to it" in told.out
+    assert "delm always has" not in told.out
     told = delm(*words[:-1], "1", "-s", "single", **SERVED)  # that is what it has
     assert told.code == 0, told.text
 
@@ -98,7 +98,7 @@ def test_a_run_that_is_there_goes_on_as_it_was_begun_when_nothing_else_is_said(
     made = (place / "results/x/run.yaml").read_text()
     told = delm("eval", "--run-id", "x")
     assert told.code == 0, told.text
-    assert "going on with x: 2 of 2 trials are done already" in told.out
+    assert "resuming x: 2 of 2 trials are done" in told.out
     assert "0 of 2" in told.out
     assert (place / "results/x/run.yaml").read_text() == made
     refused(delm("eval", "--run-id", "x", "-k", "1"), "trials was 2, now 1")

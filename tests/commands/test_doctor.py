@@ -87,7 +87,7 @@ def test_a_hub_that_does_not_answer_is_asked_once_and_named(tmp_path):
     told = delm("doctor", "-d", "nobody/x", cwd=tmp_path, **NO_DOCKER, **nowhere)
     assert told.code == 1
     assert told.err == ""  # none of the hub client's own lines
-    assert "ask   http://127.0.0.1:9 for nobody/x …\n" in told.out
+    assert "loading nobody/x from http://127.0.0.1:9 …\n" in told.out
     state, words = lines(told.out)["dataset nobody/x"]
     assert state == "bad"
     assert "the dataset hub does not answer" in words

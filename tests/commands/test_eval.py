@@ -338,7 +338,7 @@ def test_derived_files_are_the_same_to_the_byte_when_made_again(run):
     assert table in run.told.out
     assert "2 of 4" in table
     assert "budget per submission: 8 steps, $0.25, 3600 s a trial\n" in table
-    assert "Dollars are at this price list: as gemini/gemini-3-flash-preview" in table
+    assert "Prices: as gemini/gemini-3-flash-preview" in table
 
 
 def test_show_tells_the_story_and_disarms_hostile_text(run):

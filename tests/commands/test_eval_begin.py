@@ -137,7 +137,7 @@ def test_a_signal_while_sandboxes_are_prepared_ends_it_cleanly(tmp_path, number)
             lock.release()
     assert told.code == 130, told.text
     assert told.err == ""
-    assert "to go on: make eval RUN=x (or .venv/bin/delm eval --run-id x)\n" in told.out
+    assert "to resume: make eval RUN=x (or .venv/bin/delm eval --run-id x)\n" in told.out
 
 
 def test_a_system_that_fails_leaves_the_other_its_score(delm, place):
@@ -153,7 +153,7 @@ def test_a_system_that_fails_leaves_the_other_its_score(delm, place):
              "--run-id", "x")  # fmt: skip
     told = delm(*words)
     assert told.code == 1, told.text
-    assert "trials failed for infrastructure: 1, not done: 0" in told.out
+    assert "infrastructure failures: 1, not finished: 0" in told.out
     table = (place / "results/x/table.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in table] == ["system", "single", "other"]
     told = delm(*words)  # what failed is tried again, what is done is not

@@ -62,7 +62,7 @@ def test_several_instances_are_told_and_no_other(delm, run):
 
 
 def test_without_an_instance_or_with_an_unknown_one_it_says_what_there_is(delm, run):
-    there = "the instances are: a__a-1, b__b-2, c__c-3; the systems (-s): single"
+    there = "instances: a__a-1, b__b-2, c__c-3; systems (-s): single"
     told = delm("show", "r")
     assert told.code == 0, told.text
     assert "see one: .venv/bin/delm show r a__a-1 -s single; " in told.out
@@ -96,7 +96,7 @@ def test_eval_goes_on_with_the_run_whose_path_it_is_given(delm, run):
 def test_a_long_message_is_cut_and_says_how_to_see_it_whole(delm, run):
     told = delm("show", "r", "a__a-1")
     assert "MIDDLE" not in told.out
-    assert "characters more: see them with --full" in told.out
+    assert "characters cut; print all with --full" in told.out
     told = delm("show", "r", "a__a-1", "--full")
     assert LONG in told.out
     assert "--full" not in told.out
@@ -134,7 +134,7 @@ def test_what_of_a_run_did_not_run_is_said_by_show_and_by_score(delm, place):
     assert "single a__a-1 #1: done (finished), resolved" in lines
     assert "single b__b-3 #1: not finished: cancelled, no submission" in lines
     assert "single b__b-3 #1 (attempt 2): not run" in lines
-    missing = "missing: 1 of 3 trials, on 1 instance, of single: single on b__b-3 #1 (not started)"
+    missing = "missing: 1 of 3 trials, on 1 instance, systems single: single on b__b-3 #1 (not started)"
     assert missing in lines
     told = delm("score", "cut")
     assert told.code == 0, told.text

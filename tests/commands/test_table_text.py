@@ -9,7 +9,7 @@ from planted import plant
 from rich.console import Console
 from stores import derived
 
-from harness.benchmarks.swebench.footnotes import missing
+from harness.benchmarks.swebench.footnotes import missing_systems
 from harness.commands.table import print_run
 from harness.config import resolve
 from harness.text.text_table import Line, Table, breadth, written
@@ -128,7 +128,7 @@ def test_only_what_shares_a_context_is_marked_as_any_of_n(width):
     two, four = ROWS[-2], ROWS[-1]
     assert f"{100 * two['pass_at_2']:.1f} %†" in text
     assert f"{100 * four['pass_at_4']:.1f} %†" in text
-    assert "† any of the N submissions of one trial" in text
+    assert "† any of N: the submissions of one trial share" in text
     alone = shown(ROWS[:2], width)
     assert "†" not in alone
 
@@ -149,7 +149,7 @@ def test_a_main_agent_is_counted_beside_those_that_it_leads():
     text = shown(ROWS, 80)
     assert of_system(text, "centralized").split()[1] == "1+1"
     assert of_system(text, "centralized-parallel").split()[1] == "1+4"
-    assert "1+N agents: a main agent, and N sub-agents at a time." in text
+    assert "1+N agents: an orchestrator, and up to N subagents at a time." in text
     assert "1+N" not in shown(ROWS[:3], 80)
 
 
@@ -172,7 +172,7 @@ def test_a_budget_that_is_not_the_others_is_marked_and_said():
         "independent); $16 · 1000 steps · 3600 s a trial (centralized)\n"
     ) in text
     assert "≠" not in of_system(text, "single")
-    assert "≠ not the budget of the other rows" in text
+    assert "≠ this budget differs from the other rows" in text
     assert "≠" not in shown(ROWS, 160)
 
 
@@ -193,9 +193,9 @@ def test_no_limit_and_an_unknown_budget_are_not_the_same():
 
 def test_the_leaderboard_and_what_else_must_be_known_stand_below():
     text = " ".join(shown(ROWS, 80).split())
-    assert "mini-SWE-agent with Gemini 3 Flash at 75.8 % (250 steps, $3): a larger budget" in text
+    assert "mini-SWE-agent with Gemini 3 Flash, 75.8 % (250 steps, $3), a larger budget" in text
     assert "arXiv 2606.10662v2 and arXiv 2606.10662v1, on SWE-bench Verified, at" in text
-    assert "at budgets that are not ours: mini-SWE-agent unknown; AOrchestra 10 × 50 steps;" in text
+    assert "at other budgets: mini-SWE-agent unknown; AOrchestra 10 × 50 steps;" in text
     assert "DeLM n=4 480 s · 6 × 50 steps · 1M tokens (results/reference/published.csv)" in text
     other = " ".join(shown(ROWS, 80, dataset="verified-offline").split())
     assert "on SWE-bench Verified, not on verified-offline, at" in other
@@ -204,9 +204,9 @@ def test_the_leaderboard_and_what_else_must_be_known_stand_below():
 
 def test_systems_that_were_not_run_are_named_with_what_they_need():
     names = "independent, centralized, centralized-parallel, delm-n2, delm"
-    assert f"needs a MODEL (make eval MODEL=…): {names}" in shown(ROWS[:2], 160, replay=True)
-    assert f"of configs/table.yaml, not in this run: {names}" in shown(ROWS[:2], 160)
-    assert missing(ROWS, {}) == []
+    assert f"name a model (make eval MODEL=…): {names}" in shown(ROWS[:2], 160, replay=True)
+    assert f"systems of configs/table.yaml not in this run: {names}" in shown(ROWS[:2], 160)
+    assert missing_systems(ROWS, {}) == []
 
 
 def test_a_name_too_long_for_its_column_is_whole_on_a_line_of_its_own():
@@ -262,13 +262,13 @@ def test_a_cost_that_is_unknown_is_not_the_least_of_anything():
 def test_dollars_that_were_brought_to_equal_submissions_are_said():
     rows = [row("single", 1, wanted=500), row("delm", 4)]
     text = " ".join(shown(rows, 160).split())
-    assert "$/instance: of 4 submissions of every system; single was asked for 1, and" in text
+    assert "$/instance: scaled to 4 submissions of every system; single was asked for 1." in text
     assert "$/instance: of" not in shown(ROWS, 160)
 
 
 def test_answers_that_had_been_paid_for_are_said_to_take_no_time():
     text = " ".join(shown([row("single", 1, served_calls=12)], 160).split())
-    assert "answers that were paid for before and served again, at once: single 12;" in text
+    assert "model calls answered from the ledger, without a new request: single 12;" in text
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -118,7 +118,7 @@ def test_a_run_whose_money_runs_out_stops_says_how_to_go_on_and_goes_on_elsewher
         assert len(server.requests) == 2, "nothing is sent to who takes nothing"
     assert told.code == 1, told.text
     assert "stopped starting trials: openai/scripted: 402: Insufficient Balance" in told.out
-    assert "to go on, once the model answers (another address or key may be set): " in told.out
+    assert "to resume when the model answers again (you may set another address or key)" in told.out
     assert "delm eval --run-id x" in told.out
     states = query(place / "results/x", "SELECT state, reason FROM trial")
     assert [row["state"] for row in states] == ["done", "cancelled", *["waiting"] * 7]

@@ -70,7 +70,7 @@ def test_a_start_that_fails_leaves_no_folder(delm, tmp_path):
         "eval", "-m", "openai/scripted", "-s", "base", "-d", "longbench-offline",
         "-o", tmp_path / "results", OPENAI_API_BASE="http://127.0.0.1:9/v1", OPENAI_API_KEY="none",
     )  # fmt: skip
-    refused(nobody, "there is no terminal to ask at")
+    refused(nobody, "this is not a terminal; confirm with --yes")
     assert list((tmp_path / "results").glob("*")) == []
 
 
@@ -110,7 +110,7 @@ def test_a_renamed_and_moved_run_works_wherever_a_command_takes_one(finished, de
         assert told.code == 0, told.text
     told = delm(*asked(moved.parent, f"--run-id={name}"))
     assert told.code == 0, told.text
-    assert f"going on with {name}: 1 of 1 trial is done already" in told.out
+    assert f"resuming {name}: 1 of 1 trial is done" in told.out
     assert query(moved, "SELECT value FROM run WHERE key = 'id'") == [{"value": '"begun"'}]
 
 
@@ -144,7 +144,7 @@ def test_runs_are_listed_the_newest_first_and_latest_names_that_one(finished, de
     assert f"delm show {tmp_path / 'new'} offline-1" in told.out
     told = delm("eval", "--run-id", "latest", "-o", tmp_path)
     assert told.code == 0, told.text
-    assert "going on with new: 1 of 1 trial is done already" in told.out
+    assert "resuming new: 1 of 1 trial is done" in told.out
     refused(delm("show", "latest", "-o", tmp_path / "broken"), "there is no run in")
 
 

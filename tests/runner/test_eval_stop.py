@@ -95,7 +95,7 @@ def test_a_signal_ends_it_with_130_and_words_on_how_to_go_on(story, nth):
     assert told.code == 130
     assert "Traceback" not in told.text
     assert "stopping: saving what there is" in told.out
-    assert f"to go on: .venv/bin/delm eval --run-id run -o {story.folder.parent}\n" in told.out
+    assert f"to resume: .venv/bin/delm eval --run-id run -o {story.folder.parent}\n" in told.out
     assert f"written: {story.folder}" in told.out
     assert f"single {FLASK} #2: cancelled (interrupted)" in told.out
 
@@ -131,7 +131,7 @@ def test_after_kill_9_the_trial_is_known_to_have_died(story):
 
 def test_the_command_that_it_names_goes_on_and_never_runs_a_finished_trial_again(story):
     assert story.told[-1].code == 0, story.told[-1].text
-    assert "going on with run: 1 of 2 trials are done already" in story.told[-1].out
+    assert "resuming run: 1 of 2 trials are done" in story.told[-1].out
     states = [(row["number"], row["attempt"], row["state"]) for row in story.trials[-1]]
     assert states == [
         (0, 0, "done"),
@@ -159,7 +159,7 @@ def test_a_run_that_is_done_is_not_run_again(story):
     before = query(story.folder, "SELECT * FROM call")
     told = delm(*story.words, DELM_CACHE=str(story.cache))
     assert told.code == 0, told.text
-    assert "going on with run: 2 of 2 trials are done already" in told.out
+    assert "resuming run: 2 of 2 trials are done" in told.out
     assert query(story.folder, "SELECT * FROM call") == before
 
 

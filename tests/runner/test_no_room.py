@@ -134,7 +134,7 @@ def test_a_disk_that_fills_in_the_middle_of_a_run_costs_nothing_that_was_paid_fo
         assert [call["outcome"] for call in calls] == ["ok", "ok"]
         assert all(call["cost_usd"] for call in calls)
         assert said in calls[1]["reply"]
-        refused(told, "no room is left", "run.db holds all", "--run-id run")
+        refused(told, "no room is left", "run.db is complete", "--run-id run")
         again = delm(*words(disk.folder), OPENAI_API_BASE=server.base_url, OPENAI_API_KEY="none")
         refused(again, "no room is left")
         disk.make_room()
@@ -159,7 +159,7 @@ def test_a_run_that_lacks_room_for_more_says_so_and_ends_with_2(disk):
         assert len(server.requests) == 1
     assert told.code == 2, told.text
     assert "stopped starting trials: no room is left at" in told.out
-    assert "to go on, once that is mended: " in told.out
+    assert "to resume after fixing that: " in told.out
     assert "Traceback" not in told.text
     assert (disk.folder / "run" / "table.csv").exists()
 

@@ -94,7 +94,7 @@ def test_a_third_ctrl_c_gives_up_and_the_next_start_cleans_up_and_goes_on(proces
     told = end(process, 30)
     assert told.code == 130, told.text
     again = f".venv/bin/delm eval --run-id run -o {tmp_path / 'runs'}"
-    assert told.err.endswith(f"removes what is left; to go on: {again}\n")
+    assert told.err.endswith(f"removes what is left; to resume: {again}\n")
     assert query(tmp_path / "runs/run", "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
     wait_for(lambda: not running(MARK), "the end of the sandbox")
     recording(tmp_path / "answers.jsonl", [[SOLVE, FINISH]])

@@ -124,17 +124,17 @@ def test_it_is_the_systems_with_file_and_line_and_no_infrastructure(
     assert trial["state"] == "failed"
     assert trial["reason"].startswith(told)
     shown = ".venv/bin/delm show run offline-1 -s mine"
-    assert f"{trial['reason']}: 1 trial; the traceback: {shown}\n" in ended.out
+    assert f"{trial['reason']}: 1 trial; traceback: {shown}\n" in ended.out
     assert "infrastructure" not in ended.out
     with (tmp_path / "results/run/table.csv").open() as file:
         (row,) = csv.DictReader(file)
     assert (row["resolved"], row["infra_errors"], row["unfinished"]) == ("0", "0", "0")
     assert (float(row["avg_at_1"]), row["system_errors"]) == (0, "1")
-    note = "mine: 1 of 1 trial ended by an error in its own code, counted as not resolved"
+    note = "mine: 1 of 1 trial ended by an error in its own code and count as not resolved"
     again = delm("score", "run")
     for said in (ended.out, again.out):
         assert note in " ".join(said.split())
-    assert f": 1 trial; the traceback: {shown}\n" in again.out
+    assert f": 1 trial; traceback: {shown}\n" in again.out
 
 
 def test_a_document_that_is_gone_is_infrastructure_and_is_had_again(mine, tmp_path, monkeypatch):

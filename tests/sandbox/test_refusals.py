@@ -65,7 +65,7 @@ def test_a_model_of_unknown_price_is_refused_and_told_both_ways_out(delm, place)
     told = delm("eval", "-m", "openai/nobody-knows-it", "-d", DATASET, "--allow-unknown-price",
                 "--dry-run", **SERVED)  # fmt: skip
     assert told.code == 0, told.text
-    assert "its cost is unknown" in told.out
+    assert "the cost is unknown" in told.out
 
 
 def test_a_key_in_the_configuration_is_refused_for_it_would_be_written_down(delm):

@@ -33,7 +33,7 @@ def test_the_systems_of_a_run_are_told_instance_by_instance(delm, runs):
     assert told.code == 0, told.text
     assert line(told, "B = ") == "B = independent"
     assert line(told, "A = ") == (
-        "A = single (11 of 12 trials run, 1 not run; failed for infrastructure, counted as not "
+        "A = single (11 of 12 trials run, 1 not run; infrastructure failures, counted as not "
         "resolved: 1)"
     )
     rows = {instance["instance_id"]: line(told, instance["instance_id"]).split()[1:]
@@ -52,7 +52,7 @@ def test_two_systems_are_compared_in_the_order_in_which_they_are_named(delm, run
     runs("r")
     told = delm("compare", "r", "-s", "delm", "-s", "single")
     assert "difference -5.6 points (95 %: " in line(told, "Avg.@1: A 25.0 %, B 30.6 %")
-    assert "0 instances for A alone, 1 for B alone, 1 for both, 1 for neither" in told.out
+    assert "resolved by A only: 0 instances; by B only: 1; by both: 1; by neither: 1;" in told.out
     cost = line(told, "cost per instance (USD, of 4 submissions)")
     assert "A 0.0016, B 0.0069, difference -0.0053" in cost
     assert "pairs" not in told.out
@@ -66,18 +66,18 @@ def test_a_clear_difference_is_said_in_words_and_a_small_one_is_not(delm, runs):
     runs("r", {"good": good, "bad": bad, "also": bad}, instances=more)
     told = delm("compare", "r", "-s", "bad", "-s", "good")
     assert "difference -66.7 points" in line(told, "B is better on instances like these")
-    assert "p = 0.00781" in line(told, "so uneven a split is rare", "B resolves more")
+    assert "p = 0.00781" in line(told, "significant (p < 0.05)", "B resolves more")
     told = delm("compare", "r", "-s", "bad", "-s", "also")
-    assert "these instances do not tell which is better" in told.out
-    assert "p = 1: they never differ, so there is nothing to test" in told.out
+    assert "no significant difference (the interval contains 0)" in told.out
+    assert "p = 1: no difference to test" in told.out
     few = System(1, "one", {i: ["R"] for i in ids[:3]})
     none = System(1, "one", {i: ["U"] for i in ids[:3]})
     runs("q", {"few": few, "none": none}, instances=more)
-    assert "too few instances for a verdict" not in delm("compare", "q").out  # its interval has 0
+    assert "no verdict: below" not in delm("compare", "q").out  # its interval has 0
     half = System(2, "independent", {i: ["RR"] for i in ids[:2]} | {ids[2]: ["RU"]})
     runs("p", {"few": half, "none": System(2, "independent", {i: ["UU"] for i in ids[:3]})},
          instances=more)  # fmt: skip
-    assert "too few instances for a verdict" in delm("compare", "p").out
+    assert "no verdict: below" in delm("compare", "p").out
 
 
 def test_two_runs_are_compared_by_the_systems_of_the_same_name(delm, runs):
@@ -104,7 +104,7 @@ def test_what_makes_two_runs_unlike_is_said_loudly(delm, runs):
     assert "different models: m and n" in warnings
     assert "elsewhere (test)" in warnings
     assert "q is a replay of recorded answers: no benchmark result" in warnings
-    assert "different instance sets: 2 are compared, 1 that only one side has" in warnings
+    assert "different instance sets: 2 compared, 1 on one side only left out" in warnings
     assert "A: $12.00, 1000 steps, any tokens, 3600 s a trial; B: $4.00, 1000" in warnings
     assert "–" in line(told, "a__a-2")
 
@@ -117,12 +117,12 @@ def test_only_what_both_have_run_is_compared_and_the_rest_is_said(delm, runs):
     runs("r", {"whole": whole, "cut": cut, "nothing": nothing})
     told = delm("compare", "r", "-s", "whole", "-s", "cut")
     assert line(told, "B = ") == "B = cut (1 of 3 trials run, 2 not run)"
-    assert "1 of 3 instances are compared; on 2 not both have run" in line(told, "WARNING")
+    assert "1 of 3 instances compared; 2 did not run on both sides" in line(told, "WARNING")
     assert line(told, "Avg.@1: A 0.0 %, B 100.0 %")
     assert line(told, ids[1]).split()[1:] == ["1/1*", "not", "run"]
     told = delm("compare", "r", "-s", "whole", "-s", "nothing")
     assert told.code == 0, told.text
-    assert "both have run no instance in common: nothing can be compared" in told.out
+    assert "no instance ran on both sides: nothing to compare" in told.out
     assert "Avg.@1" not in told.out
     assert "McNemar" not in told.out
 
@@ -136,13 +136,15 @@ def test_more_submissions_on_an_instance_are_another_budget(delm, runs):
 def test_other_prices_of_the_same_model_are_said(delm, runs):
     runs("r", SINGLE)
     runs("q", SINGLE, prices_sha256="1", prices_source="mine")
-    assert "prices of the same model: test and mine" in line(delm("compare", "r", "q"), "WARNING")
+    assert "price lists for the same model: test and mine" in line(
+        delm("compare", "r", "q"), "WARNING"
+    )
 
 
 def test_an_unknown_cost_is_not_compared(delm, runs):
     runs("r", price=None)
     told = delm("compare", "r", "-s", "delm", "-s", "single")
-    assert "A –, B –; unknown costs cannot be compared" in told.out
+    assert "A –, B –; not compared, because a cost is unknown" in told.out
 
 
 def test_what_cannot_be_compared_is_refused_in_one_line(delm, runs, place):

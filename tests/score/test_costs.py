@@ -189,7 +189,7 @@ def test_an_unknown_price_is_blank_in_every_csv_and_a_dash_in_the_table(tmp_path
     dollars = [row[row.index("s") - 3 : row.index("s") - 1] for row in rows]  # before the latency
     assert dollars == [["–", "–"]] * 2, done.told.out
     assert "$0.0000" not in done.told.out
-    assert "its cost is unknown" in done.told.out
+    assert "the cost is unknown" in done.told.out
     again = delm_here("score", done.folder)
     assert again.code == 0
     assert "0.0000" not in again.out
@@ -210,11 +210,11 @@ def test_the_runs_cap_says_what_is_missing_and_more_money_goes_on(tmp_path):
     assert done.told.code == 1, done.told.text
     assert "stopped starting trials: run_cost: the call can cost" in said
     assert (
-        f"missing: 2 of 3 trials, on 1 instance, of single: single on {FLASK} #2 (run_cost); "
+        f"missing: 2 of 3 trials, on 1 instance, systems single: single on {FLASK} #2 (run_cost); "
         f"single on {FLASK} #3 (not started)" in said
     )
-    assert "1 submission of trials that were cut, in submissions.csv, not graded" in said
-    assert "to go on with a higher --max-cost" in said
+    assert "1 submission of interrupted trials in submissions.csv: not graded" in said
+    assert "to resume with a higher --max-cost" in said
     assert list(done.csv("instances")["state"]) == ["done", "cancelled", "waiting"]
     made = done.csv("submissions")
     assert list(made["ended"]) == ["finished", "run_cost"]

@@ -41,7 +41,7 @@ def breakdown(
         if found:
             lines.append(_published(found, domains))
             beside.append(found)
-    title = "accuracy by domain, %; their mean ± its deviation over trials"
+    title = "accuracy by domain, %; mean ± standard deviation over trials"
     tables = [(title, _table((*domains, "mean"), lines))]
     levels = [level for level in LEVELS if any(level in _levels(each) for each in scores)]
     if len(levels) > 2:  # of one difficulty and one length there is nothing to compare
@@ -68,7 +68,7 @@ def _sources(beside: Sequence[Counterpart], facts: Mapping[str, Any], *, whole: 
     if not beside:
         return []
     other = "" if facts.get("dataset") == LONGBENCH else f", not on {facts.get('dataset')}"
-    of_all = "" if whole else "; its mean is of all five domains"
+    of_all = "" if whole else "; the published mean covers all five domains"
     return [f"published: {' and '.join(sources(beside))}, on {LONGBENCH}{other}{of_all}"]
 
 
@@ -83,7 +83,7 @@ def _levels(score: InstanceScore) -> tuple[str, str]:
 
 
 def _unshared(rows: Sequence[TableRow]) -> list[str]:
-    """What an instance would cost if every trial had prepared the documents by itself."""
+    """The cost per instance if no trial shared its document preparation."""
     alone = {
         row["system"]: row["cost_per_instance_usd"] * (1 + row["served_usd"] / row["cost_usd"])
         for row in rows
@@ -92,7 +92,7 @@ def _unshared(rows: Sequence[TableRow]) -> list[str]:
     if not alone:
         return []
     told = ", ".join(f"{system} {usd:.4f}" for system, usd in alone.items())
-    return [f"documents are prepared once for all trials; $/instance if each had paid: {told}"]
+    return [f"trials share document preparation; $/instance without sharing: {told}"]
 
 
 def _published(beside: Counterpart, domains: Sequence[str]) -> Line:

@@ -1,4 +1,4 @@
-"""What must be known to read the published rows and the systems of a table of SWE-bench."""
+"""Footnotes of a SWE-bench table: sources of published rows, and systems that were not run."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,8 +15,8 @@ TABLE = CONFIGS / "table.yaml"
 def footnotes(
     rows: Sequence[TableRow], beside: Sequence[Counterpart], facts: Mapping[str, Any]
 ) -> list[str]:
-    """Whose the published rows are, and what is missing of the preset."""
-    return [*(_published(beside, facts) if beside else ()), *missing(rows, facts)]
+    """The sources of the published rows, and the systems of `configs/table.yaml` not run."""
+    return [*(_published(beside, facts) if beside else ()), *missing_systems(rows, facts)]
 
 
 def _published(beside: Sequence[Counterpart], facts: Mapping[str, Any]) -> list[str]:
@@ -28,14 +28,16 @@ def _published(beside: Sequence[Counterpart], facts: Mapping[str, Any]) -> list[
         for each in beside
     )
     return [
-        f"published: {' and '.join(sources(beside))}, on {SWE_BENCH}{other}, at budgets that are "
-        f"not ours: {'; '.join(budgets)} (results/reference/published.csv).",
-        f"The official leaderboard has mini-SWE-agent with {found.model} at {found.value:g} % "
-        f"({found.budget.replace('; ', ', ')}): a larger budget than that of the published rows.",
+        f"published: {' and '.join(sources(beside))}, on {SWE_BENCH}{other}, at other budgets: "
+        f"{'; '.join(budgets)} (results/reference/published.csv).",
+        f"Official leaderboard: mini-SWE-agent with {found.model}, {found.value:g} % "
+        f"({found.budget.replace('; ', ', ')}), a larger budget than the published rows.",
     ]
 
 
-def missing(rows: Sequence[TableRow], facts: Mapping[str, Any], preset: Path = TABLE) -> list[str]:
+def missing_systems(
+    rows: Sequence[TableRow], facts: Mapping[str, Any], preset: Path = TABLE
+) -> list[str]:
     """Which systems of the preset were not run, and what they need."""
     there = {row["system"] for row in rows}
     absent = [name for name in read_yaml(preset)["systems"] if name not in there]
@@ -43,7 +45,5 @@ def missing(rows: Sequence[TableRow], facts: Mapping[str, Any], preset: Path = T
         return []
     names = ", ".join(absent)
     if facts.get("replay"):
-        return [
-            "not in this replay; what was not recorded needs a MODEL (make eval MODEL=…): " + names
-        ]
-    return [f"of configs/table.yaml, not in this run: {names}"]
+        return [f"not in the recording; to run them, name a model (make eval MODEL=…): {names}"]
+    return [f"systems of configs/table.yaml not in this run: {names}"]

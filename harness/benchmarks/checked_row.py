@@ -1,4 +1,4 @@
-"""One row of a dataset after it was checked: what it stands for, or what is wrong with it."""
+"""One row of a dataset after its check: an item or a list of faults."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -23,7 +23,7 @@ InstanceId = Annotated[str, StringConstraints(pattern=FILE_NAME, max_length=LONG
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedRow:
-    """A row: an item, or faults, or neither where its benchmark leaves it out."""
+    """A checked row: an item, faults, or neither if its benchmark excludes it."""
 
     where: str  # file, line and instance_id, as far as there are any
     item: Item | None = None
@@ -31,7 +31,7 @@ class CheckedRow:
 
 
 class BadRow(Exception):
-    """What is wrong with a row, as `CheckedRow.faults` has it."""
+    """Raised for a bad row; the text is a fault of `CheckedRow.faults`."""
 
     def __init__(self, *faults: str) -> None:
         super().__init__(*faults)
@@ -39,7 +39,7 @@ class BadRow(Exception):
 
 
 class RowFields(BaseModel):
-    """The fields of a row; others are not read. Their text can be written to files and commands."""
+    """The fields of a row that are read. Text may go into files and commands."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
     any_character: ClassVar[frozenset[str]] = frozenset()  # fields that may hold a NUL
@@ -56,7 +56,7 @@ class RowFields(BaseModel):
 
 
 def faults_of(error: ValidationError) -> tuple[str, ...]:
-    """Every field that is missing or wrong, one line each."""
+    """Every missing or wrong field, one line each."""
     found = []
     for fault in error.errors(include_url=False):
         field = ".".join(str(part) for part in fault["loc"])
@@ -68,7 +68,7 @@ def faults_of(error: ValidationError) -> tuple[str, ...]:
 
 
 def said_of(fault: ErrorDetails) -> str:
-    """What pydantic says of a value, in one line."""
+    """A pydantic error in one line."""
     said = " ".join(fault["msg"].removeprefix("Value error, ").split())
     number = fault["type"] == "string_type" and isinstance(fault["input"], int | float)
     return f"{said}; write it in quotes" if number else said

@@ -1,4 +1,4 @@
-"""A file of predictions: JSON Lines, a JSON list, or an object keyed by instance."""
+"""Read a file of predictions: JSON Lines, a JSON list, or an object by instance."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predictions:
-    """What a file holds. Refused rows are of instances that were asked for; they count."""
+    """The content of a predictions file. Refused rows of requested instances count as failed."""
 
     rows: tuple[Prediction, ...]
     refused: dict[str, str]  # by instance why its row cannot be graded
@@ -76,13 +76,13 @@ def read_predictions(
 
 
 def _form(row: Any, benchmark: Benchmark[Any]) -> PredictionForm:
-    """Which of the benchmark's forms a row has."""
+    """The form of the row, one of the benchmark's."""
     *others, last = benchmark.prediction_forms
     return next((form for form in others if form.submission in row), last)
 
 
 def _rows(path: Path, benchmark: Benchmark[Any]) -> Iterable[tuple[str, dict[str, Any]]]:
-    """Each row with the words that say where it stands."""
+    """Each row with its position for error messages."""
     if path.suffix.lower() == ".jsonl":
         found = [(f"line {number}", row) for number, row in json_text.read_lines(path)]
     else:
@@ -105,7 +105,7 @@ def _rows(path: Path, benchmark: Benchmark[Any]) -> Iterable[tuple[str, dict[str
 
 
 def _keyed(path: Path, key: str, row: Any, benchmark: Benchmark[Any]) -> Any:
-    """A row of an object, with its key as the id where it has none of its own."""
+    """A row of an object, with its key as instance id if it has none."""
     if not isinstance(row, dict):
         return row
     field = _form(row, benchmark).instance
@@ -115,7 +115,7 @@ def _keyed(path: Path, key: str, row: Any, benchmark: Benchmark[Any]) -> Any:
 
 
 def _instance(where: str, row: dict[str, Any], form: PredictionForm, known: Collection[str]) -> str:
-    """The instance that a row is of, checked."""
+    """The instance id of a row, checked."""
     key = row.get(form.instance)
     if not isinstance(key, str):
         raise UserError(f"{where} has no {form.instance}")

@@ -35,7 +35,7 @@ Offer = Literal["calibration", "leaderboard"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionForm:
-    """The fields of one row in a file of predictions."""
+    """The names of the fields in one row of a predictions file."""
 
     instance: str = "instance_id"
     submission: str = "model_patch"
@@ -44,7 +44,7 @@ class PredictionForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Groups:
-    """By what the scores of an instance are grouped. Stored as `repo`, `difficulty`, `length`."""
+    """The groups of an instance in the score tables. Stored as `repo`, `difficulty`, `length`."""
 
     cluster: str = ""  # instances that are alike: of one repository, of one domain
     difficulty: str = ""
@@ -53,7 +53,7 @@ class Groups:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmissionFacts:
-    """What a submission is, for `submissions.csv`. None: it is no patch."""
+    """Facts of a submission for `submissions.csv`. None: not a patch."""
 
     answer: str = ""
     patch_files: str | None = None  # separated by blanks
@@ -63,7 +63,7 @@ class SubmissionFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breakdown:
-    """What is shown below the table of a run: further tables with their titles, then lines."""
+    """What is printed below the table of a run: tables with titles, then lines."""
 
     tables: tuple[tuple[str, Table], ...] = ()
     lines: tuple[str, ...] = ()
@@ -90,26 +90,28 @@ class Benchmark(Protocol[ItemT]):
     """Which rows are asked, where others are left out: "of the domain …"."""
 
     def recognizes(self, row: Row) -> bool:
-        """Whether a row of a dataset that names no benchmark is one of its own."""
+        """Whether a row of a dataset without a `benchmark` key belongs to this benchmark."""
         return False
 
     def own_dataset(self, name: str, cache: Path) -> Iterator[CheckedRow] | None:
-        """The rows of a dataset that only this benchmark can read; None: `name` is no such."""
+        """The rows of a dataset that only this benchmark can read; None if `name` is not one."""
         return None
 
     @abstractmethod
     def reader(self, cache: Path) -> Reader[ItemT]:
-        """What reads the rows of one dataset. What is large goes to `cache`."""
+        """A function that turns a row of one dataset into an item. It keeps large parts in
+        `cache`.
+        """
         ...
 
     # -- systems ---------------------------------------------------------------------------------
 
     def fits(self, made_for: str) -> bool:
-        """Whether it can be run by systems whose file says `benchmark: made_for`."""
+        """Whether systems made for the benchmark `made_for` can run on this one."""
         return made_for == self.name
 
     def document(self, item: ItemT) -> str:
-        """The text that an item is about. Blocking. Raises `DocumentUnavailable`."""
+        """The document of an item. Blocking. Raises `DocumentUnavailable`."""
         raise DelmError(f"instances of {self.name} have no document")
 
     # -- grading ---------------------------------------------------------------------------------
@@ -118,27 +120,30 @@ class Benchmark(Protocol[ItemT]):
     def grader(
         self, sandboxes: Sandboxes, config: Config, *, logs: Path, cache: Path | None
     ) -> Grader[ItemT]:
-        """What grades. `logs` is a folder of its own; `cache` None: nothing is remembered."""
+        """The grader. `logs` is a folder for its logs; with `cache` None it remembers no
+        verdicts.
+        """
         ...
 
     @abstractmethod
     def gold(self, item: ItemT) -> str:
-        """The submission that is right."""
+        """The correct submission of an item."""
         ...
 
     def empty(self, item: ItemT) -> str:
-        """A submission that is graded and wrong."""
+        """A submission that is graded, and is not resolved."""
         return ""
 
     def meaning(self, key: str) -> str:
-        """A flag of a verdict, or a check that it lacks, in words."""
+        """A flag of a verdict, or a check that was not possible, in words."""
         return key
 
     # -- before a run ----------------------------------------------------------------------------
 
     def expected(self, system: str, basis: CostBasis, items: Sequence[ItemT]) -> Expected | None:
-        """What a submission of a system may take that has no earlier run, by what its file says;
-        None: nobody knows."""
+        """The expected tokens of a system without an earlier run, from its `cost_basis`; None if
+        unknown.
+        """
         return None
 
     # -- predictions -----------------------------------------------------------------------------
@@ -149,7 +154,7 @@ class Benchmark(Protocol[ItemT]):
     """The submissions that there can be; empty: any text."""
 
     def prediction_line(self, trial: Row, submission: Row, model: str) -> str:
-        """One graded submission as a line of JSON, by the name that its logs have for `model`."""
+        """One graded submission as a line of JSON. `model` is the model name of its logs."""
         form = self.prediction_forms[0]
         row = {form.instance: submission["instance_id"], form.model: model}
         return json.dumps(row | {form.submission: submission["patch"]}) + "\n"
@@ -162,27 +167,31 @@ class Benchmark(Protocol[ItemT]):
     """Difficulties and lengths in the order in which they are listed."""
 
     def groups(self, item: ItemT) -> Groups:
-        """By what the scores of an item are grouped."""
+        """The groups of an item in the score tables."""
         return Groups(difficulty=item.instance.difficulty)
 
     def unstable(self, output: Path) -> Unstable | None:
-        """Tests that pass and fail on the same code on this machine, as a file in the folder of
-        runs has them; None: there is none."""
+        """Unstable tests by instance, from a file in the folder of runs; None if there is no
+        file.
+        """
         return None
 
     def submission_facts(self, submission: Row) -> SubmissionFacts:
-        """What a row of `Store.submissions` hands in."""
+        """Facts of a row of `Store.submissions`."""
         return SubmissionFacts()
 
     def footnotes(
         self, rows: Sequence[Row], beside: Sequence[Counterpart], facts: Mapping[str, Any]
     ) -> list[str]:
-        """Lines below the table. `rows` are those of `table.csv`, `beside` the published ones that
-        stand in it, `facts` is `Store.description`."""
+        """Lines below the table.
+
+        `rows` are the rows of `table.csv`, `beside` the published rows in the table, `facts` is
+        `Store.description`.
+        """
         return []
 
     def breakdown(
         self, rows: Sequence[Row], scores: Sequence[InstanceScore], facts: Mapping[str, Any]
     ) -> Breakdown:
-        """What is shown below the table: `scores` are of instances that ran."""
+        """The tables and lines below the main table. `scores` are of instances that ran."""
         return Breakdown()

@@ -1,4 +1,4 @@
-"""Which benchmarks there are: a new one is a folder beside this file, and a line here."""
+"""The known benchmarks. To add one, add a folder beside this file and a line here."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,9 +17,9 @@ BENCHMARKS: tuple[Benchmark[Any], ...] = (
 
 
 def find(name: str) -> Benchmark[Any]:
-    """The benchmark of that name, or one's own by its import string, such as `katas:Katas`.
+    """The benchmark of that name, or a user's own by its import string, such as `katas:Katas`.
 
-    Raises `UserError` where there is none.
+    Raises `UserError` if there is none.
     """
     known = {benchmark.name: benchmark for benchmark in BENCHMARKS}
     if name in known:
@@ -37,17 +37,19 @@ def find(name: str) -> Benchmark[Any]:
 
 
 def of_run(facts: Mapping[str, Any]) -> Benchmark[Any]:
-    """That of a run; `facts` is `Store.description`. `UserError` where it is gone."""
+    """The benchmark of a run. `facts` is `Store.description`. Raises `UserError` if it is
+    missing.
+    """
     return find(facts.get("benchmark") or SweBench.name)
 
 
 def of_row(row: Row) -> Benchmark[Any]:
-    """Whose a row is of a dataset that names no benchmark."""
+    """The benchmark of a row whose dataset names none."""
     return next(benchmark for benchmark in BENCHMARKS if benchmark.recognizes(row))
 
 
 def require(benchmark: Benchmark[Any], offer: Offer, what: str) -> None:
-    """`UserError` where `what` is asked of a benchmark that does not offer it."""
+    """Raise `UserError` if the benchmark does not offer `what`."""
     if offer not in benchmark.offers:
         able = ", ".join(each.name for each in BENCHMARKS if offer in each.offers)
         raise UserError(

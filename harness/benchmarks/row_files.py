@@ -1,6 +1,6 @@
-"""Where rows are read from: a `.jsonl`, `.json` or `.parquet` file, or the dataset hub.
+"""Read rows from a `.jsonl`, `.json` or `.parquet` file, or from the dataset hub.
 
-Each row comes with the words that say where it stands. What is in it is nobody's business here.
+Each row comes with its position for error messages. This module does not interpret rows.
 """
 
 import logging
@@ -22,7 +22,7 @@ def is_row_file(path: Path) -> bool:
 
 
 def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
-    """The rows of a file. Raises `UserError`, one line, also while it goes on."""
+    """The rows of a file. Raises `UserError`, also during the iteration."""
     try:
         if path.stat().st_size == 0:
             raise UserError(f"{path} is empty")
@@ -78,10 +78,7 @@ def _mapping(row: object, where: str) -> Row:
 
 
 def read_hub(name: str, split: str) -> Iterator[tuple[str, Row]]:
-    """The rows of a dataset of the hub, or of a folder here that has its name.
-
-    Raises `UserError`, one line.
-    """
+    """The rows of a dataset on the hub, or of a local folder of that name. Raises `UserError`."""
     import datasets
 
     # its warnings of every attempt are no message to a person; the last error is ours to tell

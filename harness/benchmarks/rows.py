@@ -27,7 +27,7 @@ NOT_DATASETS = {".csv", ".tsv", ".txt", ".gz", ".zip", ".arrow", ".toml", ".xml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """The items of a dataset, and whose they are."""
+    """The items of a dataset, and their benchmark."""
 
     benchmark: Benchmark[Any]
     items: list[Item]
@@ -90,7 +90,7 @@ def _raw(source: Path | str, split: str) -> Iterable[tuple[str, Row]]:
 
 
 def _source(name: str) -> Path | str:
-    """The file of a dataset, or its name on the hub. `UserError`: there is no such."""
+    """The file of a dataset, or its name on the hub. Raises `UserError` if there is none."""
     path = user_path(name)
     if is_row_file(path):
         return path
@@ -108,7 +108,7 @@ def _source(name: str) -> Path | str:
 
 
 def public_name(name: str) -> str:
-    """What may be told others of a dataset: its name on the hub, or that of its file alone."""
+    """A name of the dataset without local paths: its hub name, or the file's name."""
     return name if HUB_NAME.fullmatch(name) else Path(name).name
 
 
@@ -142,7 +142,7 @@ def _checked(
 
 
 def _check_row(where: str, raw: Row, read: Reader[Any]) -> CheckedRow:
-    """What a row stands for, or what is wrong with it."""
+    """The item of a row, or the faults of the row."""
     try:
         return CheckedRow(where=where, item=_named_well(read(raw)))
     except KeyError as missing:
@@ -156,7 +156,7 @@ def _check_row(where: str, raw: Row, read: Reader[Any]) -> CheckedRow:
 
 
 def _named_well(item: Item | None) -> Item | None:
-    """The item, whose name becomes that of folders. Raises `BadRow`."""
+    """Check the instance id, which becomes a folder name. Raises `BadRow`."""
     name = item.instance.instance_id if item else "none"
     if not (isinstance(name, str) and re.match(FILE_NAME, name) and len(name) <= LONGEST_NAME):
         raise BadRow(

@@ -1,4 +1,4 @@
-"""Choose items of a dataset, in the manner of mini-swe-agent."""
+"""Select items of a dataset, with the options of mini-swe-agent."""
 
 import difflib
 import random
@@ -46,7 +46,7 @@ def select(
 
 
 def neighbours(items: Sequence[Item]) -> list[Item]:
-    """The same items, those that share an image behind the first of them; otherwise in order."""
+    """The same items, reordered so that items of one image follow each other."""
     first = {item.instance.image: place for place, item in reversed(list(enumerate(items)))}
     return sorted(items, key=lambda item: first[item.instance.image])
 

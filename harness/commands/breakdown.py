@@ -1,4 +1,4 @@
-"""What the benchmark of a run shows below its table."""
+"""The benchmark's own tables, printed below a run's table."""
 
 from rich.console import Console
 from rich.text import Text

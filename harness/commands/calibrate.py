@@ -1,4 +1,4 @@
-"""`delm grade --calibrate`: which tests are unstable on this machine."""
+"""`delm grade --calibrate`: find tests that are unstable on this machine."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -31,7 +31,7 @@ FORM = "{:<30}  {:>8}  {:>8}  {:>7}  {}"
 def calibrate_instances(request: Request, runs: int) -> int:
     """Grade gold and empty patches `runs` times each and print the table.
 
-    The file is written for what was finished; exit code 130 when it was stopped.
+    Writes the results of the instances that were finished. Returns exit code 130 if it was stopped.
     """
     if request.gold or request.empty or request.predictions is not None:
         raise UserError("--calibrate grades gold and empty patches, and takes no predictions")
@@ -50,7 +50,7 @@ def calibrate_instances(request: Request, runs: int) -> int:
 async def _calibrate(
     out: Console, config: Config, dataset: Dataset, request: Request, runs: int
 ) -> tuple[int, list[Calibration]]:
-    """The exit code, and what was finished."""
+    """Return the exit code and the finished calibrations."""
     items: list[Any] = dataset.items
     sandboxes = compose.sandboxes(config, dataset.benchmark, items)
     progress = Progress(out, total=len(items))
@@ -78,7 +78,7 @@ async def _calibrate(
 
 
 def table_lines(found: Sequence[Calibration]) -> list[str]:
-    """One line an instance, one more for each further unstable test, and one of all."""
+    """One line per instance, one for each further unstable test, and a total."""
     lines = [FORM.format("instance", "gold", "empty", "seconds", "unstable tests")]
     for one in found:
         first, *others = one.unstable or ("none",)

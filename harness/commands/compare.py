@@ -26,7 +26,7 @@ FEW = 10  # instances; 91 of 100 intervals hold the truth there, and fewer below
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """A run, and its systems by name."""
+    """A run with its systems by name."""
 
     name: str
     path: Path

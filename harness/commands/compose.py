@@ -39,7 +39,7 @@ from harness.types import Item
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelParts:
-    """Whatever answers, and what it costs."""
+    """The model's backend, its price and its limits."""
 
     backend: Backend
     name: str  # of the model that is priced; of a replay, the one recorded
@@ -90,7 +90,7 @@ def model_parts(
 
 
 def most_output(config: Config, price: Price | None) -> int:
-    """Tokens that one answer may have: what is configured, and not more than the model can."""
+    """The output token limit of one answer: the smaller of the configured and the model's."""
     most = price.max_output_tokens if price else 0
     return min(config.model.max_output_tokens, most or config.model.max_output_tokens)
 
@@ -144,8 +144,7 @@ def sandboxes(
 
 
 def check_cache(config: Config, sandboxes: Sandboxes) -> Callable[[Item], CheckCache]:
-    """Where checks of findings are remembered: in the cache, by what the sandbox is made from and
-    what it may use."""
+    """The check cache for findings, keyed by the sandbox's source and limits."""
 
     def of(item: Item) -> CheckCache:
         if not config.sandbox.remember_checks:
@@ -159,7 +158,7 @@ def check_cache(config: Config, sandboxes: Sandboxes) -> Callable[[Item], CheckC
 
 
 def dataset(config: Config) -> Dataset:
-    """The whole dataset that the configuration names. `UserError` as for `load`."""
+    """The whole dataset that the configuration names. Raises `UserError` as `load` does."""
     named = config.dataset
     return load(named.name, cache=cache_dir(), split=named.split, benchmark=named.benchmark)
 
@@ -210,7 +209,7 @@ def dataset_of(
 
 
 def _check_fit(contestants: Sequence[Contestant], benchmark: Benchmark[Any]) -> None:
-    """`UserError` where a system cannot take the instances."""
+    """Raise `UserError` if a system does not support the benchmark."""
     strange = [c.name for c in contestants if not benchmark.fits(c.benchmark)]
     if strange:
         fit = [name for name in system_names() if benchmark.fits(read_system(name).benchmark)]
@@ -226,13 +225,13 @@ def _check_fit(contestants: Sequence[Contestant], benchmark: Benchmark[Any]) -> 
 
 
 def contestants(config: Config, backend: Backend) -> list[Contestant]:
-    """The systems that are asked for. A replay has as many agents as were recorded."""
+    """The systems of the run. A replay uses the recorded number of agents."""
     recorded = backend.recording.header.agents if isinstance(backend, ReplayBackend) else {}
     return systems.contestants(config, recorded)
 
 
 def check_disk(config: Config, *folders: Path) -> None:
-    """`UserError` where a folder's disk has less room than `sandbox.min_free_gb`."""
+    """Raise `UserError` if a folder's disk has less free space than `sandbox.min_free_gb`."""
     for folder in folders:
         there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
         free = shutil.disk_usage(there).free / 1e9

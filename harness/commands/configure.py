@@ -1,4 +1,4 @@
-"""What `delm eval` runs: its configuration, from the shipped files, -c and the flags."""
+"""Build the configuration of `delm eval` from the shipped files, `-c` and the flags."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -66,7 +66,7 @@ def configure(
 
 
 async def stored(output: Path, run_id: str) -> Mapping[str, Any] | None:
-    """The configuration of the run that is there already under `run_id`; None: there is none."""
+    """The configuration of the existing run `run_id`; None if there is no such run."""
     if not run_id:
         return None
     folder = RunFolder(output, run_id)
@@ -88,7 +88,7 @@ def _of_any_dataset(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _named(layers: Sequence[Mapping[str, Any]], section: str) -> str:
-    """The name that the last of `layers` gives to the model or the dataset, or nothing."""
+    """The last name that one of `layers` gives to the model or the dataset, or an empty string."""
     for content in reversed(layers):
         found = content.get(section)
         if isinstance(found, Mapping) and found.get("name"):

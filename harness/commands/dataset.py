@@ -1,4 +1,4 @@
-"""`delm dataset check`: whether a dataset is whole, and its patches do what they should."""
+"""`delm dataset check`: check every row, and that gold patches pass and empty patches fail."""
 
 import shutil
 import tempfile
@@ -66,7 +66,7 @@ def check(
 
 
 async def _run(config: Config, benchmark: Benchmark[Any], items: Sequence[Item], say: Say) -> int:
-    """Grade gold and empty where that can be done; an exit code, also where a signal stops it."""
+    """Grade gold and empty submissions; return an exit code, also after a signal."""
     right: dict[str, bool] = {}
     stopped = await until_signal(lambda: _grade_all(config, benchmark, items, right, say), say)
     if right:
@@ -132,7 +132,7 @@ async def _grade(
 async def _faults(
     item: Item, benchmark: Benchmark[Any], sandboxes: Sandboxes, grader: Grader[Any]
 ) -> list[str]:
-    """What is wrong with the verdicts on the right submission and on an empty one."""
+    """What is wrong with the verdicts on the gold and on the empty submission."""
     found = []
     try:
         async with sandboxes.holding(item):

@@ -1,4 +1,4 @@
-"""What `-d NAME` adds to the configuration."""
+"""The configuration layer of `-d NAME`."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def dataset_layer(name: str) -> dict[str, Any]:
 
 
 def _own_dataset_layer(name: str) -> dict[str, Any]:
-    """The layer in a YAML file; nothing where it is no such file."""
+    """The layer in a YAML file; empty if the file is no such layer."""
     path = user_path(name)
     content = yaml_text.read(path) if path.suffix in YAML and path.is_file() else None
     if not isinstance(content, dict) or not isinstance(content.get("dataset"), dict):

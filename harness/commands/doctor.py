@@ -48,7 +48,7 @@ WATCH_BYTES = 160  # of the kernel's memory for one, at least
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One line of the examination. `bad` fails the command, `note` does not."""
+    """One line of the report. `bad` makes the command fail, `note` does not."""
 
     about: str
     state: Literal["good", "note", "bad"]

@@ -49,7 +49,7 @@ HARMLESS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line says beyond the configuration."""
+    """The command-line options that are not part of the configuration."""
 
     config: Config
     output: Path
@@ -63,7 +63,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Evaluation:
-    """What one `delm eval` works on, resolved and checked: everything but its store."""
+    """Everything that one `delm eval` needs, resolved and checked, except the store."""
 
     out: Console
     options: Options
@@ -78,9 +78,10 @@ class _Evaluation:
 
 
 def evaluate(options: Options) -> int:
-    """Run it; the exit code: 0, 1 when trials are missing or failed, 130 when it was stopped.
+    """Run the evaluation and return the exit code.
 
-    2 where they are missing because the machine lacks room.
+    0: all trials are done; 1: trials are missing or failed; 2: trials are missing for lack of disk
+    space; 130: stopped.
     """
     out = console()
     config = options.config
@@ -146,7 +147,7 @@ async def _check_changes(
     contestants: Sequence[Contestant],
     dataset: Dataset,
 ) -> None:
-    """`UserError` where the run that goes on is not what it was, before anything is spent."""
+    """Raise `UserError` if the run to resume has changed, before any money is spent."""
     if not folder.exists:
         return
     async with folder.open() as store:
@@ -166,7 +167,7 @@ async def _check_changes(
 
 
 def _new_id(label: str, parts: compose.ModelParts, contestants: Sequence[Contestant]) -> str:
-    """The id of a new run: its moment (UTC), and what it runs on which model."""
+    """The id of a new run: UTC time, dataset, model and systems."""
     model = parts.name.rpartition("/")[2]
     names = [contestant.name for contestant in contestants]
     systems = "-".join(names) if len(names) <= NAMED else f"{len(names)}-systems"
@@ -275,7 +276,7 @@ def _run(
 def _show(
     out: Console, options: Options, folder: RunFolder, scored: ScoredRun, *, draw: bool
 ) -> None:
-    """Show what there is; plots only if `draw`: who stopped a run waits for its end."""
+    """Print the results. Draws plots only if `draw`, so that stopping is quick."""
     if scored.table:
         print_run(out, scored.table, scored.rows.facts)
         print_breakdown(out, scored)

@@ -1,4 +1,4 @@
-"""`delm export`: a run in the form of another tool."""
+"""`delm export`: write a run in the format of another tool."""
 
 import json
 import tempfile
@@ -35,7 +35,7 @@ FOLDERS = ("trajectories", "atif", "experiments")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Chosen:
-    """A run, and the systems of it that are wanted, in the order in which they ran."""
+    """A run and the chosen systems, in the order in which they ran."""
 
     folder: RunFolder
     store: Store
@@ -43,7 +43,7 @@ class _Chosen:
     systems: tuple[str, ...]
 
     def trials(self) -> Iterator[tuple[TrialRow, list[CallRow], list[SubmissionRow]]]:
-        """Each trial that was begun, with its calls and submissions."""
+        """Each started trial, with its calls and submissions."""
         calls, submissions = by_trial(self.rows.calls), by_trial(self.rows.submissions)
         for trial in self.rows.trials:
             if trial["system"] in self.systems and trial["started_at"]:
@@ -139,7 +139,7 @@ async def _experiments(chosen: _Chosen, target: Path) -> str:
 
 
 def _dataset(description: Mapping[str, Any]) -> tuple[DatasetRows | None, list[str]]:
-    """The rows of the run's dataset, or why they cannot be had."""
+    """The rows of the run's dataset, or the reason why they cannot be loaded."""
     name, split = (description["config"]["dataset"][key] for key in ("name", "split"))
     try:
         items: list[Any] = load(name, cache=cache_dir(), split=split).items
@@ -152,7 +152,7 @@ def _dataset(description: Mapping[str, Any]) -> tuple[DatasetRows | None, list[s
 
 
 def _left_out(chosen: _Chosen, system: str, which: str) -> str:
-    """Lines that say what of the run was not taken, where something was not."""
+    """Lines that say which part of the run was not exported, if any."""
     made = Counter(row["instance_id"] for row in chosen.rows.submissions if row["system"] == system)
     most, others = max(made.values(), default=0), [s for s in chosen.systems if s != system]
     told = f"\nnote: this is {system}; with -s there is: {', '.join(others)}" if others else ""
@@ -171,7 +171,7 @@ EXPORTS: Mapping[str, Callable[[_Chosen, Path], Awaitable[str]]] = {
 
 
 def _check_folder(path: Path) -> None:
-    """`UserError` where no files could be written into the folder, which need not exist."""
+    """Raise `UserError` if files cannot be written into the folder. It need not exist."""
     there = next(parent for parent in (path.absolute(), *path.absolute().parents)
                  if parent.exists())  # fmt: skip
     if not there.is_dir():

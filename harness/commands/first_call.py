@@ -1,4 +1,4 @@
-"""The first call of a run and of `delm doctor`: made, told, and counted."""
+"""The first model call of a run and of `delm doctor`: made, reported and recorded."""
 
 import math
 from dataclasses import asdict
@@ -21,10 +21,10 @@ from harness.text.timestamps import now
 def first_call(
     out: Console, config: Config, parts: ModelParts, left_usd: float
 ) -> FirstCall | None:
-    """One real call, told; `UserError` where it has no answer, with where it went.
+    """Make one real call and report it. Raises `UserError` with the endpoint if it gets no answer.
 
-    None where it could cost more than the `left_usd` that the run may spend: then nothing can be
-    asked at all, and the run says so itself.
+    Returns None if the call could cost more than `left_usd`, the rest of the run's budget. The run
+    itself then reports that it cannot ask anything.
     """
     most = most_output(config, parts.price)
     if parts.price and worst_case(PROMPT_BYTES, most, parts.price) > left_usd:
@@ -39,7 +39,7 @@ def first_call(
 
 
 def left(config: Config, folder: RunFolder) -> float:
-    """What the run in `folder` may still spend, in USD."""
+    """The remaining budget of the run in `folder`, in USD."""
     cap = config.budget.run_cost_usd
     if not cap:
         return math.inf
@@ -52,7 +52,7 @@ async def _spent(folder: RunFolder) -> float:
 
 
 def facts(made: FirstCall, parts: ModelParts) -> dict[str, Any]:
-    """For the run's record: a first call, when, and where it went."""
+    """The first call for the run's record: its result, time and endpoint."""
     return asdict(made) | {"at": now(), "endpoint": parts.endpoint}
 
 

@@ -1,4 +1,4 @@
-"""`delm grade`: grade a file of predictions, the gold patches, or empty ones."""
+"""`delm grade`: grade a file of predictions, the gold patches, or empty patches."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ from harness.types import Item, Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What `delm grade` was asked."""
+    """The options of `delm grade`."""
 
     predictions: Path | None
     gold: bool
@@ -46,7 +46,7 @@ class Request:
 
 
 def grade_predictions(request: Request) -> int:
-    """Grade; exit code 0, 1 where infrastructure failed, 130 when it was stopped."""
+    """Grade; return 0, 1 after infrastructure failures, or 130 if stopped."""
     if sum((request.gold, request.empty, request.predictions is not None)) != 1:
         raise UserError("give one of: a predictions file, --gold, --empty, --calibrate")
     config, dataset = _loaded(request)
@@ -67,14 +67,14 @@ def grade_predictions(request: Request) -> int:
 
 
 def configured(request: Request) -> tuple[Config, Dataset]:
-    """The configuration that was asked for, and the instances."""
+    """The configuration and the selected instances."""
     config, dataset = _loaded(request)
     chosen = select(dataset.items, ids=config.instances)
     return config, Dataset(benchmark=dataset.benchmark, items=chosen)
 
 
 def _loaded(request: Request) -> tuple[Config, Dataset]:
-    """The configuration that was asked for, and the whole dataset."""
+    """The configuration and the whole dataset."""
     config = resolve(
         [
             dataset_layer(request.dataset or "verified-offline"),
@@ -93,7 +93,7 @@ async def _grade(
     predictions: Predictions,
     folder: RunFolder,
 ) -> tuple[int, dict[str, Any]]:
-    """The exit code, and the document of `--json`."""
+    """Return the exit code and the document of `--json`."""
     by_id = {item.instance.instance_id: item for item in items}
     of = {prediction.instance_id: prediction for prediction in predictions.rows}
     wanted = neighbours([by_id[key] for key in of])
@@ -134,7 +134,7 @@ def _refused(why: str) -> Verdict:
 
 
 def _left_out(predictions: Predictions) -> Iterator[str]:
-    """What of the file, and of the instances asked for, is not graded."""
+    """The predictions and instances that are not graded."""
     for key, why in predictions.refused.items():
         yield f"{key}: refused: {why}; it counts as not resolved"
     if predictions.left_out:
@@ -166,7 +166,7 @@ def _tell(
     verdicts: Mapping[str, Verdict],
     asked: int,
 ) -> dict[str, Any]:
-    """Write and say what came of it; return the document of `--json`."""
+    """Write and print the results; return the document of `--json`."""
     resolved = sum(v.outcome == "resolved" for v in verdicts.values())
     rows = {
         key: {

@@ -21,7 +21,7 @@ def _items(dataset: str, ids: Sequence[str]) -> list[Item]:
 
 
 def build(dataset: str, ids: Sequence[str], base: str) -> None:
-    """Build the images of the instances' environments that are not there yet."""
+    """Build the missing images of the instances' environments."""
     out = console()
 
     async def work() -> list[str]:
@@ -37,7 +37,7 @@ def build(dataset: str, ids: Sequence[str], base: str) -> None:
 
 
 def pull(dataset: str, ids: Sequence[str]) -> None:
-    """Pull what is missing."""
+    """Pull the missing images."""
     out = console()
 
     async def work() -> list[str]:
@@ -52,7 +52,7 @@ def pull(dataset: str, ids: Sequence[str]) -> None:
 
 
 def show_all() -> None:
-    """A table of the instance images on this machine."""
+    """Print a table of the instance images on this machine."""
     table = Table("image", "GB", "id", "removed by gc", box=None)
     found = image_build.list_images(cache_dir())
     for image in found:
@@ -68,7 +68,7 @@ def show_all() -> None:
 
 
 def collect() -> None:
-    """Remove what is ours."""
+    """Remove the images that this program built or pulled."""
     removed = image_build.gc(cache_dir())
     out = console()
     for name in removed:

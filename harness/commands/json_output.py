@@ -1,6 +1,6 @@
-"""What `--json` prints: one document on standard output, and nothing else there.
+"""The JSON documents of `--json`: one per command on standard output.
 
-Its shapes are documented in results/README.md: numbers are numbers, and what is unknown is null.
+results/README.md documents them. Numbers are numbers, and unknown values are null.
 """
 
 import json
@@ -19,12 +19,12 @@ from harness.score.rows import TableRow
 
 
 def notes_console(*, as_json: bool) -> Console:
-    """Where a command says what it does: not where its document goes."""
+    """The console for messages; standard error if standard output holds the document."""
     return console(sys.stderr) if as_json else console()
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """Print the document; what a terminal would obey is escaped in it."""
+    """Print the document, with terminal control characters escaped."""
     sys.stdout.write(json.dumps(_plain(document), indent=1, allow_nan=False) + "\n")
 
 
@@ -36,7 +36,7 @@ def scored_run(
 
 
 def run_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What has to be known of a run before its figures are compared with another's."""
+    """What a reader must know before comparing the run's figures with another run's."""
     return {
         "dataset": facts.get("dataset"),
         "model": facts.get("model"),
@@ -45,12 +45,12 @@ def run_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def comparison(found: Comparison) -> dict[str, Any]:
-    """A row of `comparisons.csv`, and how many instances only one side was asked for."""
+    """A row of `comparisons.csv`, and the number of instances that only one side has."""
     return numbers(comparison_row(found)) | {"left_out": found.left_out}
 
 
 def compared_instances(chosen: Sequence[Side]) -> list[dict[str, Any]]:
-    """What each system came to on each instance; null: it was not asked for that one."""
+    """The result of each system on each instance; null if it was not requested there."""
     names = dict.fromkeys(name for side in chosen for name in side.scores)
     return [
         {
@@ -62,7 +62,7 @@ def compared_instances(chosen: Sequence[Side]) -> list[dict[str, Any]]:
 
 
 def numbers(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row as a CSV has it: with its numbers rounded, and nothing made of its texts."""
+    """A CSV row with rounded numbers; text stays as it is."""
     return {
         column: rounded(value, column) if isinstance(value, float) else value
         for column, value in row.items()
@@ -82,7 +82,7 @@ def _score(found: InstanceScore | None) -> dict[str, Any] | None:
 
 
 def _plain(value: Any) -> Any:
-    """JSON has no word for what is not a number: it is unknown."""
+    """None for NaN and infinity, which JSON does not have."""
     if isinstance(value, Mapping):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

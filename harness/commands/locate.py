@@ -1,4 +1,4 @@
-"""Which run a command line names."""
+"""Find the run that a command line names."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Models that are asked for by a name that nobody knows, without a key, or without a price."""
+"""Check that a model is known, has a key, and has a price."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ NOBODY = "nobody bills"  # in the source of a price that stands for none
 
 
 def check_model(name: str, overrides: Mapping[str, Any], *, sends: bool = True) -> None:
-    """`UserError` for a model that nobody knows, or, if it `sends`, whose key is not there."""
+    """Raise `UserError` for an unknown model or, if it `sends`, a missing key."""
     if not known_model(name, overrides):
         raise UserError(
             f"unknown model {name!r}{nearest(name, overrides)} (names are litellm's, such as "
@@ -31,9 +31,9 @@ def check_model(name: str, overrides: Mapping[str, Any], *, sends: bool = True) 
 
 
 def nearest(name: str, overrides: Mapping[str, Any], *, priced: bool = False) -> str:
-    """A question that proposes the names most like this one, or nothing.
+    """A question that proposes the most similar names, or an empty string.
 
-    `priced`: only names whose price is known.
+    `priced`: propose only names with a known price.
     """
     near = nearest_models(name, overrides, count=NEAR * (1 + priced))
     if priced:

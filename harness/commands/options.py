@@ -1,4 +1,4 @@
-"""The options of the command line that are long to say: their names, bounds and words."""
+"""The command-line options that several commands share."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,7 +23,7 @@ EvalDataset = Annotated[
 
 
 def _ids(names: list[str] | None) -> list[str] | None:
-    """Instance ids, one a flag. `UserError` for several in one."""
+    """Instance ids, one per flag. Raises `UserError` if one flag holds several."""
     wrong = next((name for name in names or [] if "," in name or " " in name), None)
     if wrong is not None:
         raise UserError(

@@ -8,7 +8,7 @@ from harness.results.run_folder import RunFolder
 
 
 def draw_plots(out: Console, folder: RunFolder, run: ScoredRun) -> None:
-    """Draw what can be drawn of the run and say where it is."""
+    """Draw the plots of the run and print where they are."""
     paths = draw(folder.path, run)
     if paths:
         names = ", ".join(dict.fromkeys(path.stem for path in paths))

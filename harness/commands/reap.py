@@ -1,4 +1,4 @@
-"""`delm doctor --reap`: remove what dead runs have left, and nothing else."""
+"""`delm doctor --reap`: remove only what killed runs left behind."""
 
 import contextlib
 
@@ -10,7 +10,7 @@ from harness.text.counted import counted
 
 
 def reap_all() -> int:
-    """Remove it and print every piece; the exit code."""
+    """Remove leftovers and print each one; return the exit code."""
     out = console()
     client = docker_sandbox.connect()
     if isinstance(client, str):

@@ -1,4 +1,4 @@
-"""What a recording holds, and whether that is what a replay is asked for."""
+"""Check that a recording holds what a replay needs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
@@ -11,15 +11,15 @@ SHOWN = 4  # instances that a refusal names
 
 
 def instances(recording: Recording, systems: Iterable[str]) -> set[str]:
-    """The instances that it holds of every one of `systems`."""
+    """The instances that the recording holds for every one of `systems`."""
     of = [{i for s, i in recording.keys() if s == system} for system in systems]  # noqa: SIM118
     return set.intersection(*of) if of else set()
 
 
 def submissions(recording: Recording) -> int:
-    """How many submissions of each of its systems it holds on every instance that it holds of it.
+    """The recorded number of submissions per instance.
 
-    0 where that is not the same number for all, or a system is not known here.
+    0 if systems or instances differ, or if a system is unknown.
     """
     counts = set()
     for name, numbers in _trials(recording).items():
@@ -32,9 +32,10 @@ def submissions(recording: Recording) -> int:
 
 
 def check(recording: Recording, trials: Mapping[str, int], instances: Sequence[str]) -> None:
-    """`UserError` for the first trial that it does not hold, with what it does hold.
+    """Raise `UserError` for the first trial that the recording lacks; the message lists what it
+    has.
 
-    `trials` says how many of each system are wanted on every instance.
+    `trials` is the number of trials of each system per instance.
     """
     there = {(key.system, key.instance_id, key.trial) for key in recording.calls}
     for system, instance in product(trials, instances):
@@ -49,7 +50,7 @@ def check(recording: Recording, trials: Mapping[str, int], instances: Sequence[s
 
 
 def held(recording: Recording) -> str:
-    """In words for a person: which systems on which instances, and how many trials of each."""
+    """What the recording holds, in words: systems, instances, trials of each."""
     groups: dict[tuple[tuple[str, ...], int], list[str]] = {}
     for system, of_system in _trials(recording).items():
         most = max(len(numbers) for numbers in of_system.values())
@@ -62,7 +63,7 @@ def held(recording: Recording) -> str:
 
 
 def _trials(recording: Recording) -> dict[str, dict[str, set[int]]]:
-    """The numbers of the trials that it holds, by system and instance."""
+    """The recorded trial numbers, by system and instance."""
     trials: dict[str, dict[str, set[int]]] = {}
     for key in recording.calls:
         of_system = trials.setdefault(key.system, {})

@@ -1,4 +1,4 @@
-"""A run's record of what it runs, and the refusal to go on as something else under its id."""
+"""Record what a run consists of, and refuse to resume a run that has changed."""
 
 import hashlib
 import json
@@ -36,7 +36,7 @@ SINCE = "since"  # key of a record: trials begun at this moment or later ran wha
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identified:
-    """What a run is made of."""
+    """The parts of a run that its record describes."""
 
     config: Config
     parts: ModelParts
@@ -51,9 +51,10 @@ def changes(
     contestants: Sequence[Contestant],
     benchmark: Benchmark[Any],
 ) -> list[Change]:
-    """Where a run that is there is not what it would be now. What it has no record of is left out.
+    """The differences between the recorded run and the current one.
 
-    The version of the harness is no part of it: where it matters, a system's code differs, too.
+    Facts without a record are skipped. The harness version does not count: a change that matters
+    also changes a system's code.
     """
     if "config" not in facts:
         return []
@@ -67,19 +68,19 @@ def changes(
 
 
 def benchmark_code(benchmark: Benchmark[Any]) -> dict[str, str]:
-    """The hashes of the files of a user's own benchmark; nothing of those of this project."""
+    """Hashes of the files of a user's own benchmark; empty for bundled benchmarks."""
     return code_files(type(benchmark).__module__)
 
 
 def identity(config: Config, contestants: Sequence[Contestant]) -> str:
-    """A hash over everything that may change a result: the configuration, and every system."""
+    """A hash of everything that may change a result: the configuration and every system."""
     systems = [{key: each.record.get(key) for key in IDENTITY} for each in contestants]
     content = json.dumps([config.identity(), systems], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
 def refuse(folder: RunFolder, found: Sequence[Change], *, accept: bool, others: bool) -> None:
-    """`UserError` unless there is nothing that differs, or it is to be accepted and can be."""
+    """Raise `UserError` for differences, unless they are acceptable and `accept` is given."""
     fixed = [change for change in found if not change.acceptable]
     if not found or (accept and not fixed and not others):
         return
@@ -94,7 +95,7 @@ def refuse(folder: RunFolder, found: Sequence[Change], *, accept: bool, others: 
 
 
 def unrecorded(facts: Facts, contestants: Sequence[Contestant]) -> list[str]:
-    """Systems of a run that is there which it has no record of: an earlier version began it."""
+    """Systems of an existing run without a record, because an older version started it."""
     known = facts.get("systems", {})
     return [c.name for c in contestants if facts.get("config") and c.name not in known]
 
@@ -152,18 +153,18 @@ async def write_record(
 def _systems(
     before: Mapping[str, Any], contestants: Sequence[Contestant], moment: str
 ) -> dict[str, Any]:
-    """By system, its records in the order in which trials ran them."""
+    """The records of each system, in the order in which trials used them."""
     mine = {c.name: _with(before.get(c.name, ()), c.record, moment) for c in contestants}
     return {**before, **mine}
 
 
 def _with(records: Collection[Facts], record: Facts, moment: str) -> list[Facts]:
-    """`records`, and `record` where the last of them is not the same."""
+    """Append `record` to `records`, unless it equals the last one."""
     last = [{k: v for k, v in each.items() if k != SINCE} for each in records][-1:]
     return [*records, *([] if last == [dict(record)] else [{SINCE: moment, **record}])]
 
 
 def packages(contestants: Sequence[Contestant], benchmark: Benchmark[Any]) -> dict[str, str]:
-    """By distribution, the installed version of what grades and of the systems that are others'."""
+    """The installed versions of the packages that grade and of third-party systems."""
     systems = {getattr(contestant.system, "package", "") for contestant in contestants}
     return {name: version(name) for name in sorted({*benchmark.packages} | systems - {""})}

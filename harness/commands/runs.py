@@ -1,4 +1,4 @@
-"""`delm runs`: what runs there are, and which of them is the newest."""
+"""`delm runs`: list the runs, and find the newest."""
 
 import json
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ WIDE = 10_000  # columns: what is to be pasted is not wrapped
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunLine:
-    """One run. Where it `cannot` be read, in words, only its name is known."""
+    """One run. If it `cannot` be read, that says why, and only its name is known."""
 
     run: str
     begun: str = ""  # UTC, ISO 8601
@@ -42,7 +42,7 @@ class RunLine:
 
     @property
     def state(self) -> str:
-        """How far it is, in words."""
+        """The progress of the run, in words."""
         if self.cannot:
             return self.cannot
         if not self.trials:
@@ -73,7 +73,7 @@ async def list_runs(output: Path, *, as_json: bool) -> None:
 
 
 async def newest(output: Path) -> RunFolder:
-    """The run in `output` that was begun last. `UserError`: there is none."""
+    """The run in `output` that started last. Raises `UserError` if there is none."""
     lines = await _lines(output, score=False)
     begun = [(line.begun, line.run) for line in lines if not line.cannot]
     if not begun:

@@ -1,4 +1,4 @@
-"""`delm score`, `delm show`: what a run holds."""
+"""`delm score` and `delm show`: print what a run holds."""
 
 import json
 from collections import Counter

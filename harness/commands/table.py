@@ -1,4 +1,4 @@
-"""The table of a run for a person, in the form of the published one."""
+"""The table of a run as text."""
 
 import textwrap
 from collections import Counter
@@ -36,7 +36,7 @@ Cells = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """One of our rows, and what is said of it."""
+    """One row of the table, with its published row and its marks."""
 
     row: TableRow
     beside: Counterpart | None
@@ -102,7 +102,7 @@ def _title(rows: Sequence[TableRow], facts: Mapping[str, Any]) -> str:
 
 
 def _table(shown: Sequence[Shown], *, wide: bool, apart: bool) -> Table:
-    """`apart`: what was not run is on a line of its own, where the row has no room for it."""
+    """`apart`: trials that were not run get a line of their own, if the row has no room."""
     agents = "agents" if wide else "n"
     first = max([len(agents), *(len(_agents(each.row)) for each in shown)])
     second = max([len("resolved"), *(len(_resolved(each.row, apart=apart)) for each in shown)])
@@ -143,8 +143,7 @@ def _ours(shown: Shown, more: str) -> list[Line]:
 
 
 def _theirs(beside: Counterpart, submissions: int) -> list[Line]:
-    """The published row, per instance of so many `submissions`; its budget is said below the
-    table."""
+    """The published row, scaled to `submissions` per instance. A footnote gives its budget."""
     marked = [percent_of(beside.value(name)) + _their_mark(beside, name) for name in SCORES[:3]]
     instance = beside.cost_usd(submissions) if submissions else None
     values: Cells = (
@@ -169,7 +168,7 @@ def _mark(row: TableRow, name: str) -> str:
 
 
 def _at_least(row: TableRow, name: str) -> str:
-    """A mark before dollars that are known and may be more."""
+    """The mark before costs that are lower bounds."""
     return LEAST if row.get(name) is not None and in_doubt(row) else ""
 
 
@@ -189,12 +188,15 @@ def _deviation(beside: Counterpart, name: str) -> str:
 
 
 def _cents(value: float | None) -> str:
-    """USD as they were published."""
+    """USD as published."""
     return "–" if value is None else f"{value:.2f}"
 
 
 def _resolved(row: TableRow, *, apart: bool = False) -> str:
-    """Submissions: `3 of 4`; where not all were run `3 of 3 run, 1 not run`; `apart`: elsewhere."""
+    """Resolved submissions, such as `3 of 4`, or `3 of 3 run, 1 not run` if some did not run.
+
+    `apart`: leave out those that did not run.
+    """
     lacking = _not_run(row)
     if not lacking:
         return f"{row['resolved']} of {row['wanted']}"
@@ -206,37 +208,37 @@ def _resolved(row: TableRow, *, apart: bool = False) -> str:
 
 
 def _not_run(row: TableRow) -> int:
-    """Submissions that were asked for in trials that did not come to an end."""
+    """Requested submissions of trials that did not end."""
     done = row.get("wanted_run")
     return 0 if done is None else row["wanted"] - done
 
 
 def _agents(row: TableRow) -> str:
-    """`1+4` where a main agent leads four."""
+    """The number of agents; `1+4` for an orchestrator with four subagents."""
     leaders = row.get("main_agents")
     return f"{leaders}+{row['agents']}" if leaders else str(row["agents"])
 
 
 def _limit(row: TableRow) -> str:
-    """The dollars of an instance's budget; the whole of it is said below the table."""
+    """The dollar budget per instance. A footnote gives the whole budget."""
     return allowed(row).partition(" · ")[0]
 
 
 def percent(value: float | None) -> str:
-    """A share for a person; unknown is a dash."""
+    """A share in percent; a dash if unknown."""
     return percent_of(None if value is None else 100 * value)
 
 
 def percent_of(value: float | None) -> str:
-    """A number of percent for a person; unknown is a dash."""
+    """A percentage; a dash if unknown."""
     return "–" if value is None else f"{value:.1f} %"
 
 
 def dollars(value: float | None) -> str:
-    """USD for a person; unknown is a dash."""
+    """USD; a dash if unknown."""
     return "–" if value is None else f"{value:.4f}"
 
 
 def seconds(value: float | None) -> str:
-    """A duration for a person; unknown is a dash."""
+    """A duration; a dash if unknown."""
     return "–" if value is None else f"{value:.0f} s" if value >= 10 else f"{value:.1f} s"

@@ -1,4 +1,4 @@
-"""`delm validate`: whether a submission folder would be accepted."""
+"""`delm validate`: check whether a submission folder would be accepted."""
 
 from pathlib import Path
 from typing import Any

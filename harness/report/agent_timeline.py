@@ -1,4 +1,4 @@
-"""What the agents of a trial did, as bars over time."""
+"""Plot what the agents of a trial did over time."""
 
 import math
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ INKS = {
 def timelines(
     trials: Sequence[TrialRow], calls: Sequence[CallRow], spans: Sequence[SpanRow]
 ) -> dict[str, Any]:
-    """By name, a figure of the first trial that is done of each system with several agents."""
+    """One figure per system with several agents, of its first finished trial, by name."""
     figures: dict[str, Any] = {}
     seen: set[str] = set()
     for trial in last_attempts(trials):
@@ -51,7 +51,7 @@ def timelines(
 
 
 def since_first_errand(intervals: Sequence[Interval]) -> list[Interval]:
-    """Without what a sub-agent waits before the main agent has given it anything to do."""
+    """The intervals without a subagent's wait for its first task."""
     begun: dict[str, float] = {}
     for each in intervals:
         if each.what != Activity.MAIN:
@@ -64,7 +64,7 @@ def since_first_errand(intervals: Sequence[Interval]) -> list[Interval]:
 
 
 def lanes(trial: TrialRow, intervals: Sequence[Interval]) -> Any:
-    """One lane an agent; of two things at a time, what began last is in front."""
+    """One lane per agent. Of two overlapping intervals, the later one is drawn in front."""
     agents = sorted({each.agent for each in intervals}, key=lambda name: (len(name), name))
     figure, axes = plot_style.new_figure(10, 1.5 + 0.38 * len(agents))
     for at, agent in enumerate(agents):

@@ -1,4 +1,4 @@
-"""The style of every plot. matplotlib takes a second to import: only inside functions."""
+"""The style of all plots. matplotlib is imported inside functions, because it takes a second."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ FORMATS = ("png", "svg")
 
 @contextmanager
 def ink() -> Iterator[None]:
-    """Draw in one style inside this block."""
+    """Draw with the common style inside this block."""
     import matplotlib as mpl
 
     with mpl.rc_context(STYLE):
@@ -49,17 +49,17 @@ def new_figure(width: float, height: float) -> tuple[Any, Any]:
 
 
 def colour(index: int) -> str:
-    """Of the system with that place; after the last one it begins again, with other markers."""
+    """The colour of the system at that place. Colours repeat, with other markers."""
     return COLOURS[index % len(COLOURS)]
 
 
 def marker(index: int) -> str:
-    """Of the system with that place."""
+    """The marker of the system at that place."""
     return MARKERS[(index + index // len(MARKERS)) % len(MARKERS)]
 
 
 def dollar_axis(axes: Any, which: str, values: Sequence[float]) -> None:
-    """`which` ("x" or "y") from 0; logarithmic only where the values are too far apart for that."""
+    """Start the axis `which` ("x" or "y") at 0; use a log scale only for a wide range of values."""
     least, most = min(values, default=0.0), max(values, default=0.0)
     limits = axes.set_xlim if which == "x" else axes.set_ylim
     if least > 0 and most / least > SPREAD:
@@ -77,13 +77,13 @@ def dollar_axis(axes: Any, which: str, values: Sequence[float]) -> None:
 
 
 def percent_axis(axes: Any) -> None:
-    """0 to 100 %, with room for a mark that lies on an end."""
+    """Show 0 to 100 %, with a margin for marks at the ends."""
     axes.set_ylim(-2, 103)
     axes.set_yticks(range(0, 101, 20))
 
 
 def legend(figure: Any, axes: Any, order: Sequence[str] = ()) -> None:
-    """Outside of the data, to the right; labels in `order` first, the others as they were drawn."""
+    """Place the legend to the right of the plot: labels in `order` first, then the others."""
     found = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     labels = [label for label in order if label in found]
     labels += [label for label in found if label not in labels]
@@ -92,12 +92,12 @@ def legend(figure: Any, axes: Any, order: Sequence[str] = ()) -> None:
 
 
 def caption(figure: Any, words: str) -> None:
-    """A line under everything."""
+    """Write a line below the plot."""
     figure.supxlabel(words, x=0.01, ha="left", fontsize=8, color="0.35")
 
 
 def save(figure: Any, folder: Path, name: str) -> list[Path]:
-    """Write the figure in every format; the same figure gives the same bytes."""
+    """Write the figure in every format. The same figure always gives the same bytes."""
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):  # names in it may be anybody's

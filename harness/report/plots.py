@@ -1,6 +1,7 @@
-"""The plots of a run. What cannot be drawn, for want of a price or of a second agent, is left out.
+"""The plots of a run.
 
-Each drawing takes rows and gives a matplotlib figure, or None where there is nothing to draw.
+Plots that cannot be drawn, for want of a price or of a second agent, are left out. Each function
+takes rows and returns a matplotlib figure, or None if there is nothing to draw.
 """
 
 import re
@@ -28,9 +29,9 @@ JITTER = (0.0, 0.12, -0.12, 0.24, -0.24, 0.06, -0.06, 0.18, -0.18)
 
 
 def draw(path: Path, run: ScoredRun) -> list[Path]:
-    """Write the plots of the run in `path` (a run folder) and return them, PNG and SVG of each.
+    """Write the plots of the run folder `path` and return their paths (PNG and SVG).
 
-    Plots of an earlier time that cannot be drawn now are removed.
+    Removes old plots that can no longer be drawn.
     """
     scores: dict[str, list[score.InstanceScore]] = {}
     for each in score.ran(run.scores):
@@ -56,8 +57,7 @@ def draw(path: Path, run: ScoredRun) -> list[Path]:
 
 
 def _caption(facts: Mapping[str, Any], scores: Sequence[score.InstanceScore]) -> str:
-    """What a plot that is passed on has to say of itself: the instances, the model, a replay, and
-    what was not run."""
+    """The caption: instances, model, replay or not, and the number of trials that did not run."""
     replay = ["a replay of recorded answers: no benchmark result"] if facts.get("replay") else []
     words = [str(facts.get("dataset", "")), str(facts.get("model", "")), *replay]
     trials, lacking = sum(s.trials for s in scores), sum(s.unfinished for s in scores)
@@ -99,8 +99,7 @@ def cost_against_score(rows: Sequence[TableRow]) -> Any:
 
 
 def _label(row: TableRow) -> str:
-    """The system, and whether something of it has not run, or its code is broken: such a point is
-    not final."""
+    """The name of the system, with a mark if some of its trials did not run or its code failed."""
     why = "not finished" * bool(row["unfinished"]) or "its code fails" * bool(row["system_errors"])
     return f"{row['system']} ({why})" if why else str(row["system"])
 
@@ -115,7 +114,7 @@ def _side(row: TableRow, name: str, value: float, scale: float) -> list[list[flo
 def _published_points(
     axes: Any, rows: Sequence[TableRow], places: Mapping[str, int]
 ) -> list[float]:
-    """Hollow, in the colour of the system that they stand beside; their costs."""
+    """The published costs and scores, as hollow marks in the colour of our system."""
     costs = []
     for row in rows:
         x, y = row["published_cost_per_instance_usd"], row["published_avg_at_1"]
@@ -136,7 +135,7 @@ def _published_label(row: TableRow) -> str:
 
 
 def _step(axes: Any, points: Sequence[tuple[float | None, float | None]]) -> None:
-    """The front: what can be had for so much money, as a step, up to the edge of the plot."""
+    """The Pareto front as a step line, up to the edge of the plot."""
     if not points:
         return
     xs = [float(x) for x, _ in points if x is not None]
@@ -150,9 +149,9 @@ def _step(axes: Any, points: Sequence[tuple[float | None, float | None]]) -> Non
 
 
 def pass_by_k(scores: Scores) -> Any:
-    """Pass@k against k: curves of independent submissions, single points of shared ones.
+    """Pass@k against k: curves for independent submissions, points for shared contexts.
 
-    Marks at one k stand side by side, so that none hides another.
+    Marks at the same k are drawn side by side.
     """
     if all(min(each.wanted for each in mine) < 2 for mine in scores.values()):  # or nothing ran
         return None
@@ -184,14 +183,16 @@ def pass_by_k(scores: Scores) -> Any:
 
 
 def aside(place: int, count: int) -> float:
-    """By how much the marks of the system with that `place` of `count` are moved: all distances are
-    the same, none is beyond a fifth of a submission, and the middle is where k is."""
+    """The horizontal offset of the marks of the system at `place` of `count`.
+
+    Offsets are evenly spaced around k, at most a fifth of a submission.
+    """
     step = min(DODGE, 0.4 / max(1, count - 1))
     return step * (place - (count - 1) / 2)
 
 
 def curve(mine: Sequence[score.InstanceScore]) -> list[tuple[int, float]]:
-    """Pass@k of independent submissions, for every k up to what each instance has."""
+    """Pass@k of independent submissions, up to the smallest number on any instance."""
     most = min(each.wanted for each in mine)
     found = [
         (k, mean(pass_at_k(each.wanted, each.resolved, k) for each in mine))
@@ -201,7 +202,7 @@ def curve(mine: Sequence[score.InstanceScore]) -> list[tuple[int, float]]:
 
 
 def any_of_n(mine: Sequence[score.InstanceScore]) -> list[tuple[int, float]]:
-    """Avg.@1 and any of N, of a system whose submissions share a context."""
+    """Avg.@1 and any of N of a system whose submissions share a context."""
     sizes = {wanted for each in mine for _, wanted in each.of_trials.values()}
     found = [(1, mean(each.average for each in mine))]
     found += [(n, mean(each.pass_at(n) for each in mine)) for n in sorted(sizes)]
@@ -209,8 +210,7 @@ def any_of_n(mine: Sequence[score.InstanceScore]) -> list[tuple[int, float]]:
 
 
 def cost_by_instance(scores: Scores, submissions: int) -> Any:
-    """What so many submissions on each instance cost each system: a point an instance, a bar for
-    the median."""
+    """The cost per instance of each system at equal submissions: points, and a median bar."""
     costed = {system: [each.cost_of(submissions) for each in mine]
               for system, mine in scores.items()}  # fmt: skip
     priced = {system: [c for c in costs if c is not None] for system, costs in costed.items()}

@@ -1,4 +1,6 @@
-"""The same submissions read otherwise: as the official grader alone, and without unstable tests."""
+"""Alternative scores of the same submissions: the official grader alone, and without unstable
+tests.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -11,15 +13,16 @@ Unstable = Mapping[str, Collection[str]]  # by instance: tests that pass and fai
 
 
 def flags_of(submission: SubmissionRow) -> list[str]:
-    """Why a pass of the official grader does not count; nothing where it does, or is none."""
+    """Why a pass of the official grader does not count; empty if it counts or if there is no
+    pass.
+    """
     return list(submission["flags"] or ())
 
 
 def only_unstable(submission: SubmissionRow, unstable: Unstable) -> bool:
-    """Whether it fails, and every test that it fails is an unstable one of its instance.
+    """Whether the submission fails only tests that are unstable on its instance.
 
-    A patch that passes none of the tests that it was to mend has mended nothing, whatever is
-    unstable.
+    False for a patch that fails every test of FAIL_TO_PASS: it repaired nothing.
     """
     if submission["outcome"] != "unresolved" or flags_of(submission):
         return False
@@ -39,10 +42,10 @@ def only_unstable(submission: SubmissionRow, unstable: Unstable) -> bool:
 def readings(
     trials: Sequence[TrialRow], submissions: Sequence[SubmissionRow], unstable: Unstable | None
 ) -> dict[str, dict[str, Any]]:
-    """By system: what the official grader alone resolves, what is flagged, and flake-adjusted.
+    """The scores by the official grader alone, the flagged submissions, and flake-adjusted scores.
 
-    The flake-adjusted columns are None without a calibration, and all of a system of which nothing
-    ran.
+    By system. Flake-adjusted columns are None without a calibration, and all are None for a system
+    of which nothing ran.
     """
     official = [_with_outcome(row, row["official"] or None) for row in submissions]
     flagged: dict[str, int] = {}

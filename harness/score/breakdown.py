@@ -17,9 +17,9 @@ GROUPS = {"repo": "cluster", "difficulty": "difficulty", "length": "length"}
 
 
 def breakdowns(scores: Sequence[InstanceScore], levels: Sequence[str] = ()) -> list[TableRow]:
-    """One row for each system and cluster, then difficulty, then length where there is one.
+    """One row per system and cluster, then per difficulty, then per length.
 
-    `levels` are difficulties and lengths in the order in which the benchmark lists them.
+    `levels` are the difficulties and lengths in the benchmark's order.
     """
     kinds = ("repo", "difficulty", *(["length"] if any(s.length for s in scores) else []))
     return [

@@ -1,4 +1,4 @@
-"""What a system was allowed to spend."""
+"""The budget of a system."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
-    """A budget; None: no limit."""
+    """A budget. None: no limit."""
 
     usd: float | None
     steps: int | None
@@ -15,7 +15,7 @@ class Allowance:
     wall_clock_s: float | None  # of a trial, however many submissions it makes
 
     def times(self, submissions: int) -> "Allowance":
-        """What so many submissions may spend together; the wall clock stays the trial's."""
+        """The budget of several submissions together. The wall clock stays that of one trial."""
         return Allowance(
             usd=None if self.usd is None else submissions * self.usd,
             steps=None if self.steps is None else submissions * self.steps,
@@ -25,10 +25,9 @@ class Allowance:
 
 
 def allowance_of(description: Mapping[str, Any]) -> Allowance | None:
-    """The budget of one submission in the run that `Store.description` describes.
+    """The budget of one submission, from `Store.description`; None if the run never started.
 
-    A limit on dollars does not hold for a model without a price, and is none then. None: the run
-    was never begun.
+    The dollar limit is None for a model without a price, where it is not enforced.
     """
     if "config" not in description:
         return None

@@ -1,4 +1,4 @@
-"""Two systems on the same instances, of one run or of two: `comparisons.csv`."""
+"""Compare two systems on the same instances, of one run or of two: `comparisons.csv`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ COMPARISON_COLUMNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One of the systems that are compared."""
+    """One of the two compared systems."""
 
     name: str
     scores: Mapping[str, InstanceScore]  # by instance
@@ -55,7 +55,7 @@ class Comparison:
 
 
 def sides(scores: Sequence[InstanceScore], allowance: Allowance | None) -> list[Side]:
-    """The systems of one run, in order; `allowance` is the budget of one submission."""
+    """The systems of one run, in order. `allowance` is the budget of one submission."""
     found: dict[str, dict[str, InstanceScore]] = {}
     for score in scores:
         found.setdefault(score.system, {})[score.instance_id] = score
@@ -118,7 +118,7 @@ def comparisons(systems: Sequence[Side]) -> list[TableRow]:
 
 
 def comparison_row(found: Comparison) -> TableRow:
-    """`COMPARISON_COLUMNS` of one comparison."""
+    """The columns `COMPARISON_COLUMNS` of one comparison."""
     same = found.same_budget
     row: dict[str, Any] = {
         "system_a": found.a,
@@ -142,7 +142,7 @@ def comparison_row(found: Comparison) -> TableRow:
 
 
 def _shipped(found: Comparison) -> dict[str, int | None]:
-    """None where nothing was compared."""
+    """The McNemar counts of selected submissions; None if nothing was compared."""
     known = found.mcnemar_p is not None
     names = ("both", "only_a", "only_b", "neither")
     return {name: getattr(found, name) if known else None for name in names}

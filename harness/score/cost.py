@@ -1,4 +1,6 @@
-"""What calls cost, also where nobody can tell it of some of them: a pure function over rows."""
+"""The cost of model calls, with a bound for calls whose cost is unknown. Pure functions over
+rows.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ NOISE_USD = 1e-9  # USD; what is less is left of rounding
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """USD: at least `usd`, and at most `unsure_usd` more. None: a price is unknown."""
+    """A cost in USD: at least `usd`, at most `usd + unsure_usd`. None: a price is unknown."""
 
     usd: float | None
     unsure_usd: float | None
@@ -39,7 +41,7 @@ def spent(calls: Iterable[CostRow]) -> Spent:
 
 
 def in_words(cost: Spent) -> str:
-    """`$0.1234`, with what it may be more; unknown where it is."""
+    """The cost as `$0.1234`, with the possible extra cost; or `cost unknown`."""
     if cost.usd is None:
         return "cost unknown"
     least = f"${cost.usd:.4f}"
@@ -47,7 +49,7 @@ def in_words(cost: Spent) -> str:
 
 
 def in_doubt(cost: Spent) -> str:
-    """`$0.07 spent`, with what is in doubt and why; unknown where it is."""
+    """The cost as `$0.07 spent`, with the amount in doubt and the reason."""
     if cost.usd is None:
         return "cost unknown: a price is, or an answer came without its tokens"
     told = f"{_dollars(cost.usd)} spent"

@@ -1,4 +1,4 @@
-"""What a system costs and how often it is right: `cost_accuracy.csv`, and its plot's points."""
+"""Cost against accuracy of each system: `cost_accuracy.csv` and the points of its plot."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -55,8 +55,10 @@ def cost_accuracy(
 
 
 def on_equal_terms(rows: Sequence[TableRow]) -> dict[str, tuple[float, float]]:
-    """By system (cost per instance, Avg.@1): of those that ran all that they were asked for,
-    without an error in their own code."""
+    """Cost per instance and Avg.@1 by system.
+
+    Only systems that ran everything that was requested, without an error in their own code.
+    """
     points = {row["system"]: (row["cost_per_instance_usd"], row["avg_at_1"]) for row in rows}
     finished = {row["system"] for row in rows if not (row["unfinished"] or row["system_errors"])}
     return {name: point for name, point in points.items() if name in finished and None not in point}
@@ -87,7 +89,7 @@ def front(points: Mapping[str, tuple[float | None, float | None]]) -> list[str]:
 
 
 def _sources(numbers: Mapping[str, Any]) -> list[str]:
-    """Where the published numbers of a row of `cost_accuracy.csv` are from."""
+    """The sources of the published numbers in a row of `cost_accuracy.csv`."""
     names = ("avg_at_1", "cost_per_task_usd", "cost_per_submission_usd")
     of_score = [numbers[names[0]].source] if names[0] in numbers else []
     of_cost = [numbers[name].source for name in names[1:] if name in numbers][:1]

@@ -1,4 +1,4 @@
-"""Estimators and their intervals: numbers in, numbers out. scipy takes seconds to import: late."""
+"""Estimators and their intervals. scipy is imported inside functions, because it takes seconds."""
 
 import warnings
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ DIFFERENCE = (-1.0, 1.0)  # and a difference of two
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """The ends of a 95 % interval."""
+    """A 95 % interval."""
 
     low: float
     high: float
@@ -34,7 +34,7 @@ def pass_at_k(n: int, c: int, k: int) -> float | None:
 
 
 def mean(values: Iterable[float | None]) -> float | None:
-    """The mean; None of nothing, and as soon as one value is undefined."""
+    """The mean; None if there are no values or one is None."""
     known = list(values)
     if not known or any(value is None for value in known):
         return None
@@ -104,7 +104,7 @@ def _of_equals(value: float, count: int, within: tuple[float, float] | None) -> 
 
 
 def _bootstrap(samples: tuple[Sequence[float], ...]) -> Interval:
-    """Of a mean, or of the ratio of two sums. The values vary."""
+    """The bootstrap interval of a mean or of a ratio of two sums. The values must vary."""
     import numpy as np
     from scipy import stats
 

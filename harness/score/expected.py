@@ -1,4 +1,4 @@
-"""What one submission of a system is expected to take, because that is what a budget is of."""
+"""The expected tokens of one submission, the unit of a budget."""
 
 from dataclasses import dataclass
 
@@ -9,21 +9,21 @@ LOW = 0.25  # without an earlier run: how much less than the assumption it may b
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """Of one submission, on average."""
+    """The average tokens of one submission."""
 
     prompt: float  # cached ones included
     cached: float
     completion: float
 
     def usd(self, price: Price) -> float:
-        """What they cost; long prompts are not counted dearer."""
+        """The cost at `price`, without surcharges for long prompts."""
         fresh = self.prompt - self.cached
         return (
             fresh * price.input + self.cached * price.cached_input + self.completion * price.output
         )
 
     def times(self, factor: float) -> "Tokens":
-        """So many times as many."""
+        """The tokens multiplied by a factor."""
         return Tokens(
             prompt=self.prompt * factor,
             cached=self.cached * factor,
@@ -33,7 +33,7 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What one system is expected to take."""
+    """The expected tokens of one system, and where the estimate comes from."""
 
     system: str
     low: Tokens
@@ -44,5 +44,5 @@ class Expected:
 
     @property
     def assumed(self) -> bool:
-        """Whether there is no earlier run."""
+        """Whether the estimate is an assumption and not from an earlier run."""
         return bool(self.assumption)

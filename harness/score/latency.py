@@ -1,4 +1,4 @@
-"""How long a trial takes to its first verified patch, and to each of its submissions."""
+"""Latency: seconds from the start of a trial to its first verified patch and its submissions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from harness.store.rows import SubmissionRow, TrialRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoardRows:
-    """What the board of one trial holds: rows of `Boards.tasks` and `Boards.events`."""
+    """The rows of `Boards.tasks` and `Boards.events` of one trial."""
 
     tasks: Sequence[TaskRow]
     events: Sequence[EventRow]
@@ -96,7 +96,7 @@ def latencies(
 
 
 def _verified(events: Sequence[EventRow]) -> Iterable[float]:
-    """When patches were admitted that had been verified, in seconds since the epoch."""
+    """The times at which verified patches were admitted, in seconds since the epoch."""
     patches = {
         str(event["subject"])
         for event in events
@@ -113,7 +113,7 @@ def _verified(events: Sequence[EventRow]) -> Iterable[float]:
 
 
 def _handed_in(story: BoardRows) -> dict[str, float]:
-    """By seat (the label of its `patch` task) when the last patch for it was handed in."""
+    """The time of the last patch of each seat, by the label of its `patch` task."""
     seats = {
         task["label"]: task["subject"] if task["kind"] == TaskKind.REPAIR else task["label"]
         for task in story.tasks

@@ -1,4 +1,6 @@
-"""What others have published: `results/reference/published.csv`, and whose row goes beside ours."""
+"""Published results (`results/reference/published.csv`), and which of them belongs beside a
+system.
+"""
 
 import csv
 import re
@@ -44,7 +46,9 @@ class Published:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counterpart:
-    """The published row beside one of ours. `numbers` is by metric; scores are in percent."""
+    """The published row beside one of our systems. `numbers` is by metric; scores are in
+    percent.
+    """
 
     method: str
     agents: int | None
@@ -53,43 +57,46 @@ class Counterpart:
 
     @property
     def budget(self) -> str:
-        """In words; empty: the source does not say."""
+        """The budget in words; empty if the source does not give it."""
         return next((n.budget for n in self.numbers.values() if n.budget), "")
 
     @property
     def label(self) -> str:
-        """Such as `DeLM n=2, Gemini 3 Flash`."""
+        """A label such as `DeLM n=2, Gemini 3 Flash`."""
         team = self.method in TEAMS and self.agents
         return f"{self.method}{f' n={self.agents}' if team else ''}, {self.model}"
 
     @property
     def cost_per_task_usd(self) -> float | None:
-        """As published, else what follows from the cost of a submission: a trial of a team makes
-        one of each agent, any other method one."""
+        """The published cost of a trial.
+
+        If only the cost of a submission was published: that times the agents of a team, or times
+        one.
+        """
         task, one = self.value("cost_per_task_usd"), self.value("cost_per_submission_usd")
         return task if task is not None or one is None else one * (self.agents or 1)
 
     def cost_usd(self, submissions: int) -> float | None:
-        """What follows from it for so many submissions on an instance."""
+        """The cost of `submissions` on one instance, from the published cost."""
         one, task = self.value("cost_per_submission_usd"), self.value("cost_per_task_usd")
         if one is None and task is not None:
             one = task / (self.agents or 1)
         return None if one is None else one * submissions
 
     def value(self, metric: str) -> float | None:
-        """The number, or None where nobody has published it."""
+        """The number, or None if it was not published."""
         found = self.numbers.get(metric)
         return found.value if found else None
 
     def sd(self, metric: str) -> float | None:
-        """Its standard deviation over runs, where there is one."""
+        """The standard deviation over runs, or None."""
         found = self.numbers.get(metric)
         return found.sd if found else None
 
 
 @cache
 def published(path: Path = FILE) -> tuple[Published, ...]:
-    """Every number of the file, in its order. `UserError` names a row that cannot be read."""
+    """Every row of the file, in order. Raises `UserError` for a row that cannot be read."""
     try:
         with path.open(encoding="utf-8", newline="") as lines:
             rows = list(csv.DictReader(lines))
@@ -106,7 +113,7 @@ def counterpart(
     benchmark: str = SWE_BENCH,
     rows: Sequence[Published] | None = None,
 ) -> Counterpart | None:
-    """The published row of our `system` with so many agents; None where there is none.
+    """The published row for our `system` with that many agents, or None.
 
     Of the same model where one was published, else of `MODEL`. Each number is from the newest
     source that has it, and of a team with as many agents; one for which the source names no number
@@ -139,7 +146,7 @@ def counterpart(
 
 
 def _method(system: str, benchmark: str) -> str:
-    """What its file says; empty: nothing."""
+    """The published method that the system's file names for `benchmark`, or an empty string."""
     known = bundled_system(system)
     said = known.published if known else None
     return said.method if said and said.benchmark == benchmark else ""
@@ -156,7 +163,7 @@ def same_model(published_name: str, name: str) -> bool:
 
 
 def leaderboard(rows: Sequence[Published] | None = None) -> Published:
-    """What the official leaderboard says of mini-SWE-agent with `MODEL`."""
+    """The official leaderboard's result of mini-SWE-agent with `MODEL`."""
     every = published() if rows is None else rows
     return next(row for row in every if row.source == LEADERBOARD)
 
@@ -168,7 +175,7 @@ def sources(counterparts: Iterable[Counterpart]) -> list[str]:
 
 
 def _age(row: Published) -> tuple[int, ...]:
-    """Smaller is newer."""
+    """A sort key: newer sources first."""
     return tuple(-int(part) for part in row.date.split("-") if part)
 
 

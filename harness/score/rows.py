@@ -1,4 +1,4 @@
-"""What each system did on each instance: the rows that every other figure is made of."""
+"""The result of each system on each instance. All other figures derive from these rows."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ TOKENS: Final = ("cached_tokens", "cache_write_tokens", "completion_tokens", "re
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceScore:
-    """One system on one instance. A trial ran if an attempt at it came to its end."""
+    """One system on one instance. A trial ran if one of its attempts ended."""
 
     system: str
     instance_id: str
@@ -50,25 +50,27 @@ class InstanceScore:
 
     @property
     def ran(self) -> int:
-        """Trials that came to an end."""
+        """The number of trials that ended."""
         return len(self.of_trials)
 
     @property
     def unfinished(self) -> int:
-        """Trials that did not: never started, still running, or cut short."""
+        """The number of trials that never started, still run, or were interrupted."""
         return self.trials - self.ran
 
     @property
     def average(self) -> float | None:
-        """Resolved submissions by those that were asked for of trials that ran; None: none did."""
+        """Resolved submissions divided by requested submissions of trials that ran; None if none
+        ran.
+        """
         return self.resolved / self.wanted if self.wanted else None
 
     def cost_of(self, submissions: int) -> float | None:
-        """USD of so many submissions on this instance; None: unknown, or nothing ran."""
+        """The cost of `submissions` on this instance in USD; None if unknown or nothing ran."""
         return self._times(submissions, self.cost_usd)
 
     def unsure_of(self, submissions: int) -> float | None:
-        """USD that these may be more."""
+        """USD that this cost may be too low."""
         return self._times(submissions, self.cost_unsure_usd)
 
     def _times(self, submissions: int, usd: float | None) -> float | None:
@@ -88,7 +90,7 @@ class InstanceScore:
 
     @property
     def kind(self) -> Kind:
-        """Whether submissions of one trial share a context; one alone shares with nobody."""
+        """`shared` if the submissions of a trial share a context, else `independent`."""
         several = any(wanted > 1 for _, wanted in self.of_trials.values())
         return "shared" if self.submits == "shared" and several else "independent"
 
@@ -120,18 +122,20 @@ def ran(scores: Iterable[InstanceScore]) -> list[InstanceScore]:
 
 
 def equal_submissions(scores: Iterable[InstanceScore]) -> int:
-    """The submissions on an instance at which systems are compared: the most that one was asked
-    for. 0 without any scores."""
+    """The number of submissions per instance at which systems are compared.
+
+    It is the largest number that any system was asked for; 0 without scores.
+    """
     return max((score.asked for score in scores), default=0)
 
 
 def sent(calls: Iterable[CallRow]) -> list[CallRow]:
-    """The calls that a provider was asked: not those that an earlier attempt had paid for."""
+    """The calls that were sent to a provider, without those answered from an earlier attempt."""
     return [call for call in calls if call.get("paid_call") is None]
 
 
 def last_attempts(trials: Iterable[TrialRow]) -> list[TrialRow]:
-    """Of several attempts at a trial the last one, in the order of the first ones."""
+    """The last attempt of each trial, in the order of the first attempts."""
     last: dict[tuple[str, str, int], TrialRow] = {}
     for trial in trials:
         key = _key(trial)
@@ -155,7 +159,7 @@ def counted_attempts(trials: Iterable[TrialRow]) -> list[TrialRow]:
 
 
 def ended(attempt: TrialRow) -> bool:
-    """Whether an attempt at a trial came to an end, whatever that was."""
+    """Whether an attempt ended, whatever the outcome."""
     return attempt["state"] not in UNFINISHED
 
 
@@ -259,18 +263,18 @@ def _resolves(submission: SubmissionRow) -> bool:
 
 
 def _ships(made: Sequence[SubmissionRow], wanted: int, *, chooses: bool) -> bool:
-    """Whether the one submission that a trial ships resolves; one that ships none does not."""
+    """Whether the selected submission of a trial is resolved; False if it selected none."""
     one = shipped(made, wanted, chooses=chooses)
     return one is not None and _resolves(one)
 
 
 def repeated_tokens(call: CallRow) -> int:
-    """Of a call's prompt tokens, those with which an earlier prompt of its trial begins too."""
+    """Prompt tokens that an earlier prompt of the same trial begins with, too."""
     return round(call["repeated"] * call["prompt_tokens"])
 
 
 def prefix_share(calls: Iterable[CallRow]) -> float | None:
-    """The share of prompt tokens that a prefix cache could serve; None without any."""
+    """The share of prompt tokens that a prefix cache could serve; None without prompt tokens."""
     mine = list(calls)
     prompts = sum(call["prompt_tokens"] for call in mine)
     return sum(map(repeated_tokens, mine)) / prompts if prompts else None

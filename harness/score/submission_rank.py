@@ -1,4 +1,4 @@
-"""Which one submission a trial ships: the order in which its submissions are ranked everywhere."""
+"""The rank of a trial's submissions, and the one that the trial ships."""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import TypeVar
@@ -9,10 +9,10 @@ Made = TypeVar("Made", bound=MadeSubmission)
 
 
 def in_order(made: Iterable[Made]) -> list[Made]:
-    """The submissions of one trial: the one that it selected, then the others by author's name.
+    """The submissions of one trial: the selected one first, then the others by author's name.
 
-    Not as they were made: what is done soonest is not like the others. Rows have `author` and
-    `selected`. It is the order of predictions, of the names of logs, and of what is shipped.
+    Rows have `author` and `selected`. Predictions, logs and scores all use this order. It does not
+    depend on which submission was made first, because early submissions differ from late ones.
     """
     return sorted(
         made, key=lambda row: (not row["selected"], len(row["author"]), str(row["author"]))
@@ -25,11 +25,11 @@ def choosers(submissions: Iterable[SubmissionRow], trials: Collection[int]) -> s
 
 
 def shipped(made: Sequence[Made], wanted: int, *, chooses: bool) -> Made | None:
-    """The one of a trial's submissions that it ships; None: none.
+    """The submission that a trial ships, or None.
 
-    `wanted` is how many the trial was to make, `chooses` whether its system is among `choosers`.
-    A system that chooses ships what it selected, and nothing from a trial where it selected
-    nothing. Any other ships that of the first author by name.
+    `wanted` is the requested number, `chooses` says whether the system is among `choosers`. A
+    system that chooses ships what it selected, or nothing. Any other system ships the submission of
+    the first author by name.
     """
     first = next(iter(in_order(made)), None)
     if first is None or (wanted > 1 and chooses and not first["selected"]):
@@ -38,8 +38,8 @@ def shipped(made: Sequence[Made], wanted: int, *, chooses: bool) -> Made | None:
 
 
 def model_name(system: str, model: str, index: int) -> str:
-    """What predictions and logs call the `index`-th submission of a system on each instance.
+    """The name of a system's `index`-th submission on an instance in predictions and logs.
 
-    Over its trials, and in each as `in_order` ranks them.
+    Submissions are counted over the system's trials, in each as `in_order` ranks them.
     """
     return f"{system}.{model}" + (f".{index + 1}" if index else "")

@@ -1,4 +1,4 @@
-"""One row a system: `table.csv`."""
+"""One row per system: `table.csv`."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -180,7 +180,7 @@ def _with_ends(
 
 
 def _sum(amounts: Sequence[float | None]) -> float | None:
-    """None as soon as one is; 0 of nothing."""
+    """The sum; None if one value is None, 0 without values."""
     known = [amount for amount in amounts if amount is not None]
     return sum(known) if len(known) == len(amounts) else None
 
@@ -229,7 +229,7 @@ def outcomes(mine: Sequence[InstanceScore]) -> dict[str, Any]:
 
 
 def _budget(mine: Sequence[InstanceScore], one: Allowance | None) -> dict[str, Any]:
-    """Of one submission, and of an instance where the same number is wanted on each."""
+    """The budget of one submission, and of an instance if all instances request the same number."""
     counts = {score.asked for score in mine}
     all_ = one.times(counts.pop()) if one and len(counts) == 1 else None
     return {
@@ -244,7 +244,7 @@ def _budget(mine: Sequence[InstanceScore], one: Allowance | None) -> dict[str, A
 
 
 def effort(mine: Sequence[InstanceScore]) -> dict[str, Any]:
-    """Steps and seconds count what the dollars of a task count."""
+    """Steps and seconds per trial, over the same trials as the cost per task."""
     over = ran(mine)
     trials = sum(score.ran for score in over)
     return {

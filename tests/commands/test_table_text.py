@@ -246,7 +246,7 @@ def test_what_is_unfinished_does_not_look_final(width):
     assert "%" not in nothing
     assert "not run" not in of_system(text, "independent")
     said = " ".join(text.split())
-    assert "not finished (single, centralized-parallel, delm): scores and costs are of" in said
+    assert "not finished (single, centralized-parallel, delm): scores and costs cover" in said
     assert "Trials that were cut have cost, in no column: single $0.2500." in said
     assert "not finished" not in shown(ROWS, width)
 
@@ -280,7 +280,7 @@ def test_dollars_to_which_cut_off_calls_may_add_are_marked_and_said(width):
     assert f"≥{mine[0]['cost_per_task_usd']:.4f}" in unsure
     assert f"≥{mine[0]['cost_per_submission_usd']:.4f}" in unsure
     assert "≥" not in of_system(text, "delm")
-    assert "it is more by: single $0.5000." in " ".join(text.split())
+    assert "Maximum extra cost of the run: single $0.5000." in " ".join(text.split())
 
 
 def test_what_is_flagged_or_fails_unstable_tests_only_is_said_below_and_else_nothing():
@@ -291,7 +291,7 @@ def test_what_is_flagged_or_fails_unstable_tests_only_is_said_below_and_else_not
         "single: 3 resolved by the official grader alone, 2 submissions flagged (see "
         "submissions.csv)." in text
     )
-    assert "single: 2 of 4 resolved where tests that are unstable" in text
+    assert "single: 2 of 4 resolved without tests that are unstable" in text
     plain = shown(
         [row("single", 1, **known | {"flagged": 0, "flake_adjusted_resolved": None})], 120
     )

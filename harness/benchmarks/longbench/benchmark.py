@@ -1,4 +1,4 @@
-"""LongBench-v2, Multi-Document QA: letters are answers, and nothing needs a sandbox."""
+"""LongBench-v2, Multi-Document QA: answers are letters, and no sandbox is needed."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,18 +51,18 @@ class LongBench(Benchmark[QuestionItem]):
     levels = LENGTHS
 
     def recognizes(self, row: Row) -> bool:
-        """A question has choices."""
+        """Whether the row has choices, as questions do."""
         return "choice_A" in row
 
     def own_dataset(self, name: str, cache: Path) -> Iterator[CheckedRow] | None:
-        """`longbench-offline`, which a program writes."""
+        """The rows of `longbench-offline`, which a program writes."""
         if name != generated.NAME:
             return None
         read = self.reader(cache)
         return (CheckedRow(where=f"{name}: {at}", item=read(row)) for at, row in generated.rows())
 
     def reader(self, cache: Path) -> Reader[QuestionItem]:
-        """Questions of `MULTI_DOC`; their texts go to `cache`."""
+        """Reads questions of the domain `MULTI_DOC` and keeps their documents in `cache`."""
 
         def read(row: Row) -> QuestionItem | None:
             checked = QuestionRow.model_validate(row)
@@ -71,13 +71,13 @@ class LongBench(Benchmark[QuestionItem]):
         return read
 
     def document(self, item: QuestionItem) -> str:
-        """The text from the cache."""
+        """The document, from the cache."""
         return read_document(item.instance.document, cache_dir())
 
     def grader(
         self, sandboxes: Sandboxes, config: Config, *, logs: Path, cache: Path | None
     ) -> Grader[QuestionItem]:
-        """Compares letters; there are no logs."""
+        """A grader that compares letters. It writes no logs."""
         return AnswerGrader()
 
     def gold(self, item: QuestionItem) -> str:
@@ -85,14 +85,14 @@ class LongBench(Benchmark[QuestionItem]):
         return item.reference.letter
 
     def expected(self, system: str, basis: CostBasis, items: Sequence[QuestionItem]) -> Expected:
-        """Its document so many times over."""
+        """A multiple of the document's tokens."""
         sizes = [document_bytes(item.instance.document, cache_dir()) for item in items]
         return assumed_reading(system, basis, [size / CHARS_A_TOKEN for size in sizes])
 
     def prediction_line(self, trial: Row, submission: Row, model: str) -> str:
-        """With the fields that LongBench-v2's own scoring reads.
+        """The fields that LongBench-v2's own scoring reads.
 
-        `pred` is the letter, null where none was given; `judge` whether it is right.
+        `pred` is the letter, or null without an answer; `judge` says whether it is right.
         """
         answer = {
             "_id": trial["instance_id"],
@@ -114,7 +114,7 @@ class LongBench(Benchmark[QuestionItem]):
         )
 
     def submission_facts(self, submission: Row) -> SubmissionFacts:
-        """The letter that was graded."""
+        """The graded letter."""
         return SubmissionFacts(answer=(submission["report"] or {}).get("answer", ""))
 
     def breakdown(

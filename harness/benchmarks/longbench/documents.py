@@ -11,7 +11,7 @@ from harness.errors import DocumentUnavailable
 
 
 def keep_document(text: str, cache: Path) -> str:
-    """Keep a text in the cache; the SHA-256 of its UTF-8 bytes."""
+    """Keep a document in the cache; return the SHA-256 of its UTF-8 bytes."""
     content = text.encode()
     name = hashlib.sha256(content).hexdigest()
     path = _path(name, cache)
@@ -21,7 +21,7 @@ def keep_document(text: str, cache: Path) -> str:
 
 
 def read_document(name: str, cache: Path) -> str:
-    """A text that was kept. Blocking. Raises `DocumentUnavailable` where it is gone or damaged."""
+    """A kept document. Blocking. Raises `DocumentUnavailable` if it is missing or damaged."""
     try:
         return _path(name, cache).read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
@@ -29,7 +29,7 @@ def read_document(name: str, cache: Path) -> str:
 
 
 def document_bytes(name: str, cache: Path) -> int:
-    """How long a text is that was kept. Raises `OSError` where it is gone."""
+    """The size of a kept document in bytes. Raises `OSError` if it is missing."""
     return _path(name, cache).stat().st_size
 
 

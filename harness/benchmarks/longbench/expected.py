@@ -1,4 +1,4 @@
-"""What an answer to a question may take, without an earlier run: by the length of its document."""
+"""The expected tokens of an answer without an earlier run, from the document's length."""
 
 from collections.abc import Sequence
 from statistics import mean
@@ -16,7 +16,7 @@ READING = (
 
 
 def assumed_reading(system: str, basis: CostBasis, documents: Sequence[float]) -> Expected:
-    """What answering questions over documents of so many tokens may take, by their length."""
+    """The expected tokens of answers to questions over documents of these lengths."""
     most, times = basis.document_tokens or max(documents), basis.document_reads
     prompt = times * mean(min(tokens, most) for tokens in documents)
     likely = Tokens(prompt=prompt, cached=0.0, completion=WRITTEN * prompt)

@@ -38,13 +38,13 @@ MONTHS = ("January", "March", "April", "June", "August", "October", "November")
 
 
 class Writer:
-    """Writes documents of a wanted length, the same ones for the same seed."""
+    """Writes documents of a given length; the same seed gives the same documents."""
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)  # noqa: S311 - invents prose
 
     def filler(self, characters: int) -> str:
-        """Paragraphs that decide no question, at least so long."""
+        """Paragraphs of at least that length that do not help with any question."""
         paragraphs: list[str] = []
         size = 0
         while size < characters:
@@ -54,7 +54,7 @@ class Writer:
         return "\n\n".join(paragraphs)
 
     def document(self, heading: str, facts: list[str], characters: int) -> str:
-        """A document whose sections hold the facts in their order, with filler around each."""
+        """A document with the facts in their order, and filler around each."""
         part = characters // (len(facts) + 1)
         sections = [f"Document: {heading}\n\n{self.filler(part)}"]
         for number, fact in enumerate(facts, start=1):
@@ -73,7 +73,7 @@ class Writer:
 
 
 def rows() -> Iterator[tuple[str, Row]]:
-    """The rows, each with the words that say where it stands."""
+    """The rows, each with its position for error messages."""
     for number, (make, characters) in enumerate(PLAN, start=1):
         writer = Writer(SEED + number)
         sub_domain, question, right, wrong, documents = make(writer, characters)

@@ -1,4 +1,4 @@
-"""Grades the letters of answers."""
+"""Grade answers to questions by their letter."""
 
 from typing import Literal
 
@@ -7,10 +7,10 @@ from harness.types import Verdict
 
 
 class AnswerGrader:
-    """`harness.protocols.Grader` of questions."""
+    """A `harness.protocols.Grader` for questions."""
 
     async def grade(self, item: QuestionItem, submission: str, *, model_name: str) -> Verdict:
-        """The verdict on a letter, or on nothing where none was given."""
+        """The verdict on a letter, or on an empty answer."""
         right = item.reference.letter
         outcome: Literal["resolved", "unresolved"] = (
             "resolved" if submission == right else "unresolved"

@@ -16,7 +16,7 @@ LETTERS = ("A", "B", "C", "D")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer(Reference):
-    """What only grading may know of a question."""
+    """The right answer of a question; only grading sees it."""
 
     letter: str  # of the right choice
 
@@ -50,7 +50,7 @@ class QuestionRow(RowFields):
 
 
 def item_of(row: QuestionRow, cache: Path) -> QuestionItem:
-    """Split a row into what a system may know and what only grading may know; keep its text."""
+    """Split a row into the part that a system sees and the part that only grading sees."""
     question = Question(
         instance_id=row.id,
         problem_statement=row.question,

@@ -1,4 +1,4 @@
-"""The tables of questions: by domain as the published one is, by difficulty and by length."""
+"""The tables of LongBench-v2: accuracy by domain (as published), by difficulty and by length."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -64,7 +64,7 @@ def _by_domain(row: TableRow, scores: Sequence[InstanceScore], domains: Sequence
 
 
 def _sources(beside: Sequence[Counterpart], facts: Mapping[str, Any], *, whole: bool) -> list[str]:
-    """Whose the published rows are; `whole`: ours have all five domains, as theirs have."""
+    """The sources of the published rows. `whole`: our rows cover all five domains, too."""
     if not beside:
         return []
     other = "" if facts.get("dataset") == LONGBENCH else f", not on {facts.get('dataset')}"

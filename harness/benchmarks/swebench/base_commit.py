@@ -1,4 +1,4 @@
-"""What an instance's base commit holds, as a submission is compared with it: read in a sandbox."""
+"""The base commit of an instance, read in a sandbox, to compare submissions with."""
 
 import configparser
 import tomllib
@@ -57,7 +57,7 @@ class BaseCommit:
         on_path: Iterable[str] = (),
         script: str = "",
     ) -> "BaseCommit":
-        """From its `files`; `named`: every file with tests, whether it is there already or not."""
+        """Build it from its `files`. `named` lists every file with tests, existing or not."""
         found = frozenset(files)
         every = {*named, *tests}
         return cls(
@@ -70,7 +70,7 @@ class BaseCommit:
         )
 
     def refused(self, paths: Iterable[str]) -> set[str]:
-        """The flags of files that no honest patch touches; see `guard.FLAGS`."""
+        """The flags of files that an honest patch never touches; see `guard.FLAGS`."""
         found = set()
         for path in paths:
             if is_startup_hook(path):
@@ -82,7 +82,7 @@ class BaseCommit:
         return found
 
     def put_back(self, paths: Iterable[str]) -> list[str]:
-        """Of the files that a patch touches, those that are the base's in a guarded run."""
+        """The touched files that a guarded run resets to the base commit."""
         return sorted(path for path in paths if self._judges(path))
 
     def _judges(self, path: str) -> bool:
@@ -97,7 +97,7 @@ class BaseCommit:
 
 
 async def read_base_commit(sandboxes: Sandboxes, item: IssueItem) -> BaseCommit:
-    """The base commit of an instance, out of a fresh sandbox."""
+    """Read the base commit of an instance from a fresh sandbox."""
     sandbox = await sandboxes.open(item, purpose="grading")
     try:
         listed = await sandbox.exec(
@@ -153,7 +153,7 @@ async def _on_path(sandbox: Sandbox, files: Collection[str], script: str) -> set
 
 
 def configured_roots(name: str, text: str) -> set[str]:
-    """The folders that pytest's `pythonpath` names in a configuration file at the top."""
+    """The folders that pytest's `pythonpath` names in a top-level configuration file."""
     try:
         folders = _of_toml(text) if name.endswith(".toml") else _of_ini(text)
     except (configparser.Error, tomllib.TOMLDecodeError):

@@ -1,4 +1,4 @@
-"""SWE-bench: issues of Python repositories, resolved by patches, graded by the official package."""
+"""SWE-bench: issues of Python repositories, resolved by patches and graded by `swebench`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -34,11 +34,11 @@ class SweBench(Benchmark[IssueItem]):
     levels = ("<15 min fix", "15 min - 1 hour", "1-4 hours", ">4 hours")
 
     def recognizes(self, row: Row) -> bool:
-        """Whatever no other benchmark does: what it lacks of swebench 5.x is said."""
+        """Any row that no other benchmark recognizes; the reader reports missing fields."""
         return True
 
     def own_dataset(self, name: str, cache: Path) -> Iterator[CheckedRow] | None:
-        """Files of facts, those in configs/datasets by their names."""
+        """The rows of a dataset file of facts; the files in configs/datasets by their names."""
         path = user_path(name)
         if path.suffix in YAML:
             return check_factsheet(path, cache)
@@ -52,7 +52,7 @@ class SweBench(Benchmark[IssueItem]):
     def grader(
         self, sandboxes: Sandboxes, config: Config, *, logs: Path, cache: Path | None
     ) -> Grader[IssueItem]:
-        """The official package in fresh sandboxes, and the second look."""
+        """The official package in fresh sandboxes, and the guard."""
         return PatchGrader(sandboxes, logs, cache, config.grading, config.sandbox.limits)
 
     def gold(self, item: IssueItem) -> str:
@@ -60,15 +60,15 @@ class SweBench(Benchmark[IssueItem]):
         return item.reference.patch
 
     def empty(self, item: IssueItem) -> str:
-        """A patch that changes nothing that matters."""
+        """A patch without an effect."""
         return NOTHING
 
     def meaning(self, key: str) -> str:
-        """Of the guard's flags and checks."""
+        """A flag or check of the guard, in words."""
         return FLAGS.get(key) or CHECKS[key]
 
     def expected(self, system: str, basis: CostBasis, items: Sequence[IssueItem]) -> Expected:
-        """As published for the system, or for one that is like it."""
+        """The published tokens of the system, or of a similar one."""
         return assumed(system, basis, published())
 
     def groups(self, item: IssueItem) -> Groups:
@@ -76,11 +76,11 @@ class SweBench(Benchmark[IssueItem]):
         return Groups(cluster=item.instance.repo, difficulty=item.instance.difficulty)
 
     def unstable(self, output: Path) -> Unstable | None:
-        """What `delm grade --calibrate` has found."""
+        """The results of `delm grade --calibrate`."""
         return read_unstable(output / FILE)
 
     def submission_facts(self, submission: Row) -> SubmissionFacts:
-        """Files and lines of the patch."""
+        """The files and lines of the patch."""
         facts = patch_facts(submission["patch"])
         if facts is None:
             return SubmissionFacts()
@@ -93,5 +93,5 @@ class SweBench(Benchmark[IssueItem]):
     def footnotes(
         self, rows: Sequence[Row], beside: Sequence[Counterpart], facts: Mapping[str, Any]
     ) -> list[str]:
-        """Whose the published rows are, and which systems of the preset are missing."""
+        """The sources of the published rows, and the systems that were not run."""
         return footnotes(rows, beside, facts)

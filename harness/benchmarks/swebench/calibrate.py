@@ -1,4 +1,4 @@
-"""Which tests are unstable on this machine: the same patches graded several times over."""
+"""Find tests that are unstable on this machine, by grading the same patches several times."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +33,7 @@ FILE = "calibration.json"  # in the output folder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """What an instance did."""
+    """The results of one instance."""
 
     instance_id: str
     runs: int  # of each of the two patches
@@ -45,7 +45,7 @@ class Calibration:
 
 
 class Calibrator:
-    """Grades gold and empty patches by the official grader alone, and remembers nothing."""
+    """Grades gold and empty patches with the official grader alone, without a cache."""
 
     def __init__(self, sandboxes: Sandboxes, config: GradingConfig, *, runs: int) -> None:
         self._sandboxes = sandboxes
@@ -59,7 +59,7 @@ class Calibrator:
         workers: int,
         done: Callable[[Calibration], None],
     ) -> None:
-        """Tell `done` of each item once all of its runs are over. Raises `GradingUnavailable`."""
+        """Call `done` for each item after its last run. Raises `GradingUnavailable`."""
         limiter = anyio.CapacityLimiter(workers)
 
         async def one(item: IssueItem) -> None:
@@ -96,7 +96,7 @@ class Calibrator:
         )
 
     async def _passed(self, item: IssueItem, patch: str) -> frozenset[str]:
-        """The expected tests that pass; none where the log cannot be trusted."""
+        """The expected tests that pass; empty if the log cannot be trusted."""
         sandbox = await self._sandboxes.open(item, purpose="grading")
         script = evaluation_script(item.reference)
         output = None
@@ -123,19 +123,19 @@ def expected(reference: IssueReference) -> frozenset[str]:
 
 
 def _varying(runs: Sequence[frozenset[str]]) -> frozenset[str]:
-    """Tests that pass in some of the runs, and not in others."""
+    """Tests that pass in some of the runs and fail in others."""
     return frozenset[str]().union(*runs) - frozenset.intersection(*runs)
 
 
 def write_calibration(path: Path, found: Sequence[Calibration]) -> None:
-    """Put what was found into the file at `path`, beside other instances that it has."""
+    """Add the results to the file at `path`; it keeps other instances."""
     kept = dict(_read(path)) if path.exists() else {}
     kept |= {one.instance_id: calibration_row(one) for one in found}
     write_beside(path, (json.dumps(dict(sorted(kept.items())), indent=1) + "\n").encode())
 
 
 def calibration_row(one: Calibration) -> dict[str, Any]:
-    """What the file keeps of an instance."""
+    """The row of an instance in the file."""
     return {
         "runs": one.runs,
         "gold_resolved": one.gold_resolved,
@@ -147,7 +147,7 @@ def calibration_row(one: Calibration) -> dict[str, Any]:
 
 
 def read_unstable(path: Path) -> dict[str, list[str]] | None:
-    """By instance its unstable tests; None without a file. `UserError`: it is damaged."""
+    """Unstable tests by instance; None without a file. Raises `UserError` for a damaged file."""
     if not path.exists():
         return None
     try:

@@ -93,7 +93,7 @@ SYMPY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Canaries:
-    """A test file with canaries at its end, and how each has to come out."""
+    """A test file with canaries at its end, and the expected outcome of each."""
 
     text: str
     passing: tuple[str, ...]
@@ -101,7 +101,7 @@ class Canaries:
 
 
 def plant(text: str, log_parser: str) -> Canaries | None:
-    """Add canaries to a test file of the runner that `log_parser` reads; None: it is no Python."""
+    """Add canaries to a test file for the runner of `log_parser`; None if it is not Python."""
     tree = _parse(text)
     if tree is None:
         return None
@@ -126,7 +126,7 @@ def plant(text: str, log_parser: str) -> Canaries | None:
 
 
 def _arguments(tree: ast.Module) -> str:
-    """What the module's `pytestmark` parametrizes: each test function has to take it."""
+    """The arguments of the module's `pytestmark` parametrization; each test must accept them."""
     found: dict[str, None] = {}
     for node in tree.body:
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) and node.value:
@@ -208,7 +208,7 @@ def _may_fail(node: Function | ast.ClassDef) -> bool:
 
 
 def _first_statement(function: Function, lines: Sequence[str]) -> tuple[int, str] | None:
-    """Its line and indentation; None where nothing can be put before it on a line of its own."""
+    """The line and indentation of the first statement; None if no line fits before it."""
     if _may_fail(function):
         return None
     first = function.body[0]
@@ -219,7 +219,7 @@ def _first_statement(function: Function, lines: Sequence[str]) -> tuple[int, str
 
 
 def function_of(name: str, log_parser: str) -> tuple[str, str]:
-    """Of a test as the parser calls it: its file, or nothing where that does not say, and name."""
+    """The file (or an empty string) and the function of a test name, as the parser writes it."""
     if log_parser == "parse_log_sympy":
         return "", name
     if log_parser == "parse_log_django":

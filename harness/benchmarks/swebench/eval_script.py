@@ -1,4 +1,4 @@
-"""The evaluation script of an instance that has none, in the form of swebench 5.x rows."""
+"""Write the evaluation script of an instance without one, in the form of swebench 5.x rows."""
 
 import hashlib
 import shlex
@@ -66,7 +66,7 @@ def touched_files(patch: str) -> tuple[list[str], list[str]]:
 
 
 def heredoc_delimiter(body: str) -> str:
-    """A word that is no line of `body`, the same for the same `body`."""
+    """A heredoc delimiter that is not a line of `body`; the same `body` gives the same one."""
     lines = set(body.splitlines())
     word = "EOF_" + hashlib.sha256(body.encode()).hexdigest()[:12]
     while word in lines:

@@ -1,4 +1,4 @@
-"""What a submission to SWE-bench may take, without an earlier run: by what was published."""
+"""The expected tokens of a SWE-bench submission without an earlier run, from published costs."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,9 @@ GRADING_S = 60.0  # assumed for sandboxes and grading, beside the published late
 
 
 def assumed(system: str, basis: CostBasis, rows: Sequence[Published]) -> Expected:
-    """Tokens that, at the price behind them, cost what was published; `rows` are those numbers."""
+    """Tokens that would cost the published amount at the published price. `rows` are the
+    numbers.
+    """
     method, agents = basis.method, basis.agents
     usd = _number(rows, method, agents, "cost_per_submission_usd")
     latency = _number(rows, LATENCY_OF.get(method, method), agents, "latency_s")
@@ -40,7 +42,7 @@ def assumed(system: str, basis: CostBasis, rows: Sequence[Published]) -> Expecte
 
 
 def _number(rows: Sequence[Published], method: str, agents: int | None, metric: str) -> float:
-    """The last one in the file: of the newest version."""
+    """The last matching number in the file, which is of the newest version."""
     wanted = (method, agents, metric, SWE_BENCH, MODEL)
     found = [
         row.value

@@ -38,7 +38,7 @@ def _published(beside: Sequence[Counterpart], facts: Mapping[str, Any]) -> list[
 def missing_systems(
     rows: Sequence[TableRow], facts: Mapping[str, Any], preset: Path = TABLE
 ) -> list[str]:
-    """Which systems of the preset were not run, and what they need."""
+    """The systems of `configs/table.yaml` that were not run, and how to run them."""
     there = {row["system"] for row in rows}
     absent = [name for name in read_yaml(preset)["systems"] if name not in there]
     if not absent or not there:

@@ -49,7 +49,7 @@ LOG_FILES = ("patch.diff", "eval.sh", "test_output.txt", "report.json", "run_ins
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatchFacts:
-    """What a patch touches, as `unidiff` reads it."""
+    """The files that a patch touches, as `unidiff` reads them."""
 
     files: tuple[str, ...]
     added: int
@@ -71,7 +71,7 @@ def _ungraded(error: DelmError, *, seconds: float) -> Verdict:
 
 
 def patch_facts(patch: str) -> PatchFacts | None:
-    """Files and line counts of a patch; None where it is no unified diff that can be read."""
+    """Files and line counts of a patch; None if it is not a readable unified diff."""
     try:
         parsed = parse(patch)
     except ValueError:
@@ -87,7 +87,7 @@ def patch_facts(patch: str) -> PatchFacts | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Graded:
-    """A verdict, and whether the same evaluation would end in it again."""
+    """A verdict, and whether grading again would give the same one."""
 
     verdict: Verdict
     repeats: bool
@@ -188,8 +188,9 @@ class PatchGrader:
     async def _report(
         self, item: IssueItem, patch: str, model_name: str, output: ExecResult | None, text: str
     ) -> tuple[dict[str, Any], str, bool]:
-        """The official report, why it is not resolved, and whether the same log would be read so
-        again."""
+        """The official report, the reason for not resolved, and whether the log always reads the
+        same.
+        """
         name = item.instance.instance_id
         try:
             reading = await read_log(
@@ -241,7 +242,9 @@ class PatchGrader:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def _recall(self, key: str, folder: Path) -> Verdict | None:
-        """What is remembered, its logs put into `folder`; None too where that is damaged."""
+        """The remembered verdict, with its logs copied into `folder`; None if missing or
+        damaged.
+        """
         if self._cache is None:
             return None
         kept = self._cache / key

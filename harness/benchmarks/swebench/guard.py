@@ -66,7 +66,7 @@ Fault = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """What the guard says of a submission that the official grader resolves."""
+    """The guard's result on a submission that the official grader resolves."""
 
     flags: tuple[str, ...]  # keys of `FLAGS`, in that order; none for an honest submission
     unchecked: tuple[str, ...]  # the checks that cannot be used on its instance: keys of `CHECKS`
@@ -75,7 +75,7 @@ class Examination:
 
 @dataclass(slots=True)
 class _Seen:
-    """What the runs of one patch have shown."""
+    """The observations from the guarded runs of one patch."""
 
     faults: dict[Fault, str] = field(default_factory=dict)  # and the flag of each
     worked: set[str] = field(default_factory=set)  # checks that gave what they have to
@@ -136,7 +136,7 @@ class Guard:
     async def _with_canaries(
         self, item: IssueItem, patch: str, paths: Collection[str], log: Log
     ) -> _Seen:
-        """Run with the base commit's infrastructure, canaries beside the instance's tests."""
+        """Run with the base commit's test infrastructure and canaries in the test files."""
         name = item.instance.instance_id
         base, planted = self._known[name]
         own = base.put_back(paths)
@@ -157,7 +157,7 @@ class Guard:
         return seen
 
     async def _with_broken_tests(self, item: IssueItem, patch: str, log: Log) -> _Seen:
-        """Run the submission as it is, on tests of the instance that can only fail."""
+        """Run the submission on tests that can only fail."""
         seen = _Seen()
         _, planted = self._known[item.instance.instance_id]
         names = planted.broken
@@ -249,7 +249,7 @@ def _unchecked(seen: _Seen) -> tuple[str, ...]:
 
 
 def _sung(planted: Mapping[str, Canaries], statuses: Mapping[str, str]) -> _Seen:
-    """What the canaries say of a run."""
+    """Whether the canaries of a run came out as they must."""
     seen = _Seen()
     for path, canaries in planted.items():
         for place, name in enumerate(canaries.failing):
@@ -272,7 +272,7 @@ def _statuses_of(test: str, statuses: Mapping[str, str]) -> set[str]:
 
 
 def _status(test: str, statuses: Mapping[str, str]) -> str:
-    """Of a test by its name in the row, some of which end within the brackets of a parameter."""
+    """The status of a test by its name in the row; some of these names end inside brackets."""
     if test in statuses or test.count("[") <= test.count("]"):
         return statuses.get(test, "")
     found = {status for name, status in statuses.items() if name.startswith(test)}

@@ -1,4 +1,4 @@
-"""An evaluation script with other test files, which runs every test: text to text."""
+"""Rewrite an evaluation script for other test files, so that it runs every test. Text to text."""
 
 import base64
 import re

@@ -72,13 +72,13 @@ def _first_no_package(folder: str, files: Collection[str]) -> str:
 
 
 def _folders(path: str) -> list[str]:
-    """The folders that a file lies in, its own first, the top last."""
+    """All folders above a file, the nearest first, the top last."""
     parts = path.split("/")
     return ["/".join(parts[:end]) for end in range(len(parts) - 1, -1, -1)]
 
 
 def with_folders(files: Iterable[str]) -> frozenset[str]:
-    """These files, and the folders that they lie in."""
+    """These files and all their folders."""
     found = set(files)
     return frozenset(found.union(*(_folders(path)[:-1] for path in found)))
 

@@ -1,4 +1,4 @@
-"""One SWE-bench instance: the issue, and the gold patch and tests that only grading may know."""
+"""A SWE-bench instance: the issue, and the gold patch and tests that only grading sees."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from harness.types import Issue, Item, Reference
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueReference(Reference):
-    """What only grading may know of an issue, under swebench's own names."""
+    """The part of an issue that only grading sees, with swebench's names."""
 
     repo: str
     version: str = ""

@@ -23,7 +23,7 @@ MOST_CHARS = 20_000_000  # of the answer; 50,000 tests with long names have a qu
 
 
 def main() -> None:
-    """Read the log in the folder that is named."""
+    """Read the log in the given folder."""
     folder = Path(sys.argv[1])
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a parser prints is no answer
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def _tell(kind: type[BaseException], error: BaseException, place: TracebackType | None) -> None:
-    """Say in one line what was raised, and in which function."""
+    """Print the exception and its function in one line."""
     while place is not None and place.tb_next is not None:
         place = place.tb_next
     where = f"{place.tb_frame.f_code.co_name}: " if place else ""

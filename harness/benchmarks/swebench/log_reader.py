@@ -29,7 +29,7 @@ COMMAND = (sys.executable, "-P", "-X", "utf8", "-m", log_process.__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogReading:
-    """What `swebench` reads out of a log."""
+    """The result of reading a log with `swebench`."""
 
     report: Mapping[str, Any]  # the official report on a prediction: `{instance_id: {...}}`
     statuses: Mapping[str, str]  # by test, as the parser calls it
@@ -80,12 +80,12 @@ def _write(folder: Path, request: Mapping[str, Any], log: bytes) -> None:
 
 
 def _variables() -> dict[str, str]:
-    """None that holds a key; nothing that it imports asks a network."""
+    """The environment of the process: no keys, no network."""
     return child_environment.plain() | {"HF_HUB_OFFLINE": "1"}
 
 
 def _why(status: int, errors: bytes, read_s: float) -> LogUnreadable | GradingUnavailable:
-    """What an end without a reading means."""
+    """The reason why the process ended without a result."""
     lines = errors[-2000:].decode(errors="replace").split("\n")
     said = next((line.strip() for line in reversed(lines) if line.strip()), f"status {status}")
     if status == log_process.RAISED:

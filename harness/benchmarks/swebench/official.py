@@ -83,7 +83,7 @@ async def run_script(sandbox: Sandbox, script: str, timeout_s: float) -> ExecRes
 
 
 def log_text(result: ExecResult | None, timeout_s: float) -> str:
-    """What `test_output.txt` holds; None: the patch does not apply."""
+    """The content of `test_output.txt`; None if the patch does not apply."""
     if result is None:
         return f"{NOT_APPLIED}\n"
     if result.timed_out:  # the official limit is a whole number, and 1800 is written without .0
@@ -124,8 +124,10 @@ def _with_exit_code(script: str) -> list[str]:
 
 @lru_cache(maxsize=16)
 def evaluation_script(reference: IssueReference) -> str:
-    """The script as the package gives it: made once for an instance, whose grading asks for it up
-    to five times."""
+    """The evaluation script as the package gives it.
+
+    Cached, because the grading of an instance asks for it up to five times.
+    """
     from swebench.types import TestSpec
 
     return str(TestSpec(**specification(reference)).eval_script)
@@ -179,7 +181,7 @@ def read(spec: Mapping[str, Any], prediction: Mapping[str, str], log: Path) -> d
 
 
 def no_report(instance_id: str, why: str) -> dict[str, Any]:
-    """The report on a log that the package does not read to its end: nothing is resolved."""
+    """The report for a log that the package cannot read to its end: nothing is resolved."""
     return {
         instance_id: {
             "patch_is_None": False,

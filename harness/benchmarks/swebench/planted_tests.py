@@ -1,4 +1,4 @@
-"""The test files of an instance as the guard runs them: with canaries, and with broken tests."""
+"""The test files of an instance for the guard: with canaries, and with broken tests."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from harness.benchmarks.swebench.items import IssueReference
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlantedTests:
-    """Drawn once for an instance, so that two patches are compared on the same tests."""
+    """Chosen once per instance, so that two patches are compared on the same tests."""
 
     canaries: Mapping[str, Canaries]  # by file
     broken_files: Mapping[str, str]  # the text of each file in which a test was broken

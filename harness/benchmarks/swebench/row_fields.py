@@ -1,4 +1,4 @@
-"""The fields that every form of a SWE-bench row has, and how they are read."""
+"""The fields that every form of a SWE-bench row has, and their validation."""
 
 import json
 from typing import Annotated, ClassVar
@@ -18,7 +18,7 @@ class IssueFields(RowFields):
 
 
 def _names(value: object) -> object:
-    """Test names are a list, or the JSON text of one. Raises `ValueError`."""
+    """Test names, from a list or the JSON text of a list. Raises `ValueError`."""
     if isinstance(value, str):
         try:
             return json.loads(value)
@@ -28,7 +28,7 @@ def _names(value: object) -> object:
 
 
 def _some(tests: tuple[str, ...]) -> tuple[str, ...]:
-    """`tests`, of which there has to be one: `swebench` takes 0 of 0 for resolved."""
+    """Refuse an empty list of tests, because `swebench` counts 0 of 0 as resolved."""
     if not tests:
         raise ValueError("is empty: without a test that has to change, any patch would resolve it")
     return tests

@@ -32,7 +32,7 @@ class Form:
     lacks: tuple[str, ...] = ()
 
     def fits(self, row: Row) -> bool:
-        """Whether a row is of this form. A field without a value is none."""
+        """Whether a row has this form. A field without a value counts as absent."""
         there = {field for field, value in row.items() if value not in (None, "")}
         return bool(
             there.intersection(self.some)
@@ -61,7 +61,7 @@ OTHERS = (
 
 
 def refusal(row: Row) -> str:
-    """Why a row cannot be taken although it is whole; "": nothing against it."""
+    """Why the row is not supported, although it is complete; empty if it is supported."""
     if _has_images(row.get("image_assets")):
         return (
             "is a row of SWE-bench Multimodal with image_assets; images are not shown to models "
@@ -89,7 +89,7 @@ def _has_images(assets: Any) -> bool:
 
 
 def is_classic(row: Row) -> bool:
-    """Whether a row is of the form up to `swebench` 4: it says nothing of how it is graded."""
+    """Whether the row is of `swebench` 4 or older and does not say how to grade it."""
     return "test_patch" in row and not any(row.get(field) for field in FIELDS_OF_5)
 
 

@@ -1,4 +1,4 @@
-"""SWE-bench's rows in the form of the hub, and what each stands for."""
+"""Read SWE-bench rows in the hub's form into items."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ def reader() -> Callable[[Row], IssueItem]:
 
 
 def _with_script(row: Row) -> Row:
-    """A row of one's own with the script that its `test_command` stands for. Raises `BadRow`."""
+    """The row with an evaluation script made from its `test_command`. Raises `BadRow`."""
     try:
         script = eval_script(str(row.get("test_patch") or ""), str(row["test_command"]))
     except UserError as error:
@@ -75,7 +75,7 @@ def official_image(instance_id: str) -> str:
 
 
 def item_of(row: HubRow) -> IssueItem:
-    """Split a row into what a system may know and what only grading may know."""
+    """Split a row into the part that a system sees and the part that only grading sees."""
     image = row.image or official_image(row.instance_id)
     issue = Issue(
         instance_id=row.instance_id,
@@ -112,14 +112,14 @@ def _with_advice(faults: tuple[str, ...]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aside:
-    """What a row may carry besides: no run reads it, and no system may see the hints."""
+    """Optional fields of a row. No run reads them, and no system may see the hints."""
 
     hints_text: str = ""  # what was said under the issue before it was mended
     created_at: str = ""  # ISO 8601
 
 
 def asides(rows: Iterable[tuple[str, Row]]) -> dict[str, Aside]:
-    """By instance what the rows of a dataset carry besides."""
+    """The optional fields of a dataset's rows, by instance."""
     return {
         str(row.get("instance_id")): Aside(
             hints_text=str(row.get("hints_text") or ""), created_at=str(row.get("created_at") or "")

@@ -1,4 +1,4 @@
-"""Which files of a patch are not the solution but what judges it: pure functions over paths."""
+"""Find files of a patch that judge it instead of solving the issue. Pure functions over paths."""
 
 import re
 from collections.abc import Collection
@@ -21,7 +21,7 @@ HEADER = re.compile(r"^(?:---|\+\+\+|Index:|rename (?:from|to)|copy (?:from|to))
 
 
 def touched(patch: str) -> set[str]:
-    """Every file that a tool could take `patch` to touch, and perhaps some that it does not."""
+    """Every file that a tool could take `patch` to touch; possibly more than it touches."""
     found: set[str] = set()
     patch = patch.encode(errors="replace").decode()
     for line in re.split(r"\r?\n", patch):
@@ -53,7 +53,7 @@ def _path(name: str) -> str:
 
 
 def is_startup_hook(path: str) -> bool:
-    """Whether Python may run the file before anything that it was asked to run."""
+    """Whether Python may run the file before the program that it was asked to run."""
     return path.endswith(".pth") or bool(STARTUP & {part.split(".")[0] for part in path.split("/")})
 
 
@@ -75,7 +75,7 @@ def product_test_packages(files: Collection[str]) -> frozenset[str]:
 
 
 def is_product(path: str, packages: Collection[str]) -> bool:
-    """Whether a new file in a test folder is a module of the product: it lies in `packages`."""
+    """Whether a new file in a test folder belongs to the product: it lies in `packages`."""
     *folders, name = path.split("/")
     ends = [end for end, folder in enumerate(folders, start=1) if folder in TEST_FOLDERS]
     return (
@@ -87,7 +87,7 @@ def is_product(path: str, packages: Collection[str]) -> bool:
 
 
 def is_infrastructure(path: str) -> bool:
-    """Whether a file configures tests, runs them, or lies with them."""
+    """Whether a file configures or runs tests, or lies beside them."""
     *folders, name = path.split("/")
     return (
         name in CONFIGURATION

@@ -41,7 +41,7 @@ SYSTEM_COLUMNS = ("system", "agents", "trials", "compared", *MEASURES)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alone:
-    """What the baseline, one agent alone, does on an instance."""
+    """The results of the baseline on one instance."""
 
     turns: float | None  # mean over its trials that are done; None without any
     tokens: float | None
@@ -55,7 +55,7 @@ def alone(
     *,
     baseline: str,
 ) -> dict[str, Alone]:
-    """The system `baseline` by instance; empty where the run has no such system."""
+    """The baseline's results by instance; empty if the run does not have that system."""
     used, good = _used(calls), _resolved(submissions)
     mine: dict[str, list[TrialRow]] = {}
     for trial in counted_attempts(trials):
@@ -186,7 +186,7 @@ def _efficiency(
 def _amplification(
     trials: Sequence[TrialRow], good: Mapping[int, int], references: Mapping[str, Alone]
 ) -> float | None:
-    """On the instances on which both ran."""
+    """The error amplification, on instances on which both systems ran."""
     mine: dict[str, list[TrialRow]] = {}
     for trial in trials:
         mine.setdefault(trial["instance_id"], []).append(trial)
@@ -200,7 +200,7 @@ def _amplification(
 
 
 def _failures(trials: Sequence[TrialRow], good: Mapping[int, int]) -> float | None:
-    """Of the submissions of trials that ran; None: none did."""
+    """The share of unresolved submissions in trials that ran; None if none ran."""
     wanted: int = sum(trial["wanted"] for trial in trials if ended(trial))
     done = [trial["trial_id"] for trial in trials if trial["state"] == "done"]
     resolved = sum(good.get(trial_id, 0) for trial_id in done)
@@ -208,7 +208,7 @@ def _failures(trials: Sequence[TrialRow], good: Mapping[int, int]) -> float | No
 
 
 def _used(calls: Iterable[CallRow]) -> dict[int, tuple[int, int]]:
-    """Turns and tokens by trial: calls that were answered, and the tokens of all calls."""
+    """Turns (answered calls) and tokens of each trial."""
     found: dict[int, tuple[int, int]] = {}
     for call in calls:
         turns, tokens = found.get(call["trial_id"], (0, 0))
@@ -231,7 +231,7 @@ def _resolved(submissions: Iterable[SubmissionRow]) -> dict[int, int]:
 def _redundancy(
     material: TrialRecord, spoken: Mapping[str, Sequence[Message]]
 ) -> dict[str, float | None]:
-    """Mean Jaccard index over pairs of workers; for lines, over pairs of agents that submitted."""
+    """The mean Jaccard index over pairs of workers; for lines, over pairs of submitting agents."""
     workers = _workers(material.calls)
     patched: dict[str, set[tuple[str, int]]] = {}
     for row in material.submissions:
@@ -267,7 +267,7 @@ def _workers(calls: Iterable[CallRow]) -> dict[str, str]:
 
 
 def _messages(trial: TrialRow, material: TrialRecord, turns: int) -> dict[str, float | None]:
-    """Of a trial with a board; what others could read needs others."""
+    """Messages per turn of a trial with a board; only entries that others could read count."""
     if not material.tasks:
         return {}
     refuted = _refuted_at(material)
@@ -288,7 +288,7 @@ def _messages(trial: TrialRow, material: TrialRecord, turns: int) -> dict[str, f
 
 
 def _refuted_at(material: TrialRecord) -> dict[str, float]:
-    """When an admitted entry first refuted each entry that one did."""
+    """The time at which an admitted entry first refuted each refuted entry."""
     admitted = {entry["label"] for entry in material.entries}
     found: dict[str, float] = {}
     for link in material.links:

@@ -1,4 +1,4 @@
-"""What became of each proposal of a trial, and what came of it: pure functions over rows."""
+"""The outcome of each proposal of a trial, and its use by others. Pure functions over rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
@@ -20,7 +20,7 @@ COLUMNS = (
 
 
 class Found(TypedDict):
-    """Where an entry was found: its label, by which agent, on which task."""
+    """The origin of an entry: its label, agent and task."""
 
     label: str
     author: str
@@ -28,7 +28,7 @@ class Found(TypedDict):
 
 
 class Reading(ShownRow):
-    """An entry that was shown to `agent`."""
+    """One time an entry was shown to `agent`."""
 
     agent: str
 
@@ -70,15 +70,18 @@ def findings(trial: TrialRow, material: TrialRecord) -> list[dict[str, Any]]:
 
 
 def agents_by_conversation(calls: Iterable[CallRow]) -> dict[str, str]:
-    """Who speaks in each conversation of a trial; one without a call, or without an agent, is
-    nobody's: whatever it was shown, no model has read."""
+    """The agent of each conversation.
+
+    Conversations without a call or an agent are left out: no model has read what was shown there.
+    """
     return {call["conversation"]: call["agent"] for call in calls if call["agent"]}
 
 
 def readers(entry: Found, shown: Iterable[ShownRow], speakers: Mapping[str, str]) -> list[Reading]:
-    """Of `shown` the rows that say that `entry` was shown elsewhere than where it was found.
+    """The rows of `shown` in which `entry` was shown outside the work that found it, with their
+    `agent`.
 
-    That is: to another agent, or to its author at work on another task. Each with its `agent`.
+    That is: to another agent, or to its author at work on another task.
     """
     found: list[Reading] = []
     for row in shown:

@@ -1,4 +1,6 @@
-"""A trial as people would tell it, from the rows of its board: pure functions, lines of text."""
+"""The events and submissions of a trial as lines of text, from the rows of its board. Pure
+functions.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

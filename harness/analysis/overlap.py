@@ -43,13 +43,13 @@ AT = re.compile(r"(::.*|(:\d+)+:?)$", re.DOTALL)
 
 
 def jaccard(one: Set[Any], other: Set[Any]) -> float | None:
-    """`|A ∩ B| / |A ∪ B|`; None where both are empty."""
+    """`|A ∩ B| / |A ∪ B|`; None if both are empty."""
     union = len(one | other)
     return len(one & other) / union if union else None
 
 
 def mean_overlap(sets: Sequence[Set[Any]]) -> float | None:
-    """The mean Jaccard index over all pairs of `sets`; None where no pair has one."""
+    """The mean Jaccard index over all pairs of `sets`; None if no pair has one."""
     found = [jaccard(one, other) for one, other in combinations(sets, 2)]
     known = [each for each in found if each is not None]
     return sum(known) / len(known) if known else None
@@ -67,14 +67,14 @@ def files_opened(messages: Iterable[Message]) -> set[str]:
 
 
 def commands_run(messages: Iterable[Message]) -> set[str]:
-    """Commands that were given to `bash`, as `normal` has them."""
+    """Commands given to `bash`, normalized by `normal`."""
     calls = tool_calls(messages)
     ran = {normal(str(given.get("command", ""))) for name, given in calls if name == ToolName.BASH}
     return ran - {""}
 
 
 def tool_calls(messages: Iterable[Message]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Name and arguments of each tool call; those that cannot be read are passed over."""
+    """The name and arguments of each tool call that can be parsed."""
     for message in messages:
         for call in message.get("tool_calls") or ():
             try:
@@ -87,14 +87,14 @@ def tool_calls(messages: Iterable[Message]) -> Iterator[tuple[str, dict[str, Any
 
 
 def normal(command: str) -> str:
-    """`command` with single blanks, no empty lines, and no `cd` to the repository in front."""
+    """The command with single blanks, no empty lines, and no leading `cd` to the repository."""
     lines = (" ".join(line.split()) for line in command.splitlines())
     text = "\n".join(line for line in lines if line)
     return re.sub(r"^cd /testbed/? ?(?:&&|;|\n) ?", "", text)
 
 
 def files_of(command: str) -> set[str]:
-    """Files that the words of a bash command name; none where they cannot be told apart."""
+    """Files that a bash command names; empty if the words cannot be told apart."""
     lexer = shlex.shlex(
         HEREDOC.sub(r"\3\n", command.replace("\\\n", " ")),
         posix=True,

@@ -1,4 +1,4 @@
-"""What the agents of a run had to do with each other, read from its store and its boards."""
+"""Coordination rows of a run, read from its store and boards."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from harness.types import Message
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoordinationRows:
-    """Rows of three CSVs, with the columns that `coordination` and `findings` name."""
+    """The rows of three CSVs, with the columns that `coordination` and `findings` define."""
 
     trials: list[dict[str, Any]]  # coordination.csv
     systems: list[dict[str, Any]]  # coordination_systems.csv
@@ -31,10 +31,10 @@ async def coordination_rows(
     boards: Boards,
     heard: Callable[[TrialRow, Mapping[str, Sequence[Message]]], None] = lambda trial, said: None,
 ) -> CoordinationRows:
-    """The rows of the `run` that `store` and `boards` hold.
+    """The coordination rows of a `run`.
 
-    Trials are gone through one by one: messages and boards of all together may be large. `heard` is
-    given each trial's messages, by conversation, for whatever else is made of them.
+    Reads one trial at a time, because all messages and boards together may be large. Calls `heard`
+    with each trial and its messages by conversation.
     """
     calls_of, made_in = by_trial(run.calls), by_trial(run.submissions)
     spans_of, baseline = by_trial(run.spans), baseline_system()
@@ -61,7 +61,7 @@ async def coordination_rows(
 async def material_of(
     boards: Boards, trial_id: int, calls: Sequence[CallRow], submissions: Sequence[SubmissionRow]
 ) -> TrialRecord:
-    """The rows of one trial; those of its board are empty where it has none."""
+    """The rows of one trial. Without a board, the board's rows are empty."""
     return TrialRecord(
         tasks=await boards.tasks(trial_id),
         entries=await boards.entries(trial_id),

@@ -1,4 +1,4 @@
-"""What the systems of a run scored: computed once for everything that a command shows of it."""
+"""The scores of a run, computed once for every output of a command."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class ScoredRun:
 async def score_run(
     rows: RunRows, boards: Boards, unstable: score.Unstable | None = None
 ) -> ScoredRun:
-    """The scores of the run that `rows` and `boards` are of; `unstable`: see `score.table`."""
+    """Compute the scores from `rows` and `boards`. `unstable`: see `score.table`."""
     stories = {
         key: score.BoardRows(tasks=await boards.tasks(key), events=await boards.events(key))
         for key in (trial["trial_id"] for trial in rows.trials)

@@ -1,4 +1,4 @@
-"""What each agent of a trial was busy with, and when: pure functions over rows of the store."""
+"""The activity of each agent of a trial over time. Pure functions over rows of the store."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ WHAT = (MODEL, *Activity)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """One agent, busy with one thing."""
+    """One activity of one agent."""
 
     agent: str
     what: str  # one of `WHAT`
@@ -136,7 +136,7 @@ def _minus(whole: Span, parts: Sequence[Span]) -> list[Span]:
 
 
 def _joined(spans: Sequence[Span]) -> list[Span]:
-    """The same moments, none of them twice."""
+    """The same moments as disjoint intervals."""
     found: list[Span] = []
     for start, end in sorted(spans):
         if found and start <= found[-1][1]:
@@ -171,7 +171,7 @@ def _end(interval: Interval) -> float:
 
 
 def _interval(agent: str, what: str, start: float, end: float) -> Interval | None:
-    """None for what was over before the trial began."""
+    """The interval, or None if it ended before the trial started."""
     if end < 0:
         return None
     start = max(start, 0.0)

@@ -70,7 +70,7 @@ def trial_files(
 
 
 def sessions_of(calls: Iterable[CallRow], description: Mapping[str, Any]) -> dict[int, str]:
-    """By its id, the session that each call of a run that was sent is part of."""
+    """The session of each sent call of a run, by call id."""
     return {
         row["call_id"]: _session(description, row["system"], row["instance_id"],
                                  row["trial"], row["attempt"])
@@ -139,7 +139,7 @@ def _conversation(
 
 
 def _began(steps: list[Document], moment: str | None) -> list[Document]:
-    """The steps; what opens them was said at `moment`, if it is not an answer."""
+    """The steps; the opening step gets the timestamp `moment`, unless it is an answer."""
     if not steps or moment is None or steps[0]["source"] == "agent":
         return steps
     return [steps[0] | {"timestamp": moment}, *steps[1:]]
@@ -150,13 +150,13 @@ def _file_name(conversation: str) -> str:
 
 
 def _conversations(spoken: Mapping[str, Any], calls: Sequence[CallRow]) -> list[str]:
-    """Every conversation that has a step, in the order in which they began."""
+    """Every conversation with a step, in the order of their start."""
     found = [name for name, messages in spoken.items() if messages]
     return list(dict.fromkeys([*found, *(row["conversation"] for row in calls)]))
 
 
 def _totals(calls: Sequence[CallRow], steps: int) -> dict[str, Any]:
-    """Sums over the calls that were sent; those that were served are counted beside them."""
+    """Totals of the calls that were sent; calls answered from the ledger are counted separately."""
     mine = sent(calls)
     cost = spent(mine)
     totals: dict[str, Any] = {"total_cost_usd": cost.usd, "total_steps": steps}

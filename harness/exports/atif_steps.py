@@ -1,4 +1,4 @@
-"""The steps of one conversation in ATIF: its messages, and the ledger's rows of its calls."""
+"""The ATIF steps of one conversation: its messages with the ledger rows of its calls."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,12 +45,12 @@ def conversation_steps(
 
 
 def counted(row: Mapping[str, Any]) -> bool:
-    """Whether the tokens of a call are known: an answer of none is one that nobody counted."""
+    """Whether the tokens of a call are known. An answer with 0 tokens was not counted."""
     return row["outcome"] != "ok" or bool(row["prompt_tokens"] or row["completion_tokens"])
 
 
 def _asked(message: Message, step: dict[str, Any]) -> dict[str, list[tuple[dict[str, Any], str]]]:
-    """By the id that a message gives a tool call: its step, and its id there."""
+    """The step and the id of each tool call, by the id in the messages."""
     found: dict[str, list[tuple[dict[str, Any], str]]] = {}
     for call, made in zip(message.get("tool_calls") or (), step.get("tool_calls", ()), strict=True):
         found.setdefault(call["id"], []).append((step, made["tool_call_id"]))
@@ -96,7 +96,7 @@ def _unsaid(row: CallRow, sources: Mapping[int, str] | None) -> dict[str, Any]:
 
 
 def _called(calls: Iterable[tuple[str, str, object]]) -> dict[str, Any]:
-    """The tool calls of a step, from id, name and arguments; no id comes twice in it."""
+    """The tool calls of a step, with unique ids."""
     made: dict[str, dict[str, Any]] = {}
     for key, name, arguments in calls:
         unique, number = key, 2
@@ -111,14 +111,14 @@ def _called(calls: Iterable[tuple[str, str, object]]) -> dict[str, Any]:
 
 
 def _stamp(row: CallRow) -> dict[str, Any]:
-    """When the answer was there; of a call that has no end, when it was sent."""
+    """The time of the answer, or the time of sending if there is no answer."""
     return {"timestamp": row["ended_at"] or row["started_at"]}
 
 
 def _measured(
     row: CallRow, sources: Mapping[int, str] | None, reasoning: str = ""
 ) -> dict[str, Any]:
-    """Tokens and dollars of every billed attempt, and what else the ledger says of the call."""
+    """Tokens and cost of every billed attempt, and the other ledger facts of the call."""
     extra = {
         "agent": row["agent"],
         "position": row["position"],
@@ -150,12 +150,12 @@ def _measured(
 
 
 def known(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Of `values`, those that are not None."""
+    """The `values` that are not None."""
     return {name: value for name, value in values.items() if value is not None}
 
 
 def _arguments(raw: object) -> dict[str, Any]:
-    """The arguments as an object; what is none stands under `not_json`."""
+    """The arguments as an object; other values are under `not_json`."""
     if isinstance(raw, str):
         try:
             raw = json.loads(raw or "{}")
@@ -165,7 +165,7 @@ def _arguments(raw: object) -> dict[str, Any]:
 
 
 def _text(content: object) -> str:
-    """A message's content as text; parts are put one below the other."""
+    """The content of a message as text, parts joined by line breaks."""
     if content is None:
         return ""
     if isinstance(content, list):

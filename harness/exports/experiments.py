@@ -86,12 +86,12 @@ def write_experiment(
 
 
 def split_of(dataset: str) -> str:
-    """The name that the repository has for a dataset."""
+    """The repository's name for a dataset."""
     return SPLITS.get(dataset.rpartition("/")[2], "verified")
 
 
 def submission_name(system: str, description: Mapping[str, Any]) -> str:
-    """`<YYYYMMDD>_<system>_<model>`: the day on which the run began."""
+    """`<YYYYMMDD>_<system>_<model>`, with the day on which the run started."""
     day = str(description["created_at"])[:10].replace("-", "")
     model = description["model"].rpartition("/")[2]
     return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{day}_{system}_{model}")
@@ -126,7 +126,7 @@ def _files(
     years: Mapping[str, str],
     dataset: DatasetRows | None,
 ) -> dict[str, str]:
-    """Every file of the submission by its name."""
+    """Every file of the submission, by name."""
     description = run.facts
     chosen = shipped(run, system)
     mine = [row for row in run.trials if row["system"] == system]
@@ -168,7 +168,7 @@ def _files(
 def _documents(
     run: RunRows, spoken: Spoken, chosen: Mapping[str, Shipped]
 ) -> dict[str, dict[str, Any]]:
-    """By instance the trajectory of the trial, without its verdicts."""
+    """The trajectory of each instance's trial, without verdicts."""
     sources = sessions_of(run.calls, run.facts)
     calls, made = by_trial(run.calls), by_trial([_unjudged(row) for row in run.submissions])
     return {
@@ -187,7 +187,7 @@ def _unjudged(submission: SubmissionRow) -> SubmissionRow:
 
 
 def _logs(logs: Path, instance_id: str, one: Shipped) -> dict[str, str]:
-    """The logs of its grading: of those that it can have, those of the patch itself."""
+    """The grading logs of the shipped patch."""
     patch = one.submission["patch"]
     if not patch.strip():
         return {}
@@ -240,7 +240,7 @@ def result_files(
 def _metadata(
     system: str, description: Mapping[str, Any], *, attempts: int | str
 ) -> dict[str, Any]:
-    """What only the submitter knows stays empty."""
+    """The metadata; fields that only the submitter knows are empty."""
     name = f"{system} + {description['model'].rpartition('/')[2]}"
     blank = {"site": "", "report": "", "authors": "", "logo": ""}
     return {

@@ -1,4 +1,4 @@
-"""Predictions: the submissions of a run in the form that their benchmark's own scoring reads."""
+"""Export predictions: submissions in the form that the benchmark's own scoring reads."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

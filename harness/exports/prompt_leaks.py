@@ -1,6 +1,7 @@
-"""What must not stand in a prompt: the hints of the dataset, and the names of its hidden tests.
+"""Find leaks in prompts: hints of the dataset, and names of hidden tests.
 
-A prompt is what the harness said: system and user messages, not what tools or other agents said.
+A prompt is what the harness wrote, i.e. system and user messages, not tool output or other agents'
+text.
 """
 
 import re
@@ -18,7 +19,7 @@ KEY = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """A text of a trajectory."""
+    """One text of a trajectory."""
 
     text: str
     by: Literal["harness", "agent", "tool"]  # what the harness says is a prompt
@@ -27,9 +28,9 @@ class Said:
 
 
 def texts(trajectory: Any) -> list[Said]:
-    """Every text of a trajectory in ATIF, in mini-swe-agent's form, or in one that is not known.
+    """Every text of a trajectory in ATIF, in mini-swe-agent's form, or in an unknown form.
 
-    In an unknown form nobody can tell who said what: all of it counts as a prompt.
+    In an unknown form, every text counts as a prompt.
     """
     if _is_atif(trajectory):
         found = list(_steps(trajectory["steps"]))
@@ -42,7 +43,7 @@ def texts(trajectory: Any) -> list[Said]:
 
 
 def answers(trajectory: Any) -> int:
-    """How many answers of a model a trajectory holds; in an unknown form any text is one."""
+    """The number of model answers in a trajectory; in an unknown form every text counts."""
     found = texts(trajectory)
     if not _is_atif(trajectory) and _chat(trajectory) is None:
         return int(bool(found[0].text.strip()))
@@ -54,7 +55,7 @@ def _is_atif(trajectory: Any) -> bool:
 
 
 def _chat(trajectory: Any) -> list[Any] | None:
-    """The messages of a conversation: a list, or what holds it; None: it is none."""
+    """The messages of a conversation, from a list or from an object with a list; else None."""
     content = trajectory.get("messages") if isinstance(trajectory, Mapping) else trajectory
     if isinstance(content, list) and all(isinstance(m, Mapping) and "role" in m for m in content):
         return content
@@ -62,9 +63,9 @@ def _chat(trajectory: Any) -> list[Any] | None:
 
 
 def hints_in(said: list[Said], hints: str, statement: str) -> str:
-    """A piece of `hints` in a prompt; empty: none.
+    """A part of `hints` that appears in a prompt; empty if none does.
 
-    What the problem statement says, or an agent or a tool had said before, is no hint.
+    Text from the problem statement, or said earlier by an agent or a tool, is not a leak.
     """
     words = _words(hints)
     if len(words) < SHORTEST:
@@ -90,10 +91,10 @@ def hints_in(said: list[Said], hints: str, statement: str) -> str:
 def tests_in(
     said: list[Said], fail_to_pass: tuple[str, ...], test_patch: str, statement: str
 ) -> str:
-    """The name of a hidden test in the opening of a conversation; empty: none.
+    """The name of a hidden test in the first prompt of a conversation; empty if there is none.
 
-    Names that the problem statement has, or the repository before the test patch, are no secret;
-    neither is one that an agent had come up with before.
+    Names in the problem statement or in the repository at the base commit, and names that an agent
+    wrote before, are not a leak.
     """
     patched = test_patch.splitlines()
     added = "\n".join(line for line in patched if line.startswith("+"))
@@ -117,7 +118,7 @@ def tests_in(
 
 
 def _steps(steps: list[Any]) -> Iterator[Said]:
-    """Of one conversation in ATIF."""
+    """The texts of one conversation in ATIF."""
     opening, waiting = True, []
     for step in steps:
         text = "\n".join(_strings(step.get("message")))
@@ -135,7 +136,7 @@ def _steps(steps: list[Any]) -> Iterator[Said]:
 
 
 def _messages(messages: list[Any]) -> Iterator[Said]:
-    """Of one conversation of chat messages."""
+    """The texts of one conversation of chat messages."""
     opening = True
     for message in messages:
         text = "\n".join([*_strings(message.get("content")), *_strings(message.get("tool_calls"))])
@@ -171,5 +172,5 @@ def _windows(text: str, size: int) -> Iterator[str]:
 
 
 def _short(test: str) -> str:
-    """The function's name: of `path::Class::test_x[a]`, `test_x (module.Class)` and `test_x`."""
+    """The function's name in `path::Class::test_x[a]`, `test_x (module.Class)` and `test_x`."""
     return test.split(" ")[0].partition("[")[0].rpartition("::")[2].rpartition(".")[2]

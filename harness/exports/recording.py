@@ -1,4 +1,4 @@
-"""A run's answers as a recording, which `delm eval` plays again without a model."""
+"""Export a run's answers as a recording, which `delm eval` can replay without a model."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from harness.text.timestamps import now
 
 
 def record(run: RunRows, path: Path, *, note: str = "") -> int:
-    """Write the answers of every trial that is done as a recording; return how many there are."""
+    """Write the answers of every finished trial as a recording; return the number of trials."""
     done = {trial["trial_id"] for trial in run.trials if trial["state"] == "done"}
     answered = [row for row in run.calls if row["outcome"] in {"ok", "failed"}]
     calls = [_recorded(row) for row in answered if row["trial_id"] in done]

@@ -1,4 +1,4 @@
-"""What a system hands in of a run: one submission an instance."""
+"""The submissions that a system ships: one per instance."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from harness.store.rows import RunRows, SubmissionRow, TrialRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipped:
-    """What a system hands in on one instance."""
+    """The shipped submission of a system on one instance."""
 
     trial: TrialRow
     submission: SubmissionRow
@@ -20,9 +20,9 @@ class Shipped:
 
 
 def shipped(run: RunRows, system: str) -> dict[str, Shipped]:
-    """By instance: the submission of the first trial, where that is done, that it ships.
+    """The shipped submission of each instance, from its first trial if that is done.
 
-    It is the one that the scores count (`selected_at_1`, and the outcomes of `comparisons.csv`).
+    The scores use the same submission (`selected_at_1` and the outcomes of `comparisons.csv`).
     """
     model, trials, submissions = run.facts["model"], run.trials, run.submissions
     made = by_trial(submissions)

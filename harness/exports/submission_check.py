@@ -57,7 +57,7 @@ def problems(folder: Path, dataset: DatasetRows) -> list[str]:
 
 
 def notes(folder: Path, dataset: DatasetRows) -> list[str]:
-    """What was not looked at, and what is still to be filled in, one line each."""
+    """What was not checked and what is still to be filled in, one line each."""
     found = []
     if not any(aside.hints_text for aside in dataset.asides.values()):
         found.append("the rows of the dataset carry no hints_text: hints were not looked for")
@@ -78,7 +78,7 @@ def notes(folder: Path, dataset: DatasetRows) -> list[str]:
 
 
 def _predictions(path: Path, dataset: DatasetRows) -> tuple[list[str], dict[str, str]]:
-    """What is wrong with the predictions, and the first patch of each instance."""
+    """The faults of the predictions, and the first patch of each instance."""
     faults: list[str] = []
     patches: dict[str, str] = {}
     names: set[str] = set()
@@ -138,7 +138,7 @@ def _readme(path: Path) -> Iterator[str]:
 
 
 def _lacking(folder: Path, patches: Mapping[str, str], dataset: DatasetRows) -> Iterator[str]:
-    """One line where instances are neither predicted nor said to have no prediction."""
+    """One line for instances with no prediction and no statement that there is none."""
     path = folder / "results" / "results.json"
     said = _json(path).get("no_generation") if path.is_file() else None
     without = {str(key) for key in said} if isinstance(said, list) else set()
@@ -175,7 +175,7 @@ def _trajectory(folder: Path, instance_id: str, dataset: DatasetRows) -> Iterato
 
 
 async def _resolved(folder: Path, patches: Mapping[str, str], dataset: DatasetRows) -> set[str]:
-    """The instances whose log says so; one that `swebench` cannot read says nothing."""
+    """The instances that are resolved by their log; unreadable logs count as not resolved."""
     found = set()
     for instance_id, patch in patches.items():
         path = folder / "logs" / instance_id / "test_output.txt"
@@ -190,7 +190,7 @@ async def _resolved(folder: Path, patches: Mapping[str, str], dataset: DatasetRo
 
 
 def _logs(folder: Path, instance_id: str, patch: str, *, resolved: bool) -> list[str]:
-    """What is wrong with the logs; `resolved`: what the one of the tests says."""
+    """The faults of the logs. `resolved` is the result from the test log."""
     path = folder / "logs" / instance_id
     if not patch.strip():
         return [f"{instance_id}: there are logs of an empty patch"] if path.is_dir() else []
@@ -289,12 +289,12 @@ def _yaml(path: Path) -> Mapping[str, Any]:
 
 
 def _text(path: Path) -> str:
-    """The whole file, its line ends as they are; a byte that is no text gets a mark."""
+    """The whole file with its line ends; undecodable bytes are replaced."""
     return path.read_bytes().decode(errors="replace")
 
 
 def _bad_bytes(folder: Path, patches: Mapping[str, str]) -> Iterator[str]:
-    """One line for each file that is looked at and is not UTF-8 text."""
+    """One line for each checked file that is not UTF-8 text."""
     paths = [folder / name for name in (*NEEDED, *OTHER_RESULTS)]
     paths += [folder / "logs" / key / name for key in patches for name in LOGS]
     paths += sorted((folder / "trajs").glob("*"))

@@ -1,6 +1,6 @@
-"""What the README of a submission to the leaderboard claims, and the fact that each claim rests on.
+"""The claims in the README of a leaderboard submission, each with the fact that supports it.
 
-A line of the checklist is ticked only where that fact was looked up and holds.
+A line of the checklist is ticked only if its fact was checked and holds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ NAMED = 5  # instances that a sentence names; of more, the rest is counted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetRows:
-    """What the instances are; `asides` is empty where the rows carry nothing besides."""
+    """The instances of the dataset; `asides` is empty if rows have no further fields."""
 
     items: Mapping[str, IssueItem]
     asides: Mapping[str, Aside]
@@ -32,7 +32,7 @@ class DatasetRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChecklistLine:
-    """A line of the checklist, whether it is known to hold, and from what."""
+    """A line of the checklist, whether it holds, and why."""
 
     line: str
     holds: bool
@@ -62,9 +62,9 @@ def claims(
 
 
 def answered_twice(trials: Sequence[TrialRow], calls: Sequence[CallRow]) -> list[str]:
-    """Instances on which an attempt at a trial threw answers of an earlier attempt away.
+    """Instances with a second attempt that discarded answers of the first.
 
-    An attempt that goes on from every answer that the earlier ones were given is no second one.
+    An attempt that resumes from all earlier answers does not count.
     """
     answered: dict[int, set[int]] = {}
     taken: dict[tuple[str, str, int], set[int]] = {}
@@ -149,7 +149,7 @@ def _unread(what: str) -> str:
 
 
 def named(instances: Sequence[str]) -> str:
-    """The instances, or the first few and how many more."""
+    """The instances, or the first few and the number of the others."""
     more = len(instances) - NAMED
     listed = ", ".join(f"`{name}`" for name in instances[:NAMED])
     return f"{listed} and {more} more" if more > 0 else listed

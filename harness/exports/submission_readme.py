@@ -1,4 +1,4 @@
-"""The README of a submission to the leaderboard: how it came about, and what is known of it."""
+"""The README of a leaderboard submission: how it was made, and its known limits."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ def readme(
     claimed: Sequence[ChecklistLine],
     warned: Sequence[str],
 ) -> str:
-    """Its text. `asked`: on how many instances the system ran; `warned`: what speaks against it."""
+    """The text. `asked` is the number of instances; `warned` are the cautions to print."""
     lines = [f"# {system} + {description['model'].rpartition('/')[2]}", ""]
     for sentence in warned:
         lines += [sentence, ""]
@@ -75,7 +75,7 @@ def _came_about(chosen: Mapping[str, Shipped]) -> str:
 
 
 def _flagged(chosen: Mapping[str, Shipped]) -> Iterator[str]:
-    """Passes of the official grader that a second look doubts, one line each."""
+    """Passes of the official grader that the guard flagged, one line each."""
     rows = {name: one.submission for name, one in chosen.items()}
     found = {name: flags_of(row) for name, row in rows.items() if row["official"] == "resolved"}
     for name, flags in found.items():

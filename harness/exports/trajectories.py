@@ -16,7 +16,7 @@ def trajectory_files(
     submissions: Sequence[SubmissionRow],
     description: Mapping[str, Any],
 ) -> dict[str, str]:
-    """The text of one file a conversation of `trial`, by its path below `trajectories/`.
+    """One file per conversation of `trial`, by path below `trajectories/`.
 
     `calls` and `submissions` are those of the trial.
     """
@@ -45,7 +45,7 @@ def trajectory_files(
 
 
 def _message(message: Message) -> Message:
-    """As that package has it: what no provider's chat form has stands under `extra`."""
+    """The message in that package's form: fields outside the chat format go under `extra`."""
     if "opaque" not in message:
         return message
     said = {name: value for name, value in message.items() if name != "opaque"}

@@ -20,7 +20,7 @@ RUN_BYTES = 300_000  # that a trial leaves in the run's folder: 2.3 MB for 8 bun
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """What is asked of one system, over all instances."""
+    """The planned work of one system, over all instances."""
 
     expected: Expected
     trials: int
@@ -29,7 +29,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """Of a whole run. None: unknown, or without a limit."""
+    """The estimate for a whole run. None: unknown, or no limit."""
 
     tokens: Tokens  # of all submissions
     low_usd: float | None
@@ -40,15 +40,15 @@ class Estimate:
 
 
 class PastTrial(EarlierTrial):
-    """A trial of the run that is called `run`."""
+    """A trial of an earlier run."""
 
     run: str
 
 
 def from_runs(system: str, trials: Sequence[PastTrial]) -> Expected | None:
-    """What `trials` of `system` that were done took; None without any.
+    """The expected tokens of `system` from its finished `trials`; None without any.
 
-    Their tokens are those of all their calls.
+    Counts all calls of these trials.
     """
     mine = [row for row in trials if row["system"] == system and row["prompt_tokens"]]
     if not mine:
@@ -81,7 +81,10 @@ def estimate(
     trial_wall_s: float,
     workers: int,
 ) -> Estimate:
-    """Add it up. Limits of 0 are none; what is likely is never above them."""
+    """Add up the expected tokens, cost and time.
+
+    A limit of 0 means no limit. A likely value never exceeds its limit.
+    """
     submissions = sum(each.submissions for each in planned)
     bounds = [bound for bound in (submissions * submission_usd, run_usd) if bound]
     high = min(bounds) if bounds and price is not None else None
@@ -122,24 +125,24 @@ def estimate(
 
 
 def to_pull(images: Sequence[str], here: Sequence[str]) -> list[str]:
-    """Of the images of a run, each once, those that are not on this machine."""
+    """The images, each once, that are not on this machine."""
     there = set(here)
     return [name for name in dict.fromkeys(images) if name not in there]
 
 
 def hours(seconds: float) -> str:
-    """A long duration for a person."""
+    """A long duration in words."""
     minutes = max(1, round(seconds / 60))
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
 def gigabytes(amount: float) -> str:
-    """An amount of bytes for a person."""
+    """A number of bytes in words."""
     return f"{amount / 1e9:.1f} GB" if amount >= 5e7 else f"{amount / 1e6:.0f} MB"
 
 
 def thousands(tokens: float) -> str:
-    """A number of tokens for a person."""
+    """A number of tokens in words."""
     return f"{tokens / 1e6:.2f}M" if tokens >= 1e6 else f"{tokens / 1e3:.0f}k"
 
 

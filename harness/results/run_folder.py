@@ -1,4 +1,4 @@
-"""The run folder: everything in it but `run.db` and the logs is derived and can be made again."""
+"""The run folder. Everything in it except `run.db` and the logs can be derived again."""
 
 import fcntl
 import hashlib
@@ -68,9 +68,9 @@ BEGUN = re.compile(
 
 
 class RunFolder:
-    """`results/<run_id>/`. A run that is there may have been renamed: any name of a folder will do.
+    """The folder `results/<run_id>/`.
 
-    `run_id` is the folder's name now.
+    A run's folder may be renamed to any valid folder name; `run_id` is the current name.
     """
 
     def __init__(self, output: Path, run_id: str) -> None:
@@ -88,17 +88,20 @@ class RunFolder:
 
     @property
     def exists(self) -> bool:
-        """Whether there is a run in it."""
+        """Whether the folder holds a run."""
         return self._file.exists()
 
     @property
     def address(self) -> str:
-        """Where its store is, for `open_store` and `open_boards`."""
+        """The address of its store, for `open_store` and `open_boards`."""
         return str(self._file)
 
     def logs(self, begun: str = "") -> Path:
-        """The folder of its grading logs: called by the id that the run was `begun` with (the fact
-        `id` of its store), which is its name as long as nobody renamed it."""
+        """The folder of its grading logs.
+
+        It is named by the run's original id (the fact `id` of its store), which differs from
+        `run_id` in a renamed run.
+        """
         return self.path / "logs" / "run_evaluation" / (begun or self.run_id)
 
     def create(self, *, new: bool = False) -> "RunFolder":
@@ -114,7 +117,11 @@ class RunFolder:
         return folder
 
     def _make(self, *, exist_ok: bool) -> bool:
-        """Whether it is there now, and may be."""
+        """Create the folder and test that it is writable; False if a folder of that name exists and
+        `exist_ok` is not set.
+
+        Raises `UserError` if the folder cannot be created or written.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=exist_ok)
             with tempfile.TemporaryFile(dir=self.path):
@@ -129,9 +136,10 @@ class RunFolder:
         return True
 
     async def remove_if_empty(self) -> None:
-        """Remove the folder of a run that never came to have a trial.
+        """Remove the folder of a run without a trial.
 
-        Not while another process works on it, nor with anything in it that a start does not make.
+        Keeps it while another process works on it, or if it holds any file that a start does not
+        create.
         """
         if not self.path.is_dir() or self._holds_more():
             return
@@ -150,7 +158,9 @@ class RunFolder:
 
     @asynccontextmanager
     async def open(self, *, read_only: bool = False) -> AsyncIterator[Store]:
-        """The store of a run that exists. `UserError` where there is none, with the nearest."""
+        """The store of an existing run. Raises `UserError` with the nearest name if there is
+        none.
+        """
         self.refuse_grading()
         if not self.exists:
             from harness.config import nearest
@@ -167,7 +177,7 @@ class RunFolder:
             yield boards
 
     def refuse_grading(self) -> None:
-        """`UserError` where the folder was made by `delm grade`: that is no run."""
+        """Raise `UserError` if `delm grade` created the folder, because that is not a run."""
         if (self.path / "grades.json").exists() and not self.exists:
             raise UserError(
                 f"{self.path} was made by delm grade and is no run: its verdicts are in grades.json"
@@ -175,7 +185,9 @@ class RunFolder:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the run alone. `UserError` while another process does."""
+        """Lock the run for this process alone. Raises `UserError` while another process works on
+        it.
+        """
         handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             if not lock(handle, fcntl.LOCK_EX):
@@ -190,17 +202,17 @@ class RunFolder:
 
 
 def run_folders(output: Path) -> list[RunFolder]:
-    """The folders in `output` that hold a run, by name."""
+    """The run folders in `output`, by name."""
     return [RunFolder(output, path.parent.name) for path in sorted(output.glob(f"*/{DATABASE}"))]
 
 
 def fresh_run_id(*parts: str) -> str:
-    """`parts` as a run id, with `_` between them: what cannot stand in one becomes a dash."""
+    """The `parts` joined by `_` as a run id; invalid characters become dashes."""
     return "_".join(re.sub(r"[^A-Za-z0-9.-]+", "-", part)[:PART].strip("-") for part in parts)
 
 
 def check_target(path: Path) -> None:
-    """`UserError` where a file that is written only at the end could not be."""
+    """Raise `UserError` if `path`, a file to be written at the end, cannot be written."""
     if path.is_dir():
         raise UserError(f"{path} is a folder; name a file in it")
     try:
@@ -211,12 +223,12 @@ def check_target(path: Path) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a derived file: beside, then renamed."""
+    """Write a derived file to a temporary name, then rename it."""
     write_beside(path, text.encode("utf-8"))
 
 
 async def derive(folder: RunFolder, store: Store, boards: Boards) -> ScoredRun:
-    """Write every derived file anew; return what they are made of."""
+    """Write every derived file again; return the scores that they are made of."""
     run = await store.read()
     benchmark = of_run(run.facts)
     scored = await score_run(run, boards, benchmark.unstable(folder.path.parent))
@@ -249,9 +261,9 @@ async def derive(folder: RunFolder, store: Store, boards: Boards) -> ScoredRun:
 
 
 def write_config(folder: RunFolder, config: Mapping[str, Any], record: Mapping[str, Any]) -> None:
-    """`run.yaml`: the resolved configuration, and below `record` what ran by it.
+    """Write `run.yaml`: the resolved configuration, and `record`: the systems and versions.
 
-    Of a system's files there is one hash for its code, and one for its prompts.
+    The record has one hash for a system's code and one for its prompts.
     """
     systems = {
         name: [{key: _digest(value, key) for key, value in each.items()} for each in records]
@@ -268,7 +280,7 @@ def _digest(value: Any, key: str) -> Any:
 
 
 def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    """The columns of the rows as CSV, with a line of titles."""
+    """The rows as CSV, with a header line."""
     import pandas as pd
 
     frame = pd.DataFrame(
@@ -280,14 +292,16 @@ def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
 
 
 def rounded(value: float, column: str) -> float:
-    """A number without the noise of binary fractions: `DIGITS` that count, and no remainder of a
-    difference that is nothing. A p may be as small as it likes."""
+    """The number rounded to `DIGITS` significant digits; noise around 0 becomes 0.
+
+    p-values may be arbitrarily small.
+    """
     nothing = abs(value) < NOISE and not column.endswith("_p")
     return 0.0 if nothing else float(f"{value:.{DIGITS}g}")
 
 
 def _cell(value: Any, column: str) -> Any:
-    """A text without control characters, and none that a spreadsheet would calculate."""
+    """The text without control characters and without a formula for spreadsheets."""
     if isinstance(value, float):
         return rounded(value, column)
     if not isinstance(value, str):

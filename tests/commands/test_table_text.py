@@ -247,7 +247,7 @@ def test_what_is_unfinished_does_not_look_final(width):
     assert "not run" not in of_system(text, "independent")
     said = " ".join(text.split())
     assert "not finished (single, centralized-parallel, delm): scores and costs cover" in said
-    assert "Trials that were cut have cost, in no column: single $0.2500." in said
+    assert "Interrupted trials cost, in no column: single $0.2500." in said
     assert "not finished" not in shown(ROWS, width)
 
 

@@ -249,7 +249,7 @@ def _unchecked(seen: _Seen) -> tuple[str, ...]:
 
 
 def _sung(planted: Mapping[str, Canaries], statuses: Mapping[str, str]) -> _Seen:
-    """Whether the canaries of a run came out as they must."""
+    """The faults that the canaries of a run show, and the checks that worked."""
     seen = _Seen()
     for path, canaries in planted.items():
         for place, name in enumerate(canaries.failing):

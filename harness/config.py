@@ -63,7 +63,7 @@ class ModelConfig(Section):
 
 
 class BudgetConfig(Section):
-    """What one submission may spend, and the run; 0 means no limit.
+    """The budget of one submission, and of the run; 0 means no limit.
 
     The values are mini-swe-agent's, so that the others can be compared with it. A trial that makes
     N submissions has N times the steps, dollars and tokens: systems that make equally many
@@ -84,7 +84,7 @@ class BudgetConfig(Section):
 
 
 class SandboxLimits(Section):
-    """What one sandbox may take of the machine."""
+    """The resource limits of one sandbox."""
 
     memory_mb: int = Field(4096, ge=64)
     cpus: float = Field(2, gt=0)
@@ -97,7 +97,7 @@ class SandboxLimits(Section):
 
 
 class SandboxConfig(Section):
-    """Where commands run."""
+    """How commands are run."""
 
     # auto: bubblewrap where it is installed and every instance can be rebuilt, else docker
     kind: Literal["auto", "docker", "bubblewrap"] = "auto"
@@ -120,7 +120,7 @@ class GradingConfig(Section):
 
 
 class Config(Section):
-    """A whole run."""
+    """The configuration of a run."""
 
     dataset: DatasetConfig
     instances: list[str] = []
@@ -142,7 +142,7 @@ class Config(Section):
     grading: GradingConfig = GradingConfig()  # type: ignore[call-arg]
 
     def identity(self) -> str:
-        """A hash over everything that may change a result."""
+        """A hash of everything that may change a result."""
         kept = self.model_dump(mode="json")
         for path in NOT_IDENTITY:
             *folders, name = path.split(".")
@@ -156,7 +156,7 @@ class Config(Section):
 
 
 def is_identity(path: Sequence[str]) -> bool:
-    """Whether another value at this place of the configuration is another run."""
+    """Whether changing this key makes it another run."""
     if ".".join(path) in NOT_IDENTITY:
         return False
     return not (path[0] == "models" and len(path) > 1 and path[-1] in ENDPOINT)

@@ -22,5 +22,5 @@ def run(work: Callable[[*Arguments], Awaitable[T]], *arguments: *Arguments) -> T
 
 
 def new() -> asyncio.AbstractEventLoop:
-    """A loop that waits with poll(2)."""
+    """An event loop that waits with poll(2)."""
     return asyncio.SelectorEventLoop(selectors.PollSelector())

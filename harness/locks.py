@@ -31,7 +31,7 @@ def sign_in(folder: Path, content: bytes = b"") -> tuple[Path, int]:
 
 
 def process_id(name: str) -> str:
-    """Of the process that `sign_in` gave the name."""
+    """The id of the process that created the name with `sign_in`."""
     return name.partition("-")[0]
 
 

@@ -1,4 +1,4 @@
-"""Build something once, whoever asks, and leave nothing half whatever kills the builder."""
+"""Build something once across processes; a killed builder leaves nothing half-built."""
 
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -37,7 +37,7 @@ async def scratch(target: Path, *, on_progress: Callable[[str], None]) -> AsyncI
 
 
 async def _acquire(lock: FileLock, on_wait: Callable[[], None]) -> None:
-    """Take the lock without holding a thread, so that waiting can be cancelled."""
+    """Take the lock without blocking a thread, so that waiting can be cancelled."""
     waited = False
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Which Python of this machine an environment is built with."""
+"""Find the Python that an environment is built with."""
 
 import json
 import platform
@@ -25,7 +25,7 @@ USUAL_PLACES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interpreter:
-    """A Python outside of every virtual environment."""
+    """A Python interpreter outside of any virtual environment."""
 
     path: Path
     version: str  # in full: "3.11.7"
@@ -33,7 +33,7 @@ class Interpreter:
 
     @property
     def tag(self) -> str:
-        """The implementation tag of its wheels: "cp311"."""
+        """The implementation tag of its wheels, such as "cp311"."""
         return "cp" + "".join(self.version.split(".")[:2])
 
 

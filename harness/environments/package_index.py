@@ -1,4 +1,4 @@
-"""One named file of one release, from the package index that pip is configured for.
+"""Download one named file of a release from the package index that pip is configured for.
 
 Not covered: choosing a file. The caller names it and knows its hash, so a mirror, a proxy or a
 local folder is as good as the index itself.
@@ -30,7 +30,7 @@ CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexSettings:
-    """Where pip is configured to look. An `index_url` of "" means the client's own default."""
+    """The indexes that pip is configured for. An empty `index_url` means pip's default."""
 
     index_url: str = ""
     extra_index_urls: tuple[str, ...] = ()
@@ -118,7 +118,7 @@ def _sha256(path: Path) -> str:
 
 
 def _download(project: str, filename: str, to: Path, settings: IndexSettings) -> str:
-    """Put the file at `to`, from the first index that has it; the address of that index."""
+    """Download the file to `to` from the first index that has it; return that index."""
     from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
     failures: list[str] = []
@@ -157,7 +157,7 @@ def _session(settings: IndexSettings) -> Iterator["PyPISimple"]:
 def _download_from(
     client: "PyPISimple", index_url: str, project: str, filename: str, to: Path
 ) -> str:
-    """Put the file at `to`; "" or why that failed."""
+    """Download the file to `to`; return an empty string, or the reason of the failure."""
     import requests
     from pypi_simple import (
         NoSuchProjectError,

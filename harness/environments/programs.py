@@ -1,4 +1,4 @@
-"""Programs of the host that prepare something: run to the end, or killed with all they started."""
+"""Run host programs to their end, or kill them with all their children."""
 
 import os
 import shutil
@@ -55,6 +55,6 @@ async def run(
 
 
 def tail(output: str) -> str:
-    """The last words of a program that failed, in one line."""
+    """The last words of a failed program's output, in one line."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     return " | ".join(lines[-TAIL_LINES:])[-TAIL_CHARS:] or "it wrote nothing"

@@ -56,7 +56,7 @@ def environment_key(environment: Environment) -> str:
 
 
 async def is_prepared(environment: Environment, cache: Path) -> bool:
-    """Whether `prepare` would find it built."""
+    """Whether the environment is already built."""
     python = await find_python(environment.python)
     return (cache / "environments" / _key(environment, python)).is_dir()
 
@@ -214,5 +214,5 @@ def _digest(value: object) -> str:
 
 
 def local_image(environment: Environment) -> str:
-    """The name of the Docker image that is built here of `environment`."""
+    """The name of the Docker image built for `environment`."""
     return f"delm-offline/{environment.name.lower()}:{environment_key(environment)[:12]}"

@@ -1,4 +1,4 @@
-"""What differs between a run as it was begun and as it would go on."""
+"""The differences between a run as it started and as it would resume."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ IDENTITY = (*OF_SYSTEM, "agents", "submissions", "benchmark")  # of a system's r
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One key, its value when the run was begun, and its value now."""
+    """One changed key with its old and new value."""
 
     key: str  # "budget.steps", "delm: options.turns.patch", "delm: code agents/loop.py"
     was: Any
@@ -31,9 +31,9 @@ class Change:
 
 
 def config_changes(before: Mapping[str, Any], now: Config) -> list[Change]:
-    """Where a configuration, as the run has it, is another one now; only what is identity.
+    """The differences of two configurations, in keys that are part of a run's identity.
 
-    `UserError` where `before` is not a configuration of this version.
+    Raises `UserError` if `before` is not a configuration of this version.
     """
     old = validate(Config, before, "run.db").model_dump(mode="json")
     return [
@@ -44,7 +44,7 @@ def config_changes(before: Mapping[str, Any], now: Config) -> list[Change]:
 
 
 def system_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
-    """The same of one system, by its records (`harness.runner.systems`)."""
+    """The differences of a system's records (see `harness.runner.systems`)."""
     was, is_ = ({key: each.get(key) for key in IDENTITY} for each in (before, now))
     return [
         Change(f"{now['name']}: {_key(path)}", old, new, path[0] in OF_SYSTEM)
@@ -53,7 +53,7 @@ def system_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Ch
 
 
 def benchmark_changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[Change]:
-    """The same of a benchmark of one's own, by the hashes of its code."""
+    """The differences of a user's own benchmark, by the hashes of its code."""
     return [
         Change(f"benchmark: code {path[0]}", was, is_, acceptable=True)
         for path, was, is_ in _differences(before, now)
@@ -61,7 +61,7 @@ def benchmark_changes(before: Mapping[str, str], now: Mapping[str, str]) -> list
 
 
 def told(changes: Sequence[Change]) -> str:
-    """The first few in words, and how many more there are."""
+    """The first changes in words, and the number of the others."""
     said = "; ".join(str(change) for change in changes[:TOLD])
     return said + (f"; and {len(changes) - TOLD} more" if len(changes) > TOLD else "")
 
@@ -79,7 +79,7 @@ def _said(value: Any) -> str:
 def _differences(
     old: Mapping[str, Any], new: Mapping[str, Any], path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
-    """Place, old value, new value; None stands for what is not there."""
+    """Key, old value and new value of each difference; None for an absent key."""
     for key in sorted(old.keys() | new.keys()):
         was, is_ = old.get(key), new.get(key)
         here = (*path, key)

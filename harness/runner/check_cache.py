@@ -1,4 +1,4 @@
-"""What was found out by executing it, kept from one trial to the next."""
+"""The check cache: results of executed evidence, kept across trials."""
 
 import hashlib
 import json

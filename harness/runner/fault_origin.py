@@ -1,4 +1,4 @@
-"""Whose fault an exception is that nobody expected: the system's own code, or what is below it."""
+"""Decide whether an unexpected exception comes from a system's own code or from below it."""
 
 import site
 import sysconfig
@@ -66,6 +66,6 @@ def _ours(filename: str) -> bool:
 
 
 def is_library(filename: str) -> bool:
-    """Whether a file is part of Python or of an installed package."""
+    """Whether a file belongs to Python or to an installed package."""
     roots = [*site.getsitepackages(), sysconfig.get_path("stdlib")]
     return filename.startswith("<") or any(Path(filename).is_relative_to(root) for root in roots)

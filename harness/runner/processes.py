@@ -26,7 +26,7 @@ def processes(folder: Path) -> list[str]:
 
 
 class Member:
-    """This process, among all that work on the run in `folder`. Made by `join`."""
+    """This process as one of those that work on the run in `folder`. Created by `join`."""
 
     def __init__(self, folder: Path, name: str, ranges: int) -> None:
         self.name = name
@@ -34,7 +34,7 @@ class Member:
         self._ranges = ranges  # the handle of a file whose bytes are locked
 
     def alive(self) -> set[str]:
-        """The members that live, this one among them."""
+        """The names of the living members, including this one."""
         return {name for name, _ in living(self._members)}
 
     def others(self) -> list[str]:
@@ -43,7 +43,7 @@ class Member:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Nobody else is inside such a block of the same run. Blocking."""
+        """Only one process at a time is inside this block for the same run. Blocking."""
         handle = os.open(self._members, os.O_RDONLY | os.O_CLOEXEC)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -116,7 +116,7 @@ def _shared(folder: Path) -> int:
 
 
 def _is(handle: int, path: Path) -> bool:
-    """Whether the open file is the one that `path` names now."""
+    """Whether the open file is still the one at `path`."""
     try:
         return os.path.samestat(os.fstat(handle), path.stat())
     except FileNotFoundError:

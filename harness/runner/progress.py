@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a live table on a terminal, plain lines elsewhere."""
+"""Show the progress of a run: a live table on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ class Progress:
 
     @contextmanager
     def showing(self) -> Iterator[None]:
-        """Show the live table inside this block, on a terminal."""
+        """Show the live table during this block, on a terminal."""
         if not self._console.is_terminal:
             yield
             return
@@ -75,7 +75,7 @@ class Progress:
             self._running[row["trial_id"]].pop("waiting", None)
 
     def waiting(self, trial_id: int, why: str) -> None:
-        """A call of a trial is not answered yet and will be sent again: which attempt, and why."""
+        """Report that a call of a trial will be retried: which attempt, and why."""
         mine = self._running.get(trial_id)
         if mine is None:
             return
@@ -85,21 +85,21 @@ class Progress:
             self.say(f"{row['system']} {row['instance_id']} #{row['number'] + 1}: waiting: {why}")
 
     def under_way(self) -> str:
-        """The trials that are not over yet, in words; empty where there is none."""
+        """The unfinished trials in words; empty if there are none."""
         rows = [mine["row"] for mine in self._running.values()]
         named = [f"{r['system']} on {r['instance_id']} #{r['number'] + 1}" for r in rows[:NAMED]]
         more = [f"{len(rows) - NAMED} more"] if len(rows) > NAMED else []
         return " and ".join([", ".join(named), *more])
 
     def say(self, line: str) -> None:
-        """One line, above the live table where there is one, without control characters."""
+        """Print one line, above the live table if there is one, without control characters."""
         self._console.print(Text(one_line(line)), highlight=False, soft_wrap=True)
 
     def _usd(self, amount: float) -> str:
         return f"{amount:.4f}" if self._priced else "–"
 
     def _now(self) -> Standing:
-        """How far the run is; as long as nobody said so, what this process did of it."""
+        """The progress of the run; until the first report, that of this process."""
         ended = sum(self._counts.values())
         usd = self._spent + self._under_way_usd()
         mine = Standing(ended=ended, failed=ended - self._counts["done"], usd=usd)
@@ -109,7 +109,7 @@ class Progress:
         return sum(usd for _, usd in list(self._steps.values()))
 
     def _render(self) -> Table:
-        """Called in a thread of the live table."""
+        """Render the live table; called from its thread."""
         table = Table(box=None, pad_edge=False)
         for title in ("instance", "system", "state", "step", "$", "elapsed"):
             table.add_column(title, justify="left" if title in {"instance", "system"} else "right")

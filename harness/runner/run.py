@@ -45,7 +45,7 @@ LOOK_S = 1.0  # between two looks at what other processes of the run do
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contestant:
-    """A system as this run has it."""
+    """A system with its settings in this run."""
 
     name: str
     system: System
@@ -58,7 +58,7 @@ class Contestant:
 
 
 class Run:
-    """All trials of a run that are not done yet."""
+    """All unfinished trials of a run."""
 
     def __init__(
         self,
@@ -215,7 +215,7 @@ class Run:
     async def _attempt_and_grade(
         self, row: ClaimedTrial, item: Item, clock: "_Clock"
     ) -> tuple[str, str]:
-        """The trial's state and how it ended; every sandbox of it is closed."""
+        """Run and grade one attempt; return its state and reason. Closes every sandbox of it."""
         budget = TrialBudget(times(self._limits, row["wanted"]))
         services = self.services
         paid = await services.store.paid(row["trial_id"]) if services.client.bills else []
@@ -285,7 +285,7 @@ class Run:
         return "done", trial.endings[-1]
 
     async def _grade(self, row: ClaimedTrial, reason: str) -> tuple[str, str]:
-        """Grade what is not graded yet; the trial's state and how it ended."""
+        """Grade the ungraded submissions; return the trial's state and reason."""
         self.services.watcher.trial(row, "grading")
         item = self._items[row["instance_id"]]
         state = "done"
@@ -303,12 +303,12 @@ class Run:
 
 
 async def _run_system(system: System, trial: LiveTrial) -> None:
-    """A frame of its own: below it, in a traceback, is the system."""
+    """Run the system in a frame of its own: frames below it in a traceback are the system's."""
     await system.run(trial)
 
 
 def _unexpected(system: str, error: Exception) -> tuple[str, str]:
-    """The state and the reason of a trial that `error` ended, which nobody expected."""
+    """The state and reason of a trial that ended by an unexpected `error`."""
     first = leaf(error)
     told = f"{type(first).__name__}: {first}"
     where = in_system(error, _run_system.__name__)
@@ -318,18 +318,18 @@ def _unexpected(system: str, error: Exception) -> tuple[str, str]:
 
 
 class _Clock:
-    """What a trial took: `before` it was to be graded, and since `start`."""
+    """The duration of a trial in seconds: `before`, plus the time since `start`."""
 
     def __init__(self, before: float) -> None:
         self._before = before
         self._started: float | None = None
 
     def start(self) -> None:
-        """From here on it takes time."""
+        """Start the clock."""
         self._started = anyio.current_time()
 
     @property
     def seconds(self) -> float:
-        """Until now."""
+        """The duration so far, in seconds."""
         since = 0.0 if self._started is None else anyio.current_time() - self._started
         return self._before + since

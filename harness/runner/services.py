@@ -1,4 +1,4 @@
-"""What a run lends each of its trials."""
+"""The services that a run provides to its trials."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,26 +15,30 @@ from harness.types import Item
 
 
 class Watcher(Protocol):
-    """Is told what happens, to show it. Must not block."""
+    """Receives progress reports to show. Must not block."""
 
     def trial(self, row: ClaimedTrial, state: str, note: str = "") -> None:
-        """A trial went into a state: preparing, working, grading, done, failed, error or
-        cancelled."""
+        """A trial changed its state: preparing, working, grading, done, failed, error or
+        cancelled.
+        """
         ...
 
     def step(self, row: ClaimedTrial, steps: int, usd: float) -> None:
-        """A trial's agents have said something; its calls and dollars so far."""
+        """The agents of a trial made a step; its calls and cost so far."""
         ...
 
     def stands(self, standing: Standing) -> None:
-        """The whole run stands so, with earlier starts and other processes; told now and then, and
-        before a trial is said to be done, failed, error or cancelled."""
+        """The progress of the whole run, including earlier starts and other processes.
+
+        Called from time to time, and before a trial is reported as done, failed, error or
+        cancelled.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialServices:
-    """The services that all trials of a run have in common."""
+    """The services that all trials of a run share."""
 
     store: Store
     benchmark: Benchmark[Any]

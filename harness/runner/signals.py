@@ -39,7 +39,7 @@ class Stop:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Inside this block the signals mean this. A SIGHUP that was ignored stays so (nohup)."""
+        """Handle the signals during this block. An ignored SIGHUP stays ignored (nohup)."""
         before = {number: signal.getsignal(number) for number in SIGNALS}
         if before[signal.SIGHUP] is signal.SIG_IGN:
             del before[signal.SIGHUP]
@@ -89,7 +89,7 @@ class Stop:
 
 
 async def until_signal(work: Callable[[], Awaitable[None]], say: Say) -> bool:
-    """`Stop.until`, listening meanwhile, for a command that has nothing more to say."""
+    """`Stop.until` with `listening`, for a command with nothing more to report."""
     stop = Stop()
     with stop.listening():
         return await stop.until(work, say)

@@ -1,4 +1,4 @@
-"""One running trial: what it lends its system, on the run's store, board and sandboxes."""
+"""One running trial, as its system sees it: on the run's store, board and sandboxes."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -23,7 +23,7 @@ from harness.types import Activity, Instance, Item, Limits, Message
 
 
 class LiveTrial:
-    """`harness.protocols.Trial` for one running trial."""
+    """A `harness.protocols.Trial` for one running trial."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class LiveTrial:
         budget: TrialBudget,
         paid: Sequence[PaidRow] = (),
     ) -> None:
-        """`paid` is what earlier attempts at it were answered."""
+        """`paid` holds the answers that earlier attempts received."""
         self.instance: Instance = item.instance
         self.agents: int = row["agents"]
         self.limits: Limits = budget.limits
@@ -158,7 +158,7 @@ class LiveTrial:
         await self._services.store.select(chosen, reasons)
 
     async def close(self) -> None:
-        """Close every sandbox that was lent."""
+        """Close every sandbox that the system opened."""
         with anyio.CancelScope(shield=True):
             for sandbox in self._sandboxes:
                 await sandbox.close()

@@ -1,4 +1,4 @@
-"""Does a sandbox leak the answer or the host? Asked once at the start of every trial.
+"""Check at the start of every trial that the sandbox leaks neither the answer nor the host.
 
 Repositories in published images have held the fix in later commits, tags, reflogs and unreachable
 objects, and newer releases of the project in site-packages; agents have found all of these

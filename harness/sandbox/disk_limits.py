@@ -19,7 +19,7 @@ class Size:
         return f"size={self.bytes},nr_inodes={self.inodes},mode=0755"
 
     def over(self, other: "Size", *, times: int = 1) -> bool:
-        """Whether it is more than `times` another one, in bytes or in inodes."""
+        """Whether it exceeds `times` the other one, in bytes or in inodes."""
         return self.bytes > times * other.bytes or self.inodes > times * other.inodes
 
     def minus(self, other: "Size") -> "Size":

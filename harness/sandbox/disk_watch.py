@@ -69,7 +69,7 @@ class DiskWatch:
 
 
 class _Look(threading.Thread):
-    """One count."""
+    """One measurement."""
 
     def __init__(self, count: Callable[[], Size]) -> None:
         super().__init__(daemon=True)
@@ -88,7 +88,7 @@ class _Look(threading.Thread):
         self.seconds = time.monotonic() - began
 
     def result(self) -> Size:
-        """What was counted. Raises what `count` raised."""
+        """The measured usage. Raises what `count` raised."""
         if self._seen is None:
             raise self._error
         return self._seen

@@ -1,4 +1,4 @@
-"""What a benchmark has that needs no sandboxes."""
+"""The sandbox provider of benchmarks that need no sandboxes."""
 
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -11,16 +11,16 @@ from harness.types import Item
 
 
 class NoSandboxes:
-    """`harness.protocols.Sandboxes` of instances that nothing is run for."""
+    """A `harness.protocols.Sandboxes` that cannot open sandboxes."""
 
     kind = "none"
 
     async def prepare(self, items: Sequence[Item], say: Callable[[str], None]) -> None:
-        """Nothing is to be got ready."""
+        """Does nothing."""
 
     @asynccontextmanager
     async def holding(self, item: Item) -> AsyncIterator[None]:
-        """Nothing has to stay."""
+        """Does nothing."""
         yield
 
     def fingerprint(self, item: Item) -> str:
@@ -28,8 +28,8 @@ class NoSandboxes:
         return hashlib.sha256(repr(item.instance).encode()).hexdigest()
 
     async def open(self, item: Item, *, purpose: Literal["agents", "grading"]) -> Sandbox:
-        """Refused."""
+        """Raises, because the benchmark needs no sandbox."""
         raise DelmError(f"{item.instance.instance_id} is of a benchmark without sandboxes")
 
     def close(self) -> None:
-        """There is no connection."""
+        """Does nothing."""

@@ -25,14 +25,14 @@ class Owner:
 
     @classmethod
     def me(cls) -> "Owner":
-        """This process. Where there is no /proc it is one that nobody can judge."""
+        """This process. Without /proc, an owner whose death nobody can determine."""
         process = os.getpid()
         began = _began(process)
         return cls(_machine(), _boot(), _namespace(PROC / "self"), process, began or 0)
 
     @classmethod
     def read(cls, name: str) -> "Owner | None":
-        """The owner that `str` has named so; None where it is no such name."""
+        """The owner with that name, as `str` writes it; None if it is not such a name."""
         words = name.split("/")
         if len(words) != 5 or not (words[3].isdecimal() and words[4].isdecimal()):
             return None

@@ -9,7 +9,7 @@ FILE = b"diff --git "  # begins a file's part; no other line of a patch that git
 
 
 def is_text(patch: bytes) -> bool:
-    """Whether all of `patch` can be handed on as it is."""
+    """Whether the whole patch is UTF-8 text."""
     try:
         patch.decode()
     except UnicodeDecodeError:
@@ -31,7 +31,7 @@ def as_text(patch: bytes, in_ascii: bytes) -> str:
 
 
 def _files(patch: bytes) -> list[bytes]:
-    """The parts of a patch, one a file, each with its line end."""
+    """The parts of a patch, one per file, with their line ends."""
     first, *rest = patch.split(b"\n" + FILE)
     parts = [first, *(FILE + part for part in rest)]
     return [part + b"\n" for part in parts[:-1]] + parts[-1:]

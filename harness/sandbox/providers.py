@@ -1,4 +1,4 @@
-"""The two kinds of sandbox as `harness.protocols.Sandboxes`: what prepares and opens them."""
+"""The two kinds of sandbox as `harness.protocols.Sandboxes`: prepare and open them."""
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What dead owners have left on this machine, found and removed; nothing else is touched.
+"""Find and remove what dead owners left on this machine. Nothing else is touched.
 
 In Docker an owner stands in a label (`Owner`); in the cache folder it holds a lock while it lives.
 What has neither is not ours, whatever its name.

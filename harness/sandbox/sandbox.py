@@ -64,7 +64,7 @@ class ShellSandbox:
         self._base = noted(result)
 
     async def _trust(self) -> None:
-        """What a start does besides noting the base."""
+        """Prepare a new sandbox, apart from recording the base of its diffs."""
         result = await self._quietly(scripts.TRUST, timeout_s=120)
         if result.exit_status != 0:
             raise SandboxUnavailable(f"{ROOT} cannot be used: {result.output[-300:]}")
@@ -158,13 +158,13 @@ class ShellSandbox:
                 await self._machine.destroy()
 
     async def inspect(self, script: str, *, timeout_s: float = 300) -> ExecResult:
-        """Run a trusted script of the harness that changes nothing."""
+        """Run a trusted script that changes nothing."""
         return await self._quietly(script, max_output_chars=1_000_000, timeout_s=timeout_s)
 
     async def amend(
         self, script: str, *, timeout_s: float, changed: Callable[[ExecResult], bool]
     ) -> ExecResult:
-        """Run a trusted script of the harness whose result tells whether it changed anything."""
+        """Run a trusted script whose exit status says whether it changed anything."""
         async with self._shell.turn:
             before, self._unchanged_since = self._unchanged_since, "change"
             result = await self._shell.run_in_turn(
@@ -201,7 +201,7 @@ class ShellSandbox:
 
 
 def _in_time() -> float:
-    """When a comparison that begins now has to be done."""
+    """The time by which a comparison that starts now must end."""
     return anyio.current_time() + WITHIN_S
 
 

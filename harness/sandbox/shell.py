@@ -65,7 +65,7 @@ class Machine(Protocol):
         ...
 
     async def destroy(self) -> None:
-        """Kill and remove everything."""
+        """Kill the machine and remove everything."""
         ...
 
 
@@ -79,7 +79,7 @@ class Capture:
         self.total = 0
 
     def feed(self, data: bytes | bytearray) -> None:
-        """Take the next bytes."""
+        """Add the next bytes."""
         self.total += len(data)
         room = self.half - len(self.head)
         if room > 0:
@@ -90,7 +90,9 @@ class Capture:
             del self.tail[: -self.half]
 
     def text(self) -> str:
-        """What was kept, with a line between head and tail that counts what was not."""
+        """The kept text, with a line between head and tail that gives the number of omitted
+        bytes.
+        """
         tail = self.tail[-self.half :]
         left_out = self.total - len(self.head) - len(tail)
         middle = f"\n[... {left_out} bytes left out ...]\n".encode() if left_out > 0 else b""
@@ -123,7 +125,7 @@ class Shell:
     async def run_in_turn(
         self, command: str, *, timeout_s: float, max_output_chars: int
     ) -> ExecResult:
-        """`run` for a caller that holds the turn."""
+        """`run` for a caller that already holds the turn."""
         script = _encode(command)
         self.check()
         try:
@@ -179,7 +181,9 @@ class Shell:
         )
 
     async def _send(self, data: bytes) -> None:
-        """Send all of it, whoever cancels: half a command would be taken for one later."""
+        """Send all of it despite cancellation, because half a command would be read as one
+        later.
+        """
         with anyio.CancelScope(shield=True), anyio.move_on_after(GRACE_S):
             await self.machine.send(data)
             return

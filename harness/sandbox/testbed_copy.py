@@ -75,7 +75,7 @@ def decoded(text: str) -> bytes:
 
 
 def seconds_left(until: float) -> float:
-    """Seconds until then, on the event loop's clock; next to none where it is over."""
+    """Seconds until that time on the event loop's clock; almost 0 if it has passed."""
     return max(until - anyio.current_time(), 0.001)
 
 

@@ -1,4 +1,4 @@
-"""A trial's sandbox: on its wall clock, and without the secrets of this process."""
+"""A trial's sandbox: limited by the trial's wall clock, and with secrets redacted."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

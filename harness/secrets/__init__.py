@@ -41,7 +41,7 @@ class Secrets:
             self._values, self._spellings = known, Spellings(sorted(known))
 
     def redact(self, text: str) -> str:
-        """`text` with a mark in place of each secret."""
+        """The text with a mark in place of each secret."""
         parts, done = [], 0
         for start, end in self._spellings.spans(text):
             parts += [text[done:start], _mark(text[start:end])]
@@ -49,7 +49,7 @@ class Secrets:
         return "".join([*parts, text[done:]]) if parts else text
 
     def redact_bytes(self, content: bytes) -> bytes:
-        """`content` with a mark in place of each secret."""
+        """The content with a mark in place of each secret."""
         encoding = "utf-8"
         try:
             text = content.decode(encoding)

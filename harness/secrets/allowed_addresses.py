@@ -1,11 +1,11 @@
-"""Which addresses credentials may be sent to."""
+"""Decide which addresses may receive credentials."""
 
 import re
 from urllib.parse import urlsplit
 
 
 def is_private(address: str) -> bool:
-    """Whether nobody on the way can read what is sent there: https, or this machine."""
+    """Whether nobody between can read the traffic: https, or this machine."""
     return urlsplit(address).scheme == "https" or on_this_machine(address)
 
 

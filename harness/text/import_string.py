@@ -12,7 +12,7 @@ PROGRAM = (  # what a program's own mistake raises; an import may raise any of t
 
 
 def imported(name: str, what: str) -> Any:
-    """The object of that import string. `UserError`, which begins with `what`: there is none."""
+    """The object of that import string. Raises `UserError` that starts with `what`."""
     module, _, attribute = name.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)

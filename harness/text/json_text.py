@@ -1,4 +1,4 @@
-"""JSON files of people: with a mark at the start or without, and no object with a key twice."""
+"""Read JSON files written by people: a byte order mark is allowed, duplicate keys are not."""
 
 import json
 from collections.abc import Iterator

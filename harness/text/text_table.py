@@ -1,4 +1,4 @@
-"""A table as lines of text: columns as wide as their content, nothing ever cut."""
+"""A table as lines of text. Columns are as wide as their content; nothing is cut."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ NAME = 20  # columns that names get at most; a longer one has a line of its own
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """What it is about, more of that in columns of its own, and a cell for each column."""
+    """A table row: its name, further columns of the name, and a cell for each column."""
 
     name: str
     short: str = ""  # what stands beside the cells where the name has a line of its own
@@ -19,7 +19,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Column titles above lines; the name is aligned to the left, the cells to the right."""
+    """A header line and rows. Names are left-aligned, cells right-aligned."""
 
     head: Line
     lines: tuple[Line, ...]
@@ -53,7 +53,7 @@ def written(table: Table, width: int) -> list[tuple[str, str]]:
 
 
 def breadth(lines: Sequence[tuple[str, str]]) -> int:
-    """Columns of the longest of some lines."""
+    """The width of the longest line."""
     return max(len(text) for text, _ in lines)
 
 

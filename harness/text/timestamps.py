@@ -1,4 +1,4 @@
-"""Points in time as records have them."""
+"""Timestamps of records."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Patches as `unidiff` reads them."""
+"""Parse patches with `unidiff`."""
 
 from unidiff import PatchSet, UnidiffParseError
 

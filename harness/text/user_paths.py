@@ -1,4 +1,4 @@
-"""Paths as people write them, on the command line and in files."""
+"""Paths that users write, on the command line and in files."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from harness.errors import UserError
 
 
 def user_path(text: str) -> Path:
-    """The path that `text` names, `~` resolved. `UserError`: no path can be so."""
+    """The path `text` with `~` expanded. Raises `UserError` if it is not a valid path."""
     if "\0" in text:
         raise UserError(f"{text!r} is no path: it has a NUL character")
     try:

@@ -12,7 +12,7 @@ MERGE = "tag:yaml.org,2002:merge"  # `<<`: what it brings may be overridden, as 
 
 
 def read(path: Path) -> Any:
-    """What the YAML file holds. `UserError`: missing, unreadable, or as for `parse`."""
+    """The content of a YAML file. Raises `UserError` if it is missing, or as `parse` does."""
     try:
         text = path.read_bytes().decode()
     except FileNotFoundError:
@@ -26,7 +26,9 @@ def read(path: Path) -> Any:
 
 
 def parse(text: str, *, where: str) -> Any:
-    """What YAML text stands for. `UserError`, with the line: malformed, or a key twice."""
+    """The value of YAML text. Raises `UserError` with the line for malformed text or a duplicate
+    key.
+    """
     try:
         return yaml.load(text, Loader=_Unique)  # noqa: S506 - it is a SafeLoader
     except _Twice as error:
@@ -41,11 +43,11 @@ def parse(text: str, *, where: str) -> Any:
 
 
 class _Twice(Exception):
-    """A key that a mapping has already: the later value would silently win."""
+    """A duplicate key in a mapping: the later value would silently win."""
 
 
 class _Unique(yaml.SafeLoader):
-    """A loader that refuses a key that is there twice."""
+    """A YAML loader that refuses duplicate keys."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)

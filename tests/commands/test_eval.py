@@ -303,7 +303,7 @@ def test_neither_the_gold_patch_nor_the_tests_are_shown_to_the_model(run):
 def test_what_is_printed_says_what_happened_and_holds_no_control_characters(run):
     assert f"single {FLASK} #1: done (finished), 3 steps" in run.told.out
     assert f"single {FLASK} #4: done (cost), 1 step, $0.2200" in run.told.out
-    assert "at most $0.25 and 8 steps for each, at most $1.00 in all" in run.told.out
+    assert "at most $0.25 and 8 steps each; at most $1.00 in all" in run.told.out
     assert "2 of 4" in run.told.out
     assert "sandbox: bubblewrap" in run.told.out
     assert f"single {FLASK} #2: waiting: attempt 2 of 8 (the provider asks to slow down)" in (

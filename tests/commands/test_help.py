@@ -37,7 +37,7 @@ def test_a_dry_run_of_the_replay_imports_neither_a_provider_nor_docker(tmp_path)
     bundled()
     modules, done = imported("eval", "--dry-run", "-o", str(tmp_path))
     assert done.returncode == 0
-    assert "replayed from a recording" in done.stdout
+    assert "replay of a recording" in done.stdout
     assert not modules & {"litellm", "openai", "datasets", "docker", "torch"}
 
 

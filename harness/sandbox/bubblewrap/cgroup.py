@@ -34,7 +34,9 @@ class Cgroup:
         return tuple(folder / "cgroup.procs" for folder in self.folders)
 
     def kills(self) -> int:
-        """How many processes the kernel has killed at the group's memory limit; 0: not told."""
+        """The number of processes that the kernel killed at the group's memory limit; 0 if
+        unknown.
+        """
         for folder in self.folders:
             for name in ("memory.events", "memory.oom_control"):
                 with contextlib.suppress(OSError):
@@ -45,7 +47,9 @@ class Cgroup:
         return 0
 
     def remove(self) -> bool:
-        """Remove the groups and end what is left in them; waits up to 5 s. Whether all are gone."""
+        """Kill the remaining processes and remove the groups; waits up to 5 s. Returns whether all
+        are gone.
+        """
         for folder in self.folders:
             for _ in range(500):
                 try:
@@ -68,7 +72,7 @@ def _kill(folder: Path) -> None:
 
 
 def create(name: str, *, memory_bytes: int, processes: int, cpus: float = 1) -> Cgroup | None:
-    """Make the group `name` with its limits, or return None where that is not allowed.
+    """Create the group `name` with its limits; None if that is not permitted.
 
     Without swap accounting or a CPU controller it is made all the same. `OSError`: the machine
     lacks something for it.
@@ -114,9 +118,9 @@ def create(name: str, *, memory_bytes: int, processes: int, cpus: float = 1) -> 
 
 
 def lacks() -> str:
-    """Why nothing would bound the processes of a sandbox, and what to do; empty where they are.
+    """Why this machine cannot limit the processes of a sandbox, and how to fix it; empty if it can.
 
-    An ordinary user has a limit by user namespace (RLIMIT_NPROC), which does not hold for root.
+    An ordinary user has a limit per user namespace (RLIMIT_NPROC), which does not apply to root.
     """
     if os.geteuid() != 0:
         return ""
@@ -131,6 +135,6 @@ def lacks() -> str:
 
 
 def left(name: str) -> Cgroup:
-    """What a dead process has left of the group `name`; perhaps nothing."""
+    """The group `name` that a dead process may have left."""
     folders = (MOUNT / name, *(MOUNT / kind / name for kind in ("memory", "pids", "cpu")))
     return Cgroup(tuple(folder for folder in folders if folder.is_dir()))

@@ -100,7 +100,9 @@ def _confined(capabilities: Sequence[str], *, user: bool, network: bool = False)
 
 @functools.cache
 def _may_mount() -> bool:
-    """Whether this process needs no user namespace: root, and not that of a closed container."""
+    """Whether this process can mount without a user namespace: root outside a restricted
+    container.
+    """
     with contextlib.suppress(OSError, StopIteration, ValueError):
         lines = Path("/proc/self/status").read_text().splitlines()
         effective = next(line for line in lines if line.startswith("CapEff:"))
@@ -109,5 +111,5 @@ def _may_mount() -> bool:
 
 
 def program(name: str) -> str:
-    """The path of a program, or its name where it is not there."""
+    """The path of a program, or its name if it is not installed."""
     return shutil.which(name) or name

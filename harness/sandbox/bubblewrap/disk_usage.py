@@ -38,9 +38,9 @@ def written(folders: Sequence[Path]) -> Size:
 
 
 def removed(process: int) -> int:
-    """The bytes in files without a name that processes beside `process` in its namespace hold.
+    """The bytes of deleted files that are still open in the namespace of `process`.
 
-    There may be millions of descriptors; what takes too long to count is more than any limit.
+    A count that takes too long returns more than any limit.
     """
     sizes = {}
     began = time.thread_time()

@@ -72,7 +72,7 @@ def sweep(store: Path, *, remove: bool = True) -> list[str]:
 
 
 def group_name(folder: Path) -> str:
-    """The control group of the sandbox that has this folder."""
+    """The name of the control group of the sandbox in this folder."""
     return f"delm-{folder.name[:16]}"
 
 

@@ -173,7 +173,7 @@ class BubblewrapMachine:
         return self._watch.stops if self._watch else 0
 
     def _count(self) -> disk_limits.Size:
-        """What the sandbox has written, with what it has removed and holds open."""
+        """The bytes written, including deleted files that are still open."""
         seen = written([self._folder])
         if self._place == "copy":
             seen = seen.minus(_of_environment(self._prepared.root / "testbed"))
@@ -212,7 +212,7 @@ class BubblewrapMachine:
             self._lock = -1
 
     def _environment(self) -> Source | None:
-        """What is copied of the environment, if anything is."""
+        """The folder of the environment to copy, or None."""
         if self._place != "copy":
             return None
         return Source(folder=self._prepared.root, names=("testbed",))
@@ -256,7 +256,7 @@ class BubblewrapMachine:
         self._files = OpenFolder.of_process(self._process.pid)
 
     def _lay_files(self, copied: bool) -> None:
-        """Make what is not copied, and the mount points."""
+        """Create the files that are not copied, and the mount points."""
         assert self._files is not None
         mine = self._files.path
         if self._place != "copy":
@@ -268,7 +268,7 @@ class BubblewrapMachine:
         make_mount_points(mine, self._prepared)
 
     async def _go_on(self) -> None:
-        """Have bwrap run the supervisor on the files."""
+        """Let bwrap run the supervisor on the prepared files."""
         await self.send(b"\n")
         report, self._report = self._report, -1
         with os.fdopen(report) as pipe:
@@ -322,7 +322,7 @@ class BubblewrapMachine:
 
 
 def missing_packages() -> str:
-    """What has to be installed first, as words for apt-get; nothing where all is there."""
+    """Packages to install, as arguments for apt-get; empty if all are installed."""
     needed = {"bwrap": "bubblewrap", PERL: "perl-base"}
     return " ".join(package for name, package in needed.items() if not shutil.which(name))
 
@@ -333,7 +333,7 @@ def _of_environment(folder: Path) -> disk_limits.Size:
 
 
 async def _opened(command: list[str], fds: Sequence[int]) -> anyio.abc.Process:
-    """The process of `command`, which gets our `fds`, and none of our variables."""
+    """Start `command` with our `fds` and without our environment variables."""
     try:
         return await anyio.open_process(
             command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={}, start_new_session=True,

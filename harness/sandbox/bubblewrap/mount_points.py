@@ -39,7 +39,7 @@ def make_mount_points(files: Path, prepared: Prepared) -> None:
 
 
 def _clear(top: int, inside: str, kind: Literal["folder", "file", "nothing"]) -> None:
-    """See that `inside` is of that kind and reached by no link."""
+    """Make sure that `inside` is of that kind and that no link leads to it."""
     part, rest = place_of(inside)
     *parents, last = (part, *Path(rest).parts)
     with contextlib.ExitStack() as closing:
@@ -55,7 +55,7 @@ def _clear(top: int, inside: str, kind: Literal["folder", "file", "nothing"]) ->
 
 
 def _folder(name: str, at: int, top: int) -> int:
-    """The folder `name` in the open folder `at`, opened; made anew where there is none."""
+    """Open the folder `name` in the open folder `at`; create it if needed."""
     try:
         folder = os.open(name, OPEN, dir_fd=at)
     except (FileNotFoundError, NotADirectoryError):
@@ -67,14 +67,14 @@ def _folder(name: str, at: int, top: int) -> int:
 
 
 def _open_up(folder: int) -> None:
-    """Give its owner every right to an open folder."""
+    """Give the owner all rights on an open folder."""
     mode = os.fstat(folder).st_mode
     if mode & stat.S_IRWXU != stat.S_IRWXU:
         Path(f"/proc/self/fd/{folder}").chmod(stat.S_IMODE(mode) | stat.S_IRWXU)
 
 
 def _put_away(name: str, at: int, top: int) -> None:
-    """Have nothing called `name` in the open folder `at`. A folder is moved, not walked through."""
+    """Remove the name `name` from the open folder `at`. A folder is moved away, not traversed."""
     try:
         folder = os.open(name, OPEN, dir_fd=at)
     except FileNotFoundError:

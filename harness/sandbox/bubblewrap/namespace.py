@@ -56,12 +56,12 @@ MERGED = "merged"  # the environment as an overlay: `testbed` and `venv`
 
 
 def variables() -> dict[str, str]:
-    """The environment variables inside."""
+    """The environment variables of a sandbox."""
     return VARIABLES | {"PAGER": "cat", "TERM": "dumb"}
 
 
 def isolation() -> list[str]:
-    """bwrap's words for the namespaces and the rights inside them."""
+    """The bwrap arguments for namespaces and rights."""
     words = ["--unshare-all", "--unshare-user", "--uid", "0", "--gid", "0", "--hostname", "testbed",
              "--die-with-parent", "--new-session", "--as-pid-1", "--clearenv"]  # fmt: skip
     if _knows("--disable-userns"):
@@ -73,7 +73,7 @@ def isolation() -> list[str]:
 
 
 def lay(folder: Path, etc_files: Mapping[str, str] = ETC) -> None:
-    """Make the parts of a new sandbox that do not come from its environment."""
+    """Create the files of a new sandbox that do not come from its environment."""
     for name in (ROOT_PART, "home", NOTHING):
         (folder / name).mkdir()
     for name in ("tmp", "shm"):
@@ -89,7 +89,7 @@ def lay(folder: Path, etc_files: Mapping[str, str] = ETC) -> None:
 
 
 def lay_fixed(folder: Path, etc_files: Mapping[str, str]) -> None:
-    """Make what every sandbox gets anew, whatever it is a copy of."""
+    """Create the files that every sandbox gets fresh, even a copy."""
     (folder / FIXED).mkdir()
     for name in FIXED_ETC:
         (folder / FIXED / name).write_text(etc_files[name])
@@ -175,12 +175,12 @@ def system_folders() -> Sequence[str]:
 
 
 def own_mounts(*, overlay: bool) -> bool:
-    """Whether the files of a sandbox are in a mount namespace of its own; see `overlay.around`."""
+    """Whether a sandbox's files are in their own mount namespace; see `overlay.around`."""
     return overlay or os.geteuid() == 0
 
 
 def place_of(inside: str) -> tuple[str, str]:
-    """In which of a sandbox's folders a path of its own lies, and where in there."""
+    """The sandbox folder that contains a path, and the path inside it."""
     for name, place in PARTS.items():
         if inside.startswith(f"{place}/"):
             return name, inside.removeprefix(f"{place}/")
@@ -227,7 +227,7 @@ def _hidden(prefix: str) -> Sequence[str]:
 
 @functools.cache
 def _knows(option: str) -> bool:
-    """Whether the installed bwrap has the option."""
+    """Whether the installed bwrap supports the option."""
     if (bwrap := shutil.which("bwrap")) is None:
         return False
     said = subprocess.run([bwrap, "--help"], capture_output=True, text=True, check=False, env={})

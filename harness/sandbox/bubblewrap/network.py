@@ -34,7 +34,7 @@ GONE_S = 5.0
 
 
 def lacks() -> str:
-    """What this machine lacks to connect sandboxes, and what to do; empty where nothing is."""
+    """What this machine lacks for sandboxes with network, and how to fix it; empty if nothing."""
     for name, package in (PROGRAM, PROGRAM), ("ip", "iproute2"), ("nsenter", "util-linux"):
         if shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin") is None:
             return f"{name} is not installed; run: sudo apt-get install {package}"
@@ -98,7 +98,7 @@ class Network:
             raise SandboxUnavailable(f"{PROGRAM} could not connect the sandbox to a network")
 
     async def close(self) -> None:
-        """End it."""
+        """Disconnect the sandbox."""
         os.close(self._keep)
         with anyio.move_on_after(GONE_S):
             await self._process.wait()

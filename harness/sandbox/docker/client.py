@@ -1,4 +1,4 @@
-"""The Docker daemon: reaching it, and what marks our things in it."""
+"""Connect to the Docker daemon, and the labels of our objects in it."""
 
 import os
 import socket
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @contextmanager
 def connected() -> Iterator["DockerClient"]:
-    """A client of the Docker daemon, which has answered. Raises `UserError`. Blocking."""
+    """A connected client of the Docker daemon. Blocking. Raises `UserError`."""
     client = open_client(timeout_s=ANSWER_SECONDS)
     if isinstance(client, str):
         raise UserError(
@@ -64,7 +64,7 @@ def open_client(*, timeout_s: float, **options: Any) -> "DockerClient | str":
 
 
 def silent_socket() -> str:
-    """Why nobody answers at the daemon's socket, where it is one."""
+    """Why the daemon's socket does not answer, if the address is a socket."""
     host = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
     if not host.startswith("unix://"):
         return ""
@@ -122,7 +122,7 @@ def ask(
 
 
 def exists(client: "DockerClient", name: str) -> bool:
-    """Whether there is an image of that name on this machine."""
+    """Whether this machine has an image of that name."""
     import docker
 
     try:
@@ -133,7 +133,7 @@ def exists(client: "DockerClient", name: str) -> bool:
 
 
 def image_id(client: "DockerClient", image: str) -> str | None:
-    """The id of the image of that name on this machine; None where there is none."""
+    """The id of the image of that name on this machine; None if there is none."""
     import docker
 
     try:

@@ -1,4 +1,4 @@
-"""What a container is created with, whose main process is the supervisor: rights, limits, files."""
+"""The settings with which a container is created: rights, limits and files."""
 
 import posixpath
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ INSIDE = "DELM_"  # before the name of one of these: what commands get
 
 
 def bounds(limits: SandboxLimits, *, network: bool) -> dict[str, Any]:
-    """What it may do, and what it may take of the machine."""
+    """The rights and the resource limits of the container."""
     from docker.types import LogConfig, Ulimit
 
     return {

@@ -43,7 +43,7 @@ POLL_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalImage:
-    """An image of instances on this machine. `ours`: `gc` would remove it."""
+    """An instance image on this machine. `ours`: `gc` would remove it."""
 
     name: str
     id: str

@@ -1,4 +1,4 @@
-"""A ceiling on what pulled images take: pulled when needed, removed when nobody needs them.
+"""A disk limit for pulled images: pulled when needed, evicted when unused.
 
 It counts the images that this program pulled, by `pulled.json`, and removes no others. All
 processes of one cache folder share the ceiling, the uses and the pulls.
@@ -94,7 +94,9 @@ class ImageCache:
         return str(where), free, total(self._present().values(), ())
 
     async def check(self, image: str, say: Say) -> None:
-        """`UserError` where the image is larger than the ceiling; nothing where nobody knows."""
+        """Raise `UserError` if the image is larger than the limit. Does nothing if the size is
+        unknown.
+        """
         if self._ceiling and await self._here(image) is None:
             await self._weigh(image, say)
 
@@ -113,7 +115,7 @@ class ImageCache:
                 await blocking(self._settle, image)
 
     async def _weigh(self, image: str, say: Say) -> ImageSize:
-        """What it will take: learnt, or asked for. `UserError`: more than the ceiling."""
+        """The disk space that the image will need. Raises `UserError` if it exceeds the limit."""
         weight = (await blocking(self._sizes.all)).get(image)
         for wait in (*PULL_WAITS_SECONDS, None) if weight is None else ():
             try:
@@ -149,7 +151,7 @@ class ImageCache:
         return weight
 
     async def _promise(self, image: str, weight: ImageSize, say: Say) -> PullReservation:
-        """Room for a pull, once it is there."""
+        """Reserve disk space for a pull; waits until there is enough."""
         told, stuck = False, 0.0
         while True:
             answer = await blocking(self._make_room, weight)
@@ -197,7 +199,7 @@ class ImageCache:
         return alone or total(here.values(), coming) <= self._ceiling
 
     def _settle(self, image: str) -> None:
-        """After a pull: see what the image really takes. `UserError`, and it is gone: too much."""
+        """After a pull, measure the image. Removes it and raises `UserError` if it is too large."""
         with FileLock(self._lock):
             here = self._present()
             mine = here.get(image)
@@ -214,7 +216,7 @@ class ImageCache:
                     del here[name]
 
     def _present(self) -> dict[str, ImageSize]:
-        """What is here of what we pulled."""
+        """The images on this machine that we pulled."""
         pulled, known = pulled_images(self._cache), self._sizes.all()
         images = {str(image["Id"]): image for image in self._client.api.images()}
         names = {tag: key for key, image in images.items() for tag in image["RepoTags"] or ()}
@@ -225,7 +227,7 @@ class ImageCache:
         }
 
     def _by_age(self, names: Collection[str]) -> list[str]:
-        """Those that nobody uses, longest unused first."""
+        """Unused images, least recently used first."""
         idle = []
         for name in names:
             with self._leases.unused(name) as free:
@@ -234,7 +236,7 @@ class ImageCache:
         return sorted(idle, key=self._leases.last)
 
     def _remove(self, name: str, *, held: bool = False) -> bool:
-        """Whether the image is gone; it is not where somebody uses it."""
+        """Remove the image; False if it is in use."""
         import docker
 
         with self._leases.unused(name) as free:
@@ -253,7 +255,7 @@ class ImageCache:
 
 
 def _weight(pulled: str, size: int, known: ImageSize | None) -> ImageSize:
-    """Of an image that is here; at least what the daemon says it takes."""
+    """The size of an image on this machine; at least the size that the daemon reports."""
     if known is None or pulled not in known.ids:
         return whole(pulled, size)
     rest = size - known.unpacked

@@ -1,4 +1,4 @@
-"""What images take on the disk, each layer counted once however many images share it."""
+"""The disk space of images; a layer that several images share counts once."""
 
 import hashlib
 import json
@@ -27,12 +27,12 @@ class ImageSize:
 
 
 def whole(name: str, size: int) -> ImageSize:
-    """An image of whose layers nothing is known: it shares nothing."""
+    """An image whose layers are unknown; it shares nothing."""
     return ImageSize(layers={name: size}, sent={})
 
 
 def chains(diff_ids: Sequence[str]) -> list[str]:
-    """The name of each layer on top of those before it, as the image specification has it."""
+    """The name of each layer including those below it, as the image specification defines it."""
     found = list(diff_ids[:1])
     for diff_id in diff_ids[1:]:
         found.append("sha256:" + hashlib.sha256(f"{found[-1]} {diff_id}".encode()).hexdigest())
@@ -64,7 +64,7 @@ class ImageSizes:
         self._path = cache / "layers.json"
 
     def all(self) -> dict[str, ImageSize]:
-        """By name; nothing where the file is not there or cannot be read."""
+        """The known sizes by name; empty if the file is missing or unreadable."""
         try:
             kept = json.loads(self._path.read_bytes())
             return {name: of_json(each) for name, each in kept.items()}
@@ -72,13 +72,13 @@ class ImageSizes:
             return {}
 
     def keep(self, name: str, weight: ImageSize) -> None:
-        """Put one in, in place of what was known."""
+        """Store the size of one image, replacing an older one."""
         kept = {known: to_json(each) for known, each in self.all().items()}
         write_beside(self._path, json.dumps(kept | {name: to_json(weight)}).encode())
 
 
 def to_json(weight: ImageSize) -> dict[str, object]:
-    """What `of_json` takes."""
+    """The form that `of_json` reads."""
     return {"layers": weight.layers, "sent": weight.sent, "ids": list(weight.ids)}
 
 

@@ -21,20 +21,20 @@ LOOK_S = 0.1  # between two looks whether an image that is being removed is gone
 
 
 class PullReservation:
-    """Room that is kept for a pull, until `end` or the end of the process."""
+    """Disk space that is reserved for a pull, until `end` or the end of the process."""
 
     def __init__(self, path: Path, handle: int) -> None:
         self._path = path
         self._handle = handle
 
     def end(self) -> None:
-        """The pull is over, whatever way."""
+        """End the reservation, whether the pull succeeded or not."""
         self._path.unlink(missing_ok=True)
         os.close(self._handle)
 
 
 class ImageLeases:
-    """The uses and promises kept in one folder."""
+    """The leases and pull reservations in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self._images = folder / "images"
@@ -61,7 +61,7 @@ class ImageLeases:
 
     @contextmanager
     def unused(self, image: str) -> Iterator[bool]:
-        """Whether nobody uses the image; if so, nobody begins to while the block lasts."""
+        """Yield whether the image is unused; if so, nobody can lease it during the block."""
         self._images.mkdir(parents=True, exist_ok=True)
         path = self._path(image)
         there = path.exists()
@@ -74,18 +74,18 @@ class ImageLeases:
             os.close(handle)
 
     def last(self, image: str) -> float:
-        """When it was used last, in seconds of the clock; 0: never here."""
+        """The time of the last use, in seconds since the epoch; 0 if never used here."""
         try:
             return self._path(image).stat().st_mtime
         except FileNotFoundError:
             return 0.0
 
     def promise(self, weight: ImageSize) -> PullReservation:
-        """Keep room for a pull. The caller sees to it that no two do so at once."""
+        """Reserve space for a pull. The caller makes sure that only one does so at a time."""
         return PullReservation(*sign_in(self._pulls, json.dumps(to_json(weight)).encode()))
 
     def promised(self) -> list[ImageSize]:
-        """What the pulls under way will take. What the dead left is removed."""
+        """The space reserved by pulls under way. Removes reservations of dead processes."""
         return [of_json(json.loads(content)) for _, content in living(self._pulls)]
 
     def _path(self, image: str) -> Path:

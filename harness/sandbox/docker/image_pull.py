@@ -111,7 +111,7 @@ def _try_pull(client: "DockerClient", name: str, cache: Path) -> str | None:
 
 
 def pulled_images(cache: Path) -> dict[str, str]:
-    """What `pull` brought: image id by name."""
+    """The images that `pull` has pulled: image id by name."""
     try:
         return dict(json.loads((cache / "pulled.json").read_bytes()))
     except FileNotFoundError:
@@ -119,7 +119,7 @@ def pulled_images(cache: Path) -> dict[str, str]:
 
 
 def record(cache: Path, pulled: dict[str, str], forget: Sequence[str] = ()) -> None:
-    """Note what was pulled and what is gone."""
+    """Record pulled and removed images."""
     cache.mkdir(parents=True, exist_ok=True)
     with FileLock(cache / "pulled.json.lock"):
         known = pulled_images(cache) | pulled

@@ -279,7 +279,7 @@ class DockerMachine:
                 end.close()  # type: ignore[attr-defined]
 
     async def _wait_until_gone(self, container: "Container") -> None:
-        """Auto-removal goes on in the daemon after `remove` was told that it is under way."""
+        """Wait for the container's removal; auto-removal continues after `remove` returned."""
 
         def there() -> bool:
             container.reload()
@@ -291,5 +291,5 @@ class DockerMachine:
 
 
 def connect() -> "docker.DockerClient | str":
-    """A client of the running daemon, or why there is none; whoever has it closes it."""
+    """A client of the running daemon, or the reason why there is none. The caller closes it."""
     return open_client(timeout_s=COMMIT_S, max_pool_size=64)

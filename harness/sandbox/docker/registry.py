@@ -67,7 +67,7 @@ def weigh(image: str, known: Mapping[str, int], mirrors: Sequence[str] = ()) -> 
 
 
 class _Place:
-    """One repository of one registry."""
+    """One repository in one registry."""
 
     def __init__(self, session: "requests.Session", place: str, path: str) -> None:
         self._session = session
@@ -102,7 +102,7 @@ class _Place:
         )
 
     def _unpacked(self, part: Mapping[str, Any]) -> int:
-        """Bytes of a layer's archive."""
+        """The unpacked bytes of a layer's archive."""
         size, kind = int(part["size"]), str(part.get("mediaType", ""))
         if kind.endswith(".tar"):
             return size
@@ -183,7 +183,7 @@ def _belongs(realm: str, place: str) -> bool:
 
 
 def _for_this_machine(index: Mapping[str, Any]) -> str:
-    """The digest of the image that `pull` takes."""
+    """The digest of the image that `pull` would choose."""
     for each in index["manifests"]:
         platform = each.get("platform", {})
         if (platform.get("os"), platform.get("architecture")) == ("linux", "amd64"):

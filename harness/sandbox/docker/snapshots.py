@@ -1,4 +1,4 @@
-"""Images that are committed from containers, and how the daemon is called."""
+"""Images committed from containers, and guarded calls of the daemon."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -30,7 +30,7 @@ class Commit:
         self._leases = 0
 
     def use(self) -> "Commit":
-        """Keep it until one more `release`."""
+        """Keep the image until one more `release`."""
         self._leases += 1
         return self
 
@@ -50,7 +50,7 @@ class Commit:
 
 
 class _Silence:
-    """Whether the daemon has just let a call run out of time."""
+    """Whether a call of the daemon has just timed out."""
 
     now = False
 

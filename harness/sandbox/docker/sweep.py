@@ -1,4 +1,4 @@
-"""What dead owners have left in Docker, found by its labels; nothing else is touched."""
+"""Remove what dead owners left in Docker, found by its labels. Nothing else is touched."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -37,7 +37,7 @@ def sweep_docker(client: "docker.DockerClient", *, remove: bool = True) -> list[
 
 
 def _orphans(api: Any) -> Iterator[tuple[str, str, Mapping[str, str], Callable[[], Any]]]:
-    """Kind, name, labels and removal of everything in Docker whose owner is certainly dead."""
+    """Kind, name, labels and removal of each Docker object whose owner is certainly dead."""
     marked = {"label": OWNER}
 
     def remove(path: str, **words: str) -> Callable[[], Any]:

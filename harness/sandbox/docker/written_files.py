@@ -1,4 +1,4 @@
-"""What a container has written: counted while commands run, and looked at before it is copied."""
+"""Measure the files that a container has written, and check them before a copy."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ IN_AN_IMAGE = (
 
 
 class WrittenFiles:
-    """Of one container that runs, since it began or was copied."""
+    """The written files of one running container, since it started or was copied."""
 
     def __init__(self, client: "docker.DockerClient", container: "Container") -> None:
         self._client = client
@@ -77,7 +77,7 @@ class WrittenFiles:
         self._looked = True
 
     def _told(self) -> int:
-        """The bytes that the engine counts; it takes a hole for what it is read as."""
+        """The size that the engine reports, which counts sparse files in full."""
         told = self._client.api.containers(filters={"id": self._container.id}, size=True)
         return int(told[0].get("SizeRw", 0)) if told else 0
 
@@ -87,7 +87,7 @@ def _readable(*places: str) -> list[Path]:
 
 
 def _in_an_image(layer: Path) -> tuple[int, str]:
-    """Bytes, and the first name that would be lost."""
+    """The size of the files in an image, and the first name that the image would lose."""
     words = looking(["/bin/sh", "-c", IN_AN_IMAGE, "sh"], [layer])
     try:
         done = subprocess.run(words, capture_output=True, check=True, env={}, timeout=COUNT_S)

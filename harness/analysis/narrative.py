@@ -1,6 +1,5 @@
 """The events and submissions of a trial as lines of text, from the rows of its board. Pure
-functions.
-"""
+functions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

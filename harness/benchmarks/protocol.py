@@ -100,8 +100,7 @@ class Benchmark(Protocol[ItemT]):
     @abstractmethod
     def reader(self, cache: Path) -> Reader[ItemT]:
         """A function that turns a row of one dataset into an item. It keeps large parts in
-        `cache`.
-        """
+        `cache`."""
         ...
 
     # -- systems ---------------------------------------------------------------------------------
@@ -121,8 +120,7 @@ class Benchmark(Protocol[ItemT]):
         self, sandboxes: Sandboxes, config: Config, *, logs: Path, cache: Path | None
     ) -> Grader[ItemT]:
         """The grader. `logs` is a folder for its logs; with `cache` None it remembers no
-        verdicts.
-        """
+        verdicts."""
         ...
 
     @abstractmethod
@@ -142,8 +140,7 @@ class Benchmark(Protocol[ItemT]):
 
     def expected(self, system: str, basis: CostBasis, items: Sequence[ItemT]) -> Expected | None:
         """The expected tokens of a system without an earlier run, from its `cost_basis`; None if
-        unknown.
-        """
+        unknown."""
         return None
 
     # -- predictions -----------------------------------------------------------------------------
@@ -172,8 +169,7 @@ class Benchmark(Protocol[ItemT]):
 
     def unstable(self, output: Path) -> Unstable | None:
         """Unstable tests by instance, from a file in the folder of runs; None if there is no
-        file.
-        """
+        file."""
         return None
 
     def submission_facts(self, submission: Row) -> SubmissionFacts:

@@ -38,8 +38,7 @@ def find(name: str) -> Benchmark[Any]:
 
 def of_run(facts: Mapping[str, Any]) -> Benchmark[Any]:
     """The benchmark of a run. `facts` is `Store.description`. Raises `UserError` if it is
-    missing.
-    """
+    missing."""
     return find(facts.get("benchmark") or SweBench.name)
 
 

@@ -78,10 +78,9 @@ class _Evaluation:
 
 
 def evaluate(options: Options) -> int:
-    """Run the evaluation and return the exit code.
+    """Run it and return the exit code: 0 done, 1 trials missing or failed, 130 stopped.
 
-    0: all trials are done; 1: trials are missing or failed; 2: trials are missing for lack of disk
-    space; 130: stopped.
+    2: trials are missing for lack of disk space.
     """
     out = console()
     config = options.config

@@ -97,15 +97,13 @@ class RunFolder:
         return str(self._file)
 
     def logs(self, begun: str = "") -> Path:
-        """The folder of its grading logs.
-
-        It is named by the run's original id (the fact `id` of its store), which differs from
-        `run_id` in a renamed run.
-        """
+        """The folder of its grading logs, named by the run's original id (the fact `id` of its
+        store)."""
         return self.path / "logs" / "run_evaluation" / (begun or self.run_id)
 
     def create(self, *, new: bool = False) -> "RunFolder":
-        """Make the folder if it is not there, and return it. `UserError` where that is not allowed.
+        """Create the folder if it is missing, and return it. Raises `UserError` if that is not
+        allowed.
 
         A `new` one was not there: where this name is taken, it gets a number at its end. Of
         processes that do so at the same moment each has another.
@@ -117,11 +115,8 @@ class RunFolder:
         return folder
 
     def _make(self, *, exist_ok: bool) -> bool:
-        """Create the folder and test that it is writable; False if a folder of that name exists and
-        `exist_ok` is not set.
-
-        Raises `UserError` if the folder cannot be created or written.
-        """
+        """Create the folder; False if it exists and may not. Raises `UserError` if it is not
+        writable."""
         try:
             self.path.mkdir(parents=True, exist_ok=exist_ok)
             with tempfile.TemporaryFile(dir=self.path):
@@ -159,8 +154,7 @@ class RunFolder:
     @asynccontextmanager
     async def open(self, *, read_only: bool = False) -> AsyncIterator[Store]:
         """The store of an existing run. Raises `UserError` with the nearest name if there is
-        none.
-        """
+        none."""
         self.refuse_grading()
         if not self.exists:
             from harness.config import nearest
@@ -186,8 +180,7 @@ class RunFolder:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Lock the run for this process alone. Raises `UserError` while another process works on
-        it.
-        """
+        it."""
         handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             if not lock(handle, fcntl.LOCK_EX):

@@ -19,8 +19,7 @@ class Watcher(Protocol):
 
     def trial(self, row: ClaimedTrial, state: str, note: str = "") -> None:
         """A trial changed its state: preparing, working, grading, done, failed, error or
-        cancelled.
-        """
+        cancelled."""
         ...
 
     def step(self, row: ClaimedTrial, steps: int, usd: float) -> None:

@@ -91,8 +91,7 @@ class Capture:
 
     def text(self) -> str:
         """The kept text, with a line between head and tail that gives the number of omitted
-        bytes.
-        """
+        bytes."""
         tail = self.tail[-self.half :]
         left_out = self.total - len(self.head) - len(tail)
         middle = f"\n[... {left_out} bytes left out ...]\n".encode() if left_out > 0 else b""
@@ -182,8 +181,7 @@ class Shell:
 
     async def _send(self, data: bytes) -> None:
         """Send all of it despite cancellation, because half a command would be read as one
-        later.
-        """
+        later."""
         with anyio.CancelScope(shield=True), anyio.move_on_after(GRACE_S):
             await self.machine.send(data)
             return

@@ -1,6 +1,5 @@
 """Alternative scores of the same submissions: the official grader alone, and without unstable
-tests.
-"""
+tests."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -14,8 +13,7 @@ Unstable = Mapping[str, Collection[str]]  # by instance: tests that pass and fai
 
 def flags_of(submission: SubmissionRow) -> list[str]:
     """Why a pass of the official grader does not count; empty if it counts or if there is no
-    pass.
-    """
+    pass."""
     return list(submission["flags"] or ())
 
 

@@ -1,6 +1,5 @@
 """The cost of model calls, with a bound for calls whose cost is unknown. Pure functions over
-rows.
-"""
+rows."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,6 +1,5 @@
 """Published results (`results/reference/published.csv`), and which of them belongs beside a
-system.
-"""
+system."""
 
 import csv
 import re
@@ -47,8 +46,7 @@ class Published:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counterpart:
     """The published row beside one of our systems. `numbers` is by metric; scores are in
-    percent.
-    """
+    percent."""
 
     method: str
     agents: int | None

@@ -61,8 +61,7 @@ class InstanceScore:
     @property
     def average(self) -> float | None:
         """Resolved submissions divided by requested submissions of trials that ran; None if none
-        ran.
-        """
+        ran."""
         return self.resolved / self.wanted if self.wanted else None
 
     def cost_of(self, submissions: int) -> float | None:

@@ -27,8 +27,7 @@ def read(path: Path) -> Any:
 
 def parse(text: str, *, where: str) -> Any:
     """The value of YAML text. Raises `UserError` with the line for malformed text or a duplicate
-    key.
-    """
+    key."""
     try:
         return yaml.load(text, Loader=_Unique)  # noqa: S506 - it is a SafeLoader
     except _Twice as error:

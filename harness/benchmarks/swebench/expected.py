@@ -23,8 +23,7 @@ GRADING_S = 60.0  # assumed for sandboxes and grading, beside the published late
 
 def assumed(system: str, basis: CostBasis, rows: Sequence[Published]) -> Expected:
     """Tokens that would cost the published amount at the published price. `rows` are the
-    numbers.
-    """
+    numbers."""
     method, agents = basis.method, basis.agents
     usd = _number(rows, method, agents, "cost_per_submission_usd")
     latency = _number(rows, LATENCY_OF.get(method, method), agents, "latency_s")

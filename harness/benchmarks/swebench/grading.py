@@ -189,8 +189,7 @@ class PatchGrader:
         self, item: IssueItem, patch: str, model_name: str, output: ExecResult | None, text: str
     ) -> tuple[dict[str, Any], str, bool]:
         """The official report, the reason for not resolved, and whether the log always reads the
-        same.
-        """
+        same."""
         name = item.instance.instance_id
         try:
             reading = await read_log(
@@ -243,8 +242,7 @@ class PatchGrader:
 
     def _recall(self, key: str, folder: Path) -> Verdict | None:
         """The remembered verdict, with its logs copied into `folder`; None if missing or
-        damaged.
-        """
+        damaged."""
         if self._cache is None:
             return None
         kept = self._cache / key

@@ -35,8 +35,7 @@ class Cgroup:
 
     def kills(self) -> int:
         """The number of processes that the kernel killed at the group's memory limit; 0 if
-        unknown.
-        """
+        unknown."""
         for folder in self.folders:
             for name in ("memory.events", "memory.oom_control"):
                 with contextlib.suppress(OSError):
@@ -48,8 +47,7 @@ class Cgroup:
 
     def remove(self) -> bool:
         """Kill the remaining processes and remove the groups; waits up to 5 s. Returns whether all
-        are gone.
-        """
+        are gone."""
         for folder in self.folders:
             for _ in range(500):
                 try:

@@ -101,8 +101,7 @@ def _confined(capabilities: Sequence[str], *, user: bool, network: bool = False)
 @functools.cache
 def _may_mount() -> bool:
     """Whether this process can mount without a user namespace: root outside a restricted
-    container.
-    """
+    container."""
     with contextlib.suppress(OSError, StopIteration, ValueError):
         lines = Path("/proc/self/status").read_text().splitlines()
         effective = next(line for line in lines if line.startswith("CapEff:"))

@@ -95,8 +95,7 @@ class ImageCache:
 
     async def check(self, image: str, say: Say) -> None:
         """Raise `UserError` if the image is larger than the limit. Does nothing if the size is
-        unknown.
-        """
+        unknown."""
         if self._ceiling and await self._here(image) is None:
             await self._weigh(image, say)
 

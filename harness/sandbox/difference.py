@@ -6,7 +6,7 @@ from importlib.resources import files
 
 from harness.errors import FileTooLarge, SandboxError, SandboxUnfit
 from harness.sandbox import scripts
-from harness.sandbox.patch_text import as_text, is_text
+from harness.sandbox.patch_text import as_text, is_text, with_clear_names
 from harness.sandbox.shell import FLOOD_BYTES, Shell
 from harness.sandbox.testbed_copy import WITHIN_S, decoded, seconds_left
 from harness.types import ExecResult
@@ -62,12 +62,13 @@ async def compare(shell: Shell, base: Base, *, until: float) -> Difference:
         shell, base, attributes="* !diff", quote_paths="false", until=until
     )
     if is_text(patch):
-        return Difference(patch.decode(), left_out)
+        return Difference(with_clear_names(patch.decode()), left_out)
     in_ascii, _ = await _compare(shell, base, attributes="* -diff", quote_paths="true", until=until)
     try:
-        return Difference(as_text(patch, in_ascii), left_out)
-    except ValueError as error:
+        text, links = as_text(patch, in_ascii)
+    except (ValueError, SyntaxError) as error:
         raise SandboxError(f"the patch: it is not text: {error}") from None
+    return Difference(with_clear_names(text), (*left_out, *links)[:MOST_LEFT_OUT])
 
 
 async def _compare(

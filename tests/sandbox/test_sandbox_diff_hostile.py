@@ -57,6 +57,9 @@ CHANGES = {
         touch ':(glob)**' ':(exclude)a.txt' ':!x' ':^x' ':/' ':' ':(literal)' '**' '[a-z]*' '\*'
         mkdir -- '-d' ':(attr:x)'; touch -- '-d/-f' ':(attr:x)/f' '--stdin'
         touch "$(printf '%0255d' 7)" """,
+    "empty files and modes where a blank is before a slash": r"""
+        mkdir ' ' 'x ' 'x /x ' pkg/' b'; touch ' / ' 'x /x /x' pkg/' b/ b'; echo x > 'x /y'
+        chmod +x 'x /y'; touch $'x /\xfc'""",
     "names that differ by case alone": """
         echo A > A.txt; mkdir PKG; echo 1 > PKG/core.py; echo 2 > PKG/CORE.PY; echo > .gitIgnore""",
     "a large name space of patterns": r"""
@@ -70,6 +73,8 @@ REFUSED = {
         "pkg/.Git/.gitattributes",
     ],
     "ln -s a.txt .gitmodules": [".gitmodules"],
+    r"ln -s $'\xff' pkg/there; echo $'\xff' > pkg/bytes": ["pkg/there"],
+    r"ln -s $'\xff' $'quo\tted \"ü'": ['quo\tted "ü'],
     r"mkdir $'.git\\n '; echo x > $'.git\\n /x'; mkdir $'git~1\n'; echo x > $'git~1\n/x'": [
         r".git\n /x"
     ],

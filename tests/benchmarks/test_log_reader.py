@@ -18,6 +18,8 @@ from harness.benchmarks.swebench.official import PARSERS, known_parser
 from harness.benchmarks.swebench.rows import HubRow
 from harness.errors import GradingUnavailable, LogUnreadable
 
+pytestmark = pytest.mark.slow(seconds=3)
+
 NAME = "a__a-1"
 PREDICTION = {"instance_id": NAME, "model_patch": "x", "model_name_or_path": "m"}
 PASSED = b"PASSED tests/test_a.py::test_one\n"

@@ -14,6 +14,8 @@ from planted import MATRIX, plant
 from harness.score import COLUMNS as TABLE_COLUMNS
 from harness.score import COMPARISON_COLUMNS
 
+pytestmark = pytest.mark.slow(seconds=4)
+
 
 @pytest.fixture
 def run(place) -> Path:

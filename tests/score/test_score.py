@@ -244,6 +244,7 @@ STATE = st.sampled_from(["done", "error", "cancelled", "waiting"])
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcd"), STATE, OUTCOME), min_size=1, max_size=12))
+@settings(deadline=None)
 def test_the_score_is_the_mean_over_instances_of_resolved_by_asked_for_and_run(trials):
     rows, numbers = Rows(), dict.fromkeys("abcd", 0)
     for name, state, outcome in trials:

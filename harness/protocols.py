@@ -209,6 +209,12 @@ class Grader(Protocol[ItemT_contra]):
         ...
 
 
+class OpenedSandbox(Sandbox, Protocol):
+    """A sandbox as `Sandboxes.open` gives it."""
+
+    audit: str  # what the audit at the start found; "ok", or empty where none was made
+
+
 class Sandboxes(Protocol):
     """One kind of sandbox on this machine."""
 
@@ -237,7 +243,7 @@ class Sandboxes(Protocol):
         """Names the content that the sandboxes of an item are made from, while it is held."""
         ...
 
-    async def open(self, item: Item, *, purpose: Literal["agents", "grading"]) -> Sandbox:
+    async def open(self, item: Item, *, purpose: Literal["agents", "grading"]) -> OpenedSandbox:
         """A new sandbox of an item that is held. For agents the history is scrubbed and the audit
         passed.
 

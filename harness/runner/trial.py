@@ -110,7 +110,7 @@ class LiveTrial:
             await self._note("")
             raise
         self._sandboxes.append(sandbox)
-        await self._note(getattr(sandbox, "audit", ""))
+        await self._note(sandbox.audit)
         self._services.watcher.trial(self._row, "working")
         return TimedSandbox(sandbox, lambda: self._budget.remaining_s)
 

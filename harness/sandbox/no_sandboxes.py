@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Literal
 
 from harness.errors import DelmError
-from harness.protocols import Sandbox
+from harness.protocols import OpenedSandbox
 from harness.types import Item
 
 
@@ -27,7 +27,7 @@ class NoSandboxes:
         """A hash of the instance."""
         return hashlib.sha256(repr(item.instance).encode()).hexdigest()
 
-    async def open(self, item: Item, *, purpose: Literal["agents", "grading"]) -> Sandbox:
+    async def open(self, item: Item, *, purpose: Literal["agents", "grading"]) -> OpenedSandbox:
         """Raises, because the benchmark needs no sandbox."""
         raise DelmError(f"{item.instance.instance_id} is of a benchmark without sandboxes")
 

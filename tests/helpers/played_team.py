@@ -53,6 +53,8 @@ def done(summary: str = "done") -> tuple[str, dict[str, Any]]:
 class PlayedWorkspace:
     """Files are one text: `write TEXT` sets it."""
 
+    audit = "ok"
+
     def __init__(self, text: str = "", problem: Exception | None = None) -> None:
         self.text = text
         self.problem = problem

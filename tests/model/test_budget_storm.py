@@ -310,7 +310,8 @@ async def test_sixteen_agents_stay_within_the_cap_of_each_and_all_submit(tmp_pat
     server = Biller(seed, alone)
     async with storm(tmp_path, Independent(), server, cost_usd=0.012) as told:
         await told.check()
-        assert {row["state"] for row in await told.store.trials()} == {"done"}
+        trials = await told.store.trials()
+        assert {row["state"] for row in trials} == {"done"}, [row["reason"] for row in trials]
         ended = {row["reason"] for row in await told.store.submissions()}
         assert {"agent_cost", "finished"} <= ended, "some came to the cap, and some did not"
 

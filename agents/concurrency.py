@@ -1,4 +1,4 @@
-"""Several pieces of work at the same time."""
+"""Run several coroutines at the same time."""
 
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
@@ -9,7 +9,7 @@ from harness.errors import leaf
 
 
 async def together(works: Iterable[Callable[[], Coroutine[Any, Any, None]]]) -> None:
-    """Begin all and wait for all. The first that fails ends the others, and is raised itself."""
+    """Start all and wait for all. The first failure cancels the others and is raised."""
     try:
         async with anyio.create_task_group() as group:
             for work in works:

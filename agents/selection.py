@@ -1,4 +1,4 @@
-"""Which submission would we ship? Decided without a look at hidden tests, by a pure function."""
+"""Select the submission to ship, without the hidden tests. A pure function."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from harness.text.unified_diff import parse
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One submission, and what is known of it."""
+    """One submission with the facts that selection uses."""
 
     author: str
     patch: str
@@ -20,7 +20,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The author of the submission to ship, and why, in sentences."""
+    """The author of the selected submission, and the reasons in sentences."""
 
     author: str
     reasons: tuple[str, ...]
@@ -44,7 +44,9 @@ def select(candidates: Sequence[Candidate]) -> Choice:
 
 
 def changed_lines(patch: str) -> int:
-    """Lines that a patch adds or removes; of what is no unified diff, all that it has."""
+    """The number of lines that a patch adds or removes; if it cannot be parsed, of all its
+    lines.
+    """
     try:
         return sum(file.added + file.removed for file in parse(patch))
     except ValueError:

@@ -32,7 +32,7 @@ class Single:
 
 
 class Independent:
-    """As many as the trial has agents, each on its share of the budget; nothing is shared."""
+    """N agents that do not communicate, each with its share of the budget."""
 
     async def run(self, trial: Trial) -> None:
         """See `harness.protocols.System`."""
@@ -76,7 +76,9 @@ async def work_alone(trial: Trial, sandbox: Sandbox, author: str, *, steps: int)
 
 
 async def hand_in(trial: Trial, sandbox: Sandbox, author: str, reason: str) -> None:
-    """Submit what differs in `sandbox`; an oversized or unreadable difference is an empty patch."""
+    """Submit the diff of `sandbox`. A diff that is too large or unreadable becomes an empty
+    patch.
+    """
     try:
         patch = await sandbox.diff()
         reason = with_left_out(reason, sandbox.left_out)

@@ -1,4 +1,4 @@
-"""A line from blocking code, in a thread of its own, to the event loop."""
+"""Let blocking code in a thread call the event loop."""
 
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError, Future
@@ -28,7 +28,7 @@ class ThreadPortal:
         self._cut = False
 
     def ask(self, work: Callable[[], Awaitable[T]]) -> T:
-        """In the thread: wait for `work`, done in the event loop."""
+        """Called in the thread: run `work` in the event loop and wait for it."""
         answer = Future[T]()
         from_thread.run_sync(self._put, work, answer)
         return answer.result()

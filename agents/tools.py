@@ -1,4 +1,4 @@
-"""What an agent can do: each tool is a schema that the model sees and a function that acts."""
+"""The tools of an agent: each has a schema for the model and a function."""
 
 import difflib
 import json
@@ -17,7 +17,7 @@ VIEW_LINES, VIEW_WIDTH = 200, 400
 
 
 class Finished(Exception):
-    """The agent declared its work done; `summary` is what it said."""
+    """Raised when the agent says that it is done; `summary` is its text."""
 
     def __init__(self, summary: str) -> None:
         super().__init__(summary)
@@ -25,7 +25,7 @@ class Finished(Exception):
 
 
 class BadCall(Exception):
-    """A tool call that cannot be carried out; the message tells the model how to mend it."""
+    """An invalid tool call; the message tells the model how to correct it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +41,11 @@ class ListOf:
         return {"type": "array", "description": self.meaning, "items": items}
 
     def example(self) -> str:
-        """What it looks like."""
+        """An example value."""
         return "[" + (f"{{{_example(self.fields)}}}" if self.fields else '"…"') + ", …]"
 
     def read(self, value: Any) -> list[Any] | None:
-        """The list, of mappings or of texts; None where `value` is none, or not of these."""
+        """The list of mappings or of texts; None if `value` is not one."""
         if isinstance(value, str):  # some models send JSON inside a text
             try:
                 value = json.loads(value)
@@ -98,7 +98,7 @@ class Toolbox:
         self.schemas = [tool.schema() for tool in tools]
 
     def activity(self, name: str) -> Activity | None:
-        """What a call of a tool counts as."""
+        """The activity of a tool call, for the time line."""
         return self._tools[name].activity if name in self._tools else None
 
     async def call(self, call: ToolCall) -> str:
@@ -116,7 +116,8 @@ class Toolbox:
 
 def _arguments(tool: Tool, text: str) -> Arguments:
     lists = [f'"{name}": {each.example()}' for name, each in tool.lists.items()]
-    wanted = ", ".join([_example(tool.parameters)] * bool(tool.parameters) + lists)
+    texts = [_example(tool.parameters)] if tool.parameters else []
+    wanted = ", ".join([*texts, *lists])
     try:
         given = json.loads(text or "{}")
     except (ValueError, RecursionError) as error:
@@ -192,7 +193,7 @@ def bash(sandbox: Sandbox, *, timeout_s: float) -> Tool:
 
 
 def view(sandbox: Sandbox) -> Tool:
-    """Show lines of a file with their numbers."""
+    """Show numbered lines of a file."""
 
     async def act(arguments: Arguments) -> str:
         first, last = _number(arguments, "first", 1), _number(arguments, "last", 0)
@@ -213,7 +214,7 @@ def view(sandbox: Sandbox) -> Tool:
 
 
 def edit(sandbox: Sandbox) -> Tool:
-    """Replace a piece of a file that occurs in it once, or make a file."""
+    """Replace a text that occurs once in a file, or create a file."""
 
     async def act(arguments: Arguments) -> str:
         path, old, new = arguments["path"], arguments["old"], arguments["new"]
@@ -308,7 +309,7 @@ def _number(arguments: Arguments, name: str, default: int) -> int:
 
 
 def finish() -> Tool:
-    """End the work; the patch is whatever differs then."""
+    """End the work; the patch is the diff at that time."""
 
     async def act(arguments: Arguments) -> str:
         raise Finished(arguments["summary"])
@@ -323,7 +324,7 @@ def finish() -> Tool:
 
 
 def observation(result: ExecResult) -> str:
-    """A command's result as the model reads it."""
+    """The result of a command, as the model sees it."""
     if result.timed_out:
         status = f"killed after {result.seconds:.0f} s, its time limit"
     elif result.flooded:

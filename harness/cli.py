@@ -102,7 +102,10 @@ def eval_command(
     resolved = configure.configure(
         model=model,
         dataset=dataset,
-        specs=[*(config or []), *["model.allow_unknown_price=true"] * allow_unknown_price],
+        specs=[
+            *(config or []),
+            *(["model.allow_unknown_price=true"] if allow_unknown_price else []),
+        ],
         flags=flags,
         stored=_run(configure.stored, output, run_id),
     )

@@ -1,4 +1,4 @@
-"""`centralized` and `centralized-parallel`: an orchestrator plans, subagents work, it decides."""
+"""`centralized` and `centralized-parallel`: an orchestrator delegates to subagents and decides."""
 
 from agents.centralized.orchestrator import Centralized, CentralizedParallel
 

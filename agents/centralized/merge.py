@@ -1,4 +1,4 @@
-"""Bringing what was changed in a copy of a workspace back into it: a three-way merge by git."""
+"""Merge changes from a copy of a workspace back into it, three-way, with git."""
 
 from agents.sandbox_scripts import GIT
 from harness.errors import SandboxLost

@@ -28,43 +28,45 @@ NO_CALL = (
 
 
 class Centralized:
-    """A main agent, and one sub-agent at a time in the one workspace."""
+    """An orchestrator with one subagent at a time, all in one workspace."""
 
     Options = CentralizedOptions
 
     def __init__(self, options: CentralizedOptions | None = None) -> None:
-        self.rules = options or CentralizedOptions()
+        self.options = options or CentralizedOptions()
 
     async def run(self, trial: Trial) -> None:
         """See `harness.protocols.System`."""
-        rules = self.rules
+        options = self.options
         async with WaitingSubagents(trial, ["sub-1"]) as waiting:
-            delegation = SequentialDelegation(trial, await trial.sandbox(), waiting, rules=rules)
-            opening = render("central_system", attempts=rules.attempts, turns=rules.turns)
+            delegation = SequentialDelegation(
+                trial, await trial.sandbox(), waiting, options=options
+            )
+            opening = render("central_system", attempts=options.attempts, turns=options.turns)
             await lead(trial, delegation, opening)
 
 
 class CentralizedParallel:
-    """A main agent, and up to N sub-agents a round, each in its own copy of the workspace."""
+    """An orchestrator with up to N subagents a round, each in its own copy of the workspace."""
 
     Options = CentralizedOptions
 
     def __init__(self, options: CentralizedOptions | None = None) -> None:
-        self.rules = options or CentralizedOptions()
+        self.options = options or CentralizedOptions()
 
     async def run(self, trial: Trial) -> None:
         """See `harness.protocols.System`."""
-        rules = self.rules
+        options = self.options
         slots = [f"sub-{number + 1}" for number in range(trial.agents)]
         async with WaitingSubagents(trial, slots) as waiting:
             delegation = ParallelDelegation(
-                trial, await trial.sandbox(), waiting, slots, rules=rules
+                trial, await trial.sandbox(), waiting, slots, options=options
             )
             opening = render(
                 "central_parallel_system",
                 agents=trial.agents,
-                attempts=rules.attempts,
-                turns=rules.turns,
+                attempts=options.attempts,
+                turns=options.turns,
             )
             await lead(trial, delegation, opening)
 
@@ -94,14 +96,14 @@ async def lead(trial: Trial, delegation: Delegation, system: str) -> None:
 
 
 def submit(delegation: Delegation) -> Tool:
-    """End the work, unless something speaks against it; the second time it ends."""
+    """End the work. The first call is refused if there is an objection; the second one ends it."""
     asked: list[str] = []
 
     async def act(arguments: Arguments) -> str:
-        missing = "" if asked else await delegation.missing()
-        if missing:
-            asked.append(missing)
-            raise BadCall(f"{missing} If you leave it so, call `submit` again.")
+        objection = "" if asked else await delegation.objection()
+        if objection:
+            asked.append(objection)
+            raise BadCall(f"{objection} If you leave it so, call `submit` again.")
         raise Finished(arguments["summary"])
 
     return Tool(
@@ -114,8 +116,7 @@ def submit(delegation: Delegation) -> Tool:
 
 
 async def hand_in(trial: Trial, delegation: Delegation, reason: str) -> None:
-    """Submit what differs in the workspace; where work was cut off and nothing does, the best
-    patch that was seen."""
+    """Submit the diff of the workspace; if interrupted with no diff, the best patch so far."""
     finished = reason == "finished"
     patch = ""
     try:

@@ -1,4 +1,4 @@
-"""Sub-agents in rounds: several at once, each in its own copy of the workspace."""
+"""Subagents in rounds: several at once, each in its own copy of the workspace."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ RESCUE_S = 60  # for reading what a sub-agent that was cut off has changed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubagentResult:
-    """What a sub-agent of a round came to."""
+    """The result of a subagent in a round."""
 
     subtask: Subtask
     report: Report
@@ -38,7 +38,9 @@ class SubagentResult:
 
 
 class ParallelDelegation:
-    """Up to N sub-agents at once, in copies of the workspace; of their changes some are taken."""
+    """Up to N subagents at once in copies of the workspace; the orchestrator merges some
+    changes.
+    """
 
     def __init__(
         self,
@@ -47,14 +49,14 @@ class ParallelDelegation:
         waiting: WaitingSubagents,
         slots: Sequence[str],
         *,
-        rules: CentralizedOptions,
+        options: CentralizedOptions,
     ) -> None:
         self.workspace = workspace
         self.used_up = False
         self._trial = trial
         self._waiting = waiting
         self._slots = slots
-        self._rules = rules
+        self._options = options
         self._done = 0
         self._start = ""  # the workspace's patch when the round began
         self._results: dict[str, SubagentResult] = {}  # of the last round, by sub-agent
@@ -93,7 +95,7 @@ class ParallelDelegation:
         self._unread = False
         return ""
 
-    async def missing(self) -> str:
+    async def objection(self) -> str:
         """See `agents.centralized.sequential.Delegation`."""
         if self._unread:
             return "A round has just ended: read its reports, and take what is good, first."
@@ -136,7 +138,7 @@ class ParallelDelegation:
         told = [
             shown(r.subtask.agent, r.report, r.changes, unread=r.unread, diff=True) for r in results
         ]
-        left = self._rules.attempts - self._done
+        left = self._options.attempts - self._done
         return "\n\n".join([*told, render("central_left", left=left, what="round").strip()])
 
     def _check(self, subtasks: Sequence[Mapping[str, str]]) -> None:
@@ -145,7 +147,7 @@ class ParallelDelegation:
                 "A round has just ended and you have not read its reports. Put all the subtasks of "
                 "a round into one call, and wait for its reports."
             )
-        if self._done >= self._rules.attempts:
+        if self._done >= self._options.attempts:
             raise BadCall("No round is left. Take what is good of the last one, and `submit`.")
         if not 1 <= len(subtasks) <= len(self._slots):
             raise BadCall(
@@ -156,15 +158,15 @@ class ParallelDelegation:
             not_empty(subtask["instruction"])
 
     async def _work(self, subtask: Subtask, barrier: "Barrier") -> None:
-        """One sub-agent's part of a round. What it changed is kept, however it ends."""
+        """One subagent's part of a round. Keeps its changes, however it ends."""
         await self._waiting.end(subtask.agent)
-        rules = self._rules
+        options = self._options
         report, broken = failed("was cut off"), None
         fork: Sandbox | None = None
         try:
             fork = await self.workspace.fork()
             report = await run_subagent(
-                self._trial, subtask, fork, turns=rules.turns, chars=rules.report_chars
+                self._trial, subtask, fork, turns=options.turns, chars=options.report_chars
             )
         except SandboxUnavailable as failure:
             report, broken = failed("lost its workspace, and ended without a report"), failure
@@ -233,17 +235,17 @@ class ParallelDelegation:
 
 
 class Barrier:
-    """Lets the sub-agents of a round go on when all of them are there."""
+    """Lets the subagents of a round continue when all of them have arrived."""
 
     def __init__(self, trial: Trial, expected: int) -> None:
         self._trial = trial
-        self._missing = expected
+        self._absent = expected
         self._open = anyio.Event()
 
     async def wait(self, agent: str) -> None:
-        """`agent` is there, and waits for the others."""
-        self._missing -= 1
-        if not self._missing:
+        """Arrive as `agent` and wait for the others."""
+        self._absent -= 1
+        if not self._absent:
             self._open.set()
             return
         async with self._trial.doing(agent, Activity.BARRIER):

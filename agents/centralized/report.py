@@ -1,4 +1,4 @@
-"""What a sub-agent hands back, and what it changed, as its main agent reads it."""
+"""The report of a subagent and its changes, as the orchestrator sees them."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ NAMED = re.compile(r'diff --git (?:a/(?P<path>.+) b/(?P=path)|"?(?P<other>.+))$'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a sub-agent handed back."""
+    """The report of a subagent."""
 
     status: str  # done, partial, or failed: it handed back nothing
     ending: str  # in words, "handed its work back as done"
@@ -22,7 +22,7 @@ class Report:
 
 
 def failed(ending: str) -> Report:
-    """The report on a sub-agent that made none."""
+    """The report for a subagent that made none."""
     return Report(status="failed", ending=ending, text="")
 
 
@@ -34,7 +34,7 @@ def shown(
     unread: str = "",
     diff: bool = False,
 ) -> str:
-    """A report as the main agent reads it; with `diff`, what was changed stands there, too."""
+    """A report as the orchestrator sees it; with `diff`, the changes follow."""
     return render(
         "central_report",
         agent=agent if diff else "The engineer",
@@ -49,7 +49,7 @@ def shown(
 
 
 def by_file(diff: str) -> dict[str, str]:
-    """The parts of a git patch by the file that each changes."""
+    """The parts of a git patch, by changed file."""
     starts = [found.start() for found in PER_FILE.finditer(diff)]
     parts = [diff[start:end] for start, end in pairwise([*starts, len(diff)])]
     return {_name(part.partition("\n")[0]): part for part in parts}
@@ -61,8 +61,10 @@ def _name(line: str) -> str:
 
 
 def changed(before: str, after: str) -> dict[str, str]:
-    """Files whose difference from the base commit is not the same in two patches: what `after`
-    says of each, which is nothing where it is as at the base commit again."""
+    """The files whose diff from the base commit differs between two patches.
+
+    Maps each to its part of `after`, which is empty if the file is as at the base commit again.
+    """
     old, new = by_file(before), by_file(after)
     names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
     return {name: new.get(name, "") for name in names}

@@ -1,4 +1,4 @@
-"""The sub-agents of a main agent, and the simplest of them: one after another in one workspace."""
+"""Delegation to subagents, and its simplest form: one at a time in one workspace."""
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -22,7 +22,7 @@ CONTEXT = "What is known already and the engineer needs: files, findings, what w
 
 
 class CentralizedOptions(Options):
-    """The options of both systems; each is a line of its configuration."""
+    """The options of both centralized systems."""
 
     attempts: Positive = 10  # delegations, or rounds; after the last, what there is is handed in
     turns: Natural = 50  # of one sub-agent; 0: any number
@@ -30,7 +30,7 @@ class CentralizedOptions(Options):
 
 
 class Delegation(Protocol):
-    """The sub-agents of a main agent, and the workspace that is handed in."""
+    """The subagents of an orchestrator, and the workspace that is submitted."""
 
     workspace: Sandbox
     used_up: bool  # it ended the main agent's work: no delegation was left
@@ -43,17 +43,17 @@ class Delegation(Protocol):
         """What is to be said at the end of the main agent's turn."""
         ...
 
-    async def missing(self) -> str:
-        """What speaks against submitting now, or nothing."""
+    async def objection(self) -> str:
+        """The reason not to submit now, or an empty string."""
         ...
 
     def best(self) -> str:
-        """The best patch that was seen, for when the workspace holds none."""
+        """The best patch so far, for the case that the workspace has no changes."""
         ...
 
 
 class WaitingSubagents:
-    """Keeps in the time line which sub-agents wait for the main agent to give them work."""
+    """Records in the time line which subagents wait for the orchestrator."""
 
     def __init__(self, trial: Trial, slots: Sequence[str]) -> None:
         self._trial = trial
@@ -76,17 +76,17 @@ class WaitingSubagents:
                 await self.end(slot)
 
     async def begin(self, slot: str) -> None:
-        """`slot` has nothing to do from now on."""
+        """From now on `slot` waits for work."""
         stack = self._waits[slot] = AsyncExitStack()
         await stack.enter_async_context(self._trial.doing(slot, Activity.MAIN))
 
     async def end(self, slot: str) -> None:
-        """`slot` has got something to do."""
+        """`slot` has received work."""
         await self._waits.pop(slot).aclose()
 
 
 class SequentialDelegation:
-    """One sub-agent at a time; what it changes stays for the next one."""
+    """One subagent at a time; its changes stay for the next one."""
 
     def __init__(
         self,
@@ -94,13 +94,13 @@ class SequentialDelegation:
         workspace: Sandbox,
         waiting: WaitingSubagents,
         *,
-        rules: CentralizedOptions,
+        options: CentralizedOptions,
     ) -> None:
         self.workspace = workspace
         self.used_up = False
         self._trial = trial
         self._waiting = waiting
-        self._rules = rules
+        self._options = options
         self._done = 0
         self._seen = ""  # the last patch, and the last one that was not empty
         self._best = ""
@@ -121,7 +121,7 @@ class SequentialDelegation:
         """See `agents.centralized.sequential.Delegation`."""
         return ""
 
-    async def missing(self) -> str:
+    async def objection(self) -> str:
         """See `agents.centralized.sequential.Delegation`."""
         try:
             differs = await self.workspace.diff()
@@ -143,13 +143,13 @@ class SequentialDelegation:
             context=arguments["context"],
         )
         await self._waiting.end(subtask.agent)
-        rules = self._rules
+        options = self._options
         report = await run_subagent(
-            self._trial, subtask, self.workspace, turns=rules.turns, chars=rules.report_chars
+            self._trial, subtask, self.workspace, turns=options.turns, chars=options.report_chars
         )
         await self._waiting.begin(subtask.agent)
         told = await self._told(subtask, report)
-        left = rules.attempts - self._done
+        left = options.attempts - self._done
         if not left:
             self.used_up = True
             raise Finished(told)
@@ -166,6 +166,6 @@ class SequentialDelegation:
 
 
 def not_empty(instruction: str) -> None:
-    """`BadCall` for an instruction that says nothing."""
+    """Raise `BadCall` for an empty instruction."""
     if not instruction.strip():
         raise BadCall("The instruction is empty. Say what is to be done. Nothing was started.")

@@ -1,4 +1,4 @@
-"""What a main agent has done by a sub-agent: one task, in a conversation that starts anew."""
+"""One delegation to a subagent: one task in a new conversation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ ENDINGS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subtask:
-    """One task for a sub-agent."""
+    """One task for a subagent."""
 
     agent: str  # sub-1, sub-2 …
     round: int  # from 1
@@ -35,7 +35,7 @@ class Subtask:
 
     @property
     def label(self) -> str:
-        """Names it, and its conversation, in the trial."""
+        """The name of the task and of its conversation in the trial."""
         return f"{self.agent}.{self.round}"
 
 
@@ -86,7 +86,7 @@ async def run_subagent(
 
 
 def hand_back(said: list[str]) -> Tool:
-    """Hand the work back; its status is put into `said`."""
+    """Hand the work back; puts its status into `said`."""
 
     async def act(arguments: Arguments) -> str:
         status = arguments["status"].strip().lower()

@@ -26,7 +26,7 @@ class Delm:
     Options = DelmOptions
 
     def __init__(self, options: DelmOptions | None = None) -> None:
-        self.rules = options or DelmOptions()
+        self.options = options or DelmOptions()
 
     async def run(self, trial: Trial) -> None:
         """See `harness.protocols.System`."""
@@ -44,21 +44,21 @@ class Delm:
                 await hand_in(team, reason)
 
     async def assemble(self, trial: Trial) -> DelmTrial:
-        """The team of a trial: its pristine sandbox, its gate, its rules."""
-        rules = self.rules
+        """Build the team of a trial: its pristine sandbox, gate and options."""
+        options = self.options
         pristine = await trial.sandbox()
         checks = ExecutedEvidence(
             pristine,
             trial.context,
             command_s=trial.limits.command_s,
-            time_limit_s=rules.check_s,
+            time_limit_s=options.check_s,
             count_tokens=trial.count_tokens,
-            verify=rules.verification,
+            verify=options.verification,
             check_cache=trial.check_cache,
         )
-        checker = gist_checker(trial.model) if rules.gist_check else None
-        gate = Gate(trial.context, checks.by_form(), checker=checker, apart=not rules.sharing)
-        return DelmTrial(trial, rules, pristine, checks, gate)
+        checker = gist_checker(trial.model) if options.gist_check else None
+        gate = Gate(trial.context, checks.by_form(), checker=checker, apart=not options.sharing)
+        return DelmTrial(trial, options, pristine, checks, gate)
 
     async def _live(self, team: DelmTrial) -> None:
         names = (agent_name(number + 1) for number in range(team.trial.agents))
@@ -66,7 +66,7 @@ class Delm:
 
 
 async def hand_in(team: DelmTrial, reason: str) -> None:
-    """Submit every seat's patch, finished or not, and say which one we would ship."""
+    """Submit the patch of every seat, finished or not, and select one."""
     works = await team.works()
     await team.queue.close(by="", reason=reason)
     for work in works:
@@ -84,7 +84,7 @@ async def hand_in(team: DelmTrial, reason: str) -> None:
 
 
 async def candidates(team: DelmTrial, works: Sequence[SeatState], *, run: bool) -> list[Candidate]:
-    """The submissions with all that selection looks at; `run`: the checks are executed."""
+    """The submissions with the facts for selection. `run`: execute the checks."""
     entries, tasks = await team.standing(), await team.queue.tasks()
     admitted = {entry.label: entry for entry in entries}
     commands = checks_of(entries) if run and len({work.patch for work in works}) > 1 else []
@@ -111,7 +111,7 @@ async def outcomes(
     since the time limit came or a sandbox broke, says nothing of any.
     """
     found: dict[str, dict[str, bool]] = {work.seat: {} for work in works}
-    with anyio.move_on_after(team.rules.selection_s):
+    with anyio.move_on_after(team.options.selection_s):
         for command in commands:
             try:
                 passed = {w.seat: await _passes(team, w.patch, command) for w in works if w.patch}
@@ -132,7 +132,7 @@ async def _passes(team: DelmTrial, patch: str, command: str) -> bool:
 
 
 def checks_of(entries: Sequence[Entry]) -> list[str]:
-    """Commands that a good patch passes: every reproduction, and what has to go on passing."""
+    """Commands that a good patch passes: every reproduction and every constraint."""
     commands = [
         entry.evidence.command
         for entry in entries

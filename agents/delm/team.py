@@ -1,4 +1,4 @@
-"""What the agents of one trial have in common: the board, the gate, the rules of their tasks."""
+"""The shared parts of one trial: the board, the gate, and the rules that create tasks."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ QUOTED = 300  # characters of a finding in the text of a task
 
 
 class Turns(Options):
-    """Turns that a task of each kind may take; 0: any number, None: as `other`."""
+    """The turn limit of each kind of task; 0: no limit, None: as `other`."""
 
     localize: Natural | None = None
     patch: Natural | None = None
@@ -75,14 +75,14 @@ class DelmOptions(Options):
         return not (self.sharing or self.verification or self.queue)
 
     def turns_of(self, kind: str) -> int:
-        """Turns that a task may take; 0: any number."""
+        """The turn limit of a kind of task; 0: no limit."""
         turns: int | None = self.turns.model_dump().get(kind)
         return self.turns.other if turns is None else turns
 
 
 @dataclass(slots=True)
 class SeatState:
-    """What a seat (one submission that is wanted) has come to."""
+    """The state of a seat, i.e. of one requested submission."""
 
     seat: str
     patch: str = ""
@@ -99,13 +99,13 @@ class DelmTrial:
     def __init__(
         self,
         trial: Trial,
-        rules: DelmOptions,
+        options: DelmOptions,
         pristine: Sandbox,
         checks: ExecutedEvidence,
         gate: Gate,
     ) -> None:
         self.trial = trial
-        self.rules = rules
+        self.options = options
         self.pristine = pristine
         self.checks = checks
         self.gate = gate
@@ -115,9 +115,9 @@ class DelmTrial:
         self.salvage: dict[str, tuple[str, str]] = {}  # seat: the agent, and its last diff
 
     async def seed(self) -> None:
-        """The tasks that a trial begins with; doing it twice is doing it once."""
-        rules, agents = self.rules, self.trial.agents
-        count = (rules.localizers or min(agents, len(FRAMINGS))) if rules.queue else 0
+        """Add the first tasks of a trial. Calling it again adds nothing."""
+        options, agents = self.options, self.trial.agents
+        count = (options.localizers or min(agents, len(FRAMINGS))) if options.queue else 0
         first = [
             self._new(
                 TaskKind.LOCALIZE,
@@ -127,7 +127,7 @@ class DelmTrial:
             )
             for n in range(count)
         ]
-        text = render("task_patch" if rules.queue else "task_solve")
+        text = render("task_patch" if options.queue else "task_solve")
         patches = [
             self._new(TaskKind.PATCH, text, label=seat, preferred=agent_name(n + 1))
             for n, seat in enumerate(self.seats)
@@ -155,7 +155,7 @@ class DelmTrial:
         """One for each submission that is this candidate, however many have written the same."""
         state = state_of(failure.evidence)
         candidate = await self.context.entry(state)
-        if candidate is None or not self.rules.queue:
+        if candidate is None or not self.options.queue:
             return
         agents = {w.seat: w.agent for w in await self.works() if w.entry == state}
         if seat := await self.seat_of(candidate):
@@ -169,7 +169,7 @@ class DelmTrial:
         """The repair of a seat whose candidate fails, unless it had its repairs."""
         tasks = await self.queue.tasks()
         mended = [task for task in tasks if task.kind == TaskKind.REPAIR and task.subject == seat]
-        if len(mended) >= self.rules.repairs:
+        if len(mended) >= self.options.repairs:
             return ()
         gist = one_line(failure.gist, QUOTED)
         text = render("task_repair", patch=state, failure=failure.label, gist=gist)
@@ -193,7 +193,7 @@ class DelmTrial:
         return seat_of(tasks[candidate.task]) if candidate.task in tasks else ""
 
     async def standing(self) -> list[Entry]:
-        """The entries that nobody has refuted, in order."""
+        """The entries that no admitted entry refutes, in order."""
         links = await self.context.links()
         refuted = {link.target for link in links if link.kind == LinkKind.REFUTES}
         return [entry for entry in await self.context.entries() if entry.label not in refuted]
@@ -205,7 +205,7 @@ class DelmTrial:
         repair, where it is known to fail already.
         """
         admitted = await self.context.entry(patch) if patch else None
-        if admitted is None or not self.rules.queue:
+        if admitted is None or not self.options.queue:
             return ()
         authors = {agent, *authors_of(admitted, await self.queue.tasks())}
         failures = [e for e in await self.standing() if fails(e, patch)]
@@ -226,7 +226,7 @@ class DelmTrial:
                 await self.queue.cancel(task.label, by="", reason="every agent has written it")
 
     async def works(self) -> list[SeatState]:
-        """Every submission that is wanted, as it stands: the last finished patch of its seat."""
+        """The last finished patch of each seat."""
         tasks = await self.queue.tasks()
         works = {seat: SeatState(seat=seat) for seat in self.seats}
         for task in tasks:
@@ -239,7 +239,7 @@ class DelmTrial:
         return list(works.values())
 
     async def unsettled(self) -> list[str]:
-        """What is not as it should be when no task is left, one line each."""
+        """The open problems when no task is left, one line each."""
         lines = []
         standing = await self.standing()
         for work in await self.works():
@@ -270,7 +270,7 @@ def fails(entry: Entry, patch: str) -> bool:
 
 
 def failures_of(patch: str, entries: Iterable[Entry]) -> list[str]:
-    """Labels of the failures that were admitted against an admitted patch."""
+    """The labels of the failures admitted against an admitted patch."""
     return [entry.label for entry in entries if fails(entry, patch)]
 
 
@@ -282,7 +282,7 @@ def seat_of(task: Task) -> str:
 
 
 def authors_of(patch: Entry, tasks: Iterable[Task]) -> set[str]:
-    """Who handed in exactly this patch, and who published it first."""
+    """The authors of exactly this patch, and the agent that published it first."""
     own = [task for task in tasks if task.kind in OWN]
     same = {task.holder for task in own if task.result.get(ResultKey.ENTRY) == patch.label}
     return {patch.author, *same}

@@ -1,4 +1,4 @@
-"""One agent of a team: it claims a task, works on it in a copy of its own, hands it back."""
+"""One agent of a team: it claims tasks, works in its own fork, and finishes them."""
 
 import shlex
 from collections.abc import Awaitable, Callable, Sequence
@@ -33,9 +33,9 @@ class Worker:
         self._queue = team.queue
 
     async def live(self) -> None:
-        """Claim and work until nothing is left to do: see `TaskLoop.live`."""
+        """Claim and work until no task is left; see `TaskLoop.live`."""
         task_loop = TaskLoop(
-            self._team.trial, self.name, lease_s=self._team.rules.lease_s, work=self._work
+            self._team.trial, self.name, lease_s=self._team.options.lease_s, work=self._work
         )
         await task_loop.live()
 
@@ -58,16 +58,16 @@ class Worker:
         return following
 
     async def _worth_a_thought(self, task: Task) -> bool:
-        if self._team.rules.apart:
+        if self._team.options.apart:
             return False
         number = int(task.label.rpartition("-")[2])
-        return number <= self._team.rules.rounds and bool(await self._team.unsettled())
+        return number <= self._team.options.rounds and bool(await self._team.unsettled())
 
     async def _anything_open(self) -> bool:
         return any(task.state in {"open", "claimed"} for task in await self._queue.tasks())
 
     async def _lay_out(self, workspace: Sandbox, task: Task) -> None:
-        """Put the candidate that the task is about into the workspace."""
+        """Apply the candidate that the task is about to the workspace."""
         patch = ""
         if task.kind == TaskKind.TEST:
             tested = await self._team.context.entry(task.subject)
@@ -84,7 +84,7 @@ class Worker:
             raise SandboxLost(f"the candidate does not apply: {done.output[-300:]}")
 
     async def _rescue(self, claim: Claim, workspace: Sandbox) -> None:
-        """Keep what a patch has come to, wherever it was cut off."""
+        """Keep the current state of a patch when the work is interrupted."""
         if claim.task.kind != TaskKind.PATCH:
             return
         try:
@@ -97,14 +97,14 @@ class Worker:
 
 
 class _Job:
-    """One claimed task: its conversation, and what it is handed back with."""
+    """One claimed task: its conversation and its result."""
 
     def __init__(self, team: DelmTrial, name: str, claim: Claim, workspace: Sandbox) -> None:
         self._team = team
         self._claim = claim
         self._task = claim.task
         self._workspace = workspace
-        self._turns = team.rules.turns_of(claim.task.kind)
+        self._turns = team.options.turns_of(claim.task.kind)
         self._session = BoardSession(
             queue=team.queue,
             context=team.context,
@@ -112,8 +112,8 @@ class _Job:
             claim=claim,
             conversation=conversation_name(claim.task.label, claim.fence),
             workspace=workspace,
-            sharing=team.rules.sharing,
-            max_tasks=team.rules.max_tasks,
+            sharing=team.options.sharing,
+            max_tasks=team.options.max_tasks,
         )
 
     async def run(self) -> Claim | None:
@@ -132,7 +132,7 @@ class _Job:
                 result[ResultKey.LEFT_OUT] = list(self._workspace.left_out)
             then = await self._team.following(entry, self._task, self._claim.agent)
         _, following = await self._team.queue.finish_and_claim(
-            self._claim, result=result, then=then, lease_s=self._team.rules.lease_s
+            self._claim, result=result, then=then, lease_s=self._team.options.lease_s
         )
         return following
 
@@ -144,7 +144,7 @@ class _Job:
         try:
             return await self._converse()
         except AgentLimitReached as end:
-            if not self._team.rules.apart:
+            if not self._team.options.apart:
                 raise
             return Ending(reason=end.limit, summary="", messages=[])
 
@@ -160,8 +160,8 @@ class _Job:
             {"role": "user", "content": render("delm_issue", instance=self._team.trial.instance)},
             {"role": "user", "content": await self._assignment()},
         ]
-        session, rules = self._session, self._team.rules
-        ending = await self._talk(session.conversation, opening, long_tokens=rules.long_tokens)
+        session, options = self._session, self._team.options
+        ending = await self._talk(session.conversation, opening, long_tokens=options.long_tokens)
         if ending.reason == "long":
             opening[2] = {"role": "user", "content": await self._assignment(anew=True)}
             opening.append({"role": "user", "content": await self._compacted(ending.messages)})
@@ -174,7 +174,7 @@ class _Job:
     ) -> Ending:
         session = self._session
         news: Callable[[], Awaitable[str]] = session.news
-        if self._team.rules.refresh == "dispatch":
+        if self._team.options.refresh == "dispatch":
             news = no_news
         ending = await converse(
             self._team.trial,
@@ -230,12 +230,12 @@ class _Job:
             board_tools.unfold(session),
             publish(session),
             board_tools.add_task(session, seats),
-            board_tools.finish_task(self._missing),
+            board_tools.finish_task(self._unfinished),
         )
 
-    async def _missing(self) -> str:
-        """What should still be done before this task is handed back."""
-        if self._task.kind not in OWN or self._team.rules.apart:
+    async def _unfinished(self) -> str:
+        """What the agent should still do before it finishes the task, or an empty string."""
+        if self._task.kind not in OWN or self._team.options.apart:
             return ""
         patch = await self._diff()
         if not patch:
@@ -249,7 +249,7 @@ class _Job:
 
 
 def _commands(messages: Sequence[Message]) -> list[str]:
-    """What was run in a conversation, each with the first line of what came of it."""
+    """The commands of a conversation, each with the first line of its output."""
     outcomes = {m["tool_call_id"]: m["content"] for m in messages if m["role"] == "tool"}
     return [
         f"{call['function']['name']} {call['function']['arguments'][:300]}: "

@@ -134,7 +134,7 @@ def disk(
         config.sandbox.kind == "auto" and rebuilt and shutil.which("bwrap")
     )
     if bubblewrap:
-        missing = event_loop.run(_missing, list(environments.values()))
+        missing = event_loop.run(_count_missing, list(environments.values()))
         return [
             f"disk: {missing} of {len(environments)} environments to build, about "
             f"{gigabytes(missing * REBUILT_BYTES)} with downloads; {left}"
@@ -167,7 +167,7 @@ async def earlier(output: Path, model: str) -> list[PastTrial]:
     return found
 
 
-async def _missing(environments: Sequence[Environment]) -> int:
+async def _count_missing(environments: Sequence[Environment]) -> int:
     return sum([not await is_prepared(each, cache_dir()) for each in environments])
 
 

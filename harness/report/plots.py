@@ -100,8 +100,11 @@ def cost_against_score(rows: Sequence[TableRow]) -> Any:
 
 def _label(row: TableRow) -> str:
     """The name of the system, with a mark if some of its trials did not run or its code failed."""
-    why = "not finished" * bool(row["unfinished"]) or "its code fails" * bool(row["system_errors"])
-    return f"{row['system']} ({why})" if why else str(row["system"])
+    if row["unfinished"]:
+        return f"{row['system']} (not finished)"
+    if row["system_errors"]:
+        return f"{row['system']} (its code fails)"
+    return str(row["system"])
 
 
 def _side(row: TableRow, name: str, value: float, scale: float) -> list[list[float]] | None:

@@ -43,7 +43,7 @@ from harness.text.unified_diff import parse
 from harness.types import ExecResult, Verdict
 
 RECIPE = 4  # raise it when the same inputs could be graded otherwise
-ATTEMPTS = 3  # of an evaluation whose sandbox fails
+TRIES = 3  # of an evaluation whose sandbox fails
 LOG_FILES = ("patch.diff", "eval.sh", "test_output.txt", "report.json", "run_instance.log")
 
 
@@ -136,18 +136,19 @@ class PatchGrader:
         if known is not None:
             return known
         started = anyio.current_time()
-        for attempt in range(ATTEMPTS):
+        tries = 0
+        while True:
             try:
                 graded = await self._evaluate(item, patch, model_name, folder)
+                break
             except (SandboxUnavailable, SandboxError, GradingUnavailable) as error:
-                if attempt + 1 < ATTEMPTS:
-                    await anyio.sleep(1 + attempt)
-                    continue
-                return _ungraded(error, seconds=anyio.current_time() - started)
-            if graded.repeats:
-                self._remember(key, folder, graded.verdict)
-            return graded.verdict
-        raise AssertionError("unreachable")
+                tries += 1
+                if tries == TRIES:
+                    return _ungraded(error, seconds=anyio.current_time() - started)
+                await anyio.sleep(tries)
+        if graded.repeats:
+            self._remember(key, folder, graded.verdict)
+        return graded.verdict
 
     async def _evaluate(
         self, item: IssueItem, patch: str, model_name: str, folder: Path

@@ -103,11 +103,13 @@ def item_of(row: HubRow) -> IssueItem:
 
 
 def _with_advice(faults: tuple[str, ...]) -> tuple[str, ...]:
-    """`faults`, the first that is of a field of swebench 5.x with a hint to that."""
+    """The faults; the first one about a field of swebench 5.x says that 5.x rows are needed."""
     of_5 = [f"field {field}" for field in FIELDS_OF_5]
-    first = next((n for n, fault in enumerate(faults) if any(f in fault for f in of_5)), None)
     advice = "; rows of swebench 5.x are needed, which carry " + ", ".join(FIELDS_OF_5)
-    return tuple(fault + advice * (n == first) for n, fault in enumerate(faults))
+    for n, fault in enumerate(faults):
+        if any(field in fault for field in of_5):
+            return (*faults[:n], fault + advice, *faults[n + 1 :])
+    return faults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,9 +37,9 @@ def copying(
     `overlay`: with all that an overlay has noted; then it is begun by root, of this machine or of a
     user namespace. `network`: it stays in the network namespace in which it is begun.
     """
-    xattr = ["--preserve=xattr"] * overlay
+    xattr = ["--preserve=xattr"] if overlay else []
     paths = [f"/from/{name}" for name in names]
-    capabilities = (*CAPABILITIES, *[OVERLAY_CAPABILITY] * overlay)
+    capabilities = (*CAPABILITIES, OVERLAY_CAPABILITY) if overlay else CAPABILITIES
     words = _confined(capabilities, user=not overlay and not _may_mount(), network=network)
     words += proc_mounts()  # some versions of `cp` set modes through /proc/self/fd
     words += ["--ro-bind", str(source), "/from", "--bind", str(target), "/to"]
@@ -89,9 +89,11 @@ def _confined(capabilities: Sequence[str], *, user: bool, network: bool = False)
     In such a namespace there is one user: files of others are out of reach, and cannot be made.
     """
     words = [program("bwrap"), "--unshare-ipc", "--unshare-pid", "--unshare-uts"]
-    words += ["--unshare-net"] * (not network)
+    if not network:
+        words += ["--unshare-net"]
     words += ["--die-with-parent", "--new-session", "--clearenv", *system_mounts()]
-    words += ["--unshare-user", "--uid", "0", "--gid", "0"] * user
+    if user:
+        words += ["--unshare-user", "--uid", "0", "--gid", "0"]
     words += ["--cap-drop", "ALL"]
     for capability in capabilities:
         words += ["--cap-add", capability]

@@ -105,7 +105,9 @@ def lay(files: Path, below: Path, *, copied: bool = False) -> None:
     `copied`: there is an upper layer already.
     """
     (files / LOWER).symlink_to(below.resolve())
-    for name in (WORK, namespace.MERGED, *[UPPER] * (not copied)):
+    if not copied:
+        (files / UPPER).mkdir()
+    for name in (WORK, namespace.MERGED):
         (files / name).mkdir()
 
 

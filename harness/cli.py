@@ -96,16 +96,14 @@ def eval_command(
         trials=trials,
         submissions=None if trials is None else 0,
         workers=workers,
+        model=given(allow_unknown_price=allow_unknown_price or None),
         sandbox=given(kind=sandbox or None, disk_gb=disk_gb),
         budget=given(cost_usd=cost_limit, run_cost_usd=max_cost),
     )
     resolved = configure.configure(
         model=model,
         dataset=dataset,
-        specs=[
-            *(config or []),
-            *(["model.allow_unknown_price=true"] if allow_unknown_price else []),
-        ],
+        specs=config or [],
         flags=flags,
         stored=_run(configure.stored, output, run_id),
     )

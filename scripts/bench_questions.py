@@ -129,7 +129,7 @@ async def play(folder: Path, rows: Path, workers: int, memory: list[float]) -> t
             board=board,
             benchmark=LongBench(),
             items=items,
-            contestants=compose.contestants(config, parts.backend),
+            run_systems=compose.load_systems(config, parts.backend),
             client=compose.client(parts, config, store, lambda trial, why: None, str),
             sandboxes=sandboxes,
             grader=AnswerGrader(),

@@ -138,7 +138,7 @@ async def play(folder: Path, item: Item, count: int, workers: int) -> Outcome:
     items = [named(item, f"{item.instance.instance_id}-{n:03}") for n in range(count)]
     config = resolve([{"model": {"name": "openai/scripted"}, "systems": ["single"]}])
     parts = compose.model_parts(config, print)
-    contestants = compose.contestants(config, parts.backend)
+    run_systems = compose.load_systems(config, parts.backend)
     target = RunFolder(folder, f"run-{count}-{workers}")
     target.create()
     sandboxes = compose.sandboxes(config, SweBench(), items, target.run_id)
@@ -153,7 +153,7 @@ async def play(folder: Path, item: Item, count: int, workers: int) -> Outcome:
             board=board,
             benchmark=SweBench(),
             items=items,
-            contestants=contestants,
+            run_systems=run_systems,
             client=compose.client(parts, config, store, lambda trial, why: None, str),
             sandboxes=sandboxes,
             grader=PatchGrader(sandboxes, target.logs(), folder / "cache", config.grading),

@@ -49,7 +49,7 @@ from harness.model.client import ModelClient, RetryPolicy
 from harness.model.prices import Price
 from harness.model.replay import Header, RecordedCall, Recording, ReplayBackend
 from harness.runner.progress import Progress
-from harness.runner.run import Contestant, LiveTrial, Run
+from harness.runner.run import LiveTrial, Run, RunSystem
 from harness.sandbox.docker.client import BUILT_PREFIX
 from harness.sandbox.docker.image_build import BASE
 from harness.sandbox.docker.machine import connect
@@ -107,7 +107,7 @@ class Ours:
         one: dict[str, Any] = {"agents": 1, "wanted": 1, "submits": "one", "trials": blocks}
         self._run = Run(
             store=self._store, board=self._board, benchmark=SweBench(), items=[self._item],
-            contestants=[Contestant(name=NAME, system=self, **one)], client=client,
+            run_systems=[RunSystem(name=NAME, system=self, **one)], client=client,
             sandboxes=sandboxes, grader=PatchGrader(sandboxes, folder, None, GradingConfig()),
             limits=LIMITS, workers=1, watcher=Progress(Console(quiet=True), total=blocks),
         )  # fmt: skip

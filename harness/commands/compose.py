@@ -27,7 +27,7 @@ from harness.model.replay import ReplayBackend, backend_for
 from harness.protocols import CheckCache, Sandboxes
 from harness.runner import systems
 from harness.runner.check_cache import FileCheckCache, NoCheckCache
-from harness.runner.run import Contestant
+from harness.runner.run import RunSystem
 from harness.sandbox.no_sandboxes import NoSandboxes
 from harness.sandbox.providers import choose
 from harness.store.protocol import Store
@@ -166,7 +166,7 @@ def dataset(config: Config) -> Dataset:
 def dataset_of(
     config: Config,
     backend: Backend,
-    contestants: Sequence[Contestant],
+    run_systems: Sequence[RunSystem],
     note: Callable[[str], None],
 ) -> Dataset:
     """The instances that are asked for; of a replay, by default, those that it holds.
@@ -179,7 +179,7 @@ def dataset_of(
     whole = dataset(config)
     items = whole.items
     ids: Sequence[str] = config.instances
-    names = [contestant.name for contestant in contestants]
+    names = [run_system.name for run_system in run_systems]
     replayed = backend.recording if isinstance(backend, ReplayBackend) else None
     if replayed is not None and not (ids or config.filter or config.slice):
         held = replay_checks.instances(replayed, names)
@@ -203,14 +203,14 @@ def dataset_of(
     )
     if replayed is not None:
         chosen_ids = [item.instance.instance_id for item in chosen]
-        replay_checks.check(replayed, {c.name: c.trials for c in contestants}, chosen_ids)
-    _check_fit(contestants, whole.benchmark)
+        replay_checks.check(replayed, {c.name: c.trials for c in run_systems}, chosen_ids)
+    _check_fit(run_systems, whole.benchmark)
     return Dataset(benchmark=whole.benchmark, items=neighbours(chosen))
 
 
-def _check_fit(contestants: Sequence[Contestant], benchmark: Benchmark[Any]) -> None:
+def _check_fit(run_systems: Sequence[RunSystem], benchmark: Benchmark[Any]) -> None:
     """Raise `UserError` if a system does not support the benchmark."""
-    strange = [c.name for c in contestants if not benchmark.fits(c.benchmark)]
+    strange = [c.name for c in run_systems if not benchmark.fits(c.benchmark)]
     if strange:
         fit = [name for name in system_names() if benchmark.fits(read_system(name).benchmark)]
         them = (
@@ -224,10 +224,10 @@ def _check_fit(contestants: Sequence[Contestant], benchmark: Benchmark[Any]) -> 
         )
 
 
-def contestants(config: Config, backend: Backend) -> list[Contestant]:
+def load_systems(config: Config, backend: Backend) -> list[RunSystem]:
     """The systems of the run. A replay uses the recorded number of agents."""
     recorded = backend.recording.header.agents if isinstance(backend, ReplayBackend) else {}
-    return systems.contestants(config, recorded)
+    return systems.load_systems(config, recorded)
 
 
 def check_disk(config: Config, *folders: Path) -> None:

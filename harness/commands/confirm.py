@@ -9,7 +9,7 @@ from harness.commands.compose import ModelParts
 from harness.config import Config
 from harness.errors import UserError
 from harness.results.run_folder import RunFolder
-from harness.runner.run import Contestant
+from harness.runner.run import RunSystem
 from harness.score import last_attempts
 from harness.text.counted import counted
 from harness.types import Item
@@ -28,7 +28,7 @@ def announce(
     out: Console,
     config: Config,
     parts: ModelParts,
-    contestants: Sequence[Contestant],
+    run_systems: Sequence[RunSystem],
     items: Sequence[Item],
     folder: RunFolder,
     *,
@@ -40,22 +40,22 @@ def announce(
     def say(line: str) -> None:
         out.print(line, highlight=False, markup=False)
 
-    trials = len(items) * sum(c.trials for c in contestants)
-    systems = ", ".join(f"{c.trials} × {c.name}" for c in contestants)
+    trials = len(items) * sum(c.trials for c in run_systems)
+    systems = ", ".join(f"{c.trials} × {c.name}" for c in run_systems)
     say(f"{label}: {counted(len(items), 'instance')} × ({systems}) = {counted(trials, 'trial')}")
-    for contestant in contestants:
-        if config.agents not in {0, contestant.agents}:
+    for run_system in run_systems:
+        if config.agents not in {0, run_system.agents}:
             say(
-                f"note: {contestant.name} always has {counted(contestant.agents, 'agent')}; "
+                f"note: {run_system.name} always has {counted(run_system.agents, 'agent')}; "
                 f"--agents {config.agents} does not apply to it"
             )
-    submissions = len(items) * sum(c.trials * c.wanted for c in contestants)
+    submissions = len(items) * sum(c.trials * c.wanted for c in run_systems)
     if parts.replay:
         say(f"model {parts.name}: replay of a recording; no requests are sent, it is free")
     else:
         say(f"model {parts.name}: {_most(config, parts, submissions)}")
         say(f"its calls go to {parts.endpoint}")
-    counts = {c.name: c.trials * c.wanted for c in contestants}
+    counts = {c.name: c.trials * c.wanted for c in run_systems}
     if len(set(counts.values())) > 1:
         numbers = ", ".join(f"{name} {count}" for name, count in counts.items())
         say(

@@ -34,7 +34,7 @@ from harness.results import run_folder
 from harness.results.run_folder import RunFolder, check_target, fresh_run_id
 from harness.runner.processes import Member, join
 from harness.runner.progress import Progress, console
-from harness.runner.run import Contestant, Run
+from harness.runner.run import Run, RunSystem
 from harness.runner.signals import Stop
 from harness.store.opening import open_store
 from harness.store.protocol import Store
@@ -68,7 +68,7 @@ class _Evaluation:
     out: Console
     options: Options
     parts: compose.ModelParts
-    contestants: Sequence[Contestant]
+    run_systems: Sequence[RunSystem]
     dataset: Dataset
     folder: RunFolder
     label: str  # of the dataset
@@ -91,11 +91,11 @@ def evaluate(options: Options) -> int:
     parts = compose.model_parts(
         config, lambda line: note(f"{line}; {HARMLESS}"), sends=not options.dry_run, say=note
     )
-    contestants = compose.contestants(config, parts.backend)
-    dataset = compose.dataset_of(config, parts.backend, contestants, note)
+    run_systems = compose.load_systems(config, parts.backend)
+    dataset = compose.dataset_of(config, parts.backend, run_systems, note)
     items = dataset.items
     label = config.dataset.label or Path(config.dataset.name).stem
-    folder = RunFolder(options.output, options.run_id or _new_id(label, parts, contestants))
+    folder = RunFolder(options.output, options.run_id or _new_id(label, parts, run_systems))
     if options.record:
         check_target(options.record)
     stop = Stop()
@@ -105,16 +105,16 @@ def evaluate(options: Options) -> int:
             folder = folder.create(new=not options.run_id)
             undo.callback(event_loop.run, folder.remove_if_empty)
         done = event_loop.run(done_already, folder)
-        event_loop.run(_check_changes, out, options, folder, contestants, dataset)
-        announce(out, config, parts, contestants, items, folder, label=label, done=done)
+        event_loop.run(_check_changes, out, options, folder, run_systems, dataset)
+        announce(out, config, parts, run_systems, items, folder, label=label, done=done)
         asks = not (parts.replay or options.yes)
         if options.dry_run or asks:
-            foresee(out, config, parts, contestants, dataset, folder)
+            foresee(out, config, parts, run_systems, dataset, folder)
         if options.dry_run:
             out.print("dry run: nothing was started", highlight=False, markup=False)
             return 0
         compose.check_disk(config, folder.path, cache_dir())
-        finished = done == len(items) * sum(c.trials for c in contestants)
+        finished = done == len(items) * sum(c.trials for c in run_systems)
         if asks and not (finished or agreed(out)):
             return 1
         # refused before money is spent
@@ -128,7 +128,7 @@ def evaluate(options: Options) -> int:
                 out=out,
                 options=options,
                 parts=parts,
-                contestants=contestants,
+                run_systems=run_systems,
                 dataset=dataset,
                 folder=folder,
                 label=label,
@@ -143,7 +143,7 @@ async def _check_changes(
     out: Console,
     options: Options,
     folder: RunFolder,
-    contestants: Sequence[Contestant],
+    run_systems: Sequence[RunSystem],
     dataset: Dataset,
 ) -> None:
     """Raise `UserError` if the run to resume has changed, before any money is spent."""
@@ -153,11 +153,11 @@ async def _check_changes(
         facts, begun = await store.description(), bool(await store.trials())
     if not begun:
         return
-    found = run_record.changes(facts, options.config, contestants, dataset.benchmark)
+    found = run_record.changes(facts, options.config, run_systems, dataset.benchmark)
     run_record.refuse(folder, found, accept=options.accept_changes, others=False)
     for change in found:
         out.print(f"changed: {change}", markup=False, highlight=False)
-    if unknown := run_record.unrecorded(facts, contestants):
+    if unknown := run_record.unrecorded(facts, run_systems):
         told = (
             f"note: what {' and '.join(unknown)} was when this run began is not recorded (an "
             "earlier version of delm began it); the run goes on with what it is now"
@@ -165,10 +165,10 @@ async def _check_changes(
         out.print(told, markup=False, highlight=False)
 
 
-def _new_id(label: str, parts: compose.ModelParts, contestants: Sequence[Contestant]) -> str:
+def _new_id(label: str, parts: compose.ModelParts, run_systems: Sequence[RunSystem]) -> str:
     """The id of a new run: UTC time, dataset, model and systems."""
     model = parts.name.rpartition("/")[2]
-    names = [contestant.name for contestant in contestants]
+    names = [run_system.name for run_system in run_systems]
     systems = "-".join(names) if len(names) <= NAMED else f"{len(names)}-systems"
     return fresh_run_id(f"{datetime.now(UTC):%Y%m%d-%H%M%S}", label, model, systems)
 
@@ -203,7 +203,7 @@ async def _evaluate(job: _Evaluation, store: Store, boards: Boards, member: Memb
         if job.first_call is not None:
             facts = first_call.facts(job.first_call, parts)
             await store.note_first_call(facts, job.first_call.charged_usd)
-    trials = len(job.dataset.items) * sum(contestant.trials for contestant in job.contestants)
+    trials = len(job.dataset.items) * sum(run_system.trials for run_system in job.run_systems)
     progress = Progress(job.out, trials, priced=parts.price is not None)
     progress.say(f"sandbox: {job.sandboxes.kind}")
     run = _run(job, store, boards, member, progress, begun)
@@ -242,7 +242,7 @@ def _identified(job: _Evaluation) -> run_record.Identified:
     return run_record.Identified(
         config=job.options.config,
         parts=job.parts,
-        contestants=job.contestants,
+        run_systems=job.run_systems,
         benchmark=job.dataset.benchmark,
         label=job.label,
     )
@@ -257,7 +257,7 @@ def _run(
         board=boards,
         benchmark=benchmark,
         items=job.dataset.items,
-        contestants=job.contestants,
+        run_systems=job.run_systems,
         client=compose.client(
             job.parts, config, store, progress.waiting, lambda: full(folder.path)
         ),

@@ -31,7 +31,7 @@ from harness.results.estimate import (
     to_pull,
 )
 from harness.results.run_folder import RunFolder, run_folders
-from harness.runner.run import Contestant
+from harness.runner.run import RunSystem
 from harness.sandbox.docker import client
 from harness.sandbox.docker.image_cache import IMAGE_BYTES
 from harness.system_files import system_config
@@ -43,14 +43,14 @@ def foresee(
     out: Console,
     config: Config,
     parts: ModelParts,
-    contestants: Sequence[Contestant],
+    run_systems: Sequence[RunSystem],
     dataset: Dataset,
     folder: RunFolder,
 ) -> None:
     """Print the expected tokens, cost, disk space and time of the run."""
-    trials = len(dataset.items) * sum(contestant.trials for contestant in contestants)
+    trials = len(dataset.items) * sum(run_system.trials for run_system in run_systems)
     lines = [
-        *([] if parts.replay else _model(config, parts, contestants, dataset, folder.path.parent)),
+        *([] if parts.replay else _model(config, parts, run_systems, dataset, folder.path.parent)),
         *disk(config, dataset.benchmark, dataset.items, trials),
     ]
     for line in lines:
@@ -60,14 +60,14 @@ def foresee(
 def _model(
     config: Config,
     parts: ModelParts,
-    contestants: Sequence[Contestant],
+    run_systems: Sequence[RunSystem],
     dataset: Dataset,
     output: Path,
 ) -> list[str]:
     before, items = event_loop.run(earlier, output, parts.name), dataset.items
     planned = []
     basis = {each.name: each.cost_basis for each in map(system_config, config.systems)}
-    for each in contestants:
+    for each in run_systems:
         expected = from_runs(each.name, before) or dataset.benchmark.expected(
             each.name, basis[each.name], items
         )

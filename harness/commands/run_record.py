@@ -26,7 +26,7 @@ from harness.runner.changes import (
 from harness.runner.code_files import code_files
 from harness.runner.processes import Member
 from harness.runner.program import program
-from harness.runner.run import Contestant
+from harness.runner.run import RunSystem
 from harness.store.protocol import Store
 from harness.text.timestamps import now
 
@@ -40,7 +40,7 @@ class Identified:
 
     config: Config
     parts: ModelParts
-    contestants: Sequence[Contestant]
+    run_systems: Sequence[RunSystem]
     benchmark: Benchmark[Any]
     label: str  # of the dataset
 
@@ -48,7 +48,7 @@ class Identified:
 def changes(
     facts: Facts,
     config: Config,
-    contestants: Sequence[Contestant],
+    run_systems: Sequence[RunSystem],
     benchmark: Benchmark[Any],
 ) -> list[Change]:
     """The differences between the recorded run and the current one.
@@ -61,9 +61,9 @@ def changes(
     found = config_changes(facts["config"], config)
     if "benchmark_code" in facts:
         found += benchmark_changes(facts["benchmark_code"], benchmark_code(benchmark))
-    for contestant in contestants:
-        if records := facts.get("systems", {}).get(contestant.name):
-            found += system_changes(records[-1], contestant.record)
+    for run_system in run_systems:
+        if records := facts.get("systems", {}).get(run_system.name):
+            found += system_changes(records[-1], run_system.record)
     return found
 
 
@@ -72,9 +72,9 @@ def benchmark_code(benchmark: Benchmark[Any]) -> dict[str, str]:
     return code_files(type(benchmark).__module__)
 
 
-def identity(config: Config, contestants: Sequence[Contestant]) -> str:
+def identity(config: Config, run_systems: Sequence[RunSystem]) -> str:
     """A hash of everything that may change a result: the configuration and every system."""
-    systems = [{key: each.record.get(key) for key in IDENTITY} for each in contestants]
+    systems = [{key: each.record.get(key) for key in IDENTITY} for each in run_systems]
     content = json.dumps([config.identity(), systems], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
@@ -94,10 +94,10 @@ def refuse(folder: RunFolder, found: Sequence[Change], *, accept: bool, others: 
     )
 
 
-def unrecorded(facts: Facts, contestants: Sequence[Contestant]) -> list[str]:
+def unrecorded(facts: Facts, run_systems: Sequence[RunSystem]) -> list[str]:
     """Systems of an existing run without a record, because an older version started it."""
     known = facts.get("systems", {})
-    return [c.name for c in contestants if facts.get("config") and c.name not in known]
+    return [c.name for c in run_systems if facts.get("config") and c.name not in known]
 
 
 async def write_record(
@@ -110,9 +110,9 @@ async def write_record(
     A run that has no trial yet (it was refused or stopped before it began) may still change, unless
     another process is about to plan its trials.
     """
-    config, contestants = run.config, run.contestants
+    config, run_systems = run.config, run.run_systems
     before = await store.description()
-    found = changes(before, config, contestants, run.benchmark)
+    found = changes(before, config, run_systems, run.benchmark)
     planners = set(before.get("planners", ())) & member.alive() - {member.name}
     begun = bool(planners or await store.trials())
     if begun:
@@ -125,12 +125,12 @@ async def write_record(
     prices, digest = snapshot({run.parts.name: run.parts.price})
     record = {
         "harness": _with(before.get("harness", ()) if begun else (), program(), moment),
-        "systems": _systems(before.get("systems", {}) if begun else {}, contestants, moment),
+        "systems": _systems(before.get("systems", {}) if begun else {}, run_systems, moment),
         "accepted": accepted,
     }
     await store.describe(
         id=first_id,
-        identity=identity(config, contestants),
+        identity=identity(config, run_systems),
         planners=sorted(planners | {member.name}),
         config=config.model_dump(mode="json"),
         model=run.parts.name,
@@ -142,7 +142,7 @@ async def write_record(
         prices_sha256=digest,
         prices_source=run.parts.price.source if run.parts.price else "",
         version=__version__,
-        packages=packages(contestants, run.benchmark),
+        packages=packages(run_systems, run.benchmark),
         created_at=before.get("created_at", moment) if begun else moment,
         **record,
     )
@@ -151,10 +151,10 @@ async def write_record(
 
 
 def _systems(
-    before: Mapping[str, Any], contestants: Sequence[Contestant], moment: str
+    before: Mapping[str, Any], run_systems: Sequence[RunSystem], moment: str
 ) -> dict[str, Any]:
     """The records of each system, in the order in which trials used them."""
-    mine = {c.name: _with(before.get(c.name, ()), c.record, moment) for c in contestants}
+    mine = {c.name: _with(before.get(c.name, ()), c.record, moment) for c in run_systems}
     return {**before, **mine}
 
 
@@ -164,7 +164,7 @@ def _with(records: Collection[Facts], record: Facts, moment: str) -> list[Facts]
     return [*records, *([] if last == [dict(record)] else [{SINCE: moment, **record}])]
 
 
-def packages(contestants: Sequence[Contestant], benchmark: Benchmark[Any]) -> dict[str, str]:
+def packages(run_systems: Sequence[RunSystem], benchmark: Benchmark[Any]) -> dict[str, str]:
     """The installed versions of the packages that grade and of third-party systems."""
-    systems = {getattr(contestant.system, "package", "") for contestant in contestants}
+    systems = {getattr(run_system.system, "package", "") for run_system in run_systems}
     return {name: version(name) for name in sorted({*benchmark.packages} | systems - {""})}

@@ -44,7 +44,7 @@ LOOK_S = 1.0  # between two looks at what other processes of the run do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contestant:
+class RunSystem:
     """A system with its settings in this run."""
 
     name: str
@@ -67,7 +67,7 @@ class Run:
         board: Boards,
         benchmark: Benchmark[Any],
         items: Sequence[Item],
-        contestants: Sequence[Contestant],
+        run_systems: Sequence[RunSystem],
         client: ModelClient,
         sandboxes: Sandboxes,
         grader: Grader[Any],
@@ -80,7 +80,7 @@ class Run:
     ) -> None:
         self._member = member
         self._items: Mapping[str, Item] = {item.instance.instance_id: item for item in items}
-        self._contestants = {c.name: c for c in contestants}
+        self._systems = {c.name: c for c in run_systems}
         self._grader = grader
         self._limits = limits
         self._workers = workers
@@ -112,7 +112,7 @@ class Run:
                 f"the run holds {min(lost)}, which the dataset does not have any more; take "
                 "another --run-id, or the dataset as it was"
             )
-        most = max(contestant.trials for contestant in self._contestants.values())
+        most = max(run_system.trials for run_system in self._systems.values())
         rows: list[NewTrial] = [
             {
                 "system": c.name,
@@ -124,7 +124,7 @@ class Run:
             }
             for i in self._items
             for n in range(most)
-            for c in self._contestants.values()
+            for c in self._systems.values()
             if n < c.trials
         ]
         instances: list[NewInstance] = [
@@ -261,9 +261,9 @@ class Run:
         return state, reason
 
     async def _worked(self, row: ClaimedTrial, trial: LiveTrial) -> tuple[str, str]:
-        contestant = self._contestants[row["system"]]
+        run_system = self._systems[row["system"]]
         try:
-            await _run_system(contestant.system, trial)
+            await _run_system(run_system.system, trial)
         except LimitReached as limit:
             if limit.limit == RUN_COST:
                 self.stopped, self.stop_cause = str(limit), "budget"
@@ -279,9 +279,9 @@ class Run:
             return "error", f"sandbox: {failure}"
         except DocumentUnavailable as failure:
             return "error", f"document: {failure}"
-        if len(trial.submitted) < contestant.wanted:
-            made = f"it submitted {len(trial.submitted)} of {contestant.wanted}"
-            return "failed", f"error in the system {contestant.name}: {made}"
+        if len(trial.submitted) < run_system.wanted:
+            made = f"it submitted {len(trial.submitted)} of {run_system.wanted}"
+            return "failed", f"error in the system {run_system.name}: {made}"
         return "done", trial.endings[-1]
 
     async def _grade(self, row: ClaimedTrial, reason: str) -> tuple[str, str]:

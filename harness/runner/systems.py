@@ -17,7 +17,7 @@ from harness.errors import UserError
 from harness.protocols import System
 from harness.runner.code_files import code_files, is_prompt
 from harness.runner.fault_origin import place
-from harness.runner.run import Contestant
+from harness.runner.run import RunSystem
 from harness.system_files import SystemConfig, system_names
 from harness.system_files import system_config as read_system
 from harness.text.counted import counted
@@ -28,7 +28,7 @@ DISTRIBUTION = "delm-harness"
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
-def contestants(config: Config, recorded: Mapping[str, int]) -> list[Contestant]:
+def load_systems(config: Config, recorded: Mapping[str, int]) -> list[RunSystem]:
     """The systems that are asked for, imported and made, each once.
 
     `recorded` are the agents that a replay has, by system. Raises `UserError` for a system that
@@ -39,10 +39,10 @@ def contestants(config: Config, recorded: Mapping[str, int]) -> list[Contestant]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise UserError(f"two systems are called {twice}; give one of their files another name")
-    made = [_contestant(system, _agents(system, config, recorded), config) for system in systems]
-    if config.agents and all(contestant.agents != config.agents for contestant in made):
+    made = [_load_system(system, _agents(system, config, recorded), config) for system in systems]
+    if config.agents and all(run_system.agents != config.agents for run_system in made):
         known = [read_system(name) for name in system_names()]
-        fit = {contestant.benchmark for contestant in made}
+        fit = {run_system.benchmark for run_system in made}
         scaling = [each.name for each in known if each.scales and each.benchmark in fit]
         raise UserError(
             f"-n {config.agents} is not for {' and '.join(names)}: the number of agents is fixed "
@@ -63,7 +63,7 @@ def _agents(system: SystemConfig, config: Config, recorded: Mapping[str, int]) -
     return agents
 
 
-def _contestant(system: SystemConfig, agents: int, config: Config) -> Contestant:
+def _load_system(system: SystemConfig, agents: int, config: Config) -> RunSystem:
     made, options = make(system)
     wanted = 1 if system.submissions == "one" else agents
     trials, rest = divmod(config.submissions, wanted)
@@ -73,7 +73,7 @@ def _contestant(system: SystemConfig, agents: int, config: Config) -> Contestant
             f"{config.submissions} cannot be made on an instance; take a multiple of {wanted}, "
             "another number of agents (-n), or give the number of trials (-k)"
         )
-    return Contestant(
+    return RunSystem(
         name=system.name,
         system=made,
         agents=agents,

@@ -41,8 +41,8 @@ async def live_team(folder: Path, base_url: str, *, agents: int) -> AsyncIterato
         flags={"instances": [FLASK], "systems": ["delm"], "agents": agents},
     )
     parts = compose.model_parts(config, print)
-    contestants = compose.contestants(config, parts.backend)
-    items = compose.dataset_of(config, parts.backend, contestants, print).items
+    run_systems = compose.load_systems(config, parts.backend)
+    items = compose.dataset_of(config, parts.backend, run_systems, print).items
     sandboxes = choose(config.sandbox, cache_dir(), items, labels={}, grading_network=False)
     await sandboxes.prepare(items, print)
     store, board = SqliteStore(folder / "run.db"), SqliteBoard(folder / "run.db")
@@ -53,7 +53,7 @@ async def live_team(folder: Path, base_url: str, *, agents: int) -> AsyncIterato
         board=board,
         benchmark=SweBench(),
         items=items,
-        contestants=contestants,
+        run_systems=run_systems,
         client=client,
         sandboxes=sandboxes,
         grader=PatchGrader(sandboxes, folder / "logs", None, config.grading),

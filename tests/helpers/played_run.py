@@ -15,7 +15,7 @@ from harness.config import GradingConfig
 from harness.model.client import ModelClient
 from harness.model.prices import Price
 from harness.protocols import Trial
-from harness.runner.run import Contestant, Run
+from harness.runner.run import Run, RunSystem
 from harness.store.rows import Standing
 from harness.store.sqlite import SqliteStore
 from harness.types import Issue, Limits, Reply, Usage
@@ -135,8 +135,8 @@ def make(
         board=SqliteBoard(store.path),
         benchmark=SweBench(),
         items=[item(name) for name in instances],
-        contestants=[
-            Contestant(
+        run_systems=[
+            RunSystem(
                 name="s",
                 system=Playing(act),
                 agents=1,

@@ -36,7 +36,7 @@ from harness.model.litellm_backend import LitellmBackend
 from harness.model.prices import cost
 from harness.model.usage import parse_usage
 from harness.protocols import System, Trial
-from harness.runner.run import Contestant, Run
+from harness.runner.run import Run, RunSystem
 from harness.store.ledger import EndedCall
 from harness.store.sqlite import SqliteStore
 from harness.types import Limits, Verdict
@@ -254,8 +254,8 @@ async def storm(
         run = Run(
             store=store, board=board, benchmark=SweBench(),
             items=[stormy(n) for n in range(trials)],
-            contestants=[
-                Contestant(name="s", system=Watched(system, store), agents=AGENTS, wanted=AGENTS,
+            run_systems=[
+                RunSystem(name="s", system=Watched(system, store), agents=AGENTS, wanted=AGENTS,
                            submits="independent")
             ],
             client=client, sandboxes=Workspaces(), grader=Unresolved(), limits=of_one,

@@ -11,7 +11,7 @@ from harness.config import CONFIGS, read_yaml
 from harness.config import resolve as configuration
 from harness.errors import UserError
 from harness.runner.code_files import code_files
-from harness.runner.systems import contestants, make, options_of
+from harness.runner.systems import load_systems, make, options_of
 from harness.system_files import SystemConfig, system_config, system_names
 
 
@@ -126,7 +126,7 @@ def test_a_wrong_option_of_a_shipped_system_is_named_with_the_nearest(name, opti
 
 @pytest.mark.parametrize("name", system_names())
 def test_every_shipped_system_is_recorded_with_its_options_code_and_prompts(name):
-    (made,) = contestants(configuration([{"dataset": {"name": "d"}, "systems": [name]}]), {})
+    (made,) = load_systems(configuration([{"dataset": {"name": "d"}, "systems": [name]}]), {})
     record = made.record
     module = record["system"].partition(":")[0].replace(".", "/")
     assert any(path.startswith(module) for path in record["code"])

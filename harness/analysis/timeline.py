@@ -76,11 +76,11 @@ def present_s(intervals: Iterable[Interval]) -> float:
 
 
 def _taking_turns(intervals: Sequence[Interval]) -> list[Interval]:
-    """Without the waits for each other of a main agent and sub-agents of whom nobody works.
+    """Remove waits of an orchestrator and its subagents for each other while none of them works.
 
-    A main agent waits for its peers only while one of them is at work: between the end of the last
-    one's work and its report it is the main agent's turn. A sub-agent waits for the main agent only
-    while there is one: from the first thing that it does to the end of the last.
+    An orchestrator waits for subagents only while one of them works: after the last one's work it is
+    the orchestrator's turn. A subagent waits for the orchestrator only between the orchestrator's
+    first and last activity.
     """
     lead = [each for each in intervals if each.agent == MAIN]
     if not lead:

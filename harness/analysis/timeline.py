@@ -78,8 +78,8 @@ def present_s(intervals: Iterable[Interval]) -> float:
 def _taking_turns(intervals: Sequence[Interval]) -> list[Interval]:
     """Remove waits of an orchestrator and its subagents for each other while none of them works.
 
-    An orchestrator waits for subagents only while one of them works: after the last one's work it is
-    the orchestrator's turn. A subagent waits for the orchestrator only between the orchestrator's
+    An orchestrator waits for subagents only while one of them works: after the last work it is the
+    orchestrator's turn. A subagent waits for the orchestrator only between the orchestrator's
     first and last activity.
     """
     lead = [each for each in intervals if each.agent == MAIN]

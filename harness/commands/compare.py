@@ -131,7 +131,7 @@ def _of_one(run: Compared, systems: Sequence[str]) -> list[Side]:
 def _of_two(a: Compared, b: Compared, systems: Sequence[str]) -> list[tuple[Side, Side]]:
     """Pairs of systems of the same name, or the first run's first name with the second's."""
     if len(systems) > 2:
-        raise UserError("of two runs: give -s once for both, or twice, for the first and the other")
+        raise UserError("with two runs, give -s once (for both) or twice (first run, second run)")
     if systems:
         names = [(systems[0], systems[-1])]
     else:

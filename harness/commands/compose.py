@@ -237,6 +237,6 @@ def check_disk(config: Config, *folders: Path) -> None:
         free = shutil.disk_usage(there).free / 1e9
         if free < config.sandbox.min_free_gb:
             raise UserError(
-                f"{there} has {free:.1f} GB free, {config.sandbox.min_free_gb:g} GB are wanted; "
+                f"{there} has {free:.1f} GB free, {config.sandbox.min_free_gb:g} GB are needed; "
                 "make room, choose another --output or DELM_CACHE, or lower sandbox.min_free_gb"
             )

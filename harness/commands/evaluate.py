@@ -159,8 +159,8 @@ async def _check_changes(
         out.print(f"changed: {change}", markup=False, highlight=False)
     if unknown := run_record.unrecorded(facts, run_systems):
         told = (
-            f"note: what {' and '.join(unknown)} was when this run began is not recorded (an "
-            "earlier version of delm began it); the run goes on with what it is now"
+            f"note: options and code of {' and '.join(unknown)} at the start of this run are not "
+            "recorded (an older version of delm started it); it resumes with the current ones"
         )
         out.print(told, markup=False, highlight=False)
 
@@ -178,7 +178,7 @@ def _work_on(job: _Evaluation) -> int:
     with join(job.folder.path) as member:
         if others := member.others():
             job.out.print(
-                f"note: works on this run, too: process {', '.join(others)}", markup=False
+                f"note: this run has other processes, too: {', '.join(others)}", markup=False
             )
         return event_loop.run(_opened, job, member)
 

@@ -86,11 +86,11 @@ def refuse(folder: RunFolder, found: Sequence[Change], *, accept: bool, others: 
         return
     said = f"the run {folder.run_id} exists with another configuration ({told(fixed or found)})"
     if fixed:
-        raise UserError(f"{said}; take another --run-id, or the same settings")
+        raise UserError(f"{said}; use another --run-id, or restore the settings")
     if accept:
-        raise UserError(f"{said}, and another process works on it; wait until that has ended")
+        raise UserError(f"{said}, and another process works on it; wait until it has ended")
     raise UserError(
-        f"{said}; take another --run-id, the same settings, or go on with both: --accept-changes"
+        f"{said}; use another --run-id, restore the settings, or resume anyway with --accept-changes"
     )
 
 

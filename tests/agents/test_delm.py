@@ -319,4 +319,4 @@ def test_a_failure_that_a_peer_shows_is_repaired_before_anything_is_submitted(tm
     assert "mended" in made["patch"]
     story = delm("show", tmp_path / "mend", FLASK).out
     assert "publishes X" in story
-    assert "takes repair-1 (of patch-1)" in story
+    assert "claims repair-1 (of patch-1)" in story

@@ -84,11 +84,11 @@ def test_a_run_from_before_there_were_records_is_scored_and_resumed_with_a_word(
         database.execute("DELETE FROM run WHERE key IN ('systems', 'harness', 'accepted')")
     told = delm("score", "x")
     assert told.code == 0, told.text
-    assert "not recorded (an earlier version of delm began the run): base." in _line(told)
+    assert "not recorded (an older version of delm started the run): base." in _line(told)
     told = delm(*RUN)
     assert told.code == 0, told.text
-    assert "note: what base was when this run began is not recorded" in _line(told)
-    assert "not recorded (an earlier version of delm began the run): base." in _line(told)
+    assert "note: options and code of base at the start of this run are not recorded" in _line(told)
+    assert "not recorded (an older version of delm started the run): base." in _line(told)
     assert "agents/documents/full_context.py" in facts(begun)["systems"]["base"][0]["code"]
 
 

@@ -69,7 +69,7 @@ def test_instances_that_have_an_image_only_are_refused_on_bubblewrap(delm, place
 def test_a_full_disk_is_refused_before_anything_is_spent(delm, place):
     bundled()
     words = ("-i", FLASK, "-c", "sandbox.min_free_gb=1e9")
-    refused(delm(*SCRIPTED, *words, **SERVED), "GB free", "1e+09 GB are wanted",
+    refused(delm(*SCRIPTED, *words, **SERVED), "GB free", "1e+09 GB are needed",
             "min_free_gb")  # fmt: skip
     refused(delm("grade", "--gold", *words), "GB free", "make room")
 
@@ -229,4 +229,4 @@ def test_a_small_disk_is_refused_by_its_free_space(tmp_path):
     )  # fmt: skip
     if "permission denied" in done.stderr.lower() or "not permitted" in done.stderr.lower():
         pytest.skip("mounting is not allowed here")
-    refused(Told(done.returncode, done.stdout, done.stderr), "0.0 GB free", "2 GB are wanted")
+    refused(Told(done.returncode, done.stdout, done.stderr), "0.0 GB free", "2 GB are needed")

@@ -154,7 +154,7 @@ def test_who_works_on_a_run_besides_is_named(finished, delm, tmp_path):
     with join(tmp_path / "run"):
         told = run_delm(*asked(tmp_path, "--run-id", "run"))
         assert told.code == 0, told.text
-        assert f"note: works on this run, too: process {os.getpid()}\n" in told.out
+        assert f"note: this run has other processes, too: {os.getpid()}\n" in told.out
         (line,) = json.loads(delm("runs", "--json", "-o", tmp_path).out)
         assert line["state"] == f"running (process {os.getpid()}): done"
         told = run_delm(

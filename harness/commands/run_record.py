@@ -90,7 +90,7 @@ def refuse(folder: RunFolder, found: Sequence[Change], *, accept: bool, others: 
     if accept:
         raise UserError(f"{said}, and another process works on it; wait until it has ended")
     raise UserError(
-        f"{said}; use another --run-id, restore the settings, or resume anyway with --accept-changes"
+        f"{said}; use another --run-id, restore the settings, or resume with --accept-changes"
     )
 
 

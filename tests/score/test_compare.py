@@ -161,7 +161,7 @@ def test_what_cannot_be_compared_is_refused_in_one_line(delm, runs, place):
     refused(delm("compare", "r", "-s", "single"), "name two with -s A -s B")
     refused(delm("compare", "r", "-s", "sinlge", "-s", "delm"), "did you mean 'single'?")
     refused(delm("compare", "r", "one", "-s", "delm"), "no system 'delm' in the run one")
-    refused(delm("compare", "one", "r", "-s", "a", "-s", "b", "-s", "c"), "-s once for both")
+    refused(delm("compare", "one", "r", "-s", "a", "-s", "b", "-s", "c"), "-s once (for both)")
     refused(delm("compare", "elsewhere", "apart"), "no instance in common")
     runs("other", {"other": System(1, "one", {"b__b-3": ["R"]})})
     refused(delm("compare", "one", "other"), "no system in common (single; other)")

@@ -40,7 +40,7 @@ NOT_ENDED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a conversation ended."""
+    """The end of a conversation."""
 
     reason: str  # finished, no_tool_calls, turns, long, context or refused
     summary: str  # what it finished with
@@ -48,7 +48,7 @@ class Ending:
 
 
 async def no_news() -> str:
-    """No news."""
+    """An empty text."""
     return ""
 
 
@@ -110,7 +110,7 @@ async def converse(
 
 
 def ended_by(end: LimitReached | ModelError | SandboxLost) -> str:
-    """The word for what cut an agent's work off."""
+    """The word for the limit or error that ended an agent's work."""
     if isinstance(end, LimitReached):
         return end.limit
     if isinstance(end, SandboxLost):
@@ -121,7 +121,7 @@ def ended_by(end: LimitReached | ModelError | SandboxLost) -> str:
 
 
 def with_left_out(reason: str, paths: Sequence[str]) -> str:
-    """`reason`, and which paths the patch does not hold though they differ."""
+    """The `reason`, with the changed paths that the patch does not contain."""
     if not paths:
         return reason
     shown = ", ".join(repr(path[:SHOWN_CHARS]) for path in paths[:SHOWN_PATHS])

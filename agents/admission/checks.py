@@ -41,7 +41,7 @@ async def check(
 
 
 def unchecked(kind: EntryKind, evidence: Executed) -> CheckResult:
-    """Evidence that is taken at its word."""
+    """A check that admits all evidence without executing it."""
     match evidence:
         case Span():
             wanted, before = quoted(evidence.quote)
@@ -102,7 +102,7 @@ async def _command(
 
 
 def _agrees(expected: Command, outcome: CommandOutcome) -> None:
-    """`Refused` unless every run is as expected."""
+    """Raise `Refused` unless every run matches the expectation."""
     held = [
         run.exit_status == expected.exit_status and not missing_line(expected.output, run.output)
         for run in outcome.runs
@@ -130,7 +130,7 @@ def _agrees(expected: Command, outcome: CommandOutcome) -> None:
 
 
 def bounded(text: str) -> str:
-    """At most 8,000 characters: the beginning and the end."""
+    """At most 8,000 characters: the head and the tail."""
     if len(text) <= RAW_CHARS:
         return text
     half = RAW_CHARS // 2 - 50

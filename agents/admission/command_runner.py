@@ -26,7 +26,7 @@ OUTPUT_CHARS = 200_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandOutcome:
-    """What a command did in each of its runs, every one in a fork of its own."""
+    """The outcome of a command in its runs, each in a fork of its own."""
 
     runs: tuple[ExecResult, ...]
 
@@ -43,7 +43,8 @@ class CommandOutcome:
 
     @property
     def cut_short(self) -> bool:
-        """Whether a limit ended a run, or its sandbox: another time it could end otherwise."""
+        """Whether a limit or a lost sandbox ended a run, so that another run could end
+        otherwise."""
         return any(run.cut_short or run.exit_status is None for run in self.runs)
 
     @property
@@ -53,7 +54,7 @@ class CommandOutcome:
 
     @property
     def seconds(self) -> float:
-        """The time of all runs, without that of their forks."""
+        """The duration of all runs, without forking."""
         return sum(run.seconds for run in self.runs)
 
 
@@ -93,7 +94,7 @@ class CommandRunner:
             raise Refused(f"{str(error)[:300]}. Give the path of a file in that state.") from None
 
     async def without_code(self, diff: str, command: str) -> ExecResult:
-        """What `command` does where every file of the repository is gone."""
+        """The outcome of the command when every file of the repository is gone."""
         async with self.patched(diff) as sandbox:
             await sandbox.exec(sandbox_scripts.EMPTY, timeout_s=OWN_S)
             return await self._exec(sandbox, command, "0")
@@ -134,7 +135,7 @@ class CommandRunner:
         return CommandOutcome(runs=tuple(runs))
 
     async def _run_once(self, diff: str, command: str, hash_seed: str) -> ExecResult:
-        """One run. A command that ends its sandbox is data."""
+        """One run. A command that ends its own sandbox is an outcome, not an error."""
         async with self.patched(diff) as sandbox:
             try:
                 return await self._exec(sandbox, command, hash_seed)

@@ -21,7 +21,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """Evidence that holds."""
+    """Evidence that was confirmed."""
 
     key: str  # what makes it the same finding as another
     raw: str  # what the check saw
@@ -31,7 +31,7 @@ class CheckResult:
 
 
 def judge_evidence(kind: EntryKind, evidence: Evidence) -> None:
-    """`Refused` where `evidence` can prove nothing of an entry of `kind`."""
+    """Raise `Refused` if `evidence` cannot support an entry of `kind`."""
     if isinstance(evidence, Patch) != (kind == EntryKind.PATCH):
         raise Refused(
             "A PATCH needs evidence of the form 'patch' (diff and command), and nothing else may "
@@ -96,7 +96,7 @@ def _runnable(command: str) -> None:
 
 
 def _judge_path(path: str) -> None:
-    """`Refused` when `path` leads out of the repository, or into `.git`."""
+    """Raise `Refused` if `path` leads out of the repository or into `.git`."""
     parts = path.split("/")
     if path.startswith("/") or not path or ".." in parts or parts[0] == ".git":
         shown = repr(path)
@@ -135,7 +135,7 @@ def key_of(kind: EntryKind, evidence: Evidence, *, gist: str = "", first: int = 
 
 
 def normal_gist(gist: str) -> str:
-    """The words of a gist, to find the same one said again."""
+    """The normalized words of a gist, to recognize repetitions."""
     kept = (c if c.isalnum() or c in "_.:/=<>!+-*%" else " " for c in gist.casefold())
     return " ".join(word.rstrip(".:!") for word in "".join(kept).split())
 

@@ -27,7 +27,7 @@ LINE_END = re.compile("[\n\r\v\f\x00\x1c-\x1e\x85\u2028\u2029]")
 
 
 class TooLong(Refused):
-    """A check was given up at its time limit."""
+    """A check reached its time limit."""
 
 
 class ExecutedEvidence(EvidenceCheck):
@@ -180,7 +180,7 @@ def _executed(evidence: Evidence) -> Executed:
 
 
 def in_words(evidence: Executed, raw: str) -> str:
-    """Evidence that holds, and what was seen, for whoever reads it beside its gist."""
+    """The confirmed evidence and its result, as text for other agents."""
     match evidence:
         case Span():
             return f"These lines of {evidence.path} in the state {evidence.state}:\n{raw}"

@@ -99,7 +99,7 @@ class Gate:
         return seen
 
     async def _key(self, proposal: Proposal, key: str) -> str:
-        """`key`, or that of an entry of the same kind with the same gist."""
+        """The key, or the key of an entry of the same kind with the same gist."""
         if isinstance(proposal.evidence, Part):
             return key
         gist = normal_gist(proposal.gist)

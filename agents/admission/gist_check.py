@@ -27,7 +27,7 @@ REFUSED = (
 
 
 def gist_fault(gist: str, count_tokens: Callable[[str], int], *, name: str = "gist") -> str:
-    """What is wrong with the length of a gist, called `name` by its author, or nothing."""
+    """The fault in the length of a gist, called `name` by its author, or an empty string."""
     if not gist:
         return f"The {name} is empty."
     tokens = count_tokens(gist[: 10 * GIST_CHARS])  # an answer can have megabytes

@@ -1,4 +1,4 @@
-"""Whether a quote stands in a file, and an expected output in what a command printed. Pure."""
+"""Find quotes in files and expected lines in outputs. Pure functions."""
 
 import difflib
 import re
@@ -16,7 +16,7 @@ SHOWN_LINES, SHOWN_WIDTH, NEAR_LINES = 5, 160, 20_000
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines, without the blanks and the CR at their ends. Only a line feed ends a line."""
+    """The lines without trailing blanks and CR. Only a line feed ends a line."""
     return [line.rstrip() for line in text.split("\n")]
 
 
@@ -30,7 +30,7 @@ def quoted(quote: str) -> tuple[list[str], int]:
 
 
 def places(lines: list[str], wanted: list[str]) -> list[int]:
-    """Where `wanted` begins among `lines`, counted from 1."""
+    """The line numbers, from 1, at which `wanted` begins in `lines`."""
     size = len(wanted)
     found = []
     at = -1
@@ -45,7 +45,7 @@ def places(lines: list[str], wanted: list[str]) -> list[int]:
 
 
 def not_there(path: str, lines: list[str], wanted: list[str], line: int, at: list[int]) -> str:
-    """Why the quote is refused, what stands there instead, and how to mend it."""
+    """The reason for refusing a quote: the actual text, and how to correct it."""
     if at:
         places_said = ", ".join(map(str, at[:5])) + (" …" if len(at) > 5 else "")
         return (
@@ -73,7 +73,7 @@ def numbered(lines: list[str], first: int, last: int, width: int = SHOWN_WIDTH) 
 
 
 def _nearest(lines: list[str], wanted: list[str]) -> int:
-    """The number of the line most like the longest of `wanted`; 0 if none is like it."""
+    """The number of the line most similar to the longest of `wanted`; 0 if none is similar."""
     longest = max(wanted, key=len, default="").strip()[:SHOWN_WIDTH]
     inside = next((n for n, line in enumerate(lines, 1) if longest and longest in line), 0)
     if inside:
@@ -84,7 +84,7 @@ def _nearest(lines: list[str], wanted: list[str]) -> int:
 
 
 def normal(text: str) -> str:
-    """`text` without what differs from one run to the next: durations, addresses, made names."""
+    """The text without parts that change between runs: durations, addresses, generated names."""
     for pattern, instead in VOLATILE:
         text = pattern.sub(instead, text)
     return text
@@ -97,7 +97,7 @@ def expected_lines(output: str) -> list[str]:
 
 
 def said(output: str) -> int:
-    """How many characters an expected output says, besides blanks, gaps and what is volatile."""
+    """The number of meaningful characters in an expected output."""
     kept = "".join(GAP.sub("", line) for line in expected_lines(output))
     return len("".join(kept.replace("#", "").split()))
 
@@ -123,6 +123,6 @@ def _holds(line: str, pieces: list[str]) -> bool:
 
 
 def shown(output: str, most: int = 600) -> str:
-    """The last lines of an output, for a reason."""
+    """The last lines of an output, for a refusal."""
     text = output.strip()
     return text if len(text) <= most else "…" + text[-most:]

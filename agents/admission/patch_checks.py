@@ -1,4 +1,4 @@
-"""Whether a patch may be shared: it applies, leaves tests alone, compiles, imports, and works."""
+"""Check a patch: it applies, leaves tests alone, compiles, imports, and works."""
 
 import base64
 import json
@@ -33,7 +33,7 @@ class Change:
 
 
 def is_test(path: str) -> bool:
-    """Whether `path` is a test's, or in a folder of tests."""
+    """Whether `path` is a test file or lies in a test folder."""
     return TEST_PATH.search(path) is not None
 
 
@@ -113,7 +113,7 @@ async def _new_tests(sandbox: Sandbox, changes: list[Change]) -> str:
 
 
 def _decoded(result: ExecResult) -> bytes:
-    """What a script has said in base64. `Refused` where it is too long, or no base64."""
+    """Base64 output of a script, decoded. Raises `Refused` if it is too long or invalid."""
     try:
         if result.output_bytes > MOST_CHARS:
             raise ValueError
@@ -208,7 +208,7 @@ def _passes(after: CommandOutcome) -> None:
 
 
 def ended(outcome: CommandOutcome) -> str:
-    """How its first run ended, in words."""
+    """The end of the first run, in words."""
     first = outcome.runs[0]
     if first.timed_out:
         return f"it did not end within {first.seconds:.0f} s"

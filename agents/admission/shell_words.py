@@ -1,4 +1,5 @@
-"""What can be told of a command by reading it. Pure, and never the only guard: bash decides."""
+"""Inspect a command without running it. Pure functions; never the only guard, since bash
+decides."""
 
 import re
 import shlex
@@ -72,7 +73,7 @@ def _simple_commands(words: list[str]) -> Iterator[list[str]]:
 
 
 def _program(words: list[str], depth: int) -> Iterator[str]:
-    """What one simple command runs, behind its assignments, keywords and wrappers."""
+    """The program of one simple command, after assignments, keywords and wrappers."""
     rest = list(words)
     while rest and (rest[0] in KEYWORDS or re.match(r"\w+=", rest[0])):
         if rest.pop(0) in ("for", "case"):
@@ -94,22 +95,22 @@ def _program(words: list[str], depth: int) -> Iterator[str]:
 
 
 def spells(command: str, output: str) -> bool:
-    """Whether every word of `output` is in `command` already: it may just be printing them."""
+    """Whether `command` already contains every word of `output`, so that it may only print them."""
     return set(re.findall(r"\w+", output)) <= set(re.findall(r"\w+", command))
 
 
 def normal_command(command: str) -> str:
-    """`command` without what makes no difference: blanks, and going where one is already."""
+    """The command without meaningless differences: blanks, and `cd` to the current folder."""
     text = "\n".join(" ".join(line.split()) for line in command.strip().split("\n"))
     return re.sub(r"^cd /testbed/? *(?:&&|;) *", "", text)
 
 
 def test_id(text: str) -> str:
-    """The first `path::test` in `text`, or nothing."""
+    """The first `path::test` in `text`, or an empty string."""
     found = TEST_ID.search(text)
     return found[0].removeprefix("/testbed/").rstrip(".:") if found else ""
 
 
 def nothing_ran(command: str, exit_status: int) -> bool:
-    """Whether this status says that bash or pytest found nothing to run."""
+    """Whether this exit status means that bash or pytest found nothing to run."""
     return exit_status in (126, 127) or (exit_status in (4, 5) and "pytest" in command)

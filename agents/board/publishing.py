@@ -1,4 +1,4 @@
-"""How an agent puts a finding into the shared context: its evidence is made here, once."""
+"""Publish a finding: build its evidence once and send it to the gate."""
 
 import re
 from collections.abc import Callable
@@ -71,7 +71,7 @@ def publish(session: BoardSession) -> Tool:
 
 
 def count_proposal(session: BoardSession, *, most: int) -> None:
-    """`BadCall` where one task has had its proposals."""
+    """Raise `BadCall` if the task has used up its proposals."""
     session.published += 1
     if session.published > most:
         raise BadCall("You have published all that one task may; finish it.")
@@ -133,7 +133,7 @@ async def _given_evidence(
 
 
 def _told(session: BoardSession, entry: Entry, settled: Settled, evidence: Evidence) -> str:
-    """The verdict for the author; what it now knows needs no telling again."""
+    """The verdict for the author."""
     label = entry.label
     if isinstance(evidence, Patch):
         session.patch = (label, evidence.diff)

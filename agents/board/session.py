@@ -1,4 +1,4 @@
-"""What one agent has of the board while it works on a task: its view of the context, its tools."""
+"""The board as one agent sees it during a task: new entries, and the tools of the board."""
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -39,7 +39,7 @@ UNFOLDED = 16_000  # characters of one entry, as of a command's output
 
 @dataclass(slots=True)
 class BoardSession:
-    """The state of one conversation towards the board."""
+    """The state of one conversation on the board."""
 
     queue: TaskQueue
     context: SharedContext
@@ -76,12 +76,12 @@ class BoardSession:
         ]
 
     async def news(self) -> str:
-        """What the last observation of a turn ends with."""
+        """The text for the end of a turn's last observation."""
         lines = await self.lines()
         return render("delm_news", lines=lines) if lines else ""
 
     async def cite(self, messages: list[Message], *, source: str = "") -> None:
-        """Note the labels that the agent itself named: what its task, or `source`, rests on."""
+        """Record the labels that the agent named as citations of its task, or of `source`."""
         for label in dict.fromkeys(ENTRY_LABEL.findall(" ".join(map(_own_words, messages)))):
             if label in self.known:
                 await self.context.link(
@@ -92,7 +92,7 @@ class BoardSession:
         return self.sharing or entry.author == self.claim.agent
 
     async def entry(self, label: str) -> Entry:
-        """An entry that this agent may see. `BadCall` for any other label."""
+        """An entry that this agent may see. Raises `BadCall` for any other label."""
         entry = await self.context.entry(label)
         if entry is None or not self._visible(entry):
             there = ", ".join(sorted(self.known, key=lambda known: int(known[1:]))) or "none yet"
@@ -101,7 +101,7 @@ class BoardSession:
 
 
 def line_of(entry: Entry) -> str:
-    """An entry as every prompt has it: one line."""
+    """An entry in one line, as in every prompt."""
     state = state_of(entry.evidence)
     on = "" if state == BASE else f" on {state}"
     return f"{entry.label} {entry.kind}{on} ({entry.task}): {' '.join(entry.gist.split())}"
@@ -120,7 +120,7 @@ def _own_words(message: Message) -> str:
 
 
 def level_of(arguments: Arguments) -> Level:
-    """How deep an entry is to be unfolded. `BadCall` for no such level."""
+    """The level to unfold. Raises `BadCall` for an unknown one."""
     level = arguments["level"] or Level.SUMMARY
     if level not in {Level.SUMMARY, Level.RAW}:
         raise BadCall(f"The level is summary or raw, not {level!r}.")
@@ -128,7 +128,7 @@ def level_of(arguments: Arguments) -> Level:
 
 
 def unfold(session: BoardSession) -> Tool:
-    """Show what stands behind a label."""
+    """Show the summary or raw evidence of a label."""
 
     async def act(arguments: Arguments) -> str:
         entry, level = await session.entry(arguments["label"].strip()), level_of(arguments)

@@ -1,4 +1,4 @@
-"""An agent's life on a board, whatever its tasks are: claim, hold the lease, hand back, decide."""
+"""The task loop of an agent on a board: claim, renew the lease, finish, decide."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -19,7 +19,7 @@ LAST = 0  # priority of the decision what to do with an empty queue
 
 
 def result_of(ending: Ending) -> dict[str, Any]:
-    """What a task is handed back with after a conversation about it."""
+    """The result of a task after a conversation about it."""
     summary = shortened(ending.summary, SUMMARY_CHARS)
     return {ResultKey.SUMMARY: summary, ResultKey.REASON: ending.reason}
 
@@ -80,7 +80,8 @@ class TaskLoop:
                 await self._queue.leave(self.name)
 
     async def _decide(self) -> bool:
-        """Where the queue is empty, put the decision what to do into it; whether that was us."""
+        """If the queue is empty, add a task to decide what to do; return whether this call added
+        it."""
         tasks = await self._queue.tasks()
         number = sum(task.kind == TaskKind.DECIDE for task in tasks) + 1
         task = NewTask(

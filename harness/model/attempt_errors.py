@@ -1,4 +1,4 @@
-"""What went wrong with an attempt at a call, as one of our errors."""
+"""Translate a failed attempt at a call into one of our errors."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -65,7 +65,7 @@ def translated(model: str, problem: Exception, address: str) -> tuple[ModelError
 
 
 def refusal_of(reading: ErrorMeaning, text: str, address: str = "") -> ModelError | None:
-    """The error for what no other attempt mends, saying `text`; None: another attempt may help."""
+    """The error, with `text`, if another attempt cannot help; None if it may help."""
     if reading.hint:
         text = f"{text} ({reading.hint})"
     match reading.meaning:
@@ -129,14 +129,14 @@ def answered_text(problem: BaseException, bodies: Sequence[object]) -> str | Non
 
 
 def one_line(model: str, problem: object) -> str:
-    """What went wrong, in one line without keys."""
+    """The error in one line, without keys."""
     text = str(problem).partition("Traceback (most recent call last)")[0]
     text = " ".join(redact_error(text).split())
     return f"{model}: {text[:MOST]}"
 
 
 def lost(problem: BaseException) -> bool:
-    """Whether the connection broke, or nothing came, after the request was on its way."""
+    """Whether the connection broke or stayed silent after the request was sent."""
     import httpx
 
     before = (
@@ -152,14 +152,14 @@ def lost(problem: BaseException) -> bool:
 
 
 def causes(problem: BaseException | None) -> Iterator[BaseException]:
-    """The error, what it came from, and so on."""
+    """The error and its chain of causes."""
     while problem is not None:
         yield problem
         problem = problem.__cause__ or problem.__context__
 
 
 def _unconnected(chain: Sequence[BaseException]) -> BaseException | None:
-    """The error of a connection that never came to be: nothing was sent over it."""
+    """The error of a connection that was never established, so that nothing was sent."""
     import httpx
 
     never = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
@@ -167,7 +167,7 @@ def _unconnected(chain: Sequence[BaseException]) -> BaseException | None:
 
 
 def _redirected(answer: Any) -> str:
-    """Where a redirect leads, without what may be secret in it; nothing for another answer."""
+    """The target of a redirect, without secrets; empty if the answer is not a redirect."""
     where = str(getattr(answer, "headers", {}).get("location", ""))
     if not where or not 300 <= getattr(answer, "status_code", 0) < 400:
         return ""
@@ -175,13 +175,13 @@ def _redirected(answer: Any) -> str:
 
 
 def _where(never: BaseException, address: str) -> str:
-    """The address that was really tried, where the error knows it."""
+    """The address that was tried, if the error names it."""
     request: Any = getattr(never, "_request", None)
     return redact_error(str(request.url) if request is not None else address or "its address")
 
 
 def _why(chain: Sequence[BaseException], never: BaseException) -> str:
-    """The system's own word for it: refused, not known, not trusted."""
+    """The system's reason, such as refused, unknown host or untrusted certificate."""
     last = chain[-1]
     why = last if isinstance(last, OSError) and str(last) else never
     return " ".join(redact_error(str(why)).split())
@@ -198,7 +198,7 @@ def _brief(status: object, reading: ErrorMeaning) -> str:
 
 
 def _retry_after(problem: Exception) -> float | None:
-    """Seconds until the provider wants to be asked again: a number or a date in the header."""
+    """Seconds until the next request, from the Retry-After header (a number or a date)."""
     own = getattr(problem, "litellm_response_headers", None)
     headers = own or getattr(getattr(problem, "response", None), "headers", None) or {}
     value = next((str(v) for k, v in headers.items() if str(k).lower() == "retry-after"), "")

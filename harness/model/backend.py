@@ -1,4 +1,4 @@
-"""What can answer a prompt: the seam below the client."""
+"""The protocol of a backend, which answers prompts for the client."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from harness.types import Message, Reply, Usage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallKey:
-    """Which call this is, the same in every run of the same systems on the same instances."""
+    """The key of a call, the same in every run of the same systems on the same instances."""
 
     system: str
     instance_id: str
@@ -47,22 +47,22 @@ class Transient(ModelUnavailable):
 
 
 class Unreachable(Transient):
-    """No connection came to be: nothing was sent, and nothing is billed."""
+    """No connection was established: nothing was sent, and nothing is billed."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, brief="cannot connect")
 
 
 class Backend(Protocol):
-    """One way to get an answer. Knows nothing of budgets, ledgers and retries."""
+    """One way to get an answer. It does not handle budgets, ledgers or retries."""
 
     @property
     def name(self) -> str:
-        """What the run's record calls it."""
+        """The name in the run's record."""
         ...
 
     async def warm_up(self) -> None:
-        """Do now, off the event loop, what would make the first attempt slow. Never necessary."""
+        """Do slow initialization now, off the event loop. Optional."""
         ...
 
     async def attempt(
@@ -83,11 +83,11 @@ class Backend(Protocol):
         ...
 
     async def turn(self, key: CallKey) -> None:
-        """Wait until the end of this call is due, after its last attempt. Only replays wait."""
+        """Wait for the recorded turn of this call, after its last attempt. Only replays wait."""
         ...
 
     def count_tokens(self, text: str) -> int:
-        """How many tokens of the model `text` has."""
+        """The number of the model's tokens in `text`."""
         ...
 
     async def aclose(self) -> None:

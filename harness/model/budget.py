@@ -17,9 +17,9 @@ from harness.types import Limits
 
 
 def times(limits: Limits, submissions: int) -> Limits:
-    """The budget of a trial that makes so many submissions, given that of one.
+    """The budget of a trial with several submissions, from the budget of one.
 
-    The wall clock and the limit of a command stay: agents work side by side.
+    The wall clock and the time limit of a command stay the same, because agents work side by side.
     """
     return replace(
         limits,
@@ -30,7 +30,7 @@ def times(limits: Limits, submissions: int) -> Limits:
 
 
 class Crowded(LimitReached):
-    """Calls under way hold what is missing: once one of them has ended, it may be there."""
+    """The calls under way reserve the missing amount; it may be free when one of them ends."""
 
     def __init__(self, limit: str, message: str, level: "Budget") -> None:
         super().__init__(limit, message)
@@ -61,7 +61,7 @@ class Budget:
 
     @property
     def reserved(self) -> float:
-        """What is taken for calls that are under way."""
+        """The amount reserved for calls under way."""
         return math.fsum(reservation.amount for reservation in self.outstanding)
 
     def reserve(self, amount: float) -> "Reservation":
@@ -93,19 +93,19 @@ class Budget:
         await self._freed.wait()
 
     def end(self, reservation: "Reservation") -> None:
-        """A reservation holds nothing any more."""
+        """End a reservation."""
         self.outstanding.discard(reservation)
         if self._freed is not None:
             self._freed.set()
             self._freed = None
 
     def levels(self) -> "list[Budget]":
-        """This budget and all that it is inside of."""
+        """This budget and all its parents."""
         return [self, *(self.parent.levels() if self.parent else [])]
 
 
 class Reservation:
-    """Money that is taken until it is settled or released; the second of two does nothing."""
+    """Reserved money until it is settled or released; a second call does nothing."""
 
     def __init__(self, levels: list[Budget], amount: float) -> None:
         self.amount = amount
@@ -177,13 +177,13 @@ class TrialBudget:
 
     @property
     def remaining_s(self) -> float:
-        """Seconds of wall clock that are left; infinity without a limit."""
+        """The remaining wall clock in seconds; infinity without a limit."""
         if not self.limits.wall_clock_s:
             return math.inf
         return self.limits.wall_clock_s - (self._clock() - self._started)
 
     def check_time(self, needed_s: float = 0) -> None:
-        """`LimitReached` when less than `needed_s` seconds of wall clock are left, or none."""
+        """Raise `LimitReached` if less than `needed_s` seconds, or none, remain."""
         if self.remaining_s <= needed_s:
             raise self._late()
 
@@ -193,7 +193,7 @@ class TrialBudget:
 
     @contextmanager
     def in_time(self) -> Iterator[None]:
-        """Wait inside this block until the wall clock is used up: then `LimitReached`."""
+        """Run this block until the wall clock is used up, then raise `LimitReached`."""
         with anyio.move_on_after(self.remaining_s) as waiting:
             yield
         if waiting.cancelled_caught:
@@ -247,7 +247,7 @@ class TrialBudget:
             level.dollars.spent += cost_usd or 0.0
 
     def levels(self) -> "list[TrialBudget]":
-        """The trial's budget, and the share in it that this is, if it is one."""
+        """The trial's budget and, for an agent, its share."""
         return [*(self._whole.levels() if self._whole else []), self]
 
     def check(self, tokens: int, *, new_step: bool) -> None:

@@ -1,4 +1,4 @@
-"""Marks in a prompt for providers that cache only what they are told to cache: Anthropic."""
+"""Cache marks in prompts, for providers that cache only marked prefixes (Anthropic)."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from harness.types import Message
 
 
 def wants_marks(model: str) -> bool:
-    """Whether prompts to `model` are to be marked."""
+    """Whether prompts to `model` need marks."""
     return "anthropic" in model or "claude" in model
 
 

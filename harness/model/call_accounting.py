@@ -1,4 +1,4 @@
-"""What the client knows of one call: what is sent, who speaks, what it has cost so far."""
+"""The client's accounting of one call: the request, the speaker and the cost so far."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from harness.types import Message, Usage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One call, ready to be sent, and the most that it can use."""
+    """One call, ready to be sent, with its worst-case usage."""
 
     key: CallKey
     messages: Sequence[Message]
@@ -24,7 +24,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """Whose calls they are, for the ledger."""
+    """The agent and conversation of a call, for the ledger."""
 
     trial_id: int
     agent: str
@@ -32,7 +32,7 @@ class Speaker:
 
 @dataclass(slots=True)
 class Tally:
-    """What a call has cost so far, over all its attempts."""
+    """The cost of a call so far, over all its attempts."""
 
     hold: Hold
     priced: bool
@@ -48,14 +48,14 @@ class Tally:
 
     @property
     def cost_usd(self) -> float | None:
-        """Of the answers that were counted; None where one was not, or there is only doubt."""
+        """The cost of all counted answers in USD; None if the cost of one is unknown."""
         if self.cut_off or (self.doubts and not self.costs):
             return None
         known = [cost for cost in self.costs if cost is not None]
         return sum(known) if self.priced and len(known) == len(self.costs) else None
 
     def close(self) -> None:
-        """Give back what is held, save for an attempt that was cut off: that may be billed."""
+        """Release the reservation, except for interrupted attempts, which may be billed."""
         if self.cut_off:
             self.charged_usd += self.hold.settle(None, None)
         self.hold.release()

@@ -1,4 +1,4 @@
-"""One conversation with a model: where each of its answers comes from."""
+"""One conversation with a model: answers come from the model, the ledger or a replay."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

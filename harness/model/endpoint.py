@@ -1,4 +1,4 @@
-"""Where the calls to a model go, and with which key: known, said and checked before any is sent."""
+"""The endpoint and key of a model: found, shown and checked before any call."""
 
 import os
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ ADDRESSES: Mapping[str, _Addresses] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where calls go. An address or key that litellm finds by itself is empty here."""
+    """The endpoint of a model's calls. Values that litellm finds by itself are empty."""
 
     address: str
     address_from: str  # the variable or the key of the configuration that gives it; "": the default
@@ -60,7 +60,7 @@ class Endpoint:
     key: str = field(repr=False)
 
     def arguments(self) -> dict[str, str]:
-        """What litellm is given of it: what it would not find, or would find another of."""
+        """The arguments for litellm that differ from what it would find by itself."""
         given = {"api_base": self.address} if self.own else {}
         if self.key and self.key_env not in _AS_BEARER:
             given["api_key"] = self.key

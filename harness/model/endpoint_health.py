@@ -1,4 +1,4 @@
-"""Whether the model answers at all: what a run has to know to stop in time."""
+"""Track whether the model answers at all, so that a run can stop in time."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,8 @@ class EndpointHealth:
         self._turned_away: set[int] = set()
 
     def check(self, trial_id: int) -> None:
-        """A trial is about to ask. `EndpointRefused` where that is of no use."""
+        """Call before a trial starts. Raises `EndpointRefused` if the endpoint refuses
+        everything."""
         if not self.closed and (lack := self._lacks()):
             self.closed, self.lacking = lack, True
         if self.closed:
@@ -36,12 +37,12 @@ class EndpointHealth:
         self._tried.add(trial_id)
 
     def answered(self, trial_id: int) -> None:
-        """A call of a trial was answered."""
+        """Record an answered call of a trial."""
         self._heard.add(trial_id)
         self._unanswered.clear()
 
     def failed(self, trial_id: int, problem: ModelError) -> None:
-        """A call of a trial had no answer, after all its attempts."""
+        """Record a call without an answer after all its attempts."""
         if not self._patience or not isinstance(problem, ModelRefused | ModelUnavailable):
             return
         self._unanswered.add(trial_id)
@@ -53,9 +54,9 @@ class EndpointHealth:
             self.closed = self.closed or f"no answer in {count} trials in a row; last: {problem}"
 
     def turned_away(self, trial_id: int) -> bool:
-        """Whether a trial lacks answers because nothing is sent any more: it is no measurement."""
+        """Whether a trial lacks answers because the run stopped sending calls."""
         return trial_id in self._turned_away
 
     def silent(self, trial_id: int) -> bool:
-        """Whether a trial has asked and nothing was ever answered to it."""
+        """Whether a trial has made calls and none was answered."""
         return trial_id in self._tried - self._heard

@@ -36,7 +36,7 @@ _SENTENCE, _MANY = 2_000, 20  # characters of one, and entries of a list, that a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorMeaning:
-    """What an error answer means, the provider's own sentence, and what the user may do."""
+    """The meaning of an error response, the provider's own sentence, and advice for the user."""
 
     meaning: Meaning
     said: str = ""
@@ -61,7 +61,7 @@ class ErrorRule:
     mending: str = ""
 
     def fits(self, status: int, codes: set[str], text: str) -> bool:
-        """Whether an answer is of this row."""
+        """Whether a response matches this rule."""
         if status not in self.at:
             return False
         if not self.codes and self.says is None:
@@ -251,7 +251,7 @@ def read_refusal(status: int | None, bodies: Sequence[object], text: str = "") -
 
 
 def _never_fits(said: str) -> bool:
-    """Whether one request asks for more tokens than are granted in a minute: no wait mends that."""
+    """Whether one request exceeds the tokens-per-minute limit, so that waiting cannot help."""
     return any(int(asked) > int(limit) for limit, asked in _ASKED.findall(said))
 
 
@@ -301,7 +301,7 @@ def _walk(body: object, deep: int) -> Iterator[tuple[Literal["code", "text"], st
 
 
 def _json(text: str) -> Any:
-    """What a text holds as JSON, where that is an object or a list; else the text itself."""
+    """The JSON object or list in a text, else the text."""
     if text.lstrip()[:1] not in {"{", "["}:
         return text
     try:

@@ -1,4 +1,4 @@
-"""One small real call before all others: whether address, key, model and parameters work."""
+"""One small real call before all others, to test the address, key, model and parameters."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ _KEY = CallKey(system="", instance_id="", trial=0, conversation="first", positio
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstCall:
-    """An answered first call and all its attempts. Part of no trial, and so of no trial's cost."""
+    """An answered first call with all its attempts. Its cost belongs to no trial."""
 
     seconds: float
     usage: Usage
@@ -46,7 +46,7 @@ class FirstCall:
     charged_usd: float  # what counts against the run's cap: where the cost is unknown, the most
 
     def __str__(self) -> str:
-        """For a person: how long it took, and what it cost."""
+        """The duration and cost in words."""
         dollars = "an unknown cost" if self.cost_usd is None else f"${self.cost_usd:.6f}"
         return f"answers, {self.seconds:.1f} s, {dollars}"
 

@@ -1,5 +1,7 @@
-"""Answers from a provider, through litellm. The only file that imports it, and late: it takes
-seconds."""
+"""Answers from a provider, through litellm.
+
+The only file that imports litellm, and late, because the import takes seconds.
+"""
 
 import functools
 import gc
@@ -99,7 +101,7 @@ class LitellmBackend:
         return cut_by_count(reply, max_output_tokens)
 
     async def _ask(self, request: Mapping[str, Any], timeout_s: float) -> Reply | None:
-        """The answer; None where the same is to be asked in another way that was found."""
+        """The answer; None if the request must be sent again in another form."""
         litellm, litellm_error = await self._load()
         bodies: list[object] = []
         taken, asked = self._ways.taken, self._ways.apply(request)
@@ -125,7 +127,7 @@ class LitellmBackend:
         return self._read(response, bodies)
 
     async def turn(self, key: CallKey) -> None:
-        """A live answer is given when it comes."""
+        """Returns at once, because live answers have no recorded turn."""
 
     def count_tokens(self, text: str) -> int:
         """With the model's own tokenizer where litellm ships it, and its fallback otherwise."""

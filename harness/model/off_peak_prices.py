@@ -1,4 +1,4 @@
-"""Prices by the time of day: DeepSeek's API is cheaper outside its peak hours, and on weekends."""
+"""Prices by time of day: DeepSeek is cheaper outside its peak hours and on weekends."""
 
 import re
 from collections.abc import Mapping
@@ -80,7 +80,7 @@ def _windows(rule: Mapping[str, Any], zone: str) -> list[Window]:
 
 
 def _weekday(value: object) -> int:
-    """1 to 7; 0 for what is no weekday."""
+    """1 to 7; 0 if it is not a weekday."""
     name = str(value).strip().lower()
     if name.isdecimal():
         return int(name) if 1 <= int(name) <= 7 else 0

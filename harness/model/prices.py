@@ -34,7 +34,7 @@ _CHAT = {"chat", "completion", "responses"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
-    """The USD per token of a call whose prompt has more than `above` tokens: all of its tokens."""
+    """Prices in USD per token of calls with a prompt of more than `above` tokens."""
 
     above: int
     input: float

@@ -42,8 +42,8 @@ from harness.text.counted import counted
 
 NAMED = 3  # systems whose names stand in a run's id
 HARMLESS = (
-    "no harm: answers are found by their place in a conversation, and a time or an address in what "
-    "a command printed is enough to make a prompt another one"
+    "harmless: answers are matched by their place in a conversation, and a time or an address in a "
+    "command's output is enough to change a prompt"
 )
 
 

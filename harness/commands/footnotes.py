@@ -189,5 +189,5 @@ def worth(facts: Mapping[str, Any]) -> list[str]:
     lines = [f"budget per submission: {', '.join(limits)}{whole}"]
     if facts.get("replay"):
         lines += ["This is a replay of recorded answers: no benchmark result."]
-        return [*lines, f"Costs: recorded tokens at the prices of {source}."]
+        return [*lines, f"Costs: recorded tokens. Prices: {source}."]
     return [*lines, f"Prices: {source}."]

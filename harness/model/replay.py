@@ -195,7 +195,7 @@ class ReplayBackend:
             self.mismatches += 1
             if self.mismatches == 1:
                 self._on_mismatch(
-                    f"the prompt of {_words(key)} is not the recorded one; replaying all the same"
+                    f"the prompt of {_words(key)} differs from the recorded one; replay continues"
                 )
         if call.error:
             kind, _, message = call.error.partition(": ")

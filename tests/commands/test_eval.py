@@ -408,7 +408,9 @@ def test_a_replay_of_other_prompts_says_so_once(run, tmp_path):
     )
     assert told.code == 0, told.text
     assert told.out.count(" differs from the recorded one") == 1
-    assert f"note: the prompt of call 1 of agent-1 (single on {FLASK}, trial #1) is" in told.out
+    assert (
+        f"note: the prompt of call 1 of agent-1 (single on {FLASK}, trial #1) differs" in told.out
+    )
     assert "harmless: " in told.out
 
 

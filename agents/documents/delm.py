@@ -60,17 +60,17 @@ class DelmDocuments:
     Options = DocumentOptions
 
     def __init__(self, options: DocumentOptions | None = None) -> None:
-        self.rules = options or DocumentOptions()
+        self.options = options or DocumentOptions()
 
     async def run(self, trial: Trial) -> None:
         """See `harness.protocols.System`."""
-        team = DocumentsTrial(trial, self.rules, await trial.document())
+        team = DocumentsTrial(trial, self.options, await trial.document())
         reason = "interrupted"
         await team.seed()
         try:
             names = [agent_name(number + 1) for number in range(trial.agents)]
             task_loops = [
-                TaskLoop(trial, n, lease_s=self.rules.lease_s, work=team.work) for n in names
+                TaskLoop(trial, n, lease_s=self.options.lease_s, work=team.work) for n in names
             ]
             await together(task_loop.live for task_loop in task_loops)
             reason = "finished" if team.letter else team.unanswered
@@ -92,12 +92,12 @@ class DelmDocuments:
 class DocumentsTrial:
     """One trial."""
 
-    def __init__(self, trial: Trial, rules: DocumentOptions, text: str) -> None:
+    def __init__(self, trial: Trial, options: DocumentOptions, text: str) -> None:
         self.trial = trial
         self.letter = ""
         self.answered_by = ""
         self.unanswered = "no choice"  # why there is no letter
-        self._rules = rules
+        self._options = options
         self._text = text
         self._parts = split(text)
         self._notes: dict[tuple[str, str], Note] = {}  # by task and agent
@@ -105,7 +105,7 @@ class DocumentsTrial:
         self._entering = anyio.Lock()
 
         def check(name: str, template: str, *, shared: bool) -> Any:
-            if not rules.verification:
+            if not options.verification:
                 return None
             return gist_checker(
                 lambda conversation: trial.model(conversation, shared=shared),
@@ -118,11 +118,11 @@ class DocumentsTrial:
             context=trial.context,
             count_tokens=trial.count_tokens,
             above=Headings(text).above,
-            verify=rules.verification,
+            verify=options.verification,
         )
         self.gate = Gate(
             trial.context,
-            {Quotations: quotations, Part: PartCheck(text=text, verify=rules.verification)},
+            {Quotations: quotations, Part: PartCheck(text=text, verify=options.verification)},
             checker=check("judge", "check_finding", shared=False),
         )
 
@@ -165,7 +165,7 @@ class DocumentsTrial:
         tools = (publish, add_task) if task.kind == TaskKind.FIND else (add_task,)
         session = self._session(claim)
         box = Toolbox(
-            unfold(session, self._pieces, self._rules.neighbours),
+            unfold(session, self._pieces, self._options.neighbours),
             *(tool(session) for tool in tools),
             finish_task(_nothing),
         )
@@ -179,8 +179,8 @@ class DocumentsTrial:
             self._text,
             note,
             agent=agent,
-            verify=self._rules.verification,
-            hierarchy=self._rules.hierarchy,
+            verify=self._options.verification,
+            hierarchy=self._options.hierarchy,
             checker=self._gist_check,
         )
 
@@ -206,7 +206,7 @@ class DocumentsTrial:
             Proposal(
                 kind=EntryKind.FACT,
                 gist=f"{title}{note.gist or UNKNOWN}",
-                summary=note.summary if self._rules.hierarchy else "",
+                summary=note.summary if self._options.hierarchy else "",
                 evidence=part,
                 author=read.holder,
                 task=read.label,
@@ -218,10 +218,10 @@ class DocumentsTrial:
     async def _decide(self, claim: Claim) -> None:
         """Think about an empty queue; where nothing is added, answer and end the trial."""
         queue, number = self.trial.queue, int(claim.task.label.rpartition("-")[2])
-        if number <= self._rules.rounds:
+        if number <= self._options.rounds:
             session = self._session(claim)
             box = Toolbox(
-                unfold(session, self._pieces, self._rules.neighbours),
+                unfold(session, self._pieces, self._options.neighbours),
                 add_task(session),
                 finish_task(_nothing),
             )
@@ -231,9 +231,9 @@ class DocumentsTrial:
                     claim, result={ResultKey.SUMMARY: f"{session.added} tasks added"}
                 )
                 return
-        session = self._session(claim, "answer" if number <= self._rules.rounds else "")
+        session = self._session(claim, "answer" if number <= self._options.rounds else "")
         box = Toolbox(
-            unfold(session, self._pieces, self._rules.neighbours),
+            unfold(session, self._pieces, self._options.neighbours),
             choose(
                 self.trial,
                 partial(uncited, self.trial.context),
@@ -272,7 +272,7 @@ class DocumentsTrial:
                     lines=lines[parts:],
                     label=session.claim.task.label,
                     text=text,
-                    turns=self._rules.turns,
+                    turns=self._options.turns,
                 ),
             },
         ]
@@ -283,7 +283,7 @@ class DocumentsTrial:
             box,
             news=session.news,
             agent=session.claim.agent,
-            turns=self._rules.turns,
+            turns=self._options.turns,
             no_call="Your answer held no tool call. Go on with the tools that you have.",
         )
         await session.cite(list(ending.messages))

@@ -47,7 +47,7 @@ class ReadAgent:
     Options = ReadAgentOptions
 
     def __init__(self, options: ReadAgentOptions | None = None) -> None:
-        self.rules = options or ReadAgentOptions()
+        self.options = options or ReadAgentOptions()
 
     async def run(self, trial: Trial) -> None:
         """See `harness.protocols.System`."""
@@ -80,7 +80,7 @@ class ReadAgent:
         author: str,
         endings: dict[str, Ending],
     ) -> None:
-        least, most = self.rules.least, self.rules.most
+        least, most = self.options.least, self.options.most
         looked: set[int] = set()
         opening: list[Message] = [
             {"role": "user", "content": render("reading_parts", lines=context_of(notes))},

@@ -40,7 +40,7 @@ take() {
 # Copies the files and links of a list from /testbed into a folder.
 copy() {
   [ -s "$scratch/$1" ] || return 0
-  tar --directory=/testbed --create --sparse --null --no-unquote --no-recursion \
+  tar --directory=/testbed --create --numeric-owner --sparse --null --no-unquote --no-recursion \
     --files-from="$scratch/$1" --file=- \
     | tar --directory="$scratch/$2" --extract --no-same-owner --no-same-permissions --touch \
       --file=- || exit 33

@@ -52,7 +52,8 @@ exec 3>&1
 said=$({{
   find . -mindepth 1 -path ./.git -prune -o \( -type f -o -type l -o -type d \) -printf '%P\0' \
     | perl -0 -n -e 'print if length() <= 4096' \
-    | tar --create --sparse --null --no-unquote --no-recursion --files-from=- --file=- \
+    | tar --create --numeric-owner --sparse --null --no-unquote --no-recursion --files-from=- \
+      --file=- \
     | gzip -n -1 | tail -c +{first} | {{ head -c {most} | base64 -w 0 >&3; wc -c; }}
 }} 2>&1)
 status=$?

@@ -150,3 +150,17 @@ async def test_the_base_says_how_files_are_converted_and_a_submodule_stays_as_it
         assert sandbox.left_out == ("sub/t",)
     finally:
         await sandbox.close()
+
+
+async def test_pipes_for_the_names_of_users_stop_no_command_and_no_diff(kind, tmp_path):
+    """bash looks its user up when it starts, and tar the owner of each file."""
+    sandbox = await kind.open()
+    await sandbox.exec("rm /etc/passwd /etc/group; mkfifo /etc/passwd /etc/group")
+    assert (await sandbox.exec("echo x >> a.txt; echo y > new", timeout_s=8)).exit_status == 0
+    with anyio.fail_after(18):
+        patch = await sandbox.diff()
+    assert patched(kind, tmp_path, patch) == await inside(sandbox)
+    assert "+x" in patch
+    await sandbox.exec("rm -rf .git")
+    assert await sandbox.diff() == patch
+    await sandbox.close()

@@ -57,7 +57,7 @@ MERGED = "merged"  # the environment as an overlay: `testbed` and `venv`
 
 def variables() -> dict[str, str]:
     """The environment variables of a sandbox."""
-    return VARIABLES | {"PAGER": "cat", "TERM": "dumb"}
+    return VARIABLES | {"PAGER": "cat", "TERM": "dumb", "SHELL": "/bin/bash"}
 
 
 def isolation() -> list[str]:

@@ -78,4 +78,4 @@ def variables(declared: Mapping[str, Any]) -> dict[str, str]:
     own = {  # the first: a fork's image has ours
         INSIDE + name: its.get(INSIDE + name, its.get(name, "")) for name in LOADING
     }
-    return {"PAGER": "cat", "TERM": "dumb"} | LOADING | own
+    return {"PAGER": "cat", "TERM": "dumb", "SHELL": "/bin/bash"} | LOADING | own

@@ -122,7 +122,8 @@ def evaluate(options: Options) -> int:
         undo.callback(sandboxes.close)
         made = None
         if not (parts.replay or finished):
-            made = first_call.first_call(out, config, parts, first_call.left(config, folder))
+            left_usd = first_call.left(config, folder)
+            made = first_call.first_call(out, config, parts, left_usd, resumed=done is not None)
         return _work_on(
             _Evaluation(
                 out=out,

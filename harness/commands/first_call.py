@@ -19,9 +19,11 @@ from harness.text.timestamps import now
 
 
 def first_call(
-    out: Console, config: Config, parts: ModelParts, left_usd: float
+    out: Console, config: Config, parts: ModelParts, left_usd: float, *, resumed: bool = False
 ) -> FirstCall | None:
     """Make one real call and report it. Raises `UserError` with the endpoint if it gets no answer.
+
+    If the run is `resumed`, the error says how to give it another endpoint.
 
     Returns None if the call could cost more than `left_usd`, the rest of the run's budget. The run
     itself then reports that it cannot ask anything.
@@ -33,7 +35,10 @@ def first_call(
     try:
         made = event_loop.run(partial(_asked, config, parts, most))
     except UserError as error:
-        raise UserError(f"{error}; calls go to {parts.endpoint}") from None
+        kept = (
+            f"; a resumed run keeps its endpoint, for another: -c models.{parts.name}.api_base=URL"
+        )
+        raise UserError(f"{error}; calls go to {parts.endpoint}{kept if resumed else ''}") from None
     out.print(f"{parts.name} {made}", highlight=False, markup=False)
     return made
 

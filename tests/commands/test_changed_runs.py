@@ -127,6 +127,8 @@ def test_a_run_goes_on_at_another_address_than_the_one_that_it_was_begun_with(de
     with ScriptedModel(script) as server:
         told = delm(*asks, *at(server, "old.yaml"), THE_KEY="sk-1")
     assert told.code == 1, told.text
+    told = delm("eval", "--run-id", "x", "--yes", THE_KEY="sk-2")  # the server has ended
+    refused(told, "for another: -c models.openai/scripted.api_base=URL")
     with ScriptedModel(lambda request, n: script(request, 1)) as server:
         told = delm("eval", "--run-id", "x", "--yes", *at(server, "new.yaml"), THE_KEY="sk-2")
         assert told.code == 0, told.text

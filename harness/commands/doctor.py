@@ -1,7 +1,6 @@
 """`delm doctor`: check what a run needs, and say how to get what is missing."""
 
 import contextlib
-import math
 import os
 import shutil
 import subprocess
@@ -282,7 +281,7 @@ def _model(name: str, out: Console, *, call: bool) -> Iterator[Finding]:
         yield Finding(about="first call", state="note", text=text)
         return
     try:
-        made = first_call(out, config, parts, math.inf)
+        made = first_call(out, config, parts)
     except UserError as error:
         yield Finding(about="first call", state="bad", text=str(error))
     else:

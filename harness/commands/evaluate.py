@@ -122,8 +122,7 @@ def evaluate(options: Options) -> int:
         undo.callback(sandboxes.close)
         made = None
         if not (parts.replay or finished):
-            left_usd = first_call.left(config, folder)
-            made = first_call.first_call(out, config, parts, left_usd, resumed=done is not None)
+            made = first_call.first_call(out, config, parts, folder)
         return _work_on(
             _Evaluation(
                 out=out,

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from harness import event_loop
 from harness.commands.compose import ModelParts, most_output
+from harness.commands.confirm import done_already
 from harness.config import Config
 from harness.errors import UserError
 from harness.model.first_call import PROMPT_BYTES, FirstCall, call_first
@@ -19,32 +20,31 @@ from harness.text.timestamps import now
 
 
 def first_call(
-    out: Console, config: Config, parts: ModelParts, left_usd: float, *, resumed: bool = False
+    out: Console, config: Config, parts: ModelParts, folder: RunFolder | None = None
 ) -> FirstCall | None:
     """Make one real call and report it. Raises `UserError` with the endpoint if it gets no answer.
 
-    If the run is `resumed`, the error says how to give it another endpoint.
-
-    Returns None if the call could cost more than `left_usd`, the rest of the run's budget. The run
+    `folder` is the run's, if there is one: if it is resumed, the error says how to give it another
+    endpoint. Returns None if the call could cost more than the rest of the run's budget. The run
     itself then reports that it cannot ask anything.
     """
     most = most_output(config, parts.price)
+    left_usd = _left(config, folder) if folder else math.inf
     if parts.price and worst_case(PROMPT_BYTES, most, parts.price) > left_usd:
         return None
     out.print(f"asking {parts.name} one short question first …", highlight=False, markup=False)
     try:
         made = event_loop.run(partial(_asked, config, parts, most))
     except UserError as error:
-        kept = (
-            f"; a resumed run keeps its endpoint, for another: -c models.{parts.name}.api_base=URL"
-        )
-        raise UserError(f"{error}; calls go to {parts.endpoint}{kept if resumed else ''}") from None
+        to_change = f"-c models.{parts.name}.api_base=URL"
+        resumed = folder is not None and event_loop.run(done_already, folder) is not None
+        kept = f"; a resumed run keeps its endpoint, for another: {to_change}" if resumed else ""
+        raise UserError(f"{error}; calls go to {parts.endpoint}{kept}") from None
     out.print(f"{parts.name} {made}", highlight=False, markup=False)
     return made
 
 
-def left(config: Config, folder: RunFolder) -> float:
-    """The remaining budget of the run in `folder`, in USD."""
+def _left(config: Config, folder: RunFolder) -> float:
     cap = config.budget.run_cost_usd
     if not cap:
         return math.inf

@@ -99,7 +99,7 @@ NOTHING = {
 
 @pytest.mark.parametrize("answer", NOTHING.values(), ids=NOTHING)
 async def test_an_answer_that_nobody_can_read_has_an_unknown_cost_and_is_bought_three_times(answer):
-    async with bench(lambda request, n: answer, retry=None) as b:
+    async with bench(lambda request, n: answer) as b:
         with pytest.raises(ModelUnavailable, match="3 answers that are of no use"):
             await b.talk().complete(HELLO, [])
     (row,) = b.ledger.rows

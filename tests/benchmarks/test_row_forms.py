@@ -100,6 +100,29 @@ def test_a_row_of_ones_own_without_a_test_patch_is_refused_in_words(tmp_path):
         _load(tmp_path, [own])
 
 
+@pytest.mark.parametrize(
+    ("lacks", "says"),
+    [
+        ("test_command", r"has no field test_command \(or a complete eval_script\)$"),
+        ("log_parser", "has no field log_parser$"),
+        ("image", "has no field image: the Docker image with"),
+    ],
+)
+def test_a_row_of_ones_own_is_told_in_its_own_words_what_it_lacks(tmp_path, lacks, says):
+    own = {key: value for key, value in CLASSIC.items() if key != "version"}
+    own |= {"image": "own/image:1", "test_command": "make check", "log_parser": "parse_log_pytest"}
+    own["test_patch"] = "--- /dev/null\n+++ b/test_it.py\n@@ -0,0 +1 @@\n+assert True\n"
+    with pytest.raises(UserError, match=says):
+        _load(
+            tmp_path,
+            [
+                own | {lacks: ""}
+                if lacks == "test_command"
+                else {key: value for key, value in own.items() if key != lacks}
+            ],
+        )
+
+
 def test_a_classic_row_is_completed_from_the_data_set_of_swebench_5(tmp_path):
     other = ROW | {"instance_id": "owner__Repo-2"}
     _stand_in(tmp_path, "SWE-bench_Verified", [other])

@@ -48,25 +48,45 @@ def reader() -> Callable[[Row], IssueItem]:
     def read(row: Row) -> IssueItem:
         if against := refusal(row):
             raise BadRow(against)
-        if row.get("test_command") and not row.get("eval_script"):
+        own = _is_own(row)
+        if own:
             row = _with_script(row)
+            if not row.get("image"):
+                raise BadRow("has no field image: the Docker image with the repository in /testbed")
         elif is_classic(row):
             row = completion.complete(row)
         try:
             return item_of(HubRow.model_validate(row))
         except ValidationError as error:
-            raise BadRow(*_with_advice(faults_of(error))) from error
+            faults = faults_of(error)
+            raise BadRow(*(_of_own(faults) if own else _with_advice(faults))) from error
 
     return read
 
 
+def _is_own(row: Row) -> bool:
+    """Whether the row says how to grade it in the short form: `test_command` and `log_parser`."""
+    if row.get("eval_script") or row.get("eval_type"):
+        return False
+    return bool(row.get("test_command") or (row.get("log_parser") and row.get("image")))
+
+
+def _of_own(faults: tuple[str, ...]) -> tuple[str, ...]:
+    """The faults of a row in the short form, in its own words."""
+    either = "has no field test_command (or a complete eval_script)"
+    return tuple(either if fault == "has no field eval_script" else fault for fault in faults)
+
+
 def _with_script(row: Row) -> Row:
     """The row with an evaluation script made from its `test_command`. Raises `BadRow`."""
+    own = {"version": "1", "eval_type": "pass_and_fail", **row}
+    if not row.get("test_command"):
+        return own
     try:
         script = eval_script(str(row.get("test_patch") or ""), str(row["test_command"]))
     except UserError as error:
         raise BadRow(f"has a bad field test_patch: {error}") from error
-    return {"version": "1", "eval_type": "pass_and_fail", **row, "eval_script": script}
+    return own | {"eval_script": script}
 
 
 def official_image(instance_id: str) -> str:

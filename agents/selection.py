@@ -72,9 +72,9 @@ def _praise(best: Candidate) -> str:
     if not best.patch.strip():
         return f"{best.author}: every submission is empty"
     verified = "verified" if best.verified else "not verified"
+    count = f"{sum(best.checks.values())} of {len(best.checks)} checks pass"
     return (
-        f"{best.author}: {sum(best.checks.values())} of {len(best.checks)} checks pass, "
-        f"{verified}, "
+        f"{best.author}: {count if best.checks else 'no commands to check'}, {verified}, "
         f"{best.failures} open failures, {best.passed_peers} tests by peers passed, "
         f"{changed_lines(best.patch)} changed lines"
     )

@@ -85,7 +85,7 @@ def _judge_command(kind: EntryKind, ran: Command) -> None:
 def _judge_patch(patch: Patch) -> None:
     _runnable(patch.command)
     if not patch.diff.strip():
-        raise Refused("The patch is empty. Change the source first, then send `git diff`.")
+        raise Refused("The patch is empty. Change the source first, then publish again.")
     if "\n+++ " not in patch.diff and "diff --git " not in patch.diff:
         raise Refused("The patch is no unified diff. Send what `git diff` prints, unchanged.")
 

@@ -61,7 +61,7 @@ async def check_patch(runs: CommandRunner, patch: Patch, *, fresh: bool = False)
 def judge_changes(changes: list[Change]) -> None:
     """`Refused` for a patch that touches what it may not, or nothing that counts."""
     if not changes:
-        raise Refused("The patch changes nothing. Change the source first, then send `git diff`.")
+        raise Refused("The patch changes nothing. Change the source first, then publish again.")
     for change in changes:
         if change.mode in LINK_MODES:
             raise Refused(f"{change.path} is a link or a submodule. Leave it out of the patch.")

@@ -201,7 +201,7 @@ def _unmade(system: SystemConfig, error: BaseException) -> str:
     """Why there is no such system, with file:line where that lies in its own code."""
     named = f"system {system.name}: {system.system!r} cannot be imported"
     if isinstance(error, ModuleNotFoundError) and error.name in _modules(system):
-        return f"{named}: {error}"
+        return f"{named}: {error}; for a module outside this folder, set PYTHONPATH to its folder"
     frames = traceback.extract_tb(error.__traceback__)
     if len(frames) == 1 and isinstance(error, AttributeError):
         return f"{named}: {error}"

@@ -152,7 +152,7 @@ async def test_git_cannot_tell_the_states_apart(court):
 @pytest.mark.parametrize(
     ("script", "why"),
     [
-        ("true", "The patch is empty"),
+        ("true", "The patch is empty. Change the source first, then publish again."),
         ("echo '#' >> pkg/core.py", "does not pass"),
         ("echo 'def (' >> pkg/core.py", "does not compile: pkg/core.py: SyntaxError"),
         ("sed -i '1i import nothing_there' pkg/core.py", "`import pkg.core` fails"),

@@ -50,6 +50,12 @@ def test_nothing_to_choose_from_is_an_error_and_only_empty_patches_are_said_to_b
     assert (choice.author, choice.reasons[0]) == ("a", "a: every submission is empty")
 
 
+def test_a_submission_without_commands_to_check_is_said_to_have_none():
+    none = Candidate(author="a", patch="+x", checks={}, verified=False, failures=0, passed_peers=0)
+    told = select([none])
+    assert "no commands to check" in str(told), told
+
+
 def test_changed_lines_are_counted_without_the_headers():
     assert changed_lines(SMALL) == 2
     assert changed_lines(LARGE) == 4

@@ -81,7 +81,7 @@ def test_an_unknown_system_is_refused_with_the_known_ones(delm, place):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("name: x\nsystem: agents.nothing:Single\n", ("x", "cannot be imported")),
+        ("name: x\nsystem: agents.nothing:Single\n", ("x", "cannot be imported", "PYTHONPATH")),
         ("name: x\nsystem: agents.single:Nothing\n", ("x", "cannot be imported")),
         ("name: x\nsystem: agents.single:Single\noptions: {a: 1}\n", ("options do not fit",)),
         ("name: ../x\nsystem: agents.single:Single\n", ("name", "../x")),

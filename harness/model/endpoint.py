@@ -58,6 +58,7 @@ class Endpoint:
     own: bool  # the configuration gives the address: the provider's key is not sent there
     key_env: str  # the variable whose value is sent as the key
     key: str = field(repr=False)
+    unset: str = ""  # the variable that the configuration names for the key, if it is not set
 
     def arguments(self) -> dict[str, str]:
         """The arguments for litellm that differ from what it would find by itself."""
@@ -76,6 +77,8 @@ class Endpoint:
         if self.key_env:
             openly = "" if not self.address or is_private(self.address) else ", unencrypted"
             return f"{where}, with the key in {self.key_env}{openly}"
+        if self.unset:
+            return f"{where}, with the key in {self.unset}, which is not set"
         if self.own:
             return f"{where}, without a key (api_key_env in its entry under models: names one)"
         return f"{where}, with whatever credentials litellm finds, or none"
@@ -109,6 +112,7 @@ def endpoint_of(model: str, overrides: Mapping[str, Any]) -> Endpoint:
         own=own,
         key_env=key_env,
         key=header_value(key_env) if key_env else "",
+        unset=keys[0] if keys and not key_env and entry is not None and entry.api_key_env else "",
     )
 
 

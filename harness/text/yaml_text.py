@@ -81,6 +81,7 @@ class _Unique(yaml.SafeLoader):
             line = key_node.start_mark.line + 1
             if key in lines:
                 raise _Twice(
-                    f"line {line}: {key} is there twice; the first is in line {lines[key]}"
+                    f"line {line}: {key} is there twice; the first is in line {lines[key]}. "
+                    "Make one of the two"
                 )
             lines[key] = line

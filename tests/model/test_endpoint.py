@@ -81,6 +81,8 @@ def test_what_is_sent_where_is_said_without_the_key(monkeypatch):
     )
     own = {MODEL: {"api_base": "http://here/v1"}}
     assert "http://here/v1 (its entry under models:), without a key" in str(endpoint_of(MODEL, own))
+    unset = {MODEL: {"api_base": "http://here/v1", "api_key_env": "MY_KEY"}}
+    assert str(endpoint_of(MODEL, unset)).endswith(", with the key in MY_KEY, which is not set")
     assert "whatever credentials litellm finds" in str(endpoint_of("bedrock/x", {}))
     assert SECRET not in repr(endpoint_of(MODEL, own))
 

@@ -288,9 +288,8 @@ def doctor(
     ] = "",
     dataset: options.Dataset = "",
     output: options.Output = Path("results"),
-    call: Annotated[
-        bool, typer.Option("--call/--no-call", help="With --model: make the call or not.")
-    ] = True,
+    config: options.Specs = None,
+    call: Annotated[bool, typer.Option("--call/--no-call", help="Make the call of -m.")] = True,
     reap: Annotated[
         bool,
         typer.Option("--reap", help="Only remove what killed runs left behind."),
@@ -306,7 +305,7 @@ def doctor(
         raise typer.Exit(reap_all())
     from harness.commands.doctor import examine
 
-    raise typer.Exit(examine(model, dataset, output, call=call, as_json=as_json))
+    raise typer.Exit(examine(model, dataset, output, config or (), call=call, as_json=as_json))
 
 
 def main() -> None:

@@ -7,10 +7,10 @@ import subprocess
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.text import Text
@@ -23,7 +23,7 @@ from harness.commands.configure import BUNDLED
 from harness.commands.dataset_layer import dataset_layer
 from harness.commands.first_call import first_call
 from harness.commands.json_output import notes_console, print_json
-from harness.config import resolve
+from harness.config import layer, resolve
 from harness.errors import UserError
 from harness.model.prices import Price, find_price, parse_overrides
 from harness.model.replay import load_recording
@@ -38,6 +38,7 @@ from harness.sandbox.docker import machine as docker_sandbox
 from harness.sandbox.reaper import reap
 from harness.text.counted import counted
 
+Layer = Mapping[str, Any]  # of a configuration
 GOOD_FREE_GB = 120  # what the official harness advises for all of SWE-bench Verified
 GOOD_MEMORY_GB = 16
 HUB_TIMEOUT_S = 5
@@ -55,21 +56,29 @@ class Finding:
 
 
 def examine(
-    model: str, dataset: str, output: Path, *, call: bool = True, as_json: bool = False
+    model: str,
+    dataset: str,
+    output: Path,
+    specs: Sequence[str] = (),
+    *,
+    call: bool = True,
+    as_json: bool = False,
 ) -> int:
     """Print every finding; return 1 if something that the user asked for cannot work.
 
-    Without `call`, no request is sent to the model.
+    Without `call`, no request is sent to the model. `specs` are those of `-c`: its entry may be in
+    one of them.
     """
+    given = [layer(spec) for spec in specs]
     if as_json:
         notes = notes_console(as_json=True)
-        found = list(_findings(model, dataset, output, notes, call=call))
+        found = list(_findings(model, dataset, output, given, notes, call=call))
         print_json({"findings": [asdict(finding) for finding in found]})
         return int(any(finding.state == "bad" for finding in found))
     out = console()
     colours = {"good": "green", "note": "yellow", "bad": "red"}
     worst = 0
-    for finding in _findings(model, dataset, output, out, call=call):
+    for finding in _findings(model, dataset, output, given, out, call=call):
         line = Text(f"{finding.state:5}", style=colours[finding.state])
         out.print(line.append(f" {finding.about}: {finding.text}", style="default"), soft_wrap=True)
         worst = max(worst, int(finding.state == "bad"))
@@ -77,7 +86,7 @@ def examine(
 
 
 def _findings(
-    model: str, dataset: str, output: Path, out: Console, *, call: bool
+    model: str, dataset: str, output: Path, given: Sequence[Layer], out: Console, *, call: bool
 ) -> Iterator[Finding]:
     docker, docker_works = _docker()
     bubblewrap, bubblewrap_works = _bubblewrap()
@@ -99,7 +108,7 @@ def _findings(
     if not hub:  # only what is cached can be had; without this, each file is asked for six times
         os.environ["HF_HUB_OFFLINE"] = "1"
     yield _dataset(chosen, docker_works=docker_works, hub_works=hub)
-    yield from _model(model, out, call=call) if model else _replay()
+    yield from _model(model, given, out, call=call) if model else _replay()
 
 
 def _docker() -> tuple[Finding, bool]:
@@ -264,8 +273,8 @@ def _replay() -> Iterator[Finding]:
         yield Finding(about="replay", state="good", text=text)
 
 
-def _model(name: str, out: Console, *, call: bool) -> Iterator[Finding]:
-    config = resolve([{"model": {"name": name, "allow_unknown_price": True}}])
+def _model(name: str, given: Sequence[Layer], out: Console, *, call: bool) -> Iterator[Finding]:
+    config = resolve([*given, {"model": {"name": name, "allow_unknown_price": True}}])
     try:
         parts = model_parts(config, lambda _: None, say=out.print)
     except UserError as error:

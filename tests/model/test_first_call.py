@@ -168,6 +168,16 @@ def test_doctor_says_where_calls_go_and_asks_the_model_really(delm, place):
     assert "--no-call" in lines(told.out)["first call"][1]
 
 
+def test_doctor_reads_a_model_of_a_file_of_ones_own(delm, place):
+    with ScriptedModel(lambda request, n: FINISH) as server:
+        entry = {"input": 1, "output": 4, "api_base": server.base_url, "api_key_env": "MY_KEY"}
+        (place / "own.yaml").write_text(yaml.safe_dump({"models": {"openai/coder-1": entry}}))
+        told = delm("doctor", "-m", "openai/coder-1", "-d", DATASET, "-c", "own.yaml",
+                    **NO_DOCKER, **served(NOWHERE), MY_KEY="sk-of-mine-0123456789")  # fmt: skip
+        assert len(server.first_calls) == 1
+    assert lines(told.out)["first call"][0] == "good"
+
+
 def test_doctor_tells_a_wrong_key_from_a_good_one(delm, place):
     wrong = Status(401, f"Incorrect API key provided: {KEY}", error={"code": "invalid_api_key"})
     with ScriptedModel(lambda request, n: FINISH, first=wrong) as server:

@@ -22,8 +22,9 @@ from harness.model.backend import Backend
 from harness.model.client import ModelClient, RetryPolicy
 from harness.model.endpoint_health import PATIENCE
 from harness.model.litellm_backend import LitellmBackend
-from harness.model.prices import Price, find_price, parse_overrides
+from harness.model.prices import Price, find_price
 from harness.model.replay import ReplayBackend, backend_for
+from harness.model_entries import parse_overrides
 from harness.protocols import CheckCache, Sandboxes
 from harness.runner import systems
 from harness.runner.check_cache import FileCheckCache, NoCheckCache

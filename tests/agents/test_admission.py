@@ -430,7 +430,8 @@ async def test_an_entry_says_whether_its_check_was_executed_or_remembered(bench,
         await here.say("FACT", command())
         rows += await here.board.proposals(1)
         (admitted,) = [e for e in await here.board.events(1) if e["what"] == "admitted"]
-        assert admitted["detail"]["remembered"] == rows[-1]["remembered"] == 1 - bool(here.box.asked)
+        assert admitted["detail"]["remembered"] == rows[-1]["remembered"]
+        assert bool(here.box.asked) == (not rows[-1]["remembered"])
     assert [row["remembered"] for row in rows] == [0, 1]
     assert "exit status" in await here.refusal("FACT", command(status=0))
     assert (await here.board.proposals(1))[-1]["remembered"] is None

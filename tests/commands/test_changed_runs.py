@@ -100,8 +100,8 @@ def _line(told) -> str:
     ("options", "says"),
     [
         ("token: 5", "unknown key 'token'; did you mean 'tokens'?"),
-        ("tokens: many", "tokens: input should be a valid integer"),
-        ("tokens: 0", "tokens: input should be greater than or equal to 1, got 0"),
+        ("tokens: many", "tokens: 'many' is not a whole number"),
+        ("tokens: 0", "tokens: 0 is less than 1"),
     ],
 )
 def test_an_option_that_a_system_does_not_have_is_refused_before_anything_is_done(

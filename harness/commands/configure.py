@@ -14,6 +14,7 @@ from harness.config import (
     resolve,
     validate,
 )
+from harness.errors import UserError
 from harness.model.replay import PREFIX, load_recording
 from harness.results.run_folder import RunFolder
 from harness.shipped import CONFIGS
@@ -39,6 +40,8 @@ def configure(
     configuration, says: only -c and the flags are laid over that.
     """
     given = [layer(spec) for spec in specs]
+    for spec, content in zip(specs, given, strict=True):
+        _check_systems(spec, content, flags)
     said: dict[str, Any] = {}
     if model:
         said["model"] = {"name": model}
@@ -63,6 +66,20 @@ def configure(
         for layer_ in shipped:  # as many submissions as their own systems make
             layer_.pop("submissions", None)
     return resolve([*shipped, *given, flags, said])
+
+
+def _check_systems(spec: str, content: Mapping[str, Any], flags: Mapping[str, Any]) -> None:
+    """Raise `UserError` for `systems` in a -c that the run would not use."""
+    if "systems" not in content:
+        return
+    if not isinstance(content["systems"], list):
+        raise UserError(
+            f"-c {spec}: systems is a list of names, such as systems=[single, delm]; to change a "
+            "system's options, write a file with `extends: NAME` and `options:` and pass it with "
+            "-s FILE (docs/guide.md, Your own system)"
+        )
+    if "systems" in flags and not Path(spec).exists() and "=" in spec:
+        raise UserError(f"-c {spec} and -s both name the systems; leave one of them out")
 
 
 async def stored(output: Path, run_id: str) -> Mapping[str, Any] | None:

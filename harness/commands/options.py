@@ -84,7 +84,8 @@ Systems = Annotated[
     typer.Option(
         "-s",
         "--system",
-        help="Name of a system in configs/systems, or a YAML file; repeatable. "
+        help="Name of a system in configs/systems, or a YAML file; repeatable. Replaces the "
+        "systems of a -c file. "
         "[default: those of configs/table.yaml; in a replay, the recorded ones]",
     ),
 ]

@@ -56,6 +56,7 @@ class Budget:
         self.parent = parent
         self.limit_name = limit_name
         self.spent = 0.0
+        self.unsure = 0.0  # of `spent`, worst cases of requests that may or may not be billed
         self.outstanding: set[Reservation] = set()
         self._freed: anyio.Event | None = None  # who waits for a reservation to end is told by it
 
@@ -113,10 +114,11 @@ class Reservation:
         for level in levels:
             level.outstanding.add(self)
 
-    def settle(self, actual: float) -> None:
-        """Spend `actual` and give the rest back."""
+    def settle(self, actual: float, *, unsure: bool = False) -> None:
+        """Spend `actual` USD and give the rest back. `unsure`: nobody can tell what was billed."""
         for level in self._close():
             level.spent += actual
+            level.unsure += actual if unsure else 0.0
 
     def release(self) -> None:
         """Give all of it back."""
@@ -290,7 +292,7 @@ class Hold:
         for level in self._levels:
             level.tokens += self._tokens if tokens is None else tokens
         counted = self._reservation.amount if cost_usd is None else cost_usd
-        self._reservation.settle(counted)
+        self._reservation.settle(counted, unsure=cost_usd is None)
         return counted
 
     def withdraw(self) -> None:

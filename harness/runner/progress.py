@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from harness.score.cost import NOTHING, Spent, in_words
 from harness.store.rows import ClaimedTrial, Standing
 from harness.terminal import console as console
 from harness.terminal import one_line
@@ -30,8 +31,9 @@ class Progress:
         self._live: Live | None = None
         self._running: dict[int, dict[str, Any]] = {}
         self._counts = dict.fromkeys(FINAL, 0)
-        self._steps: dict[int, tuple[int, float]] = {}
-        self._spent = 0.0
+        self._steps: dict[int, tuple[int, Spent]] = {}
+        self._spent = 0.0  # USD of the trials that ended, at most
+        self._unsure = False  # whether a request of a trial may or may not be billed
         self._standing: Standing | None = None
 
     def stands(self, standing: Standing) -> None:
@@ -59,18 +61,19 @@ class Progress:
         if state in FINAL:
             self._counts[state] += 1
             self._running.pop(key)
-            steps, usd = self._steps.pop(key, (0, 0.0))
-            self._spent += usd
+            steps, cost = self._steps.pop(key, (0, NOTHING))
+            self._spent += _most(cost)
             seconds = time.monotonic() - mine["since"]
             self.say(
                 f"{row['system']} {row['instance_id']} #{row['number'] + 1}: {state}"
                 f"{f' ({note})' if note else ''}, {counted(steps, 'step')}, "
-                f"${self._usd(usd)}, {seconds:.0f} s  [{self._now().ended}/{self._total}]"
+                f"{self._cost(cost)}, {seconds:.0f} s  [{self._now().ended}/{self._total}]"
             )
 
-    def step(self, row: ClaimedTrial, steps: int, usd: float) -> None:
+    def step(self, row: ClaimedTrial, steps: int, cost: Spent) -> None:
         """See `harness.runner.services.Watcher`."""
-        self._steps[row["trial_id"]] = (steps, usd)
+        self._steps[row["trial_id"]] = (steps, cost)
+        self._unsure = self._unsure or bool(cost.unsure_usd)
         if row["trial_id"] in self._running:
             self._running[row["trial_id"]].pop("waiting", None)
 
@@ -95,8 +98,8 @@ class Progress:
         """Print one line, above the live table if there is one, without control characters."""
         self._console.print(Text(one_line(line)), highlight=False, soft_wrap=True)
 
-    def _usd(self, amount: float) -> str:
-        return f"{amount:.4f}" if self._priced else "–"
+    def _cost(self, cost: Spent) -> str:
+        return in_words(cost) if self._priced else "$–"
 
     def _now(self) -> Standing:
         """The progress of the run; until the first report, that of this process."""
@@ -106,7 +109,7 @@ class Progress:
         return self._standing or mine
 
     def _under_way_usd(self) -> float:
-        return sum(usd for _, usd in list(self._steps.values()))
+        return sum(_most(cost) for _, cost in list(self._steps.values()))
 
     def _render(self) -> Table:
         """Render the live table; called from its thread."""
@@ -115,22 +118,27 @@ class Progress:
             table.add_column(title, justify="left" if title in {"instance", "system"} else "right")
         clock = time.monotonic()
         for key, mine in list(self._running.items()):  # they come and go meanwhile
-            steps, usd = self._steps.get(key, (0, 0.0))
+            steps, cost = self._steps.get(key, (0, NOTHING))
             row = mine["row"]
             table.add_row(
                 Text(row["instance_id"]), Text(row["system"]),
-                Text(mine.get("waiting", mine["state"])), str(steps), self._usd(usd),
+                Text(mine.get("waiting", mine["state"])), str(steps), self._cost(cost),
                 _span(clock - mine["since"]),
             )  # fmt: skip
         ended = sum(self._counts.values())
         elapsed = clock - self._started
         now = self._now()
         eta = _span(elapsed / ended * (self._total - now.ended)) if ended else "?"
+        whole = self._cost(Spent(usd=now.usd, unsure_usd=0.0))
         table.caption = (
             f"{now.ended}/{counted(self._total, 'trial')}, {now.failed} failed or cut short, "
-            f"${self._usd(now.usd)}, {_span(elapsed)}, about {eta} to go"
+            f"{'at most ' if self._unsure else ''}{whole}, {_span(elapsed)}, about {eta} to go"
         )
         return table
+
+
+def _most(cost: Spent) -> float:
+    return (cost.usd or 0.0) + (cost.unsure_usd or 0.0)
 
 
 def _span(seconds: float) -> str:

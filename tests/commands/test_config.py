@@ -307,6 +307,22 @@ def test_flags_win_over_settings_and_the_last_setting_over_the_first():
     assert (config.model.name, config.dataset.name) == ("c/d", "e")
 
 
+@pytest.mark.parametrize("flags", [{}, {"systems": ["single"]}])
+def test_options_of_a_system_are_refused_in_a_setting_and_never_dropped(tmp_path, flags):
+    path = tmp_path / "mine.yaml"
+    path.write_text("systems: {delm: {options: {repairs: 1}}}")
+    for spec in ("systems.delm.options.repairs=1", str(path)):
+        with pytest.raises(UserError, match="systems is a list of names.*pass it with -s FILE"):
+            _configure("openai/x", "", spec, **flags)
+
+
+def test_two_lists_of_systems_on_the_command_line_are_refused_and_a_flag_wins_over_a_file():
+    with pytest.raises(UserError, match="both name the systems"):
+        _configure("openai/x", "", "systems=[delm]", systems=["single"])
+    assert _configure("openai/x", "", "systems=[delm]").systems == ["delm"]
+    assert _configure("openai/x", "", "table", systems=["single"]).systems == ["single"]
+
+
 def test_a_part_of_the_dataset_can_be_set_without_its_name():
     config = _configure("openai/x", "rows.jsonl", "dataset.split=dev", "dataset.label=mine")
     assert (config.dataset.name, config.dataset.split, config.dataset.label) == (

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import UserError
-from harness.model_entries import check_layer
+from harness.model_entries import check_layer, one_address
 from harness.secrets.variables import is_secret, names_a_secret, passwords
 from harness.shipped import CONFIGS, config_file
 from harness.text import yaml_text
@@ -229,17 +229,20 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
 
     A key in it is one: it would be written into the run.
     """
-    models = [_models_file(path) for path in (CONFIGS / "models.yaml", config_file("models.yaml"))]
-    merged = merge(read_yaml(CONFIGS / "base.yaml"), *models, *layers)
+    merged = merge(read_yaml(CONFIGS / "base.yaml"), *models_files(), *map(one_address, layers))
     config = validate(Config, merged, "configuration")
     _refuse_secrets({"model": {"extra": config.model.extra}, "models": config.models})
     return config
 
 
-def _models_file(path: Path) -> dict[str, Any]:
-    content = read_yaml(path)
-    check_layer(content, str(path))
-    return content
+def models_files() -> list[dict[str, Any]]:
+    """The shipped models.yaml and that of `configs/` in the working directory, checked."""
+    contents = []
+    for path in (CONFIGS / "models.yaml", config_file("models.yaml")):
+        content = read_yaml(path)
+        check_layer(content, str(path))
+        contents.append(one_address(content))
+    return contents
 
 
 def _refuse_secrets(content: Mapping[str, Any], path: str = "") -> None:

@@ -11,6 +11,7 @@ from harness.errors import UserError
 from harness.text.faults import in_words
 
 PRICES = ("input", "cached_input", "cache_write", "output")
+ADDRESS = ("api_base", "api_base_env")  # an address, or the variable that holds it
 PRICE_UNIT = "USD per million tokens"
 
 
@@ -76,6 +77,28 @@ def check_layer(content: Mapping[str, Any], where: str) -> None:
             fault = problem.errors()[0]
             if fault["type"] != "value_error":
                 raise UserError(f"{where}: {_fault(name, fault)}") from None
+
+
+def one_address(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The layer `content`, whose addresses replace both kinds of address of earlier layers.
+
+    An entry with `api_base` gets an empty `api_base_env`, and the other way round.
+    """
+    models = content.get("models")
+    if not isinstance(models, Mapping):
+        return dict(content)
+    placed = {name: _one_address(entry) for name, entry in models.items()}
+    return {**content, "models": placed}
+
+
+def _one_address(entry: Any) -> Any:
+    if (
+        not isinstance(entry, Mapping)
+        or {*ADDRESS} <= entry.keys()
+        or not {*ADDRESS} & entry.keys()
+    ):
+        return entry
+    return {**dict.fromkeys(ADDRESS, ""), **entry}
 
 
 def _fault(name: str, fault: ErrorDetails) -> str:

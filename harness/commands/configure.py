@@ -6,6 +6,7 @@ from typing import Any
 
 from harness.commands import replay_checks
 from harness.commands.dataset_layer import dataset_layer
+from harness.commands.resumed_endpoint import FILE_ENDPOINT, followed
 from harness.config import (
     Config,
     layer,
@@ -16,6 +17,7 @@ from harness.config import (
 )
 from harness.errors import UserError
 from harness.model.replay import PREFIX, load_recording
+from harness.model_entries import one_address
 from harness.results.run_folder import RunFolder
 from harness.shipped import CONFIGS
 
@@ -49,7 +51,9 @@ def configure(
         said["dataset"] = {"name": dataset_layer(dataset)["dataset"]["name"]}
         given = [_of_any_dataset(content) for content in given]
     if stored is not None:
-        return validate(Config, merge(stored, *given, flags, said), "configuration")
+        return validate(
+            Config, merge(stored, *map(one_address, given), flags, said), "configuration"
+        )
     name = model or _named(given, "model") or f"{PREFIX}{BUNDLED}"
     said["model"] = {"name": name}
     chosen = dataset or _named(given, "dataset")
@@ -83,7 +87,10 @@ def _check_systems(spec: str, content: Mapping[str, Any], flags: Mapping[str, An
 
 
 async def stored(output: Path, run_id: str) -> Mapping[str, Any] | None:
-    """The configuration of the existing run `run_id`; None if there is no such run."""
+    """The configuration of the existing run `run_id`; None if there is no such run.
+
+    Its model's endpoint is that of models.yaml where that has changed since (`followed`).
+    """
     if not run_id:
         return None
     folder = RunFolder(output, run_id)
@@ -91,8 +98,9 @@ async def stored(output: Path, run_id: str) -> Mapping[str, Any] | None:
     if not folder.exists:
         return None
     async with folder.open() as store:
-        found: Mapping[str, Any] | None = (await store.description()).get("config")
-        return found
+        facts = await store.description()
+    config: Mapping[str, Any] | None = facts.get("config")
+    return followed(config, facts.get(FILE_ENDPOINT)) if config else None
 
 
 def _of_any_dataset(content: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from harness import __version__
 from harness.benchmarks.protocol import Benchmark
 from harness.commands.compose import ModelParts
+from harness.commands.resumed_endpoint import FILE_ENDPOINT, in_models_file
 from harness.config import Config
 from harness.errors import UserError
 from harness.model.prices import snapshot
@@ -143,6 +144,7 @@ async def write_record(
         prices_source=run.parts.price.source if run.parts.price else "",
         version=__version__,
         packages=packages(run_systems, run.benchmark),
+        **{FILE_ENDPOINT: in_models_file(config.model.name)},
         created_at=before.get("created_at", moment) if begun else moment,
         **record,
     )

@@ -173,6 +173,13 @@ def test_the_keys_of_a_model_may_be_spread_over_layers():
         layer("models.own/x.input=one")
 
 
+def test_an_address_replaces_the_variable_of_an_earlier_layer_and_the_other_way_round():
+    found = resolve([layer("models.openai/bridge.api_base=http://here/v1")]).models["openai/bridge"]
+    assert (found["api_base"], found["api_base_env"]) == ("http://here/v1", "")
+    one, two = layer("models.own/x.api_base=http://here/v1"), layer("models.own/x.api_base_env=V")
+    assert resolve([one, two]).models["own/x"] == {"api_base": "", "api_base_env": "V"}
+
+
 def test_a_name_in_configs_is_a_layer():
     assert layer("models") == read_yaml(CONFIGS / "models.yaml")
 
@@ -312,7 +319,7 @@ def test_options_of_a_system_are_refused_in_a_setting_and_never_dropped(tmp_path
     path = tmp_path / "mine.yaml"
     path.write_text("systems: {delm: {options: {repairs: 1}}}")
     for spec in ("systems.delm.options.repairs=1", str(path)):
-        with pytest.raises(UserError, match="systems is a list of names.*pass it with -s FILE"):
+        with pytest.raises(UserError, match=r"systems is a list of names.*pass it with -s FILE"):
             _configure("openai/x", "", spec, **flags)
 
 

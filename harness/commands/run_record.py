@@ -31,6 +31,10 @@ from harness.runner.run import RunSystem
 from harness.store.protocol import Store
 from harness.text.timestamps import now
 
+EXTENDS = ("systems", "trials", "submissions", "instances", "filter", "slice")
+_NOT_EXTENDED = (
+    "a run cannot be extended: run what is missing as another run and compare them (delm compare)"
+)
 Facts = Mapping[str, Any]  # `Store.description`
 SINCE = "since"  # key of a record: trials begun at this moment or later ran what it says
 
@@ -85,13 +89,19 @@ def refuse(folder: RunFolder, found: Sequence[Change], *, accept: bool, others: 
     fixed = [change for change in found if not change.acceptable]
     if not found or (accept and not fixed and not others):
         return
-    said = f"the run {folder.run_id} exists with another configuration ({told(fixed or found)})"
+    only_code = all(change.file for change in fixed or found)
+    what = "was begun with other code" if only_code else "exists with another configuration"
+    said = f"the run {folder.run_id} {what} ({told(fixed or found)})"
     if fixed:
-        raise UserError(f"{said}; use another --run-id, or restore the settings")
+        hint = f"; {_NOT_EXTENDED}" if any(each.key in EXTENDS for each in fixed) else ""
+        raise UserError(
+            f"{said}; restore the settings, or begin a new run (another --run-id, or none){hint}"
+        )
     if accept:
         raise UserError(f"{said}, and another process works on it; wait until it has ended")
     raise UserError(
-        f"{said}; use another --run-id, restore the settings, or resume with --accept-changes"
+        f"{said}; restore {'the files' if only_code else 'what changed'}, begin a new run "
+        "(another --run-id, or none), or resume with --accept-changes"
     )
 
 

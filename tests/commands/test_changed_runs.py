@@ -13,6 +13,7 @@ from scripted_model import ScriptedModel, Status
 from harness.commands.configure import configure
 from harness.commands.resumed_endpoint import followed, has_moved, in_models_file
 from harness.config import layer, resolve
+from harness.runner.changes import system_changes, told
 
 pytestmark = pytest.mark.slow(seconds=4)
 
@@ -76,7 +77,8 @@ def test_settings_may_be_accepted_and_what_makes_other_trials_may_not(delm, begu
     refused(delm(*RUN, *budget), "budget.steps was 1000, now 7", "--accept-changes")
     told = delm(*RUN, *budget, "--accept-changes")
     assert told.code == 0, told.text
-    refused(delm(*RUN, "--seed", "3", "-k", "2", "--accept-changes"), "trials was 1, now 2")
+    refused(delm(*RUN, "--seed", "3", "-k", "2", "--accept-changes"), "trials was 1, now 2",
+            "a run cannot be extended", "delm compare")  # fmt: skip
     assert "budget.steps was 1000, now 7" in facts(begun)["accepted"][0]["changes"]
 
 
@@ -146,6 +148,26 @@ def test_a_run_goes_on_at_another_address_than_the_one_that_it_was_begun_with(de
     assert query(place / "results/x", "SELECT state FROM trial ORDER BY trial_id")[-1] == {
         "state": "done"
     }
+
+
+def test_a_changed_file_is_named_once_with_all_that_it_is_part_of():
+    def record(name: str, **code: str) -> dict:
+        return {"name": name, "code": code, "prompts": {}, "options": {"turns": 5}}
+
+    found = [
+        change
+        for name in ("delm", "single")
+        for change in system_changes(
+            record(name, loop="a" * 64, old="b" * 64), record(name, loop="c" * 64, new="d" * 64)
+        )
+    ]
+    assert told(found) == (
+        "the file loop has changed (part of delm, single); the file new is new (part of delm, "
+        "single); the file old is gone (part of delm, single)"
+    )
+    changed = record("delm") | {"options": {"turns": 6}}
+    (other,) = system_changes(record("delm"), changed)
+    assert told([*found, other]).endswith("; delm: options.turns was 5, now 6")
 
 
 def test_a_resumed_run_follows_models_yaml_only_where_that_has_changed(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from harness import score
 from harness.commands.json_output import compared_instances, comparison, print_json, run_facts
-from harness.commands.locate import find
+from harness.commands.locate import LATEST, find
 from harness.commands.table import WIDE, dollars, percent
 from harness.config import nearest
 from harness.errors import UserError
@@ -40,7 +40,7 @@ async def compare_runs(
     """Print the comparison of the systems of one run, or of two runs."""
     if len(runs) > 2:
         raise UserError(f"two runs can be compared, not {len(runs)}; compare them in pairs")
-    read = [await _read(run, output) for run in runs]
+    read = [await _read(run, output, as_json=as_json) for run in runs]
     if len(read) == 2 and read[0].path == read[1].path:
         raise UserError(
             f"{runs[0]} and {runs[1]} are the same run; to compare its systems, name it once"
@@ -90,8 +90,8 @@ def _print(
                   f"p = {LEVEL} where nothing differs at all")  # fmt: skip
 
 
-async def _read(run: str, output: Path) -> Compared:
-    folder = await find(run, output)
+async def _read(run: str, output: Path, *, as_json: bool) -> Compared:
+    folder = await find(run, output, as_json=as_json)
     async with folder.open() as store:
         rows = await store.read()
     facts = rows.facts
@@ -100,7 +100,7 @@ async def _read(run: str, output: Path) -> Compared:
         raise UserError(f"the run {folder.run_id} has no trials: there is nothing to compare")
     found = score.sides(scores, score.allowance_of(facts))
     return Compared(
-        name=run.rstrip("/"),
+        name=folder.run_id if run == LATEST else run.rstrip("/"),
         path=folder.path.resolve(),
         facts=facts,
         sides={side.name: side for side in found},

@@ -12,7 +12,7 @@ from harness.config import resolve as configuration
 from harness.errors import UserError
 from harness.runner.code_files import code_files
 from harness.runner.systems import load_systems, make, options_of
-from harness.system_files import SystemConfig, system_config, system_names
+from harness.system_files import SystemConfig, UnknownSystem, system_config, system_names
 
 
 @pytest.fixture
@@ -56,6 +56,28 @@ def test_the_code_of_a_system_is_what_it_imports_at_any_time_and_no_library(mine
     (mine / "mine_pkg/unused.py").write_text("y = 2")
     after = code_files("mine_pkg")
     assert {name for name in after if after[name] != before[name]} == {"mine_helper.py"}
+
+
+@pytest.mark.parametrize(
+    ("name", "benchmark", "says"),
+    [
+        ("singel", "", "did you mean 'single'?; systems for swe-bench: single, "),
+        ("bse", "longbench-v2", "did you mean 'base'?; systems for longbench-v2: base, readagent,"),
+        ("zzz", "longbench-v2", "'zzz'; systems for longbench-v2: "),
+        ("zzz", "", "'zzz'; systems: "),
+        ("zzz", "katas", "none that ships is for katas: pass a file (-s)"),
+    ],
+)
+def test_an_unknown_system_is_told_with_those_that_fit_the_nearest_first(name, benchmark, says):
+    told = str(UnknownSystem(name, benchmark))
+    assert says in told
+    assert len(told) < 400
+    assert ("base" in told) == (benchmark == "longbench-v2" or says.endswith("systems: "))
+
+
+def test_a_file_of_a_system_that_is_not_there_is_no_unknown_system(tmp_path):
+    with pytest.raises(UserError, match="mine.yaml: no such file"):
+        system_config(str(tmp_path / "mine.yaml"))
 
 
 def test_options_without_a_model_are_the_arguments_and_their_types(mine):

@@ -76,7 +76,7 @@ def test_an_unknown_system_is_told_with_those_that_fit_the_nearest_first(name, b
 
 
 def test_a_file_of_a_system_that_is_not_there_is_no_unknown_system(tmp_path):
-    with pytest.raises(UserError, match="mine.yaml: no such file"):
+    with pytest.raises(UserError, match=r"mine.yaml: no such file"):
         system_config(str(tmp_path / "mine.yaml"))
 
 

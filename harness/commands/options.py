@@ -12,6 +12,20 @@ _DATASET = (
     "longbench-v2 or longbench-offline."
 )
 Dataset = Annotated[str, typer.Option("-d", "--dataset", help=_DATASET)]
+GradeDataset = Annotated[
+    str, typer.Option("-d", "--dataset", help=f"{_DATASET} [default: verified-offline]")
+]
+ValidateDataset = Annotated[
+    str, typer.Option("-d", "--dataset", help=f"{_DATASET} [default: SWE-bench Verified]")
+]
+DoctorDataset = Annotated[
+    str,
+    typer.Option(
+        "-d",
+        "--dataset",
+        help=f"{_DATASET} [default: verified-offline; with -m, SWE-bench Verified]",
+    ),
+]
 EvalDataset = Annotated[
     str,
     typer.Option(
@@ -42,6 +56,35 @@ Instances = Annotated[
         help="Run only this instance; repeatable. [default: all; in a replay, the recorded ones]",
     ),
 ]
+GradeInstances = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-i",
+        "--instance",
+        callback=_ids,
+        help="Grade only this instance; repeatable. [default: all that have a prediction; with "
+        "--gold, --empty or --calibrate, all of the dataset]",
+    ),
+]
+CheckInstances = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-i",
+        "--instance",
+        callback=_ids,
+        help="Run the gold and the empty patch of only this instance; repeatable. All rows are "
+        "looked at. [default: all]",
+    ),
+]
+ImageInstances = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-i",
+        "--instance",
+        callback=_ids,
+        help="Only the image of this instance; repeatable. [default: all]",
+    ),
+]
 Specs = Annotated[
     list[str] | None,
     typer.Option(
@@ -70,6 +113,10 @@ RunArgument = Annotated[str, typer.Argument(help="Run id, `latest`, or the path 
 Workers = Annotated[
     int | None,
     typer.Option("-w", "--workers", min=1, help="Trials that run at the same time. [default: 4]"),
+]
+GradeWorkers = Annotated[
+    int | None,
+    typer.Option("-w", "--workers", min=1, help="Instances graded at the same time. [default: 4]"),
 ]
 Model = Annotated[
     str,

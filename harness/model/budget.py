@@ -156,6 +156,7 @@ class TrialBudget:
             reached=self.reached,
         )
         self.steps = 0
+        self.resumed_steps = 0  # of `steps`, those that an earlier attempt made and paid for
         self.tokens = 0
         self.held_tokens: dict[Hold, int] = {}
         self._clock = clock
@@ -245,6 +246,7 @@ class TrialBudget:
         self.check_time()
         for level in self.levels():
             level.steps += 1
+            level.resumed_steps += 1
             level.tokens += tokens
             level.dollars.spent += cost_usd or 0.0
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -20,6 +21,15 @@ NAMED = 3  # trials
 FINAL = ("done", "failed", "error", "cancelled")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Steps:
+    """The steps of a trial so far; `resumed` of them were made before the run was interrupted."""
+
+    count: int = 0
+    resumed: int = 0
+    cost: Spent = NOTHING
+
+
 class Progress:
     """A `harness.runner.services.Watcher`. `priced` False: what calls cost is unknown: a dash."""
 
@@ -31,7 +41,7 @@ class Progress:
         self._live: Live | None = None
         self._running: dict[int, dict[str, Any]] = {}
         self._counts = dict.fromkeys(FINAL, 0)
-        self._steps: dict[int, tuple[int, Spent]] = {}
+        self._steps: dict[int, _Steps] = {}
         self._spent = 0.0  # USD of the trials that ended, at most
         self._unsure = False  # whether a request of a trial may or may not be billed
         self._standing: Standing | None = None
@@ -61,18 +71,18 @@ class Progress:
         if state in FINAL:
             self._counts[state] += 1
             self._running.pop(key)
-            steps, cost = self._steps.pop(key, (0, NOTHING))
-            self._spent += _most(cost)
+            made = self._steps.pop(key, _Steps())
+            self._spent += _most(made.cost)
             seconds = time.monotonic() - mine["since"]
             self.say(
                 f"{row['system']} {row['instance_id']} #{row['number'] + 1}: {state}"
-                f"{f' ({note})' if note else ''}, {counted(steps, 'step')}, "
-                f"{self._cost(cost)}, {seconds:.0f} s  [{self._now().ended}/{self._total}]"
+                f"{f' ({note})' if note else ''}, {self._made(row, made)}, "
+                f"{seconds:.0f} s  [{self._now().ended}/{self._total}]"
             )
 
-    def step(self, row: ClaimedTrial, steps: int, cost: Spent) -> None:
+    def step(self, row: ClaimedTrial, steps: int, cost: Spent, *, resumed: int = 0) -> None:
         """See `harness.runner.services.Watcher`."""
-        self._steps[row["trial_id"]] = (steps, cost)
+        self._steps[row["trial_id"]] = _Steps(count=steps, resumed=resumed, cost=cost)
         self._unsure = self._unsure or bool(cost.unsure_usd)
         if row["trial_id"] in self._running:
             self._running[row["trial_id"]].pop("waiting", None)
@@ -98,6 +108,13 @@ class Progress:
         """Print one line, above the live table if there is one, without control characters."""
         self._console.print(Text(one_line(line)), highlight=False, soft_wrap=True)
 
+    def _made(self, row: ClaimedTrial, made: "_Steps") -> str:
+        """The steps and cost of a trial that ended; what was made before a resume is told apart."""
+        if row.get("state") == "grading":
+            return "only graded now: its agents had ended before the run was interrupted"
+        before = f" ({made.resumed} of them before the run was interrupted)" if made.resumed else ""
+        return f"{counted(made.count, 'step')}{before}, {self._cost(made.cost)}"
+
     def _cost(self, cost: Spent) -> str:
         return in_words(cost) if self._priced else "$–"
 
@@ -109,7 +126,7 @@ class Progress:
         return self._standing or mine
 
     def _under_way_usd(self) -> float:
-        return sum(_most(cost) for _, cost in list(self._steps.values()))
+        return sum(_most(made.cost) for made in list(self._steps.values()))
 
     def _render(self) -> Table:
         """Render the live table; called from its thread."""
@@ -118,11 +135,11 @@ class Progress:
             table.add_column(title, justify="left" if title in {"instance", "system"} else "right")
         clock = time.monotonic()
         for key, mine in list(self._running.items()):  # they come and go meanwhile
-            steps, cost = self._steps.get(key, (0, NOTHING))
+            made = self._steps.get(key, _Steps())
             row = mine["row"]
             table.add_row(
                 Text(row["instance_id"]), Text(row["system"]),
-                Text(mine.get("waiting", mine["state"])), str(steps), self._cost(cost),
+                Text(mine.get("waiting", mine["state"])), str(made.count), self._cost(made.cost),
                 _span(clock - mine["since"]),
             )  # fmt: skip
         ended = sum(self._counts.values())

@@ -23,8 +23,11 @@ class Watcher(Protocol):
         cancelled."""
         ...
 
-    def step(self, row: ClaimedTrial, steps: int, cost: Spent) -> None:
-        """The agents of a trial made a step; its calls and cost so far."""
+    def step(self, row: ClaimedTrial, steps: int, cost: Spent, *, resumed: int = 0) -> None:
+        """The agents of a trial made a step; its calls and cost so far.
+
+        `resumed` of the steps were made and paid for before the run was interrupted.
+        """
         ...
 
     def stands(self, standing: Standing) -> None:

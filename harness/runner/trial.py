@@ -137,7 +137,9 @@ class LiveTrial:
     async def say(self, conversation: str, *messages: Message) -> None:
         """See `harness.protocols.Trial.say`."""
         await self._services.store.say(self._row["trial_id"], conversation, messages)
-        self._services.watcher.step(self._row, self._budget.steps, self.cost)
+        self._services.watcher.step(
+            self._row, self._budget.steps, self.cost, resumed=self._budget.resumed_steps
+        )
 
     async def submit(
         self, author: str, submission: str, *, reason: str, salvaged: bool = False, agent: str = ""

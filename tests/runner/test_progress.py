@@ -91,6 +91,21 @@ def test_money_that_may_or_may_not_be_billed_is_told_as_a_range():
     assert "at most $0.7500" in shown.getvalue()
 
 
+def test_what_was_made_before_a_resume_is_told_apart():
+    progress, out = made(terminal=False, total=2)
+    progress.trial(row(), "working")
+    progress.step(row(), 6, cost(0.25), resumed=4)
+    progress.trial(row(), "done", "finished")
+    graded = row(1, state="grading")
+    progress.trial(graded, "grading")
+    progress.step(graded, 0, cost(0.0))
+    progress.trial(graded, "done", "finished")
+    first, second = out.getvalue().splitlines()
+    assert "6 steps (4 of them before the run was interrupted), $0.2500, " in first
+    assert "only graded now: its agents had ended before the run was interrupted, " in second
+    assert "step" not in second
+
+
 def test_the_live_table_counts_what_was_spent_and_what_failed():
     progress, out = made(terminal=True, total=3)
     with progress.showing():

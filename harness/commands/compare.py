@@ -1,5 +1,6 @@
 """`delm compare`: compare two systems or two runs, instance by instance, with paired tests."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -254,6 +255,32 @@ def _print_comparison(out: Console, found: Comparison, a: Side, b: Side, x: str,
     _say(out, f"cost per instance (USD, of {counted(found.submissions, 'submission')}): "
               f"{costs}{apart}"
               f"{unsure if found.cost_unsure else ''}")  # fmt: skip
+    if verdict := _cost_verdict(found, x, y):
+        _say(out, f"cost verdict: {verdict}")
+
+
+def _cost_verdict(found: Comparison, x: str, y: str) -> str:
+    """Which system costs less, by what factor, and whether that is significant; empty: unknown."""
+    a, b, interval = found.cost_a, found.cost_b, found.cost_difference_95
+    if a is None or b is None or found.cost_difference is None:
+        return ""
+    (low, cheap), (high, dear) = sorted([(a, x), (b, y)])
+    equal = f"at {counted(found.submissions, 'submission')} per instance of both"
+    if math.isclose(low, high):
+        return f"{x} and {y} cost the same, {equal}"
+    if not low:
+        return f"{cheap} costs nothing and {dear} {dollars(high)}, {equal}"
+    told = f"{cheap} costs less: {dear} costs {high / low:.3g} times as much, {equal}"
+    if found.cost_unsure:
+        told += ", as far as is known (lower bounds)"
+    if interval is None:
+        return f"{told}; no interval, so it may be chance"
+    if interval.low <= 0 <= interval.high:
+        return f"{told}; not significant: the interval of the difference contains 0 (a factor of 1)"
+    excluded = f"{told}; the interval of the difference excludes 0 (a factor of 1)"
+    if len(found.instances) < FEW:
+        return f"{excluded}, but below {FEW} instances it is too narrow for a verdict"
+    return f"{excluded}: significant"
 
 
 def _allowed(side: Side, found: Comparison) -> str:

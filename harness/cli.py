@@ -220,22 +220,9 @@ def show(
     instances: Annotated[
         list[str] | None, typer.Argument(help="Instances whose trials to tell.")
     ] = None,
-    system: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-s", "--system", help="Tell only the trials of this system; repeatable. [default: all]"
-        ),
-    ] = None,
-    conversation: Annotated[
-        str,
-        typer.Option(
-            "--conversation",
-            help="Print every message of one conversation, e.g. patch-1. [default: the events]",
-        ),
-    ] = "",
-    full: Annotated[
-        bool, typer.Option("--full", help="Print long messages without cutting them.")
-    ] = False,
+    system: options.ShownSystems = None,
+    conversation: options.Conversation = "",
+    full: options.Full = False,
     output: options.Output = Path("results"),
 ) -> None:
     """Tell what happened in a run, or in the trials of some instances."""

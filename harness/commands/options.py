@@ -136,6 +136,20 @@ Systems = Annotated[
         "[default: those of configs/table.yaml; in a replay, the recorded ones]",
     ),
 ]
+ShownSystems = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-s", "--system", help="Only the trials of this system; repeatable. [default: all]"
+    ),
+]
+Conversation = Annotated[
+    str,
+    typer.Option(
+        "--conversation",
+        help="Print every message of one conversation, e.g. patch-1. [default: the events]",
+    ),
+]
+Full = Annotated[bool, typer.Option("--full", help="Print long messages without cutting them.")]
 Filter = Annotated[
     str,
     typer.Option("--filter", help="Only instances whose id starts with this regex. [default: any]"),

@@ -66,6 +66,7 @@ class Environment:
     sdist_filename: str
     sdist_sha256: str
     requirements: tuple[str, ...]  # every one pinned with ==
+    patch: str = ""  # what is changed in the release before it is committed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,7 +86,6 @@ class Gate:
                 raw=seen.raw,
                 seconds=anyio.current_time() - began,
                 verified=seen.verified,
-                remembered=seen.remembered,
             )
         await self._link(proposal, seen, ruling)
         return ruling

@@ -1,5 +1,6 @@
 """`delm dataset` and `delm images`: the commands about instances and their images."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,11 +26,11 @@ def dataset_check(
             "configs/datasets/sample.yaml, or a dataset's name."
         ),
     ],
-    instance: options.CheckInstances = None,
+    instance: options.Instances = None,
     rows_only: Annotated[
         bool, typer.Option("--rows-only", help="Run no tests; the rows alone are looked at.")
     ] = False,
-    workers: options.GradeWorkers = None,
+    workers: options.Workers = None,
     config: options.Specs = None,
     sandbox: options.SandboxKind = "",
 ) -> None:
@@ -44,17 +45,35 @@ def dataset_check(
     raise typer.Exit(check(file, instance or [], config or [], flags, rows_only=rows_only))
 
 
+@dataset_app.command("inject")
+def dataset_inject(
+    spec: Annotated[
+        Path, typer.Argument(help="A .yaml file such as configs/datasets/injected-offline.yaml.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write the result here. [default: SPEC itself]")
+    ] = None,
+    instance: options.Instances = None,
+    workers: options.Workers = None,
+    config: options.Specs = None,
+    sandbox: options.SandboxKind = "",
+) -> None:
+    """Put faults of your own into releases: find the tests that see each one, and check it.
+
+    Exit code 0: every instance can be used; 1: some cannot; 2: there is a mistake in the file.
+    """
+    from harness.commands.inject import inject
+
+    flags = given(workers=workers, sandbox=given(kind=sandbox or None))
+    raise typer.Exit(inject(spec, out, instance or [], config or [], flags))
+
+
 @images_app.command("build")
 def images_build(
     dataset: options.Dataset = "verified-offline",
-    instance: options.ImageInstances = None,
+    instance: options.Instances = None,
     base: Annotated[
-        str,
-        typer.Option(
-            "--base",
-            help="A local image with python 3.11, git and patch to start from. [default: a minimal "
-            "Debian, made with debootstrap as root]",
-        ),
+        str, typer.Option("--base", help="An image with python 3.11, git and patch to start from.")
     ] = "",
 ) -> None:
     """Build the images of a dataset that can be rebuilt, without a registry."""
@@ -65,7 +84,7 @@ def images_build(
 
 @images_app.command("pull")
 def images_pull(
-    dataset: options.Dataset = "swe-bench-verified", instance: options.ImageInstances = None
+    dataset: options.Dataset = "swe-bench-verified", instance: options.Instances = None
 ) -> None:
     """Pull the official images of a dataset's instances."""
     from harness.commands.images import pull

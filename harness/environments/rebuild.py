@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import anyio.to_thread
 
@@ -52,7 +53,7 @@ class Prepared:
 
 def environment_key(environment: Environment) -> str:
     """Names what the specification and the recipe stand for, on any machine and with any Python."""
-    return _digest(dataclasses.asdict(environment))
+    return _digest(_facts(environment))
 
 
 async def is_prepared(environment: Environment, cache: Path) -> bool:
@@ -62,7 +63,13 @@ async def is_prepared(environment: Environment, cache: Path) -> bool:
 
 
 def _key(environment: Environment, python: Interpreter) -> str:
-    return _digest([dataclasses.asdict(environment), python.version, str(python.prefix)])
+    return _digest([_facts(environment), python.version, str(python.prefix)])
+
+
+def _facts(environment: Environment) -> dict[str, Any]:
+    """The fields of an environment; of one without a patch those that it had before there were."""
+    facts = dataclasses.asdict(environment)
+    return facts if environment.patch else {k: v for k, v in facts.items() if k != "patch"}
 
 
 async def prepare(
@@ -99,7 +106,7 @@ async def lay_out(
     beside: Path,
     on_progress: Callable[[str], None],
 ) -> tuple[Path, ...]:
-    """Put the committed tree at `beside/testbed`; the wheels of the pins."""
+    """Put the committed tree, patched, at `beside/testbed`; the wheels of the pins."""
     on_progress(f"{environment.name}: unpacking {environment.sdist_filename}")
     archive = await anyio.to_thread.run_sync(
         lambda: package_index.fetch(
@@ -111,7 +118,8 @@ async def lay_out(
     )
     testbed = beside / "testbed"
     await anyio.to_thread.run_sync(source_archive.unpack, archive, testbed)
-    await source_archive.commit(testbed, f"{environment.sdist_name} {environment.sdist_version}")
+    message = f"{environment.sdist_name} {environment.sdist_version}"
+    await source_archive.commit(testbed, message, patch=environment.patch)
     fresh = beside / "wheels"
     fresh.mkdir()
     found = await wheels.wheelhouse(
@@ -141,7 +149,7 @@ async def _build(
         doing=f"installing {environment.name} in bubblewrap",
         env={},
     )
-    facts = {"environment": dataclasses.asdict(environment), "python": python.version}
+    facts = {"environment": _facts(environment), "python": python.version}
     (beside / "environment.json").write_text(json.dumps(facts, indent=1))
 
 

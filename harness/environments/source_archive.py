@@ -4,9 +4,12 @@ import os
 import posixpath
 import shutil
 import tarfile
+import tempfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
+
+from anyio import to_thread
 
 from harness.environments import programs
 from harness.errors import UserError
@@ -77,12 +80,15 @@ def _leads_out(path: str) -> bool:
     return posixpath.isabs(path) or posixpath.normpath(path).split("/")[0] == ".."
 
 
-async def commit(tree: Path, message: str) -> str:
+async def commit(tree: Path, message: str, *, patch: str = "") -> str:
     """Make `tree` a repository with everything in it in one commit on `main`; the commit's hash.
 
-    The hash depends on the files and on `message` alone. No remote, tag, reflog or hook.
+    `patch` is applied before, so that the repository holds nothing of the files as they were. The
+    hash depends on the files and on `message` alone. No remote, tag, reflog or hook.
     """
     await git(tree, "init", "--quiet", "--template=", "--initial-branch=main")
+    if patch:
+        await _apply(tree, patch)
     await git(tree, "config", "gc.auto", "0")  # nothing may start in the background of a sandbox
     # what is compressed here is compressed again by the repack
     await git(tree, "-c", "core.looseCompression=0", "add", "--all", "--force")
@@ -92,6 +98,13 @@ async def commit(tree: Path, message: str) -> str:
     )  # fmt: skip
     await git(tree, "repack", "-a", "-d", "--quiet")  # one file to copy instead of thousands
     return (await git(tree, "rev-parse", "HEAD")).strip()
+
+
+async def _apply(tree: Path, patch: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="delm-patch-") as folder:
+        file = Path(folder, "patch.diff")
+        await to_thread.run_sync(file.write_bytes, patch.encode())
+        await git(tree, "apply", "--whitespace=nowarn", str(file))
 
 
 async def git(tree: Path, *arguments: str) -> str:

@@ -14,6 +14,8 @@ from harness.benchmarks.swebench.expected import assumed
 from harness.benchmarks.swebench.footnotes import footnotes
 from harness.benchmarks.swebench.grading import PatchGrader, patch_facts
 from harness.benchmarks.swebench.guard import CHECKS, FLAGS
+from harness.benchmarks.swebench.injected.instances import check_injected
+from harness.benchmarks.swebench.injected.sheet import is_injected
 from harness.benchmarks.swebench.items import IssueItem
 from harness.config import YAML, Config
 from harness.protocols import Grader, Sandboxes
@@ -21,6 +23,7 @@ from harness.score.alternative_scores import Unstable
 from harness.score.expected import Expected
 from harness.score.published import SWE_BENCH, Counterpart, published
 from harness.system_files import CostBasis
+from harness.text import yaml_text
 from harness.text.user_paths import user_path
 
 
@@ -41,9 +44,9 @@ class SweBench(Benchmark[IssueItem]):
         """The rows of a dataset file of facts; the files in configs/datasets by their names."""
         path = user_path(name)
         if path.suffix in YAML:
-            return check_factsheet(path, cache)
+            return _rows(path, cache)
         bundled = BUNDLED / f"{name}.yaml"
-        return check_factsheet(bundled, cache) if "/" not in name and bundled.is_file() else None
+        return _rows(bundled, cache) if "/" not in name and bundled.is_file() else None
 
     def reader(self, cache: Path) -> Reader[IssueItem]:
         """Rows of swebench 5.x, and classic ones that can be completed."""
@@ -95,3 +98,9 @@ class SweBench(Benchmark[IssueItem]):
     ) -> list[str]:
         """The sources of the published rows, and the systems that were not run."""
         return footnotes(rows, beside, facts)
+
+
+def _rows(path: Path, cache: Path) -> Iterator[CheckedRow]:
+    """The rows of a dataset file, of whichever of the two kinds."""
+    check = check_injected if is_injected(yaml_text.read(path)) else check_factsheet
+    yield from check(path, cache)

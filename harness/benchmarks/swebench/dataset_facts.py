@@ -10,26 +10,26 @@ import json
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    AliasChoices,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AliasChoices, Field, ValidationError
 
-from harness.benchmarks.checked_row import CheckedRow, InstanceId, faults_of, said_of
+from harness.benchmarks.checked_row import CheckedRow, faults_of
 from harness.benchmarks.row_files import is_row_file, read_rows
+from harness.benchmarks.swebench.environment_facts import (
+    EnvironmentFacts,
+    Name,
+    Sha256,
+    Strict,
+    Text,
+    environment_of,
+    first_fault,
+)
 from harness.benchmarks.swebench.eval_script import eval_script
 from harness.benchmarks.swebench.items import IssueItem, IssueReference
 from harness.benchmarks.swebench.row_fields import IssueFields, LogParser, SomeTests, Tests
 from harness.cache import write_beside
-from harness.environments import package_index, packing
+from harness.environments import package_index
 from harness.environments.rebuild import local_image
 from harness.errors import UserError
 from harness.text import yaml_text
@@ -40,57 +40,9 @@ FIELDS_OF_WHEEL = (
     "instance_id", "repo", "base_commit", "problem_statement", "golden_patch", "test_patch",
     "fail_to_pass", "pass_to_pass",
 )  # fmt: skip
-NEEDED_TO_BUILD = ("pip", "setuptools", "wheel")
-
-Name = InstanceId
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Pin = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*==[\w.+!]+$")]
-Text = Annotated[str, StringConstraints(min_length=1)]
 
 
-def _buildable(pins: tuple[str, ...]) -> tuple[str, ...]:
-    missing = set(NEEDED_TO_BUILD) - {pin.partition("==")[0].lower() for pin in pins}
-    if missing:
-        raise ValueError(f"must pin {', '.join(sorted(missing))} too")
-    return pins
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Sdist(_Strict):
-    """A release archive on the package index."""
-
-    name: Name
-    version: Text
-    filename: Name
-    sha256: Sha256
-
-
-class Source(_Strict):
-    """Software of one's own: a folder or a .tar archive, named from where the dataset file is."""
-
-    path: Text
-    version: Text
-
-
-class EnvironmentFacts(_Strict):
-    """How to rebuild the software of one or more instances."""
-
-    python: Annotated[str, StringConstraints(pattern=r"^3\.\d+$")]
-    sdist: Sdist | None = None
-    source: Source | None = None
-    requirements: Annotated[tuple[Pin, ...], AfterValidator(_buildable)]
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if (self.sdist is None) == (self.source is None):
-            raise ValueError("give one of sdist (on the package index) and source (a local path)")
-        return self
-
-
-class InstanceFacts(_Strict):
+class InstanceFacts(Strict):
     """What an instance needs beside its row."""
 
     environment: str
@@ -102,7 +54,7 @@ class InstanceFacts(_Strict):
     drop_pass_to_pass: tuple[str, ...] = ()
 
 
-class RowSource(_Strict):
+class RowSource(Strict):
     """The wheel that carries the rows, and the JSON list inside it."""
 
     package: Name
@@ -112,7 +64,7 @@ class RowSource(_Strict):
     member: Text
 
 
-class Factsheet(_Strict):
+class Factsheet(Strict):
     """A dataset file."""
 
     rows: RowSource | Text  # Text: a file beside
@@ -188,35 +140,10 @@ def read_factsheet(path: Path) -> Factsheet:
     try:
         sheet = Factsheet.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"{path}: {_first_fault(error)}") from error
+        raise UserError(f"{path}: {first_fault(error)}") from error
     if not sheet.instances:
         raise UserError(f"{path} has no instances")
     return sheet
-
-
-def environment_of(name: str, facts: EnvironmentFacts, beside: Path, cache: Path) -> Environment:
-    """The value that the rest of the harness works with. `beside`: where local paths begin.
-
-    Software of one's own is packed into the cache as if it had been downloaded. Raises `UserError`.
-    """
-    if facts.sdist:
-        archive, sha256, project, version = (
-            facts.sdist.filename, facts.sdist.sha256, facts.sdist.name, facts.sdist.version
-        )  # fmt: skip
-    else:
-        assert facts.source is not None  # one of both is there: the file was checked
-        archive, project, version = f"{name}.tar.gz", name, facts.source.version
-        place = beside / user_path(facts.source.path)
-        sha256 = packing.pack(place, archive, cache)
-    return Environment(
-        name=name,
-        python=facts.python,
-        sdist_name=project,
-        sdist_version=version,
-        sdist_filename=archive,
-        sdist_sha256=sha256,
-        requirements=facts.requirements,
-    )
 
 
 def _rows(source: RowSource | str, beside: Path, cache: Path) -> Mapping[str, Any]:
@@ -296,14 +223,3 @@ def _item(row: FactsRow, facts: InstanceFacts, environment: Environment) -> Issu
         eval_type="pass_and_fail",
     )
     return IssueItem(instance=issue, reference=reference, environment=environment)
-
-
-def _first_fault(error: ValidationError) -> str:
-    fault = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in fault["loc"] if part != RowSource.__name__)
-    if fault["type"] == "extra_forbidden":
-        return f"unknown key {place}"
-    if fault["type"] == "missing":
-        return f"missing key {place}"
-    said = said_of(fault)
-    return f"{place}: {said}" if place else said

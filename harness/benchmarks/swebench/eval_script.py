@@ -25,18 +25,26 @@ def eval_script(test_patch: str, test_command: str) -> str:
         reset.append(f"rm -f -- {shlex.join(added)}")
     body = test_patch if test_patch.endswith("\n") else test_patch + "\n"
     delimiter = heredoc_delimiter(body)
+    apply = [f"git apply -v - <<'{delimiter}'", f"{body}{delimiter}"]
+    return _script([*reset, *apply], test_command, reset)
+
+
+def plain_script(test_command: str) -> str:
+    """Run `test_command` on the tests that are there."""
+    return _script([], test_command, [])
+
+
+def _script(before: list[str], test_command: str, after: list[str]) -> str:
     lines = [
         "#!/bin/bash",
         "set -uxo pipefail",
         "cd /testbed",
         "git config --global --add safe.directory /testbed",
-        *reset,
-        f"git apply -v - <<'{delimiter}'",
-        f"{body}{delimiter}",
+        *before,
         START,
         test_command,
         END,
-        *reset,
+        *after,
     ]
     return "\n".join(lines) + "\n"
 

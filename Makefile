@@ -39,7 +39,12 @@ GIVEN     := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name)
 UNKNOWN   := $(firstword $(filter-out $(VARIABLES) SHELL,$(GIVEN)))
 DOLLAR    := $(firstword $(foreach name,$(filter-out ARGS,MAX_COST $(GIVEN)),$(if $(findstring $$,$(value $(name))),$(name))))
 EMPTY     := $(firstword $(foreach name,$(filter-out ARGS YES,$(GIVEN)),$(if $(strip $($(name))),,$(name))))
-NEAREST    = import difflib, sys; print(*(f"; did you mean {n}?" for n in difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1)))
+NEAREST    = import difflib, sys; names = {n.lower(): n for n in sys.argv[2:]}; print(*(f"; did you mean {names[n]}?" for n in difflib.get_close_matches(sys.argv[1].lower(), names, 1)))
+TARGETS   := setup eval longbench compare runs report view grade images bench test test-quick lint clean help
+STRAY     := $(firstword $(filter-out $(TARGETS) $(STAMP),$(MAKECMDGOALS)))
+ifneq ($(STRAY),)
+$(error error: there is no target $(STRAY)$(shell $(PYTHON) -c '$(NEAREST)' '$(STRAY)' $(TARGETS) 2>/dev/null); make help lists all)
+endif
 ifneq ($(UNKNOWN),)
 $(error error: there is no variable $(UNKNOWN)$(shell $(PYTHON) -c '$(NEAREST)' '$(UNKNOWN)' $(VARIABLES) 2>/dev/null))
 endif
@@ -53,7 +58,7 @@ ifneq ($(and $(filter view report compare,$(MAKECMDGOALS)),$(if $(RUN),,missing)
 $(error error: which run? give RUN=<run id> or RUN=latest; there are: $(runs))
 endif
 
-.PHONY: setup eval longbench compare runs report view grade images bench test test-quick lint clean help
+.PHONY: $(TARGETS)
 
 help: ## this text
 	@echo "make eval                      replay the bundled recording on rebuilt instances (no key, no Docker)"

@@ -129,9 +129,9 @@ def grade(
     runs: Annotated[
         int, typer.Option("--runs", min=2, help="With --calibrate: runs per patch (gold, empty).")
     ] = 5,
-    dataset: options.Dataset = "",
-    instance: options.Instances = None,
-    workers: options.Workers = None,
+    dataset: options.GradeDataset = "",
+    instance: options.GradeInstances = None,
+    workers: options.GradeWorkers = None,
     config: options.Specs = None,
     sandbox: options.SandboxKind = "",
     disk_gb: options.DiskGb = None,
@@ -167,7 +167,7 @@ def grade(
 
 @app.command()
 def runs(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
     output: options.Output = Path("results"),
 ) -> None:
     """List the runs, the newest first: date, model, systems, score, cost, state."""
@@ -220,17 +220,9 @@ def show(
     instances: Annotated[
         list[str] | None, typer.Argument(help="Instances whose trials to tell.")
     ] = None,
-    system: Annotated[
-        list[str] | None,
-        typer.Option("-s", "--system", help="Only this system; repeatable."),
-    ] = None,
-    conversation: Annotated[
-        str,
-        typer.Option(
-            "--conversation", help="Print every message of one conversation, e.g. patch-1."
-        ),
-    ] = "",
-    full: Annotated[bool, typer.Option("--full", help="Print messages in full.")] = False,
+    system: options.ShownSystems = None,
+    conversation: options.Conversation = "",
+    full: options.Full = False,
     output: options.Output = Path("results"),
 ) -> None:
     """Tell what happened in a run, or in the trials of some instances."""
@@ -258,7 +250,8 @@ def export(
         typer.Option(
             "-s",
             "--system",
-            help="[default: the first for predictions and experiments, else all]",
+            help="Export only this system. [default: the first for predictions and experiments, "
+            "else all]",
         ),
     ] = "",
     output: options.Output = Path("results"),
@@ -272,7 +265,7 @@ def export(
 @app.command()
 def validate(
     folder: Annotated[Path, typer.Argument(help="evaluation/<split>/<date>_<name>.")],
-    dataset: options.Dataset = "",
+    dataset: options.ValidateDataset = "",
 ) -> None:
     """Check a submission to SWE-bench/experiments; print every problem, one a line."""
     from harness.commands.validate import validate as check
@@ -286,7 +279,7 @@ def doctor(
         str,
         typer.Option("-m", "--model", help="Also check this model: key, price, one small call."),
     ] = "",
-    dataset: options.Dataset = "",
+    dataset: options.DoctorDataset = "",
     output: options.Output = Path("results"),
     config: options.Specs = None,
     call: Annotated[bool, typer.Option("--call/--no-call", help="Make the call of -m.")] = True,

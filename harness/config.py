@@ -15,14 +15,17 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import UserError
+from harness.model_entries import check_layer, one_address
 from harness.secrets.variables import is_secret, names_a_secret, passwords
 from harness.shipped import CONFIGS, config_file
 from harness.text import yaml_text
+from harness.text.faults import in_words
 from harness.types import Limits
 
 T = TypeVar("T", bound=BaseModel)
 
 YAML = {".yaml", ".yml"}
+MODELS = "models"
 RECORD = "record"  # in run.yaml, beside the configuration: what ran by it
 # may differ when a run is taken up again
 NOT_IDENTITY = ("workers", "plots", "budget.run_cost_usd", "sandbox.disk_gb")
@@ -186,11 +189,18 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def assignment(text: str) -> dict[str, Any]:
-    """`key.sub=value` as a layer; the value is read as YAML."""
+    """`key.sub=value` as a layer; the value is read as YAML.
+
+    `models.NAME.key=value` and `models.NAME={…}` take a NAME with dots in it.
+    """
     key, _, value = text.partition("=")
     parsed = yaml_text.parse(value, where=f"-c {text}") if value else ""
+    parts = key.strip().split(".")
+    if parts[0] == MODELS and len(parts) > 2:
+        last = [] if isinstance(parsed, Mapping) else [parts.pop()]
+        parts = [MODELS, ".".join(parts[1:]), *last]
     layer: Any = parsed
-    for part in reversed(key.strip().split(".")):
+    for part in reversed(parts):
         layer = {part: layer}
     return dict(layer)
 
@@ -198,7 +208,9 @@ def assignment(text: str) -> dict[str, Any]:
 def layer(spec: str) -> dict[str, Any]:
     """One `-c`: a YAML file, a name in `configs/`, or `key.sub=value`."""
     if "=" in spec and not Path(spec).exists():
-        return assignment(spec)
+        content = assignment(spec)
+        check_layer(content, f"-c {spec}")
+        return content
     path = Path(spec)
     if not path.exists() and config_file(f"{spec}.yaml").exists():
         path = config_file(f"{spec}.yaml")
@@ -208,6 +220,7 @@ def layer(spec: str) -> dict[str, Any]:
             raise UserError(f"-c {spec}: no such file; to set a key, write -c {keys[0]}=VALUE")
     content = read_yaml(path)
     content.pop(RECORD, None)  # of a run's run.yaml
+    check_layer(content, str(path))
     return content
 
 
@@ -216,11 +229,20 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
 
     A key in it is one: it would be written into the run.
     """
-    models = (read_yaml(path) for path in (CONFIGS / "models.yaml", config_file("models.yaml")))
-    merged = merge(read_yaml(CONFIGS / "base.yaml"), *models, *layers)
+    merged = merge(read_yaml(CONFIGS / "base.yaml"), *models_files(), *map(one_address, layers))
     config = validate(Config, merged, "configuration")
     _refuse_secrets({"model": {"extra": config.model.extra}, "models": config.models})
     return config
+
+
+def models_files() -> list[dict[str, Any]]:
+    """The shipped models.yaml and that of `configs/` in the working directory, checked."""
+    contents = []
+    for path in (CONFIGS / "models.yaml", config_file("models.yaml")):
+        content = read_yaml(path)
+        check_layer(content, str(path))
+        contents.append(one_address(content))
+    return contents
 
 
 def _refuse_secrets(content: Mapping[str, Any], path: str = "") -> None:
@@ -260,10 +282,8 @@ def validate(
             there = f"; valid here: {', '.join(names)}" if names else "; there are none here"
             hint = f"; did you mean {whole!r}?" if near else there
             raise UserError(f"{where}: unknown key {key!r}{hint}") from None
-        said = error["msg"].removeprefix("Value error, ").lower()
-        if not key:  # what is wrong is two keys together
-            raise UserError(f"{where}: {said}") from None
-        raise UserError(f"{where}: {key}: {said}, got {error['input']!r}") from None
+        said = in_words(error)
+        raise UserError(f"{where}: {key}: {said}" if key else f"{where}: {said}") from None
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

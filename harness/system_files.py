@@ -1,5 +1,6 @@
 """The systems of `configs/systems`: how each is made, and what is said of it; one file each."""
 
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any, Literal
 
@@ -59,20 +60,26 @@ def baseline_system() -> str:
     return next(name for name in system_names() if system_config(name).baseline)
 
 
+class UnknownSystem(UserError):
+    """No system is called `name`. The message lists the names, the nearest first."""
+
+    def __init__(self, name: str, benchmark: str = "") -> None:
+        """`benchmark` is the one whose systems are listed; empty: that of the nearest name."""
+        super().__init__(_unknown(name, benchmark))
+        self.name = name
+
+
 def system_config(name: str) -> SystemConfig:
     """The system called `name`, or described by the file `name`.
 
     A name is that of a file in `configs/systems` of the working directory, or of one that ships.
+    Raises `UnknownSystem` or another `UserError`.
     """
     path = Path(name) if Path(name).suffix in YAML else config_file(f"systems/{name}.yaml")
     if not path.exists():
-        known = system_names()
-        folder = CONFIGS / "systems"
-        plain = [each for each in known if "extends" not in read_yaml(folder / f"{each}.yaml")]
-        raise UserError(
-            f"there is no system {name!r}{nearest(name, known)}; known: {', '.join(plain)}; and "
-            "what configs/systems has of each with a switch turned"
-        )
+        if path.suffix in YAML and path == Path(name):
+            raise UserError(f"{path}: no such file")
+        raise UnknownSystem(name)
     content = read_yaml(path)
     base = content.pop("extends", None)
     if base is not None:
@@ -83,3 +90,16 @@ def system_config(name: str) -> SystemConfig:
         inherited = {k: v for k, v in read_yaml(below).items() if k not in OF_ONE_FILE}
         content = merge(inherited, content)
     return validate(SystemConfig, content, str(path))
+
+
+def _unknown(name: str, benchmark: str) -> str:
+    systems = {each: system_config(each).benchmark for each in system_names()}
+    near = sorted(systems, key=lambda each: SequenceMatcher(None, name, each).ratio(), reverse=True)
+    if not benchmark and nearest(name, near):
+        benchmark = systems[near[0]]
+    fit = [each for each in near if systems[each] == benchmark]
+    if benchmark and not fit:
+        return f"there is no system {name!r}; none that ships is for {benchmark}: pass a file (-s)"
+    title = f"systems for {benchmark}" if fit else "systems"
+    listed = ", ".join(fit or near)
+    return f"there is no system {name!r}{nearest(name, fit)}; {title}: {listed}"

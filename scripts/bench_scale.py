@@ -100,7 +100,7 @@ class Silent:
             if state != "done":
                 print(f"trial {row['trial_id']}: {state} ({note})", flush=True)
 
-    def step(self, row: Any, steps: int, usd: float) -> None:
+    def step(self, row: Any, steps: int, cost: Any, *, resumed: int = 0) -> None:
         """See `harness.runner.services.Watcher`."""
 
     def stands(self, standing: Any) -> None:

@@ -46,7 +46,8 @@ from scripted_model import Cut, Garbage, Hang, ScriptedModel, Status
 from table_script import TableScript
 
 from harness.config import resolve
-from harness.model.prices import find_price, parse_overrides
+from harness.model.prices import find_price
+from harness.model_entries import parse_overrides
 
 MODEL = "openai/scripted"
 INSTANCES = ("pallets__flask-5014", "psf__requests-6028")

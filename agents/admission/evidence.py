@@ -27,7 +27,8 @@ class CheckResult:
     raw: str  # what the check saw
     shown: str = ""  # the evidence with what was seen, for the model that reads it beside the gist
     cites: Sequence[str] = ()  # labels of entries
-    verified: bool = True  # it was looked at
+    verified: bool = True  # False: nothing looked at the evidence
+    remembered: bool = False  # the result was in the check cache: nothing was executed again
 
 
 def judge_evidence(kind: EntryKind, evidence: Evidence) -> None:

@@ -150,7 +150,7 @@ class ExecutedEvidence(EvidenceCheck):
             diff = await self._diff(state_of(evidence))
             question = self._question(kind, diff, evidence.model_dump())
             if not fresh and (kept := await self._recall(question)) is not None:
-                return CheckResult(**kept)
+                return CheckResult(**kept, remembered=True)
             seen = await check(self._runs, kind, evidence, diff, fresh=fresh)
             await self._keep(question, {"key": seen.key, "raw": seen.raw})
             return seen

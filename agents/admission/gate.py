@@ -86,6 +86,7 @@ class Gate:
                 raw=seen.raw,
                 seconds=anyio.current_time() - began,
                 verified=seen.verified,
+                remembered=seen.remembered,
             )
         await self._link(proposal, seen, ruling)
         return ruling

@@ -15,7 +15,7 @@ OF_ENTRIES = (
 )  # fmt: skip
 COLUMNS = (
     "system", "instance_id", "trial", "attempt", "proposal", "label", "author", "task", "kind",
-    "gist", "settled", "reason", "check_seconds", *OF_ENTRIES, "cost_usd",
+    "gist", "settled", "reason", "check", "check_seconds", *OF_ENTRIES, "cost_usd",
 )  # fmt: skip
 
 
@@ -61,12 +61,22 @@ def findings(trial: TrialRow, material: TrialRecord) -> list[dict[str, Any]]:
                 "gist": proposal["gist"],
                 "settled": proposal["settled"],
                 "reason": proposal["reason"] or None,
+                "check": checked(proposal["unverified"], proposal["remembered"]),
                 "check_seconds": proposal["seconds"],
                 "cost_usd": cost_of(proposal, material),
             }
             | came_of_it
         )
     return rows
+
+
+def checked(unverified: int, remembered: int | None) -> str | None:
+    """How an admitted proposal was checked: `executed`, `remembered` or `none`. None: unknown."""
+    if unverified:
+        return "none"
+    if remembered is None:
+        return None
+    return "remembered" if remembered else "executed"
 
 
 def agents_by_conversation(calls: Iterable[CallRow]) -> dict[str, str]:

@@ -167,11 +167,19 @@ def _admitted(event: EventRow, material: TrialRecord) -> str:
             f"{event['actor']}: {counted(evidence.claims, 'claim')}, {evidence.refused} "
             f"claims or gists refused: {gist}"
         )
-    seconds = event["detail"].get("seconds", 0.0)
     return (
         f"{event['actor']} publishes {entry['label']} {entry['kind']} on {entry['task']} "
-        f"(checked in {seconds:.1f} s): {gist}{_quotations(evidence)}"
+        f"({_check(event['detail'])}): {gist}{_quotations(evidence)}"
     )
+
+
+def _check(detail: Mapping[str, Any]) -> str:
+    """How the evidence of an admitted entry was checked."""
+    if detail.get("unverified"):
+        return "not checked"
+    if detail.get("remembered"):
+        return "check remembered, not executed again"
+    return f"checked in {detail.get('seconds', 0.0):.1f} s"
 
 
 def _quotations(evidence: Evidence) -> str:

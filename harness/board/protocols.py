@@ -238,12 +238,20 @@ class SharedContext(Protocol):
         ...
 
     async def admit(
-        self, number: int, *, key: str, raw: str, seconds: float, verified: bool = True
+        self,
+        number: int,
+        *,
+        key: str,
+        raw: str,
+        seconds: float,
+        verified: bool = True,
+        remembered: bool = False,
     ) -> Ruling:
-        """Make it an entry; or, where `key` is that of an entry already, merge it into that one.
+        """Make proposal `number` an entry, or merge it into the entry that has the same `key`.
 
-        `seconds` is what the check took; `verified` False: its evidence was not run, and its event
-        says so. `BoardRefused` when it is settled already.
+        `raw` is what the check saw, `seconds` its duration. `verified` False: the evidence was not
+        checked. `remembered`: the result of an earlier, equal check was used. The proposal and its
+        event record both. `BoardRefused`: the proposal is settled already.
         """
         ...
 

@@ -39,7 +39,9 @@ class EventRow(TypedDict):
 
 class ProposalRow(TypedDict):
     """A proposal and what became of it. `settled` is None where nothing did; `entry` is the label
-    of the entry that it is, or was merged into; `seconds` is what its check took."""
+    of the entry that it is, or was merged into; `seconds` is the duration of its check.
+    `remembered` is 1 where the check's result came from the check cache, 0 where the check was
+    executed, None where that was not recorded."""
 
     trial_id: int
     number: int
@@ -56,6 +58,7 @@ class ProposalRow(TypedDict):
     seconds: float | None
     entry: str | None
     unverified: int
+    remembered: int | None
     reason: str
 
 

@@ -1,5 +1,6 @@
 """`delm compare`: compare two systems or two runs, instance by instance, with paired tests."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -11,7 +12,7 @@ from rich.table import Table
 
 from harness import score
 from harness.commands.json_output import compared_instances, comparison, print_json, run_facts
-from harness.commands.locate import find
+from harness.commands.locate import LATEST, find
 from harness.commands.table import WIDE, dollars, percent
 from harness.config import nearest
 from harness.errors import UserError
@@ -40,7 +41,7 @@ async def compare_runs(
     """Print the comparison of the systems of one run, or of two runs."""
     if len(runs) > 2:
         raise UserError(f"two runs can be compared, not {len(runs)}; compare them in pairs")
-    read = [await _read(run, output) for run in runs]
+    read = [await _read(run, output, as_json=as_json) for run in runs]
     if len(read) == 2 and read[0].path == read[1].path:
         raise UserError(
             f"{runs[0]} and {runs[1]} are the same run; to compare its systems, name it once"
@@ -90,8 +91,8 @@ def _print(
                   f"p = {LEVEL} where nothing differs at all")  # fmt: skip
 
 
-async def _read(run: str, output: Path) -> Compared:
-    folder = await find(run, output)
+async def _read(run: str, output: Path, *, as_json: bool) -> Compared:
+    folder = await find(run, output, as_json=as_json)
     async with folder.open() as store:
         rows = await store.read()
     facts = rows.facts
@@ -100,7 +101,7 @@ async def _read(run: str, output: Path) -> Compared:
         raise UserError(f"the run {folder.run_id} has no trials: there is nothing to compare")
     found = score.sides(scores, score.allowance_of(facts))
     return Compared(
-        name=run.rstrip("/"),
+        name=folder.run_id if run == LATEST else run.rstrip("/"),
         path=folder.path.resolve(),
         facts=facts,
         sides={side.name: side for side in found},
@@ -254,6 +255,32 @@ def _print_comparison(out: Console, found: Comparison, a: Side, b: Side, x: str,
     _say(out, f"cost per instance (USD, of {counted(found.submissions, 'submission')}): "
               f"{costs}{apart}"
               f"{unsure if found.cost_unsure else ''}")  # fmt: skip
+    if verdict := _cost_verdict(found, x, y):
+        _say(out, f"cost verdict: {verdict}")
+
+
+def _cost_verdict(found: Comparison, x: str, y: str) -> str:
+    """Which system costs less, by what factor, and whether that is significant; empty: unknown."""
+    a, b, interval = found.cost_a, found.cost_b, found.cost_difference_95
+    if a is None or b is None or found.cost_difference is None:
+        return ""
+    (low, cheap), (high, dear) = sorted([(a, x), (b, y)])
+    equal = f"at {counted(found.submissions, 'submission')} per instance of both"
+    if math.isclose(low, high):
+        return f"{x} and {y} cost the same, {equal}"
+    if not low:
+        return f"{cheap} costs nothing and {dear} {dollars(high)}, {equal}"
+    told = f"{cheap} costs less: {dear} costs {high / low:.3g} times as much, {equal}"
+    if found.cost_unsure:
+        told += ", as far as is known (lower bounds)"
+    if interval is None:
+        return f"{told}; no interval, so it may be chance"
+    if interval.low <= 0 <= interval.high:
+        return f"{told}; not significant: the interval of the difference contains 0 (a factor of 1)"
+    excluded = f"{told}; the interval of the difference excludes 0 (a factor of 1)"
+    if len(found.instances) < FEW:
+        return f"{excluded}, but below {FEW} instances it is too narrow for a verdict"
+    return f"{excluded}: significant"
 
 
 def _allowed(side: Side, found: Comparison) -> str:

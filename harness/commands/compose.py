@@ -22,8 +22,9 @@ from harness.model.backend import Backend
 from harness.model.client import ModelClient, RetryPolicy
 from harness.model.endpoint_health import PATIENCE
 from harness.model.litellm_backend import LitellmBackend
-from harness.model.prices import Price, find_price, parse_overrides
+from harness.model.prices import Price, find_price
 from harness.model.replay import ReplayBackend, backend_for
+from harness.model_entries import parse_overrides
 from harness.protocols import CheckCache, Sandboxes
 from harness.runner import systems
 from harness.runner.check_cache import FileCheckCache, NoCheckCache
@@ -31,8 +32,8 @@ from harness.runner.run import RunSystem
 from harness.sandbox.no_sandboxes import NoSandboxes
 from harness.sandbox.providers import choose
 from harness.store.protocol import Store
+from harness.system_files import UnknownSystem, system_names
 from harness.system_files import system_config as read_system
-from harness.system_files import system_names
 from harness.text.counted import counted
 from harness.types import Item
 
@@ -227,7 +228,20 @@ def _check_fit(run_systems: Sequence[RunSystem], benchmark: Benchmark[Any]) -> N
 def load_systems(config: Config, backend: Backend) -> list[RunSystem]:
     """The systems of the run. A replay uses the recorded number of agents."""
     recorded = backend.recording.header.agents if isinstance(backend, ReplayBackend) else {}
-    return systems.load_systems(config, recorded)
+    try:
+        return systems.load_systems(config, recorded)
+    except UnknownSystem as unknown:
+        raise UnknownSystem(unknown.name, _benchmark_name(config)) from None
+
+
+def _benchmark_name(config: Config) -> str:
+    """The benchmark of a dataset that is on this machine; empty where it would be downloaded."""
+    if HUB_NAME.fullmatch(config.dataset.name):
+        return ""
+    try:
+        return dataset(config).benchmark.name
+    except UserError:
+        return ""
 
 
 def check_disk(config: Config, *folders: Path) -> None:

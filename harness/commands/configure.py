@@ -6,6 +6,7 @@ from typing import Any
 
 from harness.commands import replay_checks
 from harness.commands.dataset_layer import dataset_layer
+from harness.commands.resumed_endpoint import FILE_ENDPOINT, followed
 from harness.config import (
     Config,
     layer,
@@ -14,7 +15,9 @@ from harness.config import (
     resolve,
     validate,
 )
+from harness.errors import UserError
 from harness.model.replay import PREFIX, load_recording
+from harness.model_entries import one_address
 from harness.results.run_folder import RunFolder
 from harness.shipped import CONFIGS
 
@@ -39,6 +42,8 @@ def configure(
     configuration, says: only -c and the flags are laid over that.
     """
     given = [layer(spec) for spec in specs]
+    for spec, content in zip(specs, given, strict=True):
+        _check_systems(spec, content, flags)
     said: dict[str, Any] = {}
     if model:
         said["model"] = {"name": model}
@@ -46,7 +51,9 @@ def configure(
         said["dataset"] = {"name": dataset_layer(dataset)["dataset"]["name"]}
         given = [_of_any_dataset(content) for content in given]
     if stored is not None:
-        return validate(Config, merge(stored, *given, flags, said), "configuration")
+        return validate(
+            Config, merge(stored, *map(one_address, given), flags, said), "configuration"
+        )
     name = model or _named(given, "model") or f"{PREFIX}{BUNDLED}"
     said["model"] = {"name": name}
     chosen = dataset or _named(given, "dataset")
@@ -65,8 +72,25 @@ def configure(
     return resolve([*shipped, *given, flags, said])
 
 
+def _check_systems(spec: str, content: Mapping[str, Any], flags: Mapping[str, Any]) -> None:
+    """Raise `UserError` for `systems` in a -c that the run would not use."""
+    if "systems" not in content:
+        return
+    if not isinstance(content["systems"], list):
+        raise UserError(
+            f"-c {spec}: systems is a list of names, such as systems=[single, delm]; to change a "
+            "system's options, write a file with `extends: NAME` and `options:` and pass it with "
+            "-s FILE (docs/guide.md, Your own system)"
+        )
+    if "systems" in flags and not Path(spec).exists() and "=" in spec:
+        raise UserError(f"-c {spec} and -s both name the systems; leave one of them out")
+
+
 async def stored(output: Path, run_id: str) -> Mapping[str, Any] | None:
-    """The configuration of the existing run `run_id`; None if there is no such run."""
+    """The configuration of the existing run `run_id`; None if there is no such run.
+
+    Its model's endpoint is that of models.yaml where that has changed since (`followed`).
+    """
     if not run_id:
         return None
     folder = RunFolder(output, run_id)
@@ -74,8 +98,9 @@ async def stored(output: Path, run_id: str) -> Mapping[str, Any] | None:
     if not folder.exists:
         return None
     async with folder.open() as store:
-        found: Mapping[str, Any] | None = (await store.description()).get("config")
-        return found
+        facts = await store.description()
+    config: Mapping[str, Any] | None = facts.get("config")
+    return followed(config, facts.get(FILE_ENDPOINT)) if config else None
 
 
 def _of_any_dataset(content: dict[str, Any]) -> dict[str, Any]:

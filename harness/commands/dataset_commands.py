@@ -26,11 +26,11 @@ def dataset_check(
             "configs/datasets/sample.yaml, or a dataset's name."
         ),
     ],
-    instance: options.Instances = None,
+    instance: options.CheckInstances = None,
     rows_only: Annotated[
         bool, typer.Option("--rows-only", help="Run no tests; the rows alone are looked at.")
     ] = False,
-    workers: options.Workers = None,
+    workers: options.GradeWorkers = None,
     config: options.Specs = None,
     sandbox: options.SandboxKind = "",
 ) -> None:
@@ -71,9 +71,14 @@ def dataset_inject(
 @images_app.command("build")
 def images_build(
     dataset: options.Dataset = "verified-offline",
-    instance: options.Instances = None,
+    instance: options.ImageInstances = None,
     base: Annotated[
-        str, typer.Option("--base", help="An image with python 3.11, git and patch to start from.")
+        str,
+        typer.Option(
+            "--base",
+            help="A local image with python 3.11, git and patch to start from. [default: a minimal "
+            "Debian, made with debootstrap as root]",
+        ),
     ] = "",
 ) -> None:
     """Build the images of a dataset that can be rebuilt, without a registry."""
@@ -84,7 +89,7 @@ def images_build(
 
 @images_app.command("pull")
 def images_pull(
-    dataset: options.Dataset = "swe-bench-verified", instance: options.Instances = None
+    dataset: options.Dataset = "swe-bench-verified", instance: options.ImageInstances = None
 ) -> None:
     """Pull the official images of a dataset's instances."""
     from harness.commands.images import pull

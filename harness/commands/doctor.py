@@ -25,8 +25,9 @@ from harness.commands.first_call import first_call
 from harness.commands.json_output import notes_console, print_json
 from harness.config import layer, resolve
 from harness.errors import UserError
-from harness.model.prices import Price, find_price, parse_overrides
+from harness.model.prices import Price, find_price
 from harness.model.replay import load_recording
+from harness.model_entries import parse_overrides
 from harness.no_space import lack
 from harness.runner.progress import console
 from harness.sandbox.bubblewrap import cgroup, overlay

@@ -95,7 +95,8 @@ def own_errors(failed: Sequence[TrialRow], folder: RunFolder, output: Path) -> l
     for reason, trials in by_reason.items():
         one = trials[0]
         shown = command(folder, output, "show", one["instance_id"], "-s", one["system"])
-        lines.append(f"{reason}: {counted(len(trials), 'trial')}; traceback: {shown}")
+        where = f"; traceback: {shown}" if one["detail"] else f"; its messages: {shown}"
+        lines.append(f"{reason}: {counted(len(trials), 'trial')}{where}")
     if lines:
         fixed = f"{resume_command(folder, output, make=False)} --retry-failed --accept-changes"
         lines.append(f"counted as not resolved and not rerun; after a fix, rerun with: {fixed}")

@@ -24,6 +24,7 @@ from harness.commands.end_summary import (
 )
 from harness.commands.plots import draw_plots
 from harness.commands.pricing import foresee
+from harness.commands.resumed_endpoint import has_moved
 from harness.commands.table import print_run
 from harness.config import Config
 from harness.exports.recording import record
@@ -105,7 +106,7 @@ def evaluate(options: Options) -> int:
             folder = folder.create(new=not options.run_id)
             undo.callback(event_loop.run, folder.remove_if_empty)
         done = event_loop.run(done_already, folder)
-        event_loop.run(_check_changes, out, options, folder, run_systems, dataset)
+        event_loop.run(_check_changes, out, options, folder, run_systems, dataset, parts)
         announce(out, config, parts, run_systems, items, folder, label=label, done=done)
         asks = not (parts.replay or options.yes)
         if options.dry_run or asks:
@@ -145,6 +146,7 @@ async def _check_changes(
     folder: RunFolder,
     run_systems: Sequence[RunSystem],
     dataset: Dataset,
+    parts: compose.ModelParts,
 ) -> None:
     """Raise `UserError` if the run to resume has changed, before any money is spent."""
     if not folder.exists:
@@ -157,6 +159,9 @@ async def _check_changes(
     run_record.refuse(folder, found, accept=options.accept_changes, others=False)
     for change in found:
         out.print(f"changed: {change}", markup=False, highlight=False)
+    if not parts.replay and has_moved(facts.get("config", {}), options.config.models, parts.name):
+        told = "note: the model's endpoint has changed since this run was started"
+        out.print(told, markup=False, highlight=False)
     if unknown := run_record.unrecorded(facts, run_systems):
         told = (
             f"note: options and code of {' and '.join(unknown)} at the start of this run are not "

@@ -38,7 +38,7 @@ def first_call(
     except UserError as error:
         to_change = f"-c models.{parts.name}.api_base=URL"
         resumed = folder is not None and event_loop.run(done_already, folder) is not None
-        kept = f"; a resumed run keeps its endpoint, for another: {to_change}" if resumed else ""
+        kept = f"; to resume with another endpoint, add {to_change}" if resumed else ""
         raise UserError(f"{error}; calls go to {parts.endpoint}{kept}") from None
     out.print(f"{parts.name} {made}", highlight=False, markup=False)
     return made

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from harness.commands.json_output import notes_console
 from harness.commands.runs import newest
 from harness.errors import UserError
 from harness.results.run_folder import DATABASE, RunFolder
@@ -9,9 +10,17 @@ from harness.results.run_folder import DATABASE, RunFolder
 LATEST = "latest"  # names the newest run wherever a command takes one
 
 
-async def find(run: str, output: Path) -> RunFolder:
-    """The folder of `run`: an id in `output`, a path, or `latest` for the newest in `output`."""
-    return await newest(output) if run == LATEST else _named(run, output)
+async def find(run: str, output: Path, *, as_json: bool = False) -> RunFolder:
+    """The folder of `run`: an id in `output`, a path, or `latest` for the newest in `output`.
+
+    Prints which run `latest` is: to standard error where standard output holds JSON.
+    """
+    if run != LATEST:
+        return _named(run, output)
+    folder = await newest(output)
+    told = f"{LATEST} is {folder.run_id}"
+    notes_console(as_json=as_json).print(told, highlight=False, markup=False, soft_wrap=True)
+    return folder
 
 
 def _named(run: str, output: Path) -> RunFolder:

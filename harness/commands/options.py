@@ -12,6 +12,20 @@ _DATASET = (
     "longbench-v2 or longbench-offline."
 )
 Dataset = Annotated[str, typer.Option("-d", "--dataset", help=_DATASET)]
+GradeDataset = Annotated[
+    str, typer.Option("-d", "--dataset", help=f"{_DATASET} [default: verified-offline]")
+]
+ValidateDataset = Annotated[
+    str, typer.Option("-d", "--dataset", help=f"{_DATASET} [default: SWE-bench Verified]")
+]
+DoctorDataset = Annotated[
+    str,
+    typer.Option(
+        "-d",
+        "--dataset",
+        help=f"{_DATASET} [default: verified-offline; with -m, SWE-bench Verified]",
+    ),
+]
 EvalDataset = Annotated[
     str,
     typer.Option(
@@ -40,6 +54,35 @@ Instances = Annotated[
         "--instance",
         callback=_ids,
         help="Run only this instance; repeatable. [default: all; in a replay, the recorded ones]",
+    ),
+]
+GradeInstances = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-i",
+        "--instance",
+        callback=_ids,
+        help="Grade only this instance; repeatable. [default: all that have a prediction; with "
+        "--gold, --empty or --calibrate, all of the dataset]",
+    ),
+]
+CheckInstances = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-i",
+        "--instance",
+        callback=_ids,
+        help="Run the gold and the empty patch of only this instance; repeatable. All rows are "
+        "looked at. [default: all]",
+    ),
+]
+ImageInstances = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-i",
+        "--instance",
+        callback=_ids,
+        help="Only the image of this instance; repeatable. [default: all]",
     ),
 ]
 Specs = Annotated[
@@ -71,6 +114,10 @@ Workers = Annotated[
     int | None,
     typer.Option("-w", "--workers", min=1, help="Trials that run at the same time. [default: 4]"),
 ]
+GradeWorkers = Annotated[
+    int | None,
+    typer.Option("-w", "--workers", min=1, help="Instances graded at the same time. [default: 4]"),
+]
 Model = Annotated[
     str,
     typer.Option(
@@ -84,10 +131,25 @@ Systems = Annotated[
     typer.Option(
         "-s",
         "--system",
-        help="Name of a system in configs/systems, or a YAML file; repeatable. "
+        help="Name of a system in configs/systems, or a YAML file; repeatable. Replaces the "
+        "systems of a -c file. "
         "[default: those of configs/table.yaml; in a replay, the recorded ones]",
     ),
 ]
+ShownSystems = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-s", "--system", help="Only the trials of this system; repeatable. [default: all]"
+    ),
+]
+Conversation = Annotated[
+    str,
+    typer.Option(
+        "--conversation",
+        help="Print every message of one conversation, e.g. patch-1. [default: the events]",
+    ),
+]
+Full = Annotated[bool, typer.Option("--full", help="Print long messages without cutting them.")]
 Filter = Annotated[
     str,
     typer.Option("--filter", help="Only instances whose id starts with this regex. [default: any]"),

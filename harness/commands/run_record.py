@@ -10,6 +10,7 @@ from typing import Any
 from harness import __version__
 from harness.benchmarks.protocol import Benchmark
 from harness.commands.compose import ModelParts
+from harness.commands.resumed_endpoint import FILE_ENDPOINT, in_models_file
 from harness.config import Config
 from harness.errors import UserError
 from harness.model.prices import snapshot
@@ -30,6 +31,10 @@ from harness.runner.run import RunSystem
 from harness.store.protocol import Store
 from harness.text.timestamps import now
 
+EXTENDS = ("systems", "trials", "submissions", "instances", "filter", "slice")
+_NOT_EXTENDED = (
+    "a run cannot be extended: run what is missing as another run and compare them (delm compare)"
+)
 Facts = Mapping[str, Any]  # `Store.description`
 SINCE = "since"  # key of a record: trials begun at this moment or later ran what it says
 
@@ -84,13 +89,19 @@ def refuse(folder: RunFolder, found: Sequence[Change], *, accept: bool, others: 
     fixed = [change for change in found if not change.acceptable]
     if not found or (accept and not fixed and not others):
         return
-    said = f"the run {folder.run_id} exists with another configuration ({told(fixed or found)})"
+    only_code = all(change.file for change in fixed or found)
+    what = "was begun with other code" if only_code else "exists with another configuration"
+    said = f"the run {folder.run_id} {what} ({told(fixed or found)})"
     if fixed:
-        raise UserError(f"{said}; use another --run-id, or restore the settings")
+        hint = f"; {_NOT_EXTENDED}" if any(each.key in EXTENDS for each in fixed) else ""
+        raise UserError(
+            f"{said}; restore the settings, or begin a new run (another --run-id, or none){hint}"
+        )
     if accept:
         raise UserError(f"{said}, and another process works on it; wait until it has ended")
     raise UserError(
-        f"{said}; use another --run-id, restore the settings, or resume with --accept-changes"
+        f"{said}; restore {'the files' if only_code else 'what changed'}, begin a new run "
+        "(another --run-id, or none), or resume with --accept-changes"
     )
 
 
@@ -143,6 +154,7 @@ async def write_record(
         prices_source=run.parts.price.source if run.parts.price else "",
         version=__version__,
         packages=packages(run_systems, run.benchmark),
+        **{FILE_ENDPOINT: in_models_file(config.model.name)},
         created_at=before.get("created_at", moment) if begun else moment,
         **record,
     )

@@ -37,7 +37,7 @@ MANY = 20  # instances that are listed; of more, the rest is counted
 
 async def rescore(run: str, output: Path, *, as_json: bool = False) -> dict[str, Any]:
     """Write the CSVs again, print the table, draw the plots; return the run's part of `--json`."""
-    folder = await find(run, output)
+    folder = await find(run, output, as_json=as_json)
     async with folder.open() as store, folder.boards() as boards:
         scored = await run_folder.derive(folder, store, boards)
     rows = scored.rows

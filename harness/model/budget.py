@@ -56,6 +56,7 @@ class Budget:
         self.parent = parent
         self.limit_name = limit_name
         self.spent = 0.0
+        self.unsure = 0.0  # of `spent`, worst cases of requests that may or may not be billed
         self.outstanding: set[Reservation] = set()
         self._freed: anyio.Event | None = None  # who waits for a reservation to end is told by it
 
@@ -113,10 +114,11 @@ class Reservation:
         for level in levels:
             level.outstanding.add(self)
 
-    def settle(self, actual: float) -> None:
-        """Spend `actual` and give the rest back."""
+    def settle(self, actual: float, *, unsure: bool = False) -> None:
+        """Spend `actual` USD and give the rest back. `unsure`: nobody can tell what was billed."""
         for level in self._close():
             level.spent += actual
+            level.unsure += actual if unsure else 0.0
 
     def release(self) -> None:
         """Give all of it back."""
@@ -154,6 +156,7 @@ class TrialBudget:
             reached=self.reached,
         )
         self.steps = 0
+        self.resumed_steps = 0  # of `steps`, those that an earlier attempt made and paid for
         self.tokens = 0
         self.held_tokens: dict[Hold, int] = {}
         self._clock = clock
@@ -243,6 +246,7 @@ class TrialBudget:
         self.check_time()
         for level in self.levels():
             level.steps += 1
+            level.resumed_steps += 1
             level.tokens += tokens
             level.dollars.spent += cost_usd or 0.0
 
@@ -290,7 +294,7 @@ class Hold:
         for level in self._levels:
             level.tokens += self._tokens if tokens is None else tokens
         counted = self._reservation.amount if cost_usd is None else cost_usd
-        self._reservation.settle(counted)
+        self._reservation.settle(counted, unsure=cost_usd is None)
         return counted
 
     def withdraw(self) -> None:

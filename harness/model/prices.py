@@ -14,10 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from harness.errors import UserError
 from harness.model.off_peak_prices import OffPeak, windows_of
+from harness.model_entries import ModelOverride, parse_overrides
 from harness.types import Usage
 
 REQUEST_OVERHEAD_TOKENS = 1_000
@@ -57,49 +55,6 @@ class Price:
     source: str  # whose price list
     tiers: tuple[Tier, ...] = ()  # dearer long prompts, by rising `above`
     off_peak: OffPeak | None = None  # of a call that no tier is for
-
-
-class ModelOverride(BaseModel):
-    """One entry of configs/models.yaml. Prices are in USD per million tokens.
-
-    Without `input` and `output` the price is litellm's; the rest of the entry still holds.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    input: float | None = Field(default=None, ge=0)
-    cached_input: float | None = Field(default=None, ge=0)  # default: as `input`
-    cache_write: float | None = Field(default=None, ge=0)  # default: as `input`
-    output: float | None = Field(default=None, ge=0)
-    api_base: str = ""
-    api_base_env: str = ""  # the variable that must hold the address: there is no default
-    api_key_env: str = ""
-    context_tokens: int = Field(default=0, ge=0)
-    max_output_tokens: int = Field(default=0, ge=0)
-    supports_tools: bool | None = None
-    source: str = "its entry under models:"
-
-    @model_validator(mode="after")
-    def _whole_price(self) -> "ModelOverride":
-        if (self.input is None) != (self.output is None):
-            raise ValueError("give both input and output, or neither")
-        if self.input is None and (self.cached_input is not None or self.cache_write is not None):
-            raise ValueError("a cache price needs input and output too")
-        return self
-
-
-def parse_overrides(models: Mapping[str, Any]) -> dict[str, ModelOverride]:
-    """The entries below `models:`, checked. `UserError` names the entry and the key."""
-    parsed = {}
-    for name, entry in models.items():
-        try:
-            parsed[name] = ModelOverride.model_validate(entry)
-        except ValidationError as problem:
-            first = problem.errors()[0]
-            where = ".".join([name, *(str(part) for part in first["loc"])])
-            said = first["msg"].removeprefix("Value error, ")
-            raise UserError(f"models.{where}: {said}") from None
-    return parsed
 
 
 def override_for(model: str, overrides: Mapping[str, Any]) -> ModelOverride | None:

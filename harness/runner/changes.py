@@ -13,6 +13,7 @@ DIGEST = 12  # characters of a hash that are shown
 # trials of both kinds would not make one row of a table.
 OF_CONFIG = ("model", "models", "budget", "sandbox", "grading", "seed")
 OF_SYSTEM = ("system", "options", "package", "code", "prompts")
+FILES = ("code", "prompts")  # of these, whose keys are files
 FIXED = ("model.name",)
 IDENTITY = (*OF_SYSTEM, "agents", "submissions", "benchmark")  # of a system's record
 
@@ -25,6 +26,8 @@ class Change:
     was: Any
     now: Any
     acceptable: bool
+    file: str = ""  # the file of code or prompts that differs
+    owner: str = ""  # the system, or "the benchmark", that the file belongs to
 
     def __str__(self) -> str:
         return f"{self.key} was {_said(self.was)}, now {_said(self.now)}"
@@ -46,8 +49,16 @@ def config_changes(before: Mapping[str, Any], now: Config) -> list[Change]:
 def system_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
     """The differences of a system's records (see `harness.runner.systems`)."""
     was, is_ = ({key: each.get(key) for key in IDENTITY} for each in (before, now))
+    name = str(now["name"])
     return [
-        Change(f"{now['name']}: {_key(path)}", old, new, path[0] in OF_SYSTEM)
+        Change(
+            f"{name}: {' '.join(path) if path[0] in FILES else '.'.join(path)}",
+            old,
+            new,
+            path[0] in OF_SYSTEM,
+            file=path[1] if path[0] in FILES else "",
+            owner=name,
+        )
         for path, old, new in _differences(was, is_)
     ]
 
@@ -55,20 +66,35 @@ def system_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Ch
 def benchmark_changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[Change]:
     """The differences of a user's own benchmark, by the hashes of its code."""
     return [
-        Change(f"benchmark: code {path[0]}", was, is_, acceptable=True)
+        Change(
+            f"benchmark: code {path[0]}",
+            was,
+            is_,
+            acceptable=True,
+            file=path[0],
+            owner="the benchmark",
+        )
         for path, was, is_ in _differences(before, now)
     ]
 
 
 def told(changes: Sequence[Change]) -> str:
-    """The first changes in words, and the number of the others."""
-    said = "; ".join(str(change) for change in changes[:TOLD])
-    return said + (f"; and {len(changes) - TOLD} more" if len(changes) > TOLD else "")
+    """The first changes in words, and the number of the others. A file is named once."""
+    files: dict[str, list[Change]] = {}
+    for change in changes:
+        if change.file:
+            files.setdefault(change.file, []).append(change)
+    lines = [_file_told(file, each) for file, each in files.items()]
+    lines += [str(change) for change in changes if not change.file]
+    more = f"; and {len(lines) - TOLD} more" if len(lines) > TOLD else ""
+    return "; ".join(lines[:TOLD]) + more
 
 
-def _key(path: Sequence[str]) -> str:
-    files = path[0] in {"code", "prompts"}
-    return " ".join(path) if files else ".".join(path)
+def _file_told(file: str, changes: Sequence[Change]) -> str:
+    first = changes[0]
+    how = "is new" if first.was is None else "is gone" if first.now is None else "has changed"
+    owners = ", ".join(dict.fromkeys(change.owner for change in changes))
+    return f"the file {file} {how} (part of {owners})"
 
 
 def _said(value: Any) -> str:

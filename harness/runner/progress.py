@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from harness.score.cost import NOTHING, Spent, in_words
 from harness.store.rows import ClaimedTrial, Standing
 from harness.terminal import console as console
 from harness.terminal import one_line
@@ -17,6 +19,15 @@ from harness.text.counted import counted
 
 NAMED = 3  # trials
 FINAL = ("done", "failed", "error", "cancelled")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Steps:
+    """The steps of a trial so far; `resumed` of them were made before the run was interrupted."""
+
+    count: int = 0
+    resumed: int = 0
+    cost: Spent = NOTHING
 
 
 class Progress:
@@ -30,8 +41,9 @@ class Progress:
         self._live: Live | None = None
         self._running: dict[int, dict[str, Any]] = {}
         self._counts = dict.fromkeys(FINAL, 0)
-        self._steps: dict[int, tuple[int, float]] = {}
-        self._spent = 0.0
+        self._steps: dict[int, _Steps] = {}
+        self._spent = 0.0  # USD of the trials that ended, at most
+        self._unsure = False  # whether a request of a trial may or may not be billed
         self._standing: Standing | None = None
 
     def stands(self, standing: Standing) -> None:
@@ -59,18 +71,19 @@ class Progress:
         if state in FINAL:
             self._counts[state] += 1
             self._running.pop(key)
-            steps, usd = self._steps.pop(key, (0, 0.0))
-            self._spent += usd
+            made = self._steps.pop(key, _Steps())
+            self._spent += _most(made.cost)
             seconds = time.monotonic() - mine["since"]
             self.say(
                 f"{row['system']} {row['instance_id']} #{row['number'] + 1}: {state}"
-                f"{f' ({note})' if note else ''}, {counted(steps, 'step')}, "
-                f"${self._usd(usd)}, {seconds:.0f} s  [{self._now().ended}/{self._total}]"
+                f"{f' ({note})' if note else ''}, {self._made(row, made)}, "
+                f"{seconds:.0f} s  [{self._now().ended}/{self._total}]"
             )
 
-    def step(self, row: ClaimedTrial, steps: int, usd: float) -> None:
+    def step(self, row: ClaimedTrial, steps: int, cost: Spent, *, resumed: int = 0) -> None:
         """See `harness.runner.services.Watcher`."""
-        self._steps[row["trial_id"]] = (steps, usd)
+        self._steps[row["trial_id"]] = _Steps(count=steps, resumed=resumed, cost=cost)
+        self._unsure = self._unsure or bool(cost.unsure_usd)
         if row["trial_id"] in self._running:
             self._running[row["trial_id"]].pop("waiting", None)
 
@@ -95,8 +108,15 @@ class Progress:
         """Print one line, above the live table if there is one, without control characters."""
         self._console.print(Text(one_line(line)), highlight=False, soft_wrap=True)
 
-    def _usd(self, amount: float) -> str:
-        return f"{amount:.4f}" if self._priced else "–"
+    def _made(self, row: ClaimedTrial, made: "_Steps") -> str:
+        """The steps and cost of a trial that ended; what was made before a resume is told apart."""
+        if row.get("state") == "grading":
+            return "only graded now: its agents had ended before the run was interrupted"
+        before = f" ({made.resumed} of them before the run was interrupted)" if made.resumed else ""
+        return f"{counted(made.count, 'step')}{before}, {self._cost(made.cost)}"
+
+    def _cost(self, cost: Spent) -> str:
+        return in_words(cost) if self._priced else "$–"
 
     def _now(self) -> Standing:
         """The progress of the run; until the first report, that of this process."""
@@ -106,7 +126,7 @@ class Progress:
         return self._standing or mine
 
     def _under_way_usd(self) -> float:
-        return sum(usd for _, usd in list(self._steps.values()))
+        return sum(_most(made.cost) for made in list(self._steps.values()))
 
     def _render(self) -> Table:
         """Render the live table; called from its thread."""
@@ -115,22 +135,27 @@ class Progress:
             table.add_column(title, justify="left" if title in {"instance", "system"} else "right")
         clock = time.monotonic()
         for key, mine in list(self._running.items()):  # they come and go meanwhile
-            steps, usd = self._steps.get(key, (0, 0.0))
+            made = self._steps.get(key, _Steps())
             row = mine["row"]
             table.add_row(
                 Text(row["instance_id"]), Text(row["system"]),
-                Text(mine.get("waiting", mine["state"])), str(steps), self._usd(usd),
+                Text(mine.get("waiting", mine["state"])), str(made.count), self._cost(made.cost),
                 _span(clock - mine["since"]),
             )  # fmt: skip
         ended = sum(self._counts.values())
         elapsed = clock - self._started
         now = self._now()
         eta = _span(elapsed / ended * (self._total - now.ended)) if ended else "?"
+        whole = self._cost(Spent(usd=now.usd, unsure_usd=0.0))
         table.caption = (
             f"{now.ended}/{counted(self._total, 'trial')}, {now.failed} failed or cut short, "
-            f"${self._usd(now.usd)}, {_span(elapsed)}, about {eta} to go"
+            f"{'at most ' if self._unsure else ''}{whole}, {_span(elapsed)}, about {eta} to go"
         )
         return table
+
+
+def _most(cost: Spent) -> float:
+    return (cost.usd or 0.0) + (cost.unsure_usd or 0.0)
 
 
 def _span(seconds: float) -> str:

@@ -234,7 +234,7 @@ class Run:
         finally:
             await trial.close()
             # a call that never answered counts as a step
-            self.services.watcher.step(row, budget.steps, budget.dollars.spent)
+            self.services.watcher.step(row, budget.steps, trial.cost, resumed=budget.resumed_steps)
 
     async def _attempt(self, row: ClaimedTrial, trial: LiveTrial) -> tuple[str, str]:
         """Let the system work; the trial's state and how it ended.

@@ -9,6 +9,7 @@ from harness.board.records import Boards
 from harness.model.client import ModelClient
 from harness.model.shared_cache import SharedCache
 from harness.protocols import CheckCache, Sandboxes
+from harness.score.cost import Spent
 from harness.store.protocol import Store
 from harness.store.rows import ClaimedTrial, Standing
 from harness.types import Item
@@ -22,8 +23,11 @@ class Watcher(Protocol):
         cancelled."""
         ...
 
-    def step(self, row: ClaimedTrial, steps: int, usd: float) -> None:
-        """The agents of a trial made a step; its calls and cost so far."""
+    def step(self, row: ClaimedTrial, steps: int, cost: Spent, *, resumed: int = 0) -> None:
+        """The agents of a trial made a step; its calls and cost so far.
+
+        `resumed` of the steps were made and paid for before the run was interrupted.
+        """
         ...
 
     def stands(self, standing: Standing) -> None:

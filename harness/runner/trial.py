@@ -16,6 +16,7 @@ from harness.model.trial_calls import TrialCalls
 from harness.protocols import Model, Sandbox
 from harness.runner.services import TrialServices
 from harness.sandbox.trial_sandbox import TimedSandbox
+from harness.score.cost import Spent
 from harness.store.ledger import PaidRow
 from harness.store.rows import ClaimedTrial
 from harness.text.timestamps import now
@@ -58,6 +59,12 @@ class LiveTrial:
         self.check_cache = services.check_cache(item)
         self.queue: TaskQueue = board.queue
         self.context: SharedContext = board.context
+
+    @property
+    def cost(self) -> Spent:
+        """The USD of its calls so far, with what unanswered requests may add."""
+        dollars = self._budget.dollars
+        return Spent(usd=max(0.0, dollars.spent - dollars.unsure), unsure_usd=dollars.unsure)
 
     def count_tokens(self, text: str) -> int:
         """See `harness.protocols.Trial.count_tokens`."""
@@ -130,7 +137,9 @@ class LiveTrial:
     async def say(self, conversation: str, *messages: Message) -> None:
         """See `harness.protocols.Trial.say`."""
         await self._services.store.say(self._row["trial_id"], conversation, messages)
-        self._services.watcher.step(self._row, self._budget.steps, self._budget.dollars.spent)
+        self._services.watcher.step(
+            self._row, self._budget.steps, self.cost, resumed=self._budget.resumed_steps
+        )
 
     async def submit(
         self, author: str, submission: str, *, reason: str, salvaged: bool = False, agent: str = ""

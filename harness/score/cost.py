@@ -17,6 +17,9 @@ class Spent:
     unsure_usd: float | None
 
 
+NOTHING = Spent(usd=0.0, unsure_usd=0.0)
+
+
 def spent(calls: Iterable[CostRow]) -> Spent:
     """What `calls` (rows of the ledger) cost.
 

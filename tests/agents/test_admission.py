@@ -422,6 +422,21 @@ async def test_a_model_that_fails_is_raised_and_the_row_is_settled(bench):
     assert (await here.say("FACT", QUOTE)).settled == "admitted"
 
 
+async def test_an_entry_says_whether_its_check_was_executed_or_remembered(bench, tmp_path):
+    folder = tmp_path / "checks"
+    rows = []
+    for _ in range(2):  # as two trials would ask
+        here = bench(check_cache=FileCheckCache(folder))
+        await here.say("FACT", command())
+        rows += await here.board.proposals(1)
+        (admitted,) = [e for e in await here.board.events(1) if e["what"] == "admitted"]
+        assert admitted["detail"]["remembered"] == rows[-1]["remembered"]
+        assert bool(here.box.asked) == (not rows[-1]["remembered"])
+    assert [row["remembered"] for row in rows] == [0, 1]
+    assert "exit status" in await here.refusal("FACT", command(status=0))
+    assert (await here.board.proposals(1))[-1]["remembered"] is None
+
+
 @pytest.mark.parametrize(
     ("ends", "kept"),
     [

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.analysis.findings import COLUMNS, findings
+from harness.analysis.findings import COLUMNS, OF_ENTRIES, findings
 from harness.analysis.narrative import TrialRecord
 
 TRIAL = {"system": "delm", "instance_id": "a__a-1", "number": 2, "attempt": 1}
@@ -13,7 +13,8 @@ TRIAL = {"system": "delm", "instance_id": "a__a-1", "number": 2, "attempt": 1}
 def proposal(number: int, author: str, task: str, settled: str | None = "admitted", **more: Any):
     plain = {"number": number, "author": author, "task": task, "kind": "FACT",
              "gist": f"gist {number}", "settled": settled, "seconds": 0.5, "reason": "",
-             "entry": f"F{number}" if settled == "admitted" else None}  # fmt: skip
+             "entry": f"F{number}" if settled == "admitted" else None,
+             "unverified": 0, "remembered": None}  # fmt: skip
     return plain | more
 
 
@@ -53,12 +54,21 @@ def test_a_row_has_its_columns_and_says_which_trial_it_is_of():
     (row,) = findings(TRIAL, material(proposals=[proposal(1, "agent-1", "localize-1")]))
     assert set(row) == set(COLUMNS)
     assert len(COLUMNS) == len(set(COLUMNS))
-    assert [row[key] for key in COLUMNS[:13]] == [
+    assert [row[key] for key in COLUMNS[:14]] == [
         "delm", "a__a-1", 2, 1, 1, "F1", "agent-1", "localize-1", "FACT", "gist 1", "admitted",
-        None, 0.5,
+        None, None, 0.5,
     ]  # fmt: skip
     assert (row["found"], row["readers"], row["read_by"]) == (1, 0, None)
     assert row["cost_usd"] is None
+
+
+def test_a_row_says_how_its_evidence_was_checked():
+    how = [{"remembered": 0}, {"remembered": 1}, {"unverified": 1, "remembered": 0}, {}]
+    rows = material(
+        proposals=[proposal(n, "agent-1", "localize-1", **each) for n, each in enumerate(how, 1)]
+    )
+    told = [row["check"] for row in findings(TRIAL, rows)]
+    assert told == ["executed", "remembered", "none", None]
 
 
 def test_what_came_of_an_entry_stands_only_with_the_proposal_that_was_admitted():
@@ -79,7 +89,7 @@ def test_what_came_of_an_entry_stands_only_with_the_proposal_that_was_admitted()
     assert [row["label"] for row in others] == ["F1", None, None]
     assert [row["reason"] for row in others] == [None, "not there", None]
     for row in others:
-        assert {row[key] for key in COLUMNS[13:-1]} == {None}
+        assert {row[key] for key in OF_ENTRIES} == {None}
 
 
 def test_readers_are_counted_once_and_not_where_it_was_found():

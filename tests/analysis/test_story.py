@@ -106,6 +106,16 @@ def test_the_events_are_told_in_order_with_what_they_cost_and_why_they_were_refu
     assert event_lines(rows)[0].startswith("    1.0 s")
 
 
+def test_an_entry_says_whether_its_check_was_executed_remembered_or_left_out():
+    how = [{"seconds": 1.5, "remembered": 0}, {"remembered": 1}, {"unverified": 1, "remembered": 0}]
+    rows = material(
+        entries=[entry("F1", "localize-1", "agent-1")],
+        events=[event(n, "admitted", "agent-1", "F1", **each) for n, each in enumerate(how)],
+    )
+    told = [line.partition("(")[2].partition(")")[0] for line in event_lines(rows)]
+    assert told == ["checked in 1.5 s", "check remembered, not executed again", "not checked"]
+
+
 def test_a_cost_that_nobody_knows_is_not_told_as_nothing():
     rows = material(
         tasks=[task("patch-1")],

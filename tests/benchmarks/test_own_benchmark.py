@@ -85,7 +85,12 @@ def test_a_run_does_not_go_on_when_what_grades_it_was_edited(delm, katas, place)
     assert evaluated(delm).code == 0
     assert evaluated(delm).code == 0, "nothing has changed"
     grading.write_text(grading.read_text() + "# another grader\n")
-    refused(evaluated(delm), f"benchmark: code {grading.name} was ", "--accept-changes")
+    refused(
+        evaluated(delm),
+        f"was begun with other code (the file {grading.name} has changed (part of the benchmark))",
+        "restore the files, begin a new run",
+        "--accept-changes",
+    )
     assert evaluated(delm, "--accept-changes").code == 0
 
 

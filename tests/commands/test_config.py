@@ -12,7 +12,7 @@ from harness.commands.configure import BUNDLED, configure
 from harness.commands.dataset_layer import dataset_layer
 from harness.config import CONFIGS, Config, assignment, layer, merge, read_yaml, resolve, validate
 from harness.errors import UserError
-from harness.model.prices import parse_overrides
+from harness.model_entries import parse_overrides
 from harness.system_files import system_config
 from harness.text import yaml_text
 
@@ -60,7 +60,7 @@ def test_base_yaml_holds_only_what_the_configuration_has_no_default_for():
         assert isinstance(keys, dict), f"{section} has a default in harness/config.py"
         for key in keys:
             rest = {name: value for name, value in keys.items() if name != key}
-            with pytest.raises(UserError, match=f"{section}.{key}: field required"):
+            with pytest.raises(UserError, match=f"{section}.{key}: missing"):
                 validate(Config, content | {section: rest}, "configuration")
     assert whole["dataset"]["name"] == "verified-offline"
 
@@ -130,6 +130,8 @@ def test_a_key_twice_is_refused_in_a_value_of_the_command_line_and_in_a_system(t
         ("instances=[a, b]", {"instances": ["a", "b"]}),
         ("filter=", {"filter": ""}),
         ("model.temperature=null", {"model": {"temperature": None}}),
+        ("models.a/b-4.1.input=2", {"models": {"a/b-4.1": {"input": 2}}}),
+        ("models.a/b-4.1={input: 2}", {"models": {"a/b-4.1": {"input": 2}}}),
     ],
 )
 def test_a_setting_is_a_path_and_a_value_in_yaml(text, expected):
@@ -140,6 +142,42 @@ def test_a_setting_may_name_a_file_with_an_equals_sign(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a=b.yaml").write_text("budget: {steps: 7}\n")
     assert layer("a=b.yaml") == {"budget": {"steps": 7}}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (
+            "models:\n  openai/x: {input: two, output: 4}\n",
+            "models.openai/x.input: 'two' is not a number (USD per million tokens)",
+        ),
+        ("models:\n  openai/x: {inptu: 2}\n", "models.openai/x.inptu: unknown key; did you mean "
+         "'input'?"),
+        ("models:\n  openai/x:\n", "models.openai/x: None is not a mapping of keys to values"),
+        ("models: [openai/x]\n", "models: ['openai/x'] is not a mapping of names to entries"),
+        ("openai/x: {input: 1}\n", "openai/x looks like a model: put it below `models:`"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_models_file_is_named_with_the_file(tmp_path, content, says):
+    path = tmp_path / "my-models.yaml"
+    path.write_text(content)
+    with pytest.raises(UserError) as caught:
+        layer(str(path))
+    assert str(caught.value) == f"{path}: {says}"
+
+
+def test_the_keys_of_a_model_may_be_spread_over_layers():
+    one, two = layer("models.own/x.input=1"), layer("models.own/x.output=2")
+    assert parse_overrides(resolve([one, two]).models)["own/x"].output == 2
+    with pytest.raises(UserError, match=r"-c models.own/x.input=one: models.own/x.input: 'one'"):
+        layer("models.own/x.input=one")
+
+
+def test_an_address_replaces_the_variable_of_an_earlier_layer_and_the_other_way_round():
+    found = resolve([layer("models.openai/bridge.api_base=http://here/v1")]).models["openai/bridge"]
+    assert (found["api_base"], found["api_base_env"]) == ("http://here/v1", "")
+    one, two = layer("models.own/x.api_base=http://here/v1"), layer("models.own/x.api_base_env=V")
+    assert resolve([one, two]).models["own/x"] == {"api_base": "", "api_base_env": "V"}
 
 
 def test_a_name_in_configs_is_a_layer():
@@ -219,10 +257,18 @@ def test_a_resolved_configuration_written_out_resolves_to_itself(tmp_path):
             {"sandbox": {"limits": {"cpu": 1}}},
             "did you mean 'sandbox.limits.cpus'?",
         ),
-        ({"budget": {"steps": -1}}, "budget.steps: input should be greater than or equal to 0"),
-        ({"workers": 0}, "workers"),
-        ({"sandbox": {"kind": "podman"}}, "sandbox.kind"),
-        ({"trials": 1.5}, "trials"),
+        ({"budget": {"steps": -1}}, "budget.steps: -1 is less than 0"),
+        ({"workers": 0}, "workers: 0 is less than 1"),
+        (
+            {"sandbox": {"kind": "podman"}},
+            "sandbox.kind: 'podman' is not one of: 'auto', 'docker' or 'bubblewrap'",
+        ),
+        ({"trials": 1.5}, "trials: 1.5 is not a whole number"),
+        ({"budget": {"cost_usd": "free"}}, "budget.cost_usd: 'free' is not a number"),
+        ({"plots": "maybe"}, "plots: 'maybe' is neither true nor false"),
+        ({"dataset": {"split": 3}}, "dataset.split: 3 is not text; write it in quotes"),
+        ({"systems": "delm"}, "systems: 'delm' is not a list"),
+        ({"budget": 3}, "budget: 3 is not a mapping of keys to values"),
     ],
 )
 def test_the_first_mistake_is_named_with_the_nearest_right_key(content, says):
@@ -266,6 +312,22 @@ def test_flags_win_over_settings_and_the_last_setting_over_the_first():
     config = _configure("", "", "model.name=a/b", "dataset.name=b", "model.name=c/d",
                         "dataset.name=e")  # fmt: skip
     assert (config.model.name, config.dataset.name) == ("c/d", "e")
+
+
+@pytest.mark.parametrize("flags", [{}, {"systems": ["single"]}])
+def test_options_of_a_system_are_refused_in_a_setting_and_never_dropped(tmp_path, flags):
+    path = tmp_path / "mine.yaml"
+    path.write_text("systems: {delm: {options: {repairs: 1}}}")
+    for spec in ("systems.delm.options.repairs=1", str(path)):
+        with pytest.raises(UserError, match=r"systems is a list of names.*pass it with -s FILE"):
+            _configure("openai/x", "", spec, **flags)
+
+
+def test_two_lists_of_systems_on_the_command_line_are_refused_and_a_flag_wins_over_a_file():
+    with pytest.raises(UserError, match="both name the systems"):
+        _configure("openai/x", "", "systems=[delm]", systems=["single"])
+    assert _configure("openai/x", "", "systems=[delm]").systems == ["delm"]
+    assert _configure("openai/x", "", "table", systems=["single"]).systems == ["single"]
 
 
 def test_a_part_of_the_dataset_can_be_set_without_its_name():

@@ -52,16 +52,26 @@ def test_help_names_every_command_and_its_flags():
         assert flag in done.stdout, flag
 
 
-def test_every_option_of_eval_says_what_it_does_and_what_it_is_otherwise():
+@pytest.mark.parametrize(
+    "command",
+    ["eval", "grade", "dataset check", "images build", "images pull", "validate", "doctor", "show",
+     "export", "score", "runs"],
+)  # fmt: skip
+def test_every_option_says_what_it_does_and_what_it_is_otherwise(command):
     done = subprocess.run(
-        [DELM, "eval", "--help"], env=variables(COLUMNS="400", TERMINAL_WIDTH="400"),
+        [DELM, *command.split(), "--help"], env=variables(COLUMNS="400", TERMINAL_WIDTH="400"),
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     entries = re.split(r"\n  (?=-)", done.stdout.partition("Options:")[2])[1:]
     words = {entry.split()[0].rstrip(","): " ".join(entry.split()) for entry in entries}
-    assert len(words) > 20
+    assert len(words) > (20 if command == "eval" else 1)
     for name, entry in words.items():
         assert entry.endswith((".", "]")), entry
         assert len(entry.split()) > 4, entry
         takes_value = "<" in entry
-        assert not takes_value or "[default: " in entry or name in {"-c", "--record"}, entry
+        no_default = {"-c", "--record"} | ({"-m"} if command == "doctor" else set())
+        assert not takes_value or "[default: " in entry or name in no_default, entry
+    asked = {"-i": "Run" if command == "eval" else "Grade"}
+    if command in {"eval", "grade"}:
+        assert asked["-i"] in words["-i"]
+        assert ("replay" in words["-i"]) == (command == "eval")

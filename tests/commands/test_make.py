@@ -66,6 +66,22 @@ def test_a_variable_that_would_be_ignored_stops_make_before_anything_is_done(mak
         assert says in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("evall", "there is no target evall; did you mean eval?"),
+        ("Test", "there is no target Test; did you mean test?"),
+        ("zzz", "there is no target zzz; make help lists all"),
+        ("--model=x", "unrecognized option"),
+    ],
+)
+def test_a_target_that_there_is_not_is_named_with_the_nearest(make, target, says):
+    done = make(target)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert says in done.stderr
+
+
 def test_the_mistake_is_found_without_any_python_too(make):
     done = make("eval", "MODLE=x", "PYTHON=/nonexistent")
     assert done.returncode == 2
@@ -141,9 +157,9 @@ def test_a_run_that_is_not_named_is_asked_for_with_those_that_there_are(
 def test_help_names_every_variable_and_every_target(make):
     text = MAKEFILE.read_text()
     (line,) = [line for line in text.splitlines() if line.startswith("VARIABLES := ")]
-    (targets,) = [line for line in text.splitlines() if line.startswith(".PHONY: ")]
+    (targets,) = [line for line in text.splitlines() if line.startswith("TARGETS ")]
     told = make("help").stdout
-    for name in (*line.split()[2:], *targets.split()[1:]):
+    for name in (*line.split()[2:], *targets.split()[2:]):
         assert f"\n  {name} " in told, name
 
 

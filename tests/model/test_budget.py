@@ -239,7 +239,9 @@ def test_a_call_that_was_not_made_is_no_step_at_any_level():
 def test_a_cost_that_nobody_can_tell_uses_up_its_reservation():
     budget = TrialBudget(limits(cost_usd=1))
     budget.check_and_reserve(0.6, 10).settle(None, 0)
-    assert budget.dollars.spent == 0.6
+    budget.check_and_reserve(0.3, 10).settle(0.1, 0)
+    assert budget.dollars.spent == pytest.approx(0.7)
+    assert budget.dollars.unsure == 0.6
 
 
 def test_an_unknown_price_leaves_dollars_uncounted():

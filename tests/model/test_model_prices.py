@@ -19,11 +19,11 @@ from harness.model.prices import (
     Tier,
     cost,
     find_price,
-    parse_overrides,
     snapshot,
     worst_case,
 )
 from harness.model.provider_keys import known_model, missing_key, nearest_models
+from harness.model_entries import parse_overrides
 from harness.types import Usage
 
 SHIPPED = yaml.safe_load(Path(__file__).parents[2].joinpath("configs/models.yaml").read_text())
@@ -99,11 +99,20 @@ def test_an_entry_without_prices_keeps_litellms_and_sets_the_rest():
 @pytest.mark.parametrize(
     ("entry", "complaint"),
     [
-        ({"inptu": 1}, "models.my/model.inptu: Extra inputs are not permitted"),
+        ({"inptu": 1}, "models.my/model.inptu: unknown key; did you mean 'input'?"),
+        ({"zzz": 1}, "models.my/model.zzz: unknown key; valid here: input, cached_input,"),
+        (
+            {"input": "two", "output": 2},
+            r"models.my/model.input: 'two' is not a number \(USD per million tokens\)",
+        ),
+        ({"context_tokens": 1.5}, "models.my/model.context_tokens: 1.5 is not a whole number$"),
         ({"input": 1}, "models.my/model: give both input and output"),
-        ({"input": -1, "output": 2, "source": "x"}, "models.my/model.input: "),
+        (
+            {"input": -1, "output": 2, "source": "x"},
+            r"models.my/model.input: -1 is less than 0 \(USD",
+        ),
         ({"cached_input": 1}, "models.my/model: .*cache price"),
-        (None, "models.my/model: "),
+        (None, "models.my/model: None is not a mapping of keys"),
     ],
 )
 def test_a_wrong_entry_is_refused_by_name(entry, complaint):

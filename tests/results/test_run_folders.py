@@ -141,7 +141,11 @@ def test_runs_are_listed_the_newest_first_and_latest_names_that_one(finished, de
     assert list(new["systems"]) == ["base"]
     told = delm("show", "latest", "-o", tmp_path)
     assert told.code == 0, told.text
+    assert told.out.startswith("latest is new\n")
     assert f"delm show {tmp_path / 'new'} offline-1" in told.out
+    told = delm("score", "latest", "--json", "-o", tmp_path)
+    assert told.err.startswith("latest is new\n")
+    assert json.loads(told.out)["runs"][0]["run"] == "new"
     told = delm("eval", "--run-id", "latest", "-o", tmp_path)
     assert told.code == 0, told.text
     assert "resuming new: 1 of 1 trial is done" in told.out

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from harness.runner.progress import Progress
+from harness.score.cost import Spent
 from harness.store.rows import Standing
 from harness.store.sqlite import SqliteStore
 
@@ -26,6 +27,10 @@ def made(*, terminal: bool, total: int = 2) -> tuple[Progress, io.StringIO]:
         file=out, force_terminal=terminal, width=200, color_system="standard", legacy_windows=False
     )
     return Progress(console, total), out
+
+
+def cost(usd: float, unsure: float = 0.0) -> Spent:
+    return Spent(usd=usd, unsure_usd=unsure)
 
 
 @pytest.mark.parametrize("terminal", [False, True])
@@ -47,7 +52,7 @@ def test_names_in_the_live_table_are_no_markup():
     progress, out = made(terminal=True)
     with progress.showing():
         progress.trial(row(system="[red]s[/]", instance_id="[bold]i[/x]"), "working")
-        progress.step(row(), 3, 0.5)
+        progress.step(row(), 3, cost(0.5))
         assert progress._live is not None
         progress._live.refresh()
     assert "[red]s[/]" in out.getvalue()
@@ -60,7 +65,7 @@ def test_without_a_terminal_there_is_one_plain_line_a_trial():
         for number in (0, 1):
             progress.trial(row(number), "preparing")
             progress.trial(row(number), "working")
-            progress.step(row(number), 4, 0.25)
+            progress.step(row(number), 4, cost(0.25))
             progress.trial(row(number), "grading")
             progress.trial(row(number), "done", "finished")
     first, second = out.getvalue().splitlines()
@@ -71,14 +76,44 @@ def test_without_a_terminal_there_is_one_plain_line_a_trial():
     assert "\x1b" not in out.getvalue()
 
 
+def test_money_that_may_or_may_not_be_billed_is_told_as_a_range():
+    progress, out = made(terminal=False)
+    progress.trial(row(), "working")
+    progress.step(row(), 4, cost(0.25, 0.5))
+    progress.trial(row(), "cancelled", "interrupted")
+    assert "cancelled (interrupted), 4 steps, $0.2500 to $0.7500, " in out.getvalue()
+    live, shown = made(terminal=True)
+    with live.showing():
+        live.trial(row(), "working")
+        live.step(row(), 4, cost(0.25, 0.5))
+        assert live._live is not None
+        live._live.refresh()
+    assert "at most $0.7500" in shown.getvalue()
+
+
+def test_what_was_made_before_a_resume_is_told_apart():
+    progress, out = made(terminal=False, total=2)
+    progress.trial(row(), "working")
+    progress.step(row(), 6, cost(0.25), resumed=4)
+    progress.trial(row(), "done", "finished")
+    graded = row(1, state="grading")
+    progress.trial(graded, "grading")
+    progress.step(graded, 0, cost(0.0))
+    progress.trial(graded, "done", "finished")
+    first, second = out.getvalue().splitlines()
+    assert "6 steps (4 of them before the run was interrupted), $0.2500, " in first
+    assert "only graded now: its agents had ended before the run was interrupted, " in second
+    assert "step" not in second
+
+
 def test_the_live_table_counts_what_was_spent_and_what_failed():
     progress, out = made(terminal=True, total=3)
     with progress.showing():
         progress.trial(row(0), "working")
-        progress.step(row(0), 1, 0.5)
+        progress.step(row(0), 1, cost(0.5))
         progress.trial(row(0), "error", "x")
         progress.trial(row(1), "working")
-        progress.step(row(1), 7, 0.25)
+        progress.step(row(1), 7, cost(0.25))
         assert progress._live is not None
         progress._live.refresh()
     assert "1/3 trials, 1 failed or cut short, $0.7500" in out.getvalue()
@@ -96,7 +131,7 @@ def test_a_call_that_is_sent_again_says_so_until_it_is_answered(terminal):
             assert progress._live is not None
             progress._live.refresh()
             before = len(out.getvalue())
-            progress.step(row(), 1, 0.1)
+            progress.step(row(), 1, cost(0.1))
             progress._live.refresh()
             assert why not in out.getvalue()[before:]
     assert f"waiting: {why}" in out.getvalue()
@@ -115,7 +150,7 @@ def test_a_run_that_goes_on_counts_from_what_earlier_starts_and_other_processes_
     live.stands(Standing(ended=5, failed=1, usd=2.0))
     with live.showing():
         live.trial(row(), "working")
-        live.step(row(), 2, 0.9)  # 0.4 of it were paid for before
+        live.step(row(), 2, cost(0.9))  # 0.4 of it were paid for before
         live.stands(Standing(ended=5, failed=1, usd=2.5))  # the store has each call once
         assert live._live is not None
         live._live.refresh()

@@ -34,7 +34,7 @@ class Counting(Silent):
 
     steps = 0
 
-    def step(self, row: dict, steps: int, usd: float) -> None:
+    def step(self, row: dict, steps: int, cost: Any, *, resumed: int = 0) -> None:
         self.steps = steps
 
 

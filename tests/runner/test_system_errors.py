@@ -150,7 +150,8 @@ def test_a_document_that_is_gone_is_infrastructure_and_is_had_again(mine, tmp_pa
 def test_it_is_run_again_only_when_that_is_asked_for(mine, delm, tmp_path):
     assert mine(CALLS).code == 1
     mended = CALLS.replace("1 / number", "number")
-    refused(mine(mended), "exists with another configuration (mine: code mine")
+    refused(mine(mended), "exists with another configuration (the file mine", "(part of mine)",
+            "restore what changed, begin a new run", "or resume with --accept-changes")  # fmt: skip
     ended = mine(mended, "--accept-changes")  # mended, but nobody asks
     assert ended.code == 1
     assert [row["state"] for row in trials(tmp_path)] == ["failed"]

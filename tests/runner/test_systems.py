@@ -12,7 +12,7 @@ from harness.config import resolve as configuration
 from harness.errors import UserError
 from harness.runner.code_files import code_files
 from harness.runner.systems import load_systems, make, options_of
-from harness.system_files import SystemConfig, system_config, system_names
+from harness.system_files import SystemConfig, UnknownSystem, system_config, system_names
 
 
 @pytest.fixture
@@ -58,12 +58,34 @@ def test_the_code_of_a_system_is_what_it_imports_at_any_time_and_no_library(mine
     assert {name for name in after if after[name] != before[name]} == {"mine_helper.py"}
 
 
+@pytest.mark.parametrize(
+    ("name", "benchmark", "says"),
+    [
+        ("singel", "", "did you mean 'single'?; systems for swe-bench: single, "),
+        ("bse", "longbench-v2", "did you mean 'base'?; systems for longbench-v2: base, readagent,"),
+        ("zzz", "longbench-v2", "'zzz'; systems for longbench-v2: "),
+        ("zzz", "", "'zzz'; systems: "),
+        ("zzz", "katas", "none that ships is for katas: pass a file (-s)"),
+    ],
+)
+def test_an_unknown_system_is_told_with_those_that_fit_the_nearest_first(name, benchmark, says):
+    told = str(UnknownSystem(name, benchmark))
+    assert says in told
+    assert len(told) < 400
+    assert ("base" in told) == (benchmark == "longbench-v2" or says.endswith("systems: "))
+
+
+def test_a_file_of_a_system_that_is_not_there_is_no_unknown_system(tmp_path):
+    with pytest.raises(UserError, match=r"mine.yaml: no such file"):
+        system_config(str(tmp_path / "mine.yaml"))
+
+
 def test_options_without_a_model_are_the_arguments_and_their_types(mine):
     made, options = make(system({"rounds": 3, "anything": 1}))
     assert options == {"rounds": 3, "name": "x", "anything": 1}
     assert made.more == {"anything": 1}, "a system may take any option"
     for wrong in ("many", "3", True, 2.0):
-        with pytest.raises(UserError, match="rounds: input should be a valid integer"):
+        with pytest.raises(UserError, match=r"rounds: .* is not a whole number"):
             make(system({"rounds": wrong}))
 
 
@@ -75,7 +97,7 @@ def test_types_that_are_strings_are_checked_and_those_that_are_nowhere_are_not(m
     (mine / "mine_late.py").write_text(text)
     made, _ = make(system({"n": 1, "at": "a/b", "of": ["x"]}, "mine_late:A"))
     assert made.all == (1, Path("a/b"), ("x",))
-    with pytest.raises(UserError, match="n: input should be a valid integer, got '1'"):
+    with pytest.raises(UserError, match="n: '1' is not a whole number"):
         make(system({"n": "1", "at": "a/b"}, "mine_late:A"))
     assert make(system({"n": "any"}, "mine_late:B"))[0].n == "any"
 
@@ -108,8 +130,8 @@ def test_no_systems_file_repeats_a_default(name):
     [
         ("agents.delm:Delm", {"repair": 1}, "unknown key 'repair'; did you mean 'repairs'?"),
         ("agents.delm:Delm", {"turns": {"path": 1}}, "did you mean 'turns.patch'?"),
-        ("agents.delm:Delm", {"queue": "off"}, "queue: input should be a valid boolean"),
-        ("agents.delm:Delm", {"refresh": "never"}, "'step' or 'dispatch', got 'never'"),
+        ("agents.delm:Delm", {"queue": "off"}, "queue: 'off' is neither true nor false"),
+        ("agents.delm:Delm", {"refresh": "never"}, "'never' is not one of: 'step' or 'dispatch'"),
         ("agents.centralized:Centralized", {"attempt": 3}, "did you mean 'attempts'?"),
         ("agents.documents:DelmDocuments", {"round": 3}, "did you mean 'rounds'?"),
         ("agents.documents:ReadAgent", {"least": 7}, "least is at most `most`, not 7 of 6"),

@@ -1,11 +1,15 @@
 """`delm compare`: who resolved what, what the tests say of it, and what is not comparable."""
 
 import re
+from dataclasses import fields
 
 import anyio
 import pytest
 from console import refused
 from planted import INSTANCES, MATRIX, System, plant
+
+from harness.commands.compare import _cost_verdict
+from harness.score import Comparison, Interval
 
 SINGLE = {"single": MATRIX["single"]}
 
@@ -55,7 +59,43 @@ def test_two_systems_are_compared_in_the_order_in_which_they_are_named(delm, run
     assert "resolved by A only: 0 instances; by B only: 1; by both: 1; by neither: 1;" in told.out
     cost = line(told, "cost per instance (USD, of 4 submissions)")
     assert "A 0.0016, B 0.0069, difference -0.0053" in cost
+    verdict = line(told, "cost verdict: A costs less: B costs 4.")
+    assert "times as much, at 4 submissions per instance of both" in verdict
+    assert "below 10 instances" in verdict or "not significant" in verdict
     assert "pairs" not in told.out
+
+
+@pytest.mark.parametrize(
+    ("costs", "ends", "instances", "says"),
+    [
+        ((1.0, 2.5), (-2.0, -1.0), 12, "A costs less: B costs 2.5 times as much, .*: significant$"),
+        ((2.5, 1.0), (1.0, 2.0), 12, "B costs less: A costs 2.5 times .* excludes 0"),
+        ((1.0, 2.5), (-2.0, 0.5), 12, "not significant: .* contains 0"),
+        ((1.0, 2.5), (-2.0, -1.0), 9, "below 10 instances it is too narrow for a verdict"),
+        ((1.0, 2.5), None, 12, "no interval, so it may be chance"),
+        ((1.0, 1.0), None, 12, "A and B cost the same"),
+        ((0.0, 1.0), (-2.0, -0.5), 12, "A costs nothing and B 1.0000"),
+        ((None, 1.0), None, 12, "^$"),
+    ],
+)
+def test_the_cheaper_system_is_named_with_the_factor_and_what_the_interval_says(
+    costs, ends, instances, says
+):
+    a, b = costs
+    found = comparison(
+        instances=tuple("abcdefghijkl"[:instances]),
+        cost_a=a,
+        cost_b=b,
+        cost_difference=None if a is None else a - b,
+        cost_difference_95=ends and Interval(low=ends[0], high=ends[1]),
+    )
+    assert re.search(says, _cost_verdict(found, "A", "B"))
+
+
+def comparison(**known) -> Comparison:
+    """A comparison of which nothing else is known."""
+    rest = dict.fromkeys(field.name for field in fields(Comparison))
+    return Comparison(**rest | {"submissions": 4, "cost_unsure": 0.0} | known)
 
 
 def test_a_clear_difference_is_said_in_words_and_a_small_one_is_not(delm, runs):

@@ -111,6 +111,8 @@ CREATE TABLE IF NOT EXISTS board_proposal (
     seconds REAL,                        -- that the check took
     entry TEXT,                          -- label of the entry that it is, or was merged into
     unverified INTEGER NOT NULL DEFAULT 0,  -- 1: it was admitted, and nobody had run its evidence
+    remembered INTEGER,                  -- 1: an equal check had held, and was not run again; NULL:
+                                         -- not admitted, or by a delm that did not record it
     reason TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (trial_id, number),
     CHECK ((settled IS NULL) = (settled_at IS NULL)),
@@ -231,7 +233,8 @@ END;
 CREATE TRIGGER IF NOT EXISTS board_proposal_settled AFTER UPDATE OF settled ON board_proposal BEGIN
     INSERT INTO board_event SELECT coalesce(max(event_id), NEW.trial_id << 32) + 1, NEW.settled_at,
         NEW.author, NEW.settled, coalesce(NEW.entry, NEW.number), json_object('proposal', NEW.number,
-        'seconds', NEW.seconds, 'reason', NEW.reason, 'unverified', NEW.unverified), NULL
+        'seconds', NEW.seconds, 'reason', NEW.reason, 'unverified', NEW.unverified,
+        'remembered', NEW.remembered), NULL
     FROM board_event
     WHERE event_id BETWEEN NEW.trial_id << 32 AND NEW.trial_id << 32 | 0xffffffff;
 END;
@@ -497,7 +500,7 @@ RETURNING *;
 
 -- name: settle
 UPDATE board_proposal SET settled = :settled, settled_at = :now, seconds = :seconds, entry = :entry,
-    reason = :reason, unverified = :unverified
+    reason = :reason, unverified = :unverified, remembered = :remembered
 WHERE trial_id = :trial AND number = :number;
 
 -- name: entry_of_key

@@ -56,7 +56,14 @@ class SqliteContext:
         return int(rows[0]["number"])
 
     async def admit(
-        self, number: int, *, key: str, raw: str, seconds: float, verified: bool = True
+        self,
+        number: int,
+        *,
+        key: str,
+        raw: str,
+        seconds: float,
+        verified: bool = True,
+        remembered: bool = False,
     ) -> Ruling:
         """One transaction looks for the key and adds or merges."""
         key, raw = limits.short_key(key), limits.cut(raw, limits.MOST_RAW)
@@ -77,6 +84,7 @@ class SqliteContext:
                 entry=entry.label,
                 reason="",
                 unverified=int(not verified),
+                remembered=int(remembered),
             )
         return Ruling(settled=settled, entry=entry)
 
@@ -93,6 +101,7 @@ class SqliteContext:
                 entry=None,
                 reason=reason,
                 unverified=0,
+                remembered=None,
             )
         return Ruling(settled=Settled.REJECTED, entry=None, reason=reason)
 

@@ -72,7 +72,9 @@ async def build(
         if missing and base is None:
             base = await base_image(client, cache, on_progress)
         if missing and base is not None and not await blocking(exists, client, base):
-            raise UserError(f"no image {base} on this machine: pull or load it first")
+            raise UserError(
+                f"no image {base} on this machine (--base is not pulled); run: docker pull {base}"
+            )
         for name in missing:
             await _build_one(client, environments[name], name, str(base), cache, on_progress)
     return list(environments)

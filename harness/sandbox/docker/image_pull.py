@@ -75,7 +75,7 @@ async def pull_one(
         if fault is None:
             return
         if wait is None or not any(word in fault.lower() for word in PULL_AGAIN):
-            raise UserError(f"cannot pull {name}: {fault}")
+            raise UserError(f"{name} is not on this machine and cannot be pulled: {fault}")
         on_progress(f"{name}: {fault}; again in {wait} s")
         await anyio.sleep(wait)
 

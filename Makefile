@@ -40,7 +40,7 @@ UNKNOWN   := $(firstword $(filter-out $(VARIABLES) SHELL,$(GIVEN)))
 DOLLAR    := $(firstword $(foreach name,$(filter-out ARGS,MAX_COST $(GIVEN)),$(if $(findstring $$,$(value $(name))),$(name))))
 EMPTY     := $(firstword $(foreach name,$(filter-out ARGS YES,$(GIVEN)),$(if $(strip $($(name))),,$(name))))
 NEAREST    = import difflib, sys; names = {n.lower(): n for n in sys.argv[2:]}; print(*(f"; did you mean {names[n]}?" for n in difflib.get_close_matches(sys.argv[1].lower(), names, 1)))
-TARGETS   := setup eval longbench compare runs report view grade images bench test test-quick lint clean help
+TARGETS   := setup eval longbench compare cost runs report view grade images bench test test-quick lint clean help
 STRAY     := $(firstword $(filter-out $(TARGETS) $(STAMP),$(MAKECMDGOALS)))
 ifneq ($(STRAY),)
 $(error error: there is no target $(STRAY)$(shell $(PYTHON) -c '$(NEAREST)' '$(STRAY)' $(TARGETS) 2>/dev/null); make help lists all)
@@ -54,7 +54,7 @@ endif
 ifneq ($(EMPTY),)
 $(error error: $(EMPTY)=$(value $(EMPTY)) is empty; give it a value, or leave it out)
 endif
-ifneq ($(and $(filter view report compare,$(MAKECMDGOALS)),$(if $(RUN),,missing)),)
+ifneq ($(and $(filter view report compare cost,$(MAKECMDGOALS)),$(if $(RUN),,missing)),)
 $(error error: which run? give RUN=<run id> or RUN=latest; there are: $(runs))
 endif
 
@@ -86,7 +86,7 @@ help: ## this text
 	@echo "  ARGS       other flags of delm eval (see .venv/bin/delm eval --help)"
 	@echo
 	@echo "variables of other targets:"
-	@echo "  RUN        the run of view, report and compare (an id, or latest); view takes INSTANCES and SYSTEMS too"
+	@echo "  RUN        the run of view, report, compare and cost (an id, or latest); view takes INSTANCES and SYSTEMS too, cost SYSTEMS"
 	@echo "  RUN2       second run of compare (default: none; compares the systems of RUN); compare takes SYSTEMS too"
 	@echo "  PREDS      what grade grades: a file of predictions, --gold, --empty or --calibrate (default: --gold); DATASET, INSTANCES, SANDBOX, DISK_GB as above"
 	@echo "  ARGS       arguments of pytest for test, of delm grade for grade, of the script for bench"
@@ -117,6 +117,9 @@ longbench: setup ## systems that answer questions: a recording, with MODEL LongB
 
 compare: setup ## the systems of RUN, or RUN and RUN2, instance by instance, with paired tests
 	$(strip $(DELM) compare "$(RUN)" $(if $(RUN2),"$(RUN2)") $(call each,-s,$(SYSTEMS)) $(ARGS))
+
+cost: setup ## where the money of RUN, or of SYSTEMS in it, went
+	$(strip $(DELM) cost "$(RUN)" $(call each,-s,$(SYSTEMS)) $(ARGS))
 
 runs: setup ## list the runs, the newest first
 	$(DELM) runs $(ARGS)

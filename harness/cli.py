@@ -10,6 +10,7 @@ import typer
 
 from harness import secrets, terminal
 from harness.commands import options
+from harness.commands.cost_command import cost
 from harness.commands.dataset_commands import dataset_app, images_app
 from harness.commands.options import given
 from harness.errors import DelmError, UserError
@@ -229,6 +230,9 @@ def show(
     from harness.commands.show import tell
 
     _run(tell, run, instances or [], output, conversation, full=full, only=system or [])
+
+
+app.command()(cost)
 
 
 @app.command()

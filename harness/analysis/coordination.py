@@ -232,7 +232,7 @@ def _redundancy(
     material: TrialRecord, spoken: Mapping[str, Sequence[Message]]
 ) -> dict[str, float | None]:
     """The mean Jaccard index over pairs of workers; for lines, over pairs of submitting agents."""
-    workers = _workers(material.calls)
+    workers = workers_by_conversation(material.calls)
     patched: dict[str, set[tuple[str, int]]] = {}
     for row in material.submissions:
         lines = lines_patched(row["patch"])
@@ -253,7 +253,7 @@ def _redundancy(
     }
 
 
-def _workers(calls: Iterable[CallRow]) -> dict[str, str]:
+def workers_by_conversation(calls: Iterable[CallRow]) -> dict[str, str]:
     """Who works in each conversation: its agent.
 
     Where a main agent leads, each conversation that is not its own is a sub-agent that knows

@@ -134,6 +134,26 @@ class ToolName(Word):
     ANSWER = "answer"
 
 
+COORDINATING = frozenset(
+    {
+        ToolName.FINISH, ToolName.UNFOLD, ToolName.PUBLISH, ToolName.ADD_TASK, ToolName.DELEGATE,
+        ToolName.SUBMIT, ToolName.TAKE,
+    }
+)  # fmt: skip
+"""Tools with which an agent works on nothing itself: it tells, asks, hands over or ends."""
+
+
+class Tag(Word):
+    """The tags of a prompt that say what the text between them is."""
+
+    ISSUE = "issue"
+    QUESTION = "question"
+    DOCUMENT = "text"  # of a question, whole or a part of it
+    PARTS = "parts"  # the gists of a document's parts
+    TASK = "task"
+    SHARED_CONTEXT = "shared_context"
+
+
 # -- names --------------------------------------------------------------------------------------
 
 MAIN = "main"

@@ -12,11 +12,15 @@ from harness.types import Message, Usage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One call, ready to be sent, with its worst-case usage."""
+    """One call, ready to be sent, with its worst-case usage.
+
+    `offered` are the tools of the agent, also where the text protocol sends no `tools`.
+    """
 
     key: CallKey
     messages: Sequence[Message]
     tools: Sequence[Mapping[str, Any]]
+    offered: Sequence[Mapping[str, Any]]
     prompt_sha256: str
     worst_usd: float | None
     worst_tokens: int

@@ -200,6 +200,7 @@ class ModelClient:
                 reserved_usd=None if paid else request.worst_usd,
                 moment=moment,
                 paid_call=paid.call_id if paid else None,
+                tools=json.dumps(list(request.offered)),
             )
         )
 
@@ -325,6 +326,7 @@ class ModelClient:
         exact: bool = False,
     ) -> Request:
         """The call as it will be sent, with its worst case. `exact`: no two prompts are one."""
+        offered = tools
         if self._text_protocol:
             messages, tools = render_messages(messages, tools), ()
         text = json.dumps([list(messages), list(tools)], ensure_ascii=False)
@@ -334,6 +336,7 @@ class ModelClient:
             key=key,
             messages=messages,
             tools=tools,
+            offered=offered,
             prompt_sha256=(exact_hash if exact else prompt_hash)(messages, tools),
             worst_usd=worst,
             worst_tokens=size + REQUEST_OVERHEAD_TOKENS + self._max_output_tokens,

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.model.off_peak_prices import OffPeak, windows_of
+from harness.model.off_peak_prices import OffPeak, Window, windows_of
 from harness.model_entries import ModelOverride, parse_overrides
 from harness.types import Usage
 
@@ -98,7 +98,7 @@ def cost(usage: Usage, price: Price, at: datetime | None = None) -> float:
 
     `at` is when it was sent, for prices by the time of day; None: the dearer of them.
     """
-    rates = _rates(price, usage.prompt_tokens, at)
+    rates = rates_of(price, usage.prompt_tokens, at)
     fresh = max(0, usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens)
     return (
         fresh * rates.input
@@ -129,6 +129,20 @@ def snapshot(prices: Mapping[str, Price | None]) -> tuple[dict[str, Any], str]:
     return plain, hashlib.sha256(text.encode()).hexdigest()
 
 
+def recorded(plain: Mapping[str, Any] | None) -> Price | None:
+    """The price of a model in a run's record, as `snapshot` put it there; None: there is none."""
+    if not plain:
+        return None
+    off_peak = plain.get("off_peak")
+    if off_peak is not None:
+        windows = [
+            Window(**{**each, "weekdays": tuple(each["weekdays"])}) for each in off_peak["windows"]
+        ]
+        off_peak = OffPeak(**{**off_peak, "windows": tuple(windows)})
+    tiers = tuple(Tier(**tier) for tier in plain.get("tiers", ()))
+    return Price(**{**plain, "tiers": tiers, "off_peak": off_peak})
+
+
 def price_table() -> Mapping[str, Mapping[str, Any]]:
     """litellm's own table, as its installed package ships it."""
     spec = importlib.util.find_spec("litellm")
@@ -144,7 +158,8 @@ def _plain(price: Price) -> dict[str, Any]:
     return {k: v for k, v in asdict(price).items() if k != "off_peak" or v is not None}
 
 
-def _rates(price: Price, prompt_tokens: int, at: datetime | None) -> Price | Tier | OffPeak:
+def rates_of(price: Price, prompt_tokens: int, at: datetime | None) -> Price | Tier | OffPeak:
+    """What the tokens of one call cost; `at` as for `cost`."""
     reached: Price | Tier | OffPeak = price
     if at is not None and price.off_peak is not None and price.off_peak.holds(at):
         reached = price.off_peak

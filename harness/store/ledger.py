@@ -57,6 +57,7 @@ class NewCall:
     `position` counts the calls of a conversation from 0, failed ones included; `moment` the
     beginnings and ends of all calls of the trial. `repeated`: see `TrialCalls.repeated`.
     `paid_call` is the call of an earlier attempt at the trial whose answer this one is given.
+    `tools` is the JSON list of the schemas that the model is offered; each list is kept once.
     """
 
     trial_id: int
@@ -69,6 +70,7 @@ class NewCall:
     reserved_usd: float | None
     moment: int
     paid_call: int | None = None
+    tools: str = "[]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

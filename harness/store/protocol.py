@@ -191,6 +191,10 @@ class Store(Ledger, Protocol):
         """The trajectory of each conversation of a trial, in the order of their first messages."""
         ...
 
+    async def tool_lists(self) -> dict[str, str]:
+        """Each list of tools that a call offered, as JSON, by its `CallRow.tools_sha256`."""
+        ...
+
     async def standing(self) -> Standing:
         """How far the run is."""
         ...

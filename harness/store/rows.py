@@ -85,7 +85,8 @@ class CostRow(TypedDict):
 
 class CallRow(UsageColumns, CostRow):
     """A call of the ledger. `trial` is the trial's number, `cut` 1 where the answer was cut off at
-    the limit of its tokens, `reply` what `reply_row` made."""
+    the limit of its tokens, `reply` what `reply_row` made. `tools_sha256` is the key of its tools
+    in `Store.tool_lists`, None where an older delm made the call."""
 
     call_id: int
     trial_id: int
@@ -109,6 +110,7 @@ class CallRow(UsageColumns, CostRow):
     ended: int | None
     paid_call: int | None
     cut: int
+    tools_sha256: str | None
 
 
 class SpanRow(TypedDict):

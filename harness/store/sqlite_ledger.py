@@ -1,5 +1,6 @@
 """The ledger of a run in SQLite, and the money that all of its processes spend together."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import fields
@@ -26,12 +27,18 @@ class SqliteLedger(SqliteFile):
         super().__init__(path, read_only=read_only)
         self._cap_usd = cap_usd
         self._freed: anyio.Event | None = None  # who waits for the run's money is told by it
+        self._kept: dict[str, str] = {}  # lists of tools that are in the file, with their hash
 
     async def begin_call(self, call: NewCall) -> int:
         """See `Ledger.begin_call`."""
+        tools = self._kept.get(call.tools) or hashlib.sha256(call.tools.encode()).hexdigest()
+        columns = _columns(call) | {"tools_sha256": tools}
         while True:
             with self._connection.write() as run:
-                rows = run("begin_call", **_columns(call), cap_usd=self._cap_usd)
+                if call.tools not in self._kept:
+                    run("keep_tools", sha256=tools, schemas=call.tools)
+                rows = run("begin_call", **columns, cap_usd=self._cap_usd)
+            self._kept[call.tools] = tools
             if rows:
                 return int(rows[0]["call_id"])
             await self._money_for(call.reserved_usd or 0.0)

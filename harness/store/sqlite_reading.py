@@ -79,6 +79,10 @@ class SqliteReading(SqliteFile):
             found.setdefault(row["conversation"], []).append(json.loads(row["content"]))
         return found
 
+    async def tool_lists(self) -> dict[str, str]:
+        """See `Store.tool_lists`."""
+        return {row["sha256"]: row["schemas"] for row in self._rows("tool_lists")}
+
     async def standing(self) -> Standing:
         """See `Store.standing`."""
         return Standing(**self._rows("standing")[0])

@@ -46,6 +46,12 @@ CREATE TABLE IF NOT EXISTS trial (
 CREATE UNIQUE INDEX IF NOT EXISTS one_live_attempt ON trial (system, instance_id, number)
     WHERE state IN ('waiting', 'running', 'grading', 'done');
 
+-- Each list of tools that a model was offered, once.
+CREATE TABLE IF NOT EXISTS tool_list (
+    sha256 TEXT PRIMARY KEY,
+    schemas TEXT NOT NULL          -- JSON
+) STRICT, WITHOUT ROWID;
+
 -- The ledger: a row before a call is sent, filled in when it ended.
 CREATE TABLE IF NOT EXISTS call (
     call_id INTEGER PRIMARY KEY,
@@ -79,6 +85,7 @@ CREATE TABLE IF NOT EXISTS call (
     paid_call INTEGER REFERENCES call,   -- whose answer this is, of an earlier attempt or, where the
                                          -- run shares it, of another trial: nothing was sent or
                                          -- billed, tokens and cost are that call's
+    tools_sha256 TEXT,                   -- of its tool_list; NULL: an older delm made the call
     UNIQUE (trial_id, conversation, position)
 ) STRICT;
 
@@ -244,12 +251,18 @@ UPDATE trial SET state = :state, reason = :reason, detail = :detail, seconds = :
     finished_at = :now
 WHERE trial_id = :trial_id AND state IN ('running', 'grading') AND owner = :owner;
 
+-- name: keep_tools
+INSERT INTO tool_list (sha256, schemas) VALUES (:sha256, :schemas) ON CONFLICT DO NOTHING;
+
+-- name: tool_lists
+SELECT sha256, schemas FROM tool_list;
+
 -- name: begin_call
 -- no row where the run's money does not cover it; a billionth of a dollar for the sum's rounding
 INSERT INTO call (trial_id, conversation, agent, position, model, prompt_sha256, repeated, reserved_usd,
-    started_at, began, paid_call)
+    started_at, began, paid_call, tools_sha256)
 SELECT :trial_id, :conversation, :agent, :position, :model, :prompt_sha256, :repeated, :reserved_usd,
-    :now, :moment, :paid_call
+    :now, :moment, :paid_call, :tools_sha256
 WHERE :cap_usd = 0 OR :reserved_usd IS NULL OR :paid_call IS NOT NULL
     OR (SELECT spent + reserved FROM money) + :reserved_usd <= :cap_usd + 1e-9
 RETURNING call_id;

@@ -10,7 +10,7 @@ from console import DELM, bundled, variables
 SLOW = {"litellm", "openai", "datasets", "docker", "pandas", "swebench", "git", "torch", "numpy"}
 COMMANDS = (
     (), ("eval",), ("grade",), ("score",), ("show",), ("export",), ("doctor",), ("images",),
-    ("images", "build"), ("validate",), ("compare",),
+    ("images", "build"), ("validate",), ("compare",), ("cost",),
 )  # fmt: skip
 
 

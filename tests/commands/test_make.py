@@ -107,6 +107,8 @@ def test_every_variable_reaches_its_command(make):
     assert done.stdout.splitlines()[-1] == "delm compare r q"
     done = make("compare", "RUN=r", "SYSTEMS=s t", "ARGS=-o x")
     assert done.stdout.splitlines()[-1] == "delm compare r -s s -s t -o x"
+    done = make("cost", "RUN=r", "SYSTEMS=s t", "ARGS=--json")
+    assert done.stdout.splitlines()[-1] == "delm cost r -s s -s t --json"
 
 
 def test_questions_are_a_replay_without_a_model_and_take_the_same_variables(make, tmp_path):
@@ -141,6 +143,7 @@ def test_a_variable_of_the_environment_may_be_anything(make, monkeypatch):
         (("view",), "which run? give RUN=<run id> or RUN=latest; there are: kept"),
         (("report",), "which run? give RUN=<run id> or RUN=latest; there are: kept"),
         (("compare",), "which run? give RUN=<run id> or RUN=latest; there are: kept"),
+        (("cost",), "which run? give RUN=<run id> or RUN=latest; there are: kept"),
     ],
 )
 def test_a_run_that_is_not_named_is_asked_for_with_those_that_there_are(

@@ -1,0 +1,240 @@
+"""Where the money of a run went: `cost_breakdown.csv`. Pure functions.
+
+One row for each part of a system's cost. Parts of one kind sum to the system's row: the kinds of
+work (`kind`) to its calls, tokens and dollars; the causes of prompt tokens (`prompt`), the pieces
+of answers (`output`) and `other` together to its dollars. An `overhead` is no such part: overheads
+overlap each other. Undefined is None, never 0.
+
+Counted are the calls that were sent, of every attempt at trials that came to an end, as in
+`table.csv`; what other trials cost is in the rows `unfinished`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.analysis.call_costs import CallCost
+from harness.analysis.cost_overheads import Overhead, OverheadSum
+from harness.analysis.prompt_parts import Cause
+from harness.score import InstanceScore, counted_attempts, ended, ran
+from harness.score.cost import NOISE_USD
+from harness.score.rows import repeated_tokens
+from harness.store.rows import TrialRow
+
+SYSTEM, KIND, PROMPT, OUTPUT, OTHER, OVERHEAD, UNFINISHED = (
+    "system", "kind", "prompt", "output", "other", "overhead", "unfinished",
+)  # fmt: skip
+"""What a row is about: the values of the column `part`."""
+COLUMNS = (
+    "system", "part", "name", "submissions", "conversations", "calls", "count", "count_share",
+    "prompt_tokens", "fresh_tokens", "cached_tokens", "cache_write_tokens", "output_tokens",
+    "cost_usd", "cost_unsure_usd", "cost_share", "token_share", "cost_per_submission_usd",
+    "baseline", "ratio", "prefix_share", "own_prefix_share", "other_prefix_share",
+)  # fmt: skip
+Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Sum:
+    """Calls, tokens and dollars of a part."""
+
+    conversations: set[tuple[int, str]] = field(default_factory=set)
+    calls: int = 0
+    fresh: int = 0
+    cached: int = 0
+    written: int = 0
+    output: int = 0
+    usd: float = 0.0
+
+    @property
+    def prompt(self) -> int:
+        return self.fresh + self.cached + self.written
+
+    def add_prompt(self, fresh: int, cached: int, written: int) -> None:
+        self.fresh += fresh
+        self.cached += cached
+        self.written += written
+
+
+class SystemCost:
+    """What the trials of one system cost, added up trial by trial."""
+
+    def __init__(self) -> None:
+        self._whole = _Sum()
+        self._parts: dict[tuple[str, str], _Sum] = {}
+        self._other_usd = 0.0
+        self._own_tokens = self._repeated_tokens = self._turns = 0
+        self._overheads = {name: OverheadSum() for name in Overhead}
+
+    def add(
+        self,
+        costs: Iterable[CallCost],
+        kinds: Mapping[int, str],
+        overheads: Mapping[Overhead, OverheadSum],
+    ) -> None:
+        """Add one attempt at a trial: its calls, the kind of each, and its overheads."""
+        for cost in costs:
+            if cost.row["paid_call"] is None:
+                self._add_call(cost, kinds[cost.row["call_id"]])
+        for name, found in overheads.items():
+            total = self._overheads[name]
+            total.count += found.count
+            total.prompt_tokens += found.prompt_tokens
+            total.output_tokens += found.output_tokens
+            total.usd += found.usd
+
+    def rows(self, system: str, scores: Sequence[InstanceScore], baseline: str) -> list[Row]:
+        """The system's rows. `scores` are those of all systems of the run."""
+        mine = [score for score in scores if score.system == system]
+        usd, unsure = _known_usd(mine)
+        found = [self._system_row(mine, scores, baseline) | {"cost_usd": usd}]
+        found[0]["cost_unsure_usd"] = unsure
+        for (part, name), total in sorted(self._parts.items(), key=_order):
+            found.append(self._part_row(part, name, total))
+        if abs(self._other_usd) > NOISE_USD:
+            row = dict.fromkeys(COLUMNS) | {"part": OTHER, "name": "not attributed"}
+            found.append(row | {"cost_usd": self._other_usd})
+        found += [self._overhead_row(name, total) for name, total in self._overheads.items()]
+        unfinished = sum(score.unfinished_usd or 0.0 for score in mine)
+        if unfinished:
+            row = dict.fromkeys(COLUMNS) | {"part": UNFINISHED, "name": "trials that did not end"}
+            found.append(row | {"cost_usd": unfinished})
+        for row in found:
+            row["system"] = system
+            if usd is None:
+                row["cost_usd"] = None
+            elif row["part"] != UNFINISHED and row["cost_usd"] is not None:
+                row["cost_share"] = _ratio(row["cost_usd"], usd)
+        return found
+
+    def _add_call(self, cost: CallCost, kind: str) -> None:
+        row = cost.row
+        cached, written = row["cached_tokens"], row["cache_write_tokens"]
+        for total in (self._whole, self._part(KIND, kind)):
+            total.conversations.add((row["trial_id"], row["conversation"]))
+            total.calls += 1
+            total.add_prompt(row["prompt_tokens"] - cached - written, cached, written)
+            total.output += row["completion_tokens"]
+            total.usd += cost.usd
+        for part in cost.prompt:
+            total = self._part(PROMPT, part.cause)
+            total.add_prompt(part.fresh, part.cached, part.written)
+            total.usd += part.usd
+        for piece in cost.output:
+            total = self._part(OUTPUT, piece.name)
+            total.calls += piece.call is not None
+            total.output += piece.tokens
+            total.usd += piece.usd
+        self._turns += row["outcome"] == "ok"
+        self._other_usd += cost.other_usd
+        self._own_tokens += cost.own_tokens
+        self._repeated_tokens += repeated_tokens(row)
+
+    def _part(self, part: str, name: str) -> _Sum:
+        return self._parts.setdefault((part, name), _Sum())
+
+    def _system_row(
+        self, mine: Sequence[InstanceScore], scores: Sequence[InstanceScore], baseline: str
+    ) -> Row:
+        whole = self._whole
+        other = self._repeated_tokens - self._own_tokens
+        return _row(SYSTEM, "all", whole) | {
+            "submissions": sum(score.submissions for score in ran(mine)),
+            "cost_per_submission_usd": _per_submission(mine),
+            "baseline": baseline or None,
+            "ratio": _relative(mine, [s for s in scores if s.system == baseline]),
+            "prefix_share": _ratio(self._repeated_tokens, whole.prompt),
+            "own_prefix_share": _ratio(self._own_tokens, whole.prompt),
+            "other_prefix_share": _ratio(other, whole.prompt),
+        }
+
+    def _part_row(self, part: str, name: str, total: _Sum) -> Row:
+        row = _row(part, name, total)
+        if part == OUTPUT:
+            return row | {
+                "conversations": None,
+                "calls": total.calls or None,
+                "token_share": _ratio(total.output, self._whole.output),
+            }
+        row["token_share"] = _ratio(total.prompt, self._whole.prompt)
+        return row if part == KIND else row | {"conversations": None, "calls": None}
+
+    def _overhead_row(self, name: Overhead, total: OverheadSum) -> Row:
+        row = dict.fromkeys(COLUMNS) | {"part": OVERHEAD, "name": name, "count": total.count}
+        if name == Overhead.WAITING:
+            return row
+        turns = name in (Overhead.COORDINATING, Overhead.FINISHING, Overhead.PUBLISHING)
+        return row | {
+            "count_share": _ratio(total.count, self._turns) if turns else None,
+            "prompt_tokens": total.prompt_tokens,
+            "output_tokens": total.output_tokens,
+            "cost_usd": total.usd,
+        }
+
+
+def _order(part: tuple[tuple[str, str], _Sum]) -> tuple[int, float]:
+    """Kinds, causes, answers: causes as a prompt has them, all else the dearest first."""
+    (kind, name), total = part
+    place = list(Cause).index(Cause(name)) if kind == PROMPT else -total.usd
+    return (KIND, PROMPT, OUTPUT).index(kind), place
+
+
+def ended_trials(trials: Sequence[TrialRow]) -> list[TrialRow]:
+    """All attempts at trials that came to an end: what is added up here."""
+    over = {_key(trial) for trial in counted_attempts(trials) if ended(trial)}
+    return [trial for trial in trials if _key(trial) in over]
+
+
+def baseline_of(trials: Sequence[TrialRow], usual: str) -> str:
+    """The system that others are compared with: `usual` where the run has it, else its first
+    system of agents that know nothing of each other; empty where there is neither."""
+    if any(trial["system"] == usual for trial in trials):
+        return usual
+    return next((t["system"] for t in trials if t["submits"] == "independent"), "")
+
+
+def _key(trial: TrialRow) -> tuple[str, str, int]:
+    return trial["system"], trial["instance_id"], trial["number"]
+
+
+def _row(part: str, name: str, total: _Sum) -> Row:
+    return dict.fromkeys(COLUMNS) | {
+        "part": part,
+        "name": name,
+        "conversations": len(total.conversations),
+        "calls": total.calls,
+        "prompt_tokens": total.prompt,
+        "fresh_tokens": total.fresh,
+        "cached_tokens": total.cached,
+        "cache_write_tokens": total.written,
+        "output_tokens": total.output,
+        "cost_usd": total.usd,
+    }
+
+
+def _known_usd(scores: Sequence[InstanceScore]) -> tuple[float | None, float | None]:
+    """Dollars of trials that ran, and what they may be more; None where a price is unknown."""
+    costs = [score.cost_usd for score in ran(scores)]
+    if any(cost is None for cost in costs):
+        return None, None
+    unsure = sum(score.cost_unsure_usd or 0.0 for score in ran(scores))
+    return sum(cost or 0.0 for cost in costs), unsure
+
+
+def _per_submission(scores: Sequence[InstanceScore]) -> float | None:
+    usd, _ = _known_usd(scores)
+    return _ratio(usd, sum(score.submissions for score in ran(scores)))
+
+
+def _relative(mine: Sequence[InstanceScore], theirs: Sequence[InstanceScore]) -> float | None:
+    """Dollars per submission relative to the baseline's, on instances on which both ran."""
+    both = {s.instance_id for s in ran(mine)} & {s.instance_id for s in ran(theirs)}
+    here, there = (
+        _per_submission([score for score in scores if score.instance_id in both])
+        for scores in (mine, theirs)
+    )
+    return _ratio(here, there)
+
+
+def _ratio(amount: float | None, of: float | None) -> float | None:
+    return None if amount is None or not of else amount / of

@@ -1,6 +1,7 @@
 """Where the money of a run went: figures that were computed by hand, and sums that always hold."""
 
 import json
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import asdict
@@ -149,8 +150,13 @@ async def played(tmp_path) -> AsyncIterator[tuple[SqliteStore, SqliteBoard]]:
                 await team(boards, row["trial_id"])
                 await localize(trial)
                 await patch(trial)
-                await store.note_span(row["trial_id"], agent="agent-2", what=Activity.PEER,
-                                      started_at="2100-01-01T00:00:00+00:00", seconds=7.5)  # fmt: skip
+                await store.note_span(
+                    row["trial_id"],
+                    agent="agent-2",
+                    what=Activity.PEER,
+                    started_at="2100-01-01T00:00:00+00:00",
+                    seconds=7.5,
+                )
             else:
                 await trial.hear("agent-1", said("user", ISSUE))  # 7, and 2 of schemas
                 await trial.call("agent-1", "agent-1", END, tokens(9, 1), 0.14, 0)
@@ -397,13 +403,12 @@ def test_the_parts_of_a_call_sum_to_what_the_ledger_says(turns, stored):
         assert 0 <= cost.own_tokens <= call["prompt_tokens"]
 
 
-async def test_without_a_price_there_are_tokens_and_no_dollars(played):
-    store, boards = played
-    await store.describe(prices={})
+async def test_without_a_price_there_are_tokens_and_no_dollars(played, tmp_path):
+    await played[0].describe(prices={})
     found = await parts(played)
     assert found["other", "not attributed"]["cost_usd"] == pytest.approx(4.348)  # it was billed
-    with store._connection.write():
-        store._connection._database.execute("UPDATE call SET cost_usd = NULL")
+    with closing(sqlite3.connect(tmp_path / "run.db")) as database, database:
+        database.execute("UPDATE call SET cost_usd = NULL")
     found = await parts(played)
     assert {row["cost_usd"] for row in found.values()} == {None}
     assert found["prompt", Cause.ISSUE]["fresh_tokens"] == 35

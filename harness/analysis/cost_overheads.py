@@ -175,7 +175,7 @@ def _find_read_again(
         if worker is None or not files:
             continue
         again: Counter[Overhead] = Counter()
-        for line in _lines(act.text):
+        for line in lines_of(act.text):
             before = [readers.setdefault((file, line), {}) for file in files]
             where = set().union(*(each.get(worker, set()) for each in before))
             if where - {conversation}:
@@ -241,7 +241,7 @@ def _files_read(act: _Act) -> set[str]:
     return files_opened([{"role": "assistant", "tool_calls": [call]}])
 
 
-def _lines(text: str) -> Iterator[str]:
+def lines_of(text: str) -> Iterator[str]:
     """The lines of an observation that are long enough to be told apart, without their numbers."""
     for line in text.splitlines():
         plain = _NUMBERED.sub("", line, count=1).strip()

@@ -29,9 +29,10 @@ from harness.results.run_folder import csv_text, write
 from harness.score.rows import TableRow
 from harness.store.rows import RunRows
 from harness.terminal import widened
-from harness.text.text_table import Line, Table, written
+from harness.text.text_table import Line, Table, breadth, written
 
 FILE = "cost_breakdown.csv"
+MILLION = 1_000_000
 Cell = Callable[[TableRow], str]
 Columns = Sequence[tuple[str, Cell]]
 
@@ -73,7 +74,7 @@ def print_costs(out: Console, rows: Sequence[TableRow], run: RunRows) -> None:
     def show(title: str, table: Table) -> None:
         whole.print()
         whole.print(Text(title, "italic"))
-        for text, style in written(table, out.width):
+        for text, style in _fitting(table, out.width):
             whole.print(Text(text, style=style), soft_wrap=True)
 
     systems = [row for row in rows if row["part"] == SYSTEM]
@@ -101,16 +102,30 @@ def _table(first: str, rows: Sequence[TableRow], columns: Columns, *, name: str 
     return Table(head=head, lines=tuple(lines))
 
 
+def _fitting(table: Table, width: int) -> list[tuple[str, str]]:
+    """The table; where it is too wide, its columns in two halves, one below the other."""
+    lines = written(table, width)
+    columns = range(len(table.head.cells))
+    if breadth(lines) <= width:
+        return lines
+    half = (len(columns) + 1) // 2
+    halves = [table.columns(each, more=False) for each in (columns[:half], columns[half:])]
+    return [*written(halves[0], width), ("", ""), *written(halves[1], width)]
+
+
 def _says_something(row: TableRow) -> bool:
     """Whether a part has any tokens, dollars or occurrences."""
     return any(row[key] for key in ("prompt_tokens", "output_tokens", "count", "cost_usd"))
 
 
 def _whole(column: str) -> Cell:
-    """A number without decimals."""
+    """A number without decimals; from a million on, in millions."""
 
     def cell(row: TableRow) -> str:
-        return "" if row[column] is None else f"{row[column]:,.0f}"
+        value = row[column]
+        if value is None:
+            return ""
+        return f"{value:,.0f}" if value < MILLION else f"{value / MILLION:,.2f}M"
 
     return cell
 

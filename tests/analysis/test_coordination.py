@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from console import DATASET, FLASK, bundled, delm_here
+from console import DATASET, FLASK, bundled, delm_here, query
 from scripted_model import ScriptedModel
 from team_script import FACT, finish, task_of, team
 from team_script import calls as said
@@ -24,6 +24,7 @@ from harness.analysis.coordination import (
     systems,
 )
 from harness.analysis.narrative import TrialRecord
+from harness.analysis.prompt_parts import Cause
 from harness.analysis.timeline import WHAT, Interval
 
 pytestmark = pytest.mark.slow(seconds=3)
@@ -469,6 +470,37 @@ def test_a_run_tells_what_came_of_each_finding(run):
     patches = rows[rows["kind"] == "PATCH"]
     assert list(patches["settled"]) == ["admitted", "admitted"]
     assert (rows["check_seconds"] >= 0).all()
+
+
+def test_a_run_tells_where_its_money_went(run):
+    assert delm_here("cost", run).code == 0
+    rows = pd.read_csv(run / "cost_breakdown.csv")
+    ledger = pd.read_csv(run / "ledger.csv")
+    for system in ("single", "delm"):
+        parts = rows[rows["system"] == system].groupby("part")[["cost_usd", "prompt_tokens"]].sum()
+        calls = ledger[ledger["system"] == system]
+        assert parts.loc["kind", "cost_usd"] == pytest.approx(calls["cost_usd"].sum())
+        assert parts.loc[["prompt", "output"], "cost_usd"].sum() == pytest.approx(
+            calls["cost_usd"].sum()
+        )
+        assert parts.loc["prompt", "prompt_tokens"] == calls["prompt_tokens"].sum()
+    mine = rows[rows["system"] == "delm"].set_index("name")
+    told = mine["prompt_tokens"]
+    asked = [name for name in Cause if name not in (Cause.DOCUMENT, Cause.UNKNOWN)]
+    assert (told[asked] > 0).all()
+    assert not {Cause.DOCUMENT, Cause.UNKNOWN} & set(told.index)
+    assert {"localize", "patch"} <= set(mine[mine["part"] == "kind"].index)
+    assert mine.loc["lines that another agent had read", "count"] <= 16  # of one view
+    assert mine.loc["commands that another agent had run", "count"] == 1  # git diff --stat
+
+
+def test_the_schemas_that_a_model_was_sent_are_in_the_store_once(run):
+    sent = query(run, "SELECT DISTINCT tools_sha256 FROM call JOIN trial USING (trial_id) "
+                      "WHERE system = 'delm'")  # fmt: skip
+    kept = {row["sha256"]: json.loads(row["schemas"])
+            for row in query(run, "SELECT * FROM tool_list")}  # fmt: skip
+    offered = {tool["function"]["name"] for row in sent for tool in kept[row["tools_sha256"]]}
+    assert {"bash", "publish", "finish"} <= offered
 
 
 def test_the_files_can_be_made_again_and_are_the_same(run):

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.analysis.call_costs import Pricing, apportioned, call_costs
+from harness.analysis.call_kinds import kinds_of
 from harness.analysis.cost_breakdown import COLUMNS
+from harness.analysis.cost_overheads import Overhead, lines_of, overheads
 from harness.analysis.prompt_parts import Cause, message_parts
 from harness.analysis.run_costs import cost_rows
 from harness.board.evidence import Span
@@ -344,6 +347,70 @@ def test_a_conversation_may_begin_with_the_answers_of_another():
                                 said("tool", "f"), as_message(END))  # fmt: skip
     assert len({part.message for part in first.prompt if part.message >= 0}) == 4
     assert len({part.message for part in second.prompt if part.message >= 0}) == 6
+
+
+def test_lines_are_read_again_after_a_restart_and_what_is_served_again_costs_nothing():
+    opening, seen = said("system", "a b"), said("tool", SOURCE)
+    calls, messages = [], {}
+    for at, (name, agent, served) in enumerate(
+        (("patch-1", "agent-1", None), ("test-1", "agent-1", None), ("test-2", "agent-2", 7))
+    ):
+        messages[name] = [opening, as_message(LOOK), seen, as_message(END)]
+        about = {"conversation": name, "agent": agent, "paid_call": served}
+        calls += [row(10 * at, LOOK, **about), row(10 * at + 1, END, **about)]
+    pricing = Pricing(prices={"m": PRICE}, timed=False)
+    costs = call_costs(calls, messages, {"t": 0}, pricing, words)
+    workers = {call["conversation"]: call["agent"] for call in calls}
+    found = overheads(costs, messages, [], workers, 0.0)
+    assert found[Overhead.READ_ANEW].count == 2
+    assert found[Overhead.READ_ANEW].prompt_tokens == pytest.approx(50 * 40 / 89)
+    assert found[Overhead.READ_BY_OTHER].count == 0
+    assert found[Overhead.RUN_BY_OTHER].count == 0
+    assert found[Overhead.FINISHING].count == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "plain"),
+    [
+        ("    12  return value_of_it", ["return value_of_it"]),
+        ("src/a.py:12:    return value_of_it", ["return value_of_it"]),
+        ("12:return value_of_it", ["return value_of_it"]),
+        ("    return value_of_it", ["return value_of_it"]),
+        ("<exit_status>0</exit_status>", []),
+        ("x = 1", []),
+    ],
+)
+def test_a_line_is_known_again_whatever_number_is_before_it(line, plain):
+    assert list(lines_of(line)) == plain
+
+
+def test_work_is_of_the_kind_of_its_task_and_else_has_its_conversations_name():
+    def call(number: int, conversation: str, agent: str, second: int) -> dict[str, Any]:
+        at = f"2026-01-01T00:00:{second:02}.000+00:00"
+        return row(number, conversation=conversation, agent=agent, started_at=at)
+
+    zero = datetime.fromisoformat("2026-01-01T00:00:00+00:00").timestamp()
+    kinds = ("localize", "patch", "why", "decide")
+    tasks = [{"label": f"{kind}-1", "kind": kind} for kind in kinds]
+    claims = ((1, "agent-1", "localize-1"), (5, "agent-1", "patch-1"), (2, "agent-2", "why-1"),
+              (1, "agent-2", "decide-1"))  # fmt: skip
+    events = [
+        {"what": "claimed", "actor": actor, "subject": label, "at": zero + second}
+        for second, actor, label in claims
+    ]
+    calls = [
+        call(1, "localize-1", "agent-1", 1),
+        call(2, "localize-1", "agent-1", 4),
+        call(3, "localize-1", "agent-1", 5),  # it goes on with its patch where it is
+        call(4, "why-1.2+", "agent-2", 3),
+        call(5, "main", "main", 1),
+        call(6, "sub-1.1", "sub-1", 1),
+        call(7, "agent-12", "agent-12", 1),
+        call(8, "gist-check-0123456789ab-1", "", 1),
+    ]
+    assert list(kinds_of(calls, tasks, events).values()) == [
+        "localize", "localize", "patch", "why", "main", "sub", "agent", "gist check",
+    ]  # fmt: skip
 
 
 def test_what_a_command_prints_is_never_taken_for_the_shared_context():

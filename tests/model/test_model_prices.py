@@ -19,6 +19,7 @@ from harness.model.prices import (
     Tier,
     cost,
     find_price,
+    recorded,
     snapshot,
     worst_case,
 )
@@ -214,6 +215,12 @@ def test_prices_without_hours_hash_as_they_did_before_there_were_any():
     assert "off_peak" not in plain["a"]
     priced, _ = snapshot({"a": find_price("deepseek/deepseek-v4-pro", {})})
     assert priced["a"]["off_peak"]["windows"]
+
+
+def test_the_price_of_a_record_is_the_one_that_was_put_there():
+    prices = {"a": LONG, "b": find_price("deepseek/deepseek-v4-pro", {}), "c": None}
+    plain, _ = snapshot(prices)
+    assert {name: recorded(json.loads(json.dumps(each))) for name, each in plain.items()} == prices
 
 
 def test_a_snapshot_is_plain_and_its_hash_follows_the_prices():

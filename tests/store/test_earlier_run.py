@@ -81,6 +81,25 @@ def test_what_is_told_of_trials_has_the_same_numbers(delm, before):
     assert compared == numbers((before / "told" / "compare.txt").read_text())
 
 
+def test_where_its_money_went_is_told_with_estimated_tool_schemas(delm, before):
+    told = delm("cost", "run")
+    assert told.code == 0, told.text
+    assert "Tool schemas are estimated, because an older delm made this run" in told.out
+    parts = list(rows(before / "results" / "run" / "cost_breakdown.csv"))
+    calls = list(rows(before / "before" / "ledger.csv"))
+    for system in SYSTEMS:
+        mine = [row for row in parts if row["system"] == system]
+        sums = {part: sum(float(row["cost_usd"]) for row in mine if row["part"] == part)
+                for part in ("system", "kind", "prompt", "output", "other")}  # fmt: skip
+        ledger = sum(float(call["cost_usd"]) for call in calls if call["system"] == system)
+        assert sums["system"] == pytest.approx(ledger)
+        assert sums["kind"] == pytest.approx(ledger)
+        assert sums["prompt"] + sums["output"] == pytest.approx(ledger)  # nothing is left over
+        (schemas,) = (row for row in mine if row["name"] == "tool schemas")
+        share = float(schemas["token_share"])
+        assert (0.02 < share < 0.06) if system == "single" else (0.1 < share < 0.3)
+
+
 def test_every_export_is_the_same(delm, before):
     for kind in ("trajectories", "atif"):
         assert delm("export", "run", before / kind, "--format", kind).code == 0

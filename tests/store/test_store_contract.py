@@ -299,6 +299,18 @@ class TestStore:
         assert (row["outcome"], row["cost_usd"], row["attempts"]) == ("ok", 0.25, 3)
         assert (row["system"], row["instance_id"], row["trial"]) == ("single", "a__a-1", 0)
 
+    async def test_each_list_of_tools_is_kept_once_and_calls_name_it(self, store):
+        await begun(store)
+        for position, tools in ((1, '["bash"]'), (2, '["view"]'), (3, '["bash"]')):
+            await store.begin_call(NewCall(
+                trial_id=1, conversation="agent-1", agent="agent-1", position=position, model="m",
+                prompt_sha256="p", repeated=0, reserved_usd=None, moment=2, tools=tools,
+            ))  # fmt: skip
+        lists = await store.tool_lists()
+        assert sorted(lists.values()) == ['["bash"]', '["view"]', "[]"]
+        named = [lists[call["tools_sha256"]] for call in await store.calls()]
+        assert named == ["[]", '["bash"]', '["view"]', '["bash"]']
+
     async def test_a_call_is_closed_once(self, store):
         call = await begun(store)
         await ended(store, call, cost_usd=0.25)

@@ -1,0 +1,102 @@
+"""`delm cost`: what is printed, its CSV and its JSON; what it says of runs that tell nothing."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from console import refused
+from planted import MATRIX, plant
+
+from harness.analysis.cost_breakdown import COLUMNS
+from harness.analysis.cost_overheads import Overhead
+from harness.analysis.run_costs import cost_rows
+from harness.commands.cost import print_costs
+from harness.terminal import SafeConsole
+
+pytestmark = pytest.mark.slow(seconds=4)
+
+
+@pytest.fixture
+def run(place) -> Path:
+    return anyio.run(lambda: plant(place / "results", "r")).path
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_dollars_are_those_of_the_table_and_the_rest_is_in_a_row_of_its_own(delm, run):
+    assert delm("score", "r").code == 0
+    told = delm("cost", "r")
+    assert told.code == 0, told.text
+    assert "written: results/r/cost_breakdown.csv" in told.out
+    rows = rows_of(run / "cost_breakdown.csv")
+    assert tuple(rows[0]) == COLUMNS
+    for scored in rows_of(run / "table.csv"):
+        mine = [row for row in rows if row["system"] == scored["system"]]
+        (whole,) = (row for row in mine if row["part"] == "system")
+        assert whole["cost_per_submission_usd"] == scored["cost_per_submission_usd"]
+        assert whole["submissions"] == scored["submissions"]
+        unfinished = sum(float(row["cost_usd"]) for row in mine if row["part"] == "unfinished")
+        assert unfinished == pytest.approx(float(scored["unfinished_usd"]))
+        assert float(whole["cost_usd"]) + unfinished == pytest.approx(float(scored["cost_usd"]))
+        explained = (row for row in mine if row["part"] in {"prompt", "output", "other"})
+        assert sum(float(row["cost_usd"]) for row in explained) == pytest.approx(
+            float(whole["cost_usd"])
+        )
+
+
+def test_the_document_has_the_rows_and_only_of_the_systems_that_are_asked_for(delm, run):
+    told = delm("cost", "r", "-s", "delm", "-s", "single", "--json")
+    assert told.code == 0, told.text
+    made = json.loads(told.out)
+    assert {made[key] for key in ("run", "dataset", "model")} == {"r", "d", "m"}
+    assert {row["system"] for row in made["parts"]} == {"delm", "single"}
+    assert all(tuple(row) == COLUMNS for row in made["parts"])
+    assert {row["system"] for row in rows_of(run / "cost_breakdown.csv")} == set(MATRIX)
+
+
+def large(row: dict[str, Any]) -> dict[str, Any]:
+    """The row of a large run."""
+    words = {"system": "delm-no-verification", "cost_usd": 1234.5, "cost_per_submission_usd": 12.5,
+             "ratio": 12.5, "token_share": 1.0, "cost_share": 1.0}  # fmt: skip
+    counts = {key: 123_456_789 for key in row if key.endswith("_tokens")} | {"calls": 123_456}
+    return row | {key: value for key, value in (counts | words).items() if row[key] is not None}
+
+
+@pytest.mark.parametrize("width", [80, 160])
+async def test_no_line_is_wider_than_the_terminal(tmp_path, width):
+    folder = await plant(tmp_path)
+    async with folder.open() as store, folder.boards() as boards:
+        run = await store.read()
+        rows = [large(row) for row in await cost_rows(run, store, boards, len)]
+    overheads = [row | {"name": name, "count": 12_345, "prompt_tokens": 1e8, "output_tokens": 1e7,
+                        "cost_usd": 123.4, "cost_share": 1.0}
+                 for row in rows for name in Overhead if row["part"] == "overhead"]  # fmt: skip
+    text = io.StringIO()
+    print_costs(SafeConsole(file=text, width=width), [*rows, *overheads], run)
+    lines = text.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert any(line.startswith("delm-no-verification  ") for line in lines)
+    assert "123.46M" in text.getvalue()
+
+
+def test_without_a_price_there_is_a_dash_and_no_zero(delm, place):
+    anyio.run(lambda: plant(place / "results", "free", price=None))
+    told = delm("cost", "free")
+    assert told.code == 0, told.text
+    assert "0.0000" not in told.out
+    rows = rows_of(place / "results" / "free" / "cost_breakdown.csv")
+    assert {row["cost_usd"] for row in rows} == {""}
+
+
+def test_a_system_or_a_run_that_is_not_there_is_one_line(delm, run, place):
+    refused(delm("cost", "r", "-s", "delmm"), "there is no system 'delmm' in the run r", "delm-n2")
+    refused(delm("cost", "s"), "there is no run results/s")
+    anyio.run(lambda: plant(place / "results", "empty", {}))
+    refused(delm("cost", "empty"), "the run empty has no trials")

@@ -1,11 +1,11 @@
 """The tools of an agent: each has a schema for the model and a function."""
 
-import difflib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from agents.near_lines import nearest_line
 from agents.prompts import enclosed
 from harness.board.vocabulary import ToolName
 from harness.errors import FileMissing, FileTooLarge, SandboxError
@@ -262,10 +262,8 @@ def _not_once(path: str, content: str, old: str, count: int) -> str:
             "around it, so that it is the only one."
         )
     lines, first = _lines(content), _lines(old.strip())[:1]
-    near = difflib.get_close_matches(first[0], lines, n=1, cutoff=0.6) if first else []
-    hint = (
-        f" The nearest line is {lines.index(near[0]) + 1}: {near[0][:VIEW_WIDTH]!r}" if near else ""
-    )
+    near = nearest_line(lines, first[0]) if first else 0
+    hint = f" The nearest line is {near}: {lines[near - 1][:VIEW_WIDTH]!r}" if near else ""
     return f"That text does not occur in {path}, nothing was changed.{hint}"
 
 

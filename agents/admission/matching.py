@@ -1,7 +1,8 @@
 """Find quotes in files and expected lines in outputs. Pure functions."""
 
-import difflib
 import re
+
+from agents.near_lines import nearest_line
 
 VOLATILE = (
     (re.compile(r"\x1b\[[0-9;?]*[A-Za-z]"), ""),  # colours
@@ -12,7 +13,7 @@ VOLATILE = (
     (re.compile(r"([=_-])\1{3,}"), r"\1\1\1"),  # rules are as wide as their text leaves them
 )
 GAP = re.compile(r"\.{3,}|…")
-SHOWN_LINES, SHOWN_WIDTH, NEAR_LINES = 5, 160, 20_000
+SHOWN_WIDTH = 160
 
 
 def lines_of(text: str) -> list[str]:
@@ -76,11 +77,7 @@ def _nearest(lines: list[str], wanted: list[str]) -> int:
     """The number of the line most similar to the longest of `wanted`; 0 if none is similar."""
     longest = max(wanted, key=len, default="").strip()[:SHOWN_WIDTH]
     inside = next((n for n, line in enumerate(lines, 1) if longest and longest in line), 0)
-    if inside:
-        return inside
-    stripped = [line.strip()[:SHOWN_WIDTH] for line in lines[:NEAR_LINES]]
-    near = difflib.get_close_matches(longest, stripped, n=1, cutoff=0.6)
-    return stripped.index(near[0]) + 1 if near else 0
+    return inside or nearest_line(lines, longest)
 
 
 def normal(text: str) -> str:

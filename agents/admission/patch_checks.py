@@ -163,7 +163,7 @@ async def _not_importable(
     try:
         found = json.loads(result.output.rpartition("\nDELM")[2])
         return [(str(folder), str(name), str(reason)) for folder, name, reason in found]
-    except (ValueError, TypeError):  # a module wrote in between
+    except (ValueError, TypeError, RecursionError):  # a module wrote in between
         raise Refused(
             "What importing the changed modules gives cannot be read: one of them writes to the "
             f"output of others: {shown(result.output)}"

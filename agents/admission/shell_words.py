@@ -21,10 +21,10 @@ WRAPPERS = frozenset(
 )
 SHELLS = frozenset(("bash", "sh", "dash", "zsh"))
 HEREDOC = re.compile(
-    r"<<-?[ \t]*(['\"]?)(\w+)\1([^\n]*)\n.*?(?:^[ \t]*\2[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
+    r"<<-?[ \t]*+(['\"]?+)(\w++)\1([^\n]*+)\n.*?(?:^[ \t]*\2[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
 )
 SUBSTITUTION = re.compile(r"\$\(([^()]*)\)|`([^`]*)`")
-TEST_ID = re.compile(r"[\w./-]+\.py::[\w:.]+(?:\[[^\]\s]*\])?")
+TEST_ID = re.compile(r"(?<![\w./-])[\w./-]+\.py::[\w:.]+(?:\[[^\]\s]*\])?")
 OPERATORS = set("();<>|&\n")
 
 

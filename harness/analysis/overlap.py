@@ -36,7 +36,7 @@ LONGEST = 300  # characters of a path
 OPERATORS = frozenset("();<>|&\n")
 EXTENSION = re.compile(r"[^/]\.([A-Za-z][A-Za-z0-9]{0,7})$")
 HEREDOC = re.compile(
-    r"<<-?[ \t]*(['\"]?)(\w+)\1([^\n]*)\n.*?(?:^[ \t]*\2[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
+    r"<<-?[ \t]*+(['\"]?+)(\w++)\1([^\n]*+)\n.*?(?:^[ \t]*\2[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
 )
 NO_PATH = re.compile(r"[\s'\"$*?{}=`~\0]|://")
 AT = re.compile(r"(::.*|(:\d+)+:?)$", re.DOTALL)

@@ -66,7 +66,7 @@ async def compare(shell: Shell, base: Base, *, until: float) -> Difference:
     in_ascii, _ = await _compare(shell, base, attributes="* -diff", quote_paths="true", until=until)
     try:
         text, links = as_text(patch, in_ascii)
-    except (ValueError, SyntaxError) as error:
+    except ValueError as error:
         raise SandboxError(f"the patch: it is not text: {error}") from None
     return Difference(with_clear_names(text), (*left_out, *links)[:MOST_LEFT_OUT])
 

@@ -5,8 +5,6 @@ any bytes in ASCII, but nobody can read it, and it applies to the very file only
 files that need it, and for no other.
 """
 
-import ast
-
 FILE = b"diff --git "  # begins a file's part; no other line of a patch that git writes begins so
 _FILE = FILE.decode()
 
@@ -54,8 +52,8 @@ def _path(part: bytes) -> str:
     """Of the file that a part is of; its first line has the same name twice."""
     names = part.partition(b"\n")[0].removeprefix(FILE)
     name = names[: len(names) // 2]
-    if name.startswith(b'"'):
-        name = ast.literal_eval("b" + name.decode("ascii"))
+    if name.startswith(b'"'):  # git escapes what is no ASCII by its bytes
+        name = name[1:-1].decode("unicode_escape").encode("latin-1")
     return name.removeprefix(b"a/").decode(errors="replace")
 
 

@@ -189,6 +189,14 @@ async def test_a_module_that_writes_what_the_gate_reads_is_refused(court):
 
 
 @ONE_KIND
+async def test_an_answer_that_no_parser_can_hold_is_a_refusal(court):
+    answer = """import os; os.write(1, b'\\nDELM' + b'[' * 150_000); os._exit(0)"""
+    script = f"echo \"{answer}\" > json.py; sed -i 's/-/+/' pkg/core.py"
+    ruling = await court.patch(await court.diff_of(script))
+    assert "cannot be read" in ruling.reason
+
+
+@ONE_KIND
 @pytest.mark.parametrize(
     "diff",
     [

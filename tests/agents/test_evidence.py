@@ -1,6 +1,8 @@
 """What evidence is taken, what a quote and an output match, what a command is: no sandbox."""
 
 import json
+import random
+import time
 
 import pytest
 from hypothesis import assume, given
@@ -14,6 +16,7 @@ from agents.admission.matching import lines_of, missing_line, not_there, places,
 from agents.admission.patch_checks import Change, is_test, judge_changes
 from agents.admission.shell_words import normal_command, nothing_ran, only_reads, spells
 from agents.admission.shell_words import test_id as first_test_id  # pytest would collect it
+from harness.analysis.overlap import files_of
 from harness.board.evidence import (
     EVIDENCE,
     Command,
@@ -212,6 +215,29 @@ def test_a_wrong_quote_is_shown_what_stands_there_and_what_is_near():
     assert "The file has 3 lines." in not_there("f.py", lines, ["nothing like it"], 9, [])
     assert len(not_there("f.py", lines, ["y" * 90] * 99, 3, [])) < 1000
     assert "Leave out the line numbers" in not_there("f.py", lines, ["12: def add(a, b):"], 0, [])
+
+
+def two_letters(lines: int) -> list[str]:
+    """Lines that share most of their letters with "abcabc…", and whose comparison takes long."""
+    chance = random.Random(2)
+    return ["".join(chance.choice("ab") for _ in range(160)) for _ in range(lines)]
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        lambda: not_there("f.py", two_letters(400), ["abc" * 53], 0, []),
+        lambda: first_test_id("a" * 40_000),
+        lambda: only_reads("<<" + "a" * 40_000),
+        lambda: files_of("<<" + "a" * 40_000),
+    ],
+    ids=["a quote", "a test", "a command", "a command of a finished trial"],
+)
+def test_no_text_of_an_agent_holds_up_the_others(search):
+    """All agents of a run share the event loop in which these are called."""
+    began = time.process_time()
+    search()
+    assert time.process_time() - began < 1.5
 
 
 PYTEST = """\

@@ -1,6 +1,8 @@
 """What `view` and `edit` do and say, in a real sandbox of each kind."""
 
 import json
+import random
+import time
 
 import pytest
 
@@ -76,6 +78,15 @@ async def test_edit_changes_nothing_that_is_not_there_or_there_twice(sandbox):
     assert "does not occur" in said
     assert "The nearest line is 2: '    return a - b'" in said
     assert await sandbox.read("pkg/extra.py") == before
+
+
+async def test_edit_looks_for_a_near_line_in_bounded_time(sandbox):
+    letters = [chr(0x4E00 + n % 150) for n in range(16_000)]
+    text = "\n".join("".join(random.Random(seed).sample(letters, 16_000)) for seed in range(6))
+    await sandbox.write("long lines.txt", text.encode())
+    began = time.process_time()
+    await refused(sandbox, "edit", path="long lines.txt", old="".join(letters), new="")
+    assert time.process_time() - began < 1.5
 
 
 async def test_edit_makes_a_new_file_and_never_overwrites_one(sandbox):

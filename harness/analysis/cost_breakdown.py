@@ -187,10 +187,12 @@ def ended_trials(trials: Sequence[TrialRow]) -> list[TrialRow]:
 
 def baseline_of(trials: Sequence[TrialRow], usual: str) -> str:
     """The system that others are compared with: `usual` where the run has it, else its first
-    system of agents that know nothing of each other; empty where there is neither."""
+    system of agents that know nothing of each other, else its first of one agent; or none."""
     if any(trial["system"] == usual for trial in trials):
         return usual
-    return next((t["system"] for t in trials if t["submits"] == "independent"), "")
+    apart = [t["system"] for t in trials if t["submits"] == "independent"]
+    alone = [t["system"] for t in trials if t["submits"] == "one" and t["agents"] == 1]
+    return next(iter([*apart, *alone]), "")
 
 
 def _key(trial: TrialRow) -> tuple[str, str, int]:

@@ -1,9 +1,10 @@
 """Named overheads of a trial: what was spent on coordinating, and on doing things twice.
 
 Pure functions. The overheads overlap: a turn that only publishes also only coordinates. What was
-read and which command was run are estimates, as in `harness.analysis.overlap`. A file line counts
-as read where a command that prints files, or a view, names the file and shows a line of at least
-`LINE_CHARS` characters; line numbers before it do not count.
+read and which command was run are estimates, as in `harness.analysis.overlap`. A line counts as
+read where a command that prints files, or a view, names a file and shows a line of at least
+`LINE_CHARS` characters, or where an entry or a page is unfolded; line numbers before it do not
+count.
 """
 
 import json
@@ -15,11 +16,13 @@ from dataclasses import dataclass
 from harness.analysis.call_costs import CallCost
 from harness.analysis.overlap import files_opened, normal
 from harness.analysis.prompt_parts import Cause, message_parts
+from harness.board.evidence import Part
 from harness.board.records import ProposalRow
 from harness.board.vocabulary import COORDINATING, Settled, ToolName, Word
 from harness.types import Message
 
 LINE_CHARS = 12
+ENTRIES = ""  # stands for a file where what was read is no file
 _PRINTS = re.compile(
     r"(?:^|[;&|\n(])\s*(?:cat|sed|head|tail|nl|less|grep|rg|awk|git\s+(?:show|grep))\b"
 )
@@ -79,8 +82,9 @@ def overheads(
     `workers` says who works in each conversation. A sum is there for each `Overhead`.
     """
     sums: Sums = {name: OverheadSum() for name in Overhead}
+    coordinating = _coordinating(proposals)
     for cost in filter(_was_sent, costs):
-        _add_turn(sums, cost)
+        _add_turn(sums, cost, coordinating)
     _add_refused(sums, costs, proposals)
     acts = list(_acts(costs, messages))
     shares: dict[Overhead, dict[Place, float]] = {
@@ -106,9 +110,15 @@ def _tool_calls(cost: CallCost) -> Sequence[Mapping[str, str]]:
     return reply.get("tool_calls") or ()
 
 
-def _add_turn(sums: Sums, cost: CallCost) -> None:
+def _coordinating(proposals: Sequence[ProposalRow]) -> frozenset[str]:
+    """`COORDINATING`; where the board holds a document, unfolding is how it is read."""
+    document = any(isinstance(each["evidence"], Part) for each in proposals)
+    return COORDINATING - {ToolName.UNFOLD} if document else COORDINATING
+
+
+def _add_turn(sums: Sums, cost: CallCost, coordinating: frozenset[str]) -> None:
     names = {call["name"] for call in _tool_calls(cost)}
-    if not names or not names <= COORDINATING:
+    if not names or not names <= coordinating:
         return
     kinds = [Overhead.COORDINATING]
     kinds += [Overhead.FINISHING] if names == {ToolName.FINISH} else []
@@ -125,14 +135,15 @@ def _add_refused(sums: Sums, costs: Sequence[CallCost], proposals: Sequence[Prop
     refused = [each for each in proposals if each["settled"] == Settled.REJECTED]
     total = sums[Overhead.REFUSED]
     total.count += len(refused)
-    left = Counter((each["author"], each["gist"].strip()) for each in refused)
+    left = Counter((each["author"], _words(each["gist"])) for each in refused)
     for cost in costs:
         for part in cost.output:
             if part.name != ToolName.PUBLISH or part.call is None:
                 continue
             given = _arguments(_tool_calls(cost)[part.call]["arguments"])
-            key = (cost.row["agent"], str(given.get("gist", "")).strip())
-            if left[key]:
+            said = ((cost.row["agent"], _words(str(value))) for value in given.values())
+            key = next((each for each in said if left[each]), None)
+            if key is not None:
                 left[key] -= 1
                 if _was_sent(cost):
                     total.output_tokens += part.tokens
@@ -231,7 +242,9 @@ def _add_places(
 
 
 def _files_read(act: _Act) -> set[str]:
-    """The files that a call prints, as far as its words say."""
+    """The files that a call prints, as far as its words say; `ENTRIES` for what it unfolds."""
+    if act.name in (ToolName.UNFOLD, ToolName.LOOK_UP):
+        return {ENTRIES}
     printed = act.name == ToolName.VIEW or (
         act.name == ToolName.BASH and _PRINTS.search(str(act.arguments.get("command", "")))
     )
@@ -247,6 +260,10 @@ def lines_of(text: str) -> Iterator[str]:
         plain = _NUMBERED.sub("", line, count=1).strip()
         if len(plain) >= LINE_CHARS and not _MARK.fullmatch(plain):
             yield plain
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _arguments(text: str) -> Mapping[str, object]:

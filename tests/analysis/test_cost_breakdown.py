@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from harness.analysis.call_costs import Pricing, apportioned, call_costs
 from harness.analysis.call_kinds import kinds_of
-from harness.analysis.cost_breakdown import COLUMNS
+from harness.analysis.cost_breakdown import COLUMNS, baseline_of
 from harness.analysis.cost_overheads import Overhead, lines_of, overheads
 from harness.analysis.prompt_parts import Cause, message_parts
 from harness.analysis.run_costs import cost_rows
-from harness.board.evidence import Span
+from harness.board.evidence import Part, Span
 from harness.board.protocols import NewTask, Proposal
 from harness.board.sqlite.board import SqliteBoard
 from harness.model.prices import Price
@@ -367,6 +367,40 @@ def test_lines_are_read_again_after_a_restart_and_what_is_served_again_costs_not
     assert found[Overhead.READ_BY_OTHER].count == 0
     assert found[Overhead.RUN_BY_OTHER].count == 0
     assert found[Overhead.FINISHING].count == 2
+
+
+def test_unfolding_is_coordination_on_a_board_of_findings_and_reading_on_one_of_a_document():
+    shown = answer("", ("unfold", {"label": "F1", "level": "raw"}))
+    opening, text = said("system", "a"), said("tool", "<entry>\nF1\n\nRevenue was 252.\n</entry>")
+    calls, messages = [], {}
+    for at, agent in enumerate(("agent-1", "agent-2")):
+        messages[agent] = [opening, as_message(shown), text, as_message(END)]
+        about = {"conversation": agent, "agent": agent}
+        calls += [row(10 * at, shown, **about), row(10 * at + 1, END, **about)]
+    pricing = Pricing(prices={"m": PRICE}, timed=False)
+    costs = call_costs(calls, messages, {"t": 0}, pricing, words)
+    workers = {"agent-1": "agent-1", "agent-2": "agent-2"}
+    part = {"evidence": Part(start=0, end=9, claims=1, refused=0), "settled": "admitted"}
+    span = {"evidence": Span(path="a.py", quote="x"), "settled": "admitted"}
+    for proposal, turns in ((span, 4), (part, 2)):
+        found = overheads(costs, messages, [proposal], workers, 0.0)
+        assert found[Overhead.COORDINATING].count == turns
+        assert found[Overhead.READ_BY_OTHER].count == 1
+
+
+def test_a_run_without_single_is_compared_with_agents_apart_or_with_one_agent():
+    one, apart, team = (
+        {"system": name, "submits": submits, "agents": agents}
+        for name, submits, agents in (
+            ("base", "one", 1),
+            ("i", "independent", 2),
+            ("d", "shared", 2),
+        )
+    )
+    assert baseline_of([team, one, apart], "base") == "base"
+    assert baseline_of([team, one, apart], "single") == "i"
+    assert baseline_of([team, one], "single") == "base"
+    assert baseline_of([team], "single") == ""
 
 
 @pytest.mark.parametrize(

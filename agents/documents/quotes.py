@@ -1,28 +1,32 @@
 """What a program can check of a claim about a text: that its words stand there, and its numbers.
 
 A claim points to its place by the first and the last words of it, as in the published system. Both
-must stand in the text verbatim and in order; runs of white space count as one blank, because texts
-from PDF files are broken into lines where no author broke them.
+must stand in the text word for word and in order. Typography does not count (`typography`), and
+runs of white space count as one blank, because texts from PDF files are broken into lines where no
+author broke them.
 """
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+
+from agents.documents.typography import Place, plain_text
 
 LONGEST = 3_000  # characters between the beginning of a claim's first words and the end of its last
 FEWEST_WORDS = 3  # of a head or tail: fewer are everywhere
 LARGE_GAP = 2_500  # characters that no claim speaks of, before more is asked for
+BESIDE = 600  # characters on either side in which the sentences beside a place are looked for
 NUMBER = re.compile(
-    r"(?<![\w.,])[-−+]?(?:\d{1,3}(?:[,'\u202f\u00a0 ]\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:\s?%)?"
+    r"(?<![\w.,])[-−+]?(?:\d{1,3}(?:[,'\u202f\u00a0 ]\d{3})+(?!\d)|\d+)(?:\.\d+)?"
+    r"(?:\s?(?:%|per\s?cent\b))?"
 )
 CODE = re.compile(r"\b[A-Z]\d+(?:\.\d+)?\b")
-
-
-class Place(NamedTuple):
-    """`text[start:end]`."""
-
-    start: int
-    end: int
+ELLIPSIS = re.compile(r"\s*(?:\[\.{3}\]|\(\.{3}\)|\.{3,4})\s*")
+SENTENCE_END = re.compile(r"[.!?。！？][\"'”’)\]»]*\s+|\n\s*\n|[。！？]")
+IN_WORDS = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+    "eleven", "twelve",
+)  # fmt: skip
+IN_WORD = re.compile(rf"\b(?:{'|'.join(IN_WORDS)})\b", re.IGNORECASE)
 
 
 class NotThere(Exception):
@@ -52,19 +56,53 @@ def locate(text: str, head: str, tail: str) -> Place:
 
 def ends_again(text: str, place: Place, tail: str) -> bool:
     """Whether a place that `locate` found could have ended later, at the same words."""
-    return bool(_words(tail).search(text, place.end, place.start + LONGEST))
+    return bool(_places(text[place.end : place.start + LONGEST], tail))
 
 
 def quoted(text: str, quotation: str) -> Place:
-    """Where a quotation stands first. Raises `NotThere`."""
-    return _found(text, quotation, "quotation")[0]
+    """Where a quotation stands first; `...` in it stands for words that it leaves out.
+
+    The place has these words, too. Raises `NotThere`.
+    """
+    parts = [part for part in ELLIPSIS.split(plain_text(quotation).text) if part.strip()]
+    if len(parts) < 2 or _places(text, quotation):
+        return _found(text, quotation, "quotation")[0]
+    firsts = _found(text, parts[0], "quotation")
+    rest = [_found(text, part, "quotation") for part in parts[1:]]
+    for first in firsts:
+        end = first.end
+        for places in rest:
+            end = next((place.end for place in places if place.start >= end), len(text) + LONGEST)
+        if end - first.start <= LONGEST:
+            return Place(first.start, end)
+    raise NotThere(
+        f"The parts of the quotation do not stand in this order within {LONGEST} characters: give "
+        "each as a quotation of its own."
+    )
+
+
+def beside(text: str, place: Place, sentences: int = 1) -> Place:
+    """`place` with the rest of its sentences, and so many `sentences` on either side of these.
+
+    At most `BESIDE` characters are added on either side; 0 sentences: nothing is added.
+    """
+    if not sentences:
+        return place
+    low, high = max(0, place.start - BESIDE), min(len(text), place.end + BESIDE)
+    starts = [match.end() for match in SENTENCE_END.finditer(text, low, place.start)]
+    last = max(place.start, place.end - 2)  # the quotation may end with its sentence
+    ends_ = [m.end() for m in SENTENCE_END.finditer(text, last, high) if m.end() >= place.end]
+    return Place(
+        starts[-sentences - 1] if len(starts) > sentences else low,
+        ends_[sentences] if len(ends_) > sentences else high,
+    )
 
 
 def _found(text: str, words: str, what: str) -> list[Place]:
     parts = words.split()
     if len(parts) < FEWEST_WORDS and sum(map(len, parts)) < 4 * FEWEST_WORDS:
         raise NotThere(f"The {what} has fewer than {FEWEST_WORDS} words.")
-    found = [Place(*match.span()) for match in _words(words).finditer(text)]
+    found = _places(text, words)
     if not found:
         raise NotThere(
             f"The {what} does not stand in the text word for word: {' '.join(parts)[:80]!r}."
@@ -72,24 +110,34 @@ def _found(text: str, words: str, what: str) -> list[Place]:
     return found
 
 
-def _words(words: str) -> re.Pattern[str]:
-    return re.compile(r"\s+".join(map(re.escape, words.split())))
+def _places(text: str, words: str) -> list[Place]:
+    """Where `words` stand in `text`, typography aside."""
+    wanted = plain_text(words).text.split()
+    if not wanted:
+        return []
+    plain = plain_text(text)
+    pattern = re.compile(r"\s+".join(map(re.escape, wanted)))
+    return [plain.original(Place(*match.span())) for match in pattern.finditer(plain.text)]
 
 
 def strange_numbers(claim: str, evidence: str) -> list[str]:
-    """The numbers of a claim that its evidence does not have; labels such as F12 are none."""
+    """The numbers of a claim that its evidence does not have; labels such as F12 are none.
+
+    Numbers up to twelve may stand in the evidence as words.
+    """
     known = {_plain(number) for number in NUMBER.findall(evidence)}
+    known |= {str(IN_WORDS.index(word.lower())) for word in IN_WORD.findall(evidence)}
     told = NUMBER.findall(CODE.sub(" ", claim))
     return [number for number in told if _plain(number) not in known]
 
 
 def _plain(number: str) -> str:
-    """2,500.0 and 2 500 are the same number; 5 and 5 % are not."""
-    percent = "%" if number.endswith("%") else ""
-    digits = re.sub(r"[,'\s%+]", "", number).replace("−", "-")
+    """2,500.0 and 2 500 are the same number, as are 06 and 6; 5 and 5 % are not."""
+    percent = "%" if number.endswith(("%", "t")) else ""
+    digits = re.sub(r"[,'\s%+a-z]", "", number).replace("−", "-")
     if "." in digits:
         digits = digits.rstrip("0").rstrip(".")
-    return digits + percent
+    return re.sub(r"^(-?)0+(?=\d)", r"\1", digits) + percent
 
 
 def gaps(text: str, places: Iterable[Place], *, least: int = LARGE_GAP) -> Iterator[Place]:

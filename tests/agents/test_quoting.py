@@ -8,7 +8,7 @@ import pytest
 from agents.admission.gist_check import gist_checker
 from agents.documents.quotes import (
     NotThere,
-    Place,
+    beside,
     ends,
     ends_again,
     gaps,
@@ -16,6 +16,7 @@ from agents.documents.quotes import (
     quoted,
     strange_numbers,
 )
+from agents.documents.typography import Place, PlainText
 from harness.benchmarks.longbench.generated import rows
 from harness.types import Reply
 
@@ -47,6 +48,72 @@ def test_what_does_not_stand_there_is_refused_with_the_reason(head, tail, says):
         locate(TEXT, head, tail)
 
 
+PRINTED = (
+    "The board’s ﬁrst “plan” – of 2019—was to re\u00adbuild the\u00a0oﬃce …  in   time. "
+    "Nobody’s plan was kept. It cost 5\u202f000 crowns."
+)
+
+
+@pytest.mark.parametrize(
+    ("quotation", "stands"),
+    [
+        ('The board\'s first "plan"', "The board’s ﬁrst “plan”"),
+        ('plan" - of 2019-was to', "plan” – of 2019—was to"),
+        ('plan" -- of 2019--was to', "plan” – of 2019—was to"),
+        ("to rebuild the office", "to re\u00adbuild the\u00a0oﬃce"),
+        ("the office ... in time.", "the\u00a0oﬃce …  in   time."),
+        ("Nobody`s plan was kept", "Nobody’s plan was kept"),
+        ("It cost 5 000 crowns", "It cost 5\u202f000 crowns"),
+        ("The board's first … Nobody's plan was kept", PRINTED[: PRINTED.index(" It cost")][:-1]),
+    ],
+)
+def test_a_quotation_is_the_same_whatever_its_typography(quotation, stands):
+    place = quoted(PRINTED, quotation)
+    assert PRINTED[place.start : place.end] == stands
+
+
+@pytest.mark.parametrize(
+    ("quotation", "says"),
+    [
+        ("The boards first plan", "does not stand in the text"),  # a mark left out is another word
+        ("rebuild the office ... in no time.", "does not stand in the text"),
+        ("Nobody's plan was kept ... to rebuild the office", "not stand in this order"),
+    ],
+)
+def test_typography_excuses_no_other_words(quotation, says):
+    with pytest.raises(NotThere, match=says):
+        quoted(PRINTED, quotation)
+
+
+def test_positions_without_typography_are_those_of_the_text():
+    chance = random.Random(3)
+    for _ in range(200):
+        text = "a" + "".join(chance.choice("ab '’-–ﬁﬃ…\u00ad\u200b\n") for _ in range(30))
+        plain = PlainText(text)
+        assert plain.original(Place(0, len(plain.text))) == Place(0, len(text))
+        places = [plain.original(Place(n, n)).start for n in range(len(plain.text) + 1)]
+        assert places == sorted(places)
+        for at, character in enumerate(plain.text):
+            if character in "ab\n":
+                assert text[plain.original(Place(at, at)).start] == character
+
+
+def test_the_sentences_beside_a_place_belong_to_it_and_no_others():
+    text = "One is here. Two was, in 2019, there. Three came (late). Four left.\n\nFive stayed."
+    place = quoted(text, "came (late)")
+    for sentences, wanted in (
+        (0, "came (late)"),
+        (1, "Two was, in 2019, there. Three came (late). Four left.\n\n"),
+        (2, text),
+    ):
+        found = beside(text, place, sentences)
+        assert text[found.start : found.end] == wanted
+    whole = beside(text, quoted(text, "Three came (late)."))
+    assert text[whole.start : whole.end].endswith("Four left.\n\n")
+    long = "word " * 1_000
+    assert beside(long, Place(2_000, 2_010)) == Place(1_400, 2_610)
+
+
 def test_a_place_is_no_chapter():
     text = "It began so here. " + "word " * 3_000 + "It ended so there."
     with pytest.raises(NotThere, match="split the claim"):
@@ -63,6 +130,8 @@ def test_a_place_is_no_chapter():
         ("By F12 and S3.2 it is so.", "nothing", []),
         ("In 1999.", "In 1989.", ["1999"]),
         ("It has 12.", "It has 112, and 12.5, and 120.", ["12"]),
+        ("On 6 May 2024, 12 % of 3.", "2024-05-06: twelve percent; 12 per cent of three", []),
+        ("It is 12 %.", "It is twelve, or 12.", ["12 %"]),
     ],
 )
 def test_numbers_are_compared_by_what_they_mean(claim, evidence, strange):

@@ -100,9 +100,9 @@ def test_positions_without_typography_are_those_of_the_text():
 
 def test_the_sentences_beside_a_place_belong_to_it_and_no_others():
     text = "One is here. Two was, in 2019, there. Three came (late). Four left.\n\nFive stayed."
-    place = quoted(text, "came (late)")
+    place = quoted(text, "Three came (late)")
     for sentences, wanted in (
-        (0, "came (late)"),
+        (0, "Three came (late)"),
         (1, "Two was, in 2019, there. Three came (late). Four left.\n\n"),
         (2, text),
     ):

@@ -96,6 +96,8 @@ class Toolbox:
     def __init__(self, *tools: Tool) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self.schemas = [tool.schema() for tool in tools]
+        self.names = tuple(self._tools)
+        self.listed = ", ".join(f"`{name}`" for name in self._tools)  # for prompts
 
     def activity(self, name: str) -> Activity | None:
         """The activity of a tool call, for the time line."""

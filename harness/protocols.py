@@ -164,6 +164,11 @@ class Trial(Protocol):
         """How many tokens of the model `text` has."""
         ...
 
+    @property
+    def context_tokens(self) -> int:
+        """How many tokens a prompt of the model may have; 0 where nobody knows."""
+        ...
+
     async def submit(
         self, author: str, submission: str, *, reason: str, salvaged: bool = False, agent: str = ""
     ) -> None:

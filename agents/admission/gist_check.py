@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from agents.loop import answer_message
@@ -37,10 +37,15 @@ def gist_fault(gist: str, count_tokens: Callable[[str], int], *, name: str = "gi
 
 
 def gist_checker(
-    model: Callable[[str], Model], *, name: str = "gist-check", template: str = "gist_check"
+    model: Callable[[str], Model],
+    *,
+    name: str = "gist-check",
+    template: str = "gist_check",
+    values: Mapping[str, object] | None = None,
 ) -> Checker:
     """A checker for `agents.admission.Gate`. `model` makes the one of a conversation of a name,
-    which is that of the gist, so that it is the same in a replay. `template` is the prompt's.
+    which is that of the gist, so that it is the same in a replay. `template` is the prompt's, and
+    `values` are what it needs besides `gist` and `evidence`.
 
     Raises what the model raises: `LimitReached` and `ModelError`.
     """
@@ -50,7 +55,7 @@ def gist_checker(
         digest = hashlib.sha256(f"{gist}\0{evidence}".encode(errors="replace")).hexdigest()[:12]
         asked_before[digest] += 1
         asked = model(f"{name}-{digest}-{asked_before[digest]}")
-        prompt = render(template, gist=gist, evidence=evidence)
+        prompt = render(template, gist=gist, evidence=evidence, **(values or {}))
         messages: list[Message] = [{"role": "user", "content": prompt}]
         for _ in range(2):
             try:

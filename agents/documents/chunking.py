@@ -41,6 +41,14 @@ ANY_HEADING = re.compile(rf"^[ \t]*(?=[sacptid#])(?:{_ANY}).*", re.IGNORECASE | 
 SENTENCE_ENDS = tuple(".!?:。！？：")
 CLOSING = "\"'”’)]»」』"
 BLANK = re.compile(r"\s+(?<=\n)")
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+_DATE = (
+    rf"(?:\d{{1,2}}(?:st|nd|rd|th)?\s{_MONTH},?\s\d{{4}}|{_MONTH}\s\d{{1,2}}(?:st|nd|rd|th)?,?\s\d{{4}}"
+    r"|\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{4})"
+)
+DATE_LINE = re.compile(
+    rf"^[ \t]*(?:[^\n\d]{{0,25}}\b)?{_DATE}(?!\d)[^\n]{{0,40}}$", re.IGNORECASE | re.MULTILINE
+)  # a line that has little but a date, such as the one over an article
 # where a piece may begin, the best first; a match's end is the place
 PLACES = (
     re.compile(r"\n\s*\n"),  # after a blank line
@@ -101,6 +109,9 @@ class Headings:
                 if end - start <= TITLE and not ended and kind != "source":
                     titles.setdefault(kind, []).append(start)
         self._titles = sorted(titles.values(), key=lambda found: found[0])
+        self._dates = [
+            match.start() for match in DATE_LINE.finditer(text) if not _ends_sentence(match[0])
+        ]
 
     def above(self, place: int) -> str:
         """Under which titles `text[place:]` begins: the outermost and the innermost, or nothing.
@@ -118,6 +129,18 @@ class Headings:
         ends = reached if len(reached) < 3 else [reached[0], reached[-1]]
         lines = [self._text[at : at + TITLE].split("\n", 1)[0] for at in ends]
         return " › ".join(" ".join(line.strip("# \t").split()) for line in lines)
+
+    def dated(self, place: int) -> str:
+        """The last line at or above `text[place:]` that has little but a date, or nothing."""
+        before = bisect_right(self._dates, place)
+        if not before:
+            return ""
+        at = self._dates[before - 1]
+        return " ".join(self._text[at : at + 2 * TITLE].split("\n", 1)[0].split())
+
+
+def _ends_sentence(line: str) -> bool:
+    return line.rstrip().rstrip(CLOSING).endswith(SENTENCE_ENDS)
 
 
 def _sections(text: str, kinds: Kinds) -> list[int]:

@@ -57,10 +57,13 @@ def question_of(trial: Trial) -> Question:
     return cast("Question", trial.instance)
 
 
-def choose(trial: Trial, against: Callable[[str], Awaitable[str]], *, because: str) -> Tool:
+def choose(
+    trial: Trial, against: Callable[[str], Awaitable[str]], *, because: str, when: str = ""
+) -> Tool:
     """The tool that gives the answer and ends, unless something is `against` it.
 
-    `against` is asked with the reasons that are given; `because` says what these are to have.
+    `against` is asked with the reasons that are given; `because` says what these are to have, and
+    `when` at what time the answer is asked for, if not always.
     """
     letters = list(question_of(trial).choices)
 
@@ -74,7 +77,7 @@ def choose(trial: Trial, against: Callable[[str], Awaitable[str]], *, because: s
 
     return Tool(
         name=ToolName.ANSWER,
-        description="Give the answer to the question. It ends the work.",
+        description=f"Give the answer to the question{when}. It ends the work.",
         parameters={
             "letter": f"{', '.join(letters)}: the choice that is right.",
             "because": because,

@@ -13,6 +13,7 @@ from agents.concurrency import together
 from agents.documents.full_context import asked, choose
 from agents.documents.readagent import look_up
 from agents.documents.summaries import Note, context_of, prepare_all
+from agents.documents.tool_names import no_call
 from agents.loop import converse, ended_by
 from agents.options import Positive
 from agents.prompts import enclosed, render
@@ -38,10 +39,11 @@ class ParallelReaders:
         try:
             notes = await prepare_all(trial, text, agent=MAIN)
             lead = _Lead(self, trial, text, notes)
+            box = lead.tools()
+            opening = lead.opening("reading_main", box, rounds=self.rounds)
             ending = await converse(
-                trial, MAIN, lead.opening("reading_main", rounds=self.rounds), lead.tools(),
-                agent=MAIN, turns=TURNS,
-            )  # fmt: skip
+                trial, MAIN, opening, box, agent=MAIN, turns=TURNS, no_call=no_call(box)
+            )
             letter, reason = ending.summary, ending.reason
         except (LimitReached, ModelError) as end:
             reason = ended_by(end)
@@ -64,12 +66,13 @@ class _Lead:
         self._notes = notes
         self._round = 0
 
-    def opening(self, template: str, **more: object) -> list[Message]:
+    def opening(self, template: str, box: Toolbox, **more: object) -> list[Message]:
         """What each reader begins with: the gists, the question, and its own part."""
+        task = render(template, most=self._system.pages, tools=box.listed, **more)
         return [
             {"role": "user", "content": render("reading_parts", lines=context_of(self._notes))},
             {"role": "user", "content": render("reading_question", **asked(self._trial))},
-            {"role": "user", "content": render(template, most=self._system.pages, **more)},
+            {"role": "user", "content": task},
         ]
 
     def tools(self) -> Toolbox:
@@ -109,9 +112,14 @@ class _Lead:
         conversation = f"round-{self._round}-{name}"
         looked: set[int] = set()
         box = Toolbox(look_up(self._text, self._notes, looked, self._system.pages), _report())
-        opening = self.opening("reading_sub", task=task)
         ending = await converse(
-            self._trial, conversation, opening, box, agent=name, turns=SUB_TURNS
+            self._trial,
+            conversation,
+            self.opening("reading_sub", box, task=task),
+            box,
+            agent=name,
+            turns=SUB_TURNS,
+            no_call=no_call(box),
         )
         reports[index] = ending.summary or f"Nothing was reported ({ending.reason})."
 

@@ -16,6 +16,7 @@ from pydantic import model_validator
 from agents.concurrency import together
 from agents.documents.full_context import asked, choose
 from agents.documents.summaries import Note, context_of, prepare_all
+from agents.documents.tool_names import no_call
 from agents.loop import Ending, converse, ended_by
 from agents.options import Natural, Options
 from agents.prompts import enclosed, render
@@ -85,15 +86,18 @@ class ReadAgent:
         opening: list[Message] = [
             {"role": "user", "content": render("reading_parts", lines=context_of(notes))},
             {"role": "user", "content": render("reading_question", **asked(trial))},
-            {"role": "user", "content": render("look_up", least=least, most=most)},
         ]
 
         async def against(because: str) -> str:
             return "" if len(looked) >= least else "Look up a page first."
 
         box = Toolbox(look_up(text, notes, looked, most), choose(trial, against, because="Why."))
+        task = render("look_up", least=least, most=most, tools=box.listed)
+        opening.append({"role": "user", "content": task})
         try:
-            endings[author] = await converse(trial, author, opening, box, agent=author, turns=TURNS)
+            endings[author] = await converse(
+                trial, author, opening, box, agent=author, turns=TURNS, no_call=no_call(box)
+            )
         except AgentLimitReached as limit:
             endings[author] = Ending(reason=limit.limit, summary="", messages=())  # of it alone
 

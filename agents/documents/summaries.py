@@ -13,17 +13,19 @@ import anyio
 
 from agents.admission.gist_check import Checker, gist_fault
 from agents.concurrency import together
-from agents.documents.chunking import Piece, split
+from agents.documents.chunking import Headings, Piece, split
 from agents.documents.quotes import (
     LONGEST,
     NotThere,
-    Place,
+    beside,
     ends,
     ends_again,
     gaps,
     locate,
     strange_numbers,
 )
+from agents.documents.tool_names import no_call
+from agents.documents.typography import Place
 from agents.loop import converse
 from agents.prompts import render
 from agents.tools import Arguments, BadCall, Finished, ListOf, Tool, Toolbox
@@ -39,7 +41,6 @@ GAP_ROUNDS = 2  # times that the stretches without a claim are asked for
 CLAIMS = 40  # of one piece
 CLAIM_CHARS = 600
 UNKNOWN = "Nothing that could be verified is known of this part; unfold it."
-NO_CALL = "Your answer held no tool call. Call `report` with claims, then `gist`."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,14 +78,17 @@ async def prepare(
     agent: str,
     verify: bool = True,
     hierarchy: bool = True,
+    nearby: int = 1,
     checker: Checker | None = None,
 ) -> None:
     """Fill in `note` of a piece of `text`, by one conversation of the name `read-<number>`.
 
     `verify` off: nothing is checked, nothing asked for again. `hierarchy` off: only a gist is made.
+    `nearby`: how many sentences on either side of a claim's place may have its numbers.
     Raises what the model raises.
     """
-    job = _Job(trial, text, note, verify=verify, hierarchy=hierarchy, checker=checker)
+    job = _Job(trial, text, note, verify, hierarchy, nearby, checker)
+    box = Toolbox(*([job.report()] if hierarchy else []), job.make_gist())
     opening = [
         {
             "role": "user",
@@ -92,6 +96,7 @@ async def prepare(
                 "read_piece",
                 text=job.raw,
                 title=note.piece.title,
+                tools=box.listed,
                 hierarchy=hierarchy,
                 most=max(3, min(12, -(-len(job.raw) // 2_500))),
                 tokens=GIST_TOKENS,
@@ -99,15 +104,14 @@ async def prepare(
             ),
         }
     ]
-    tools = [job.report()] * hierarchy + [job.make_gist()]
     ending = await converse(
         trial,
         f"read-{note.number}",
         opening,
-        Toolbox(*tools),
+        box,
         agent=agent,
         turns=TURNS,
-        no_call=NO_CALL,
+        no_call=no_call(box),
         shared=True,
     )
     note.gist = ending.summary
@@ -121,9 +125,9 @@ class _Job:
         trial: Trial,
         text: str,
         note: Note,
-        *,
         verify: bool,
         hierarchy: bool,
+        nearby: int,
         checker: Checker | None,
     ) -> None:
         self.raw = text[note.piece.start : note.piece.end]
@@ -131,7 +135,9 @@ class _Job:
         self._note = note
         self._verify = verify
         self._hierarchy = hierarchy
+        self._nearby = nearby
         self._checker = checker
+        self._headings = Headings(self.raw)
         self._rounds = 0
 
     def report(self) -> Tool:
@@ -145,7 +151,7 @@ class _Job:
             if self._verify and self._rounds < GAP_ROUNDS:
                 self._rounds += 1
                 lines += self._left()
-            lines.append("Call `report` with what is missing or mended, or `gist`.")
+            lines.append("Report what is missing or mended, or hand in the gist.")
             return "\n".join(lines)
 
         return Tool(
@@ -194,7 +200,10 @@ class _Job:
         if not self._verify:
             return Place(0, len(self.raw))
         place = locate(self.raw, head, tail)
-        strange = strange_numbers(claim, self._with_title(self.raw[place.start : place.end]))
+        around = beside(self.raw, place, self._nearby)
+        date = self._headings.dated(place.start)
+        words = self.raw[around.start : around.end]
+        strange = strange_numbers(claim, self._with_title(f"{date}\n{words}"))
         if strange:
             raise NotThere(f"That place does not have the number {strange[0]}.")
         return place
@@ -236,7 +245,7 @@ class _Job:
         if not self._verify:
             return ""
         if self._hierarchy and not self._note.claims:
-            return "No claim was taken yet: call `report` first."
+            return "No claim was taken yet: report some first."
         strange = strange_numbers(gist, self._with_title(self.raw))
         if strange:
             return f"The text does not have the number {strange[0]}."

@@ -18,7 +18,7 @@ from pydantic import (
     field_validator,
 )
 
-from harness.board.vocabulary import BASE, EvidenceForm
+from harness.board.vocabulary import BASE, DOCUMENT, EvidenceForm
 
 GIST_TOKENS, GIST_CHARS, SUMMARY_CHARS = 100, 2_000, 4_000  # of a finding
 QUOTE_LINES, QUOTE_CHARS = 100, 10_000
@@ -145,7 +145,7 @@ class Part(_Evidence):
 
 
 class Quotation(_Evidence):
-    """Words of an entry."""
+    """Words of an entry, or of the whole document where `label` is `DOCUMENT`."""
 
     label: Annotated[str, AfterValidator(str.strip)]
     quote: Annotated[
@@ -170,7 +170,8 @@ class Quotations(_Evidence):
     @property
     def labels(self) -> list[str]:
         """The entries that it quotes or builds on, each once."""
-        return list(dict.fromkeys([*(each.label for each in self.quotations), *self.builds_on]))
+        quoted = (each.label for each in self.quotations if each.label != DOCUMENT)
+        return list(dict.fromkeys([*quoted, *self.builds_on]))
 
 
 Evidence = Span | Command | Patch | Part | Quotations

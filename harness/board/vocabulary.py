@@ -158,6 +158,8 @@ class Tag(Word):
 
 MAIN = "main"
 """The agent that leads the others and is not counted among them; also its submission's author."""
+DOCUMENT = "document"
+"""In the place of an entry's label: words of the whole document, which is no entry then."""
 NO_ANSWER = "(no answer)"
 """What stands in a conversation for an answer without text and calls."""
 

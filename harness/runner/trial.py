@@ -70,6 +70,12 @@ class LiveTrial:
         """See `harness.protocols.Trial.count_tokens`."""
         return self._services.client.count_tokens(text)
 
+    @property
+    def context_tokens(self) -> int:
+        """See `harness.protocols.Trial.context_tokens`."""
+        price = self._services.client.price
+        return price.context_tokens if price else 0
+
     def model(self, conversation: str, *, agent: str = "", shared: bool = False) -> Model:
         """See `harness.protocols.Trial.model`."""
         budget, wanted = self._budget, self._row["wanted"]

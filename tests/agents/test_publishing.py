@@ -1,6 +1,7 @@
 """What the tools make of a finding: one set of limits, for issues and for documents."""
 
 import json
+from functools import partial
 
 import pytest
 from played_team import PlayedWorkspace, diff_of
@@ -9,7 +10,8 @@ from agents.admission.executed import ExecutedEvidence
 from agents.admission.gate import Gate
 from agents.board.publishing import publish
 from agents.board.session import BoardSession
-from agents.documents import tools as reading
+from agents.documents import tools as documents
+from agents.documents.chunking import Headings
 from agents.documents.evidence import PartCheck, QuotationCheck
 from agents.documents.summaries import UNKNOWN
 from agents.tools import BadCall, Toolbox
@@ -21,6 +23,7 @@ from harness.types import ToolCall
 TEXT = "Hartwell grew by a third, and Penhurst by less than that. Nobody shrank in that year."
 QUOTED = {"kind": "FACT", "gist": "It is so.", "summary": "s", "path": "a.py", "quote": "x = 1"}
 RAN = QUOTED | {"quote": "", "command": "python t.py", "exit_status": "1", "output": "it broke"}
+read_publish = partial(documents.publish, whole=False)
 READ = {"finding": "It is so.", "reasoning": "r",
         "quotations": [{"label": "F1", "quote": "grew by a third"}]}  # fmt: skip
 
@@ -38,7 +41,7 @@ class Author:
             verify=False,
         )  # fmt: skip
         quotations = QuotationCheck(
-            context=self.context, count_tokens=tokens, above=lambda place: ""
+            context=self.context, count_tokens=tokens, document=TEXT, headings=Headings(TEXT)
         )
         documents = {Quotations: quotations, Part: PartCheck(text=TEXT)}
         self.gate = Gate(self.context, checks.by_form() | documents)
@@ -81,14 +84,14 @@ WORDS = "A summary has at most 4,000 characters, a gist at most 100 tokens and a
     [
         (publish, QUOTED | {"summary": "é" * 4_001}, WORDS),
         (publish, QUOTED | {"gist": "é" * 2_001}, WORDS),
-        (reading.publish, READ | {"reasoning": "é" * 4_001}, WORDS),
-        (reading.publish, READ | {"finding": "é" * 2_001}, WORDS),
+        (read_publish, READ | {"reasoning": "é" * 4_001}, WORDS),
+        (read_publish, READ | {"finding": "é" * 2_001}, WORDS),
         (publish, QUOTED | {"quote": "é" * 10_001}, "The quote is too long"),
         (publish, QUOTED | {"quote": "a\0b"}, "'quote' of the evidence holds a NUL character"),
         (publish, RAN | {"command": "é" * 20_001}, "The command is too long"),
         (publish, RAN | {"output": "é" * 10_001}, "The expected output is too long"),
-        (reading.publish, READ | {"quotations": READ["quotations"] * 9}, "at most 8 quotations"),
-        (reading.publish, READ | {"quotations": [{"label": "F1", "quote": "é" * 2_001}]},
+        (read_publish, READ | {"quotations": READ["quotations"] * 9}, "at most 8 quotations"),
+        (read_publish, READ | {"quotations": [{"label": "F1", "quote": "é" * 2_001}]},
          "A quotation has at most 2000 characters"),
     ],
 )  # fmt: skip
@@ -129,15 +132,15 @@ async def test_a_patch_has_its_limit_in_characters_whatever_alphabet_they_are_of
 
 async def test_a_finding_about_a_document_is_the_same_where_its_words_are(author):
     await author.part(0, len(TEXT), "Growth.")
-    assert await author.call(reading.publish, READ) == "Admitted as F2."
+    assert await author.call(read_publish, READ) == "Admitted as F2."
     other = [{"label": "F1", "quote": "Nobody shrank in"}]
     again = READ | {"finding": "it  is `so`", "quotations": other}
-    assert await author.call(reading.publish, again) == "Known already as F2."
-    assert await author.call(reading.publish, READ | {"finding": "It is not."}) == "Admitted as F3."
+    assert await author.call(read_publish, again) == "Known already as F2."
+    assert await author.call(read_publish, READ | {"finding": "It is not."}) == "Admitted as F3."
 
 
 async def test_a_part_of_a_document_is_never_the_same_as_what_is_said_in_its_words(author):
     labels = [await author.part(0, 25, UNKNOWN), await author.part(25, len(TEXT), UNKNOWN)]
     assert labels == ["F1", "F2"]
     assert await author.part(0, 25, "Said otherwise.") == "F1"
-    assert await author.call(reading.publish, READ | {"finding": UNKNOWN}) == "Admitted as F3."
+    assert await author.call(read_publish, READ | {"finding": UNKNOWN}) == "Admitted as F3."

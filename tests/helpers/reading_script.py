@@ -54,11 +54,8 @@ class ReadingScript:
             return "lead"
         if "look_up" in tools:
             return "look" if "answer" in tools else "sub"
-        if "answer" in tools:
-            return "answer"
-        if "publish" in tools:
-            return "find"
-        return "plan" if "Plan, for everybody" in request["messages"][3]["content"] else "more"
+        task = task_of(request)
+        return {"plan": "plan", "decide": "answer"}.get(task.partition("-")[0], "find")
 
     def letter(self, request: Request) -> str:
         """The answer to the question that a prompt has."""
@@ -102,16 +99,21 @@ class ReadingScript:
     def find(self, request: Request) -> Any:
         match own_turns(request):
             case 0:
-                label = re.findall(
-                    r"^(F\d+) FACT \(read", request["messages"][1]["content"], re.MULTILINE
-                )
+                if "unfold" not in tools_of(request):
+                    return self.published(whole(request))
                 last = "last part" in request["messages"][3]["content"]
-                return call("unfold", label=label[-1 if last else 0], level="raw")
-            case 1:
-                label, fact = quotable(request["messages"][-1]["content"])
-                return call("publish", finding="It says there what matters.", reasoning="See.",
-                            quotations=[{"label": label, "quote": fact}])  # fmt: skip
+                label = parts_of(request)[-1 if last else 0]
+                return call("unfold", label=label, level="raw")
+            case 1 if "unfold" in tools_of(request):
+                return self.published(quotable(request["messages"][-1]["content"]))
         return call("finish", summary="Published.")
+
+    def published(self, place: tuple[str, str]) -> Any:
+        """A finding about a place: the label of its part, empty for the document, and its words."""
+        label, words = place
+        quotation = ({"label": label} if label else {}) | {"quote": words}
+        return call("publish", finding="It says there what matters.", reasoning="See.",
+                    quotations=[quotation])  # fmt: skip
 
     def look(self, request: Request) -> Any:
         if own_turns(request) == 0:
@@ -128,11 +130,27 @@ class ReadingScript:
             return call("delegate", tasks=["Look at the beginning.", "Look at the end."])
         return self.answer(request)
 
-    def more(self, request: Request) -> Any:
-        return call("finish", summary="Nothing is missing.")
-
     def answer(self, request: Request) -> Any:
         return call("answer", letter=self.letter(request), because="By F1.")
+
+
+def task_of(request: Request) -> str:
+    """The label of the task that a reader works on; empty where it is no reader's request."""
+    said = json.dumps(request["messages"][3:4], ensure_ascii=False)
+    found = re.search(r"Your task now is `([\w-]+)`", said)
+    return found[1] if found else ""
+
+
+def parts_of(request: Request) -> list[str]:
+    """The labels of the document's parts."""
+    return re.findall(r"^(F\d+) FACT \(read", request["messages"][1]["content"], re.MULTILINE)
+
+
+def whole(request: Request) -> tuple[str, str]:
+    """No label, and a sentence of the document that the prompt has whole."""
+    found = re.search(r"<document(?:-\d+)?>\n(.*)", request["messages"][1]["content"], re.DOTALL)
+    assert found
+    return "", sentence(found[1])
 
 
 def text_of(request: Request) -> str:
@@ -147,8 +165,13 @@ def text_of(request: Request) -> str:
 def quotable(shown: str) -> tuple[str, str]:
     """The label of an unfolded part and a sentence of it."""
     label, _, text = re.split(r"<entry(?:-\d+)?>\n", shown)[1].partition("\n\n")
+    return label, sentence(text)
+
+
+def sentence(text: str) -> str:
+    """The first sentence of its first longer paragraph."""
     line = next(line for line in text.split("\n\n") if len(line.split()) > 12)
-    return label, line.split(". ")[0]
+    return line.split(". ")[0]
 
 
 ROWS = [row for _, row in rows()][:2]

@@ -18,6 +18,7 @@ FEWEST = 3  # headings of a kind, before they are taken for the document's own
 SNAP = 0.1  # of a piece's size: how far a cut may move to a better place
 TITLE = 80  # characters of a heading
 LOOK_BACK = 200
+ARTICLE = 12_000  # characters for which a date line holds
 
 HEADINGS = {
     "section": r"section\s+\w",
@@ -131,9 +132,12 @@ class Headings:
         return " › ".join(" ".join(line.strip("# \t").split()) for line in lines)
 
     def dated(self, place: int) -> str:
-        """The last line at or above `text[place:]` that has little but a date, or nothing."""
+        """The last line at or above `text[place:]` that has little but a date, or nothing.
+
+        What is farther away than `ARTICLE` belongs to another article.
+        """
         before = bisect_right(self._dates, place)
-        if not before:
+        if not before or place - self._dates[before - 1] > ARTICLE:
             return ""
         at = self._dates[before - 1]
         return " ".join(self._text[at : at + 2 * TITLE].split("\n", 1)[0].split())

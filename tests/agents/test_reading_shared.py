@@ -5,7 +5,7 @@ import time
 from collections import Counter
 
 import pytest
-from console import query, start, wait_for
+from console import delm_here, query, start, wait_for
 from reading_script import ANSWERS, ROWS, ReadingScript, own_turns, play, text_of, tools_of
 from scripted_model import ScriptedModel
 
@@ -55,3 +55,19 @@ def test_documents_that_differ_by_a_date_alone_share_nothing(tmp_path):
     signed = [text for text in asked if "treaty" in text]
     assert sorted("2021-06" in text for text in signed) == [False, True]
     assert set(asked.values()) == {1}  # the third document is the first again
+
+
+def test_a_replay_pays_each_part_once_as_it_was_paid_for(tmp_path):
+    recording = tmp_path / "recording.jsonl"
+    words = ("-i", ROWS[0]["_id"], "-s", "delm-documents-parts", "-n", "2", "-k", "2")
+    play(tmp_path, ReadingScript(ANSWERS), *words, "--record", str(recording))
+    told = delm_here("eval", "-m", f"replay:{recording}", "--run-id", "again", "-o", tmp_path,
+                     DELM_CACHE=str(tmp_path / "cache"))  # fmt: skip
+    assert told.code == 0, told.text
+    assert "differs from the recorded one" not in told.text
+    shared = query(
+        tmp_path / "again",
+        "SELECT prompt_sha256, sum(paid_call IS NULL) AS paid, count(*) AS asked FROM call "
+        "WHERE conversation LIKE 'read-%' GROUP BY prompt_sha256",
+    )
+    assert {(row["paid"], row["asked"]) for row in shared} == {(1, 2)}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from sandboxes import Bubblewrap, why_not
+from sandboxes import LIMITS, Bubblewrap, why_not
 
 from harness import event_loop
 from harness.config import SandboxConfig
@@ -210,6 +210,20 @@ async def test_what_connects_a_sandbox_ends_with_it(bubblewrap, connected):
     with anyio.fail_after(10):
         while mine & programs():
             await anyio.sleep(0.05)
+
+
+async def test_what_connects_a_sandbox_takes_no_more_than_the_sandbox(connected):
+    """It holds what is sent to connections that a command does not read."""
+    machine = connected._machine
+    found = Path(f"/proc/{machine._uplink._process.pid}")
+    lines = (found / "limits").read_text().splitlines()
+    limits = {line[:25].strip(): line[26:].split()[0] for line in lines}
+    assert limits["Max open files"] == str(LIMITS.open_files)
+    assert limits["Max data size"] == str(LIMITS.memory_mb << 20)
+    group = machine._group
+    assert group is not None or os.geteuid() != 0
+    for procs in group.procs if group else ():
+        assert found.name in procs.read_text().split()
 
 
 def programs() -> set[Path]:

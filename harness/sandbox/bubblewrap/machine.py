@@ -287,7 +287,7 @@ class BubblewrapMachine:
 
         await namespace.limit_shared(self._first)
         if self._network:
-            self._uplink = await Network.connect(self._first)
+            self._uplink = await Network.connect(self._first, self._joining(memory=True))
         if self._place != "memory":
             self._watch = DiskWatch(
                 disk_limits.on_disk(self._limits),
@@ -295,11 +295,16 @@ class BubblewrapMachine:
                 self._store,
             )
 
-    def _joining(self) -> list[str]:
-        """What runs a command that follows in the control group, with few open files."""
+    def _joining(self, *, memory: bool = False) -> list[str]:
+        """What runs a command that follows in the control group, with few open files.
+
+        `memory`: and with no more memory of its own than the sandbox, control group or not.
+        """
         procs = self._group.procs if self._group else ()
         join = "".join(f"echo $$ > {file} || exit; " for file in procs)
         limit = f"ulimit -n {self._limits.open_files} 2>/dev/null; "
+        if memory:
+            limit += f"ulimit -d {self._limits.memory_mb << 10} || exit; "
         return ["/bin/sh", "-c", join + limit + 'exec "$@"', "sh"]
 
     def _command(self, info: int, rules: int, source: Source | None) -> list[str]:

@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+from collections.abc import Sequence
 from subprocess import DEVNULL
 
 import anyio
@@ -51,8 +52,12 @@ class Network:
         self._keep = keep  # the other end of it tells the program to end when this one is closed
 
     @classmethod
-    async def connect(cls, inside: int) -> "Network":
-        """Connect the sandbox that the process `inside` is in. `SandboxUnavailable` on failure."""
+    async def connect(cls, inside: int, within: Sequence[str]) -> "Network":
+        """Connect the sandbox that the process `inside` is in. `SandboxUnavailable` on failure.
+
+        `within` begins the program within the limits of the sandbox: what it holds and does is for
+        connections that commands make.
+        """
         if lack := lacks():
             raise SandboxUnavailable(lack)
         with contextlib.ExitStack() as stack:
@@ -72,7 +77,7 @@ class Network:
             fds = (network, users, ended, writing)
             try:
                 process = await anyio.open_process(
-                    [shutil.which(PROGRAM) or PROGRAM, "--configure", "--mtu=65520",
+                    [*within, shutil.which(PROGRAM) or PROGRAM, "--configure", "--mtu=65520",
                      "--disable-host-loopback", "--enable-seccomp",
                      f"--ready-fd={writing}", f"--exit-fd={ended}", "--netns-type=path",
                      f"--userns-path=/proc/self/fd/{users}", f"/proc/self/fd/{network}", "tap0"],

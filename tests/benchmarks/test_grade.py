@@ -199,13 +199,13 @@ class _Ended(_Broken):
         raise SandboxLost("the sandbox ended while a command ran in it")
 
 
-async def test_a_patch_that_ends_every_sandbox_of_its_tests_is_unresolved(flask, tmp_path):
+async def test_a_patch_that_ends_the_sandbox_of_its_tests_gets_no_other(flask, tmp_path):
     ended = _Ended()
     grader = PatchGrader(ended, tmp_path / "logs", tmp_path / "cache", GradingConfig())
     verdict = await grader.grade(flask, NOTHING, model_name="m")
     assert (verdict.outcome, verdict.official) == ("unresolved", "unresolved")
     assert verdict.reason == "its sandbox: the sandbox ended while a command ran in it"
-    assert ended.asked == 3
+    assert ended.asked == 1
 
 
 @pytest.fixture(scope="module")

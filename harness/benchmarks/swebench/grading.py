@@ -43,7 +43,7 @@ from harness.text.unified_diff import parse
 from harness.types import ExecResult, Verdict
 
 RECIPE = 4  # raise it when the same inputs could be graded otherwise
-TRIES = 3  # of an evaluation whose sandbox fails
+TRIES = 3  # of an evaluation whose sandbox fails, but not by what the tests did in it
 LOG_FILES = ("patch.diff", "eval.sh", "test_output.txt", "report.json", "run_instance.log")
 
 
@@ -57,8 +57,8 @@ class PatchFacts:
 
 
 def _ungraded(error: DelmError, *, seconds: float) -> Verdict:
-    """The verdict where no attempt came to its end: of a patch that ends or breaks every sandbox
-    that it is run in, its own outcome; else infrastructure, which is graded again."""
+    """The verdict where no attempt came to its end: of a patch that ends the sandbox that it is run
+    in, or breaks each, its own outcome; else infrastructure, which is graded again."""
     if isinstance(error, (SandboxLost, SandboxError)):
         return Verdict(
             outcome="unresolved",
@@ -143,7 +143,8 @@ class PatchGrader:
                 break
             except (SandboxUnavailable, SandboxError, GradingUnavailable) as error:
                 tries += 1
-                if tries == TRIES:
+                # a patch whose code ends the sandbox of a bad result would be run until a good one
+                if tries == TRIES or isinstance(error, SandboxLost):
                     return _ungraded(error, seconds=anyio.current_time() - started)
                 await anyio.sleep(tries)
         if graded.repeats:

@@ -67,7 +67,7 @@ class CallCost:
     prompt: Sequence[PromptPart]
     output: Sequence[OutputPart]
     other_usd: float
-    own_tokens: int  # of the prompt, that an earlier call of the conversation sent
+    own_tokens: int  # of the prompt, that the conversation, or the one it goes on with, sent before
     observations: Sequence[int]  # of its tool calls, in order: places of their messages
 
     @property
@@ -86,11 +86,15 @@ class Pricing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Talk:
-    """A conversation: its calls in order, and how many of its messages each of them sent."""
+    """A conversation: its calls in order, and how many of its messages each of them sent.
+
+    `carried` of its messages were sent by the conversation that it goes on with.
+    """
 
     calls: Sequence[CallRow]
     messages: Sequence[Message]
     ends: Sequence[int]
+    carried: int
     pieces: Sequence[tuple[Cause, int, int]]  # cause, message, tokens as we count
 
     def sent(self, index: int) -> list[tuple[Cause, int, int]]:
@@ -145,11 +149,13 @@ def _by_conversation(calls: Iterable[CallRow]) -> dict[str, list[CallRow]]:
 def _talk(calls: Sequence[CallRow], messages: Sequence[Message], count: Count) -> _Talk:
     pieces: list[tuple[Cause, int, int]] = []
     ends = _ends(calls, messages)
-    opening = min(ends, default=0)
+    answers = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
+    opening = min(answers, default=len(messages))
     for index, message in enumerate(messages):
         for cause, text in message_parts(message, opening=index < opening):
             pieces.append((cause, index, count(text) if text else 0))
-    return _Talk(calls=calls, messages=messages, ends=ends, pieces=pieces)
+    carried = max((index for index in answers if index < min(ends, default=0)), default=0)
+    return _Talk(calls=calls, messages=messages, ends=ends, carried=carried, pieces=pieces)
 
 
 def _ends(calls: Sequence[CallRow], messages: Sequence[Message]) -> list[int]:
@@ -204,7 +210,7 @@ def _call_cost(talk: _Talk, index: int, offered: float, pricing: Pricing, count:
     price = pricing.prices.get(row["model"]) if row["cost_usd"] is not None else None
     at = datetime.fromisoformat(row["started_at"]) if pricing.timed else None
     rates = rates_of(price, row["prompt_tokens"], at) if price else None
-    before = talk.ends[index - 1] if index else 0
+    before = talk.ends[index - 1] if index else talk.carried
     prompt = []
     own, start = 0, 0
     for cause, message, tokens in _scaled(talk, index, offered):
@@ -218,7 +224,7 @@ def _call_cost(talk: _Talk, index: int, offered: float, pricing: Pricing, count:
         )
         prompt.append(part)
         start += tokens
-        own += tokens if index and message < before else 0
+        own += tokens if before and message < before else 0
     output = [
         OutputPart(name=name, call=call, tokens=tokens, usd=tokens * rates.output if rates else 0.0)
         for name, call, tokens in _output(row, count)

@@ -86,9 +86,8 @@ class SystemCost:
     def rows(self, system: str, scores: Sequence[InstanceScore], baseline: str) -> list[Row]:
         """The system's rows. `scores` are those of all systems of the run."""
         mine = [score for score in scores if score.system == system]
-        usd, unsure = _known_usd(mine)
-        found = [self._system_row(mine, scores, baseline) | {"cost_usd": usd}]
-        found[0]["cost_unsure_usd"] = unsure
+        whole = self._system_row(mine, scores, baseline)
+        found = [whole]
         for (part, name), total in sorted(self._parts.items(), key=_order):
             found.append(self._part_row(part, name, total))
         if abs(self._other_usd) > NOISE_USD:
@@ -99,13 +98,7 @@ class SystemCost:
         if unfinished:
             row = dict.fromkeys(COLUMNS) | {"part": UNFINISHED, "name": "trials that did not end"}
             found.append(row | {"cost_usd": unfinished})
-        for row in found:
-            row["system"] = system
-            if usd is None:
-                row["cost_usd"] = None
-            elif row["part"] != UNFINISHED and row["cost_usd"] is not None:
-                row["cost_share"] = _ratio(row["cost_usd"], usd)
-        return found
+        return [row | {"system": system} | _relative_to(whole, row) for row in found]
 
     def _add_call(self, cost: CallCost, kind: str) -> None:
         row = cost.row
@@ -137,8 +130,11 @@ class SystemCost:
         self, mine: Sequence[InstanceScore], scores: Sequence[InstanceScore], baseline: str
     ) -> Row:
         whole = self._whole
+        usd, unsure = _known_usd(mine)
         other = self._repeated_tokens - self._own_tokens
         return _row(SYSTEM, "all", whole) | {
+            "cost_usd": usd,
+            "cost_unsure_usd": unsure,
             "submissions": sum(score.submissions for score in ran(mine)),
             "cost_per_submission_usd": _per_submission(mine),
             "baseline": baseline or None,
@@ -212,6 +208,20 @@ def _row(part: str, name: str, total: _Sum) -> Row:
         "output_tokens": total.output,
         "cost_usd": total.usd,
     }
+
+
+def _relative_to(whole: Row, row: Row) -> Row:
+    """The dollars of a row, and what they are of those of the whole system."""
+    if whole["cost_usd"] is None:
+        return {"cost_usd": None}
+    if row["cost_usd"] is None or row["part"] == UNFINISHED:
+        return {}
+    share = _ratio(row["cost_usd"], whole["cost_usd"])
+    known = {"cost_share": share}
+    for column in ("cost_per_submission_usd", "ratio"):
+        amount = whole[column]
+        known[column] = None if amount is None or share is None else amount * share
+    return known
 
 
 def _known_usd(scores: Sequence[InstanceScore]) -> tuple[float | None, float | None]:

@@ -148,7 +148,9 @@ def _overhead_usd(row: TableRow) -> str:
 
 
 def _ratio(row: TableRow) -> str:
-    return "–" if row["ratio"] is None else f"{row['ratio']:.2f}"
+    if row["ratio"] is None:
+        return "–" if row["part"] == SYSTEM else ""
+    return f"{row['ratio']:.2f}"
 
 
 _SYSTEMS: Columns = (
@@ -170,6 +172,7 @@ _KINDS: Columns = (
     ("output", _whole("output_tokens")),
     ("$", _usd),
     ("of $", _share("cost_share")),
+    ("ratio", _ratio),
 )
 _CAUSES: Columns = (
     ("fresh", _whole("fresh_tokens")),
@@ -177,6 +180,7 @@ _CAUSES: Columns = (
     ("of prompt", _share("token_share")),
     ("$", _usd),
     ("of $", _share("cost_share")),
+    ("ratio", _ratio),
 )
 _ANSWERS: Columns = (
     ("calls", _whole("calls")),
@@ -184,6 +188,7 @@ _ANSWERS: Columns = (
     ("of output", _share("token_share")),
     ("$", _usd),
     ("of $", _share("cost_share")),
+    ("ratio", _ratio),
 )
 _OVERHEADS: Columns = (
     ("count", _whole("count")),
@@ -207,7 +212,8 @@ def _notes(rows: Sequence[TableRow], run: RunRows) -> list[str]:
     lines = []
     if baseline:
         lines.append(
-            f"ratio: dollars per submission relative to {baseline}, on instances that both ran."
+            f"ratio: dollars per submission relative to {baseline}, on instances that both ran; "
+            "of a part: what it is of that."
         )
     lines.append(
         "repeated: the share of prompt tokens with which an earlier prompt of the trial begins; "

@@ -249,6 +249,9 @@ async def test_a_submission_is_compared_with_the_baseline_and_prefixes_are_told_
     assert whole["cost_per_submission_usd"] == pytest.approx(4.348 / 2)
     assert whole["ratio"] == pytest.approx(4.348 / 2 / 0.14)
     assert single["system", "all"]["ratio"] == 1
+    patch = (await parts(played))["kind", "patch"]
+    assert patch["ratio"] == pytest.approx(2.4 / 2 / 0.14)
+    assert patch["cost_per_submission_usd"] == pytest.approx(1.2)
     # repeated 0, 26, 40, 24 and 54 tokens; of these, 23, 37 and 48 are what its own conversation
     # sent before
     assert whole["prefix_share"] == pytest.approx(144 / 230)
@@ -343,10 +346,16 @@ def test_a_failed_call_sent_what_the_next_one_sends_and_a_missing_answer_came_la
 
 def test_a_conversation_may_begin_with_the_answers_of_another():
     opening = [said("system", "a b"), as_message(LOOK), said("tool", "c"), said("user", "d e")]
-    first, second = taken_apart([row(0, TELL), row(1, END)], *opening, as_message(TELL),
-                                said("tool", "f"), as_message(END))  # fmt: skip
+    calls = [row(0, TELL, repeated=0.9), row(1, END, repeated=0.9)]
+    first, second = taken_apart(
+        calls, *opening, as_message(TELL), said("tool", "f"), as_message(END)
+    )
     assert len({part.message for part in first.prompt if part.message >= 0}) == 4
     assert len({part.message for part in second.prompt if part.message >= 0}) == 6
+    assert by_cause(first)[Cause.OBSERVATIONS] + by_cause(first)[Cause.ANSWERS] > 0
+    # of 13 words in 100 tokens it sent schemas and system text before: 4; then all but two messages
+    assert first.own_tokens == 31
+    assert second.own_tokens == sum(p.tokens for p in second.prompt if p.message < 4)
 
 
 def test_lines_are_read_again_after_a_restart_and_what_is_served_again_costs_nothing():

@@ -261,22 +261,22 @@ def _refuse_secrets(content: Mapping[str, Any], path: str = "") -> None:
 
 
 def validate(
-    kind: type[T], content: Mapping[str, Any], where: str, *, strict_json: bool = False
+    schema: type[T], content: Mapping[str, Any], where: str, *, strict_json: bool = False
 ) -> T:
-    """`content` as a `kind`. `UserError` names the first wrong key and the nearest right one.
+    """`content` as a `schema`. `UserError` names the first wrong key and the nearest right one.
 
     `strict_json`: by pydantic's strict rules for JSON: "5" is no number, and a list may be a tuple.
     """
     try:
         if strict_json:
-            return kind.model_validate_json(json.dumps(content, default=str), strict=True)
-        return kind.model_validate(content)
+            return schema.model_validate_json(json.dumps(content, default=str), strict=True)
+        return schema.model_validate(content)
     except ValidationError as failed:
         error = failed.errors()[0]
         path = [str(part) for part in error["loc"]]
         key = ".".join(path)
         if error["type"] == "extra_forbidden":
-            names = _fields(kind, path[:-1])
+            names = _fields(schema, path[:-1])
             near = difflib.get_close_matches(path[-1], names, n=1, cutoff=0.5)
             whole = ".".join([*path[:-1], *near])
             there = f"; valid here: {', '.join(names)}" if names else "; there are none here"
@@ -292,10 +292,10 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def _keys(kind: type[BaseModel], prefix: str = "") -> list[str]:
+def _keys(schema: type[BaseModel], prefix: str = "") -> list[str]:
     """Every key of the configuration, dotted."""
     found = []
-    for name, field in kind.model_fields.items():
+    for name, field in schema.model_fields.items():
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             found += _keys(inner, f"{prefix}{name}.")
@@ -304,10 +304,10 @@ def _keys(kind: type[BaseModel], prefix: str = "") -> list[str]:
     return found
 
 
-def _fields(kind: type[BaseModel], path: Iterable[str]) -> list[str]:
+def _fields(schema: type[BaseModel], path: Iterable[str]) -> list[str]:
     for part in path:
-        annotation = kind.model_fields[part].annotation if part in kind.model_fields else None
+        annotation = schema.model_fields[part].annotation if part in schema.model_fields else None
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             return []
-        kind = annotation
-    return list(kind.model_fields)
+        schema = annotation
+    return list(schema.model_fields)

@@ -1,8 +1,8 @@
-"""What a finding brings as proof: one class for each form of evidence, with its bounds.
+"""The evidence of a finding: one class for each form, with its bounds.
 
-It is made once, of what an agent gives its tool, and carried in proposals and entries. Only the
-board's store knows its JSON, `{"form": "span", "path": …}`, which it reads with the context
-`STORED`: what was taken is never refused later, whatever the bounds are then.
+Evidence is made once, from the arguments of an agent's tool call, and carried in proposals and
+entries. Only the board's store reads and writes it as JSON, `{"form": "span", "path": …}`. It reads
+with the context `STORED`, so that stored evidence is never refused, even if bounds have changed.
 """
 
 from typing import Annotated, Any, Literal
@@ -28,7 +28,7 @@ STORED = {"stored": True}
 
 
 def _at_most(chars: int, reason: str, *, lines: int = 0) -> AfterValidator:
-    """The bound of a text. `reason` is for the author of the finding."""
+    """A validator that raises `ValueError(reason)` for a longer text."""
 
     def check(text: str, info: ValidationInfo) -> str:
         long = len(text) > chars or (lines and text.count("\n") > lines)
@@ -184,7 +184,7 @@ def state_of(evidence: Evidence) -> str:
 
 
 def reason_of(error: ValidationError) -> str:
-    """What is wrong with evidence that could not be made, for its author."""
+    """The first fault of evidence that could not be made, in words for its author."""
     first = error.errors()[0]
     if first["type"] == "value_error":
         return str(first["ctx"]["error"])

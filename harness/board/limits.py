@@ -1,4 +1,4 @@
-"""What the board takes: shapes and lengths of what agents write on it."""
+"""The limits of what agents write on the board: forms and lengths, in characters."""
 
 import hashlib
 import json
@@ -15,14 +15,14 @@ million bytes, where each takes six (`\\u0001`)."""
 MOST_PROPOSAL = 2_000_000
 """Characters of a proposal with its evidence in JSON, against floods. It is above all that findings
 are bound to, `harness.board.evidence`, where each character takes six (`\\u0001`)."""
-MOST_RAW = 200_000
-MOST_NAME = 200
+MOST_RAW = 200_000  # characters of what a check saw
+MOST_NAME = 200  # characters of a name, label or key
 MOST_PRIORITY = 1_000_000
 MOST_EXCLUDED = 1_000  # agents of one task
 
 
 def check_task(task: NewTask) -> None:
-    """`BoardRefused` for what the board does not take."""
+    """Raise `BoardRefused` if a field of `task` has a wrong form or is too long."""
     if not TASK_KIND.fullmatch(task.kind):
         raise BoardRefused(f"a kind is a-z, 0-9 and -, at most 48 of them, not {_shown(task.kind)}")
     if task.label and not TASK_LABEL.fullmatch(task.label):
@@ -41,34 +41,35 @@ def check_task(task: NewTask) -> None:
 
 
 def check_proposal(proposal: Proposal, evidence: str) -> None:
-    """`BoardRefused` for what the board does not take. `evidence` is the JSON of it."""
+    """Raise `BoardRefused` if a text of `proposal` is too long. `evidence` is its JSON."""
     check_length("a proposal", proposal.gist + proposal.summary + evidence, MOST_PROPOSAL)
     for what in ("author", "task", "refutes"):
         check_length(what, getattr(proposal, what), MOST_NAME)
 
 
 def check_agent(agent: str) -> None:
-    """`BoardRefused` for no name, or one that is too long."""
+    """Raise `BoardRefused` if an agent's name is empty or too long."""
     if not agent:
         raise BoardRefused("an agent has a name")
     check_length("an agent's name", agent, MOST_NAME)
 
 
 def check_length(what: str, text: str, most: int) -> None:
-    """`BoardRefused` where `text` has more than `most` characters."""
+    """Raise `BoardRefused` if `text` has more than `most` characters. `what` names the text."""
     if len(text) > most:
         raise BoardRefused(f"{what} has at most {most:,} characters, this one {len(text):,}")
 
 
 def result_in_json(result: Mapping[str, Any]) -> str:
-    """JSON of bounded length, or `BoardRefused`."""
+    """A task's result as JSON text. Raises `BoardRefused` if it is longer than `MOST_RESULT`."""
     text = json.dumps(result)
     check_length("a result in JSON", text, MOST_RESULT)
     return text
 
 
 def task_key(task: NewTask) -> str:
-    """What makes a task the same as another."""
+    """The key by which an equal task is recognized: its `key`, else its `label`, else a hash of its
+    kind, subject and text."""
     if task.key or task.label:
         return short_key(task.key or task.label)
     said = json.dumps([task.kind, task.subject, task.text])
@@ -76,14 +77,14 @@ def task_key(task: NewTask) -> str:
 
 
 def short_key(key: str) -> str:
-    """The key, or its hash where it is long."""
+    """`key`, or its SHA-256 in hexadecimal if it has more than `MOST_NAME` characters."""
     if len(key) <= MOST_NAME:
         return key
     return hashlib.sha256(key.encode(errors="backslashreplace")).hexdigest()
 
 
 def cut(text: str, most: int) -> str:
-    """At most `most` characters of text, and a note of what is missing."""
+    """The first `most` characters of `text`, then a note of how many more there were, if any."""
     if len(text) <= most:
         return text
     return f"{text[:most]}\n[{len(text) - most:,} more characters were cut]"

@@ -1,11 +1,11 @@
 """The board of one trial: a queue of tasks, and a context that only admitted entries enter.
 
-Nobody is in charge of it. Every write is one transaction that holds or leaves nothing; every change
-is also an event, and events are never changed. All times are seconds since the epoch in UTC.
+Every write is one transaction: all of it, or nothing. Every change also adds an event, and events
+never change. All times are seconds since the epoch in UTC.
 
 A task goes `open → claimed → done | failed | cancelled`, and `claimed → open` when its lease is
-lost or given back. `attempts` counts its claims and is the fencing token: whoever comes with an
-older one writes nothing.
+lost or given back. `attempts` counts its claims and is the fencing token: an agent whose claim is
+older than the last one writes nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,12 +18,14 @@ from harness.board.vocabulary import EntryKind, Level, LinkKind, Settled, TaskSt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTask:
-    """A task as it is asked for."""
+    """A task to be added to the queue."""
 
     kind: str  # a `TaskKind`, or one that an agent invents
     text: str  # what is to be done, in words
     label: str = ""  # unique in the trial; empty: the kind and its next number, `check-2`
-    key: str = ""  # a second put under it finds the first; empty: the label, else kind+subject+text
+    key: str = (
+        ""  # a task with a known key is not added again; empty: label, else kind+subject+text
+    )
     priority: int = 0  # higher is claimed first
     after: tuple[str, ...] = ()  # labels of tasks that have to be done before
     preferred: str = ""  # the agent that gets it before its other choices
@@ -32,7 +34,10 @@ class NewTask:
 
 
 class Task(NamedTuple):
-    """A task as it stands. A tuple: a claim makes one, and a dataclass takes six times longer."""
+    """A task in its current state.
+
+    A tuple, because every claim makes one and a dataclass takes six times as long.
+    """
 
     label: str
     kind: str
@@ -50,7 +55,10 @@ class Task(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """A task in the hands of one agent, as long as its lease is renewed."""
+    """A task that one agent holds as long as it renews the lease.
+
+    `fence` is the task's `attempts` at the time of the claim.
+    """
 
     task: Task
     agent: str
@@ -59,7 +67,7 @@ class Claim(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """What an agent wants the others to know."""
+    """A finding that an agent wants to share, with its evidence, before it is checked."""
 
     kind: EntryKind
     gist: str
@@ -72,11 +80,11 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """An admitted proposal. It never changes; what became of it later stands in `Context.links`."""
+    """An admitted proposal. It never changes; `SharedContext.links` say what later refers to it."""
 
     label: str
     position: int  # 1, 2, … in the order of admission, the same for every reader
-    key: str  # what makes another proposal the same finding
+    key: str  # proposals with an equal key are the same finding
     kind: EntryKind
     gist: str
     summary: str
@@ -88,16 +96,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
-    """What became of a proposal."""
+    """The decision of the gate about a proposal."""
 
     settled: Settled
-    entry: Entry | None  # admitted: itself; merged: the one that said it before
+    entry: Entry | None  # admitted: the new entry; merged: the entry that said it before
     reason: str = ""  # rejected: why, for the author
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """Something names an entry. `source` is the label of an entry or of a task."""
+    """A reference from `source`, the label of an entry or a task, to the entry `target`."""
 
     source: str
     target: str
@@ -107,7 +115,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One line of the trial's story."""
+    """One change of the board."""
 
     number: int
     at: float
@@ -118,11 +126,11 @@ class Event:
 
 
 class LeaseLost(Exception):
-    """The claim is not this agent's any more; nothing was written."""
+    """The agent does not hold the claim any more. Nothing was written."""
 
 
 class BoardRefused(Exception):
-    """The request cannot be: the message says why, for whoever made it."""
+    """The board cannot carry out a request. The message tells its author why."""
 
 
 class TaskQueue(Protocol):
@@ -130,29 +138,30 @@ class TaskQueue(Protocol):
 
     @property
     def version(self) -> int:
-        """Grows with every change of the board; for `wait`."""
+        """A number that grows with every change of the trial's board; for `wait`."""
         ...
 
     async def join(self, agent: str, *, lease_s: float) -> None:
-        """`agent` is alive: for `lease_s` seconds, and again with each claim or renewal."""
+        """Note that `agent` is alive for `lease_s` seconds. Each claim or renewal does so again."""
         ...
 
     async def leave(self, agent: str) -> None:
-        """`agent` claims nothing more; what it holds becomes open."""
+        """Note that `agent` claims nothing more. The task that it holds becomes open."""
         ...
 
     async def put(self, *tasks: NewTask, by: str) -> list[Task]:
-        """Add tasks, all or none; one whose key is there already is the one that is there.
+        """Add `tasks`, all or none, and return them in this order. `by` is the agent that asks.
 
-        While that one is open, it excludes from then on whom either of the two excludes.
+        A task whose key is known is not added: the existing one is returned. If that is open, it
+        also excludes the agents that the new one excludes.
 
-        `BoardRefused`: the label is taken by another task, `after` names no task, the trial is
-        closed, or it holds its most tasks.
+        `BoardRefused`: the label belongs to another task, `after` names an unknown task, the trial
+        is closed, or it has as many tasks as are allowed.
         """
         ...
 
     async def claim(self, agent: str, *, lease_s: float) -> Claim | None:
-        """The best eligible task, now `agent`'s for `lease_s` seconds; None where there is none.
+        """Claim the best eligible task for `lease_s` seconds; None if no task is eligible.
 
         Eligible: open, or claimed under a lease that ran out; all of `after` done; `agent` not
         excluded, unless all who are alive are; the agent holds no other live claim. The best:
@@ -161,7 +170,10 @@ class TaskQueue(Protocol):
         ...
 
     async def renew(self, claim: Claim, *, lease_s: float) -> None:
-        """Another `lease_s` seconds from now. `LeaseLost`: another agent has it, or it is over."""
+        """Extend the lease to `lease_s` seconds from now.
+
+        `LeaseLost`: another agent has claimed the task, or it has ended.
+        """
         ...
 
     async def finish(
@@ -172,10 +184,10 @@ class TaskQueue(Protocol):
         result: Mapping[str, Any] | None = None,
         then: Sequence[NewTask] = (),
     ) -> list[Task]:
-        """End the task with its result and add `then`, in one transaction; the added tasks.
+        """End the task with its result and add the tasks `then`, in one transaction.
 
-        What waits for a failed task is cancelled. `LeaseLost` as for `renew`, `BoardRefused` as for
-        `put`; either way nothing is written.
+        Returns the added tasks. Tasks that wait for a failed one are cancelled. Raises `LeaseLost`
+        as `renew` does and `BoardRefused` as `put` does; nothing is written then.
         """
         ...
 
@@ -190,32 +202,32 @@ class TaskQueue(Protocol):
     ) -> tuple[list[Task], Claim | None]:
         """`finish` and then `claim` for the same agent, in one transaction: both, or neither.
 
-        Raises what `finish` raises; then nothing is claimed either.
+        Returns the results of both, and raises what `finish` raises.
         """
         ...
 
     async def release(self, claim: Claim, *, reason: str) -> None:
-        """Give the task back: it is open again. Does nothing when the lease is lost."""
+        """Give the task back, so that it is open again. Does nothing if the lease is lost."""
         ...
 
     async def cancel(self, label: str, *, by: str, reason: str) -> bool:
-        """Cancel an open task and all that waits for it; False when it is not open."""
+        """Cancel an open task and all tasks that wait for it; False if it is not open."""
         ...
 
     async def put_when_empty(self, task: NewTask, *, by: str) -> Task | None:
-        """Add `task` if nothing is open or claimed and its key is new: of many, one agent succeeds.
+        """Add `task` and return it, if no task is open or claimed and its key is new; else None.
 
-        The decision what to do with an empty queue is a task like any other, so exactly one agent
-        takes it, and another takes over when that one dies.
+        If many agents call at once, one succeeds. What to do with an empty queue is itself decided
+        in a task, so that one agent decides, and another takes over if that one dies.
         """
         ...
 
     async def close(self, *, by: str, reason: str) -> None:
-        """The trial is over: what is open is cancelled, nothing is claimed or added any more."""
+        """End the trial: open tasks are cancelled, and no task is claimed or added any more."""
         ...
 
     async def closed(self) -> bool:
-        """Whether it is over."""
+        """Whether the trial has ended."""
         ...
 
     async def tasks(self) -> list[Task]:
@@ -223,9 +235,9 @@ class TaskQueue(Protocol):
         ...
 
     async def wait(self, since: int, *, timeout_s: float) -> int:
-        """Return once `version` is beyond `since`, or after `timeout_s`; the version now.
+        """Wait until `version` is greater than `since`, at most `timeout_s` seconds; return it.
 
-        Changes that other processes make are noticed within 0.1 s.
+        Changes by other processes are noticed within 0.1 s.
         """
         ...
 
@@ -234,7 +246,10 @@ class SharedContext(Protocol):
     """The entries of one trial, in one order for all readers, and the proposals behind them."""
 
     async def propose(self, proposal: Proposal) -> int:
-        """Keep a proposal before it is checked; its number."""
+        """Store a proposal before it is checked; return its number.
+
+        `BoardRefused`: a text of it is too long, or it is of no known kind.
+        """
         ...
 
     async def admit(
@@ -256,29 +271,32 @@ class SharedContext(Protocol):
         ...
 
     async def reject(self, number: int, *, reason: str, seconds: float) -> Ruling:
-        """Keep it out, with the reason. `BoardRefused` when it is settled already."""
+        """Reject proposal `number` with a reason for its author.
+
+        `seconds` is the duration of the check. `BoardRefused`: it is settled already.
+        """
         ...
 
     async def entries(self, after: int = 0) -> list[Entry]:
-        """Entries beyond position `after`, in order."""
+        """The entries with a position greater than `after`, in order."""
         ...
 
     async def entry(self, label: str) -> Entry | None:
-        """One entry."""
+        """The entry with that label; None if there is none."""
         ...
 
     async def count(self, label: str) -> int:
-        """How often it was found: 1 and the proposals that were merged into it."""
+        """How many proposals are the entry: 1 and those merged into it; 0 without such an entry."""
         ...
 
     async def link(self, link: Link) -> bool:
-        """Keep a link; False if it is there already. `BoardRefused`: its target is no entry."""
+        """Add a link; False if it exists already. `BoardRefused`: its target is no entry."""
         ...
 
     async def links(self, after: int = 0) -> list[Link]:
-        """Links beyond position `after`, in order."""
+        """The links with a position greater than `after`, in order."""
         ...
 
     async def note_shown(self, conversation: str, labels: Sequence[str], level: Level) -> None:
-        """Entries that a conversation was shown: as gist, summary or raw."""
+        """Record that a conversation was shown entries at a level. The first time counts."""
         ...

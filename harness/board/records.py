@@ -1,4 +1,4 @@
-"""What happened on the boards of a run, as rows for reports. Times are seconds since the epoch."""
+"""The boards of a run as rows, for reports. Times are seconds since the epoch in UTC."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypedDict
@@ -38,7 +38,7 @@ class EventRow(TypedDict):
 
 
 class ProposalRow(TypedDict):
-    """A proposal and what became of it. `settled` is None where nothing did; `entry` is the label
+    """A proposal and its ruling. `settled` is None if there is none yet; `entry` is the label
     of the entry that it is, or was merged into; `seconds` is the duration of its check.
     `remembered` is 1 where the check's result came from the check cache, 0 where the check was
     executed, None where that was not recorded."""
@@ -122,7 +122,7 @@ class Boards(Protocol):
         ...
 
     async def events(self, trial_id: int) -> list[EventRow]:
-        """Everything that happened, in order."""
+        """Every event, oldest first."""
         ...
 
     async def proposals(self, trial_id: int) -> list[ProposalRow]:
@@ -130,7 +130,7 @@ class Boards(Protocol):
         ...
 
     async def shown(self, trial_id: int) -> list[ShownRow]:
-        """Which conversation was first shown what, as what, and when."""
+        """When each conversation was first shown each entry, by level; oldest first."""
         ...
 
     async def tasks(self, trial_id: int) -> list[TaskRow]:
@@ -146,5 +146,5 @@ class Boards(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Let go of the database. Closing twice is closing once."""
+        """Close the connection to the database. A second call does nothing."""
         ...

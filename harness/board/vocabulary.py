@@ -1,6 +1,6 @@
 """The words that agents and harness share, and that stand in stored rows, prompts and recordings.
 
-Whoever writes or reads one of them takes it from here. A value never changes: rows of earlier runs
+All code takes them from here. A value never changes: rows of earlier runs
 hold it, and recordings are found by it.
 """
 
@@ -72,7 +72,7 @@ BASE = "base"
 
 
 class Settled(Word):
-    """What became of a proposal."""
+    """How a proposal was ruled on."""
 
     ADMITTED = "admitted"
     MERGED = "merged"  # an earlier entry says the same
@@ -96,7 +96,7 @@ class Level(Word):
 
 
 class EventKind(Word):
-    """What a line of a trial's events says happened."""
+    """What an event of a board says has happened."""
 
     PUT = "put"
     CLAIMED = "claimed"

@@ -51,15 +51,16 @@ class _Chosen:
                 yield trial, calls.get(key, []), submissions.get(key, [])
 
 
-async def export_run(run: str, output: Path, kind: str, system: str, target: Path) -> None:
-    """Write the run in the form `kind` to the file or folder `target`, and say what was written.
+async def export_run(run: str, output: Path, form: str, system: str, target: Path) -> None:
+    """Write the run to `target`, a file or a folder, and print what was written.
 
-    `predictions` and `experiments` are of one system, the first where none is named.
+    `form` is one of `FILES` and `FOLDERS`. `predictions` and `experiments` are of one system, the
+    first where none is named.
     """
-    if kind not in FILES + FOLDERS:
-        raise UserError(f"unknown format {kind!r}; there are: {', '.join(FILES + FOLDERS)}")
+    if form not in FILES + FOLDERS:
+        raise UserError(f"unknown format {form!r}; there are: {', '.join(FILES + FOLDERS)}")
     folder = await find(run, output)
-    if kind in FILES:
+    if form in FILES:
         check_target(target)
     else:
         _check_folder(target)
@@ -70,7 +71,7 @@ async def export_run(run: str, output: Path, kind: str, system: str, target: Pat
             raise UserError(f"{system!r} is not in this run; there are: {', '.join(systems)}")
         wanted = (system,) if system else systems
         chosen = _Chosen(folder=folder, store=store, rows=rows, systems=wanted)
-        told = await EXPORTS[kind](chosen, target)
+        told = await EXPORTS[form](chosen, target)
     console().print(told, highlight=False, markup=False)
 
 

@@ -98,11 +98,11 @@ def make(system: SystemConfig) -> tuple[System, dict[str, Any]]:
     except PROGRAM as error:
         raise UserError(_unmade(system, error)) from None
     where = f"system {system.name}: its options do not fit"
-    kind = options_of(factory)
-    options = validate(kind, system.options, where, strict_json=True)
+    schema = options_of(factory)
+    options = validate(schema, system.options, where, strict_json=True)
     try:
         made: System
-        if kind is _own_options(factory):
+        if schema is _own_options(factory):
             made = factory(options)
         else:
             made = factory(**{name: getattr(options, name) for name in _names(options)})

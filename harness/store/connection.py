@@ -1,14 +1,14 @@
-"""One connection to a SQLite file of ours: transactions, each statement by its name.
+"""One connection to a SQLite file of ours: transactions, and statements by name.
 
 The run's store and its boards lie in one file and use this class. WAL with `synchronous=NORMAL`: a
 killed process loses nothing that was written; a power cut may lose the last moments, never corrupt
 what is there.
 
-A transaction is made on the event loop, without an await inside: nothing comes between, nothing can
-cancel half of it, and a commit takes 0.05 ms where the way to a thread and back takes 0.2. SQLite
-lets one process write at a time; those that come meanwhile sleep 1, 2, 5, … 100 ms and try again. A
-line in front of it (flock) makes the longest wait shorter, and each of many steps dearer: the 99th
-centile of 8 processes was 22-30 ms in a line and 4-16 without, at about the same rate.
+A transaction runs on the event loop without an await inside, so that no other task runs in between
+and nothing can cancel half of it. A commit takes 0.05 ms; a thread and back would take 0.2 ms.
+SQLite lets one process write at a time; the others sleep 1, 2, 5, … 100 ms and try again. Queuing
+with flock in front of that was slower: the 99th percentile of 8 processes was 22-30 ms with it and
+4-16 ms without.
 """
 
 import fcntl
@@ -27,17 +27,17 @@ from harness.errors import StoreConflict, StoreFull, StoreUnavailable
 from harness.secrets import redact, redact_error
 
 Row = Any  # a sqlite3.Row
-Run = Callable[..., list[Row]]  # of a statement's name and parameters: its rows, or () a change
+Run = Callable[..., list[Row]]  # takes a statement's name and parameters; a () per changed row
 Durability = Literal["OFF", "NORMAL", "FULL"]
 
 PAGE_BYTES = 2048  # a step of the board writes four pages: smaller ones are written faster
-LOG_BYTES = 4096 * 1000  # after which the write-ahead log is folded in: SQLite's own measure
+LOG_BYTES = 4096 * 1000  # of the write-ahead log before a checkpoint; SQLite's own default
 FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 _NAMED = re.compile(r":(\w+)")
 
 
 class Connection:
-    """The tables of one SQLite file. For one thread.
+    """A connection to one SQLite file, for one thread.
 
     Every method raises `StoreUnavailable`, `StoreFull` or `StoreConflict` for an error of SQLite.
     """
@@ -55,11 +55,12 @@ class Connection:
         timeout_s: float = 60.0,
         read_only: bool = False,
     ) -> None:
-        """Open or create. `sql` are statements by name; see `statements`.
+        """Open or create the file `path`. `sql` are statements by name; see `statements`.
 
-        `changed` is told the trial of each transaction that was committed. `checked` are parameters
-        that the program chose or has checked; in every other one secrets are looked for, and in
-        `errors` also what only looks like a key.
+        `clock` gives the value of `:now`. `changed` is called with the trial of each committed
+        transaction. Secrets are redacted in all parameters except those in `checked`; in those in
+        `errors`, text that only looks like a key is redacted too. `timeout_s` is how long to wait
+        for other processes' writes.
         """
         self.prepared = {name: Statement(text, checked, errors) for name, text in sql.items()}
         self.path = path
@@ -80,7 +81,8 @@ class Connection:
                 undo.pop_all()
 
     def prepare(self, schema: str) -> None:
-        """Have a write-ahead log and the tables of `schema`, whoever else opens the file now."""
+        """Switch to a write-ahead log and create the tables of `schema`, safe against other
+        processes that open the file at the same moment."""
         try:
             alone = os.open(f"{self.path}-open", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
@@ -95,24 +97,24 @@ class Connection:
             os.close(alone)
 
     def close(self) -> None:
-        """Close the file; the last one to do so folds the write-ahead log into it."""
+        """Close the file. The last process to do so merges the write-ahead log into it."""
         self.db.close()
 
     def write(self, trial_id: int = 0, *, keep: bool = True) -> "Transaction":
-        """One transaction: all of it, or nothing where the body raises, and never if not `keep`.
+        """One transaction: committed, or rolled back if the body raises or `keep` is False.
 
-        Each statement is given `:trial` and `:now`, one moment for all of them.
+        Each statement gets the parameters `:trial` and `:now`, which is the same for all of them.
         """
         return Transaction(self, trial_id, keep=keep)
 
     def read(self, name: str, trial: int = 0, /, **parameters: Any) -> list[Row]:
-        """The rows of one statement."""
+        """The rows of the statement `name`."""
         parameters["trial"] = trial
         return _rows(self.db.cursor(), self.prepared[name], parameters)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """All reads inside this block are of one moment."""
+        """Inside this block all reads see the database as it was at its start."""
         with store_errors():
             self.db.execute("BEGIN")
         try:
@@ -121,12 +123,12 @@ class Connection:
             self.db.execute("ROLLBACK")
 
     def others_wrote(self) -> int:
-        """A number that changes when another connection has written."""
+        """A number that changes whenever another connection has written."""
         return int(self.db.execute("PRAGMA data_version").fetchone()[0])
 
 
 class Transaction:
-    """What `Connection.write` promises. A class: a generator would take twice the time."""
+    """The context manager of `Connection.write`. A class, because a generator is half as fast."""
 
     __slots__ = ("_connection", "_cursor", "_keep", "_now", "_prepared", "_trial")
 
@@ -147,11 +149,11 @@ class Transaction:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         failure: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        keep = self._keep and kind is None
+        keep = self._keep and error_type is None
         try:
             if keep:
                 self._cursor.execute("COMMIT")
@@ -170,14 +172,14 @@ class Transaction:
 
 
 class Statement:
-    """Its parameters by position: by name, SQLite is asked for each one's name each time."""
+    """An SQL text with its parameters by position, which SQLite binds faster than by name."""
 
     __slots__ = ("clean", "take", "text")
 
     def __init__(
         self, text: str, checked: Set[str] = frozenset(), errors: Set[str] = frozenset()
     ) -> None:
-        """`text` has them as `:name`. `checked` and `errors`: see `Connection`."""
+        """`text` has parameters as `:name`. `checked` and `errors`: see `Connection`."""
         text = re.sub(r"--.*", "", text)
         names = list(dict.fromkeys(_NAMED.findall(text)))
         self.clean = {
@@ -199,7 +201,7 @@ def statements(package: str, name: str) -> dict[str, str]:
 
 
 def store_error(error: sqlite3.Error) -> StoreUnavailable | StoreConflict:
-    """What an error of SQLite is to whoever uses a store or a board."""
+    """The error of this project that stands for an error of SQLite."""
     if isinstance(error, sqlite3.IntegrityError):
         return StoreConflict(str(error))
     code = getattr(error, "sqlite_errorcode", None)  # not on one that SQLite did not raise
@@ -208,7 +210,7 @@ def store_error(error: sqlite3.Error) -> StoreUnavailable | StoreConflict:
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Raise what an error of SQLite in this block is to whoever uses a store."""
+    """Raise errors of SQLite in this block as errors of this project; see `store_error`."""
     try:
         yield
     except sqlite3.Error as error:

@@ -1,4 +1,4 @@
-"""The ledger: a row before a call is sent, the same row closed after."""
+"""The ledger: one row per model call, written before the call is sent and closed after it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ CallOutcome = Literal["ok", "failed", "cancelled"]
 
 
 class UsageColumns(TypedDict):
-    """The tokens of one call, all attempts together."""
+    """The tokens of one call, summed over its attempts."""
 
     prompt_tokens: int
     cached_tokens: int
@@ -40,7 +40,7 @@ class PaidRow(AnsweredRow):
 
 
 def usage_of(row: UsageColumns) -> Usage:
-    """The usage in the columns of a call."""
+    """The columns of a call as a `Usage`."""
     return Usage(
         prompt_tokens=row["prompt_tokens"],
         cached_tokens=row["cached_tokens"],
@@ -52,7 +52,7 @@ def usage_of(row: UsageColumns) -> Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCall:
-    """A call that begins: the columns of `call` in store.sql that are known then.
+    """A call that begins: the columns of `call` in store.sql that are known at that time.
 
     `position` counts the calls of a conversation from 0, failed ones included; `moment` the
     beginnings and ends of all calls of the trial. `repeated`: see `TrialCalls.repeated`.
@@ -75,7 +75,7 @@ class NewCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedCall:
-    """How a call ended: the columns of `call` that are known then.
+    """How a call ended: the other columns of `call`.
 
     `usage` and `cost_usd` add up all billed attempts, not only the one that gave `reply`; a cost of
     None is unknown, never nothing. `charged_usd` is what counts against budgets: the cost, and the
@@ -97,42 +97,45 @@ class EndedCall:
 
 
 class Ledger(Protocol):
-    """The durable record of every model call, and of what was waited for around it."""
+    """The durable record of every model call, and of agents' other activities."""
 
     async def begin_call(self, call: NewCall) -> int:
         """Commit a row in state `started` and return its id. Nothing is sent before this returns.
 
-        Waits as long as calls under way, of whatever process, hold money of the run that is
-        missing; `LimitReached` where what is spent leaves too little, and there is no row.
+        If calls under way in any process reserve money that is missing, it waits for them. Raises
+        `LimitReached` and adds no row if the money already spent leaves too little.
         """
         ...
 
     async def charge(self, call_id: int, usd: float) -> None:
-        """The attempts until now count `usd`, and what else the call held is given back.
+        """Count `usd` for the attempts so far and give back the rest of the call's reservation.
 
-        Before it waits to be sent again: so whoever waits holds nothing that another one waits for.
+        Called before a call waits to be sent again, so that a waiting call reserves no money that
+        another one waits for.
         """
         ...
 
     async def hold_more(self, call_id: int, usd: float) -> None:
-        """Have `usd` reserved for another attempt, after `charge`; waits and raises as
-        `begin_call`."""
+        """Reserve `usd` for another attempt, after `charge`. Waits and raises as `begin_call`."""
         ...
 
     async def end_call(self, call_id: int, end: EndedCall) -> None:
-        """Close the row, once."""
+        """Close the row. Each row is closed once."""
         ...
 
     async def share_call(self, call_id: int) -> None:
-        """Note that the answer of a closed row is that of another one with the same prompt.
+        """Mark a closed row as a shared answer: another row has the same prompt and answer.
 
-        So a replay tells what trials share, which buys nothing and must not wait for another trial.
-        Of the rows with one prompt exactly one keeps its cost.
+        A replay uses it for what trials share, since it buys nothing and must not wait for another
+        trial. Of all rows with the same prompt, one keeps its cost.
         """
         ...
 
     async def note_span(
         self, trial_id: int, *, agent: str, what: Activity, started_at: str, seconds: float
     ) -> None:
-        """What an agent was busy with, from when, for how long."""
+        """Record an activity of an agent that is no model call.
+
+        `started_at` is UTC in ISO 8601; `seconds` is its duration.
+        """
         ...

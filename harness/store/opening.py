@@ -10,10 +10,9 @@ async def open_store(
 ) -> Store:
     """The store at `address` (the path of a SQLite file), made where there is none.
 
-    `owner` is this process among those that work on the run; `cap_usd` bounds what all of them
-    spend together (0: nothing does). A `read_only` store is there already and is not changed.
-    `UserError`: it is no store of this program, a newer version
-    made it, or its disk has no room.
+    `owner` names this process among those that work on the run. `cap_usd` is the limit of what all
+    of them spend together; 0 is no limit. A `read_only` store must exist and is not changed.
+    `UserError`: it is no store of this program, a newer version made it, or its disk has no room.
     """
     from harness.store.sqlite import SqliteStore
 

@@ -1,11 +1,11 @@
 """What a run's store promises, whatever database it is in.
 
-Every method that writes is one transaction: all of it is there when it returns, and nothing of it
-where it raises or is cancelled. Every method sees what has been committed before it was called, by
-any process. Many tasks of one event loop may use a store at once.
+Every method that writes is one transaction: all of it is written when the method returns, and
+nothing if it raises or is cancelled. Every method sees what any process has committed before the
+call. Many tasks of one event loop may use a store at once.
 
-Every method raises `StoreUnavailable` where the database cannot be reached, read or written, and
-`StoreFull`, which is one, where its disk has no room.
+Every method raises `StoreUnavailable` if the database cannot be reached, read or written, and its
+subclass `StoreFull` if the disk has no room.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -41,20 +41,20 @@ class Store(Ledger, Protocol):
     # -- the run ---------------------------------------------------------------------------------
 
     async def describe(self, **values: Any) -> None:
-        """Set facts of the run, each to a value that JSON can hold; others stay."""
+        """Set facts of the run; other facts stay. Values must be JSON."""
         ...
 
     async def description(self) -> dict[str, Any]:
-        """All facts that `describe` was given."""
+        """All facts of the run by name."""
         ...
 
     async def note_first_call(self, facts: Mapping[str, Any], usd: float) -> None:
-        """Add a call that is part of no trial to the fact `first_calls`; `usd` of the run's money
-        are spent on it, whatever the cap is."""
+        """Add a call outside of all trials to the fact `first_calls`, and spend `usd` of the run's
+        money on it, even beyond the cap."""
         ...
 
     async def reserve_room(self) -> None:
-        """Have room for what calls under way bring, whatever else fills the disk meanwhile."""
+        """Reserve disk space, so that calls under way can be recorded when the disk fills up."""
         ...
 
     # -- trials ----------------------------------------------------------------------------------
@@ -71,16 +71,16 @@ class Store(Ledger, Protocol):
         again: what was cancelled, what failed for infrastructure, and what failed in the system's
         own code if `retry_failed`.
 
-        First what `take_over` does. Planning twice is planning once. `StoreConflict` where a trial
-        names an instance that is not there.
+        Does what `take_over` does first. A second, equal call changes nothing. `StoreConflict`: a
+        trial names an unknown instance.
         """
         ...
 
     async def take_over(self, alive: Collection[str]) -> None:
-        """Free what owners hold that are not among `alive`.
+        """Free what owners that are not in `alive` hold.
 
-        Their running trials are cancelled and get a new attempt, their calls under way count as
-        what was reserved for them, and what they were grading can be claimed.
+        Their running trials are cancelled and get a new attempt, their calls under way are charged
+        with what was reserved for them, and trials that they were grading can be claimed.
         """
         ...
 
@@ -89,26 +89,26 @@ class Store(Ledger, Protocol):
         ...
 
     async def claim_trial(self) -> ClaimedTrial | None:
-        """Take a trial whose submissions nobody grades, else the first that waits; None: neither.
+        """Claim a trial that has to be graded, else the first waiting one; None if there is none.
 
-        No two claims get the same attempt at a trial, whatever runs in parallel.
+        Two claims never get the same attempt, whatever runs in parallel.
         """
         ...
 
     async def restart_clock(self, trial_id: int) -> None:
-        """Let `started_at` of a running trial of this owner be now; it waited for something."""
+        """Set `started_at` of a running trial of this owner to now, after it has waited."""
         ...
 
     async def note_sandbox(self, trial_id: int, *, sandbox: str, image: str, audit: str) -> None:
-        """Keep what the trial runs in, and what the audit of it said."""
+        """Record the kind of sandbox of a trial, its image's hash and the result of its audit."""
         ...
 
     async def begin_grading(self, trial_id: int, *, reason: str, seconds: float) -> None:
-        """Put a running trial of this owner into `grading`: it has its submissions."""
+        """Set a running trial of this owner to `grading`, since its submissions are complete."""
         ...
 
     async def hand_grading_on(self, trial_id: int) -> bool:
-        """Let another process grade a trial of this owner; False where it is not in `grading`."""
+        """Let another process grade a trial of this owner; False if it is not in `grading`."""
         ...
 
     async def finish_trial(
@@ -116,14 +116,14 @@ class Store(Ledger, Protocol):
     ) -> None:
         """End a trial of this owner as done, failed, error or cancelled.
 
-        Writes nothing where it has ended already or is another owner's.
+        Writes nothing if it has ended already or belongs to another owner.
         """
         ...
 
     # -- what a trial leaves ---------------------------------------------------------------------
 
     async def say(self, trial_id: int, conversation: str, messages: Iterable[Message]) -> None:
-        """Append messages to a trajectory, in order."""
+        """Append messages to the trajectory of a conversation, in order."""
         ...
 
     async def submit(
@@ -136,15 +136,18 @@ class Store(Ledger, Protocol):
         salvaged: bool,
         agent: str = "",
     ) -> int:
-        """Keep a submission and return its id. `StoreConflict`: its author has one already."""
+        """Add a submission and return its id. `StoreConflict`: its author has one already."""
         ...
 
     async def select(self, submission_id: int, reasons: Sequence[str]) -> None:
-        """Note that its trial would ship this one. `StoreConflict`: the trial has chosen."""
+        """Mark a submission as the one that its trial selected, with the reasons.
+
+        `StoreConflict`: the trial has a selected submission already.
+        """
         ...
 
     async def grade(self, submission_id: int, verdict: Verdict) -> None:
-        """Keep the one verdict on a submission. `StoreConflict`: it has one already."""
+        """Record the verdict on a submission. `StoreConflict`: it has one already."""
         ...
 
     # -- what a trial goes on from ---------------------------------------------------------------
@@ -154,17 +157,17 @@ class Store(Ledger, Protocol):
         ...
 
     async def answered(self, model: str, prompt_sha256: str) -> AnsweredRow | None:
-        """The first call of this run with just this prompt that was answered and paid for."""
+        """The first answered and paid call of this run with this prompt; None if there is none."""
         ...
 
     async def made(self, trial_id: int) -> list[MadeSubmission]:
-        """The submissions of a trial, as they were made."""
+        """The submissions of a trial, in the order in which they were made."""
         ...
 
     # -- reading ---------------------------------------------------------------------------------
 
     async def read(self) -> RunRows:
-        """All rows that figures are made of, from one moment."""
+        """All rows from which figures are computed, as they were at one moment."""
         ...
 
     async def trials(self) -> list[TrialRow]:
@@ -172,11 +175,11 @@ class Store(Ledger, Protocol):
         ...
 
     async def calls(self) -> list[CallRow]:
-        """The ledger."""
+        """Every model call, oldest first."""
         ...
 
     async def costs(self) -> list[CostRow]:
-        """What the calls that were sent cost."""
+        """The costs of the calls that were sent: not those answered from an earlier attempt."""
         ...
 
     async def submissions(self) -> list[SubmissionRow]:
@@ -184,7 +187,7 @@ class Store(Ledger, Protocol):
         ...
 
     async def spans(self) -> list[SpanRow]:
-        """What agents were busy with when they were not with the model."""
+        """The activities of agents besides model calls, oldest first."""
         ...
 
     async def messages(self, trial_id: int) -> dict[str, list[Message]]:
@@ -196,18 +199,18 @@ class Store(Ledger, Protocol):
         ...
 
     async def standing(self) -> Standing:
-        """How far the run is."""
+        """The progress of the run."""
         ...
 
     async def spent(self) -> float:
-        """USD that count against the cap: what is spent, and what is reserved for calls that have
-        not ended; where nobody can tell what one cost, the most that it can have."""
+        """The USD that count against the cap: spent, or reserved for calls that have not ended. A
+        call of unknown cost counts with its worst case."""
         ...
 
     async def earlier(self, model: str) -> list[EarlierTrial]:
-        """What trials that are done took; none of a replay, or of another model."""
+        """The usage of done trials of `model`; empty for a replay or a run of another model."""
         ...
 
     async def aclose(self) -> None:
-        """Let go of the database. Closing twice is closing once."""
+        """Close the connection to the database. A second call does nothing."""
         ...

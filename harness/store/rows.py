@@ -1,7 +1,7 @@
 """The rows of a run's store, as they are read and written.
 
 Times are UTC in ISO 8601 (`str`), durations seconds, money USD. None means unknown, never zero.
-What each column says stands in `store.sql`.
+`store.sql` describes each column.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,10 +38,10 @@ class NewTrial(TypedDict):
 
 
 class ClaimedTrial(TypedDict):
-    """A trial in the hands of one process.
+    """A trial that one process has claimed.
 
-    `state` is `running`, or `grading` where its submissions are made and only grades are missing;
-    then `reason` and `seconds` are those of the process that made them.
+    `state` is `running`, or `grading` if its submissions are made and only grades are missing; then
+    `reason` and `seconds` are those of the process that made them.
     """
 
     trial_id: int
@@ -75,7 +75,7 @@ class TrialRow(NewTrial, NewInstance):
 
 
 class CostRow(TypedDict):
-    """What `harness.score.cost.spent` needs of a call."""
+    """The columns of a call that `harness.score.cost.spent` reads."""
 
     outcome: CallState
     cost_usd: float | None
@@ -114,7 +114,7 @@ class CallRow(UsageColumns, CostRow):
 
 
 class SpanRow(TypedDict):
-    """What an agent was busy with when it was not with the model."""
+    """An activity of an agent besides model calls: `what`, from `started_at`, for `seconds`."""
 
     span_id: int
     trial_id: int
@@ -125,7 +125,7 @@ class SpanRow(TypedDict):
 
 
 class MadeSubmission(TypedDict):
-    """A submission of a trial that is worked on. `outcome` is None where it is not graded."""
+    """A submission of a trial. `outcome` is None if it is not graded; `selected` is 0 or 1."""
 
     submission_id: int
     author: str
@@ -135,7 +135,7 @@ class MadeSubmission(TypedDict):
 
 
 class SubmissionRow(MadeSubmission):
-    """A submission with its trial, its selection and, where it has one, its grade.
+    """A submission with its trial, its selection and, if it has one, its grade.
 
     `trial` is the trial's number.
     """
@@ -161,7 +161,7 @@ class SubmissionRow(MadeSubmission):
 
 
 class EarlierTrial(TypedDict):
-    """What a trial that is done took: what an estimate of another run is made of."""
+    """The seconds and tokens of a done trial, from which another run's cost is estimated."""
 
     system: str
     wanted: int
@@ -173,8 +173,11 @@ class EarlierTrial(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How far a run is: trials whose last attempt is over, those among them that are not done, and
-    the dollars that count against its budget."""
+    """The progress of a run.
+
+    `ended`: trials whose last attempt has ended; `failed`: those of them that are not done; `usd`:
+    the dollars that count against the run's budget.
+    """
 
     ended: int
     failed: int
@@ -183,7 +186,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRows:
-    """All that the figures of a run are made of, as it stood at one moment.
+    """All rows from which the figures of a run are computed, as they were at one moment.
 
     Trials in the order of instances, systems, numbers and attempts; everything else oldest first.
     """

@@ -1,8 +1,8 @@
 """A `Store` in a SQLite file.
 
-Its methods have no await inside: what they do is done on the event loop, between two other tasks,
-and nothing can cancel half of it. A commit takes 0.05 ms, the way to a thread and back four times
-that; a read of the whole ledger takes long, and is done where nothing else runs.
+Its methods have no await inside: they run on the event loop as a whole, and nothing can cancel half
+of one. A commit takes 0.05 ms, a thread and back four times that. Reading the whole ledger takes
+long, and is done when nothing else runs.
 """
 
 import hashlib

@@ -10,14 +10,14 @@ from harness.store.connection import Connection, statements, store_errors
 from harness.store.versions import bring_up
 from harness.text.timestamps import now
 
-RESERVED_BYTES = 1 << 24  # of the log: what calls under way bring is well within it
+RESERVED_BYTES = 1 << 24  # of the log; the answers of calls under way are much smaller
 ERRORS = frozenset(
     {"error", "detail", "reason"}
-)  # parameters in which what looks like a key is none
+)  # parameters in which text that looks like a key is redacted, too
 
 
 class SqliteFile:
-    """An open file. One of an earlier version is changed when it is opened."""
+    """An open run database. A file of an earlier version is migrated when it is opened."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open or create. `UserError`: the file is not a store of this program, or has no room."""
@@ -34,9 +34,9 @@ class SqliteFile:
     async def reserve_room(self) -> None:
         """See `Store.reserve_room`.
 
-        It is the log that is made longer: what is committed overwrites that, and stays there when
-        the database itself cannot grow. It lasts until the last connection is closed. Not on a file
-        system that writes every block to a new place (Btrfs, ZFS).
+        The write-ahead log is made longer. Later commits overwrite that space, and stay in the log
+        when the database cannot grow. It lasts until the last connection is closed. It has no
+        effect on file systems that write every block to a new place (Btrfs, ZFS).
         """
         log = self.path.with_name(f"{self.path.name}-wal")
         if log.exists() and log.stat().st_size >= RESERVED_BYTES:
@@ -51,7 +51,7 @@ class SqliteFile:
         self.close()
 
     def close(self) -> None:
-        """Close the file; the write-ahead log is folded into it."""
+        """Close the file; the write-ahead log is merged into it."""
         self._connection.close()
 
     def _rows(self, name: str, **parameters: Any) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The ledger of a run in SQLite, and the money that all of its processes spend together."""
+"""The ledger of a run in SQLite, with the cap on what all its processes spend together."""
 
 import hashlib
 import json

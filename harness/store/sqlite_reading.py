@@ -1,4 +1,4 @@
-"""What a run's store in SQLite is asked for."""
+"""The reading methods of a run's store in SQLite."""
 
 import json
 from typing import Any, cast
@@ -41,7 +41,7 @@ class SqliteReading(SqliteFile):
         return cast("list[MadeSubmission]", self._rows("made", trial_id=trial_id))
 
     async def read(self) -> RunRows:
-        """One transaction, so that no table is newer than another."""
+        """See `Store.read`. One transaction, so that no table is newer than another."""
         with self._connection.snapshot():
             return RunRows(
                 facts=await self.description(),

@@ -1,12 +1,12 @@
-"""The versions of a run's file, and how an older one becomes one of this version.
+"""The versions of a run's database, and the migration of older files.
 
-`migrations/NNNN_*.sql` makes version NNNN of the version before it. Its statements are run in one
-transaction with those of the other files that are needed. A comment `-- with: table.column` or
-`-- without: table.column` before a statement says that it is run only where there is, or is not,
-such a column: a run need not have a board.
+`migrations/NNNN_*.sql` turns the version before into version NNNN. All migrations that a file needs
+run in one transaction. A comment `-- with: table.column` or `-- without: table.column` before a
+statement means that it runs only if that column exists, or does not exist (a run need not have a
+board).
 
-A table is changed by a new file here, and by the same change in `store.sql` or `board.sql`, which
-make the tables of new files.
+To change a table, add a file to `migrations/` and make the same change in `store.sql` or
+`board.sql`, which create the tables of new files.
 """
 
 import re
@@ -18,15 +18,16 @@ from pathlib import Path
 from harness.errors import UserError
 
 APPLICATION_ID = 0x64656C6D  # "delm"
-OLDEST = 6  # version that there is a way from
+OLDEST = 6  # version that can be migrated
 _CONDITION = re.compile(r"^-- (with|without): (\w+)\.(\w+)$", re.MULTILINE)
 
 
 def bring_up(database: sqlite3.Connection, path: Path, *, read_only: bool = False) -> None:
-    """Mark a new file as ours, and make an older one of this version: all of it, or nothing.
+    """Mark a new file as ours, and migrate an older one to this version, in one transaction.
 
-    Of many processes one does it. `UserError` for a file of another program or of a version that
-    there is no way from, and where it is `read_only` for every other version: nothing is changed.
+    If several processes try at once, one does it. Raises `UserError` and changes nothing if the
+    file belongs to another program, is of a version that cannot be migrated, or is `read_only` and
+    of another version.
     """
     latest = max(_migrations())
     owner, version = _pragma(database, "application_id"), _pragma(database, "user_version")
@@ -44,7 +45,7 @@ def bring_up(database: sqlite3.Connection, path: Path, *, read_only: bool = Fals
 def _refuse(
     database: sqlite3.Connection, path: Path, version: int, latest: int, *, read_only: bool
 ) -> None:
-    """`UserError` where a file of this version cannot be brought up."""
+    """Raise `UserError` if a file of this version cannot be migrated."""
     if version > latest:
         raise UserError(
             f"{path}: delm {_maker(database)} made it, which is newer (store version {version}; "
@@ -60,7 +61,7 @@ def _refuse(
 
 
 def _maker(database: sqlite3.Connection) -> str:
-    """The version of delm that a file says it was made by."""
+    """The version of delm that made the file, in words."""
     try:
         found = database.execute("SELECT value FROM run WHERE key = 'version'").fetchone()
     except sqlite3.OperationalError:
@@ -85,7 +86,7 @@ def _migrate(database: sqlite3.Connection, latest: int) -> None:
 
 
 def _migrations() -> dict[int, str]:
-    """The text of each migration by the version that it makes."""
+    """The text of each migration by the version that it leads to."""
     folder = files("harness.store").joinpath("migrations")
     return {
         int(file.name[:4]): file.read_text(encoding="utf-8")

@@ -47,14 +47,14 @@ CHECKED = frozenset(
         "since",
     ]
 )
-"""Parameters that the program chose or has checked; every other one is what somebody wrote."""
+"""Parameters of statements that cannot hold a secret; in all others secrets are redacted."""
 _READ: Mapping[str, Callable[[str], Any]] = {
     "after": json.loads,
     "detail": json.loads,
     "evidence": read_evidence,
     "result": json.loads,
 }
-"""Columns in JSON."""
+"""How the columns that hold JSON are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,10 @@ class SqliteBoard:
         clock: Callable[[], float] = time.time,
         synchronous: Durability = "NORMAL",
     ) -> None:
-        """Open or create. `max_tasks` bounds each trial."""
+        """Open or create the file. `max_tasks` is the limit of one trial.
+
+        Raises `StoreUnavailable` if it cannot be opened.
+        """
         self._max_tasks = max_tasks
         self._watch = ChangeWatch(clock)
         self._connection = _opened(path, clock, self._watch.changed, synchronous)

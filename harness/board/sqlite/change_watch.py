@@ -1,4 +1,4 @@
-"""Waiting for a change of a trial: woken by this process's writes, looking for those of others."""
+"""Wait for changes of a trial's board, by this process (at once) or by others (by polling)."""
 
 from collections.abc import Callable
 
@@ -7,17 +7,16 @@ import anyio.lowlevel
 
 from harness.store.connection import Connection
 
-LOOK_S = 0.05
-CROWD = 16
+LOOK_S = 0.05  # between two looks at what other processes have written
+CROWD = 16  # more waiters of a trial are woken together, at the next look
 
 
 class ChangeWatch:
     """The waiters of one connection.
 
-    Of all who wait, one looks every `LOOK_S` seconds whether another process has written; when it
-    goes, the next one takes its place. A write of this process wakes the trial's waiters at once,
-    unless they are a crowd: then they are woken at the next look, so that a burst of changes costs
-    a crowd one awakening and not one each.
+    One of the waiters looks every `LOOK_S` seconds whether another process has written; when it is
+    done waiting, another one does. A write of this process wakes the trial's waiters at once. More
+    than `CROWD` waiters are woken at the next look, once for all changes until then.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -30,7 +29,7 @@ class ChangeWatch:
         self._seen: dict[int, tuple[float, int]] = {}  # trial: last look at leases, lapses so far
 
     def version(self, trial_id: int) -> int:
-        """The trial's events, and the leases that ran out before this process's eyes."""
+        """The number of the trial's events plus the leases that this process saw run out."""
         since, lapses = self._seen.get(trial_id, (0.0, 0))
         now = self._clock()
         (row,) = self.connection.read("version", trial_id, since=min(since, now), now=now)
@@ -39,7 +38,7 @@ class ChangeWatch:
         return int(row["events"]) + lapses
 
     def changed(self, trial_id: int) -> None:
-        """This connection has written."""
+        """Note that this connection has written to the trial."""
         waiters = self._waiting.get(trial_id)
         if waiters and len(waiters) <= CROWD:
             self._wake(trial_id)
@@ -47,7 +46,7 @@ class ChangeWatch:
             self._crowds.add(trial_id)
 
     async def wait(self, trial_id: int, since: int, *, timeout_s: float) -> int:
-        """As `TaskQueue.wait`. A lease that runs out is a change as well."""
+        """See `TaskQueue.wait`. A lease that runs out counts as a change."""
         deadline = anyio.current_time() + timeout_s
         await anyio.lowlevel.checkpoint()
         while (version := self.version(trial_id)) <= since:

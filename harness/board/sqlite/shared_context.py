@@ -10,7 +10,7 @@ from harness.store.connection import Connection, Row, Run
 
 
 def read_evidence(stored: str) -> Evidence:
-    """Evidence as its column has it."""
+    """Evidence from the JSON of its column. Its bounds are not checked again."""
     return EVIDENCE.validate_json(stored, context=STORED)
 
 
@@ -30,14 +30,14 @@ def _entry(row: Row) -> Entry:
 
 
 class SqliteContext:
-    """A `SharedContext`: its docstrings are the contract."""
+    """A `SharedContext` in SQLite. Docstrings here add what is specific to this backend."""
 
     def __init__(self, connection: Connection, trial_id: int) -> None:
         self._connection = connection
         self._trial = trial_id
 
     async def propose(self, proposal: Proposal) -> int:
-        """Its number: 1, 2, … in the trial."""
+        """See `SharedContext.propose`. Numbers are 1, 2, … in the trial."""
         if proposal.kind not in set(EntryKind):
             raise BoardRefused(f"an entry is one of {', '.join(EntryKind)}")
         evidence = proposal.evidence.model_dump_json()
@@ -65,7 +65,7 @@ class SqliteContext:
         verified: bool = True,
         remembered: bool = False,
     ) -> Ruling:
-        """One transaction looks for the key and adds or merges."""
+        """See `SharedContext.admit`. Looks the key up and adds the entry in one transaction."""
         key, raw = limits.short_key(key), limits.cut(raw, limits.MOST_RAW)
         with self._connection.write(self._trial) as run:
             proposal = self._unsettled(run, number)
@@ -89,7 +89,7 @@ class SqliteContext:
         return Ruling(settled=settled, entry=entry)
 
     async def reject(self, number: int, *, reason: str, seconds: float) -> Ruling:
-        """Kept, with the reason, out of the context."""
+        """See `SharedContext.reject`."""
         reason = limits.cut(reason, limits.MOST_TEXT)
         with self._connection.write(self._trial) as run:
             self._unsettled(run, number)
@@ -113,21 +113,21 @@ class SqliteContext:
         raise BoardRefused(f"there is no proposal {number}")
 
     async def entries(self, after: int = 0) -> list[Entry]:
-        """Those beyond a position, in order."""
+        """See `SharedContext.entries`."""
         return [_entry(row) for row in self._connection.read("entries", self._trial, after=after)]
 
     async def entry(self, label: str) -> Entry | None:
-        """One of them."""
+        """See `SharedContext.entry`."""
         for row in self._connection.read("entry", self._trial, label=label):
             return _entry(row)
         return None
 
     async def count(self, label: str) -> int:
-        """Its own proposal and those merged into it."""
+        """See `SharedContext.count`."""
         return int(self._connection.read("count", self._trial, label=label)[0]["found"])
 
     async def link(self, link: Link) -> bool:
-        """New or there already."""
+        """See `SharedContext.link`."""
         limits.check_length("a source", link.source, limits.MOST_NAME)
         if link.kind not in set(LinkKind):
             raise BoardRefused(f"a link is one of {', '.join(LinkKind)}")
@@ -137,7 +137,7 @@ class SqliteContext:
             return bool(run("link", source=link.source, target=link.target, kind=link.kind))
 
     async def links(self, after: int = 0) -> list[Link]:
-        """Those beyond a position, in order."""
+        """See `SharedContext.links`."""
         return [
             Link(
                 source=row["source"],
@@ -149,7 +149,7 @@ class SqliteContext:
         ]
 
     async def note_shown(self, conversation: str, labels: Sequence[str], level: Level) -> None:
-        """The first time counts."""
+        """See `SharedContext.note_shown`."""
         limits.check_length("a conversation's name", conversation, limits.MOST_NAME)
         if level not in set(Level):
             raise BoardRefused(f"an entry is shown as one of {', '.join(Level)}")

@@ -33,7 +33,7 @@ def _task(row: Row) -> Task:
 
 
 class SqliteQueue:
-    """A `TaskQueue`: its docstrings are the contract, the ones here say what is particular."""
+    """A `TaskQueue` in SQLite. Docstrings here add what is specific to this backend."""
 
     def __init__(
         self, connection: Connection, watch: ChangeWatch, trial_id: int, *, max_tasks: int
@@ -45,23 +45,23 @@ class SqliteQueue:
 
     @property
     def version(self) -> int:
-        """Of the trial, as this process has seen it."""
+        """See `TaskQueue.version`."""
         return self._watch.version(self._trial)
 
     async def wait(self, since: int, *, timeout_s: float) -> int:
-        """Woken by this process at once, by others within 0.05 s, and by a lease that runs out."""
+        """See `TaskQueue.wait`. Returns at once for changes by this process."""
         return await self._watch.wait(self._trial, since, timeout_s=timeout_s)
 
     # -- agents ----------------------------------------------------------------------------------
 
     async def join(self, agent: str, *, lease_s: float) -> None:
-        """Alive from now on, again if it had left."""
+        """See `TaskQueue.join`. An agent that had left is alive again."""
         limits.check_agent(agent)
         with self._connection.write(self._trial) as run:
             run("join", agent=agent, lease_s=lease_s)
 
     async def leave(self, agent: str) -> None:
-        """Gone; its claim is open, or cancelled in a trial that is over."""
+        """See `TaskQueue.leave`. In a closed trial the claimed task is cancelled."""
         limits.check_agent(agent)
         with self._connection.write(self._trial) as run:
             run("drop_claim", agent=agent)
@@ -70,7 +70,7 @@ class SqliteQueue:
     # -- putting ---------------------------------------------------------------------------------
 
     async def put(self, *tasks: NewTask, by: str) -> list[Task]:
-        """All of them, or none."""
+        """See `TaskQueue.put`."""
         self._check(tasks, by)
         with self._connection.write(self._trial) as run:
             return self._put(run, tasks, by)
@@ -153,7 +153,7 @@ class SqliteQueue:
         return label
 
     async def put_when_empty(self, task: NewTask, *, by: str) -> Task | None:
-        """The task, if this call added it."""
+        """See `TaskQueue.put_when_empty`."""
         self._check([task], by)
         with self._connection.write(self._trial) as run:
             if (
@@ -167,7 +167,7 @@ class SqliteQueue:
     # -- claims ----------------------------------------------------------------------------------
 
     async def claim(self, agent: str, *, lease_s: float) -> Claim | None:
-        """The best task, in one statement; an agent that joined nothing joins by asking."""
+        """See `TaskQueue.claim`. An agent that has not joined joins by claiming."""
         limits.check_agent(agent)
         with self._connection.write(self._trial) as run:
             run("alive", agent=agent, lease_s=lease_s)
@@ -193,7 +193,7 @@ class SqliteQueue:
         return None
 
     async def renew(self, claim: Claim, *, lease_s: float) -> None:
-        """Also a lease that ran out, as long as nobody took the task."""
+        """See `TaskQueue.renew`. A lease that ran out can be renewed until another agent claims."""
         with self._connection.write(self._trial) as run:
             if not run("renew", **_fenced(claim), lease_s=lease_s):
                 raise LeaseLost(claim.task.label)
@@ -207,7 +207,7 @@ class SqliteQueue:
         result: Mapping[str, Any] | None = None,
         then: Sequence[NewTask] = (),
     ) -> list[Task]:
-        """The end, what it unblocks or dooms, and what comes next: all or nothing."""
+        """See `TaskQueue.finish`."""
         self._check(then, claim.agent)
         said = limits.result_in_json(result or {})
         with self._connection.write(self._trial) as run:
@@ -222,7 +222,7 @@ class SqliteQueue:
         then: Sequence[NewTask] = (),
         lease_s: float,
     ) -> tuple[list[Task], Claim | None]:
-        """Half the commits of a worker that goes on."""
+        """See `TaskQueue.finish_and_claim`. One commit instead of two."""
         self._check(then, claim.agent)
         said = limits.result_in_json(result or {})
         with self._connection.write(self._trial) as run:
@@ -243,7 +243,7 @@ class SqliteQueue:
         return self._put(run, then, claim.agent) if then else []
 
     async def release(self, claim: Claim, *, reason: str) -> None:
-        """Open again, or cancelled in a trial that is over."""
+        """See `TaskQueue.release`. In a closed trial the task is cancelled."""
         reason = limits.cut(reason, limits.MOST_TEXT)
         with self._connection.write(self._trial) as run:
             run("release", **_fenced(claim), reason=reason)
@@ -251,7 +251,7 @@ class SqliteQueue:
     # -- ends ------------------------------------------------------------------------------------
 
     async def cancel(self, label: str, *, by: str, reason: str) -> bool:
-        """With all that waits for it."""
+        """See `TaskQueue.cancel`."""
         limits.check_length("a name", by, limits.MOST_NAME)
         reason = limits.cut(reason, limits.MOST_TEXT)
         with self._connection.write(self._trial) as run:
@@ -261,7 +261,7 @@ class SqliteQueue:
         return bool(rows)
 
     async def close(self, *, by: str, reason: str) -> None:
-        """Once; a second time does nothing. What is claimed may still be finished."""
+        """See `TaskQueue.close`. A second call does nothing. Claimed tasks may be finished."""
         limits.check_length("a name", by, limits.MOST_NAME)
         reason = limits.cut(reason, limits.MOST_TEXT)
         with self._connection.write(self._trial) as run:
@@ -271,11 +271,11 @@ class SqliteQueue:
     # -- reading ---------------------------------------------------------------------------------
 
     async def closed(self) -> bool:
-        """Whether it is over."""
+        """See `TaskQueue.closed`."""
         return bool(self._connection.read("closed", self._trial)[0]["closed"])
 
     async def tasks(self) -> list[Task]:
-        """All, oldest first."""
+        """See `TaskQueue.tasks`."""
         return [_task(row) for row in self._connection.read("tasks", self._trial)]
 
 

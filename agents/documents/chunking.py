@@ -1,8 +1,8 @@
 """Cut a long document into pieces at real boundaries: headings first, then ever smaller ones.
 
-Sizes, kinds of heading and how one kind is chosen are those of the published splitter
-(arXiv 2606.10662), which asks a model where to cut what lies between two headings; here a program
-does, so that the same text is always cut alike and nothing is paid for it.
+Sizes, kinds of heading and the choice of one kind are those of the published splitter
+(arXiv 2606.10662). That one asks a model where to cut long sections; here a program decides, so
+that the same text is always cut the same way, at no cost.
 """
 
 import itertools
@@ -61,7 +61,7 @@ PLACES = (
 
 
 class Piece(NamedTuple):
-    """`text[start:end]` of a document, in characters, and the headings that it stands under."""
+    """A piece of a document: `text[start:end]` in characters, and the headings above it."""
 
     start: int
     end: int
@@ -69,10 +69,10 @@ class Piece(NamedTuple):
 
 
 def split(text: str) -> list[Piece]:
-    """The pieces of `text`, in order: together they are the text, without gap or overlap.
+    """The pieces of `text` in order, without gap or overlap.
 
-    Each has `TINY` to `LARGEST` characters; a text that is shorter than `TINY` is one piece, an
-    empty one none. The time it takes grows with the length of the text and nothing else.
+    Each has `TINY` to `LARGEST` characters; a shorter text is one piece, an empty one has none. The
+    time is linear in the length of the text.
     """
     if not text:
         return []
@@ -93,9 +93,9 @@ Kinds = dict[str, list[int]]  # where headings of each kind begin, in order
 class Headings:
     """The headings of a text.
 
-    `kinds` has all of them. Those that are titles say what a place stands under: no title is what
-    is long or ends as a sentence does, which is prose that begins with such a word, nor a source,
-    which is that of a figure above it.
+    `kinds` are the positions of all of them, by kind. Those that are titles are used by `above`. No
+    title is a heading that is long or ends like a sentence, which is prose that begins with such a
+    word, nor a source, which belongs to a figure above it.
     """
 
     def __init__(self, text: str) -> None:
@@ -115,10 +115,10 @@ class Headings:
         ]
 
     def above(self, place: int) -> str:
-        """Under which titles `text[place:]` begins: the outermost and the innermost, or nothing.
+        """The outermost and the innermost title above `text[place:]`, joined by ` › `, or "".
 
-        Of each kind it is the last one before. A kind stands above those that came first after it;
-        a title is over when one of a kind above it follows.
+        Of each kind the last title before `place` counts. A kind that appears earlier in the text
+        is the outer one, and a title ends where a title of an outer kind follows.
         """
         blank = BLANK.match(self._text, place, place + LOOK_BACK)
         begins = blank.end() if blank else place
@@ -173,7 +173,7 @@ def _stands_alone(text: str, match: re.Match[str]) -> bool:
 
 
 def _pack(sizes: Sequence[int]) -> list[int]:
-    """Sections put together until none is tiny; a last one that is goes to the one before it."""
+    """The sizes after sections were merged until none is tiny; the last one is merged backwards."""
     packed = [0]
     for size in sizes:
         if packed[-1] >= TINY:

@@ -22,7 +22,7 @@ MOST_CHARS = 10  # of a token: a text with more characters for each that may be 
 
 
 class DelmDocuments:
-    """The system."""
+    """`delm` for questions about a document."""
 
     Options = DocumentOptions
 
@@ -59,7 +59,7 @@ class DelmDocuments:
 
 
 def fits(trial: Trial, text: str, most: int) -> bool:
-    """Whether `text` has at most `most` tokens, and at most half of what the model takes."""
+    """Whether `text` has at most `most` tokens, and at most half of the model's context."""
     if trial.context_tokens:
         most = min(most, trial.context_tokens // 2)
     return len(text) <= MOST_CHARS * most and trial.count_tokens(text) <= most

@@ -79,7 +79,7 @@ class DocumentsTrial:
         )
 
     def _asked(self) -> dict[str, object]:
-        """What the checker of findings sees of the question."""
+        """The text about the question that the checker of findings is shown."""
         return asked(self.trial) if self._options.checker_sees_question else {"question": ""}
 
     def _checker(
@@ -100,7 +100,7 @@ class DocumentsTrial:
         )
 
     async def seed(self) -> None:
-        """A task for each part, and one to plan when all are read."""
+        """Add a task for each part, and one to plan once all parts are read."""
         agents = self.trial.agents
         reads = [
             NewTask(
@@ -128,7 +128,7 @@ class DocumentsTrial:
         await self.trial.queue.put(*reads, plan, by="")
 
     async def work(self, claim: Claim) -> Claim | None:
-        """Do a task and hand it back."""
+        """Do the claimed task and finish it."""
         task, queue = claim.task, self.trial.queue
         if task.kind == TaskKind.READ:
             number = int(task.label.rpartition("-")[2])
@@ -189,7 +189,7 @@ class DocumentsTrial:
         return ruling.entry.label
 
     async def _decide(self, claim: Claim) -> None:
-        """Think about an empty queue; where nothing is added, answer and end the trial."""
+        """Decide about an empty queue: add tasks, or answer the question and end the trial."""
         queue, number = self.trial.queue, int(claim.task.label.rpartition("-")[2])
         session, last = self._session(claim), number > self._options.rounds
         ending = await self._converse(session, render("task_conclude", last=last), last=last)
@@ -243,7 +243,7 @@ class DocumentsTrial:
         return [raw_of(await session.entry(label)) for label in labels]
 
     async def _converse(self, session: BoardSession, text: str, *, last: bool) -> Ending:
-        """Work on a task, and note what it rests on."""
+        """Work on a task in one conversation, and record the entries that it cites."""
         parts, box, task = len(self._pieces), self._tools(session, last=last), session.claim.task
         lines = await session.lines()
         read: Message = {"role": "user"}

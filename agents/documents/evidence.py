@@ -1,7 +1,7 @@
-"""How evidence about a document is checked: every quotation must stand where it is said to stand.
+"""Check evidence about a document: every quotation must stand where the finding says.
 
-A program looks the quotations up; then the gate has a cheap call compare the finding with them, as
-the published judge does: support, arithmetic, qualifiers, synthesis.
+A program looks the quotations up. Then the gate lets a cheap model call compare the finding with
+them, as the published judge does: support, arithmetic, qualifiers, synthesis.
 """
 
 from collections.abc import Callable
@@ -129,7 +129,7 @@ class PartCheck(EvidenceCheck):
 
 
 def _computed(gist: str, known: str) -> str:
-    """What the checker is told of numbers of the finding that stand in nothing that is known."""
+    """A note for the checker about numbers of the finding that no known text holds, or ""."""
     strange = strange_numbers(gist, known) if NUMBER.search(gist) else []
     if not strange:
         return ""

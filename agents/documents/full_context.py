@@ -47,20 +47,20 @@ class FullContext:
 
 
 def asked(trial: Trial) -> dict[str, object]:
-    """What templates need of the question: `question` and `choices`."""
+    """The variables of prompt templates about the question: `question` and `choices`."""
     question = question_of(trial)
     return {"question": question.problem_statement, "choices": question.choices}
 
 
 def question_of(trial: Trial) -> Question:
-    """The instance, which is a question: systems here have `benchmark: longbench-v2`."""
+    """The trial's instance as a `Question`: systems here are for `longbench-v2` only."""
     return cast("Question", trial.instance)
 
 
 def choose(
     trial: Trial, against: Callable[[str], Awaitable[str]], *, because: str, when: str = ""
 ) -> Tool:
-    """The tool that gives the answer and ends, unless something is `against` it.
+    """The tool that takes the answer and ends the conversation, unless `against` objects.
 
     `against` is asked with the reasons that are given; `because` says what these are to have, and
     `when` at what time the answer is asked for, if not always.
@@ -88,7 +88,7 @@ def choose(
 
 
 def choice_of(answer: str) -> str:
-    """The letter that an answer chooses, nothing where it chooses none; read as the benchmark does.
+    """The letter that an answer chooses, or ""; read as the benchmark does.
 
     LongBench-v2's own code takes the first "The correct answer is (X)", asterisks aside.
     """
@@ -97,7 +97,7 @@ def choice_of(answer: str) -> str:
 
 
 def middle_left_out(text: str, most: int, count_tokens: Callable[[str], int]) -> str:
-    """`text` where it has at most `most` tokens; else as much of both ends, and words between.
+    """`text` if it has at most `most` tokens; else both its ends, with a note between them.
 
     LongBench-v2's own code leaves out the middle, too.
     """

@@ -67,7 +67,7 @@ class _Lead:
         self._round = 0
 
     def opening(self, template: str, box: Toolbox, **more: object) -> list[Message]:
-        """What each reader begins with: the gists, the question, and its own part."""
+        """The first messages of a reader: the gists, the question, and its own instructions."""
         task = render(template, most=self._system.pages, tools=box.listed, **more)
         return [
             {"role": "user", "content": render("reading_parts", lines=context_of(self._notes))},
@@ -76,7 +76,7 @@ class _Lead:
         ]
 
     def tools(self) -> Toolbox:
-        """The main reader's."""
+        """The tools of the main reader."""
 
         async def nothing(because: str) -> str:
             return ""

@@ -1,9 +1,8 @@
-"""What a program can check of a claim about a text: that its words stand there, and its numbers.
+"""Check a claim about a text by program: that the words it quotes stand there, and its numbers.
 
-A claim points to its place by the first and the last words of it, as in the published system. Both
-must stand in the text word for word and in order. Typography does not count (`typography`), and
-runs of white space count as one blank, because texts from PDF files are broken into lines where no
-author broke them.
+A claim gives the first and the last words of its place, as in the published system. Both must stand
+in the text word for word and in order. Typography does not count (`typography`), and runs of white
+space count as one blank, because texts from PDF files have line breaks that no author made.
 """
 
 import re
@@ -34,10 +33,10 @@ class NotThere(Exception):
 
 
 def locate(text: str, head: str, tail: str) -> Place:
-    """The place that begins with `head` and ends with the next `tail`.
+    """The place in `text` that begins with `head` and ends with the next `tail`.
 
-    Raises `NotThere` for words that do not stand in `text`, in another order, too far from each
-    other, or too few to tell a place; and for a head that stands at several.
+    Raises `NotThere` if one of them does not stand in `text`, is too short, or if they are in the
+    wrong order or too far apart; also if the head stands at several places.
     """
     heads, tails = _found(text, head, "head"), _found(text, tail, "tail")
     if len(heads) > 1:
@@ -55,7 +54,7 @@ def locate(text: str, head: str, tail: str) -> Place:
 
 
 def ends_again(text: str, place: Place, tail: str) -> bool:
-    """Whether a place that `locate` found could have ended later, at the same words."""
+    """Whether `tail` stands once more after a place that `locate` found."""
     return bool(_places(text[place.end : place.start + LONGEST], tail))
 
 
@@ -121,7 +120,7 @@ def _places(text: str, words: str) -> list[Place]:
 
 
 def strange_numbers(claim: str, evidence: str) -> list[str]:
-    """The numbers of a claim that its evidence does not have; labels such as F12 are none.
+    """The numbers in `claim` that are not in `evidence`. Labels such as F12 are no numbers.
 
     Numbers up to twelve may stand in the evidence as words.
     """
@@ -141,7 +140,7 @@ def _plain(number: str) -> str:
 
 
 def gaps(text: str, places: Iterable[Place], *, least: int = LARGE_GAP) -> Iterator[Place]:
-    """The stretches of at least so many characters that none of `places` covers."""
+    """The stretches of at least `least` characters of `text` that none of `places` covers."""
     reached = 0
     for place in sorted(places):
         if place.start - reached >= least:
@@ -152,7 +151,7 @@ def gaps(text: str, places: Iterable[Place], *, least: int = LARGE_GAP) -> Itera
 
 
 def ends(text: str, place: Place, characters: int = 60) -> str:
-    """A stretch for a person: its first and its last characters, in one line."""
+    """The first and the last `characters` of a place, in one line; a shorter place whole."""
     stretch = " ".join(text[place.start : place.end].split())
     if len(stretch) <= 2 * characters:
         return stretch

@@ -30,7 +30,7 @@ TURNS = 12
 
 
 class ReadAgentOptions(Options):
-    """How many pages an agent looks up."""
+    """The least and the largest number of pages that an agent looks up."""
 
     least: Natural = 1
     most: Natural = 6
@@ -103,7 +103,7 @@ class ReadAgent:
 
 
 def look_up(text: str, notes: Sequence[Note], looked: set[int], most: int) -> Tool:
-    """Show the text of pages, at most so many in all; which those are is kept in `looked`."""
+    """The tool that shows pages, at most `most` in all. It adds their numbers to `looked`."""
 
     async def act(arguments: Arguments) -> str:
         names = [name.strip().lstrip("Pp") for name in arguments["pages"]]

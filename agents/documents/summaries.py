@@ -1,8 +1,8 @@
 """A piece of a document, prepared for readers: claims whose places were checked, and a gist.
 
-The way of the published system: claims that point to their words, the stretches that no claim
-speaks of asked for again, a gist of the claims that a cheap call compares with them. What is asked
-depends on the piece alone, so that every trial and system of a run shares it.
+As in the published system, a model reports claims with the places that show them, is asked again
+about stretches without a claim, and writes a gist, which a cheap call compares with the claims.
+Prompts depend on the piece alone, so that all trials and systems of a run share the answers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ UNKNOWN = "Nothing that could be verified is known of this part; unfold it."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentClaim:
-    """What a stretch of the document says: `text[start:end]`, in characters of the document."""
+    """A statement about a stretch of the document, `start` to `end` in its characters."""
 
     text: str
     start: int
@@ -54,7 +54,7 @@ class DocumentClaim:
 
 @dataclass(slots=True)
 class Note:
-    """A piece, and what is known of it."""
+    """A piece of a document with its topic, claims and gist."""
 
     number: int  # from 1, in the document's order
     piece: Piece
@@ -65,7 +65,7 @@ class Note:
 
     @property
     def summary(self) -> str:
-        """The topic and the claims, one a line, with where they stand."""
+        """The topic and the claims with their places, one per line."""
         lines = [f"- {claim.text} [{claim.start}–{claim.end}]" for claim in self.claims]
         return "\n".join([self.topic, *lines]).strip()
 
@@ -81,9 +81,9 @@ async def prepare(
     nearby: int = 1,
     checker: Checker | None = None,
 ) -> None:
-    """Fill in `note` of a piece of `text`, by one conversation of the name `read-<number>`.
+    """Fill in `note`, of a piece of `text`, in a conversation named `read-<number>`.
 
-    `verify` off: nothing is checked, nothing asked for again. `hierarchy` off: only a gist is made.
+    `verify` off: nothing is checked or asked for again. `hierarchy` off: only a gist is made.
     `nearby`: how many sentences on either side of a claim's place may have its numbers.
     Raises what the model raises.
     """
@@ -118,7 +118,7 @@ async def prepare(
 
 
 class _Job:
-    """The state of one preparation."""
+    """The preparation of one piece."""
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class _Job:
         self._rounds = 0
 
     def report(self) -> Tool:
-        """Take claims, say which do not hold and what no claim speaks of."""
+        """The tool that takes claims. It tells which are refused and which stretches have none."""
 
         async def act(arguments: Arguments) -> str:
             self._note.topic = self._note.topic or " ".join(arguments["topic"].split())[:400]
@@ -177,7 +177,7 @@ class _Job:
         )
 
     def _take(self, given: Mapping[str, str]) -> str:
-        """Keep a claim that holds; what is to be said of it, such as why it does not."""
+        """Keep a claim that holds. Returns what the model is told of it, or ""."""
         claim = " ".join(given["claim"].split())
         if len(self._note.claims) >= CLAIMS:
             return f"Not taken, {CLAIMS} claims are the most: {claim[:60]!r}."
@@ -220,7 +220,7 @@ class _Job:
         ]
 
     def make_gist(self) -> Tool:
-        """Take the gist, and end."""
+        """The tool that takes the gist and ends the conversation."""
 
         async def act(arguments: Arguments) -> str:
             gist = " ".join(arguments["text"].split())
@@ -239,7 +239,7 @@ class _Job:
         )
 
     async def _against(self, gist: str) -> str:
-        """What speaks against a gist, or nothing."""
+        """Why a gist is refused; empty if it is taken."""
         if fault := gist_fault(gist, self._trial.count_tokens):
             return fault
         if not self._verify:
@@ -254,7 +254,7 @@ class _Job:
 
 
 async def prepare_all(trial: Trial, text: str, *, agent: str) -> list[Note]:
-    """Every part of a document, `AT_ONCE` at a time, with a gist that is not checked."""
+    """Prepare all pieces of a document, `AT_ONCE` at a time. Only gists are made, unchecked."""
     notes = [Note(number=n, piece=piece) for n, piece in enumerate(split(text), 1)]
     slots = anyio.Semaphore(AT_ONCE)
 
@@ -267,7 +267,7 @@ async def prepare_all(trial: Trial, text: str, *, agent: str) -> list[Note]:
 
 
 def context_of(notes: Sequence[Note]) -> list[str]:
-    """One line a piece, as prompts have them before there is a board: `P3 (title): gist`."""
+    """One line per piece, for prompts of systems without a board: `P3 (title): gist`."""
     return [
         f"P{note.number}{f' ({note.piece.title})' if note.piece.title else ''}: "
         f"{note.gist or UNKNOWN}"

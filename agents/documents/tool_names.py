@@ -1,8 +1,8 @@
-"""What prompts say of the tools of a conversation: never of another one's."""
+"""How prompts name the tools of a conversation, so that they name no others."""
 
 from agents.tools import Toolbox
 
 
 def no_call(box: Toolbox) -> str:
-    """What an answer without a tool call is told."""
+    """The message for an answer without a tool call. It lists the tools of `box`."""
     return f"Your answer held no tool call. Go on with one of your tools: {box.listed}."

@@ -27,7 +27,7 @@ RANGE = re.compile(r"\[?\s*(\d{1,9})\s*[-–]\s*(\d{1,9})\s*\]?")
 
 
 def unfold(session: BoardSession, pieces: Sequence[str], neighbours: int) -> Tool:
-    """Show what stands behind a label: of a piece its claims or its text, of a finding its proof.
+    """The tool that shows an entry: the claims or text of a piece, the evidence of a finding.
 
     `pieces` are the labels of the document's pieces, in its order. At most so many `neighbours` on
     either side of a piece come with its text, where they are asked for.
@@ -72,12 +72,12 @@ def unfold(session: BoardSession, pieces: Sequence[str], neighbours: int) -> Too
 
 
 def raw_of(entry: Entry) -> str:
-    """The raw text of an entry, as prompts have it."""
+    """The raw text of an entry, as it stands in prompts."""
     return enclosed("entry", f"{entry.label}\n\n{entry.raw}")
 
 
 def _within(entry: Entry, given: str) -> str:
-    """So much of a part's text. Raises `BadCall` for what is no range of it."""
+    """The asked range of a part's text. Raises `BadCall` if it is not a range of that text."""
     part, found = entry.evidence, RANGE.fullmatch(given.strip())
     if not isinstance(part, Part):
         raise BadCall(f"{entry.label} is no part of the document: it has no ranges.")
@@ -95,7 +95,10 @@ def _count(given: str, most: int) -> int:
 
 
 def publish(session: BoardSession, *, whole: bool) -> Tool:
-    """Propose a finding and learn the verdict. `whole`: it quotes from the document as a whole."""
+    """The tool that proposes a finding and answers whether it was admitted.
+
+    `whole`: quotations are of the document as a whole, not of a part.
+    """
 
     async def act(arguments: Arguments) -> str:
         count_proposal(session, most=FINDINGS)
@@ -140,7 +143,7 @@ def publish(session: BoardSession, *, whole: bool) -> Tool:
 
 
 def add_task(session: BoardSession, refusal: str = "") -> Tool:
-    """Put a task into the queue, perhaps behind others; `refusal` says why none may be added."""
+    """The tool that adds a task, perhaps after others. `refusal` says why none may be added."""
 
     async def act(arguments: Arguments) -> str:
         if refusal:
@@ -162,7 +165,7 @@ def add_task(session: BoardSession, refusal: str = "") -> Tool:
 
 
 def hand_back(missing: Callable[[], str]) -> Tool:
-    """End the task, unless something is `missing`."""
+    """The tool that ends the task, unless `missing` says that something is missing."""
 
     async def act(arguments: Arguments) -> str:
         if reason := missing():
@@ -179,7 +182,7 @@ def hand_back(missing: Callable[[], str]) -> Tool:
 
 
 async def objection(session: BoardSession, because: str) -> str:
-    """What speaks against an answer that rests on `because`, or nothing.
+    """Why an answer with the reasons `because` is refused; empty if it is taken.
 
     It is asked for on the task that decides, when no task was added, and names entries, where the
     context has any.
@@ -193,7 +196,7 @@ async def objection(session: BoardSession, because: str) -> str:
 
 
 async def _uncited(context: SharedContext, because: str) -> str:
-    """What is wrong with the labels that an answer rests on: there is one, and all are entries."""
+    """Why the labels in `because` are refused: there is none, or one is no entry; else ""."""
     cited = ENTRY_LABEL.findall(because)
     for label in cited:
         if await context.entry(label) is None:

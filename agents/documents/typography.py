@@ -1,7 +1,7 @@
-"""Texts as they are compared with quotations: without what printing and typing make different.
+"""Texts without typography, for the comparison with quotations.
 
-Curly and straight quotation marks, apostrophes, dashes, ligatures, soft hyphens and characters
-without width are the same to a reader, and models copy them in either form.
+Curly and straight quotation marks and apostrophes, dashes, ligatures, soft hyphens and characters
+of zero width look alike to a reader, and models copy them in either form.
 """
 
 import re
@@ -35,7 +35,7 @@ _REPLACED = re.compile("''|-{2,}|[" + "".join(k for k in _OF_OTHER_LENGTH if len
 
 
 class PlainText:
-    """A text without typography, and where its characters stand in the text that it was made of."""
+    """A text without typography, with the position of each character in the original text."""
 
     def __init__(self, original: str) -> None:
         same = original.translate(_ONE_FOR_ONE)
@@ -52,7 +52,7 @@ class PlainText:
         self.text = "".join([*pieces, same[reached:]])
 
     def original(self, place: Place) -> Place:
-        """The place in the original text of a place in `text`."""
+        """The place in the original text that `place`, in `text`, was made of."""
         return Place(self._position(place.start), self._position(place.end))
 
     def _position(self, at: int) -> int:
@@ -64,5 +64,5 @@ class PlainText:
 
 @lru_cache(maxsize=16)
 def plain_text(text: str) -> PlainText:
-    """`PlainText(text)`; the texts asked for last are remembered."""
+    """`PlainText(text)`, cached for the texts used last."""
     return PlainText(text)

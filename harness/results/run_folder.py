@@ -56,7 +56,8 @@ LEDGER_COLUMNS = (
     "completion_tokens", "reasoning_tokens", "cost_usd", "charged_usd", "reserved_usd", "latency_s",
     "attempts", "error", "prompt_sha256", "paid_call", "started_at",
 )  # fmt: skip
-FORMULAS = ("=", "+", "-", "@", "\t")  # beginnings of a cell that a spreadsheet calculates
+# Beginnings of a cell that a spreadsheet calculates; some take the wide forms for the others.
+FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 DIGITS = 10  # of a number in a CSV that count
 NOISE = 1e-15  # what is smaller, p values aside, is what rounding left of nothing
 DATABASE = "run.db"  # in a run's folder
@@ -300,7 +301,8 @@ def _cell(value: Any, column: str) -> Any:
     if not isinstance(value, str):
         return value
     text = plain(value)
-    return f"'{text}" if text.startswith(FORMULAS) else text
+    calculated = text.lstrip().startswith(FORMULAS) or text.startswith("\t")
+    return f"'{text}" if calculated else text
 
 
 def _instances(

@@ -102,13 +102,23 @@ def test_a_crash_is_told_without_secrets_and_escapes():
 def test_a_cell_of_a_csv_is_no_formula_and_holds_no_escape():
     rows = [
         {"text": text, "number": number}
-        for text, number in (("=1+1", -1), ("+a", 2.5), ("-b", None), ("@c", 0), (HOSTILE, -0.5))
+        for text, number in (
+            ("=1+1", -1),
+            ("+a", 2.5),
+            ("-b", None),
+            ("@c", 0),
+            (HOSTILE, -0.5),
+            ("＝1+1", 1),
+            ("\n =1", 1),
+            ("\t1", 1),
+        )
     ]
     said = csv_text(rows, ("text", "number"))
-    assert said.isprintable() or not {c for c in said if not (c.isprintable() or c == "\n")}
+    assert not {c for c in said if not (c.isprintable() or c in "\n\t")}
     read = pd.read_csv(io.StringIO(said))
     assert list(read["text"][:4]) == ["'=1+1", "'+a", "'-b", "'@c"]
-    assert list(read["number"].dropna()) == [-1, 2.5, 0, -0.5]
+    assert list(read["text"][5:]) == ["'＝1+1", "'\n =1", "'\t1"]
+    assert list(read["number"].dropna()) == [-1, 2.5, 0, -0.5, 1, 1, 1]
 
 
 def test_a_name_in_a_plot_is_a_text(tmp_path):

@@ -142,6 +142,12 @@ for name in ("keys", "kcore", "kmsg", "timer_list", "sched_debug", "slabinfo", "
     ] == []
 
 
+@pytest.mark.parametrize("kind", ["bubblewrap"], indirect=True)
+async def test_what_the_machine_was_booted_with_is_closed(kind, bench):
+    assert Path("/proc/cmdline").read_text()
+    assert (await bench.exec("cat /proc/cmdline")).output.endswith("denied\n")
+
+
 NUMBERS = {"getpid": 20, "ptrace": 26, "mount": 21, "unshare": 310, "add_key": 286, "keyctl": 288,
            "bpf": 357, "socketcall": 102, "clone": 120}  # fmt: skip
 

@@ -32,9 +32,9 @@ ETC = {
 HIDDEN = ("/usr/lib/python3/dist-packages", "/usr/local/lib/python3*/dist-packages",
           "/usr/local/lib/python3*/site-packages")  # fmt: skip
 LOADER_CACHE, PRELOAD = "/etc/ld.so.cache", "/etc/ld.so.preload"
-# What of the machine's these tell, its keys among it, is nobody's inside.
-CLOSED_PROC = ("kallsyms", "kcore", "key-users", "keys", "kmsg", "kpagecgroup", "kpagecount",
-               "kpageflags", "latency_stats", "sched_debug", "slabinfo", "timer_list",
+# What these tell of the machine, its keys and what it was booted with, is nobody's inside.
+CLOSED_PROC = ("cmdline", "kallsyms", "kcore", "key-users", "keys", "kmsg", "kpagecgroup",
+               "kpagecount", "kpageflags", "latency_stats", "sched_debug", "slabinfo", "timer_list",
                "vmallocinfo", "vmcore")  # fmt: skip
 NO_FILE = Path("/dev/null")  # laid over another file it closes it: no device works there
 READ_ONLY_PROC = ("acpi", "bus", "fs", "irq", "mtrr", "pressure", "scsi", "sys", "sysrq-trigger")

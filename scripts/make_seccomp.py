@@ -53,7 +53,7 @@ def program(arch: int) -> bytes:
     for name in syscalls.REFUSED:
         add(filtered, pyseccomp.ERRNO(syscalls.EPERM), name)
     for rule in syscalls.RULES:
-        action = pyseccomp.ERRNO(rule.refusal) if rule.refusal else pyseccomp.ALLOW
+        action = pyseccomp.ALLOW if rule.refusal is None else pyseccomp.ERRNO(rule.refusal)
         add(filtered, action, rule.name, *(argument(c) for c in rule.conditions))
     with tempfile.TemporaryFile() as file:
         filtered.export_bpf(file)
@@ -71,7 +71,8 @@ def argument(condition: Condition) -> object:
     """A condition as libseccomp takes it."""
     if condition.comparison == "&":
         return pyseccomp.Arg(condition.argument, pyseccomp.MASKED_EQ, condition.value, 0)
-    return pyseccomp.Arg(condition.argument, pyseccomp.EQ, condition.value)
+    comparison = pyseccomp.EQ if condition.comparison == "==" else pyseccomp.NE
+    return pyseccomp.Arg(condition.argument, comparison, condition.value)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,9 @@ PERL = "/usr/bin/perl"
 # Of what the kernel counts by user: signals and timers in flight, bytes of POSIX message queues. An
 # ordinary user may have some 30,000 at 8 GB, and 819,200.
 SHARES = {"signals": 4096, "queues": 204_800}
+# Of a core dump. With another limit, 0 too, the kernel runs the program of the machine that
+# `kernel.core_pattern` may name (core(5)), as root and outside of every sandbox.
+CORE_BYTES = 1
 
 
 def supervisor(options: Mapping[str, int | str], perl: Sequence[str] = (PERL,)) -> list[str]:

@@ -74,10 +74,10 @@ sub drop_rights {
 
 sub setrlimits {
     my %resources = (
-        fsize => 1, data => 2, core => 4, processes => 6, files => 7, signals => 11, queues => 12,
+        fsize => 1, data => 2, processes => 6, files => 7, signals => 11, queues => 12,
     );
     for my $name (keys %resources) {
-        my $limit = $name eq 'core' ? 0 : $limits{$name};
+        my $limit = $limits{$name};
         next unless length $limit;
         my $both = pack 'Q2', $limit, $limit;
         syscall $number->{prlimit}, 0, $resources{$name}, $both, 0;

@@ -192,3 +192,25 @@ def test_root_without_control_groups_is_refused_bubblewrap():
     assert by_name.endswith("run as an ordinary user, or use --sandbox docker")
     assert "no Docker engine answers" in by_itself
     assert "bubblewrap: as root, and without a control group" in by_itself
+
+
+CRASH = """
+import os, resource
+core = resource.RLIMIT_CORE
+print(resource.getrlimit(core))
+for limits in (0, 0), (0, 1), (1, 1), (-1, -1):
+    resource.setrlimit(core, limits)
+    resource.prlimit(0, core, limits)
+    if resource.getrlimit(core) != (1, 1): print("set to", resource.getrlimit(core))
+resource.setrlimit(resource.RLIMIT_NOFILE, (77, 77))
+print(resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+
+
+async def test_a_crash_starts_no_program_of_the_machine(sandbox):
+    """The kernel pipes a core dump to `kernel.core_pattern` unless its limit is exactly 1."""
+    fork = await sandbox.fork()
+    for each in (sandbox, fork):
+        result = await each.exec(f"python3 -c '{CRASH}'; ulimit -c 0 && echo lower")
+        assert result.output == "(1, 1)\n(77, 77)\nlower\n"
+    await fork.close()

@@ -253,6 +253,7 @@ class BubblewrapMachine:
         if said != b"\n":
             why = said.decode(errors="replace").strip()[-300:] or "no folder could be mounted"
             raise SandboxUnavailable(f"a sandbox got no files of its own: {why}")
+        namespace.limit_core(self._process.pid)
         self._files = OpenFolder.of_process(self._process.pid)
 
     def _lay_files(self, copied: bool) -> None:

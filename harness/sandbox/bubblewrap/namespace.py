@@ -6,8 +6,10 @@ of the host's root could write to (all of them would be open to it: inside, root
 the harness).
 """
 
+import contextlib
 import functools
 import os
+import resource
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +19,7 @@ import anyio
 
 from harness.environments.rebuild import VARIABLES, VENV, Prepared
 from harness.errors import SandboxUnavailable
+from harness.sandbox.shell import CORE_BYTES
 
 SYSTEM_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 FROM_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "mime.types", "protocols",
@@ -153,6 +156,12 @@ async def limit_shared(inside: int) -> None:
             await anyio.sleep(0.005)
     told = said[-200:].decode(errors="replace").strip()
     raise SandboxUnavailable(f"its share of the kernel's objects cannot be bounded: {told}")
+
+
+def limit_core(process: int) -> None:
+    """Bound the core dumps of what `process` begins, where this user may have any."""
+    with contextlib.suppress(ValueError, OSError):
+        resource.prlimit(process, resource.RLIMIT_CORE, (CORE_BYTES, CORE_BYTES))
 
 
 @functools.cache

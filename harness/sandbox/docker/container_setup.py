@@ -8,6 +8,7 @@ from harness.config import SandboxLimits
 from harness.errors import SandboxUnfit
 from harness.sandbox.scripts import ROOT
 from harness.sandbox.seccomp import syscalls
+from harness.sandbox.shell import CORE_BYTES
 
 PERIOD_US = 100_000
 # What programs of an image are used to as root. SETPCAP is the supervisor's alone.
@@ -30,7 +31,10 @@ def bounds(limits: SandboxLimits, *, network: bool) -> dict[str, Any]:
         "cpu_period": PERIOD_US,  # unlike nano_cpus it may be more than the machine has
         "cpu_quota": int(limits.cpus * PERIOD_US),
         "pids_limit": limits.processes,
-        "ulimits": [Ulimit(name="nofile", soft=limits.open_files, hard=limits.open_files)],
+        "ulimits": [
+            Ulimit(name="nofile", soft=limits.open_files, hard=limits.open_files),
+            Ulimit(name="core", soft=CORE_BYTES, hard=CORE_BYTES),
+        ],
         "cap_drop": ["ALL"],
         "cap_add": list(CAPABILITIES),
         "security_opt": ["no-new-privileges", f"seccomp={syscalls.profile()}"],

@@ -24,6 +24,7 @@ NO_STREAM_NO_DATAGRAM = 0xC  # bits of a type that is neither, nor raw
 NETLINK_ROUTE, NETLINK_AUDIT = 0, 9  # others speak to netfilter, to drivers
 # All but leases and notices (1024 to 1026): who opens a file that has a lease waits for its holder.
 FCNTL = (*range(18), *range(36, 39), *range(1029, 1041))
+RLIMIT_CORE, RESOURCES = 4, range(16)
 PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
 
 FILES = """
@@ -50,7 +51,7 @@ PROCESSES = """
     rt_sigtimedwait rt_tgsigqueueinfo sched_get_priority_max sched_get_priority_min
     sched_getaffinity sched_getattr sched_getparam sched_getscheduler sched_rr_get_interval
     sched_setaffinity sched_yield seccomp set_robust_list set_thread_area set_tid_address setfsgid
-    setfsuid setgid setgroups setpgid setregid setresgid setresuid setreuid setrlimit setsid setuid
+    setfsuid setgid setgroups setpgid setregid setresgid setresuid setreuid setsid setuid
     sigaltstack sysinfo tgkill times tkill uname vfork wait4 waitid
 """
 WAITING = """
@@ -88,7 +89,7 @@ MACHINE = """
 """
 REFUSED = tuple(" ".join((OTHERS, SHARED, PLACES, MACHINE)).split())
 ABSENT = ("clone3",)  # cannot be looked into; libc goes on with clone. Older Docker has to be told
-Comparison = Literal["==", "&"]  # "&": none of these bits is set
+Comparison = Literal["==", "!=", "&"]  # "&": none of these bits is set
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +105,21 @@ class Condition:
 class Rule:
     """A call that is allowed where every one of the conditions holds; several rules: where any.
 
-    With a `refusal`: that fails with this error number.
+    With a `refusal`: that fails with this error number; 0: it does nothing, and does not fail.
     """
 
     name: str
     conditions: tuple[Condition, ...]
-    refusal: int = 0
+    refusal: int | None = None
 
 
 # Compared are all 64 bits, of which the kernel may look at 32: only what is equal is let through.
 OF_ITSELF = 0  # as a process id
+# The limit of core dumps stays as the harness sets it (`shell.CORE_BYTES`). Programs that set
+# it lower mean well, and are let go on.
+_CORE = Condition(0, "==", RLIMIT_CORE)
+_OWN_CORE = (Condition(0, "==", OF_ITSELF), Condition(1, "==", RLIMIT_CORE))
+_OTHERS = [resource for resource in RESOURCES if resource != RLIMIT_CORE]
 RULES = (
     Rule("clone", (Condition(0, "&", NEW_NAMESPACES),)),
     *(Rule("fcntl", (Condition(1, "==", value),)) for value in FCNTL),
@@ -141,8 +147,16 @@ RULES = (
     ),
     *(
         Rule(name, (Condition(0, "==", OF_ITSELF),))
-        for name in ("prlimit64", "sched_setattr", "sched_setparam", "sched_setscheduler")
+        for name in ("sched_setattr", "sched_setparam", "sched_setscheduler")
     ),
+    *(Rule("setrlimit", (Condition(0, "==", resource),)) for resource in _OTHERS),
+    Rule("setrlimit", (_CORE,), refusal=0),
+    *(
+        Rule("prlimit64", (Condition(0, "==", OF_ITSELF), Condition(1, "==", resource)))
+        for resource in _OTHERS
+    ),
+    Rule("prlimit64", (*_OWN_CORE, Condition(2, "==", 0))),  # it is only asked for
+    Rule("prlimit64", (*_OWN_CORE, Condition(2, "!=", 0)), refusal=0),
     Rule("setpriority", (Condition(0, "==", PRIO_PROCESS), Condition(1, "==", OF_ITSELF))),
     Rule("ioprio_set", (Condition(0, "==", IOPRIO_PROCESS), Condition(1, "==", OF_ITSELF))),
 )
@@ -155,7 +169,7 @@ def profile() -> str:
         found: dict[str, object] = {"index": condition.argument, "value": condition.value}
         if condition.comparison == "&":
             return found | {"op": "SCMP_CMP_MASKED_EQ", "valueTwo": 0}
-        return found | {"op": "SCMP_CMP_EQ"}
+        return found | {"op": "SCMP_CMP_EQ" if condition.comparison == "==" else "SCMP_CMP_NE"}
 
     calls: list[dict[str, object]] = [
         {"names": list(ALLOWED), "action": "SCMP_ACT_ALLOW"},
@@ -164,9 +178,9 @@ def profile() -> str:
     ]
     for rule in RULES:
         args = [words(condition) for condition in rule.conditions]
-        action = {"action": "SCMP_ACT_ERRNO", "errnoRet": rule.refusal}
-        if not rule.refusal:
-            action = {"action": "SCMP_ACT_ALLOW"}
+        action: dict[str, object] = {"action": "SCMP_ACT_ALLOW"}
+        if rule.refusal is not None:
+            action = {"action": "SCMP_ACT_ERRNO", "errnoRet": rule.refusal}
         calls.append({"names": [rule.name], "args": args} | action)
     return json.dumps(
         {

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from harness.cache import write_beside
 
+MOST_CHARS = 200_000  # of one answer; nothing that is kept is ever removed
+
 
 class FileCheckCache:
     """A `harness.protocols.CheckCache` in a folder: one file a question, whole or not there."""
@@ -23,7 +25,9 @@ class FileCheckCache:
         return str(kept["text"]) if isinstance(kept, dict) and kept.get("key") == key else None
 
     async def keep(self, key: str, text: str) -> None:
-        """See `CheckCache.keep`."""
+        """See `CheckCache.keep`. An answer that is very long is not kept."""
+        if len(text) > MOST_CHARS:
+            return
         path = self._path(key)
         with suppress(OSError):  # a cache that cannot be written costs no trial
             write_beside(path, json.dumps({"key": key, "text": text}).encode())

@@ -19,7 +19,7 @@ class Cause(Word):
     SYSTEM = "system text"
     ISSUE = "issue or question"
     DOCUMENT = "document"
-    SHARED = "shared context"  # in the opening, and news of it
+    SHARED = "shared context"  # in the opening, and news: of it, and of one's own findings
     TASK = "task text"
     ANSWERS = "own earlier answers"
     OBSERVATIONS = "observations"
@@ -31,10 +31,13 @@ _CAUSES: Mapping[str, Cause] = {
     Tag.ISSUE: Cause.ISSUE,
     Tag.QUESTION: Cause.ISSUE,
     Tag.DOCUMENT: Cause.DOCUMENT,
+    Tag.TEXT: Cause.DOCUMENT,
     Tag.PARTS: Cause.SHARED,
     Tag.TASK: Cause.TASK,
     Tag.SHARED_CONTEXT: Cause.SHARED,
+    Tag.VERDICTS: Cause.SHARED,
 }
+_NEWS_END = re.compile(rf"</((?:{Tag.SHARED_CONTEXT}|{Tag.VERDICTS})(?:-\d+)?)>\s*\Z")
 
 
 def message_parts(message: Message, *, opening: bool) -> list[tuple[Cause, str]]:
@@ -83,15 +86,18 @@ def _pieces(content: str) -> Iterator[tuple[Cause | None, str]]:
 
 
 def _with_news(content: str) -> list[tuple[Cause, str]]:
-    """An observation, and the shared context at its end.
+    """An observation, and the news at its end.
 
     Only the end counts: what a command printed may hold any tag.
     """
-    end = re.search(rf"</({Tag.SHARED_CONTEXT}(?:-\d+)?)>\s*\Z", content)
-    start = content.rfind(f"<{end[1]}>\n") if end else -1
-    if start < 0:
-        return [(Cause.OBSERVATIONS, content)]
-    return [(Cause.OBSERVATIONS, content[:start]), (Cause.SHARED, content[start:])]
+    start = len(content)
+    while end := _NEWS_END.search(content[:start]):
+        before = content.rfind(f"<{end[1]}>\n", 0, start)
+        if before < 0:
+            break
+        start = before
+    news = [(Cause.SHARED, content[start:])] if start < len(content) else []
+    return [(Cause.OBSERVATIONS, content[:start]), *news]
 
 
 def _answer(message: Message, content: str) -> str:

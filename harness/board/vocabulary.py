@@ -148,10 +148,12 @@ class Tag(Word):
 
     ISSUE = "issue"
     QUESTION = "question"
-    DOCUMENT = "text"  # of a question, whole or a part of it
+    DOCUMENT = "document"  # of a question
+    TEXT = "text"  # the same, or a part of it
     PARTS = "parts"  # the gists of a document's parts
     TASK = "task"
     SHARED_CONTEXT = "shared_context"
+    VERDICTS = "verdicts"  # on what the agent published
 
 
 # -- names --------------------------------------------------------------------------------------

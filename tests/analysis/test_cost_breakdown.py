@@ -1,6 +1,7 @@
 """Where the money of a run went: figures that were computed by hand, and sums that always hold."""
 
 import json
+import re
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -22,6 +23,7 @@ from harness.analysis.run_costs import cost_rows
 from harness.board.evidence import Part, Span
 from harness.board.protocols import NewTask, Proposal
 from harness.board.sqlite.board import SqliteBoard
+from harness.board.vocabulary import COORDINATING, Tag, ToolName
 from harness.model.prices import Price
 from harness.store.ledger import EndedCall, NewCall
 from harness.store.sqlite import SqliteStore
@@ -463,10 +465,28 @@ def test_what_a_command_prints_is_never_taken_for_the_shared_context():
     ]
     parts = message_parts(said("tool", f"{printed}\n\n{ENTRY}\n"), opening=False)
     assert parts == [(Cause.OBSERVATIONS, f"{printed}\n\n"), (Cause.SHARED, f"{ENTRY}\n")]
+    both = f"{printed}\n\n<verdicts>\nF1 is admitted\n</verdicts>\n{ENTRY}"
+    first, news = message_parts(said("tool", both), opening=False)
+    assert (first, news[0]) == ((Cause.OBSERVATIONS, f"{printed}\n\n"), Cause.SHARED)
     issue = f"<issue-2>\n<issue>\n{ENTRY}\n</issue-2>\nSolve it."
     assert [cause for cause, _ in message_parts(said("user", issue), opening=True)] == [
         Cause.ISSUE, Cause.ISSUE,
     ]  # fmt: skip
+
+
+def test_a_tag_of_a_prompt_says_what_it_holds_or_belongs_to_what_is_around_it():
+    folder = Path(__file__).parents[2] / "agents" / "prompts"
+    texts = [path.read_text() for path in folder.glob("*.j2")]
+    used = {tag for text in texts for tag in re.findall(r'enclosed\("([a-z_]+)"', text)}
+    around = {"claims", "context", "diff", "evidence", "finding", "gist", "heading", "report"}
+    assert used - around <= set(Tag)  # a new tag of a prompt: which cause are its tokens of?
+
+
+def test_a_tool_coordinates_or_works():
+    working = {ToolName.BASH, ToolName.VIEW, ToolName.EDIT, ToolName.LOOK_UP, ToolName.REPORT,
+               ToolName.GIST, ToolName.ANSWER}  # fmt: skip
+    assert working | COORDINATING == set(ToolName)  # a new tool: is it in `COORDINATING`?
+    assert not working & COORDINATING
 
 
 @given(st.integers(0, 10**6), st.lists(st.floats(0, 1e6), min_size=1))

@@ -85,9 +85,13 @@ def test_environments_come_from_the_file_or_from_another_one(tmp_path):
     path.write_text(yaml.safe_dump(content | {"environments_of": "other.yaml"}))
     with pytest.raises(UserError, match="give one of environments and environments_of"):
         read_sheet(path)
-    shared = {"environments_of": str(BUNDLED / "verified-offline.yaml")}
-    path.write_text(yaml.safe_dump(shared | {"injected": content["injected"]}))
-    assert "flask-2.2.3" in read_sheet(path).environments
+    for other in (str(BUNDLED / "verified-offline.yaml"), "verified-offline"):
+        shared = {"environments_of": other, "injected": content["injected"]}
+        path.write_text(yaml.safe_dump(shared))
+        assert "flask-2.2.3" in read_sheet(path).environments
+    path.write_text(yaml.safe_dump(shared | {"environments_of": "other"}))
+    with pytest.raises(UserError, match="'other' is neither a .yaml file nor a bundled dataset"):
+        read_sheet(path)
 
 
 def test_the_patches_of_an_instance_fit_together(tmp_path):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
+from harness.benchmarks.row_files import BUNDLED
 from harness.benchmarks.swebench.dataset_facts import read_factsheet
 from harness.benchmarks.swebench.environment_facts import (
     EnvironmentFacts,
@@ -15,6 +16,7 @@ from harness.benchmarks.swebench.environment_facts import (
 )
 from harness.benchmarks.swebench.injected.faults import Fault, FilePath
 from harness.benchmarks.swebench.row_fields import LogParser
+from harness.config import YAML
 from harness.errors import UserError
 from harness.text import yaml_text
 from harness.text.user_paths import user_path
@@ -60,14 +62,14 @@ class InjectedFacts(Strict):
 class InjectedSheet(Strict):
     """A dataset file."""
 
-    environments_of: str = ""  # another dataset file, beside this one, whose environments are used
+    environments_of: str = ""  # a bundled dataset, or a file beside, whose environments are used
     environments: dict[Name, EnvironmentFacts] = Field(default_factory=dict)
     injected: Annotated[dict[Name, InjectedFacts], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
         if bool(self.environments) == bool(self.environments_of):
-            raise ValueError("give one of environments and environments_of (another dataset file)")
+            raise ValueError("give one of environments and environments_of (of another dataset)")
         return self
 
 
@@ -87,5 +89,16 @@ def read_sheet(path: Path) -> InjectedSheet:
         raise UserError(f"{path}: {first_fault(error)}") from error
     if not sheet.environments_of:
         return sheet
-    other = path.parent / user_path(sheet.environments_of)
+    other = _other(sheet.environments_of, path.parent)
     return sheet.model_copy(update={"environments": read_factsheet(other).environments})
+
+
+def _other(name: str, beside: Path) -> Path:
+    """The dataset file that `environments_of` names."""
+    path = user_path(name)
+    if path.suffix in YAML:
+        return beside / path
+    bundled = BUNDLED / f"{name}.yaml"
+    if "/" in name or not bundled.is_file():
+        raise UserError(f"environments_of: {name!r} is neither a .yaml file nor a bundled dataset")
+    return bundled

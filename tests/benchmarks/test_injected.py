@@ -90,7 +90,7 @@ def test_environments_come_from_the_file_or_from_another_one(tmp_path):
         path.write_text(yaml.safe_dump(shared))
         assert "flask-2.2.3" in read_sheet(path).environments
     path.write_text(yaml.safe_dump(shared | {"environments_of": "other"}))
-    with pytest.raises(UserError, match="'other' is neither a .yaml file nor a bundled dataset"):
+    with pytest.raises(UserError, match=r"'other' is neither a \.yaml file nor a bundled dataset"):
         read_sheet(path)
 
 

@@ -25,7 +25,7 @@ def dataset_layer(name: str) -> dict[str, Any]:
     name = MOVED.get(name, name)
     for path in sorted((CONFIGS / "datasets").glob("*.yaml")):
         content = read_yaml(path)
-        if "environments" in content:  # facts about instances, not a layer
+        if "dataset" not in content:  # facts about instances, not a layer
             continue
         if name in {path.stem, content["dataset"]["name"], content["dataset"].get("label")}:
             return content

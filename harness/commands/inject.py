@@ -114,6 +114,7 @@ async def _run(
 
         async def one(name: str, injection: Injection) -> None:
             async with limiter:
+                say(f"{name}: running its tests")
                 checked = await checker.check(name, injection)
             found[name] = checked
             say(f"{name}: {'; '.join(checked.faults) or 'right'}")

@@ -58,8 +58,9 @@ def inject(
     mistake in the file, with the instance and the field.
     """
     injections = _injections(spec, ids)
-    text = spec.read_bytes().decode()
-    with_lists(text, dict.fromkeys(injections, _nothing()))  # refuse its form before the work
+    with_lists(
+        _text(spec), dict.fromkeys(injections, _nothing())
+    )  # refuse its form before the work
     config = resolve([{"dataset": {"name": str(spec)}}, *(layer(each) for each in specs), flags])
     printer = console()
 
@@ -74,9 +75,14 @@ def inject(
     right = {each.name: each.measured for each in ordered if not each.faults}
     if right:
         target = out or spec
-        write_beside(target, with_lists(text, right).encode())
+        write_beside(target, with_lists(_text(spec), right).encode())
         say(f"wrote the lists of {counted(len(right), 'instance')} into {target}")
     return STOPPED if stopped else int(len(right) < len(injections))
+
+
+def _text(spec: Path) -> str:
+    """The file as it is now: its user may have changed an issue meanwhile."""
+    return spec.read_bytes().decode()
 
 
 def _injections(spec: Path, ids: Sequence[str]) -> dict[str, Injection]:

@@ -210,6 +210,10 @@ def _linked(event: EventRow, material: TrialRecord) -> str:
     return f"{detail.get('source')} {detail.get('kind')} {event['subject']}"
 
 
+def _unblocked(event: EventRow, material: TrialRecord) -> str:
+    return f"{event['subject']} may begin: {event['detail'].get('needed')} has found enough"
+
+
 def _closed(event: EventRow, material: TrialRecord) -> str:
     return f"the trial ends: {_short(event['detail'].get('reason'))}"
 
@@ -225,4 +229,5 @@ _TELL: Mapping[str, Callable[[EventRow, TrialRecord], str]] = {
     EventKind.PUT: _put, EventKind.DONE: _done, EventKind.FAILED: _done,
     EventKind.CANCELLED: _cancelled, EventKind.ADMITTED: _admitted, EventKind.MERGED: _merged,
     EventKind.REJECTED: _rejected, EventKind.LINKED: _linked, EventKind.CLOSED: _closed,
+    EventKind.UNBLOCKED: _unblocked,
 }  # fmt: skip

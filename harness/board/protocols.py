@@ -210,6 +210,13 @@ class TaskQueue(Protocol):
         """Give the task back, so that it is open again. Does nothing if the lease is lost."""
         ...
 
+    async def release_waiting(self, label: str) -> None:
+        """What waits for the task `label` waits for it no longer, though it has not ended.
+
+        A task that has ended, or that there is none of, changes nothing.
+        """
+        ...
+
     async def cancel(self, label: str, *, by: str, reason: str) -> bool:
         """Cancel an open task and all tasks that wait for it; False if it is not open."""
         ...

@@ -102,6 +102,7 @@ class EventKind(Word):
     CLAIMED = "claimed"
     LOST = "lost"
     RELEASED = "released"
+    UNBLOCKED = "unblocked"  # it waits no longer for a task that has not ended
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"

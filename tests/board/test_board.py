@@ -199,6 +199,39 @@ class TestTaskQueue:
         await queue.put(task("two", after=("one", "one")), by="")
         assert await claimed(queue) == "two"
 
+    async def test_what_waits_is_let_go_before_the_task_that_it_waits_for_ends(self, queue, board):
+        one, other = await queue.put(NewTask(kind="a", text="t"), NewTask(kind="b", text="t"), by="")
+        waits = NewTask(kind="c", text="t", after=(one.label, other.label), label="waits")
+        await queue.put(waits, by="")
+        first = await queue.claim("x", lease_s=LEASE)
+        second = await queue.claim("y", lease_s=LEASE)
+        version = queue.version
+        await queue.release_waiting(one.label)
+        await queue.release_waiting(one.label)
+        assert queue.version > version
+        assert await queue.claim("z", lease_s=LEASE) is None  # the other one is not done
+        await queue.finish(second)
+        third = await queue.claim("z", lease_s=LEASE)
+        assert third.task.label == "waits"
+        await queue.finish(first)  # lets nothing go twice
+        await queue.release_waiting(one.label)
+        await queue.release_waiting("none")
+        told = [e["subject"] for e in await board.events(1) if e["what"] == "unblocked"]
+        assert told == ["waits"]
+
+    @pytest.mark.parametrize("end", ["failed", "cancelled"])
+    async def test_what_was_let_go_does_not_end_with_what_it_waited_for(self, queue, end):
+        (one,) = await queue.put(NewTask(kind="a", text="t"), by="")
+        await queue.put(NewTask(kind="c", text="t", after=(one.label,), label="waits"), by="")
+        await queue.release_waiting(one.label)
+        if end == "failed":
+            claim = await queue.claim("x", lease_s=LEASE)
+            assert claim.task.label == one.label
+            await queue.finish(claim, state="failed")
+        else:
+            await queue.cancel(one.label, by="", reason="r")
+        assert (await queue.claim("y", lease_s=LEASE)).task.label == "waits"
+
     @pytest.mark.parametrize("first", [True, False])
     async def test_a_failure_cancels_all_that_waits_for_it_whenever_it_is_put(self, queue, first):
         waiting = [

@@ -201,6 +201,16 @@ WHEN NEW.state <> OLD.state OR NEW.attempts <> OLD.attempts BEGIN
         NEW.attempts);
 END;
 
+CREATE TRIGGER IF NOT EXISTS board_need_less AFTER DELETE ON board_need BEGIN
+    INSERT INTO board_event
+    SELECT 1 + (SELECT coalesce(max(event_id), waits.trial_id << 32) FROM board_event
+            WHERE event_id BETWEEN waits.trial_id << 32 AND waits.trial_id << 32 | 0xffffffff),
+        waits.changed_at, '', 'unblocked', waits.label,
+        json_object('needed', needed.label), NULL
+    FROM board_task AS waits, board_task AS needed
+    WHERE waits.task_id = OLD.task_id AND needed.task_id = OLD.needed;
+END;
+
 CREATE TRIGGER IF NOT EXISTS board_agent_came AFTER INSERT ON board_agent BEGIN
     INSERT INTO board_event SELECT coalesce(max(event_id), NEW.trial_id << 32) + 1, NEW.changed_at,
         NEW.agent, CASE NEW.gone WHEN 0 THEN 'joined' ELSE 'left' END, '', '{}', NULL
@@ -443,6 +453,19 @@ RETURNING task_id, label, state;
 -- name: unblock
 UPDATE board_task SET waiting = waiting - 1
 WHERE task_id IN (SELECT task_id FROM board_need WHERE needed = :task_id) AND state = 'open';
+
+-- name: release_waiting
+-- of a task that is not done yet: nothing waits for it any more
+UPDATE board_task SET waiting = waiting - 1, changed_at = :now, changed_by = ''
+WHERE state = 'open' AND task_id IN (SELECT board_need.task_id
+    FROM board_need JOIN board_task AS needed ON needed.task_id = board_need.needed
+    WHERE needed.trial_id = :trial AND needed.label = :label
+        AND (needed.state = 'open' OR needed.state = 'claimed'));
+
+-- name: need_less
+DELETE FROM board_need WHERE needed =
+    (SELECT task_id FROM board_task WHERE trial_id = :trial AND label = :label
+        AND (state = 'open' OR state = 'claimed'));
 
 -- name: release
 UPDATE board_task SET lease = NULL, changed_at = :now, changed_by = :agent, reason = :reason,

@@ -248,6 +248,12 @@ class SqliteQueue:
         with self._connection.write(self._trial) as run:
             run("release", **_fenced(claim), reason=reason)
 
+    async def release_waiting(self, label: str) -> None:
+        """Once; a second time, or for a task that has ended, it does nothing."""
+        with self._connection.write(self._trial) as run:
+            run("release_waiting", label=label)
+            run("need_less", label=label)
+
     # -- ends ------------------------------------------------------------------------------------
 
     async def cancel(self, label: str, *, by: str, reason: str) -> bool:

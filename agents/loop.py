@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import chain, count
 
 from agents.prompts import enclosed
-from agents.tools import BadCall, Finished, Toolbox
-from harness.board.vocabulary import NO_ANSWER
+from agents.tools import DONE, BadCall, Finished, Toolbox
+from harness.board.vocabulary import CARRIED, NO_ANSWER
 from harness.errors import (
     ContextOverflow,
     ConversationRefused,
@@ -36,6 +36,8 @@ NOT_ENDED = (
     "Not ended: a call before this one in the same answer failed. Read what it says, and call this "
     "again when nothing is left to do."
 )
+NOT_ENDED_TOLD = enclosed("error", f"{NOT_ENDED}\n")
+AFTER_THE_END = "Not carried out: a call before this one ended the task."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,7 @@ class Ending:
     reason: str  # finished, no_tool_calls, turns, long, context or refused
     summary: str  # what it finished with
     messages: Sequence[Message]  # all of it
+    tokens: int = 0  # of its last prompt and the answer to it
 
 
 async def no_news() -> str:
@@ -64,6 +67,7 @@ async def converse(
     long_tokens: int = 0,
     no_call: str = NO_CALL,
     shared: bool = False,
+    carried: int = 0,
 ) -> Ending:
     """Let one agent work until it finishes, falls silent, or has had `turns` answers (0: any).
 
@@ -73,14 +77,16 @@ async def converse(
     prompt has more than `long_tokens` tokens (0: any), or than the model takes, ends as `long`.
     What the provider refuses to go on with ends as `context` where it is too long, or `refused`.
     `agent` is who speaks, for its share of the budget and for the time line; `shared` as in
-    `Trial.model`.
+    `Trial.model`. The first `carried` messages of the opening are those of an earlier conversation,
+    which this one goes on with.
     Raises what else the model and the sandbox raise: `LimitReached`, `ModelError`,
     `SandboxUnavailable`.
     """
     model = trial.model(conversation, agent=agent, shared=shared)
     messages = list(opening)
-    await trial.say(conversation, *messages)
-    idle = taken = 0
+    await trial.say(conversation, *({**m, CARRIED: True} for m in messages[:carried]))
+    await trial.say(conversation, *messages[carried:])
+    idle = taken = tokens = 0
     while True:
         try:
             reply = with_unique_ids(await model.complete(messages, tools.schemas), messages)
@@ -88,7 +94,8 @@ async def converse(
             reason = ended_by(end)
             if reason == "context" and long_tokens and taken:
                 reason = "long"
-            return Ending(reason=reason, summary="", messages=messages)
+            return Ending(reason=reason, summary="", messages=messages, tokens=tokens)
+        tokens = reply.usage.prompt_tokens + reply.usage.completion_tokens
         answer = answer_message(reply)
         messages.append(answer)
         await trial.say(conversation, answer)
@@ -100,13 +107,16 @@ async def converse(
             raise
         if finished:
             await trial.say(conversation, *observations)
-            return Ending(reason="finished", summary=finished.summary, messages=messages)
+            messages += observations
+            return Ending(
+                reason="finished", summary=finished.summary, messages=messages, tokens=tokens
+            )
         observations[-1]["content"] += await news()
         await trial.say(conversation, *observations)
         messages += observations
         taken, idle = taken + 1, 0 if acted else idle + 1
         if reason := _over(idle, taken, turns, reply.usage.prompt_tokens, long_tokens):
-            return Ending(reason=reason, summary="", messages=messages)
+            return Ending(reason=reason, summary="", messages=messages, tokens=tokens)
 
 
 def ended_by(end: LimitReached | ModelError | SandboxLost) -> str:
@@ -162,16 +172,22 @@ async def _act(
         observations += [_result(sent, told) for sent in answer["tool_calls"]]
         return False, None
     acted = failed = False
+    finished: Finished | None = None
     for call, sent in zip(reply.tool_calls, answer["tool_calls"], strict=True):
+        if finished:
+            observations.append(_result(sent, enclosed("error", f"{AFTER_THE_END}\n")))
+            continue
         try:
             activity = tools.activity(call.name)
             async with trial.doing(agent, activity) if activity else nullcontext():
                 text = await tools.call(call)
             acted = True
         except Finished as end:
-            if not failed:
-                return True, end
-            text = enclosed("error", f"{NOT_ENDED}\n")
+            text = end.told
+            if failed:
+                text = f"{text}\n{NOT_ENDED_TOLD}" if end.told != DONE else NOT_ENDED_TOLD
+            else:
+                finished, acted = end, True
         except BadCall as problem:
             failed = True
             text = enclosed("error", f"{problem}\n")
@@ -179,7 +195,7 @@ async def _act(
             observations.append(_result(sent, enclosed("error", f"{limit}\n")))
             raise
         observations.append(_result(sent, text))
-    return acted, None
+    return acted, finished
 
 
 def _result(call: Message, text: str) -> Message:

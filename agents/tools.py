@@ -14,14 +14,19 @@ from harness.types import Activity, ExecResult, ToolCall
 
 Arguments = Mapping[str, Any]
 VIEW_LINES, VIEW_WIDTH = 200, 400
+DONE = "Done."
 
 
 class Finished(Exception):
-    """Raised when the agent says that it is done; `summary` is its text."""
+    """Raised when the agent says that it is done; `summary` is its text.
 
-    def __init__(self, summary: str) -> None:
+    `told` is what its call is answered with.
+    """
+
+    def __init__(self, summary: str, told: str = DONE) -> None:
         super().__init__(summary)
         self.summary = summary
+        self.told = told
 
 
 class BadCall(Exception):
@@ -146,7 +151,8 @@ def _object(
     texts: dict[str, str], required: list[str], more: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     properties: dict[str, Any] = {
-        name: {"type": "string", "description": meaning} for name, meaning in texts.items()
+        name: {"type": "string", "description": meaning} if meaning else {"type": "string"}
+        for name, meaning in texts.items()
     }
     return {
         "type": "object",

@@ -4,13 +4,16 @@ What is particular about a form of evidence is in its `EvidenceCheck`. Not cover
 says more than its evidence shows; `agents.admission.gist_check` asks a model for that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import anyio
 
 from agents.admission.evidence import CheckResult, Refused, normal_gist
 from agents.admission.gist_check import Checker
+from agents.concurrency import together
 from harness.board.evidence import GIST_CHARS, GIST_TOKENS, SUMMARY_CHARS, Evidence, Part
 from harness.board.protocols import BoardRefused, Entry, Link, Proposal, Ruling, SharedContext
 from harness.board.vocabulary import LinkKind, Settled
@@ -53,42 +56,70 @@ class Gate:
         self._settling = anyio.Lock()  # two equal gists: the second has to find the first
 
     async def submit(self, proposal: Proposal) -> Ruling:
-        """Keep a proposal, check it, and settle it; what is beyond a bound is not kept.
+        """As `submit_all`, for one."""
+        (ruling,) = await self.submit_all([proposal])
+        return ruling
 
-        Raises `SandboxUnavailable`, and what the checker raises, after rejecting it: that the
-        machine or the model failed says nothing of the proposal.
+    async def submit_all(self, proposals: Sequence[Proposal]) -> list[Ruling]:
+        """Keep proposals, check them at the same time, and settle them in their order.
+
+        What is beyond a bound is not kept. Raises `SandboxUnavailable`, and what the checker
+        raises, after settling all: that the machine or the model failed says nothing of the
+        proposal, which is rejected.
         """
+        asked = [_Asked(proposal) for proposal in proposals]
+        for each in asked:
+            await self._propose(each)
+        kept = [each for each in asked if each.number]
+        await together(partial(self._examine, each) for each in kept)
+        for each in kept:
+            each.ruling = await self._settle(each)
+        for each in asked:
+            if each.broken is not None:
+                raise each.broken
+        return [each.ruling for each in asked if each.ruling is not None]
+
+    async def _propose(self, asked: "_Asked") -> None:
         try:
-            _judge_lengths(proposal)
-            number = await self._context.propose(proposal)
+            _judge_lengths(asked.proposal)
+            asked.number = await self._context.propose(asked.proposal)
         except Refused as refusal:
-            return Ruling(settled=Settled.REJECTED, entry=None, reason=str(refusal))
+            reason = str(refusal)
         except BoardRefused as refusal:
-            return Ruling(settled=Settled.REJECTED, entry=None, reason=f"{refusal}. Shorten it.")
+            reason = f"{refusal}. Shorten it."
+        else:
+            return
+        asked.ruling = Ruling(settled=Settled.REJECTED, entry=None, reason=reason)
+
+    async def _examine(self, asked: "_Asked") -> None:
+        """Check the evidence; what became of it stands in `asked`."""
         began = anyio.current_time()
         try:
-            seen = await self._check(proposal)
+            asked.seen = await self._check(asked.proposal)
         except (Refused, SandboxError, SandboxLost) as refusal:
-            return await self._context.reject(
-                number, reason=str(refusal), seconds=anyio.current_time() - began
-            )
+            asked.reason = str(refusal)
         except (SandboxUnavailable, ModelError, LimitReached) as broken:
-            reason = f"It could not be checked: {broken}"
-            with anyio.CancelScope(shield=True):
-                await self._context.reject(
-                    number, reason=reason, seconds=anyio.current_time() - began
-                )
-            raise
+            asked.reason = f"It could not be checked: {broken}"
+            asked.broken = broken
+        asked.seconds = anyio.current_time() - began
+
+    async def _settle(self, asked: "_Asked") -> Ruling:
+        """Admit or reject a proposal that was examined."""
+        seen = asked.seen
+        if seen is None:
+            return await self._context.reject(
+                asked.number, reason=asked.reason, seconds=asked.seconds
+            )
         async with self._settling:
             ruling = await self._context.admit(
-                number,
-                key=await self._key(proposal, seen.key),
+                asked.number,
+                key=await self._key(asked.proposal, seen.key),
                 raw=seen.raw,
-                seconds=anyio.current_time() - began,
+                seconds=asked.seconds,
                 verified=seen.verified,
                 remembered=seen.remembered,
             )
-        await self._link(proposal, seen, ruling)
+        await self._link(asked.proposal, seen, ruling)
         return ruling
 
     async def _check(self, proposal: Proposal) -> CheckResult:
@@ -129,6 +160,19 @@ class Gate:
                     kind=LinkKind.CONTRADICTS if holds else LinkKind.REFUTES,
                 )
             )
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A proposal on its way through the gate."""
+
+    proposal: Proposal
+    number: int = 0  # on the board; 0: it was not kept
+    seen: CheckResult | None = None
+    reason: str = ""  # why it is rejected
+    broken: SandboxUnavailable | ModelError | LimitReached | None = None
+    seconds: float = 0.0
+    ruling: Ruling | None = None
 
 
 def _judge_lengths(proposal: Proposal) -> None:

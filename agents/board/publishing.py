@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from agents.board.session import BoardSession, line_of
-from agents.prompts import enclosed
-from agents.tools import Arguments, BadCall, Tool
-from harness.board.evidence import Command, Evidence, Patch, Span, reason_of
+from agents.board.session import BoardSession
+from agents.board.verdicts import Verdicts
+from agents.tools import Arguments, BadCall, Finished, Tool
+from harness.board.evidence import Command, Patch, Span, reason_of
 from harness.board.protocols import Entry, Proposal
 from harness.board.vocabulary import EntryKind, Settled, ToolName
 from harness.errors import SandboxError
@@ -20,54 +20,76 @@ REFUSED = "Refused, and not in the shared context:"
 Made = TypeVar("Made")
 
 
-def publish(session: BoardSession) -> Tool:
-    """Propose an entry and learn the verdict."""
+def publish(session: BoardSession, verdicts: Verdicts) -> Tool:
+    """Propose an entry; its author learns the verdict with a later observation.
+
+    A PATCH is ruled on at once, and so is what is to end the task.
+    """
 
     async def act(arguments: Arguments) -> str:
         count_proposal(session, most=PUBLISHED)
         kind = arguments["kind"].strip().upper()
         if kind not in set(EntryKind):
             raise BadCall(f"The kind is one of {', '.join(EntryKind)}, not {kind!r}.")
+        ends = _ends(arguments["finish"], default=kind == EntryKind.PATCH)
         evidence = await _given_evidence(session, EntryKind(kind), arguments)
-        entry, settled = await propose(
-            session,
-            kind=EntryKind(kind),
-            gist=arguments["gist"],
-            summary=arguments["summary"],
-            evidence=evidence,
-            refutes=arguments["refutes"].strip(),
+        verdicts.put(
+            Proposal(
+                kind=EntryKind(kind),
+                gist=arguments["gist"],
+                summary=arguments["summary"],
+                evidence=evidence,
+                author=session.claim.agent,
+                task=session.claim.task.label,
+                refutes=arguments["refutes"].strip(),
+            )
         )
-        return _told(session, entry, settled, evidence)
+        if kind != EntryKind.PATCH and not ends:
+            return "It is being checked; the verdict comes with the next observation."
+        verdicts.start()
+        rulings = await session.rule()
+        told, session.untold = " ".join(session.untold), []
+        if rulings[-1].entry is None or (ends and any(r.entry is None for r in rulings)):
+            raise BadCall(f"{told}{' The task goes on.' if ends else ''}")
+        if ends:
+            raise Finished(arguments["gist"], told=f"{told} The task is finished.")
+        return told
 
     return Tool(
         name=ToolName.PUBLISH,
         description=(
-            "Put one finding into the shared context, with its evidence: a quotation (path, line, "
+            "Put one finding into the shared context with its evidence: a quotation (path, line, "
             "quote), or a command with its outcome (command, exit_status, output). It is checked "
-            "in a clean copy. For a PATCH give only the command that fails at the base commit and "
-            "passes with your changes; they are taken from your copy. Several findings may be "
-            "published in one answer, each with a call of its own."
+            "in a clean copy. A PATCH takes the changes of your copy, and a command that fails at "
+            "the base commit and passes with them."
         ),
         parameters={
-            "kind": "FACT, FAIL, CONSTRAINT or PATCH.",
-            "gist": "The finding in one or two sentences, at most 100 tokens, complete in itself. "
-            "Name the labels that it builds on.",
-            "summary": "What else somebody needs who wants to use it.",
+            "kind": "FACT, FAIL, CONSTRAINT or PATCH",
+            "gist": "The finding in one or two sentences, complete in itself; at most 100 tokens",
         },
         optional={
-            "path": "The file that is quoted.",
-            "line": "The number of the first quoted line.",
-            "quote": "Whole lines of that file, verbatim with their indentation.",
-            "command": "A bash command.",
-            "exit_status": "What it exits with.",
-            "output": "Lines of what it prints that matter, verbatim and in order; `...` stands "
-            "for anything. A FACT needs at least 3 characters of it: an exit status proves little.",
-            "on": "The label of the patch with which it holds, such as P4; otherwise left out.",
-            "refutes": "The label of an entry that this shows to be wrong.",
+            "summary": "What else its user needs",
+            "path": "",
+            "line": "of the first quoted line",
+            "quote": "Whole lines, verbatim",
+            "command": "",
+            "exit_status": "",
+            "output": "Lines that it prints, verbatim and in order; `...` is anything",
+            "on": "Label of the PATCH with which it holds",
+            "refutes": "Label of an entry that this shows to be wrong",
+            "finish": "true: if it is admitted, the task is finished (default for a PATCH)",
         },
         act=act,
         activity=Activity.ADMISSION,
     )
+
+
+def _ends(text: str, *, default: bool) -> bool:
+    """Whether the task ends with an admission. `BadCall` for what is neither yes nor no."""
+    word = text.strip().lower()
+    if word in ("", "true", "false"):
+        return default if not word else word == "true"
+    raise BadCall(f"finish is true or false, not {text[:80]!r}.")
 
 
 def count_proposal(session: BoardSession, *, most: int) -> None:
@@ -86,7 +108,11 @@ def made(form: Callable[..., Made], **fields: Any) -> Made:
 
 
 async def propose(session: BoardSession, **finding: Any) -> tuple[Entry, Settled]:
-    """The entry that a finding of the session's agent became, or is. `BadCall` says why none."""
+    """The entry that a finding of the session's agent became, or is. `BadCall` says why none.
+
+    It is ruled on at once, by the session's judge.
+    """
+    assert session.judge is not None
     ruling = await session.judge(
         Proposal(author=session.claim.agent, task=session.claim.task.label, **finding)
     )
@@ -130,18 +156,3 @@ async def _given_evidence(
         output=arguments["output"],
         state=arguments["on"],
     )
-
-
-def _told(session: BoardSession, entry: Entry, settled: Settled, evidence: Evidence) -> str:
-    """The verdict for the author."""
-    label = entry.label
-    if isinstance(evidence, Patch):
-        session.patch = (label, evidence.diff)
-    told = label in session.known or settled == Settled.ADMITTED
-    session.known.add(label)
-    if settled == Settled.ADMITTED:
-        return f"Admitted as {label}."
-    if told:
-        return f"Known already: {label}."
-    line = line_of(entry)  # one line, which without a "<" imitates nothing of ours
-    return f"Known already as {enclosed('entry', line) if '<' in line else line}"

@@ -4,7 +4,8 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from agents.prompts import enclosed, render, shortened
+from agents.board.verdicts import Verdicts
+from agents.prompts import enclosed, one_line, render, shortened
 from agents.tools import Arguments, BadCall, Finished, Tool
 from harness.board.evidence import Command, Patch, Span, state_of
 from harness.board.protocols import (
@@ -23,6 +24,7 @@ from harness.board.vocabulary import (
     ENTRY_LABEL,
     Level,
     LinkKind,
+    Settled,
     TaskKind,
     ToolName,
 )
@@ -34,6 +36,7 @@ RESERVED = (TaskKind.LOCALIZE, TaskKind.PATCH, TaskKind.REPAIR, TaskKind.DECIDE)
 """Kinds of task that only the board's own rules make."""
 ADDS = 4  # tasks that one agent adds on one task
 TASK_CHARS = 4_000
+QUOTED = 60  # characters of an own finding, in what its author is told of it
 UNFOLDED = 16_000  # characters of one entry, as of a command's output
 
 
@@ -43,18 +46,33 @@ class BoardSession:
 
     queue: TaskQueue
     context: SharedContext
-    judge: Callable[[Proposal], Awaitable[Ruling]]
     claim: Claim
     conversation: str
+    judge: Callable[[Proposal], Awaitable[Ruling]] | None = None
     workspace: Sandbox | None = None  # the copy of the repository, where there is one
+    verdicts: Verdicts | None = None  # where findings are checked while their author goes on
+    peers: bool = True  # whether news tell of what others have found meanwhile
     sharing: bool = True
     max_tasks: int = 0  # of the trial; an agent adds none beyond it. 0: any number
     read_to: int = 0  # position of the last entry that this conversation was told of
     links_to: int = 0
     known: set[str] = field(default_factory=set)
     patch: tuple[str, str] = ("", "")  # label and diff of the PATCH admitted last
+    untold: list[str] = field(default_factory=list)  # rulings on its findings, as it is told them
     added: int = 0
     published: int = 0
+
+    def go_on_from(self, before: "BoardSession") -> None:
+        """Know what the conversation `before` knew, which this one goes on with."""
+        self.read_to, self.links_to = before.read_to, before.links_to
+        self.known |= before.known
+        self.patch = before.patch
+        self.untold = before.untold
+
+    def forget(self) -> None:
+        """Know nothing of the context: the conversation begins anew."""
+        self.read_to = self.links_to = 0
+        self.known.clear()
 
     async def lines(self) -> list[str]:
         """What is new in the context, one line an entry, in the order of admission."""
@@ -76,9 +94,38 @@ class BoardSession:
         ]
 
     async def news(self) -> str:
-        """The text for the end of a turn's last observation."""
-        lines = await self.lines()
-        return render("delm_news", lines=lines) if lines else ""
+        """The text for the end of a turn's last observation.
+
+        First the rulings on the findings of earlier answers, which it waits for: what an agent is
+        told at a turn so does not depend on how long a check takes. Then what is new.
+        """
+        if self.verdicts is not None:
+            await self.rule()
+            self.verdicts.start()
+        verdicts, self.untold = self.untold, []
+        lines = await self.lines() if self.peers else []
+        return render("delm_news", verdicts=verdicts, lines=lines) if verdicts or lines else ""
+
+    async def rule(self) -> list[Ruling]:
+        """Wait for the rulings on all findings that are being checked; they will be told."""
+        rulings = []
+        for proposal, ruling in await self.verdicts.settled() if self.verdicts else ():
+            self.untold.append(self.ruled(proposal, ruling))
+            rulings.append(ruling)
+        return rulings
+
+    def ruled(self, proposal: Proposal, ruling: Ruling) -> str:
+        """Take note of a ruling on an own finding; in words for its author."""
+        entry = ruling.entry
+        if entry is None:
+            return f"Refused: {one_line(proposal.gist, QUOTED)!r}: {ruling.reason}"
+        told = entry.label in self.known or ruling.settled == Settled.ADMITTED
+        self.known.add(entry.label)
+        if isinstance(proposal.evidence, Patch):
+            self.patch = (entry.label, proposal.evidence.diff)
+        if ruling.settled == Settled.ADMITTED:
+            return f"Admitted as {entry.label}: {one_line(proposal.gist, QUOTED)!r}"
+        return f"Known already: {entry.label if told else line_of(entry)}"
 
     async def cite(self, messages: list[Message], *, source: str = "") -> None:
         """Record the labels that the agent named as citations of its task, or of `source`."""
@@ -200,12 +247,16 @@ async def put_task(session: BoardSession, new: NewTask, *, most: int) -> str:
     return f"The task is `{task.label}` and {task.state}; whoever is free takes it."
 
 
-def finish_task(ready: Callable[[], Awaitable[str]]) -> Tool:
-    """End the task, unless `ready` says what should be done first; the second time it ends."""
+def finish_task(session: BoardSession, ready: Callable[[], Awaitable[str]]) -> Tool:
+    """End the task, unless a finding was refused or `ready` says what should be done first.
+
+    The second time it ends.
+    """
     asked: list[str] = []
 
     async def act(arguments: Arguments) -> str:
-        missing = "" if asked else await ready()
+        refused = await _refused(session)
+        missing = "" if asked else refused or await ready()
         if missing:
             asked.append(missing)
             raise BadCall(f"{missing} If you leave it so, call `finish_task` again.")
@@ -214,12 +265,21 @@ def finish_task(ready: Callable[[], Awaitable[str]]) -> Tool:
     return Tool(
         name=ToolName.FINISH,
         description="Hand back the task.",
-        parameters={
-            "summary": "What you did and found, and the labels of the entries that it rests on."
-        },
+        parameters={"summary": "One or two sentences, with the labels that it rests on."},
         act=act,
         activity=None,
     )
+
+
+async def _refused(session: BoardSession) -> str:
+    """Wait for the rulings on what was published; those that refuse, for the author."""
+    if session.verdicts is None:
+        return ""
+    session.verdicts.start()
+    if all(ruling.entry is not None for ruling in await session.rule()):
+        return ""
+    verdicts, session.untold = session.untold, []
+    return f"Not finished. {' '.join(verdicts)}"
 
 
 def _evidence(entry: Entry) -> str:

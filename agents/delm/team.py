@@ -8,7 +8,7 @@ from agents.admission.executed import ExecutedEvidence
 from agents.admission.gate import Gate
 from agents.options import Natural, Options, Seconds
 from agents.prompts import one_line, render
-from harness.board.evidence import state_of
+from harness.board.evidence import Span, state_of
 from harness.board.protocols import Entry, NewTask, Proposal, Ruling, Task
 from harness.board.vocabulary import (
     EntryKind,
@@ -58,7 +58,10 @@ class DelmOptions(Options):
     queue: bool = True  # off: each agent does its whole issue as one task
     gist_check: bool = False  # a model is asked whether a gist says more than its evidence
     refresh: Literal["step", "dispatch"] = "step"  # when an agent is told of new entries
-    localizers: Natural = 0  # tasks that look for the fault; 0: one an agent, at most four
+    localizers: Natural = 1  # tasks that look for the fault first; 0: every seat begins at once
+    early_release: bool = True  # seats begin at the first FACT that quotes source, else at the end
+    carry_tokens: Natural = 30_000  # an agent goes on in its conversation while it is shorter
+    tests: Literal["none", "disagreement", "one", "each"] = "disagreement"  # by a model
     repairs: Natural = 2  # of one submission
     rounds: Natural = 1  # times that an empty queue is thought about by an agent
     max_tasks: Natural = 60  # of a trial; agents add none beyond it; 0: any number
@@ -112,24 +115,34 @@ class DelmTrial:
         self.queue = trial.queue
         self.context = trial.context
         self.seats = tuple(numbered_label(TaskKind.PATCH, n + 1) for n in range(trial.agents))
+        count = options.localizers if options.queue else 0
+        self.localizers = tuple(numbered_label(TaskKind.LOCALIZE, n + 1) for n in range(count))
         self.salvage: dict[str, tuple[str, str]] = {}  # seat: the agent, and its last diff
 
     async def seed(self) -> None:
-        """Add the first tasks of a trial. Calling it again adds nothing."""
-        options, agents = self.options, self.trial.agents
-        count = (options.localizers or min(agents, len(FRAMINGS))) if options.queue else 0
+        """Add the first tasks of a trial. Calling it again adds nothing.
+
+        Seats wait for the localizers, or each begins at once with a framing of its own.
+        """
+        count = len(self.localizers)
         first = [
             self._new(
                 TaskKind.LOCALIZE,
-                render("task_localize", framing=FRAMINGS[n % len(FRAMINGS)]),
-                label=numbered_label(TaskKind.LOCALIZE, n + 1),
-                preferred=agent_name(n % agents + 1),
+                render("task_localize", framing=framing(n) if count > 1 else ""),
+                label=label,
+                preferred=agent_name(n % self.trial.agents + 1),
             )
-            for n in range(count)
+            for n, label in enumerate(self.localizers)
         ]
-        text = render("task_patch" if options.queue else "task_solve")
+        template = "task_patch" if self.options.queue else "task_solve"
         patches = [
-            self._new(TaskKind.PATCH, text, label=seat, preferred=agent_name(n + 1))
+            self._new(
+                TaskKind.PATCH,
+                render(template, framing="" if count or self.options.apart else framing(n)),
+                label=seat,
+                preferred=agent_name(n + 1),
+                after=self.localizers,
+            )
             for n, seat in enumerate(self.seats)
         ]
         await self.queue.put(*first, *patches, by="")
@@ -137,19 +150,30 @@ class DelmTrial:
     def _new(self, kind: str, text: str, **more: Any) -> NewTask:
         return NewTask(kind=kind, text=text, priority=PRIORITIES.get(kind, 15), **more)
 
-    async def judge(self, proposal: Proposal) -> Ruling:
-        """Put a proposal through the gate; a failure of a candidate opens its repair.
+    async def judge(self, proposals: Sequence[Proposal]) -> Sequence[Ruling]:
+        """Put the proposals of one answer through the gate, and do what follows from them."""
+        rulings = await self.gate.submit_all(proposals)
+        for proposal, ruling in zip(proposals, rulings, strict=True):
+            await self._follow(proposal, ruling)
+        return rulings
+
+    async def _follow(self, proposal: Proposal, ruling: Ruling) -> None:
+        """Where a localizer quotes source the seats begin; a failure of a candidate opens its
+        repair.
 
         A repair that nobody has begun is cancelled where all that it was to mend is refuted.
         """
-        ruling = await self.gate.submit(proposal)
         entry = ruling.entry
-        if entry is not None:
-            if ruling.settled == Settled.ADMITTED and entry.kind == EntryKind.FAIL:
-                await self._open_repairs(entry)
-            if proposal.refutes:
-                await self._cancel_repairs()
-        return ruling
+        if entry is None:
+            return
+        quotes = entry.kind == EntryKind.FACT and isinstance(entry.evidence, Span)
+        if quotes and proposal.task in self.localizers and self.options.early_release:
+            for label in self.localizers:
+                await self.queue.release_waiting(label)
+        if ruling.settled == Settled.ADMITTED and entry.kind == EntryKind.FAIL:
+            await self._open_repairs(entry)
+        if proposal.refutes:
+            await self._cancel_repairs()
 
     async def _open_repairs(self, failure: Entry) -> None:
         """One for each submission that is this candidate, however many have written the same."""
@@ -213,11 +237,20 @@ class DelmTrial:
         if 1 < self.trial.agents <= len(authors):  # a lone agent looks at its own work once more
             await self._cancel_test(patch)
             return repairs
+        return (*await self._test(patch, authors), *repairs)
+
+    async def _test(self, patch: str, authors: set[str]) -> Sequence[NewTask]:
+        """The test of a candidate by somebody who did not write it, where one is wanted."""
+        if self.options.tests in ("none", "disagreement"):
+            return ()
+        if self.options.tests == "one":
+            tasks = await self.queue.tasks()
+            if any(task.kind == TaskKind.TEST and task.subject != patch for task in tasks):
+                return ()
         text = render("task_test", patch=patch)
         excluded = tuple(sorted(authors))
         return (
             self._new(TaskKind.TEST, text, key=f"test:{patch}", subject=patch, excluded=excluded),
-            *repairs,
         )
 
     async def _cancel_test(self, patch: str) -> None:
@@ -252,6 +285,11 @@ class DelmTrial:
             elif failures := failures_of(work.entry, standing):
                 lines.append(f"{work.seat} ({work.entry}) fails: {', '.join(failures)}.")
         return lines
+
+
+def framing(number: int) -> str:
+    """The assignment of a seat or a localizer, numbered from 0."""
+    return FRAMINGS[number % len(FRAMINGS)]
 
 
 def _take(work: SeatState, task: Task) -> None:

@@ -163,6 +163,9 @@ MAIN = "main"
 """The agent that leads the others and is not counted among them; also its submission's author."""
 DOCUMENT = "document"
 """In the place of an entry's label: words of the whole document, which is no entry then."""
+CARRIED = "carried"
+"""A key of a kept message: true where an earlier conversation of the agent holds the message, and
+this one goes on with it."""
 NO_ANSWER = "(no answer)"
 """What stands in a conversation for an answer without text and calls."""
 

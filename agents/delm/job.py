@@ -1,0 +1,235 @@
+"""One claimed task: its conversation, its tools and its result."""
+
+from collections.abc import Sequence
+
+import anyio
+from anyio.abc import TaskGroup
+
+from agents import tools
+from agents.board import session as board_tools
+from agents.board.publishing import publish
+from agents.board.session import BoardSession
+from agents.board.task_loop import result_of
+from agents.board.verdicts import Verdicts
+from agents.delm.team import OWN, DelmTrial
+from agents.delm.workspaces import Carried, diff_of
+from agents.loop import Ending, converse
+from agents.prompts import render
+from harness.board.protocols import Claim, NewTask
+from harness.board.vocabulary import ResultKey, TaskKind, compacted_name, conversation_name
+from harness.errors import AgentLimitReached, leaf
+from harness.protocols import Sandbox
+from harness.types import Message
+
+KEPT_COMMANDS, KEPT_DIFF, KEPT_WORDS = 40, 20_000, 8_000
+
+
+class Job:
+    """A claimed task in the hands of one agent."""
+
+    def __init__(
+        self, team: DelmTrial, claim: Claim, workspace: Sandbox, carried: Carried | None
+    ) -> None:
+        """`carried` is the earlier conversation that it goes on with, in the same workspace."""
+        self._team = team
+        self._claim = claim
+        self._task = claim.task
+        self._workspace = workspace
+        self._turns = team.options.turns_of(claim.task.kind)
+        self._before = carried
+        self._ending: Ending | None = None
+        self._session = BoardSession(
+            queue=team.queue,
+            context=team.context,
+            claim=claim,
+            conversation=conversation_name(claim.task.label, claim.fence),
+            workspace=workspace,
+            sharing=team.options.sharing,
+            peers=team.options.refresh == "step",
+            max_tasks=team.options.max_tasks,
+        )
+        if carried:
+            self._session.go_on_from(carried.session)
+
+    async def run(self) -> Claim | None:
+        """Converse, and finish the task with its result and what follows from it.
+
+        The agent's next claim, where there is a task for it.
+        """
+        try:
+            async with anyio.create_task_group() as checks:
+                ending = await self._until_its_end(checks)
+        except BaseExceptionGroup as failures:
+            raise leaf(failures) from None
+        self._ending = ending
+        result = result_of(ending)
+        then: Sequence[NewTask] = ()
+        if self._task.kind in OWN:
+            patch = await diff_of(self._workspace)
+            entry = self._session.patch[0] if self._session.patch[1] == patch else ""
+            result |= {ResultKey.PATCH: patch, ResultKey.ENTRY: entry}
+            if patch and self._workspace.left_out:
+                result[ResultKey.LEFT_OUT] = list(self._workspace.left_out)
+            then = await self._team.following(entry, self._task, self._claim.agent)
+        _, following = await self._team.queue.finish_and_claim(
+            self._claim, result=result, then=then, lease_s=self._team.options.lease_s
+        )
+        return following
+
+    def carried(self) -> Carried | None:
+        """What the agent's next task may go on with; None where this one came to no good end."""
+        ending = self._ending
+        if ending is None or ending.reason != "finished" or not self._team.options.carry_tokens:
+            return None
+        return Carried(
+            task=self._task,
+            messages=ending.messages,
+            tokens=ending.tokens,
+            session=self._session,
+            workspace=self._workspace,
+        )
+
+    async def _until_its_end(self, checks: TaskGroup) -> Ending:
+        """How the conversation ended, when every finding of it is ruled on.
+
+        Where agents are apart, what cuts one off ends its seat too. Else another agent takes the
+        task over.
+        """
+        if await self._is_done_already():
+            assert self._before
+            return Ending(
+                reason="finished",
+                summary=f"{self._session.patch[0]} was admitted on {self._before.task.label}",
+                messages=self._before.messages,
+                tokens=self._before.tokens,
+            )
+        self._session.verdicts = Verdicts(self._team.judge, checks)
+        try:
+            ending = await self._converse(self._session.verdicts)
+        except AgentLimitReached as end:
+            if not self._team.options.apart:
+                raise
+            return Ending(reason=end.limit, summary="", messages=[])
+        self._session.verdicts.start()
+        await self._session.rule()
+        return ending
+
+    async def _is_done_already(self) -> bool:
+        """Whether the seat's patch was admitted on the task before, as it stands in the copy."""
+        if self._task.kind != TaskKind.PATCH or not self._session.patch[0]:
+            return False
+        return self._session.patch[1] == await diff_of(self._workspace)
+
+    async def _converse(self, verdicts: Verdicts) -> Ending:
+        session, options, before = self._session, self._team.options, self._before
+        assignment = {"role": "user", "content": await self._assignment()}
+        opening = [*before.messages, assignment] if before else [*self._preamble(), assignment]
+        ending = await self._talk(
+            verdicts,
+            opening,
+            long_tokens=options.long_tokens,
+            carried=len(before.messages) if before else 0,
+        )
+        if ending.reason == "long":
+            session.forget()
+            anew = [
+                *self._preamble(),
+                {"role": "user", "content": await self._assignment()},
+                {"role": "user", "content": await self._compacted(ending.messages)},
+            ]
+            session.conversation = compacted_name(session.conversation)
+            ending = await self._talk(verdicts, anew)
+        return ending
+
+    async def _talk(
+        self,
+        verdicts: Verdicts,
+        opening: Sequence[Message],
+        *,
+        long_tokens: int = 0,
+        carried: int = 0,
+    ) -> Ending:
+        session = self._session
+        ending = await converse(
+            self._team.trial,
+            session.conversation,
+            opening,
+            self._tools(verdicts),
+            news=session.news,
+            agent=self._claim.agent,
+            turns=self._turns,
+            long_tokens=long_tokens,
+            carried=carried,
+        )
+        await session.cite(list(ending.messages[carried:]))
+        return ending
+
+    def _preamble(self) -> list[Message]:
+        """What every conversation of the trial begins with."""
+        trial = self._team.trial
+        system = render("delm_system", root="/testbed", command_s=trial.limits.command_s)
+        return [
+            {"role": "system", "content": system},
+            {"role": "user", "content": render("delm_issue", instance=trial.instance)},
+        ]
+
+    async def _assignment(self) -> str:
+        text = self._task.text
+        if self._task.kind == TaskKind.DECIDE:
+            text = render("task_decide", open=await self._team.unsettled())
+        return render(
+            "delm_task",
+            goes_on=self._before is not None,
+            lines=await self._session.lines(),
+            label=self._task.label,
+            text=text,
+            turns=self._turns,
+        )
+
+    async def _compacted(self, messages: Sequence[Message]) -> str:
+        diff = await diff_of(self._workspace)
+        last = [m["content"] for m in messages if m["role"] == "assistant" and m["content"]]
+        return render(
+            "compacted",
+            commands=_commands(messages)[-KEPT_COMMANDS:],
+            diff=diff[:KEPT_DIFF],
+            last=last[-1][-KEPT_WORDS:] if last else "",
+        )
+
+    def _tools(self, verdicts: Verdicts) -> tools.Toolbox:
+        limits = self._team.trial.limits
+        workspace, session = self._workspace, self._session
+        seats = self._team.seats if self._task.kind == TaskKind.DECIDE else ()
+        return tools.Toolbox(
+            tools.bash(workspace, timeout_s=limits.command_s),
+            tools.edit(workspace),
+            publish(session, verdicts),
+            board_tools.unfold(session),
+            board_tools.add_task(session, seats),
+            board_tools.finish_task(session, self._unfinished),
+        )
+
+    async def _unfinished(self) -> str:
+        """What the agent should still do before it finishes the task, or an empty string."""
+        if self._task.kind not in OWN or self._team.options.apart:
+            return ""
+        patch = await diff_of(self._workspace)
+        if not patch:
+            return "Nothing differs in your copy: that would be an empty patch."
+        label, admitted = self._session.patch
+        if not label:
+            return "Your patch was not admitted yet: publish it as a PATCH with its command."
+        if admitted != patch:
+            return f"Your copy has changed since {label} was admitted: publish the PATCH again."
+        return ""
+
+
+def _commands(messages: Sequence[Message]) -> list[str]:
+    """The commands of a conversation, each with the first line of its output."""
+    outcomes = {m["tool_call_id"]: m["content"] for m in messages if m["role"] == "tool"}
+    return [
+        f"{call['function']['name']} {call['function']['arguments'][:300]}: "
+        f"{[line[:300] for line in outcomes.get(call['id'], '').strip().splitlines()[:1]]}"
+        for message in messages
+        for call in message.get("tool_calls") or ()
+    ]

@@ -1,0 +1,75 @@
+"""An agent's workspace: a fork of the instance, with the candidate that a task is about."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agents.board.session import BoardSession
+from agents.delm.team import OWN, DelmTrial, seat_of
+from harness.board.evidence import Patch
+from harness.board.protocols import Task
+from harness.board.vocabulary import TaskKind
+from harness.errors import SandboxError, SandboxLost
+from harness.protocols import Sandbox
+from harness.types import Message
+
+CANDIDATE = "/tmp/candidate.patch"  # noqa: S108 - inside the sandbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """What an agent that has finished a task may go on with: its conversation and its copy."""
+
+    task: Task
+    messages: Sequence[Message]
+    tokens: int
+    session: BoardSession
+    workspace: Sandbox
+
+    def fits(self, task: Task, *, most_tokens: int) -> bool:
+        """Whether `task` goes on where this one ended, in a conversation that is short enough.
+
+        A patch goes on from localizing, and a repair from the same seat's patch or repair.
+        """
+        if self.tokens > most_tokens:
+            return False
+        if task.kind == TaskKind.PATCH:
+            return self.task.kind == TaskKind.LOCALIZE
+        return task.kind == TaskKind.REPAIR and seat_of(self.task) == task.subject
+
+
+async def diff_of(workspace: Sandbox) -> str:
+    """What differs in a workspace; empty where that is too large or no text, and so no patch."""
+    try:
+        return await workspace.diff()
+    except SandboxError:
+        return ""
+
+
+async def new_workspace(team: DelmTrial, task: Task) -> Sandbox:
+    """A fork of the instance with the candidate applied that the task is about."""
+    workspace = await team.pristine.fork()
+    try:
+        if patch := await _candidate(team, task):
+            await _apply(workspace, patch)
+    except BaseException:
+        await workspace.close()
+        raise
+    return workspace
+
+
+async def _candidate(team: DelmTrial, task: Task) -> str:
+    if task.kind == TaskKind.TEST:
+        tested = await team.context.entry(task.subject)
+        return tested.evidence.diff if tested and isinstance(tested.evidence, Patch) else ""
+    if task.kind in OWN and task.kind != TaskKind.PATCH:
+        return {work.seat: work.patch for work in await team.works()}.get(task.subject, "")
+    return ""
+
+
+async def _apply(workspace: Sandbox, patch: str) -> None:
+    await workspace.write(CANDIDATE, patch.encode())
+    path = shlex.quote(CANDIDATE)
+    done = await workspace.exec(f"git apply --whitespace=nowarn {path} && rm {path}")
+    if done.exit_status != 0:
+        raise SandboxLost(f"the candidate does not apply: {done.output[-300:]}")

@@ -52,7 +52,7 @@ def publish(session: BoardSession, verdicts: Verdicts) -> Tool:
         if rulings[-1].entry is None or (ends and any(r.entry is None for r in rulings)):
             raise BadCall(f"{told}{' The task goes on.' if ends else ''}")
         if ends:
-            raise Finished(arguments["gist"], told=f"{told} The task is finished.")
+            raise Finished(arguments["gist"], told=f"{told}. The task is finished.")
         return told
 
     return Tool(

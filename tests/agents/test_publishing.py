@@ -3,6 +3,7 @@
 import json
 from functools import partial
 
+import anyio
 import pytest
 from played_team import PlayedWorkspace, diff_of
 
@@ -10,11 +11,12 @@ from agents.admission.executed import ExecutedEvidence
 from agents.admission.gate import Gate
 from agents.board.publishing import publish
 from agents.board.session import BoardSession
+from agents.board.verdicts import Verdicts
 from agents.documents import tools as documents
 from agents.documents.chunking import Headings
 from agents.documents.evidence import PartCheck, QuotationCheck
 from agents.documents.summaries import UNKNOWN
-from agents.tools import BadCall, Toolbox
+from agents.tools import BadCall, Finished, Toolbox
 from harness.board.evidence import Command, Part, Patch, Quotations
 from harness.board.protocols import NewTask, Proposal
 from harness.board.sqlite.board import SqliteBoard
@@ -55,7 +57,18 @@ class Author:
             conversation="find-1", workspace=self.workspace,
         )  # fmt: skip
         call = ToolCall(id="", name="publish", arguments=json.dumps(given))
-        return await Toolbox(tool(session)).call(call)
+        if tool is not publish:
+            return await Toolbox(tool(session)).call(call)
+        async with anyio.create_task_group() as group:
+            session.verdicts = Verdicts(self.gate.submit_all, group)
+            try:
+                await Toolbox(publish(session, session.verdicts)).call(call)
+            except BadCall as refusal:
+                return f"not done: {refusal}"
+            except Finished as end:
+                return end.told
+            await session.news()
+            return await session.news()
 
     async def part(self, start, end, gist):
         proposal = Proposal(
@@ -96,18 +109,23 @@ WORDS = "A summary has at most 4,000 characters, a gist at most 100 tokens and a
     ],
 )  # fmt: skip
 async def test_what_is_beyond_a_limit_is_refused_before_it_is_kept(author, tool, given, why):
-    with pytest.raises(BadCall) as refused:
-        await author.call(tool, given)
-    assert str(refused.value).startswith("Refused, and not in the shared context: ")
-    assert why in str(refused.value)
+    if tool is publish:
+        told = await author.call(tool, given)
+        assert told.startswith(("not done: Refused, ", "\n\n<verdicts>\nRefused: "))
+    else:
+        with pytest.raises(BadCall) as refused:
+            await author.call(tool, given)
+        told = str(refused.value)
+        assert told.startswith("Refused, and not in the shared context: ")
+    assert why in told
     assert await author.board.proposals(1) == []
 
 
 @pytest.mark.parametrize("line", ["9" * 10, "9" * 5_000, "two", "-1", "1.5"])
 async def test_a_line_that_is_no_number_of_a_line_is_refused_in_a_few_words(author, line):
-    with pytest.raises(BadCall, match="line is a number, not") as refused:
-        await author.call(publish, QUOTED | {"line": line})
-    assert len(str(refused.value)) < 120
+    told = await author.call(publish, QUOTED | {"line": line})
+    assert "not done: line is a number, not" in told
+    assert len(told) < 130
 
 
 async def test_numbers_may_be_sent_as_numbers_or_as_text(author):
@@ -121,13 +139,12 @@ async def test_numbers_may_be_sent_as_numbers_or_as_text(author):
 async def test_a_patch_has_its_limit_in_characters_whatever_alphabet_they_are_of(author):
     given = {"kind": "PATCH", "gist": "mended", "summary": "s", "command": "python t.py"}
     author.workspace.text = diff_of("é" * 170_000)
-    assert await author.call(publish, given) == "Admitted as P1."
+    assert await author.call(publish, given) == "Admitted as P1: 'mended'. The task is finished."
     assert (await author.context.entry("P1")).evidence == Patch(
         diff=author.workspace.text, command="python t.py"
     )
     author.workspace.text = diff_of("x" * 180_000)
-    with pytest.raises(BadCall, match="The patch is longer than 180000 characters"):
-        await author.call(publish, given)
+    assert "The patch is longer than 180000 characters" in await author.call(publish, given)
 
 
 async def test_a_finding_about_a_document_is_the_same_where_its_words_are(author):

@@ -1,4 +1,7 @@
-"""The team's rules on a real board in a played world: who does what, who learns what, and when."""
+"""The rules of a team on a real board in a played world: who does what, who learns what, and when.
+
+Most are seen where two localize and every patch is tested; `test_scout` has the default.
+"""
 
 import itertools
 import json
@@ -8,7 +11,18 @@ import anyio
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from played_team import PlayedTrial, diff_of, done, fact, patch, played, said, team, usual, write
+from played_team import (
+    PlayedTrial,
+    diff_of,
+    done,
+    fact,
+    patch,
+    pipeline,
+    played,
+    said,
+    usual,
+    write,
+)
 
 from harness.errors import LimitReached, ModelUnavailable, SandboxUnavailable
 
@@ -20,7 +34,7 @@ def opening(trial: PlayedTrial, conversation: str) -> str:
 
 async def test_a_trial_localizes_patches_tests_and_ends_with_every_submission(tmp_path):
     with played(tmp_path) as trial:
-        await team().run(trial)
+        await pipeline().run(trial)
         assert await trial.tasks() == {
             "localize-1": "done", "localize-2": "done", "patch-1": "done", "patch-2": "done",
             "test-1": "done", "test-2": "done", "decide-1": "done",
@@ -35,7 +49,7 @@ async def test_a_trial_localizes_patches_tests_and_ends_with_every_submission(tm
 
 async def test_every_agent_but_its_author_tests_a_patch(tmp_path):
     with played(tmp_path, agents=3) as trial:
-        await team().run(trial)
+        await pipeline().run(trial)
         tasks = {task.label: task for task in await trial.queue.tasks()}
         for test in (task for task in tasks.values() if task.kind == "test"):
             tested = await trial.context.entry(test.subject)
@@ -49,9 +63,10 @@ async def test_what_one_agent_found_stands_before_the_next_begins_and_comes_to_t
 
     def say(task, turn, prompt):
         if task == "localize-1":
-            if turn == 1:
+            if turn == 2:  # it knows by now that the finding was admitted
                 found.set()
-            return said(fact("only agent one found it")) if turn == 0 else said(done())
+            look = ("bash", {"command": "ls"})
+            return [said(fact("only agent one found it")), said(look), said(done())][turn]
         if task == "localize-2" and turn == 0:
 
             async def wait():
@@ -66,7 +81,7 @@ async def test_what_one_agent_found_stands_before_the_next_begins_and_comes_to_t
         )
 
     with played(tmp_path, say) as trial:
-        await team().run(trial)
+        await pipeline().run(trial)
     assert "F1 FACT (localize-1): only agent one found it" in opening(trial, "patch-2")
     working = trial.prompts["localize-2"]
     assert "only agent one" not in json.dumps(working[0])
@@ -76,7 +91,7 @@ async def test_what_one_agent_found_stands_before_the_next_begins_and_comes_to_t
 
 async def test_at_dispatch_only_an_agent_at_work_hears_nothing(tmp_path):
     with played(tmp_path) as trial:
-        await team(refresh="dispatch").run(trial)
+        await pipeline(refresh="dispatch").run(trial)
     for prompts in trial.prompts.values():
         told = [m for m in prompts[-1][4:] if m["role"] == "tool"]
         assert not any("<shared_context>" in m["content"] for m in told)
@@ -85,7 +100,7 @@ async def test_at_dispatch_only_an_agent_at_work_hears_nothing(tmp_path):
 
 async def test_without_sharing_nobody_sees_what_another_published(tmp_path):
     with played(tmp_path) as trial:
-        await team(sharing=False).run(trial)
+        await pipeline(sharing=False).run(trial)
         authors = {e.label: e.author for e in await trial.context.entries()}
         for task in await trial.queue.tasks():
             for prompts in [p for c, p in trial.prompts.items() if c == task.label]:
@@ -95,7 +110,7 @@ async def test_without_sharing_nobody_sees_what_another_published(tmp_path):
 
 async def test_without_a_queue_each_agent_does_its_whole_issue(tmp_path):
     with played(tmp_path) as trial:
-        await team(queue=False).run(trial)
+        await pipeline(queue=False).run(trial)
         tasks = await trial.queue.tasks()
     assert [t.label for t in tasks if t.kind != "decide"] == ["patch-1", "patch-2"]
     assert {t.holder for t in tasks if t.kind == "patch"} == {"agent-1", "agent-2"}
@@ -105,7 +120,7 @@ async def test_without_a_queue_each_agent_does_its_whole_issue(tmp_path):
 @pytest.mark.parametrize("agents", [1, 2, 4])
 async def test_prompts_do_not_change_with_the_number_of_agents(tmp_path, agents):
     with played(tmp_path, agents=agents) as trial:
-        await team().run(trial)
+        await pipeline().run(trial)
     texts = [opening(trial, name) for name in trial.prompts]
     assert not any("agent-" in text for text in texts)
     firsts = {json.dumps(prompts[0][:3]) for prompts in trial.prompts.values()}
@@ -126,7 +141,7 @@ def fails_once(task, turn, prompt, always=False):
 
 async def test_a_failure_of_a_candidate_opens_its_repair_for_its_author(tmp_path):
     with played(tmp_path, fails_once) as trial:
-        await team().run(trial)
+        await pipeline().run(trial)
         tasks = {task.label: task for task in await trial.queue.tasks()}
         repair = tasks["repair-1"]
         assert tasks[repair.subject].holder == repair.preferred
@@ -143,7 +158,7 @@ async def test_repairs_of_a_submission_are_bounded(tmp_path):
         return usual(task, turn, prompt)
 
     with played(tmp_path, never_right) as trial:
-        await team(repairs=1, rounds=0).run(trial)
+        await pipeline(repairs=1, rounds=0).run(trial)
         assert sum(task.startswith("repair") for task in await trial.tasks()) == 2
 
 
@@ -154,7 +169,7 @@ async def test_an_agent_is_asked_once_for_a_patch_that_was_admitted(tmp_path):
         return usual(task, turn, prompt)
 
     with played(tmp_path, careless) as trial:
-        await team(rounds=0).run(trial)
+        await pipeline(rounds=0).run(trial)
     asked = trial.prompts["patch-1"][1][-1]["content"]
     assert "empty patch" in asked
     assert trial.submitted["patch-1"][0] == diff_of("late")
@@ -170,7 +185,7 @@ async def test_an_empty_queue_with_something_open_is_thought_about_by_one_agent(
         return usual(task, turn, prompt)
 
     with played(tmp_path, empty, agents=3) as trial:
-        await team().run(trial)
+        await pipeline().run(trial)
         tasks = await trial.tasks()
     assert tasks["decide-1"] == tasks["repair-1"] == "done"
     assert trial.submitted["patch-1"][0] == diff_of("repair-1")
@@ -184,7 +199,7 @@ async def test_a_limit_salvages_what_every_agent_has(tmp_path):
         return usual(task, turn, prompt)
 
     with played(tmp_path, limited) as trial, pytest.raises(LimitReached):
-        await team(localizers=1).run(trial)
+        await pipeline(localizers=1).run(trial)
     salvaged = {author: (text, kept) for author, (text, _, _, kept) in trial.submitted.items()}
     assert (diff_of("half of patch-1"), True) in salvaged.values() or (
         diff_of("half of patch-2"),
@@ -210,7 +225,7 @@ async def test_a_cancelled_trial_hands_in_what_there_is(tmp_path):
 
     with played(tmp_path, slow) as trial:
         async with anyio.create_task_group() as group:
-            group.start_soon(team().run, trial)
+            group.start_soon(pipeline().run, trial)
             await working.wait()
             group.cancel_scope.cancel()
     assert len(trial.submitted) == 2
@@ -220,7 +235,7 @@ async def test_a_cancelled_trial_hands_in_what_there_is(tmp_path):
 async def test_a_model_that_stays_away_ends_the_trial_as_what_it_is(tmp_path):
     gone = ModelUnavailable("gone")
     with played(tmp_path, lambda *_: gone) as trial, pytest.raises(ModelUnavailable):
-        await team().run(trial)
+        await pipeline().run(trial)
     assert len(trial.submitted) == 2
 
 
@@ -228,7 +243,7 @@ async def test_an_agent_whose_workspaces_break_gives_its_task_back_and_then_up(t
     with played(tmp_path) as trial:
         trial.pristine.problem = SandboxUnavailable("gone")
         with pytest.raises(SandboxUnavailable):
-            await team(rounds=0).run(trial)
+            await pipeline(rounds=0).run(trial)
         assert len(trial.submitted) == 2
 
 
@@ -240,7 +255,7 @@ async def test_a_long_conversation_is_compacted_once_and_keeps_what_was_verified
         return usual(task, turn, prompt)
 
     with played(tmp_path, long) as trial:
-        await team(long_tokens=1000, localizers=1).run(trial)
+        await pipeline(long_tokens=1000, localizers=1).run(trial)
     assert [name for name in trial.prompts if name.startswith("patch-1")] == ["patch-1", "patch-1+"]
     anew = opening(trial, "patch-1+")
     assert "F1 FACT" in anew
@@ -280,7 +295,7 @@ def test_every_call_of_a_conversation_extends_the_one_before(tmp_path_factory, p
 
     async def main():
         with played(tmp_path_factory.mktemp("team"), random, agents=agents) as trial:
-            rules = team(turns={"other": 6}, long_tokens=1500, max_tasks=20)
+            rules = pipeline(turns={"other": 6}, long_tokens=1500, max_tasks=20)
             await rules.run(trial)
             for prompts in trial.prompts.values():
                 for before, after in itertools.pairwise(prompts):
@@ -308,7 +323,7 @@ async def test_a_task_whose_agent_is_cancelled_is_taken_over_by_another(tmp_path
         return usual(task, turn, prompt)
 
     with played(tmp_path, say) as trial:
-        assembled = await team().assemble(trial)
+        assembled = await pipeline().assemble(trial)
         await assembled.seed()
         async with anyio.create_task_group() as group:
             doomed = anyio.CancelScope()
@@ -340,7 +355,7 @@ async def test_tasks_that_agents_add_are_bounded_and_never_of_the_kinds_of_the_r
         return usual(task, max(turn - 7, 0) if task == "localize-1" else turn, prompt)
 
     with played(tmp_path, flood) as trial:
-        await team().run(trial)
+        await pipeline().run(trial)
         assert sum(task.startswith("check") for task in await trial.tasks()) == 4
     assert "cannot be the kind" in told[0]
     assert "which is the most" in told[-1]

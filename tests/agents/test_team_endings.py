@@ -6,7 +6,7 @@ import re
 
 import anyio
 import pytest
-from played_team import diff_of, done, fact, patch, played, said, team, usual, write
+from played_team import diff_of, done, fact, patch, pipeline, played, said, usual, write
 
 from agents.delm.system import outcomes
 from agents.delm.team import SeatState
@@ -41,7 +41,7 @@ async def test_a_refused_conversation_ends_its_own_task_and_the_others_go_on(
         return usual(task, turn, prompt)
 
     with played(tmp_path, say) as trial:
-        await team(rounds=0, long_tokens=0).run(trial)
+        await pipeline(rounds=0, long_tokens=0).run(trial)
         states = await trial.tasks()
     assert trial.submitted["patch-2"][::2] == (diff_of("patch-2"), "finished")
     assert trial.submitted["patch-1"][::2] == (diff_of("half"), reason)
@@ -52,7 +52,7 @@ async def test_a_refused_conversation_ends_its_own_task_and_the_others_go_on(
 async def test_what_the_patch_of_a_seat_cannot_hold_is_said_with_it(tmp_path):
     with played(tmp_path) as trial:
         trial.pristine.left_out = ("git~1",)
-        await team(rounds=0).run(trial)
+        await pipeline(rounds=0).run(trial)
     for _, _, reason, salvaged in trial.submitted.values():
         assert reason == "finished; not in the patch, git refuses it: 'git~1'"
         assert not salvaged
@@ -65,7 +65,7 @@ async def test_a_conversation_that_outgrows_the_model_goes_on_in_a_short_one(tmp
         return usual(task, turn, prompt)
 
     with played(tmp_path, say) as trial:
-        await team().run(trial)
+        await pipeline().run(trial)
     assert [name for name in trial.prompts if name.startswith("patch-1")] == ["patch-1", "patch-1+"]
     assert trial.submitted["patch-1"][::2] == (diff_of("patch-1"), "finished")
 
@@ -79,14 +79,15 @@ async def test_a_finish_behind_a_refused_finding_waits_until_the_refusal_was_rea
         if turn == 0:
             return said(fact("x " * 200), done())  # the gist is too long
         told.extend(m["content"] for m in prompt[-2:])
-        return said(fact("short enough"), done("F1"))
+        return said(fact("short enough", line="7"), done("F1"))
 
     with played(tmp_path, say) as trial:
-        await team().run(trial)
+        await pipeline().run(trial)
         (task,) = [t for t in await trial.queue.tasks() if t.label == "localize-1"]
         gists = [entry.gist for entry in await trial.context.entries()]
-    assert "Refused, and not in the shared context" in told[0]
-    assert "Not ended" in told[1]
+    assert told[0] == "It is being checked; the verdict comes with the next observation."
+    assert "Not finished. Refused: " in told[1]
+    assert "The gist has 200 tokens" in told[1]
     assert "short enough" in gists
     assert task.result["summary"] == "F1"
     assert len(trial.prompts["localize-1"]) == 2  # an admitted one ends in the same answer
@@ -117,7 +118,7 @@ async def test_what_every_agent_has_written_is_tested_by_nobody(tmp_path):
         return same_patch(task, turn, prompt)
 
     with played(tmp_path, say) as trial:
-        await team().run(trial)
+        await pipeline().run(trial)
         states = await trial.tasks()
     assert not any(label.startswith("test") and s == "done" for label, s in states.items())
     assert "0 tests by peers passed" in trial.selected[1][0]
@@ -128,7 +129,7 @@ async def test_only_who_has_not_written_the_same_patch_tests_it(tmp_path):
         return (usual if task == "patch-3" else same_patch)(task, turn, prompt)
 
     with played(tmp_path, say, agents=3) as trial:
-        await team().run(trial)
+        await pipeline().run(trial)
         tasks = await trial.queue.tasks()
     testers = [t for t in tasks if t.kind == "test" and t.state == "done"]
     assert testers
@@ -148,7 +149,7 @@ async def test_of_two_equal_patches_both_are_repaired(tmp_path):
         return same_patch(task, turn, prompt)
 
     with played(tmp_path, say, agents=3) as trial:
-        await team(repairs=1, rounds=0).run(trial)
+        await pipeline(repairs=1, rounds=0).run(trial)
         mended = [t.subject for t in await trial.queue.tasks() if t.kind == "repair"]
     assert {"patch-1", "patch-2"} <= set(mended)
     assert diff_of("same") not in {trial.submitted[seat][0] for seat in ("patch-1", "patch-2")}
@@ -156,7 +157,7 @@ async def test_of_two_equal_patches_both_are_repaired(tmp_path):
 
 async def test_a_refuted_failure_counts_against_nobody_and_its_repair_is_dropped(tmp_path):
     with played(tmp_path) as trial:
-        assembled = await team().assemble(trial)
+        assembled = await pipeline().assemble(trial)
         await assembled.seed()
         queue, context = trial.queue, trial.context
         claim = await queue.claim("agent-1", lease_s=50)
@@ -191,13 +192,12 @@ async def test_a_refuted_failure_counts_against_nobody_and_its_repair_is_dropped
 async def judged(assembled, kind, gist, evidence, *, task, refutes=""):
     from harness.board.protocols import Proposal
 
-    return await assembled.judge(
-        Proposal(
-            kind=kind, gist=gist, summary=gist, evidence=EVIDENCE.validate_python(evidence),
-            author="agent-1", task=task,
-            refutes=refutes,
-        )
+    proposal = Proposal(
+        kind=kind, gist=gist, summary=gist, evidence=EVIDENCE.validate_python(evidence),
+        author="agent-1", task=task, refutes=refutes,
     )  # fmt: skip
+    (ruling,) = await assembled.judge([proposal])
+    return ruling
 
 
 class SlowChecks:
@@ -222,7 +222,7 @@ async def test_a_long_patch_or_report_is_handed_in_and_ends_nobodys_trial(tmp_pa
         return usual(task, turn, prompt)
 
     with played(tmp_path, say) as trial:
-        await team().run(trial)
+        await pipeline().run(trial)
         results = {task.label: task.result for task in await trial.queue.tasks()}
     long = diff_of("\x01" * 300_000)
     assert [patch for patch, *_ in trial.submitted.values()] == [long, long]
@@ -232,7 +232,7 @@ async def test_a_long_patch_or_report_is_handed_in_and_ends_nobodys_trial(tmp_pa
 
 async def test_selection_at_its_time_limit_keeps_what_it_has_seen(tmp_path):
     with played(tmp_path) as trial:
-        assembled = await team(selection_s=0.3).assemble(trial)
+        assembled = await pipeline(selection_s=0.3).assemble(trial)
         assembled.checks = SlowChecks(
             {"quick": 0, "broken": SandboxUnavailable("gone"), "slow": 60}
         )
@@ -260,7 +260,7 @@ async def test_agents_add_no_task_beyond_the_most_of_a_trial(tmp_path):
         return usual(task, 1 if task == "localize-1" else turn, prompt)
 
     with played(tmp_path, say) as trial:
-        await team(max_tasks=4).run(trial)
+        await pipeline(max_tasks=4).run(trial)
         assert not any(label.startswith("check") for label in await trial.tasks())
     assert "The trial has 4 tasks, which is the most" in told[0]
 
@@ -273,5 +273,5 @@ async def test_what_a_short_conversation_begins_with_is_short_whatever_was_said(
         return ContextOverflow("too long") if turn else said(*calls, content="w " * 100_000)
 
     with played(tmp_path, say) as trial:
-        await team().run(trial)
+        await pipeline().run(trial)
     assert len(json.dumps(trial.prompts["patch-1+"][0])) < 60_000

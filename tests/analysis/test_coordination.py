@@ -406,7 +406,7 @@ def run(tmp_path_factory) -> Path:
     with ScriptedModel(script) as server:
         told = delm_here(
             *("eval", "-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "--yes"),
-            *("-s", "single", "-s", "delm", "-n", "2", "--run-id", "r", "-o", folder),
+            *("-s", "single", "-s", "delm-pipeline", "-n", "2", "--run-id", "r", "-o", folder),
             *("-k", "1"),
             OPENAI_API_BASE=server.base_url,
             OPENAI_API_KEY="sk-not-a-key",
@@ -423,19 +423,26 @@ def test_a_run_tells_what_its_team_cost_beside_one_agent_alone(run):
         ledger.size(), ledger["prompt_tokens"].sum(), ledger["completion_tokens"].sum()
     )  # fmt: skip
     assert (rows.loc["single", "turns"], rows.loc["single", "overhead_turns"]) == (2, 0)
-    assert rows.loc["delm", "turns"] == turns["delm"]
-    assert rows.loc["delm", "overhead_turns"] == pytest.approx((turns["delm"] - 2) / 2)
-    tokens = prompts + answers
-    assert rows.loc["delm", "overhead_tokens"] == pytest.approx(
-        tokens["delm"] / tokens["single"] - 1
+    assert rows.loc["delm-pipeline", "turns"] == turns["delm-pipeline"]
+    assert rows.loc["delm-pipeline", "overhead_turns"] == pytest.approx(
+        (turns["delm-pipeline"] - 2) / 2
     )
-    assert rows.loc["delm", "efficiency"] == pytest.approx(2 / turns["delm"])  # both resolve
-    assert (rows.loc["delm", "error_amplification"], rows.loc["single", "resolved_share"]) == (0, 0)
+    tokens = prompts + answers
+    assert rows.loc["delm-pipeline", "overhead_tokens"] == pytest.approx(
+        tokens["delm-pipeline"] / tokens["single"] - 1
+    )
+    assert rows.loc["delm-pipeline", "efficiency"] == pytest.approx(
+        2 / turns["delm-pipeline"]
+    )  # both resolve
+    assert (
+        rows.loc["delm-pipeline", "error_amplification"],
+        rows.loc["single", "resolved_share"],
+    ) == (0, 0)
 
 
 def test_a_run_tells_what_its_agents_had_in_common_and_how_they_spent_their_time(run):
     rows = pd.read_csv(run / "coordination.csv").set_index("system")
-    mine, single = rows.loc["delm"], rows.loc["single"]
+    mine, single = rows.loc["delm-pipeline"], rows.loc["single"]
     assert mine["redundancy_files"] == 1  # both looked at the one file, and mended it
     assert mine["redundancy_commands"] == 1  # git diff --stat
     assert mine["redundancy_lines"] == 1
@@ -451,13 +458,13 @@ def test_a_run_tells_what_its_agents_had_in_common_and_how_they_spent_their_time
     assert single["admission_s"] == 0
     assert mine["agent_s"] > 0
     systems_csv = pd.read_csv(run / "coordination_systems.csv").set_index("system")
-    assert systems_csv.loc["delm", "redundancy_files"] == 1
-    assert systems_csv.loc["delm", "overhead_turns"] == mine["overhead_turns"]
+    assert systems_csv.loc["delm-pipeline", "redundancy_files"] == 1
+    assert systems_csv.loc["delm-pipeline", "overhead_turns"] == mine["overhead_turns"]
 
 
 def test_a_run_tells_what_came_of_each_finding(run):
     rows = pd.read_csv(run / "findings.csv")
-    assert set(rows["system"]) == {"delm"}
+    assert set(rows["system"]) == {"delm-pipeline"}
     facts = rows[rows["gist"] == FACT["tool_calls"][0]["arguments"]["gist"]]
     assert sorted(facts["settled"]) == ["admitted", "merged"]
     (first,) = facts[facts["settled"] == "admitted"].to_dict("records")

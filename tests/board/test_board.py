@@ -200,7 +200,9 @@ class TestTaskQueue:
         assert await claimed(queue) == "two"
 
     async def test_what_waits_is_let_go_before_the_task_that_it_waits_for_ends(self, queue, board):
-        one, other = await queue.put(NewTask(kind="a", text="t"), NewTask(kind="b", text="t"), by="")
+        one, other = await queue.put(
+            NewTask(kind="a", text="t"), NewTask(kind="b", text="t"), by=""
+        )
         waits = NewTask(kind="c", text="t", after=(one.label, other.label), label="waits")
         await queue.put(waits, by="")
         first = await queue.claim("x", lease_s=LEASE)

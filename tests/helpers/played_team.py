@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from team_script import task_of
+from team_script import task_of, turn_of
 
 from agents.delm.system import Delm
 from agents.delm.team import DelmOptions
@@ -153,8 +153,8 @@ class PlayedModel:
     ) -> Reply:
         prompt = json.loads(json.dumps(list(messages)))
         self.trial.prompts.setdefault(self.conversation, []).append([list(tools), *prompt])
-        turn = sum(message["role"] == "assistant" for message in prompt)
-        answer = self.trial.say_what(task_of({"messages": prompt}), turn, prompt)
+        request = {"messages": prompt}
+        answer = self.trial.say_what(task_of(request), turn_of(request), prompt)
         if hasattr(answer, "__await__"):
             answer = await answer
         if isinstance(answer, Exception):
@@ -185,3 +185,13 @@ def played(folder: Path, say: Say = usual, *, agents: int = 2):
 def team(**options: Any) -> Delm:
     """The system, unverified: here is nothing to run a command in."""
     return Delm(DelmOptions(**{"verification": False, "lease_s": 5.0} | options))
+
+
+PIPELINE = {
+    "localizers": 2, "early_release": False, "carry_tokens": 0, "tests": "each",
+}  # fmt: skip
+
+
+def pipeline(**options: Any) -> Delm:
+    """The system where two agents localize, then all patch, and every patch is tested."""
+    return team(**PIPELINE | options)

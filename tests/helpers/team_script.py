@@ -78,13 +78,25 @@ def tried(label: str) -> Plan:
 PLANS: Mapping[str, Callable[[str], Plan]] = {"localize": localize, "patch": patch, "test": tried}
 
 
+ASSIGNED = re.compile(r"Your (?:task now|next task) is `([^`]+)`")
+
+
 def task_of(request: Request) -> str:
-    """The label of the task that a conversation is about."""
-    for message in request["messages"]:
-        found = re.search(r"Your task now is `([^`]+)`", str(message.get("content")))
-        if found:
+    """The label of the task that a conversation is about: its last one, where it goes on."""
+    for message in reversed(request["messages"]):
+        if message["role"] == "user" and (found := ASSIGNED.search(str(message.get("content")))):
             return found[1]
     raise AssertionError(f"no task in {request['messages'][:3]}")
+
+
+def turn_of(request: Request) -> int:
+    """How many answers the conversation has on its last task."""
+    turn = 0
+    for message in request["messages"]:
+        if message["role"] == "user" and ASSIGNED.search(str(message.get("content"))):
+            turn = 0
+        turn += message["role"] == "assistant"
+    return turn
 
 
 def team(plans: Mapping[str, Callable[[str], Plan]] = PLANS) -> Callable[[Request, int], Answer]:
@@ -92,7 +104,7 @@ def team(plans: Mapping[str, Callable[[str], Plan]] = PLANS) -> Callable[[Reques
 
     def script(request: Request, n: int) -> Answer:
         label = task_of(request)
-        turn = sum(message["role"] == "assistant" for message in request["messages"])
+        turn = turn_of(request)
         plan = (plans.get(label) or plans.get(label.rpartition("-")[0]) or tried)(label)
         answer = plan[min(turn, len(plan) - 1)]
         return answer(request) if callable(answer) else answer

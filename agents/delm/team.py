@@ -58,7 +58,9 @@ class DelmOptions(Options):
     queue: bool = True  # off: each agent does its whole issue as one task
     gist_check: bool = False  # a model is asked whether a gist says more than its evidence
     refresh: Literal["step", "dispatch"] = "step"  # when an agent is told of new entries
-    localizers: Natural = 1  # tasks that look for the fault first; 0: every seat begins at once
+    # tasks that look for the fault first; 0: every seat begins at once; each: one an agent, at most
+    # as many as there are framings
+    localizers: Natural | Literal["each"] = 1
     early_release: bool = True  # seats begin at the first FACT that quotes source, else at the end
     carry_tokens: Natural = 30_000  # an agent goes on in its conversation while it is shorter
     tests: Literal["none", "disagreement", "one", "each"] = "disagreement"  # by a model
@@ -76,6 +78,12 @@ class DelmOptions(Options):
     def apart(self) -> bool:
         """Nothing is shared, checked or handed over: each agent is as in `independent`."""
         return not (self.sharing or self.verification or self.queue)
+
+    def localizers_of(self, agents: int) -> int:
+        """How many tasks of a trial with so many agents look for the fault first."""
+        if not self.queue:
+            return 0
+        return min(agents, len(FRAMINGS)) if self.localizers == "each" else self.localizers
 
     def turns_of(self, kind: str) -> int:
         """The turn limit of a kind of task; 0: no limit."""
@@ -115,7 +123,7 @@ class DelmTrial:
         self.queue = trial.queue
         self.context = trial.context
         self.seats = tuple(numbered_label(TaskKind.PATCH, n + 1) for n in range(trial.agents))
-        count = options.localizers if options.queue else 0
+        count = options.localizers_of(trial.agents)
         self.localizers = tuple(numbered_label(TaskKind.LOCALIZE, n + 1) for n in range(count))
         self.salvage: dict[str, tuple[str, str]] = {}  # seat: the agent, and its last diff
 

@@ -53,10 +53,15 @@ def run(tmp_path_factory) -> Evaluated:
 
 
 def evaluate(
-    server: ScriptedModel, folder: Path, name: str, *more: str, cache: Path | None = None
+    server: ScriptedModel,
+    folder: Path,
+    name: str,
+    *more: str,
+    cache: Path | None = None,
+    system: str = "delm",
 ) -> Told:
     return delm(
-        *("eval", "-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "-s", "delm", "--yes"),
+        *("eval", "-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "-s", system, "--yes"),
         *("--run-id", name, "-o", folder, *more),
         OPENAI_API_BASE=server.base_url,
         OPENAI_API_KEY="sk-not-a-key",
@@ -76,13 +81,9 @@ def test_four_agents_make_four_submissions_that_resolve(run):
 
 def test_localization_is_done_once_and_used_by_all(run):
     done = query(run.folder, "SELECT label, attempts FROM board_task WHERE kind = 'localize'")
-    assert [(row["label"], row["attempts"]) for row in done] == [
-        (f"localize-{n}", 1) for n in (1, 2, 3, 4)
-    ]
+    assert [(row["label"], row["attempts"]) for row in done] == [("localize-1", 1)]
     entries = query(run.folder, "SELECT label, kind, gist FROM board_entry ORDER BY position")
     assert [row["label"] for row in entries if WORDS in row["gist"]] == ["F1"]
-    merged = query(run.folder, "SELECT * FROM board_proposal WHERE settled = 'merged'")
-    assert len(merged) == 3
     for seat in ("patch-1", "patch-2", "patch-3", "patch-4"):
         assert WORDS in json.dumps(run.conversations[seat][0]["messages"])
     cites = query(run.folder, "SELECT source FROM board_link WHERE target = 'F1'")
@@ -99,11 +100,11 @@ def test_the_story_names_what_each_submission_rests_on(run):
             and f"cites F1 ({fact['author']}, {fact['task']})" in line
             for line in told.out.splitlines()
         )
-    assert "finds F1 again" in told.out
+    assert "patch-2 may begin: localize-1 has found enough" in told.out
     assert told.out.count(", selected") == 1
     whole = delm("show", run.folder, FLASK, "--conversation", "patch-1")
     assert whole.code == 0, whole.text
-    assert "Your task now is `patch-1`" in whole.out
+    assert "Your next task is `patch-1`" in whole.out
     assert delm("show", run.folder, FLASK, "--conversation", "patch-9").code == 2
 
 
@@ -222,8 +223,8 @@ FLOOD = [
     calls(("bash", {"command": WRITE_ABOUT})),
     calls(("edit", {"path": "/proc/1/root/etc/passwd", "old": "root", "new": "toor"}), TRUE),
     calls(("publish", {"kind": "FACT", "gist": "g", "summary": "s", "task": "patch-1"}), TRUE),
-    publish("FACT", "It is " + "far too long " * 1_000_000, path="a.py", quote="x")
-    | {"usage": DEAR},
+    publish("FACT", "It is " + "far too long " * 1_000_000, path="a.py", quote="x"),
+    calls(TRUE) | {"usage": DEAR},
 ]
 
 
@@ -244,7 +245,7 @@ def hostile(*labels: str):
 
 
 def test_a_hostile_agent_harms_nobody_but_itself(tmp_path):
-    with ScriptedModel(hostile("localize-2", "patch-2")) as server:
+    with ScriptedModel(hostile("localize-1", "patch-2")) as server:
         told = evaluate(
             *(server, tmp_path, "bad", "-n", "2"),
             *("-c", "budget.steps=120", "-c", "budget.tokens=0"),
@@ -259,13 +260,13 @@ def test_a_hostile_agent_harms_nobody_but_itself(tmp_path):
     assert sum(row["kind"] == "check" for row in tasks) <= 8
     assert {row["label"] for row in tasks if row["kind"] == "patch"} == {"patch-1", "patch-2"}
     told_it = query(
-        tmp_path / "bad", "SELECT content FROM message WHERE conversation = 'localize-2'"
+        tmp_path / "bad", "SELECT content FROM message WHERE conversation = 'localize-1'"
     )
     answers = [m["content"] for m in (json.loads(row["content"]) for row in told_it)
                if m["role"] == "tool"]  # fmt: skip
     for reason in ("which is the most", "at most", "F99", "P77", "cannot be the kind",
                    "There is no entry", "no argument", "one of FACT"):  # fmt: skip
-        assert any("<error>" in answer and reason in answer for answer in answers), reason
+        assert any(reason in answer for answer in answers), reason
     entries = query(tmp_path / "bad", "SELECT gist FROM board_entry")
     assert not any("lost" in row["gist"] or "all fails" in row["gist"] for row in entries)
 
@@ -312,7 +313,7 @@ def mended(label: str):
 def test_a_failure_that_a_peer_shows_is_repaired_before_anything_is_submitted(tmp_path):
     plans = PLANS | {"patch-1": weak, "test-1": breaking, "repair": mended}
     with ScriptedModel(team(plans)) as server:
-        told = evaluate(server, tmp_path, "mend", "-n", "1")
+        told = evaluate(server, tmp_path, "mend", "-n", "1", system="delm-pipeline")
     assert told.code == 0, told.text
     (made,) = query(tmp_path / "mend", "SELECT * FROM submission JOIN grade USING (submission_id)")
     assert made["outcome"] == "resolved"

@@ -396,7 +396,7 @@ def run(tmp_path_factory) -> Path:
     def script(request: dict, n: int) -> Any:
         answered = any(message["role"] == "assistant" for message in request["messages"])
         if "publish" in {tool["function"]["name"] for tool in request["tools"]}:
-            if task_of(request).startswith("patch-") and not answered:
+            if task_of(request).startswith("patch-") and not turn_of(request):
                 both_patch.wait(timeout=60)
             return together(request, n)
         if answered:

@@ -188,7 +188,7 @@ def team(**options: Any) -> Delm:
 
 
 PIPELINE = {
-    "localizers": 2, "early_release": False, "carry_tokens": 0, "tests": "each",
+    "localizers": "each", "early_release": False, "carry_tokens": 0, "tests": "each",
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from console import DATASET, FLASK, bundled, delm_here, query
 from scripted_model import ScriptedModel
-from team_script import FACT, finish, task_of, team
+from team_script import FACT, finish, task_of, team, turn_of
 from team_script import calls as said
 
 from harness.analysis import findings

@@ -260,7 +260,7 @@ def test_a_hostile_agent_harms_nobody_but_itself(tmp_path):
     assert sum(row["kind"] == "check" for row in tasks) <= 8
     assert {row["label"] for row in tasks if row["kind"] == "patch"} == {"patch-1", "patch-2"}
     told_it = query(
-        tmp_path / "bad", "SELECT content FROM message WHERE conversation = 'patch-2'"
+        tmp_path / "bad", "SELECT content FROM message WHERE conversation LIKE 'patch-2%'"
     )
     answers = [m["content"] for m in (json.loads(row["content"]) for row in told_it)
                if m["role"] == "tool"]  # fmt: skip

@@ -483,7 +483,7 @@ def test_a_run_tells_where_its_money_went(run):
     assert delm_here("cost", run).code == 0
     rows = pd.read_csv(run / "cost_breakdown.csv")
     ledger = pd.read_csv(run / "ledger.csv")
-    for system in ("single", "delm"):
+    for system in ("single", "delm-pipeline"):
         parts = rows[rows["system"] == system].groupby("part")[["cost_usd", "prompt_tokens"]].sum()
         calls = ledger[ledger["system"] == system]
         assert parts.loc["kind", "cost_usd"] == pytest.approx(calls["cost_usd"].sum())
@@ -491,7 +491,7 @@ def test_a_run_tells_where_its_money_went(run):
             calls["cost_usd"].sum()
         )
         assert parts.loc["prompt", "prompt_tokens"] == calls["prompt_tokens"].sum()
-    mine = rows[rows["system"] == "delm"].set_index("name")
+    mine = rows[rows["system"] == "delm-pipeline"].set_index("name")
     told = mine["prompt_tokens"]
     asked = [name for name in Cause if name not in (Cause.DOCUMENT, Cause.UNKNOWN)]
     assert (told[asked] > 0).all()
@@ -503,7 +503,7 @@ def test_a_run_tells_where_its_money_went(run):
 
 def test_the_schemas_that_a_model_was_sent_are_in_the_store_once(run):
     sent = query(run, "SELECT DISTINCT tools_sha256 FROM call JOIN trial USING (trial_id) "
-                      "WHERE system = 'delm'")  # fmt: skip
+                      "WHERE system = 'delm-pipeline'")  # fmt: skip
     kept = {row["sha256"]: json.loads(row["schemas"])
             for row in query(run, "SELECT * FROM tool_list")}  # fmt: skip
     offered = {tool["function"]["name"] for row in sent for tool in kept[row["tools_sha256"]]}

@@ -59,7 +59,7 @@ CONSTRAINT = publish(
 
 def localize(label: str) -> Plan:
     number = int(label.rpartition("-")[2])
-    look = calls(("view", {"path": "src/flask/blueprints.py", "first": 260, "last": 275}))
+    look = calls(("bash", {"command": "sed -n 260,275p src/flask/blueprints.py"}))
     return [look, FACT, *([CONSTRAINT] if number == 1 else []), finish("The fault is F1.")]
 
 

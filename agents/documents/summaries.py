@@ -109,6 +109,7 @@ async def prepare(
         f"read-{note.number}",
         opening,
         box,
+        news=job.turn_ended,
         agent=agent,
         turns=TURNS,
         no_call=no_call(box),
@@ -139,6 +140,7 @@ class _Job:
         self._checker = checker
         self._headings = Headings(self.raw)
         self._rounds = 0
+        self._unread = False  # a report of this answer was told of something that it has not seen
 
     def report(self) -> Tool:
         """The tool that takes claims. It tells which are refused and which stretches have none."""
@@ -147,12 +149,13 @@ class _Job:
             self._note.topic = self._note.topic or " ".join(arguments["topic"].split())[:400]
             before = len(self._note.claims)
             told = [words for each in arguments["claims"] if (words := self._take(each))]
-            lines = [f"{counted(len(self._note.claims) - before, 'claim')} taken.", *told]
             if self._verify and self._rounds < GAP_ROUNDS:
                 self._rounds += 1
-                lines += self._left()
-            lines.append("Report what is missing or mended, or hand in the gist.")
-            return "\n".join(lines)
+                told += self._left()
+            self._unread = self._unread or bool(told)
+            taken = f"{counted(len(self._note.claims) - before, 'claim')} taken."
+            last = "Report what is missing or mended, or hand in the gist."
+            return "\n".join([taken, *told, last])
 
         return Tool(
             name=ToolName.REPORT,
@@ -223,6 +226,8 @@ class _Job:
         """The tool that takes the gist and ends the conversation."""
 
         async def act(arguments: Arguments) -> str:
+            if self._unread:
+                raise BadCall("Not taken: read first what your report was told.")
             gist = " ".join(arguments["text"].split())
             reason = await self._against(gist)
             if reason:
@@ -237,6 +242,11 @@ class _Job:
             act=act,
             activity=Activity.ADMISSION,
         )
+
+    async def turn_ended(self) -> str:
+        """Note that the model sees now what its calls were told. No news of it."""
+        self._unread = False
+        return ""
 
     async def _against(self, gist: str) -> str:
         """Why a gist is refused; empty if it is taken."""

@@ -310,3 +310,33 @@ def test_instructions_in_a_document_change_nothing(tmp_path):
                 assert f"</{opened[0][1:]}" in text[at:]
     roles = {message["role"] for request in requests for message in request["messages"]}
     assert roles == {"system", "user", "assistant", "tool"}
+
+
+def test_claims_and_gist_in_one_answer_are_one_call_where_the_claims_hold(tmp_path):
+    class AtOnce(ReadingScript):
+        def read(self, request):
+            lines = [line.split() for line in text_of(request).split("\n\n")]
+            ends = [(" ".join(w[:25]), " ".join(w[-20:])) for w in lines if len(w) > 45]
+            claims = [{"claim": "It says so.", "head": head, "tail": tail} for head, tail in ends]
+            if own_turns(request) == 0 and not self.failed:
+                self.failed = True
+                claims[0] = claims[0] | {"head": "No such words stand here"}
+            if own_turns(request) == 1:
+                self.told = [m["content"] for m in request["messages"] if m["role"] == "tool"]
+                claims = claims[:1]
+            report = call("report", topic="Offices.", claims=claims)["tool_calls"]
+            return {"tool_calls": report + call("gist", text="What offices did.")["tool_calls"]}
+
+        failed = False
+        told = ()
+
+    script = AtOnce(ANSWERS)
+    words = ("-i", ROWS[0]["_id"], "-s", "delm-documents-parts", "-c", "submissions=1")
+    _, folder, _ = play(tmp_path, script, *words)
+    parts = query(folder, "SELECT gist, evidence FROM board_entry WHERE task LIKE 'read-%'")
+    assert all(part["gist"].endswith("What offices did.") for part in parts)
+    assert script.asked.count("read") == len(parts) + 1
+    report, gist = script.told
+    assert "The head does not stand in the text" in report
+    assert "Not taken: read first what your report was told." in gist
+    assert sorted(json.loads(part["evidence"])["refused"] for part in parts)[-2:] == [0, 1]

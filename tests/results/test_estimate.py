@@ -179,12 +179,12 @@ def read_by(system: str, documents: list[int]) -> Expected:
 
 def test_a_question_is_assumed_to_cost_what_its_document_is_long():
     short, long = ([tokens] * 3 for tokens in (10_000, 1_000_000))
-    for system, times in (("base", 1), ("readagent", 3), ("delm-documents", 10)):
+    for system, times in (("base", 1), ("readagent", 3), ("delm-documents", 6)):
         found = read_by(system, short)
         assert found.likely.prompt == times * 10_000
         assert (found.trial_s, found.assumed) == (None, True)
     assert read_by("base", long).likely.prompt == 120_000  # what it sends at most
-    assert read_by("delm-documents", long).likely.prompt == 10_000_000
+    assert read_by("delm-documents", long).likely.prompt == 6_000_000
     assert read_by("readagent", [10_000, 30_000]).likely.prompt == 60_000
 
 

@@ -84,8 +84,7 @@ async def converse(
     """
     model = trial.model(conversation, agent=agent, shared=shared)
     messages = list(opening)
-    await trial.say(conversation, *({**m, CARRIED: True} for m in messages[:carried]))
-    await trial.say(conversation, *messages[carried:])
+    await trial.say(conversation, *_marked(messages, carried))
     idle = taken = tokens = 0
     while True:
         try:
@@ -107,16 +106,19 @@ async def converse(
             raise
         if finished:
             await trial.say(conversation, *observations)
-            messages += observations
-            return Ending(
-                reason="finished", summary=finished.summary, messages=messages, tokens=tokens
-            )
+            end, messages = finished.summary, messages + observations
+            return Ending(reason="finished", summary=end, messages=messages, tokens=tokens)
         observations[-1]["content"] += await news()
         await trial.say(conversation, *observations)
         messages += observations
         taken, idle = taken + 1, 0 if acted else idle + 1
         if reason := _over(idle, taken, turns, reply.usage.prompt_tokens, long_tokens):
             return Ending(reason=reason, summary="", messages=messages, tokens=tokens)
+
+
+def _marked(messages: Sequence[Message], carried: int) -> list[Message]:
+    """Messages as they are kept: the first `carried` are marked as those of an earlier one."""
+    return [{**m, CARRIED: True} for m in messages[:carried]] + list(messages[carried:])
 
 
 def ended_by(end: LimitReached | ModelError | SandboxLost) -> str:

@@ -17,6 +17,28 @@ from harness.types import Activity
 
 PUBLISHED = 40  # proposals on one task
 REFUSED = "Refused, and not in the shared context:"
+DESCRIPTION = (
+    "Put one finding into the shared context with its evidence: a quotation (path, line, quote), "
+    "or a command with its outcome (command, exit_status, output). It is checked in a clean copy. "
+    "A PATCH takes the changes of your copy, and a command that fails at the base commit and "
+    "passes with them."
+)
+GIVEN = {
+    "kind": "FACT, FAIL, CONSTRAINT or PATCH",
+    "gist": "The finding in one or two sentences, complete in itself; at most 100 tokens",
+}
+MAY_BE_GIVEN = {
+    "summary": "What else its user needs",
+    "path": "",
+    "line": "of the first quoted line",
+    "quote": "Whole lines, verbatim",
+    "command": "",
+    "exit_status": "",
+    "output": "Lines that it prints, verbatim and in order; `...` is anything",
+    "on": "Label of the PATCH with which it holds",
+    "refutes": "Label of an entry that this shows to be wrong",
+    "finish": "true: if it is admitted, the task is finished (default for a PATCH)",
+}
 Made = TypeVar("Made")
 
 
@@ -57,28 +79,9 @@ def publish(session: BoardSession, verdicts: Verdicts) -> Tool:
 
     return Tool(
         name=ToolName.PUBLISH,
-        description=(
-            "Put one finding into the shared context with its evidence: a quotation (path, line, "
-            "quote), or a command with its outcome (command, exit_status, output). It is checked "
-            "in a clean copy. A PATCH takes the changes of your copy, and a command that fails at "
-            "the base commit and passes with them."
-        ),
-        parameters={
-            "kind": "FACT, FAIL, CONSTRAINT or PATCH",
-            "gist": "The finding in one or two sentences, complete in itself; at most 100 tokens",
-        },
-        optional={
-            "summary": "What else its user needs",
-            "path": "",
-            "line": "of the first quoted line",
-            "quote": "Whole lines, verbatim",
-            "command": "",
-            "exit_status": "",
-            "output": "Lines that it prints, verbatim and in order; `...` is anything",
-            "on": "Label of the PATCH with which it holds",
-            "refutes": "Label of an entry that this shows to be wrong",
-            "finish": "true: if it is admitted, the task is finished (default for a PATCH)",
-        },
+        description=DESCRIPTION,
+        parameters=GIVEN,
+        optional=MAY_BE_GIVEN,
         act=act,
         activity=Activity.ADMISSION,
     )

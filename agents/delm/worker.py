@@ -43,15 +43,12 @@ class Worker:
         job = Job(self._team, claim, workspace, carried)
         try:
             following = await job.run()
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await self._rescue(task, workspace)
-                await workspace.close()
-            raise
-        self._carried = job.carried()
-        if self._carried is None:
-            with anyio.CancelScope(shield=True):
-                await workspace.close()
+            self._carried = job.carried()
+        finally:
+            if self._carried is None:
+                with anyio.CancelScope(shield=True):
+                    await self._rescue(task, workspace)
+                    await workspace.close()
         if task.kind == TaskKind.DECIDE and not await self._anything_open():
             await self._queue.close(by=self.name, reason="no more tasks")
         return following

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from agents.board.session import BoardSession
@@ -48,13 +49,13 @@ async def diff_of(workspace: Sandbox) -> str:
 
 async def new_workspace(team: DelmTrial, task: Task) -> Sandbox:
     """A fork of the instance with the candidate applied that the task is about."""
-    workspace = await team.pristine.fork()
-    try:
-        if patch := await _candidate(team, task):
+    patch = await _candidate(team, task)
+    async with AsyncExitStack() as undo:
+        workspace = await team.pristine.fork()
+        undo.push_async_callback(workspace.close)
+        if patch:
             await _apply(workspace, patch)
-    except BaseException:
-        await workspace.close()
-        raise
+        undo.pop_all()
     return workspace
 
 

@@ -223,8 +223,10 @@ FLOOD = [
     calls(("bash", {"command": WRITE_ABOUT})),
     calls(("edit", {"path": "/proc/1/root/etc/passwd", "old": "root", "new": "toor"}), TRUE),
     calls(("publish", {"kind": "FACT", "gist": "g", "summary": "s", "task": "patch-1"}), TRUE),
-    publish("FACT", "It is " + "far too long " * 1_000_000, path="a.py", quote="x"),
-    calls(TRUE) | {"usage": DEAR},
+    publish("FACT", "It is " + "far too long " * 300, path="a.py", quote="x"),
+    calls(TRUE),
+    publish("FACT", "It is " + "far too long " * 1_000_000, path="a.py", quote="x")
+    | {"usage": DEAR},
 ]
 
 

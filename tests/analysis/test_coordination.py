@@ -498,7 +498,7 @@ def test_a_run_tells_where_its_money_went(run):
     assert not {Cause.DOCUMENT, Cause.UNKNOWN} & set(told.index)
     assert {"localize", "patch"} <= set(mine[mine["part"] == "kind"].index)
     assert mine.loc["lines that another agent had read", "count"] <= 16  # of one view
-    assert mine.loc["commands that another agent had run", "count"] == 1  # git diff --stat
+    assert mine.loc["commands that another agent had run", "count"] == 2  # sed, git diff
 
 
 def test_the_schemas_that_a_model_was_sent_are_in_the_store_once(run):

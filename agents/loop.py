@@ -106,8 +106,8 @@ async def converse(
             raise
         if finished:
             await trial.say(conversation, *observations)
-            end, messages = finished.summary, messages + observations
-            return Ending(reason="finished", summary=end, messages=messages, tokens=tokens)
+            said, messages = finished.summary, messages + observations
+            return Ending(reason="finished", summary=said, messages=messages, tokens=tokens)
         observations[-1]["content"] += await news()
         await trial.say(conversation, *observations)
         messages += observations

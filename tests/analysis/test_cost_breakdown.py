@@ -380,6 +380,16 @@ def test_lines_are_read_again_after_a_restart_and_what_is_served_again_costs_not
     assert found[Overhead.FINISHING].count == 2
 
 
+def test_what_the_same_conversation_shows_twice_is_not_counted():
+    seen = said("tool", SOURCE)
+    messages = [said("system", "a"), *[as_message(LOOK), seen] * 3, as_message(END)]
+    calls = [*(row(at, LOOK) for at in range(3)), row(3, END)]
+    costs = taken_apart(calls, *messages)
+    found = overheads(costs, {"patch-1": messages}, [], {"patch-1": "agent-1"}, 0.0)
+    again = (Overhead.READ_ANEW, Overhead.READ_BY_OTHER, Overhead.RUN_BY_OTHER)
+    assert [found[name].count for name in again] == [0, 0, 0]
+
+
 def test_unfolding_is_coordination_on_a_board_of_findings_and_reading_on_one_of_a_document():
     shown = answer("", ("unfold", {"label": "F1", "level": "raw"}))
     opening, text = said("system", "a"), said("tool", "<entry>\nF1\n\nRevenue was 252.\n</entry>")
@@ -435,10 +445,10 @@ def test_work_is_of_the_kind_of_its_task_and_else_has_its_conversations_name():
         return row(number, conversation=conversation, agent=agent, started_at=at)
 
     zero = datetime.fromisoformat("2026-01-01T00:00:00+00:00").timestamp()
-    kinds = ("localize", "patch", "why", "decide")
+    kinds = ("localize", "patch", "why", "decide", "test")
     tasks = [{"label": f"{kind}-1", "kind": kind} for kind in kinds]
     claims = ((1, "agent-1", "localize-1"), (5, "agent-1", "patch-1"), (2, "agent-2", "why-1"),
-              (1, "agent-2", "decide-1"))  # fmt: skip
+              (1, "agent-2", "decide-1"), (6, "agent-1", "test-1"))  # fmt: skip
     events = [
         {"what": "claimed", "actor": actor, "subject": label, "at": zero + second}
         for second, actor, label in claims
@@ -447,6 +457,8 @@ def test_work_is_of_the_kind_of_its_task_and_else_has_its_conversations_name():
         call(1, "localize-1", "agent-1", 1),
         call(2, "localize-1", "agent-1", 4),
         call(3, "localize-1", "agent-1", 5),  # it goes on with its patch where it is
+        call(9, "localize-1", "agent-1", 6),  # the test that it claims has one of its own
+        call(10, "test-1", "agent-1", 7),
         call(4, "why-1.2+", "agent-2", 3),
         call(5, "main", "main", 1),
         call(6, "sub-1.1", "sub-1", 1),
@@ -454,7 +466,8 @@ def test_work_is_of_the_kind_of_its_task_and_else_has_its_conversations_name():
         call(8, "gist-check-0123456789ab-1", "", 1),
     ]
     assert list(kinds_of(calls, tasks, events).values()) == [
-        "localize", "localize", "patch", "why", "main", "sub", "agent", "gist check",
+        "localize", "localize", "patch", "patch", "test", "why", "main", "sub", "agent",
+        "gist check",
     ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,7 +11,8 @@ import anyio
 import pytest
 from sandboxes import LIMITS, Docker
 
-from harness.errors import SandboxUnfit
+from harness.errors import SandboxLost, SandboxUnfit
+from harness.sandbox.docker import snapshots
 from harness.sandbox.docker.machine import DockerMachine
 from harness.sandbox.sandbox import ShellSandbox
 
@@ -167,3 +169,39 @@ async def test_a_volume_beside_the_repository_is_fresh_in_a_fork(kind):
             assert (await twin.exec("ls -A /testbed2; tail -n 1 a.txt")).output == "more\n"
         finally:
             await twin.close()
+
+
+async def test_a_copy_that_comes_too_late_does_not_stay(kind, sandbox, monkeypatch):
+    from docker.models.containers import Container
+
+    made, commit = threading.Event(), Container.commit
+
+    def slow(container: Container, **words: str) -> object:
+        try:
+            return commit(container, **words)
+        finally:
+            made.set()
+
+    monkeypatch.setattr(Container, "commit", slow)
+    monkeypatch.setattr(snapshots, "COMMIT_S", 0.01)
+    await sandbox.exec("echo x > x")
+    with pytest.raises(SandboxLost):
+        await sandbox.fork()
+    monkeypatch.undo()
+    await sandbox.close()
+    with anyio.fail_after(60):
+        await anyio.to_thread.run_sync(made.wait)
+        while kind.leftovers():
+            await anyio.sleep(0.05)
+
+
+async def test_nothing_is_followed_in_the_place_of_the_repository_when_a_fork_begins(kind):
+    """Container runtimes before 1.1.12 begin in a folder of the host there (CVE-2024-21626)."""
+    sandbox = await kind.open()
+    try:
+        await sandbox.exec("cd /; rm -rf /testbed; ln -s /proc/self/fd/7 /testbed")
+        fork = await sandbox.fork()
+        assert (await fork.exec("readlink /testbed", cwd="/")).output == "/proc/self/fd/7\n"
+        await fork.close()
+    finally:
+        await sandbox.close()

@@ -60,7 +60,7 @@ def surroundings(declared: Mapping[str, Any], labels: Mapping[str, str]) -> dict
     return {
         "command": [],
         "user": "0:0",
-        "working_dir": ROOT,
+        "working_dir": "/",  # a link in the place of any other would have the runtime follow it
         "environment": variables(declared),
         "hostname": "testbed",
         "mounts": [Mount(path, None, type="volume", labels=dict(labels)) for path in paths],

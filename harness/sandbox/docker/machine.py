@@ -21,7 +21,7 @@ from harness.sandbox.disk_watch import DiskWatch
 from harness.sandbox.docker import boot_files
 from harness.sandbox.docker.client import LABEL, OWNER, open_client
 from harness.sandbox.docker.container_setup import bounds, surroundings
-from harness.sandbox.docker.snapshots import COMMIT_S, Commit, thread
+from harness.sandbox.docker.snapshots import COMMIT_S, Commit, committed, thread
 from harness.sandbox.docker.written_files import WrittenFiles
 from harness.sandbox.owners import Owner
 from harness.sandbox.shell import PERL, SHARES, STOP, Since, supervisor
@@ -248,8 +248,8 @@ class DockerMachine:
             await thread(lambda: written.refuse_copy(disk_limits.on_disk(self._limits)))
         labels = self._labels | {LABEL: "commit"}  # whoever runs that image makes no sandbox
         changes = "\n".join(f'LABEL {key}="{value}"' for key, value in labels.items())
-        made = await thread(lambda: container.commit(changes=changes), within_s=COMMIT_S)
-        commit = Commit(self._client, str(made and made.id), self._began_as).use()
+        image = await committed(container, changes)
+        commit = Commit(self._client, image, self._began_as).use()
         before, self._copied_as = self._copied_as, commit
         if before is not None:
             with contextlib.suppress(SandboxUnavailable):  # what stays is for `reap`

@@ -1,5 +1,6 @@
 """Images committed from containers, and guarded calls of the daemon."""
 
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,6 +11,7 @@ from harness.errors import ImageMissing, SandboxUnavailable
 
 if TYPE_CHECKING:
     import docker
+    from docker.models.containers import Container
 
 T = TypeVar("T")
 CALL_S = 60.0  # for an answer of the daemon
@@ -47,6 +49,26 @@ class Commit:
         finally:
             if self._below is not None:
                 await self._below.release()
+
+
+async def committed(container: "Container", changes: str) -> str:
+    """The id of a new image of a container's files, with these changes to its configuration.
+
+    One that comes into being when it is not waited for any more is removed.
+    """
+    late = threading.Event()
+
+    def commit() -> str:
+        image = container.commit(changes=changes)
+        if late.is_set():
+            image.remove(force=True, noprune=True)
+        return str(image.id)
+
+    try:
+        return str(await thread(commit, within_s=COMMIT_S))
+    except SandboxUnavailable:
+        late.set()
+        raise
 
 
 class _Silence:

@@ -170,13 +170,23 @@ class Trial(Protocol):
         ...
 
     async def submit(
-        self, author: str, submission: str, *, reason: str, salvaged: bool = False, agent: str = ""
+        self,
+        author: str,
+        submission: str,
+        *,
+        reason: str,
+        salvaged: bool = False,
+        agent: str = "",
+        built_on: str = "",
+        copy_of: str = "",
     ) -> None:
         """Hand in `author`'s one submission: a patch, or what the benchmark asks for else.
 
         A second one of the same author is refused.
 
-        `agent` is whose work it was in the end, where that is not the author.
+        `agent` is whose work it was in the end, where that is not the author. `built_on` and
+        `copy_of` are the label of another author's patch that it contains, or is: then it is no
+        independent submission.
         """
         ...
 

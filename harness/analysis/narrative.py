@@ -100,7 +100,7 @@ def submission_lines(material: TrialRecord) -> list[str]:
 
 
 def _facts(row: SubmissionRow) -> list[str]:
-    """The answer to a question, the outcome, and whether it was selected or salvaged."""
+    """The answer to a question, the outcome, and how the submission came about."""
     facts = []
     answer = (row["report"] or {}).get("answer")
     if answer is not None:
@@ -110,6 +110,10 @@ def _facts(row: SubmissionRow) -> list[str]:
         facts.append("selected")
     if row["salvaged"]:
         facts.append("salvaged")
+    if row["copy_of"]:
+        facts.append(f"a copy of {row['copy_of']}")
+    elif row["built_on"]:
+        facts.append(f"built on {row['built_on']}")
     return facts
 
 

@@ -221,6 +221,7 @@ def _facts(
             "official": row["official"],
             "flags": None if row["flags"] is None else flags_of(row),
             submission: row["patch"],
+            **{name: row[name] for name in ("built_on", "copy_of") if row[name]},
         }
         for row in submissions
     ]

@@ -41,9 +41,9 @@ from harness.types import Message
 
 SUBMISSION_COLUMNS = (
     "system", "instance_id", "trial", "attempt", "author", "agent", "submission", "outcome",
-    "official", "flags", "unchecked", "reason", "ended", "salvaged", "selected",
-    "selection_reasons", "answer", "patch_sha256", "patch_files", "lines_added", "lines_removed",
-    "grade_seconds", "grade_cached", "created_at",
+    "official", "flags", "unchecked", "reason", "ended", "salvaged", "built_on", "copy_of",
+    "selected", "selection_reasons", "answer", "patch_sha256", "patch_files", "lines_added",
+    "lines_removed", "grade_seconds", "grade_cached", "created_at",
 )  # fmt: skip
 INSTANCE_COLUMNS = (
     "system", "instance_id", "repo", "difficulty", "length", "trial", "attempt", "state", "reason",

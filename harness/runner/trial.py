@@ -148,7 +148,15 @@ class LiveTrial:
         )
 
     async def submit(
-        self, author: str, submission: str, *, reason: str, salvaged: bool = False, agent: str = ""
+        self,
+        author: str,
+        submission: str,
+        *,
+        reason: str,
+        salvaged: bool = False,
+        agent: str = "",
+        built_on: str = "",
+        copy_of: str = "",
     ) -> None:
         """See `harness.protocols.Trial.submit`."""
         try:
@@ -159,6 +167,8 @@ class LiveTrial:
                 agent=agent,
                 reason=reason,
                 salvaged=salvaged,
+                built_on=built_on,
+                copy_of=copy_of,
             )
         except StoreConflict:
             raise DelmError(f"{author} has submitted already") from None

@@ -227,6 +227,7 @@ def _instance_score(
     tried = [attempt for attempt in attempts if attempt["number"] in mine]
     asked = [call for each in tried for call in calls.get(each["trial_id"], ())]
     others = [each for each in attempts if each["number"] not in mine]
+    made_of = [row for rows in mine.values() for row in rows]
     cost = spent(asked)
     cut = spent(call for each in others for call in calls.get(each["trial_id"], ()))
     return InstanceScore(
@@ -235,7 +236,7 @@ def _instance_score(
         cluster=first["repo"],
         difficulty=first["difficulty"],
         length=first["length"],
-        submits=first["submits"],
+        submits="shared" if any(map(_is_linked, made_of)) else first["submits"],
         asked=sum(trial["wanted"] for trial in trials),
         wanted=sum(trial["wanted"] for trial in over),
         submissions=sum(map(len, mine.values())),
@@ -259,6 +260,11 @@ def _instance_score(
 
 def _resolves(submission: SubmissionRow) -> bool:
     return submission["outcome"] == "resolved"
+
+
+def _is_linked(submission: SubmissionRow) -> bool:
+    """Whether it contains, or is, another submission's patch."""
+    return bool(submission["built_on"] or submission["copy_of"])
 
 
 def _ships(made: Sequence[SubmissionRow], wanted: int, *, chooses: bool) -> bool:

@@ -135,8 +135,13 @@ class Store(Ledger, Protocol):
         reason: str,
         salvaged: bool,
         agent: str = "",
+        built_on: str = "",
+        copy_of: str = "",
     ) -> int:
-        """Add a submission and return its id. `StoreConflict`: its author has one already."""
+        """Add a submission and return its id. `StoreConflict`: its author has one already.
+
+        `built_on` and `copy_of`: the label of another seat's patch that it contains, or is.
+        """
         ...
 
     async def select(self, submission_id: int, reasons: Sequence[str]) -> None:

@@ -150,6 +150,8 @@ class SubmissionRow(MadeSubmission):
     reason: str
     salvaged: int
     created_at: str
+    built_on: str
+    copy_of: str
     grade_reason: str | None
     official: Literal["", "resolved", "unresolved"] | None  # empty: the official grader gave none
     flags: Sequence[str] | None

@@ -129,6 +129,8 @@ class SqliteStore(SqliteReading, SqliteLedger):
         reason: str,
         salvaged: bool,
         agent: str = "",
+        built_on: str = "",
+        copy_of: str = "",
     ) -> int:
         """See `Store.submit`."""
         with self._connection.write() as run:
@@ -141,6 +143,8 @@ class SqliteStore(SqliteReading, SqliteLedger):
                 patch_sha256=hashlib.sha256(patch.encode()).hexdigest(),
                 reason=reason,
                 salvaged=int(salvaged),
+                built_on=built_on,
+                copy_of=copy_of,
             )
         return int(row["submission_id"])
 

@@ -143,6 +143,8 @@ CREATE TABLE IF NOT EXISTS submission (
     reason TEXT NOT NULL,          -- how its author came to the end
     salvaged INTEGER NOT NULL,     -- 1: its author had not finished
     created_at TEXT NOT NULL,
+    built_on TEXT NOT NULL DEFAULT '',   -- label of another seat's patch that it contains
+    copy_of TEXT NOT NULL DEFAULT '',    -- label of another seat's patch that it is
     UNIQUE (trial_id, author)
 ) STRICT;
 
@@ -309,8 +311,10 @@ INSERT INTO span (trial_id, agent, what, started_at, seconds)
 VALUES (:trial_id, :agent, :what, :started_at, :seconds);
 
 -- name: add_submission
-INSERT INTO submission (trial_id, author, agent, patch, patch_sha256, reason, salvaged, created_at)
-VALUES (:trial_id, :author, :agent, :patch, :patch_sha256, :reason, :salvaged, :now)
+INSERT INTO submission (trial_id, author, agent, patch, patch_sha256, reason, salvaged, built_on,
+    copy_of, created_at)
+VALUES (:trial_id, :author, :agent, :patch, :patch_sha256, :reason, :salvaged, :built_on,
+    :copy_of, :now)
 RETURNING submission_id;
 
 -- name: add_selection

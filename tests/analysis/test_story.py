@@ -33,7 +33,7 @@ def link(source: str, target: str, kind: str = "cites") -> dict[str, Any]:
 
 def submission(author: str, **more: Any) -> dict[str, Any]:
     plain = {"agent": "agent-1", "outcome": "resolved", "selected": 0, "salvaged": 0,
-             "report": None, "selection_reasons": None}  # fmt: skip
+             "built_on": "", "copy_of": "", "report": None, "selection_reasons": None}  # fmt: skip
     return {"author": author} | plain | more
 
 
@@ -130,11 +130,15 @@ def test_submissions_are_told_with_their_verdict_and_why_one_is_shipped():
         submissions=[
             submission("patch-1", selected=1, selection_reasons=["patch-1: all checks"]),
             submission("patch-2", outcome=None, salvaged=1, agent="agent-2"),
+            submission("patch-3", built_on="P6"),
+            submission("patch-4", built_on="P6", copy_of="P7"),
         ]
     )
     assert submission_lines(rows) == [
         "patch-1 by agent-1: resolved, selected",
         "    patch-1: all checks",
         "patch-2 by agent-2: not graded, salvaged",
+        "patch-3 by agent-1: resolved, built on P6",
+        "patch-4 by agent-1: resolved, a copy of P7",
     ]
     assert event_lines(material()) == []

@@ -109,6 +109,7 @@ class PlayedTrial:
         self.pristine = PlayedWorkspace()
         self.prompts: dict[str, list[list[Message]]] = {}
         self.submitted: dict[str, tuple[str, str, str, bool]] = {}
+        self.links: dict[str, tuple[str, str]] = {}  # of submissions: built_on, copy_of
         self.selected: tuple[str, Sequence[str]] | None = None
         self.did: list[tuple[str, str]] = []
 
@@ -130,9 +131,11 @@ class PlayedTrial:
         pass
 
     async def submit(
-        self, author: str, patch: str, *, reason: str, salvaged: bool = False, agent: str = ""
-    ) -> None:
+        self, author: str, patch: str, *, reason: str, salvaged: bool = False, agent: str = "",
+        built_on: str = "", copy_of: str = "",
+    ) -> None:  # fmt: skip
         assert author not in self.submitted
+        self.links[author] = (built_on, copy_of)
         self.submitted[author] = (patch, agent, reason, salvaged)
 
     async def select(self, author: str, reasons: Sequence[str]) -> None:

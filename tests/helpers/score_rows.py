@@ -39,6 +39,8 @@ class Rows:
         difficulty: str = "",
         length: str = "",
         agent: str = "agent-1",
+        built_on: str = "",
+        copy_of: str = "",
     ) -> "Rows":
         key = len(self.trials)
         common = {"trial_id": key, "system": system, "instance_id": instance, "attempt": attempt}
@@ -56,6 +58,7 @@ class Rows:
         self.submissions += [
             common
             | {"outcome": outcome, "selected": index == selected, "created_at": END,
+               "built_on": built_on, "copy_of": copy_of,
                "official": outcome, "flags": [], "report": {},
                "author": f"agent-{index + 1}"}
             for index, outcome in enumerate(outcomes)

@@ -297,6 +297,15 @@ def test_submissions_that_share_a_context_are_never_put_into_the_unbiased_estima
     assert (row["pass_at_4"], row["pass_at_4_kind"]) == (None, None)
 
 
+@pytest.mark.parametrize("linked", [{"built_on": "P6"}, {"copy_of": "P6"}])
+def test_a_submission_that_contains_or_is_anothers_is_not_counted_as_independent(linked):
+    several = {"wanted": 2, "agents": 2, "submits": "independent"}
+    rows = Rows().add(outcomes=["resolved", "unresolved"], **several, **linked)
+    assert (rows.row()["pass_at_2_kind"], rows.row()["submissions_kind"]) == ("shared", "shared")
+    alone = Rows().add(outcomes=["resolved", "unresolved"], **several).row()
+    assert alone["pass_at_2_kind"] == "independent"
+
+
 def test_a_trial_of_several_that_failed_resolves_none_of_them():
     shared = {"wanted": 2, "agents": 2, "submits": "shared"}
     rows = Rows().add(outcomes=["resolved", "resolved"], state="error", **shared)

@@ -361,7 +361,8 @@ class TestStore:
         first = await store.submit(1, "agent-1", "diff\n", reason="finished", salvaged=False)
         with pytest.raises(StoreConflict):
             await store.submit(1, "agent-1", "other\n", reason="finished", salvaged=False)
-        await store.submit(1, "agent-2", "", reason="steps", salvaged=True)
+        linked = {"built_on": "P1", "copy_of": "P2"}
+        await store.submit(1, "agent-2", "", reason="steps", salvaged=True, **linked)
         verdict = Verdict(outcome="resolved", reason="", report={"a": 1}, seconds=2.0)
         await store.grade(first, verdict)
         with pytest.raises(StoreConflict):
@@ -370,6 +371,7 @@ class TestStore:
         assert (one["patch"], one["outcome"], one["grade_cached"]) == ("diff\n", "resolved", 0)
         assert one["patch_sha256"] == hashlib.sha256(b"diff\n").hexdigest()
         assert (two["author"], two["salvaged"], two["outcome"]) == ("agent-2", 1, None)
+        assert [(row["built_on"], row["copy_of"]) for row in (one, two)] == [("", ""), ("P1", "P2")]
 
     async def test_the_description_keeps_json_and_the_last_word(self, store):
         await store.describe(config={"a": [1, None]}, model="m")

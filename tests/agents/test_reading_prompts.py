@@ -30,7 +30,7 @@ OTHERWISE = """
 extends: delm-documents
 name: otherwise
 options: {whole_tokens: 0, hierarchy: false, by_part: false, neighbours: 0, nearby: 0,
-          checker_sees_question: false, verification: false, rounds: 0}
+          checker_sees_question: false, rounds: 0}
 """
 KINDS = ("documents", "parts", "otherwise")
 ONE = ("-i", ROWS[0]["_id"], "-c", "submissions=1")
@@ -61,14 +61,16 @@ class ByPart(ReadingScript):
         return {"tool_calls": [*calls, *call("finish", summary="One for each part.")["tool_calls"]]}
 
     def find(self, request):
-        if own_turns(request) > 1:
-            return call("finish", summary="Published.")
+        turn, places = own_turns(request), laid_out(request)
         if "unfold" not in tools_of(request):
-            return self.published(whole(request))
-        if not laid_out(request):
-            return call("finish", summary="Nothing.")
-        label, text = laid_out(request)[0]
-        return self.published((label, sentence(text)))
+            place = whole(request)
+        elif places:
+            place = (places[0][0], sentence(places[0][1]))
+        elif turn == 1:
+            return call("unfold", label="F1", level="raw")
+        else:
+            turn, place = turn - 1, ("F1", sentence(ROWS[0]["context"]))
+        return self.published(place) if turn == 1 else call("finish", summary="Published.")
 
     def look(self, request):
         return call("look_up", pages=["P1"]) if own_turns(request) == 1 else self.answer(request)
@@ -169,11 +171,23 @@ def test_a_task_begins_with_the_text_of_the_part_that_it_names(asked):
         assert laid_out(request) == []
 
 
-def test_the_checker_is_asked_with_the_question_where_there_is_one(asked):
-    assert asked["judged"]
-    for prompt in asked["judged"]:
-        if "<claims>" not in prompt:
-            assert ROWS[0]["question"] in prompt
+def test_the_checker_sees_question_and_neighbouring_sentences_unless_they_are_switched_off(asked):
+    judged = [prompt for prompt in asked["judged"] if "<claims>" not in prompt]
+    with_question = [prompt for prompt in judged if ROWS[0]["question"] in prompt]
+    assert with_question
+    assert all("<beside>" in prompt for prompt in with_question)
+    without = [prompt for prompt in judged if prompt not in with_question]
+    assert without
+    assert all("<question>" not in p and "<beside>" not in p for p in without)
+
+
+def test_a_document_of_more_than_half_the_models_window_is_cut(tmp_path):
+    layer = tmp_path / "small.yaml"
+    layer.write_text("models: {openai/scripted: {context_tokens: 12000}}\n")
+    words = (*ONE, "-c", str(layer), "-s", "delm-documents")
+    _, folder, requests = play(tmp_path, ReadingScript(ANSWERS), *words)
+    assert not any("<document>" in json.dumps(request["messages"]) for request in requests)
+    assert query(folder, "SELECT count(*) AS n FROM board_task WHERE kind = 'read'")[0]["n"] > 2
 
 
 def test_a_document_fits_by_its_tokens_and_by_the_models_window():

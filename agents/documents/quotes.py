@@ -20,7 +20,10 @@ NUMBER = re.compile(
 )
 CODE = re.compile(r"\b[A-Z]\d+(?:\.\d+)?\b")
 ELLIPSIS = re.compile(r"\s*(?:\[\.{3}\]|\(\.{3}\)|\.{3,4})\s*")
-SENTENCE_END = re.compile(r"[.!?。！？][\"'”’)\]»]*\s+|\n\s*\n|[。！？]")
+ABBREVIATED = "".join(rf"(?<!\b{word})" for word in ("[A-Z]", "Mr", "Mrs", "Ms", "Dr", "St", "No"))
+SENTENCE_END = re.compile(
+    rf"(?:{ABBREVIATED}\.|[!?。！？])[\"'”’)\]»]*\s+|\n\s*\n|[。！？]"
+)  # a name's initials and titles end none
 IN_WORDS = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
     "eleven", "twelve",

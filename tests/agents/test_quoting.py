@@ -110,6 +110,9 @@ def test_the_sentences_beside_a_place_belong_to_it_and_no_others():
         assert text[found.start : found.end] == wanted
     whole = beside(text, quoted(text, "Three came (late)."))
     assert text[whole.start : whole.end].endswith("Four left.\n\n")
+    titled = "So it was. Here Mr. J. Reed, No. 4, sold it. Nobody knows."
+    found = beside(titled, quoted(titled, "Reed, No. 4"))
+    assert titled[found.start : found.end] == titled
     long = "word " * 1_000
     assert beside(long, Place(2_000, 2_010)) == Place(1_400, 2_610)
 

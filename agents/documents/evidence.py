@@ -18,6 +18,7 @@ from agents.documents.typography import Place
 from agents.prompts import enclosed
 from harness.board.evidence import Part, Quotation, Quotations
 from harness.board.protocols import Entry, Proposal, SharedContext
+from harness.board.vocabulary import DOCUMENT
 
 
 class _Found(NamedTuple):
@@ -25,6 +26,7 @@ class _Found(NamedTuple):
 
     raw: str
     shown: str
+    label: str = ""  # of the entry in which the words stand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +54,11 @@ class QuotationCheck(EvidenceCheck):
             raise Refused(fault)
         entries = {label: await self._entry(label) for label in evidence.labels}
         if not self.verify:
-            told = "\n\n".join(f"{each.label}: {each.quote}" for each in evidence.quotations)
-            found = [_Found(told, told)]
+            found = [_taken(quotation) for quotation in evidence.quotations]
         elif not entries and not evidence.quotations:
             raise Refused("Quote the places that show it.")
         else:
-            found = [self._looked_up(entries.get(q.label), q) for q in evidence.quotations]
+            found = [await self._looked_up(entries.get(q.label), q) for q in evidence.quotations]
             lines = [f"{e.label}: {e.gist}" for e in entries.values() if _is_finding(e)]
             found += [_Found(line, line) for line in lines]
         shown = "\n\n".join(each.shown for each in found)
@@ -65,7 +66,7 @@ class QuotationCheck(EvidenceCheck):
             key=key_of(proposal.kind, evidence, gist=gist),
             raw="\n\n".join(each.raw for each in found),
             shown=shown + _computed(gist, f"{shown}\n{self.question}"),
-            cites=evidence.labels,
+            cites=tuple(dict.fromkeys([*(f.label for f in found if f.label), *evidence.builds_on])),
             verified=self.verify,
         )
 
@@ -75,35 +76,64 @@ class QuotationCheck(EvidenceCheck):
             raise Refused(f"There is no entry {label[:40]!r}. Quote from entries that you saw.")
         return entry
 
-    def _looked_up(self, entry: Entry | None, quotation: Quotation) -> _Found:
+    async def _looked_up(self, entry: Entry | None, quotation: Quotation) -> _Found:
+        """The words in their entry; those of a part may stand in another one, which is told."""
         text = self.document if entry is None else entry.raw
+        part = entry.evidence if entry and isinstance(entry.evidence, Part) else None
+        start = part.start if part else 0
+        label = entry.label if entry else ""
         try:
             place = quoted(text, quotation.quote)
         except NotThere as fault:
-            raise Refused(f"Of {quotation.label}: {fault} Copy the words of its text.") from None
-        words = enclosed("quotation", text[place.start : place.end])
-        if entry is not None and not isinstance(entry.evidence, Part):
-            line = f"{quotation.label}:\n{words}"
-            return _Found(line, line)
-        start = entry.evidence.start if entry and isinstance(entry.evidence, Part) else 0
-        return self._in_document(
-            quotation.label, words, Place(start + place.start, start + place.end)
+            elsewhere = self._anywhere(quotation.quote) if part else None
+            if elsewhere is None:
+                reason = f"Of {quotation.label}: {fault} Copy the words of its text."
+                raise Refused(reason) from None
+            start, place, label = 0, elsewhere, await self._part_at(elsewhere.start)
+        if entry is not None and part is None:
+            line = f"{label}:\n{enclosed('quotation', text[place.start : place.end])}"
+            return _Found(line, line, label)
+        return self._in_document(label, Place(start + place.start, start + place.end))
+
+    def _anywhere(self, quotation: str) -> Place | None:
+        try:
+            return quoted(self.document, quotation)
+        except NotThere:
+            return None
+
+    async def _part_at(self, place: int) -> str:
+        """The label of the part in which a place of the document lies."""
+        entries = await self.context.entries()
+        parts = ((entry.label, entry.evidence) for entry in entries)
+        return next(
+            (
+                label
+                for label, part in parts
+                if isinstance(part, Part) and part.start <= place < part.end
+            ),
+            "",
         )
 
-    def _in_document(self, label: str, words: str, place: Place) -> _Found:
-        """`words` stand at `place` of the document."""
-        lines = [f"{label}:"]
+    def _in_document(self, label: str, place: Place) -> _Found:
+        """The words at `place` of the document, with what stands over and beside them."""
+        lines = [f"{label or DOCUMENT}:"]
         if heading := self.headings.above(place.start):
             lines.append(f"under the heading {enclosed('heading', heading)}")
         if date := self.headings.dated(place.start):
             lines.append(f"the last date line above it {enclosed('date', date)}")
-        lines.append(words)
+        lines.append(enclosed("quotation", self.document[place.start : place.end]))
         raw, around = "\n".join(lines), beside(self.document, place, self.nearby)
         before = self.document[around.start : place.start]
         after = self.document[place.end : around.end]
         if f"{before}{after}".strip():
             lines.append(f"beside it {enclosed('beside', f'{before}[…]{after}')}")
-        return _Found(raw, "\n".join(lines))
+        return _Found(raw, "\n".join(lines), label)
+
+
+def _taken(quotation: Quotation) -> _Found:
+    """What is not looked up."""
+    line = f"{quotation.label}: {quotation.quote}"
+    return _Found(line, line, "" if quotation.label == DOCUMENT else quotation.label)
 
 
 def _is_finding(entry: Entry) -> bool:

@@ -81,6 +81,20 @@ async def test_the_whole_document_is_quoted_without_a_label_and_is_no_entry(desk
     assert len(desk.prompts) == 1  # what is refused by the program asks no model
 
 
+async def test_words_of_another_part_are_told_as_that_parts(desk):
+    told = await published(desk, "Penhurst spent 12.", "Penhurst spent 12 crowns.", whole=False,
+                           label="F1")  # fmt: skip
+    assert told == "Admitted as F4."
+    entry = await desk.context.entry("F4")
+    assert entry.raw.startswith("F2:\n")
+    assert [(link.source, link.target) for link in await desk.context.links()] == [("F4", "F2")]
+    told = await published(desk, "Penhurst spent it.", "Penhurst spent 13 crowns", whole=False,
+                           label="F1")  # fmt: skip
+    assert "Of F1: The quotation does not stand in the text word for word" in told
+    told = await published(desk, "It spent 12 there.", "The end of it all", whole=False, label="F4")
+    assert "Of F4: The quotation does not stand" in told  # a finding has its own words only
+
+
 async def test_typography_refuses_no_quotation(desk):
     told = await published(desk, "Its head said no more.", 'said "no more" - twice', whole=False)
     assert told == "Admitted as F4."

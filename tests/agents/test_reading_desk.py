@@ -95,6 +95,14 @@ async def test_words_of_another_part_are_told_as_that_parts(desk):
     assert "Of F4: The quotation does not stand" in told  # a finding has its own words only
 
 
+async def test_without_verification_words_are_taken_where_they_are_said_to_stand(tmp_path):
+    desk = await Desk(tmp_path, *NEWS, verify=False).open()
+    assert await published(desk, "Nothing.", "No such words.", whole=False) == "Admitted as F4."
+    assert (await desk.context.entry("F4")).raw == "F2: No such words."
+    assert [(link.source, link.target) for link in await desk.context.links()] == [("F4", "F2")]
+    desk.board.close()
+
+
 async def test_typography_refuses_no_quotation(desk):
     told = await published(desk, "Its head said no more.", 'said "no more" - twice', whole=False)
     assert told == "Admitted as F4."

@@ -27,7 +27,7 @@ from harness.score import ended, last_attempts
 from harness.score.cost import in_words, spent
 from harness.score.rows import by_trial
 from harness.store.rows import SubmissionRow, TrialRow
-from harness.terminal import plain
+from harness.terminal import one_line, plain
 from harness.text.counted import counted
 from harness.types import Message
 
@@ -134,7 +134,7 @@ def _headline(trial: TrialRow, made: Sequence[SubmissionRow]) -> str:
         return f"{name}: not run"
     reason = f" ({trial['reason']})" if trial["reason"] else ""
     over = "" if ended(trial) else "not finished: "
-    return f"{name}: {over}{trial['state']}{reason}, {_grades(made)}"
+    return one_line(f"{name}: {over}{trial['state']}{reason}, {_grades(made)}")
 
 
 def _grades(made: Sequence[SubmissionRow]) -> str:

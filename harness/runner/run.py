@@ -35,6 +35,7 @@ from harness.runner.trial import LiveTrial
 from harness.score.submission_rank import in_order, model_name
 from harness.store.protocol import Store
 from harness.store.rows import ClaimedTrial, NewInstance, NewTrial
+from harness.terminal import one_line
 from harness.types import Item, Limits, Verdict
 
 INTERRUPTED = "interrupted"
@@ -200,6 +201,7 @@ class Run:
             state, reason = _unexpected(row["system"], surprise)
             detail = traceback.format_exc()
         finally:
+            reason = one_line(reason)  # it may quote what commands have made
             with anyio.CancelScope(shield=True):
                 if reason == INTERRUPTED and await store.hand_grading_on(row["trial_id"]):
                     reason = "interrupted; what is made is graded when the run goes on"

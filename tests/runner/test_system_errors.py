@@ -41,6 +41,11 @@ class Mine:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(work)
 """
+LINES = """\
+class Mine:
+    async def run(self, trial):
+        raise ValueError("x\\n\\x1b[2Jmine offline-1 #2: done, 1 resolved")
+"""
 LESS = """\
 class Mine:
     async def run(self, trial):
@@ -100,6 +105,7 @@ def trials(place):
         (CALLS, "error in the system mine (mine.py:2): ZeroDivisionError: division by zero"),
         (ARGUMENT, "error in the system mine (mine.py:3): AttributeError: "),
         (GROUP, "error in the system mine (mine.py:7): KeyError: 'gone'"),
+        (LINES, "error in the system mine (mine.py:3): ValueError: x \ufffd[2Jmine offline-1 #2: "),
         (LESS, "error in the system mine: it submitted 0 of 1"),
         (
             A_SANDBOX,
@@ -111,6 +117,7 @@ def trials(place):
         "raises",
         "gives the harness nonsense",
         "raises in a task",
+        "says what looks like another trial's line",
         "submits nothing",
         "asks for a sandbox where there are none",
     ],

@@ -40,7 +40,10 @@ UNDECIDED = "Give the answer; or add the task that is missing, then hand this on
 
 
 class DocumentsTrial:
-    """The state of one trial. `whole`: the document stands in every prompt and has no parts."""
+    """The state of one trial. `whole`: the document stands in every prompt and has no parts.
+
+    Where the first prompt shows that it is too long for the model, it is cut into parts after all.
+    """
 
     def __init__(self, trial: Trial, options: DocumentOptions, text: str, *, whole: bool) -> None:
         self.trial = trial
@@ -101,6 +104,10 @@ class DocumentsTrial:
 
     async def seed(self) -> None:
         """Add a task for each part, and one to plan once all parts are read."""
+        await self.trial.queue.put(*self._first_tasks(plan=1), by="")
+
+    def _first_tasks(self, *, plan: int) -> list[NewTask]:
+        """A task for each part, and the task of this number to plan once all parts are read."""
         agents = self.trial.agents
         reads = [
             NewTask(
@@ -112,7 +119,7 @@ class DocumentsTrial:
             )
             for number in range(1, len(self._parts) + 1)
         ]
-        plan = NewTask(
+        planning = NewTask(
             kind=TaskKind.PLAN,
             text=render(
                 "task_plan",
@@ -121,11 +128,11 @@ class DocumentsTrial:
                 laid_out=LAID_OUT,
                 agents=agents,
             ),
-            label=numbered_label(TaskKind.PLAN, 1),
+            label=numbered_label(TaskKind.PLAN, plan),
             priority=PLAN,
             after=tuple(task.label for task in reads),
         )
-        await self.trial.queue.put(*reads, plan, by="")
+        return [*reads, planning]
 
     async def work(self, claim: Claim) -> Claim | None:
         """Do the claimed task and finish it."""
@@ -142,7 +149,11 @@ class DocumentsTrial:
             await self._decide(claim)
             return None
         ending = await self._converse(self._session(claim), task.text, last=False)
-        await queue.finish(claim, result=result_of(ending))
+        then: list[NewTask] = []
+        if self._whole and task.kind == TaskKind.PLAN and ending.reason == "context":
+            self._whole, self._parts = False, split(self._text)
+            then = self._first_tasks(plan=2)
+        await queue.finish(claim, result=result_of(ending), then=then)
         return None
 
     async def _prepare(self, note: Note, agent: str) -> None:
@@ -244,16 +255,17 @@ class DocumentsTrial:
 
     async def _converse(self, session: BoardSession, text: str, *, last: bool) -> Ending:
         """Work on a task in one conversation, and record the entries that it cites."""
-        parts, box, task = len(self._pieces), self._tools(session, last=last), session.claim.task
+        box, task = self._tools(session, last=last), session.claim.task
         lines = await session.lines()
+        parts = [line for line in lines if line.partition(" ")[0] in self._pieces]
         read: Message = {"role": "user"}
         if self._whole:
             read["content"] = render("reading_document", document=self._text)
         else:
-            read["content"] = render("reading_parts", lines=lines[:parts])
+            read["content"] = render("reading_parts", lines=parts)
         assignment = render(
             "reading_task",
-            lines=lines[parts:],
+            lines=[line for line in lines if line not in parts],
             label=task.label,
             text=text,
             laid_out=await self._laid_out(session),

@@ -19,12 +19,13 @@ from reading_script import (
     tools_of,
     whole,
 )
+from scripted_model import Status
 
 from agents.documents.delm import fits
 from harness.board.vocabulary import ToolName
 from harness.system_files import system_config, system_names
 
-pytestmark = pytest.mark.slow(seconds=8)
+pytestmark = pytest.mark.slow(seconds=12)
 
 OTHERWISE = """
 extends: delm-documents
@@ -188,6 +189,25 @@ def test_a_document_of_more_than_half_the_models_window_is_cut(tmp_path):
     _, folder, requests = play(tmp_path, ReadingScript(ANSWERS), *words)
     assert not any("<document>" in json.dumps(request["messages"]) for request in requests)
     assert query(folder, "SELECT count(*) AS n FROM board_task WHERE kind = 'read'")[0]["n"] > 2
+
+
+def test_a_document_that_the_model_refuses_whole_is_cut(tmp_path):
+    """Of a model whose window nobody knows."""
+
+    class Short(ReadingScript):
+        def __call__(self, request, n):
+            if "<document>" in json.dumps(request["messages"]):
+                error = {"code": "context_length_exceeded"}
+                return Status(400, "maximum context length", error=error)
+            return super().__call__(request, n)
+
+    _, folder, _ = play(tmp_path, Short(ANSWERS), *ONE, "-s", "delm-documents")
+    (made,) = query(folder, "SELECT patch, reason FROM submission")
+    assert (made["patch"], made["reason"]) == (ROWS[0]["answer"], "finished")
+    tasks = query(folder, "SELECT label, kind, state FROM board_task")
+    assert {task["state"] for task in tasks} == {"done"}
+    assert [task["label"] for task in tasks if task["kind"] == "plan"] == ["plan-1", "plan-2"]
+    assert sum(task["kind"] == "read" for task in tasks) > 2
 
 
 def test_a_document_fits_by_its_tokens_and_by_the_models_window():

@@ -1,4 +1,4 @@
-"""`single` and `independent`: agents with one linear conversation each and a shell.
+"""`single` and `independent`: agents with one linear conversation each.
 
 `single` is the baseline of every comparison; `independent` is N of it that know nothing of each
 other.
@@ -16,6 +16,7 @@ from agents import tools
 from agents.concurrency import together
 from agents.loop import converse, ended_by, with_left_out
 from agents.prompts import render
+from agents.workspace_tools import workspace_tools
 from harness.board.vocabulary import agent_name
 from harness.errors import AgentLimitReached, LimitReached, ModelError, SandboxError, SandboxLost
 from harness.protocols import Sandbox, Trial
@@ -24,7 +25,7 @@ AUTHOR = agent_name(1)
 
 
 class Single:
-    """One agent with `bash` and `finish`."""
+    """One agent with the tools of the run and `finish`."""
 
     async def run(self, trial: Trial) -> None:
         """See `harness.protocols.System`."""
@@ -63,7 +64,7 @@ async def work_alone(trial: Trial, sandbox: Sandbox, author: str, *, steps: int)
         },
         {"role": "user", "content": render("single_task", instance=trial.instance)},
     ]
-    box = tools.Toolbox(tools.bash(sandbox, timeout_s=trial.limits.command_s), tools.finish())
+    box = tools.Toolbox(*workspace_tools(trial, sandbox), tools.finish())
     try:
         ending = await converse(trial, author, opening, box, agent=author)
         reason = ending.reason

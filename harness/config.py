@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from harness.errors import UserError
 from harness.model_entries import check_layer, one_address
@@ -20,7 +20,7 @@ from harness.secrets.variables import is_secret, names_a_secret, passwords
 from harness.shipped import CONFIGS, config_file
 from harness.text import yaml_text
 from harness.text.faults import in_words
-from harness.types import Limits
+from harness.types import WORKSPACE_TOOLS, Limits
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -134,6 +134,8 @@ class Config(Section):
     # a model's without -s: those of table.yaml; a replay's: those that were recorded
     systems: list[str] = ["single"]
     agents: int = Field(0, ge=0)  # 0: what each system's file says
+    # with which every agent of any system works in a repository; `view` is the third
+    agent_tools: tuple[str, ...] = ("bash", "edit")
     trials: int = Field(1, ge=1)  # of each system on each instance
     submissions: int = Field(0, ge=0)  # of each system on each instance; 0: what its trials give
     workers: int = Field(4, ge=1)  # trials at a time
@@ -143,6 +145,20 @@ class Config(Section):
     budget: BudgetConfig = BudgetConfig()  # type: ignore[call-arg]
     sandbox: SandboxConfig = SandboxConfig()  # type: ignore[call-arg]
     grading: GradingConfig = GradingConfig()  # type: ignore[call-arg]
+
+    @field_validator("agent_tools")
+    @classmethod
+    def _known_tools(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Each once, in one order, so that equal tools make equal prompts."""
+        for name in names:
+            if name not in set(WORKSPACE_TOOLS):
+                raise ValueError(
+                    f"there is no tool {name!r}{nearest(name, WORKSPACE_TOOLS)}; tools: "
+                    f"{', '.join(WORKSPACE_TOOLS)}"
+                )
+        if "bash" not in names:
+            raise ValueError("bash has to be among the tools: every agent runs commands")
+        return tuple(name for name in WORKSPACE_TOOLS if name in names)
 
     def identity(self) -> str:
         """A hash of everything that may change a result."""

@@ -106,6 +106,12 @@ class Trial(Protocol):
         ...
 
     @property
+    def agent_tools(self) -> Sequence[str]:
+        """The tools, of `WORKSPACE_TOOLS`, with which every agent of any system works in its
+        sandbox. What a system adds is for coordination only."""
+        ...
+
+    @property
     def limits(self) -> Limits:
         """Its budget."""
         ...

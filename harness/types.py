@@ -165,6 +165,11 @@ class Activity(StrEnum):
     TURN = "turn"  # in a replay, its recorded turn
 
 
+WORKSPACE_TOOLS = ("bash", "edit", "view")
+"""The tools with which an agent of any system works in its copy of a repository; a run's
+configuration says which of them all its agents have."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The budget of one trial; 0 means no limit."""

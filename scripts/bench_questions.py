@@ -134,6 +134,7 @@ async def play(folder: Path, rows: Path, workers: int, memory: list[float]) -> t
             sandboxes=sandboxes,
             grader=AnswerGrader(),
             limits=config.budget.limits(),
+            agent_tools=config.agent_tools,
             workers=workers,
             watcher=Silent(),
         )

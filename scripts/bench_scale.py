@@ -158,6 +158,7 @@ async def play(folder: Path, item: Item, count: int, workers: int) -> Outcome:
             sandboxes=sandboxes,
             grader=PatchGrader(sandboxes, target.logs(), folder / "cache", config.grading),
             limits=config.budget.limits(),
+            agent_tools=config.agent_tools,
             workers=workers,
             watcher=Silent(),
         )

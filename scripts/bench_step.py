@@ -109,7 +109,8 @@ class Ours:
             store=self._store, board=self._board, benchmark=SweBench(), items=[self._item],
             run_systems=[RunSystem(name=NAME, system=self, **one)], client=client,
             sandboxes=sandboxes, grader=PatchGrader(sandboxes, folder, None, GradingConfig()),
-            limits=LIMITS, workers=1, watcher=Progress(Console(quiet=True), total=blocks),
+            limits=LIMITS, agent_tools=("bash",), workers=1,
+            watcher=Progress(Console(quiet=True), total=blocks),
         )  # fmt: skip
 
     async def start(self) -> None:

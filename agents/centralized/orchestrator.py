@@ -42,7 +42,12 @@ class Centralized:
             delegation = SequentialDelegation(
                 trial, await trial.sandbox(), waiting, options=options
             )
-            opening = render("central_system", attempts=options.attempts, turns=options.turns)
+            opening = render(
+                "central_system",
+                edits=ToolName.EDIT in trial.agent_tools,
+                attempts=options.attempts,
+                turns=options.turns,
+            )
             await lead(trial, delegation, opening)
 
 
@@ -65,6 +70,7 @@ class CentralizedParallel:
             opening = render(
                 "central_parallel_system",
                 agents=trial.agents,
+                edits=ToolName.EDIT in trial.agent_tools,
                 attempts=options.attempts,
                 turns=options.turns,
             )

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agents import tools
 from agents.centralized.report import Report
 from agents.loop import Ending, converse
 from agents.prompts import render, shortened
-from agents.tools import Arguments, BadCall, Finished, Tool
+from agents.tools import Arguments, BadCall, Finished, Tool, Toolbox
+from agents.workspace_tools import workspace_tools
 from harness.board.vocabulary import ToolName
 from harness.protocols import Sandbox, Trial
 from harness.types import Message
@@ -73,12 +73,7 @@ async def run_subagent(
         left = turns - taken
         return "\n\n" + render("sub_turns", left=left).strip() if turns and left in WARNED else ""
 
-    box = tools.Toolbox(
-        tools.bash(sandbox, timeout_s=trial.limits.command_s),
-        tools.view(sandbox),
-        tools.edit(sandbox),
-        hand_back(said),
-    )
+    box = Toolbox(*workspace_tools(trial, sandbox), hand_back(said))
     ending = await converse(
         trial, subtask.label, opening, box, news=news, agent=subtask.agent, turns=turns
     )

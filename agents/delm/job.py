@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import anyio
 from anyio.abc import TaskGroup
 
-from agents import tools
 from agents.board import session as board_tools
 from agents.board.publishing import publish
 from agents.board.session import BoardSession
@@ -15,6 +14,8 @@ from agents.delm.team import OWN, DelmTrial
 from agents.delm.workspaces import Carried, diff_of
 from agents.loop import Ending, converse
 from agents.prompts import render
+from agents.tools import Toolbox
+from agents.workspace_tools import workspace_tools
 from harness.board.protocols import Claim, NewTask
 from harness.board.vocabulary import ResultKey, TaskKind, compacted_name, conversation_name
 from harness.errors import AgentLimitReached, leaf
@@ -196,13 +197,11 @@ class Job:
             last=last[-1][-KEPT_WORDS:] if last else "",
         )
 
-    def _tools(self, verdicts: Verdicts) -> tools.Toolbox:
-        limits = self._team.trial.limits
+    def _tools(self, verdicts: Verdicts) -> Toolbox:
         workspace, session = self._workspace, self._session
         seats = self._team.seats if self._task.kind == TaskKind.DECIDE else ()
-        return tools.Toolbox(
-            tools.bash(workspace, timeout_s=limits.command_s),
-            tools.edit(workspace),
+        return Toolbox(
+            *workspace_tools(self._team.trial, workspace),
             publish(session, verdicts),
             board_tools.unfold(session),
             board_tools.add_task(session, seats),

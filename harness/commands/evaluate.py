@@ -269,6 +269,7 @@ def _run(
         sandboxes=job.sandboxes,
         grader=benchmark.grader(job.sandboxes, config, logs=folder.logs(begun), cache=cache_dir()),
         limits=config.budget.limits(),
+        agent_tools=config.agent_tools,
         workers=config.workers,
         watcher=progress,
         member=member,

@@ -73,6 +73,7 @@ class Run:
         sandboxes: Sandboxes,
         grader: Grader[Any],
         limits: Limits,
+        agent_tools: Sequence[str],
         workers: int,
         watcher: Watcher,
         member: Member | None = None,
@@ -95,6 +96,7 @@ class Run:
             check_cache=check_cache,
             shared=SharedCache(answered, member.one_at_a_time) if member else SharedCache(answered),
             watcher=watcher,
+            agent_tools=agent_tools,
         )
         self._retry_failed = retry_failed
         self._mistake = ""  # of the user, which ends the run

@@ -1,6 +1,6 @@
 """The services that a run provides to its trials."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -51,3 +51,4 @@ class TrialServices:
     check_cache: Callable[[Item], CheckCache]  # of what was executed in an instance's image
     shared: SharedCache  # answers that trials of the run may take from each other
     watcher: Watcher
+    agent_tools: Sequence[str]  # see `harness.protocols.Trial.agent_tools`

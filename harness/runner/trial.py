@@ -37,6 +37,7 @@ class LiveTrial:
         """`paid` holds the answers that earlier attempts received."""
         self.instance: Instance = item.instance
         self.agents: int = row["agents"]
+        self.agent_tools: Sequence[str] = services.agent_tools
         self.limits: Limits = budget.limits
         self.submitted: list[tuple[int, str]] = []  # id, author
         self.endings: list[str] = []

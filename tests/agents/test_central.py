@@ -43,7 +43,7 @@ async def test_the_main_agent_has_no_shell_and_a_sub_agent_no_say():
         for conversation, offered in trial.tools.items()
     }
     assert names["main"] == ["delegate", "submit"]
-    assert names["sub-1.1"] == names["sub-1.2"] == ["bash", "view", "edit", "finish"]
+    assert names["sub-1.1"] == names["sub-1.2"] == ["bash", "edit", "finish"]
 
 
 async def test_an_instruction_reaches_the_sub_agent_and_its_report_the_main_agent():
@@ -67,7 +67,7 @@ async def test_a_sub_agent_starts_anew_in_the_workspace_as_the_one_before_left_i
         "sub-1.1": [write("secret.py", "words"), back("The word is xyzzy.")],
         "sub-1.2": [("view", {"path": "secret.py"}), back()],
     }
-    trial = PlayedTrial(script(plans), agents=1)
+    trial = PlayedTrial(script(plans), agents=1, agent_tools=("bash", "view"))
 
     async def read(path: str, **_: object) -> bytes:
         seen.append(trial.workspace.files[path])

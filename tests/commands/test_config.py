@@ -240,6 +240,14 @@ def test_the_order_in_which_settings_are_given_makes_no_other_run():
     assert len(identities) == 1
 
 
+def test_the_tools_of_agents_are_part_of_the_identity_in_whatever_order():
+    usual = resolve([])
+    assert usual.agent_tools == ("bash", "edit")
+    same = resolve([{"agent_tools": ["edit", "bash", "bash"]}])
+    assert same.identity() == usual.identity()
+    assert resolve([{"agent_tools": ["bash"]}]).identity() != usual.identity()
+
+
 def test_a_resolved_configuration_written_out_resolves_to_itself(tmp_path):
     config = resolve([{"budget": {"cost_usd": 0.1}, "instances": ["a"]}])
     path = tmp_path / "run.yaml"
@@ -269,6 +277,12 @@ def test_a_resolved_configuration_written_out_resolves_to_itself(tmp_path):
         ({"dataset": {"split": 3}}, "dataset.split: 3 is not text; write it in quotes"),
         ({"systems": "delm"}, "systems: 'delm' is not a list"),
         ({"budget": 3}, "budget: 3 is not a mapping of keys to values"),
+        (
+            {"agent_tools": ["bash", "veiw"]},
+            "agent_tools: there is no tool 'veiw'; did you mean 'view'? tools: bash, edit, view",
+        ),
+        ({"agent_tools": ["edit"]}, "agent_tools: bash has to be among the tools"),
+        ({"agent_tools": "bash"}, "agent_tools: 'bash' is not a list"),
     ],
 )
 def test_the_first_mistake_is_named_with_the_nearest_right_key(content, says):

@@ -58,6 +58,7 @@ async def live_team(folder: Path, base_url: str, *, agents: int) -> AsyncIterato
         sandboxes=sandboxes,
         grader=PatchGrader(sandboxes, folder / "logs", None, config.grading),
         limits=limits,
+        agent_tools=config.agent_tools,
         workers=1,
         watcher=Progress(console(), total=1),
     )

@@ -73,6 +73,7 @@ class PlayedTrial:
             problem_statement="It fails {{ when }} <it> & should not.",
         )  # fmt: skip
         self.agents = 1
+        self.agent_tools: Sequence[str] = ("bash", "edit")
         self.limits = Limits(steps=9, cost_usd=1, tokens=0, wall_clock_s=0, command_s=33)
         self.box = sandbox or PlayedSandbox()
         self.asked: list[list[Message]] = []

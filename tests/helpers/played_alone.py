@@ -79,6 +79,7 @@ class PlayedTrial:
     answers: Sequence[Answer]
     box: PlayedSandbox = field(default_factory=PlayedSandbox)
     agents: int = 1
+    agent_tools: Sequence[str] = ("bash", "edit")
     limits: Limits = field(
         default_factory=lambda: Limits(steps=9, cost_usd=1, tokens=0, wall_clock_s=0, command_s=33)
     )

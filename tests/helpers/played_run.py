@@ -149,6 +149,7 @@ def make(
         sandboxes=sandboxes,
         grader=grader or PatchGrader(sandboxes, folder, None, GradingConfig()),
         limits=Limits(steps=0, cost_usd=0, tokens=0, wall_clock_s=0, command_s=1),
+        agent_tools=("bash", "edit"),
         workers=workers,
         watcher=Silent(),
     )

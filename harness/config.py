@@ -68,13 +68,15 @@ class ModelConfig(Section):
 class BudgetConfig(Section):
     """The budget of one submission, and of the run; 0 means no limit.
 
-    The values are mini-swe-agent's, so that the others can be compared with it. A trial that makes
+    The dollars are mini-swe-agent's, so that the others can be compared with it, and they are what
+    binds. The steps are so many that they cut no limit of a system's own: AOrchestra's ten
+    subagents of 50 turns, and as many turns of its main agent. A trial that makes
     N submissions has N times the steps, dollars and tokens: systems that make equally many
     submissions on an instance have the same budget there. Its agents work side by side, so the
     wall clock is the trial's.
     """
 
-    steps: int = Field(250, ge=0)
+    steps: int = Field(550, ge=0)
     cost_usd: float = Field(3.0, ge=0)
     tokens: int = Field(0, ge=0)
     wall_clock_s: float = Field(3600, ge=0)

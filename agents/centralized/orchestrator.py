@@ -48,7 +48,7 @@ class Centralized:
                 attempts=options.attempts,
                 turns=options.turns,
             )
-            await lead(trial, delegation, opening)
+            await lead(trial, delegation, opening, turns=options.main_turns)
 
 
 class CentralizedParallel:
@@ -74,11 +74,11 @@ class CentralizedParallel:
                 attempts=options.attempts,
                 turns=options.turns,
             )
-            await lead(trial, delegation, opening)
+            await lead(trial, delegation, opening, turns=options.main_turns)
 
 
-async def lead(trial: Trial, delegation: Delegation, system: str) -> None:
-    """The main agent's whole work, from its first word to the submission.
+async def lead(trial: Trial, delegation: Delegation, system: str, *, turns: int) -> None:
+    """The main agent's whole work in at most `turns` turns (0: any), up to the submission.
 
     Raises what the model and the sandboxes raise, after submitting what there is.
     """
@@ -90,7 +90,14 @@ async def lead(trial: Trial, delegation: Delegation, system: str) -> None:
     box = Toolbox(*delegation.tools(), submit(delegation))
     try:
         ending = await converse(
-            trial, MAIN, opening, box, news=delegation.news, agent=MAIN, no_call=NO_CALL
+            trial,
+            MAIN,
+            opening,
+            box,
+            news=delegation.news,
+            agent=MAIN,
+            turns=turns,
+            no_call=NO_CALL,
         )
         reason = "delegations" if delegation.used_up else ending.reason
     except (LimitReached, ModelError, SandboxLost) as end:

@@ -135,9 +135,7 @@ class ParallelDelegation:
         broken = [result.broken for result in results if result.broken]
         if len(broken) == len(results):
             raise broken[0]
-        told = [
-            shown(r.subtask.agent, r.report, r.changes, unread=r.unread, diff=True) for r in results
-        ]
+        told = [shown(r.subtask.agent, r.report, r.changes, unread=r.unread) for r in results]
         left = self._options.attempts - self._done
         return "\n\n".join([*told, render("central_left", left=left, what="round").strip()])
 

@@ -1,13 +1,13 @@
 """The report of a subagent and its changes, as the orchestrator sees them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from agents.prompts import render, shortened
 
-DIFF_CHARS = 6000  # of what one sub-agent changed
+DIFF_CHARS = 6000  # of what one subagent changed
 PER_FILE = re.compile(r"^diff --git .*$", re.MULTILINE)
 NAMED = re.compile(r'diff --git (?:a/(?P<path>.+) b/(?P=path)|"?(?P<other>.+))$')
 
@@ -26,26 +26,41 @@ def failed(ending: str) -> Report:
     return Report(status="failed", ending=ending, text="")
 
 
-def shown(
-    agent: str,
-    report: Report,
-    changes: Mapping[str, str],
-    *,
-    unread: str = "",
-    diff: bool = False,
-) -> str:
-    """A report as the orchestrator sees it; with `diff`, the changes follow."""
+def shown(agent: str, report: Report, changes: Mapping[str, str], *, unread: str = "") -> str:
+    """The report of `agent` and its changes, as the orchestrator sees them.
+
+    The diffs of whole files are shown as long as they fit into `DIFF_CHARS` characters; of the
+    other files only the names.
+    """
+    diff, too_long = bounded(changes, DIFF_CHARS)
     return render(
         "central_report",
-        agent=agent if diff else "The engineer",
+        agent=agent,
         ending=report.ending,
         text=report.text,
         unread=unread,
         files=[
             name if part else f"{name} (as at the start again)" for name, part in changes.items()
         ],
-        diff=shortened("".join(changes.values()), DIFF_CHARS) if diff else "",
+        diff=diff,
+        too_long=too_long,
     ).strip()
+
+
+def bounded(changes: Mapping[str, str], chars: int) -> tuple[str, Sequence[str]]:
+    """The diffs of as many whole files as `chars` characters hold, and the names of the others.
+
+    Where not one fits, the first is cut in the middle.
+    """
+    diff, left_out = "", []
+    for name, part in changes.items():
+        if len(diff) + len(part) <= chars:
+            diff += part
+        else:
+            left_out.append(name)
+    if left_out and not diff:
+        diff = shortened(changes[left_out.pop(0)], chars)
+    return diff, left_out
 
 
 def by_file(diff: str) -> dict[str, str]:

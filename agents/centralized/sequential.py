@@ -18,6 +18,7 @@ from harness.protocols import Sandbox, Trial
 from harness.types import Activity
 
 INSTRUCTION = "The whole task: the goal, where, how it is to be checked, what to report."
+ENGINEER = "The engineer"  # the only one, so that it needs no name
 CONTEXT = "What is known already and the engineer needs: files, findings, what was tried."
 
 
@@ -25,7 +26,8 @@ class CentralizedOptions(Options):
     """The options of both centralized systems."""
 
     attempts: Positive = 10  # delegations, or rounds; after the last, what there is is handed in
-    turns: Natural = 50  # of one sub-agent; 0: any number
+    turns: Natural = 50  # of one subagent; 0: any number
+    main_turns: Natural = 50  # of the main agent; 0: any number
     report_chars: Positive = 6000  # of a report, as the main agent reads it
 
 
@@ -148,21 +150,21 @@ class SequentialDelegation:
             self._trial, subtask, self.workspace, turns=options.turns, chars=options.report_chars
         )
         await self._waiting.begin(subtask.agent)
-        told = await self._told(subtask, report)
+        told = await self._told(report)
         left = options.attempts - self._done
         if not left:
             self.used_up = True
             raise Finished(told)
         return told + "\n\n" + render("central_left", left=left, what="delegation").strip()
 
-    async def _told(self, subtask: Subtask, report: Report) -> str:
+    async def _told(self, report: Report) -> str:
         before = self._seen
         try:
             self._seen = await self.workspace.diff()
         except SandboxError as error:
-            return shown(subtask.agent, report, {}, unread=str(error))
+            return shown(ENGINEER, report, {}, unread=str(error))
         self._best = self._seen or self._best
-        return shown(subtask.agent, report, changed(before, self._seen))
+        return shown(ENGINEER, report, changed(before, self._seen))
 
 
 def not_empty(instruction: str) -> None:

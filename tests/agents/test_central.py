@@ -8,8 +8,10 @@ from played_central import SUBMIT, PlayedTrial, back, diff_of, one, said, script
 from pydantic import ValidationError
 
 from agents.centralized.orchestrator import NO_CALL, Centralized
+from agents.centralized.report import DIFF_CHARS
 from agents.centralized.sequential import CentralizedOptions
 from agents.loop import PATIENCE
+from harness.config import resolve
 from harness.errors import ContextOverflow, SandboxError
 
 MENDED = diff_of({"a.py": "mended"})
@@ -97,6 +99,40 @@ async def test_only_what_a_delegation_changed_is_listed_and_what_it_undid_is():
     assert "a.py" not in second
     assert "- a.py (as at the start again)" in third
     assert "b.py" not in third
+    assert "+mended" in first.partition("<diff>")[2]
+    assert "+again" in second.partition("<diff>")[2]
+    assert "<diff>" not in third
+
+
+async def test_a_diff_that_is_too_long_is_shown_by_whole_files_and_the_rest_by_name():
+    long = "x" * DIFF_CHARS
+    calls = [write("a.py"), write("b.py", long), write("c.py")]
+    plans = {"main": [one("1"), SUBMIT], "sub-1.1": [calls, back()]}
+    (told,) = (await run(plans)).told()
+    assert told.count("+mended") == 2
+    assert "+xxx" not in told
+    assert "Not shown for its length: the diff of b.py." in told
+
+
+async def test_of_one_long_diff_both_ends_are_shown():
+    plans = {"main": [one("1"), SUBMIT], "sub-1.1": [write("a.py", "x" * 9 * DIFF_CHARS), back()]}
+    (told,) = (await run(plans)).told()
+    assert "+xxx" in told
+    assert "characters left out" in told
+    assert len(told) < 2 * DIFF_CHARS
+    assert "Not shown" not in told
+
+
+async def test_a_main_agent_that_comes_to_no_end_is_ended_by_its_own_turns():
+    plans = {"main": [("nothing", {}), SUBMIT, [("submit", {}), ("submit", {})], ("submit", {})]}
+    trial = await run(plans, main_turns=2)
+    assert trial.asked.count("main") == 2
+    assert trial.submitted == [("main", "", "turns", True)]
+
+
+def test_ten_subagents_of_fifty_turns_and_a_main_agent_fit_into_the_budget():
+    options, steps = CentralizedOptions(), resolve([]).budget.steps
+    assert steps >= options.attempts * options.turns + options.main_turns
 
 
 async def test_the_last_delegation_forces_a_submission():

@@ -48,7 +48,7 @@ def test_mappings_merge_and_everything_else_replaces():
 
 
 def test_later_layers_win_over_earlier_ones_and_over_the_defaults():
-    assert resolve([]).budget.steps == 250
+    assert resolve([]).budget.steps == 550
     assert resolve([{"budget": {"steps": 1}}, {"budget": {"steps": 2}}]).budget.steps == 2
     assert resolve([{"budget": {"steps": 1}}]).budget.cost_usd == 3  # its neighbours stay
 

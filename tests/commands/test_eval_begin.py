@@ -81,7 +81,7 @@ def test_on_a_terminal_it_asks_and_anything_but_yes_means_that_nothing_was_done(
     bundled(FLASK)
     code, seen = at_a_terminal(tmp_path, answer, *SCRIPTED)
     assert code == 1
-    assert "at most $3.00 and 250 steps each; at most $3.00 in all" in seen
+    assert "at most $3.00 and 550 steps each; at most $3.00 in all" in seen
     assert seen.count("Start?") == 1
     assert not (tmp_path / "results/x").exists()
 

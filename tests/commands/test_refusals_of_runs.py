@@ -88,7 +88,7 @@ def finished(delm, place):
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        (("-c", "budget.steps=3"), "budget.steps was 250, now 3"),
+        (("-c", "budget.steps=3"), "budget.steps was 550, now 3"),
         (("--seed", "2"), "seed was 0, now 2"),
         (("-c", "model.temperature=0.5"), "model.temperature was null, now 0.5"),
         (("-i", FLASK), "instances was []"),

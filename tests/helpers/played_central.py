@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 
 from agents.centralized.merge import CONFLICT, START, THEIRS
+from agents.tools import DONE
 from harness.types import ExecResult, Issue, Limits, Message, Reply, ToolCall, Usage
 
 Say = Callable[[str, int, list[Message]], Any]  # conversation, turn, prompt: what is answered
@@ -185,8 +186,9 @@ class PlayedTrial:
         self.submitted.append((author, patch, reason, salvaged))
 
     def told(self, conversation: str = "main") -> list[str]:
-        """What tools told an agent, in order."""
-        return [m["content"] for m in self.story[conversation] if m["role"] == "tool"]
+        """What tools told an agent, in order, up to its end."""
+        told = [m["content"] for m in self.story[conversation] if m["role"] == "tool"]
+        return [text for text in told if text != DONE]
 
 
 @dataclass

@@ -20,7 +20,7 @@ from scipy import stats
 ENDED = ("done", "error")
 
 
-BUDGET = {"usd": 3.0, "steps": 250, "tokens": None}  # of a submission, in configs/base.yaml
+BUDGET = {"usd": 3.0, "steps": 550, "tokens": None}  # of a submission, in configs/base.yaml
 
 
 WHAT = ("model", "command", "admission", "peer", "barrier", "main", "turn")

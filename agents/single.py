@@ -16,7 +16,6 @@ from agents import tools
 from agents.concurrency import together
 from agents.loop import converse, ended_by, with_left_out
 from agents.prompts import render
-from agents.workspace_tools import workspace_tools
 from harness.board.vocabulary import agent_name
 from harness.errors import AgentLimitReached, LimitReached, ModelError, SandboxError, SandboxLost
 from harness.protocols import Sandbox, Trial
@@ -64,7 +63,7 @@ async def work_alone(trial: Trial, sandbox: Sandbox, author: str, *, steps: int)
         },
         {"role": "user", "content": render("single_task", instance=trial.instance)},
     ]
-    box = tools.Toolbox(*workspace_tools(trial, sandbox), tools.finish())
+    box = tools.Toolbox(*tools.workspace_tools(trial, sandbox), tools.finish())
     try:
         ending = await converse(trial, author, opening, box, agent=author)
         reason = ending.reason

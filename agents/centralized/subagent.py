@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from agents.centralized.report import Report
 from agents.loop import Ending, converse
 from agents.prompts import render, shortened
-from agents.tools import Arguments, BadCall, Finished, Tool, Toolbox
-from agents.workspace_tools import workspace_tools
+from agents.tools import Arguments, BadCall, Finished, Tool, Toolbox, workspace_tools
 from harness.board.vocabulary import ToolName
 from harness.protocols import Sandbox, Trial
 from harness.types import Message

@@ -14,8 +14,7 @@ from agents.delm.team import OWN, DelmTrial
 from agents.delm.workspaces import Carried, diff_of
 from agents.loop import Ending, converse
 from agents.prompts import render
-from agents.tools import Toolbox
-from agents.workspace_tools import workspace_tools
+from agents.tools import Toolbox, workspace_tools
 from harness.board.protocols import Claim, NewTask
 from harness.board.vocabulary import ResultKey, TaskKind, compacted_name, conversation_name
 from harness.errors import AgentLimitReached, leaf

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from console import FLASK, Told, bundled, own_cache, refused, tree_of
@@ -13,9 +14,10 @@ from harness.benchmarks.predictions import read_predictions
 from harness.benchmarks.swebench.benchmark import SweBench
 from harness.benchmarks.swebench.calibrate import NOTHING
 from harness.benchmarks.swebench.grading import LOG_FILES, PatchGrader
+from harness.benchmarks.swebench.guard import Guard, _Seen
 from harness.benchmarks.swebench.items import IssueItem, IssueReference
 from harness.benchmarks.swebench.log_reader import read_log
-from harness.benchmarks.swebench.official import APPLY, evaluation_script, specification
+from harness.benchmarks.swebench.official import APPLY, Log, evaluation_script, specification
 from harness.cache import cache_dir
 from harness.config import GradingConfig, SandboxConfig
 from harness.errors import SandboxLost, SandboxUnavailable, UserError
@@ -206,6 +208,21 @@ async def test_a_patch_that_ends_the_sandbox_of_its_tests_gets_no_other(flask, t
     assert (verdict.outcome, verdict.official) == ("unresolved", "unresolved")
     assert verdict.reason == "its sandbox: the sandbox ended while a command ran in it"
     assert ended.asked == 1
+
+
+class _GoldLost(Guard):
+    async def _runs(self, item: IssueItem, patch: str, *_: object) -> _Seen:
+        if patch == item.reference.patch:
+            raise SandboxLost("the sandbox ended while a command ran in it")
+        return _Seen(faults={("repeat", "", "unresolved"): "unrepeatable"})
+
+
+async def test_a_sandbox_that_the_gold_patch_lost_is_not_held_against_a_submission(flask):
+    guard = _GoldLost(_Broken(), timeout_s=1)
+    guard._known[FLASK] = (SimpleNamespace(refused=lambda paths: frozenset()), SimpleNamespace())
+    with pytest.raises(SandboxUnavailable, match="the gold patch: ") as problem:
+        await guard.examine(flask, NOTHING, Log())
+    assert not isinstance(problem.value, SandboxLost)
 
 
 @pytest.fixture(scope="module")

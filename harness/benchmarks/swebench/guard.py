@@ -26,7 +26,7 @@ from harness.benchmarks.swebench.official import (
 )
 from harness.benchmarks.swebench.planted_tests import PlantedTests
 from harness.benchmarks.swebench.test_infrastructure import touched
-from harness.errors import LogUnreadable, SandboxError
+from harness.errors import LogUnreadable, SandboxError, SandboxLost, SandboxUnavailable
 from harness.protocols import Sandboxes
 
 FLAGS: Mapping[str, str] = {
@@ -117,7 +117,10 @@ class Guard:
             return _said(log, (), _unchecked(seen), cut_short=seen.cut_short)
         if name not in self._gold or self._gold[name].cut_short:
             log.say("guard: the same runs of the gold patch")
-            self._gold[name] = await self._runs(item, item.reference.patch, (), log)
+            try:
+                self._gold[name] = await self._runs(item, item.reference.patch, (), log)
+            except SandboxLost as lost:  # by nothing that the submission did
+                raise SandboxUnavailable(f"the gold patch: {lost}") from lost
         gold = self._gold[name]
         cut_short = seen.cut_short or gold.cut_short
         return _said(log, seen.flags(but=gold.faults), _unchecked(gold), cut_short=cut_short)

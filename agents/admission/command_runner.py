@@ -83,6 +83,11 @@ class CommandRunner:
                 self._known[question] = await self._run_often(diff, command)
             return self._known[question]
 
+    async def first(self, diff: str, command: str) -> ExecResult:
+        """The first run of `command`, which is its only one where nothing is known yet."""
+        known = self._known.get((diff, command))
+        return known.runs[0] if known else await self._run_once(diff, command, "0")
+
     async def read(self, diff: str, path: str) -> str:
         """A file in that state. `Refused` when there is none that can be read."""
         try:

@@ -126,6 +126,8 @@ def key_of(kind: EntryKind, evidence: Evidence, *, gist: str = "", first: int = 
             if kind == EntryKind.FACT:  # one command can show many things
                 ran += "\n" + _digest(evidence.output)
             what = f"{evidence.state} {_digest(ran)}"
+            if evidence.changes:
+                what += f" {_digest(evidence.changes)}"
         case Patch():
             what = _digest(evidence.diff)
         case Quotations():

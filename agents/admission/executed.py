@@ -13,6 +13,7 @@ from agents.admission.command_runner import CommandOutcome, CommandRunner
 from agents.admission.evidence import CheckResult, Refused, judge_evidence
 from agents.admission.gate import EvidenceCheck
 from agents.admission.gist_check import gist_fault
+from agents.admission.patch_text import combined
 from harness.board.evidence import Command, Evidence, Patch, Span, state_of
 from harness.board.protocols import Entry, Proposal, SharedContext
 from harness.board.vocabulary import BASE, ENTRY_LABEL, EntryKind
@@ -20,7 +21,6 @@ from harness.errors import SandboxError, SandboxLost
 from harness.protocols import CheckCache, Sandbox
 from harness.types import ExecResult
 
-AT_ONCE = 2  # checks
 RECIPE = 1  # raise it when a check changes: what was kept before is not believed then
 MOST_LIKELY = 99  # a number beyond it that names no entry is something else: X509, F401
 LINE_END = re.compile("[\n\r\v\f\x00\x1c-\x1e\x85\u2028\u2029]")
@@ -34,8 +34,8 @@ class ExecutedEvidence(EvidenceCheck):
     """Checks spans, commands and patches in clean forks of `pristine`.
 
     `command_s` is for one run of a command, `time_limit_s` for one whole check after it has begun.
-    Two checks run at a time. What held is kept in `check_cache`, and believed when the same is
-    asked in the same state again. `verify` off: evidence is taken at its word.
+    `at_once` checks run at a time. What held is kept in `check_cache`, and believed when the same
+    is asked in the same state again. `verify` off: evidence is taken at its word.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class ExecutedEvidence(EvidenceCheck):
         command_s: float,
         time_limit_s: float,
         count_tokens: Callable[[str], int],
+        at_once: int = 2,
         verify: bool = True,
         check_cache: CheckCache | None = None,
     ) -> None:
@@ -56,7 +57,7 @@ class ExecutedEvidence(EvidenceCheck):
         self._verify = verify
         self._check_cache = check_cache
         self._command_s = command_s
-        self._slots = anyio.Semaphore(AT_ONCE)
+        self._slots = anyio.Semaphore(at_once)
 
     def by_form(self) -> dict[type[Evidence], EvidenceCheck]:
         """Itself, for each form that it checks: see `Gate`."""
@@ -109,6 +110,21 @@ class ExecutedEvidence(EvidenceCheck):
                 return outcome
         raise self._too_long()
 
+    async def run_briefly(self, diff: str, command: str) -> CommandOutcome:
+        """As `run_on`, but where the first run exits with 0 it is the only one."""
+        question = self._question("run once", diff, command)
+        if (kept := await self._recall(question)) is not None:
+            return CommandOutcome(runs=(ExecResult(**kept),))
+        async with self._slots:
+            with anyio.move_on_after(self._time_limit_s) as limit:
+                first = await self._runs.first(diff, command)
+            if limit.cancelled_caught:
+                raise self._too_long()
+        if first.exit_status != 0:
+            return await self.run_on(diff, command)
+        await self._keep(question, asdict(first))
+        return CommandOutcome(runs=(first,))
+
     def _question(self, what: str, diff: str, asked: Any) -> str:
         return json.dumps([RECIPE, what, self._command_s, diff, asked], sort_keys=True)
 
@@ -148,7 +164,9 @@ class ExecutedEvidence(EvidenceCheck):
     ) -> CheckResult:
         with anyio.move_on_after(self._time_limit_s):
             diff = await self._diff(state_of(evidence))
-            question = self._question(kind, diff, evidence.model_dump())
+            if isinstance(evidence, Command):
+                diff = combined(diff, evidence.changes)
+            question = self._question(kind, diff, evidence.model_dump(exclude={"changes"}))
             if not fresh and (kept := await self._recall(question)) is not None:
                 return CheckResult(**kept, remembered=True)
             seen = await check(self._runs, kind, evidence, diff, fresh=fresh)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import anyio
 
-from agents.admission.evidence import CheckResult, Refused, normal_gist
+from agents.admission.evidence import CheckResult, Refused, key_of, normal_gist
 from agents.admission.gist_check import Checker
 from agents.concurrency import together
 from harness.board.evidence import GIST_CHARS, GIST_TOKENS, SUMMARY_CHARS, Evidence, Part
@@ -78,6 +78,21 @@ class Gate:
             if each.broken is not None:
                 raise each.broken
         return [each.ruling for each in asked if each.ruling is not None]
+
+    async def record(self, proposal: Proposal, *, raw: str) -> Ruling:
+        """Admit what the board itself has executed; `raw` is what it saw."""
+        asked = _Asked(proposal)
+        await self._propose(asked)
+        if asked.ruling is not None:
+            return asked.ruling
+        asked.seen = CheckResult(key=key_of(proposal.kind, proposal.evidence), raw=raw)
+        return await self._settle(asked)
+
+    async def refuted_by(self, label: str) -> set[str]:
+        """The entries that the entry `label` shows, or claims, to be wrong."""
+        against = (LinkKind.REFUTES, LinkKind.CONTRADICTS)
+        links = await self._context.links()
+        return {link.target for link in links if link.source == label and link.kind in against}
 
     async def _propose(self, asked: "_Asked") -> None:
         try:

@@ -10,7 +10,8 @@ from agents.board.publishing import publish
 from agents.board.session import BoardSession
 from agents.board.task_loop import result_of
 from agents.board.verdicts import Verdicts
-from agents.delm.team import OWN, DelmTrial
+from agents.delm.candidates import OWN
+from agents.delm.team import DelmTrial
 from agents.delm.workspaces import Carried, diff_of
 from agents.loop import Ending, converse
 from agents.prompts import render
@@ -70,7 +71,7 @@ class Job:
             result |= {ResultKey.PATCH: patch, ResultKey.ENTRY: entry}
             if patch and self._workspace.left_out:
                 result[ResultKey.LEFT_OUT] = list(self._workspace.left_out)
-            then = await self._team.following(entry, self._task, self._claim.agent)
+            then = await self._team.candidates.following(entry, self._task, self._claim.agent)
         _, following = await self._team.queue.finish_and_claim(
             self._claim, result=result, then=then, lease_s=self._team.options.lease_s
         )

@@ -1,22 +1,23 @@
 """`delm`: N equal agents over a board. Nobody is in charge; only verified findings are shared."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import anyio
 
-from agents.admission.evidence import Refused
 from agents.admission.executed import ExecutedEvidence
 from agents.admission.gate import Gate
 from agents.admission.gist_check import gist_checker
 from agents.concurrency import together
-from agents.delm.team import DelmOptions, DelmTrial, SeatState, authors_of, fails, failures_of
+from agents.delm.candidates import SeatState, authors_of, fails, failures_of
+from agents.delm.matrix import CrossCheck, checks_of
+from agents.delm.options import DelmOptions
+from agents.delm.team import DelmTrial
 from agents.delm.worker import Worker
 from agents.loop import ended_by, with_left_out
 from agents.selection import Candidate, select
-from harness.board.evidence import Command, Patch
 from harness.board.protocols import Entry, Task
-from harness.board.vocabulary import EntryKind, TaskKind, TaskState, agent_name
-from harness.errors import LimitReached, ModelError, SandboxError, SandboxLost, SandboxUnavailable
+from harness.board.vocabulary import TaskKind, TaskState, agent_name
+from harness.errors import LimitReached, ModelError, SandboxLost, SandboxUnavailable
 from harness.protocols import Trial
 
 
@@ -84,11 +85,13 @@ async def hand_in(team: DelmTrial, reason: str) -> None:
 
 
 async def candidates(team: DelmTrial, works: Sequence[SeatState], *, run: bool) -> list[Candidate]:
-    """The submissions with the facts for selection. `run`: execute the checks."""
+    """The submissions with the facts for selection. `run`: execute checks that are not known."""
     entries, tasks = await team.standing(), await team.queue.tasks()
     admitted = {entry.label: entry for entry in entries}
-    commands = checks_of(entries) if run and len({work.patch for work in works}) > 1 else []
-    checks = await outcomes(team, works, commands)
+    checks: list[CrossCheck] = []
+    if len({work.patch for work in works}) > 1:
+        checks = await _that_bind(team, works, checks_of(entries))
+    passed = await outcomes(team, works, checks, run=run)
     return [
         Candidate(
             author=work.seat,
@@ -96,54 +99,55 @@ async def candidates(team: DelmTrial, works: Sequence[SeatState], *, run: bool) 
             verified=work.entry in admitted,
             failures=len(failures_of(work.entry, entries)) if work.entry else 0,
             passed_peers=passed_by_peers(tasks, entries, admitted.get(work.entry)),
-            checks=checks[work.seat],
+            checks=passed[work.seat],
         )
         for work in works
     ]
 
 
+async def _that_bind(
+    team: DelmTrial, works: Sequence[SeatState], checks: Sequence[CrossCheck]
+) -> list[CrossCheck]:
+    """Those of `checks` that no submission was admitted against."""
+    refuted: set[str] = set()
+    for label in {work.entry for work in works if work.entry}:
+        refuted |= await team.gate.refuted_by(label)
+    return [check for check in checks if check.label not in refuted]
+
+
 async def outcomes(
-    team: DelmTrial, works: Sequence[SeatState], commands: Sequence[str]
+    team: DelmTrial, works: Sequence[SeatState], checks: Sequence[CrossCheck], *, run: bool = True
 ) -> Mapping[str, Mapping[str, bool]]:
     """By seat and command, whether the command passes with the seat's patch.
 
-    All submissions are held to the same commands: one that could not be run with each of them,
-    since the time limit came or a sandbox broke, says nothing of any.
+    What is known is not executed again; without `run` nothing is. All submissions are held to the
+    same commands: one that is not known of each of them, since the time limit came or a sandbox
+    broke, says nothing of any.
     """
+    patches = {work.seat: work.patch for work in works if work.patch}
+    if run:
+        await _execute(team, set(patches.values()), checks)
     found: dict[str, dict[str, bool]] = {work.seat: {} for work in works}
-    with anyio.move_on_after(team.options.selection_s):
-        for command in commands:
-            try:
-                passed = {w.seat: await _passes(team, w.patch, command) for w in works if w.patch}
-            except SandboxUnavailable:
-                continue
-            except LimitReached:  # the trial's time is used up
-                break
+    for check in checks:
+        known = {seat: team.matrix.known(patch, check) for seat, patch in patches.items()}
+        passed = {seat: outcome.passed for seat, outcome in known.items() if outcome}
+        if len(passed) == len(patches):
             for seat, outcome in passed.items():
-                found[seat][command] = outcome
+                found[seat][check.command] = outcome
     return found
 
 
-async def _passes(team: DelmTrial, patch: str, command: str) -> bool:
-    try:
-        return (await team.checks.run_on(patch, command)).exit_status == 0
-    except (Refused, SandboxError, SandboxLost):
-        return False
-
-
-def checks_of(entries: Sequence[Entry]) -> list[str]:
-    """Commands that a good patch passes: every reproduction and every constraint."""
-    commands = [
-        entry.evidence.command
-        for entry in entries
-        if isinstance(entry.evidence, Patch)
-        or (
-            entry.kind == EntryKind.CONSTRAINT
-            and isinstance(entry.evidence, Command)
-            and entry.evidence.exit_status == 0
-        )
-    ]
-    return list(dict.fromkeys(commands))
+async def _execute(team: DelmTrial, patches: Iterable[str], checks: Sequence[CrossCheck]) -> None:
+    """Fill the matrix, within the time for selection, one command after the other."""
+    with anyio.move_on_after(team.options.selection_s):
+        for check in checks:
+            for patch in patches:
+                try:
+                    await team.matrix.outcome(patch, check)
+                except SandboxUnavailable:
+                    break
+                except LimitReached:  # the trial's time is used up
+                    return
 
 
 def passed_by_peers(tasks: Sequence[Task], entries: Sequence[Entry], patch: Entry | None) -> int:

@@ -6,7 +6,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from agents.board.session import BoardSession
-from agents.delm.team import OWN, DelmTrial, seat_of
+from agents.delm.candidates import OWN, seat_of
+from agents.delm.team import DelmTrial
 from harness.board.evidence import Patch
 from harness.board.protocols import Task
 from harness.board.vocabulary import TaskKind

@@ -111,6 +111,11 @@ class Command(_InState):
             "the few lines that matter.",
         ),
     ] = ""
+    # a diff that is applied besides: what its author's copy differs in, or the new test files that
+    # the command needs
+    changes: Annotated[
+        str, _at_most(DIFF_CHARS, f"Your copy differs in more than {DIFF_CHARS} characters.")
+    ] = ""
 
 
 class Patch(_Evidence):

@@ -45,6 +45,7 @@ class ResultKey(Word):
     REASON = "reason"  # how its conversation ended
     PATCH = "patch"  # the diff that it hands in
     LEFT_OUT = "left_out"  # paths that differ and that no patch can hold
+    EQUAL = "equal"  # label of the PATCH of another seat that makes the same change
     ENTRY = "entry"  # label of the PATCH as which exactly that diff was admitted; empty: none
 
 
@@ -85,6 +86,8 @@ class LinkKind(Word):
     CITES = "cites"
     REFUTES = "refutes"
     CONTRADICTS = "contradicts"
+    REPLACES = "replaces"  # a later PATCH of the same seat
+    EQUALS = "equals"  # a PATCH that makes the same change
 
 
 class Level(Word):
@@ -159,6 +162,8 @@ class Tag(Word):
 
 # -- names --------------------------------------------------------------------------------------
 
+BOARD = "board"
+"""The author of what the board itself has executed."""
 MAIN = "main"
 """The agent that leads the others and is not counted among them; also its submission's author."""
 DOCUMENT = "document"

@@ -8,8 +8,10 @@ import anyio
 import pytest
 from played_team import diff_of, done, fact, patch, pipeline, played, said, usual, write
 
+from agents.admission.command_runner import CommandOutcome
+from agents.delm.candidates import SeatState
+from agents.delm.matrix import CrossCheck, Matrix
 from agents.delm.system import outcomes
-from agents.delm.team import SeatState
 from agents.selection import Candidate, select
 from harness.board.evidence import EVIDENCE
 from harness.board.protocols import Link
@@ -206,13 +208,14 @@ class SlowChecks:
     def __init__(self, plan) -> None:
         self.plan = plan
 
-    async def run_on(self, diff, command):
+    async def run_briefly(self, diff, command):
         answer = self.plan[command]
         if isinstance(answer, Exception):
             raise answer
         await anyio.sleep(answer)
-        return ExecResult(exit_status=0 if "one" in diff else 1, output="", output_bytes=0,
-                          seconds=answer)  # fmt: skip
+        status = 0 if "one" in diff else 1
+        run = ExecResult(exit_status=status, output="", output_bytes=0, seconds=answer)
+        return CommandOutcome(runs=(run,))
 
 
 async def test_a_long_patch_or_report_is_handed_in_and_ends_nobodys_trial(tmp_path):
@@ -233,14 +236,15 @@ async def test_a_long_patch_or_report_is_handed_in_and_ends_nobodys_trial(tmp_pa
 async def test_selection_at_its_time_limit_keeps_what_it_has_seen(tmp_path):
     with played(tmp_path) as trial:
         assembled = await pipeline(selection_s=0.3).assemble(trial)
-        assembled.checks = SlowChecks(
-            {"quick": 0, "broken": SandboxUnavailable("gone"), "slow": 60}
+        assembled.matrix = Matrix(
+            SlowChecks({"quick": 0, "broken": SandboxUnavailable("gone"), "slow": 60})
         )
         works = [
             SeatState(seat="patch-1", patch=diff_of("one")),
             SeatState(seat="patch-2", patch="other"),
         ]
-        found = await outcomes(assembled, works, ["quick", "broken", "slow"])
+        checks = [CrossCheck(label="P1", command=name) for name in ("quick", "broken", "slow")]
+        found = await outcomes(assembled, works, checks)
     assert found == {"patch-1": {"quick": True}, "patch-2": {"quick": False}}
     told = [
         Candidate(author=w.seat, patch=w.patch, verified=False, failures=0, passed_peers=0,

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import anyio
 
+from agents.delm.options import DelmOptions
 from agents.delm.system import Delm
-from agents.delm.team import DelmOptions, DelmTrial
+from agents.delm.team import DelmTrial
 from agents.delm.worker import Worker
 from harness.benchmarks.swebench.benchmark import SweBench
 from harness.benchmarks.swebench.grading import PatchGrader

@@ -9,8 +9,8 @@ from typing import Any
 
 from team_script import task_of, turn_of
 
+from agents.delm.options import DelmOptions
 from agents.delm.system import Delm
-from agents.delm.team import DelmOptions
 from harness.board.sqlite.board import SqliteBoard
 from harness.runner.check_cache import NoCheckCache
 from harness.types import ExecResult, Issue, Limits, Message, Reply, ToolCall, Usage

@@ -25,8 +25,8 @@ from played_team import PlayedWorkspace
 from scripted_model import Cut, Hang, Raw, ScriptedModel, Status
 from team_script import task_of
 
+from agents.delm.options import DelmOptions
 from agents.delm.system import Delm
-from agents.delm.team import DelmOptions
 from agents.single import Independent
 from harness.benchmarks.swebench.benchmark import SweBench
 from harness.board.sqlite.board import SqliteBoard

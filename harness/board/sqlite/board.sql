@@ -146,7 +146,8 @@ CREATE TABLE IF NOT EXISTS board_link (
     position INTEGER NOT NULL,
     source TEXT NOT NULL,
     target TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('cites', 'refutes', 'contradicts')),
+    kind TEXT NOT NULL
+        CHECK (kind IN ('cites', 'refutes', 'contradicts', 'replaces', 'equals')),
     at REAL NOT NULL,
     PRIMARY KEY (trial_id, position),
     UNIQUE (trial_id, source, target, kind),

@@ -1,0 +1,53 @@
+"""The board of a team, as the rules of the trial read it."""
+
+from typing import Any
+
+from agents.delm.candidates import OWN, SeatState, take
+from agents.delm.options import DelmOptions
+from harness.board.protocols import Entry, NewTask, SharedContext, TaskQueue
+from harness.board.vocabulary import LinkKind, TaskKind, TaskState, numbered_label
+from harness.protocols import Trial
+
+PRIORITIES = {
+    TaskKind.LOCALIZE: 30,
+    TaskKind.REPAIR: 25,
+    TaskKind.TEST: 20,
+    TaskKind.PATCH: 10,
+    TaskKind.DECIDE: 0,
+}
+ELSE = 15  # the priority of other tasks
+
+
+class TeamBoard:
+    """Its queue, its context, and what they say of the seats."""
+
+    def __init__(self, trial: Trial, options: DelmOptions) -> None:
+        self.trial = trial
+        self.options = options
+        self.queue: TaskQueue = trial.queue
+        self.context: SharedContext = trial.context
+        self.seats = tuple(numbered_label(TaskKind.PATCH, n + 1) for n in range(trial.agents))
+        self.salvage: dict[str, tuple[str, str]] = {}  # seat: the agent, and its last diff
+
+    def new_task(self, kind: TaskKind, text: str, **more: Any) -> NewTask:
+        """A task with the priority of its kind."""
+        return NewTask(kind=kind, text=text, priority=PRIORITIES.get(kind, ELSE), **more)
+
+    async def standing(self) -> list[Entry]:
+        """The entries that no admitted entry refutes, in order."""
+        links = await self.context.links()
+        refuted = {link.target for link in links if link.kind == LinkKind.REFUTES}
+        return [entry for entry in await self.context.entries() if entry.label not in refuted]
+
+    async def works(self) -> list[SeatState]:
+        """The last finished patch of each seat."""
+        tasks = await self.queue.tasks()
+        works = {seat: SeatState(seat=seat) for seat in self.seats}
+        for task in tasks:
+            seat = task.subject if task.kind == TaskKind.REPAIR else task.label
+            if task.kind in OWN and task.state == TaskState.DONE and seat in works:
+                take(works[seat], task)
+        for seat, (agent, diff) in self.salvage.items():
+            if not works[seat].patch and diff:
+                works[seat].patch, works[seat].agent = diff, agent
+        return list(works.values())

@@ -9,6 +9,7 @@ from typing import Any
 
 from team_script import task_of, turn_of
 
+from agents import sandbox_scripts
 from agents.delm.options import DelmOptions
 from agents.delm.system import Delm
 from harness.board.sqlite.board import SqliteBoard
@@ -33,8 +34,8 @@ def fact(gist: str, **more: Any) -> tuple[str, dict[str, Any]]:
     return "publish", given | more
 
 
-def patch(gist: str = "mended") -> tuple[str, dict[str, Any]]:
-    return "publish", {"kind": "PATCH", "gist": gist, "summary": gist, "command": "python t.py"}
+def patch(gist: str = "mended", command: str = "python t.py") -> tuple[str, dict[str, Any]]:
+    return "publish", {"kind": "PATCH", "gist": gist, "summary": gist, "command": command}
 
 
 def diff_of(text: str) -> str:
@@ -50,12 +51,19 @@ def done(summary: str = "done") -> tuple[str, dict[str, Any]]:
     return "finish", {"summary": summary}
 
 
+def passes_all(diff: str, command: str) -> bool:
+    return True
+
+
 class PlayedWorkspace:
-    """Files are one text: `write TEXT` sets it."""
+    """Files are one text: `write TEXT` sets it. `passes` says of a diff whether a command that
+    begins with `python ` exits with 0; what the gate runs for itself finds nothing amiss."""
 
     audit = "ok"
 
     def __init__(self, text: str = "", problem: Exception | None = None) -> None:
+        self.passes = passes_all
+        self.ran: list[tuple[str, str]] = []
         self.text = text
         self.problem = problem
         self.closed = False
@@ -67,6 +75,14 @@ class PlayedWorkspace:
             raise self.problem
         if command.startswith("write "):
             self.text = diff_of(command.removeprefix("write "))
+        if command == sandbox_scripts.CHANGES:
+            return _printed("OjEwMDY0NCAxMDA2NDQgYSBiIE0AYS5weQA=")  # M a.py
+        if command.startswith("python - "):
+            return _printed("\nDELM[]")
+        if command.startswith("python "):
+            self.ran.append((self.text, command))
+            status = 0 if self.passes(self.text, command) else 1
+            return _printed(f"{command} ends with {status}\n", status)
         return ExecResult(exit_status=0, output="ok\n", output_bytes=3, seconds=0.1)
 
     async def write(self, path: str, data: bytes) -> None:
@@ -81,10 +97,15 @@ class PlayedWorkspace:
     async def fork(self) -> "PlayedWorkspace":
         self.forks.append(PlayedWorkspace(self.text, self.problem))
         self.forks[-1].left_out = self.left_out
+        self.forks[-1].passes, self.forks[-1].ran = self.passes, self.ran
         return self.forks[-1]
 
     async def close(self) -> None:
         self.closed = True
+
+
+def _printed(output: str, status: int = 0) -> ExecResult:
+    return ExecResult(exit_status=status, output=output, output_bytes=len(output), seconds=1.0)
 
 
 @dataclass

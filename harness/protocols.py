@@ -116,6 +116,11 @@ class Trial(Protocol):
         """Its budget."""
         ...
 
+    @property
+    def cores(self) -> int:
+        """How many processors there are to run commands on."""
+        ...
+
     def model(self, conversation: str, *, agent: str = "", shared: bool = False) -> Model:
         """The model on the trial's budget. `conversation` is unique in the trial and stable across
         runs: recordings are keyed by it. `agent` is who speaks. Where each agent makes a submission

@@ -11,8 +11,9 @@ from typing import Protocol
 
 import anyio
 
-from agents.admission.evidence import CheckResult, Refused, key_of, normal_gist
+from agents.admission.evidence import CheckResult, Refused, key_of
 from agents.admission.gist_check import Checker
+from agents.admission.known_findings import KnownFindings
 from agents.concurrency import together
 from harness.board.evidence import GIST_CHARS, GIST_TOKENS, SUMMARY_CHARS, Evidence, Part
 from harness.board.protocols import BoardRefused, Entry, Link, Proposal, Ruling, SharedContext
@@ -35,8 +36,8 @@ class EvidenceCheck(Protocol):
 class Gate:
     """Admits what holds when its evidence is checked, and says why not.
 
-    A finding is the same as an entry of its kind with the same gist, or with the key of its
-    evidence, and is merged into it. `apart`: what one agent has found is none of another's
+    A finding that repeats an entry, see `KnownFindings`, or has the key of its evidence, is merged
+    into it. `apart`: what one agent has found is none of another's
     business, so that nothing is merged into another agent's entry. `checker` is asked of what
     holds. Any number of tasks may call.
     """
@@ -52,7 +53,7 @@ class Gate:
         self._context = context
         self._checks = checks
         self._checker = checker
-        self._apart = apart
+        self._known = KnownFindings(context, apart=apart)
         self._settling = anyio.Lock()  # two equal gists: the second has to find the first
 
     async def submit(self, proposal: Proposal) -> Ruling:
@@ -128,7 +129,7 @@ class Gate:
         async with self._settling:
             ruling = await self._context.admit(
                 asked.number,
-                key=await self._key(asked.proposal, seen.key),
+                key=await self._known.key(asked.proposal, seen.key),
                 raw=seen.raw,
                 seconds=asked.seconds,
                 verified=seen.verified,
@@ -144,18 +145,6 @@ class Gate:
             if reason:
                 raise Refused(reason)
         return seen
-
-    async def _key(self, proposal: Proposal, key: str) -> str:
-        """The key, or the key of an entry of the same kind with the same gist."""
-        if isinstance(proposal.evidence, Part):
-            return key
-        gist = normal_gist(proposal.gist)
-        for entry in await self._context.entries():
-            comparable = entry.kind == proposal.kind and not isinstance(entry.evidence, Part)
-            mine = entry.author == proposal.author or not self._apart
-            if comparable and mine and normal_gist(entry.gist) == gist:
-                return entry.key
-        return f"{proposal.author}:{key}" if self._apart else key
 
     async def _link(self, proposal: Proposal, seen: CheckResult, ruling: Ruling) -> None:
         if ruling.entry is None:

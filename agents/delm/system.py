@@ -20,6 +20,8 @@ from harness.board.vocabulary import TaskKind, TaskState, agent_name
 from harness.errors import LimitReached, ModelError, SandboxLost, SandboxUnavailable
 from harness.protocols import Trial
 
+LEAST_AT_ONCE, MOST_AT_ONCE = 2, 8  # checks, as the machine has processors
+
 
 class Delm:
     """The system."""
@@ -54,6 +56,7 @@ class Delm:
             command_s=trial.limits.command_s,
             time_limit_s=options.check_s,
             count_tokens=trial.count_tokens,
+            at_once=min(MOST_AT_ONCE, max(LEAST_AT_ONCE, trial.cores)),
             verify=options.verification,
             check_cache=trial.check_cache,
         )

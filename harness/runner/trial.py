@@ -1,5 +1,7 @@
 """One running trial, as its system sees it: on the run's store, board and sandboxes."""
 
+import os
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -66,6 +68,11 @@ class LiveTrial:
         """The USD of its calls so far, with what unanswered requests may add."""
         dollars = self._budget.dollars
         return Spent(usd=max(0.0, dollars.spent - dollars.unsure), unsure_usd=dollars.unsure)
+
+    @property
+    def cores(self) -> int:
+        """See `harness.protocols.Trial.cores`."""
+        return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
     def count_tokens(self, text: str) -> int:
         """See `harness.protocols.Trial.count_tokens`."""

@@ -115,6 +115,7 @@ class PlayedTrial:
     say_what: Say
     board: SqliteBoard
     agents: int = 2
+    cores: int = 2
     agent_tools: Sequence[str] = ("bash", "edit")
     limits: Limits = field(
         default_factory=lambda: Limits(steps=0, cost_usd=0, tokens=0, wall_clock_s=0, command_s=5)

@@ -79,8 +79,9 @@ async def _command(
             f"Exit status {expected.exit_status} says that the command ran nothing at all, which "
             "proves nothing about the code. Give a command that runs it."
         )
-    suspect = spells(expected.command, expected.output)
-    outcome = await runs.outcome(diff, expected.command, fresh=fresh)
+    scripts = "\n".join(expected.files.values())
+    suspect = spells(f"{expected.command}\n{scripts}", expected.output)
+    outcome = await runs.outcome(diff, expected.command, expected.files, fresh=fresh)
     _agrees(expected, outcome)
     said_little = said(expected.output) < ENOUGH and outcome.output.strip()
     if said_little and kind != EntryKind.CONSTRAINT:  # that its tests pass is all that is said
@@ -89,7 +90,7 @@ async def _command(
             f"{shown(outcome.output)}"
         )
     if suspect:
-        alone = await runs.without_code(diff, expected.command)
+        alone = await runs.without_code(diff, expected.command, expected.files)
         if alone.exit_status == expected.exit_status and not missing_line(
             expected.output, alone.output
         ):

@@ -4,8 +4,9 @@ A state is named by its diff; the base commit is the empty one.
 """
 
 import base64
+import json
 import shlex
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ import anyio
 from agents import sandbox_scripts
 from agents.admission.evidence import Refused
 from agents.admission.matching import shown
+from agents.attachments import put_files
 from harness.errors import SandboxError, SandboxLost
 from harness.protocols import Sandbox
 from harness.types import ExecResult
@@ -22,6 +24,7 @@ LEAST_RUNS, MOST_RUNS = 2, 8
 CHEAP_S = 1.0  # while all runs of a command together took less, it is run again
 OWN_S = 120.0  # for what admission runs for itself
 OUTPUT_CHARS = 200_000
+NO_FILES: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,26 +70,29 @@ class CommandRunner:
     def __init__(self, pristine: Sandbox, *, command_s: float) -> None:
         self._pristine = pristine
         self._command_s = command_s
-        self._known: dict[tuple[str, str], CommandOutcome] = {}
-        self._asking: dict[tuple[str, str], anyio.Lock] = {}
+        self._known: dict[tuple[str, str, str], CommandOutcome] = {}
+        self._asking: dict[tuple[str, str, str], anyio.Lock] = {}
 
-    async def outcome(self, diff: str, command: str, *, fresh: bool = False) -> CommandOutcome:
+    async def outcome(
+        self, diff: str, command: str, files: Mapping[str, str] = NO_FILES, *, fresh: bool = False
+    ) -> CommandOutcome:
         """Two to eight runs of `command`. `Refused` where `diff` does not apply.
 
-        `fresh`: whatever is known already is not believed.
+        `files` are the shared files that it names, by name. `fresh`: whatever is known already is
+        not believed.
         """
         if fresh:
-            return await self._run_often(diff, command)
-        question = (diff, command)
+            return await self._run_often(diff, command, files)
+        question = _question(diff, command, files)
         async with self._asking.setdefault(question, anyio.Lock()):
             if question not in self._known:
-                self._known[question] = await self._run_often(diff, command)
+                self._known[question] = await self._run_often(diff, command, files)
             return self._known[question]
 
-    async def first(self, diff: str, command: str) -> ExecResult:
+    async def first(self, diff: str, command: str, files: Mapping[str, str]) -> ExecResult:
         """The first run of `command`, which is its only one where nothing is known yet."""
-        known = self._known.get((diff, command))
-        return known.runs[0] if known else await self._run_once(diff, command, "0")
+        known = self._known.get(_question(diff, command, files))
+        return known.runs[0] if known else await self._run_once(diff, command, files, "0")
 
     async def read(self, diff: str, path: str) -> str:
         """A file in that state. `Refused` when there is none that can be read."""
@@ -98,9 +104,12 @@ class CommandRunner:
         except SandboxError as error:
             raise Refused(f"{str(error)[:300]}. Give the path of a file in that state.") from None
 
-    async def without_code(self, diff: str, command: str) -> ExecResult:
+    async def without_code(
+        self, diff: str, command: str, files: Mapping[str, str] = NO_FILES
+    ) -> ExecResult:
         """The outcome of the command when every file of the repository is gone."""
         async with self.patched(diff) as sandbox:
+            await put_files(sandbox, files)
             await sandbox.exec(sandbox_scripts.EMPTY, timeout_s=OWN_S)
             return await self._exec(sandbox, command, "0")
 
@@ -126,12 +135,12 @@ class CommandRunner:
             with anyio.CancelScope(shield=True):
                 await sandbox.close()
 
-    async def _run_often(self, diff: str, command: str) -> CommandOutcome:
+    async def _run_often(self, diff: str, command: str, files: Mapping[str, str]) -> CommandOutcome:
         runs: list[ExecResult] = []
         while len(runs) < LEAST_RUNS or (
             len(runs) < MOST_RUNS and sum(run.seconds for run in runs) < CHEAP_S
         ):
-            run = await self._run_once(diff, command, str(len(runs)))
+            run = await self._run_once(diff, command, files, str(len(runs)))
             if runs and run.output == runs[0].output:
                 run = replace(run, output=runs[0].output)  # kept once, however long it is
             runs.append(run)
@@ -139,9 +148,12 @@ class CommandRunner:
                 break
         return CommandOutcome(runs=tuple(runs))
 
-    async def _run_once(self, diff: str, command: str, hash_seed: str) -> ExecResult:
+    async def _run_once(
+        self, diff: str, command: str, files: Mapping[str, str], hash_seed: str
+    ) -> ExecResult:
         """One run. A command that ends its own sandbox is an outcome, not an error."""
         async with self.patched(diff) as sandbox:
+            await put_files(sandbox, files)
             try:
                 return await self._exec(sandbox, command, hash_seed)
             except SandboxLost:
@@ -157,6 +169,10 @@ class CommandRunner:
             env={"PYTHONHASHSEED": hash_seed},
             max_output_chars=OUTPUT_CHARS,
         )
+
+
+def _question(diff: str, command: str, files: Mapping[str, str]) -> tuple[str, str, str]:
+    return diff, command, json.dumps(files, sort_keys=True)
 
 
 async def python(sandbox: Sandbox, script: str, argument: str) -> ExecResult:

@@ -125,6 +125,8 @@ def key_of(kind: EntryKind, evidence: Evidence, *, gist: str = "", first: int = 
                 ran = test_id(f"{evidence.output}\n{evidence.command}") or ran
             if kind == EntryKind.FACT:  # one command can show many things
                 ran += "\n" + _digest(evidence.output)
+            if evidence.files:
+                ran += "\n" + _digest(repr(sorted(evidence.files.items())))
             what = f"{evidence.state} {_digest(ran)}"
             if evidence.changes:
                 what += f" {_digest(evidence.changes)}"

@@ -14,6 +14,7 @@ from agents.admission.evidence import CheckResult, Refused, judge_evidence
 from agents.admission.gate import EvidenceCheck
 from agents.admission.gist_check import gist_fault
 from agents.admission.patch_text import combined
+from agents.attachments import Attachments, attached_to
 from harness.board.evidence import Command, Evidence, Patch, Span, state_of
 from harness.board.protocols import Entry, Proposal, SharedContext
 from harness.board.vocabulary import BASE, ENTRY_LABEL, EntryKind
@@ -58,6 +59,7 @@ class ExecutedEvidence(EvidenceCheck):
         self._check_cache = check_cache
         self._command_s = command_s
         self._slots = anyio.Semaphore(at_once)
+        self.attachments = Attachments(context)
 
     def by_form(self) -> dict[type[Evidence], EvidenceCheck]:
         """Itself, for each form that it checks: see `Gate`."""
@@ -68,6 +70,8 @@ class ExecutedEvidence(EvidenceCheck):
         evidence = _executed(proposal.evidence)
         self._judge_gist(proposal.gist.strip())
         judge_evidence(proposal.kind, evidence)
+        if clash := await self.clash(proposal):
+            raise Refused(clash)
         if self._verify:
             await self._judge_labels(proposal)
             async with self._slots:
@@ -80,6 +84,10 @@ class ExecutedEvidence(EvidenceCheck):
             cites=_cited(proposal),
             verified=self._verify,
         )
+
+    async def clash(self, proposal: Proposal) -> str:
+        """See `EvidenceCheck`: a name of its files is taken with other content."""
+        return await self.attachments.clash(attached_to(proposal.evidence))
 
     async def still_holds(self, entry: Entry) -> bool:
         """See `EvidenceCheck`; one that takes too long is not shown to be wrong."""
@@ -99,12 +107,13 @@ class ExecutedEvidence(EvidenceCheck):
 
         `Refused`: the diff does not apply, or it took longer than the time limit.
         """
-        question = self._question("run", diff, command)
+        files = await self.attachments.named_in(command)
+        question = self._question("run", diff, [command, files] if files else command)
         if (kept := await self._recall(question)) is not None:
             return CommandOutcome(runs=tuple(ExecResult(**run) for run in kept))
         async with self._slots:
             with anyio.move_on_after(self._time_limit_s):
-                outcome = await self._runs.outcome(diff, command)
+                outcome = await self._runs.outcome(diff, command, files)
                 if outcome.stable and not outcome.cut_short:
                     await self._keep(question, [asdict(run) for run in outcome.runs])
                 return outcome
@@ -112,12 +121,13 @@ class ExecutedEvidence(EvidenceCheck):
 
     async def run_briefly(self, diff: str, command: str) -> CommandOutcome:
         """As `run_on`, but where the first run exits with 0 it is the only one."""
-        question = self._question("run once", diff, command)
+        files = await self.attachments.named_in(command)
+        question = self._question("run once", diff, [command, files] if files else command)
         if (kept := await self._recall(question)) is not None:
             return CommandOutcome(runs=(ExecResult(**kept),))
         async with self._slots:
             with anyio.move_on_after(self._time_limit_s) as limit:
-                first = await self._runs.first(diff, command)
+                first = await self._runs.first(diff, command, files)
             if limit.cancelled_caught:
                 raise self._too_long()
         if first.exit_status != 0:
@@ -162,17 +172,25 @@ class ExecutedEvidence(EvidenceCheck):
     async def _within(
         self, kind: EntryKind, evidence: Executed, *, fresh: bool = False
     ) -> CheckResult:
+        evidence = await self._with_files(evidence)
         with anyio.move_on_after(self._time_limit_s):
             diff = await self._diff(state_of(evidence))
             if isinstance(evidence, Command):
                 diff = combined(diff, evidence.changes)
-            question = self._question(kind, diff, evidence.model_dump(exclude={"changes"}))
+            question = self._question(kind, diff, _asked(evidence))
             if not fresh and (kept := await self._recall(question)) is not None:
                 return CheckResult(**kept, remembered=True)
             seen = await check(self._runs, kind, evidence, diff, fresh=fresh)
             await self._keep(question, {"key": seen.key, "raw": seen.raw})
             return seen
         raise self._too_long()
+
+    async def _with_files(self, evidence: Executed) -> Executed:
+        """Evidence whose command names files of other entries has them, too."""
+        if not isinstance(evidence, Command | Patch):
+            return evidence
+        named = await self.attachments.named_in(evidence.command)
+        return evidence.model_copy(update={"files": {**named, **evidence.files}})
 
     async def _diff(self, state: str) -> str:
         if state == BASE:
@@ -195,6 +213,14 @@ class ExecutedEvidence(EvidenceCheck):
 def _executed(evidence: Evidence) -> Executed:
     assert isinstance(evidence, Executed), "the gate asks for these forms only"
     return evidence
+
+
+def _asked(evidence: Executed) -> dict[str, Any]:
+    """The evidence as part of a question to the check cache: files stand in it where it has any."""
+    asked = evidence.model_dump(exclude={"changes"})
+    if not asked.get("files"):
+        asked.pop("files", None)
+    return asked
 
 
 def in_words(evidence: Executed, raw: str) -> str:

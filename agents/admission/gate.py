@@ -28,6 +28,10 @@ class EvidenceCheck(Protocol):
         """`Refused` unless the proposal holds; whatever else it raises says nothing of it."""
         ...
 
+    async def clash(self, proposal: Proposal) -> str:
+        """Why a proposal that holds cannot stand beside what was admitted meanwhile; else ""."""
+        return ""
+
     async def still_holds(self, entry: Entry) -> bool:
         """Whether an entry's own evidence is shown to hold now: what does not change does."""
         return True
@@ -127,6 +131,8 @@ class Gate:
                 asked.number, reason=asked.reason, seconds=asked.seconds
             )
         async with self._settling:
+            if clash := await self._checks[type(asked.proposal.evidence)].clash(asked.proposal):
+                return await self._context.reject(asked.number, reason=clash, seconds=asked.seconds)
             ruling = await self._context.admit(
                 asked.number,
                 key=await self._known.key(asked.proposal, seen.key),

@@ -51,9 +51,9 @@ async def check_patch(runs: CommandRunner, patch: Patch, *, fresh: bool = False)
         await _compiles(sandbox, changes)
         new_tests = await _new_tests(sandbox, changes)
         await _imports(runs, sandbox, changes)
-    before = await runs.outcome(new_tests, patch.command, fresh=fresh)
+    before = await runs.outcome(new_tests, patch.command, patch.files, fresh=fresh)
     _fails(before, patch.command, new_tests)
-    after = await runs.outcome(patch.diff, patch.command, fresh=fresh)
+    after = await runs.outcome(patch.diff, patch.command, patch.files, fresh=fresh)
     _passes(after)
     return after
 

@@ -6,10 +6,11 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from agents.attachments import named_in
 from agents.board.session import BoardSession
 from agents.board.verdicts import Verdicts
 from agents.tools import Arguments, BadCall, Finished, Tool
-from harness.board.evidence import Command, Patch, Span, reason_of
+from harness.board.evidence import ATTACHED, FILES, Command, Patch, Span, reason_of
 from harness.board.protocols import Entry, Proposal
 from harness.board.vocabulary import EntryKind, Settled, ToolName
 from harness.errors import SandboxError
@@ -133,7 +134,8 @@ async def _given_evidence(
             diff = await session.workspace.diff() if session.workspace else ""
         except SandboxError as error:
             raise BadCall(f"Your changes cannot be read: {error}.") from None
-        return made(Patch, diff=diff, command=arguments["command"])
+        files = await _attached(session, arguments["command"])
+        return made(Patch, diff=diff, command=arguments["command"], files=files)
     if bool(arguments["quote"]) == bool(arguments["command"]):
         raise BadCall("Give one evidence: either a quote with its path, or a command.")
     if arguments["quote"]:
@@ -158,4 +160,20 @@ async def _given_evidence(
         exit_status=int(status),
         output=arguments["output"],
         state=arguments["on"],
+        files=await _attached(session, arguments["command"]),
     )
+
+
+async def _attached(session: BoardSession, command: str) -> dict[str, str]:
+    """The files in the author's copy that a command names in the shared folder, by name."""
+    found: dict[str, str] = {}
+    names = named_in(command) if session.workspace else []
+    for name in names[: FILES + 1]:  # one more than are taken: its evidence says so
+        try:
+            assert session.workspace
+            found[name] = (await session.workspace.read(f"{ATTACHED}{name}")).decode()
+        except SandboxError as error:
+            raise BadCall(f"{REFUSED} {str(error)[:300]}; the command needs it.") from None
+        except UnicodeDecodeError:
+            raise BadCall(f"{REFUSED} {ATTACHED}{name} is no UTF-8 text.") from None
+    return found

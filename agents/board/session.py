@@ -1,19 +1,17 @@
 """The board as one agent sees it during a task: new entries, and the tools of the board."""
 
-import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from agents.attachments import attached_to, put_files
 from agents.board.verdicts import Verdicts
-from agents.prompts import enclosed, one_line, render, shortened
-from agents.tools import Arguments, BadCall, Finished, Tool
-from harness.board.evidence import Command, Patch, Span, state_of
+from agents.prompts import one_line, render
+from agents.tools import BadCall
+from harness.board.evidence import ATTACHED, Patch, state_of
 from harness.board.protocols import (
-    BoardRefused,
     Claim,
     Entry,
     Link,
-    NewTask,
     Proposal,
     Ruling,
     SharedContext,
@@ -25,19 +23,12 @@ from harness.board.vocabulary import (
     Level,
     LinkKind,
     Settled,
-    TaskKind,
-    ToolName,
 )
+from harness.errors import SandboxError
 from harness.protocols import Sandbox
 from harness.types import Message
 
-ADDED_KIND = re.compile(r"[a-z][a-z0-9-]{1,30}")  # of a task that an agent adds
-RESERVED = (TaskKind.LOCALIZE, TaskKind.PATCH, TaskKind.REPAIR, TaskKind.DECIDE)
-"""Kinds of task that only the board's own rules make."""
-ADDS = 4  # tasks that one agent adds on one task
-TASK_CHARS = 4_000
 QUOTED = 60  # characters of an own finding, in what its author is told of it
-UNFOLDED = 16_000  # characters of one entry, as of a command's output
 
 
 @dataclass(slots=True)
@@ -81,17 +72,36 @@ class BoardSession:
         fresh = [entry for entry in mine if entry.label not in self.known]
         self.read_to = max([self.read_to, *(entry.position for entry in entries)])
         self.known.update(entry.label for entry in fresh)
+        kept = [line for entry in mine for line in await self._take_files(entry)]
         links = await self.context.links(after=self.links_to)
         self.links_to = max([self.links_to, *(link.position for link in links)])
         if fresh:
             await self.context.note_shown(
                 self.conversation, [entry.label for entry in fresh], Level.GIST
             )
-        return [line_of(entry) for entry in fresh] + [
-            f"{link.source} {link.kind} {link.target}."
-            for link in links
-            if link.kind != LinkKind.CITES and {link.source, link.target} <= self.known
-        ]
+        return (
+            [line_of(entry) for entry in fresh]
+            + kept
+            + [
+                f"{link.source} {link.kind} {link.target}."
+                for link in links
+                if link.kind != LinkKind.CITES and {link.source, link.target} <= self.known
+            ]
+        )
+
+    async def _take_files(self, entry: Entry) -> list[str]:
+        """Write the files of an entry into the copy; lines on own ones that were in their place."""
+        told = []
+        for name, text in attached_to(entry.evidence).items() if self.workspace else ():
+            assert self.workspace
+            path, own = f"{ATTACHED}{name}", await _content(self.workspace, f"{ATTACHED}{name}")
+            if own is not None and own != text.encode():
+                aside = f"{path}.own"
+                await self.workspace.write(aside, own)
+                told.append(f"{path} is {entry.label}'s; what you had there is {aside} now.")
+        if self.workspace:
+            await put_files(self.workspace, attached_to(entry.evidence))
+        return told
 
     async def news(self) -> str:
         """The text for the end of a turn's last observation.
@@ -154,6 +164,14 @@ def line_of(entry: Entry) -> str:
     return f"{entry.label} {entry.kind}{on} ({entry.task}): {' '.join(entry.gist.split())}"
 
 
+async def _content(workspace: Sandbox, path: str) -> bytes | None:
+    """The bytes of a file; None where there is none that can be read."""
+    try:
+        return await workspace.read(path)
+    except SandboxError:
+        return None
+
+
 def _own_words(message: Message) -> str:
     if message.get("role") != "assistant":
         return ""
@@ -161,133 +179,3 @@ def _own_words(message: Message) -> str:
     return " ".join(
         [str(message.get("content") or ""), *(c["function"]["arguments"] for c in calls)]
     )
-
-
-# -- the tools ---------------------------------------------------------------------------------
-
-
-def level_of(arguments: Arguments) -> Level:
-    """The level to unfold. Raises `BadCall` for an unknown one."""
-    level = arguments["level"] or Level.SUMMARY
-    if level not in {Level.SUMMARY, Level.RAW}:
-        raise BadCall(f"The level is summary or raw, not {level!r}.")
-    return Level(level)
-
-
-def unfold(session: BoardSession) -> Tool:
-    """Show the summary or raw evidence of a label."""
-
-    async def act(arguments: Arguments) -> str:
-        entry, level = await session.entry(arguments["label"].strip()), level_of(arguments)
-        await session.context.note_shown(session.conversation, [entry.label], level)
-        text = entry.raw if level == Level.RAW else f"{entry.summary}\n\n{_evidence(entry)}"
-        return enclosed("entry", f"{line_of(entry)}\n\n{shortened(text, UNFOLDED)}\n")
-
-    return Tool(
-        name=ToolName.UNFOLD,
-        description="Show what stands behind a label of the shared context.",
-        parameters={"label": "The label, such as F3."},
-        optional={
-            "level": "summary: what its author wrote, and the evidence; raw: what the check saw, "
-            "such as the whole output or the diff. summary if left out."
-        },
-        act=act,
-        activity=None,
-    )
-
-
-def add_task(session: BoardSession, seats: Sequence[str] = ()) -> Tool:
-    """Put a task into the queue, for anybody; a `repair` only about one of `seats`."""
-
-    async def act(arguments: Arguments) -> str:
-        kind, text = arguments["kind"].strip().lower(), arguments["text"].strip()
-        about = arguments["about"].strip()
-        repair = kind == TaskKind.REPAIR and bool(seats)
-        if repair and about not in seats:
-            raise BadCall(f"A repair is about one of {', '.join(seats)}, not {about!r}.")
-        if not ADDED_KIND.fullmatch(kind) or (kind in RESERVED and not repair):
-            raise BadCall(
-                f"{kind!r} cannot be the kind of a task that you add; take a word such as test or "
-                "investigate."
-            )
-        return await put_task(session, NewTask(kind=kind, text=text, subject=about), most=ADDS)
-
-    return Tool(
-        name=ToolName.ADD_TASK,
-        description="Add a task to the queue, for whoever is free. Only for work that is needed "
-        "and that is not yours now.",
-        parameters={
-            "kind": "One word: test, investigate, …",
-            "text": "What is to be done, complete in itself.",
-        },
-        optional={"about": "The label of the task or entry that it is about."},
-        act=act,
-        activity=None,
-    )
-
-
-async def put_task(session: BoardSession, new: NewTask, *, most: int) -> str:
-    """Put a task that an agent asks for into the queue, and say so; `most` on one task of its own.
-
-    `BadCall` says why it was not added.
-    """
-    if not new.text or len(new.text) > TASK_CHARS:
-        raise BadCall(f"The text of a task has 1 to {TASK_CHARS} characters.")
-    if session.added >= most:
-        raise BadCall(f"You have added {most} tasks on this one, which is the most.")
-    if session.max_tasks and len(await session.queue.tasks()) >= session.max_tasks:
-        raise BadCall(
-            f"The trial has {session.max_tasks} tasks, which is the most. Do it yourself."
-        )
-    try:
-        (task,) = await session.queue.put(new, by=session.claim.agent)
-    except BoardRefused as refusal:
-        raise BadCall(f"The task was not added: {refusal}") from None
-    session.added += 1
-    return f"The task is `{task.label}` and {task.state}; whoever is free takes it."
-
-
-def finish_task(session: BoardSession, ready: Callable[[], Awaitable[str]]) -> Tool:
-    """End the task, unless a finding was refused or `ready` says what should be done first.
-
-    The second time it ends.
-    """
-    asked: list[str] = []
-
-    async def act(arguments: Arguments) -> str:
-        refused = await _refused(session)
-        missing = "" if asked else refused or await ready()
-        if missing:
-            asked.append(missing)
-            raise BadCall(f"{missing} If you leave it so, call `finish_task` again.")
-        raise Finished(arguments["summary"])
-
-    return Tool(
-        name=ToolName.FINISH,
-        description="Hand back the task.",
-        parameters={"summary": "One or two sentences, with the labels that it rests on."},
-        act=act,
-        activity=None,
-    )
-
-
-async def _refused(session: BoardSession) -> str:
-    """Wait for the rulings on what was published; those that refuse, for the author."""
-    if session.verdicts is None:
-        return ""
-    session.verdicts.start()
-    if all(ruling.entry is not None for ruling in await session.rule()):
-        return ""
-    verdicts, session.untold = session.untold, []
-    return f"Not finished. {' '.join(verdicts)}"
-
-
-def _evidence(entry: Entry) -> str:
-    match entry.evidence:
-        case Span(path=path, state=state, quote=quote):
-            return f"{path}, state {state}:\n{quote}"
-        case Command(command=command, state=state, exit_status=status, output=output):
-            return f"$ {command}\n(state {state}, exit status {status})\n{output}"
-        case Patch(command=command):
-            return f"fails without it and passes with it:\n$ {command}"
-    return ""  # of a document, whose readers unfold otherwise

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import anyio
 
-from agents.centralized.merge import merge
 from agents.centralized.report import Report, changed, failed, shown
 from agents.centralized.sequential import (
     CONTEXT,
@@ -15,6 +14,7 @@ from agents.centralized.sequential import (
     not_empty,
 )
 from agents.centralized.subagent import Subtask, run_subagent
+from agents.merging import merge
 from agents.prompts import render
 from agents.tools import Arguments, BadCall, ListOf, Tool
 from harness.board.vocabulary import ToolName

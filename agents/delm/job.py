@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import anyio
 from anyio.abc import TaskGroup
 
-from agents.board import session as board_tools
+from agents.board import tools as board_tools
 from agents.board.publishing import publish
 from agents.board.session import BoardSession
 from agents.board.task_loop import result_of

@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Sequence
 
 from agents.board.publishing import count_proposal, made, propose
-from agents.board.session import BoardSession, level_of, line_of, put_task
+from agents.board.session import BoardSession, line_of
+from agents.board.tools import level_of, put_task
 from agents.prompts import enclosed
 from agents.tools import Arguments, BadCall, Finished, ListOf, Tool
 from harness.board.evidence import Part, Quotations

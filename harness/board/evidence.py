@@ -24,6 +24,8 @@ GIST_TOKENS, GIST_CHARS, SUMMARY_CHARS = 100, 2_000, 4_000  # of a finding
 QUOTE_LINES, QUOTE_CHARS = 100, 10_000
 COMMAND_CHARS, OUTPUT_CHARS, DIFF_CHARS = 20_000, 10_000, 180_000
 QUOTATIONS, QUOTATION_CHARS = 8, 2_000
+FILES, FILE_CHARS = 5, 50_000  # attached to a command
+ATTACHED = "/tmp/board/"  # noqa: S108 - the folder of attached files in every sandbox of a trial
 STORED = {"stored": True}
 
 
@@ -45,6 +47,23 @@ ShellCommand = Annotated[
         COMMAND_CHARS, f"The command is too long; at most {COMMAND_CHARS} characters are taken."
     ),
 ]
+
+
+def _few_files(files: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+    if info.context == STORED:
+        return files
+    if len(files) > FILES:
+        raise ValueError(f"The command names {len(files)} files of {ATTACHED}; at most {FILES}.")
+    for name, text in files.items():
+        if len(text) > FILE_CHARS:
+            raise ValueError(
+                f"{ATTACHED}{name} has {len(text):,} characters; at most {FILE_CHARS:,}."
+            )
+    return files
+
+
+Files = Annotated[dict[str, str], AfterValidator(_few_files)]
+"""The texts of files in the folder `ATTACHED` by their names, which a command needs there."""
 
 
 class _Evidence(BaseModel):
@@ -116,6 +135,7 @@ class Command(_InState):
     changes: Annotated[
         str, _at_most(DIFF_CHARS, f"Your copy differs in more than {DIFF_CHARS} characters.")
     ] = ""
+    files: Files = Field(default_factory=dict)
 
 
 class Patch(_Evidence):
@@ -129,6 +149,7 @@ class Patch(_Evidence):
         ),
     ]
     command: ShellCommand
+    files: Files = Field(default_factory=dict)
 
     @field_validator("diff")
     @classmethod

@@ -12,7 +12,7 @@ MOST_TEXT = 20_000  # characters of a task's text, a reason
 MOST_RESULT = 150_000_000
 """Characters of a task's result in JSON, against floods: above the largest patch of a sandbox, 20
 million bytes, where each takes six (`\\u0001`)."""
-MOST_PROPOSAL = 2_000_000
+MOST_PROPOSAL = 4_000_000
 """Characters of a proposal with its evidence in JSON, against floods. It is above all that findings
 are bound to, `harness.board.evidence`, where each character takes six (`\\u0001`)."""
 MOST_RAW = 200_000  # characters of what a check saw

@@ -12,7 +12,9 @@ from team_script import task_of, turn_of
 from agents import sandbox_scripts
 from agents.delm.options import DelmOptions
 from agents.delm.system import Delm
+from harness.board.evidence import ATTACHED
 from harness.board.sqlite.board import SqliteBoard
+from harness.errors import FileMissing
 from harness.runner.check_cache import NoCheckCache
 from harness.types import ExecResult, Issue, Limits, Message, Reply, ToolCall, Usage
 
@@ -57,7 +59,8 @@ def passes_all(diff: str, command: str) -> bool:
 
 class PlayedWorkspace:
     """Files are one text: `write TEXT` sets it. `passes` says of a diff whether a command that
-    begins with `python ` exits with 0; what the gate runs for itself finds nothing amiss."""
+    begins with `python ` exits with 0; what the gate runs for itself finds nothing amiss. Files
+    under `/tmp/board/` are kept apart: `share NAME TEXT` sets one."""
 
     audit = "ok"
 
@@ -69,6 +72,7 @@ class PlayedWorkspace:
         self.closed = False
         self.left_out: tuple[str, ...] = ()
         self.forks: list[PlayedWorkspace] = []
+        self.shared: dict[str, bytes] = {}  # files under /tmp/board/, by path
 
     async def exec(self, command: str, **_: Any) -> ExecResult:
         if self.problem:
@@ -83,13 +87,23 @@ class PlayedWorkspace:
             self.ran.append((self.text, command))
             status = 0 if self.passes(self.text, command) else 1
             return _printed(f"{command} ends with {status}\n", status)
+        if command.startswith("share "):
+            _, name, text = command.split(" ", 2)
+            self.shared[f"{ATTACHED}{name}"] = text.encode()
         return ExecResult(exit_status=0, output="ok\n", output_bytes=3, seconds=0.1)
 
     async def write(self, path: str, data: bytes) -> None:
-        self.text = data.decode()
+        if path.startswith(ATTACHED):
+            self.shared[path] = data
+        else:
+            self.text = data.decode()
 
     async def read(self, path: str, *, max_bytes: int = 10_000_000) -> bytes:
-        return self.text.encode()
+        if not path.startswith(ATTACHED):
+            return self.text.encode()
+        if path not in self.shared:
+            raise FileMissing(f"there is no {path}")
+        return self.shared[path]
 
     async def diff(self) -> str:
         return self.text

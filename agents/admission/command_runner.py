@@ -15,7 +15,7 @@ import anyio
 from agents import sandbox_scripts
 from agents.admission.evidence import Refused
 from agents.admission.matching import shown
-from agents.attachments import put_files
+from agents.copies.attachments import put_files
 from harness.errors import SandboxError, SandboxLost
 from harness.protocols import Sandbox
 from harness.types import ExecResult

@@ -14,7 +14,7 @@ from agents.admission.evidence import CheckResult, Refused, judge_evidence
 from agents.admission.gate import EvidenceCheck
 from agents.admission.gist_check import gist_fault
 from agents.admission.patch_text import combined
-from agents.attachments import Attachments, attached_to
+from agents.copies.attachments import Attachments, attached_to
 from harness.board.evidence import Command, Evidence, Patch, Span, state_of
 from harness.board.protocols import Entry, Proposal, SharedContext
 from harness.board.vocabulary import BASE, ENTRY_LABEL, EntryKind

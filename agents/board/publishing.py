@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from agents.attachments import named_in
 from agents.board.session import BoardSession
 from agents.board.verdicts import Verdicts
+from agents.copies.attachments import named_in
 from agents.tools import Arguments, BadCall, Finished, Tool
 from harness.board.evidence import ATTACHED, FILES, Command, Patch, Span, reason_of
 from harness.board.protocols import Entry, Proposal

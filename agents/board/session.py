@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from agents.attachments import attached_to, put_files
 from agents.board.verdicts import Verdicts
+from agents.copies.attachments import attached_to, put_files
 from agents.prompts import one_line, render
 from agents.tools import BadCall
 from harness.board.evidence import ATTACHED, Patch, state_of

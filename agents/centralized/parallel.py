@@ -14,7 +14,7 @@ from agents.centralized.sequential import (
     not_empty,
 )
 from agents.centralized.subagent import Subtask, run_subagent
-from agents.merging import merge
+from agents.copies.merging import merge
 from agents.prompts import render
 from agents.tools import Arguments, BadCall, ListOf, Tool
 from harness.board.vocabulary import ToolName

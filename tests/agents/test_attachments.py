@@ -9,7 +9,7 @@ from played_team import done, fact, patch, played, said, team, usual, write
 
 from agents.admission.executed import ExecutedEvidence
 from agents.admission.gate import Gate
-from agents.attachments import named_in
+from agents.copies.attachments import named_in
 from harness.board.evidence import Command, Patch
 from harness.board.protocols import Proposal
 from harness.board.sqlite.board import SqliteBoard

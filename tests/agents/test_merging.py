@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.merging import merge
+from agents.copies.merging import merge
 from harness.errors import SandboxUnavailable
 
 pytestmark = pytest.mark.slow(seconds=25)

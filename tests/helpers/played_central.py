@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 
-from agents.merging import CONFLICT, START, THEIRS
+from agents.copies.merging import CONFLICT, START, THEIRS
 from agents.tools import DONE
 from harness.types import ExecResult, Issue, Limits, Message, Reply, ToolCall, Usage
 

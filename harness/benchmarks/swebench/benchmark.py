@@ -15,7 +15,7 @@ from harness.benchmarks.swebench.footnotes import footnotes
 from harness.benchmarks.swebench.grading import PatchGrader, patch_facts
 from harness.benchmarks.swebench.guard import CHECKS, FLAGS
 from harness.benchmarks.swebench.injected.instances import check_injected
-from harness.benchmarks.swebench.injected.sheet import is_injected
+from harness.benchmarks.swebench.injected.sheet import is_injected, sheet_of
 from harness.benchmarks.swebench.items import IssueItem
 from harness.config import YAML, Config
 from harness.protocols import Grader, Sandboxes
@@ -102,5 +102,8 @@ class SweBench(Benchmark[IssueItem]):
 
 def _rows(path: Path, cache: Path) -> Iterator[CheckedRow]:
     """The rows of a dataset file, of whichever of the two kinds."""
-    check = check_injected if is_injected(yaml_text.read(path)) else check_factsheet
-    yield from check(path, cache)
+    content = yaml_text.read(path)
+    if is_injected(content):
+        yield from check_injected(path, sheet_of(content, path), cache)
+    else:
+        yield from check_factsheet(path, cache)

@@ -9,7 +9,7 @@ from harness.benchmarks.swebench.environment_facts import environment_of
 from harness.benchmarks.swebench.eval_script import eval_script
 from harness.benchmarks.swebench.injected.faults import change_digest, with_faults
 from harness.benchmarks.swebench.injected.hidden_tests import without_tests
-from harness.benchmarks.swebench.injected.sheet import InjectedFacts, InjectedSheet, read_sheet
+from harness.benchmarks.swebench.injected.sheet import InjectedFacts, InjectedSheet
 from harness.benchmarks.swebench.items import IssueItem, IssueReference
 from harness.environments.archive_files import read_texts
 from harness.environments.rebuild import local_image
@@ -34,12 +34,8 @@ class Injection:
         return patch_of(self.sound, self.faulty)
 
 
-def check_injected(path: Path, cache: Path) -> Iterator[CheckedRow]:
-    """Every instance of the dataset file, in its order, with what is wrong with it.
-
-    Raises `UserError`, one line, where the file itself cannot be read.
-    """
-    sheet = read_sheet(path)
+def check_injected(path: Path, sheet: InjectedSheet, cache: Path) -> Iterator[CheckedRow]:
+    """Every instance of `sheet`, which `path` holds, in its order, with what is wrong with it."""
     for name in sheet.injected:
         where = f"{path}: injected.{name}:"
         try:

@@ -80,7 +80,11 @@ def is_injected(content: object) -> bool:
 
 def read_sheet(path: Path) -> InjectedSheet:
     """The checked content of a dataset file. Raises `UserError` with the key."""
-    content = yaml_text.read(path)
+    return sheet_of(yaml_text.read(path), path)
+
+
+def sheet_of(content: object, path: Path) -> InjectedSheet:
+    """`content`, that of the file `path`, checked. Raises `UserError` with the key."""
     if not is_injected(content):
         raise UserError(f"{path} has no key injected: it is no file of faults to be put in")
     try:

@@ -43,10 +43,13 @@ MAY_BE_GIVEN = {
 Made = TypeVar("Made")
 
 
-def publish(session: BoardSession, verdicts: Verdicts) -> Tool:
+def publish(
+    session: BoardSession, verdicts: Verdicts, *, at_once: bool = False, patch_ends: bool = True
+) -> Tool:
     """Propose an entry; its author learns the verdict with a later observation.
 
-    A PATCH is ruled on at once, and so is what is to end the task.
+    A PATCH is ruled on at once, and so is what is to end the task; `at_once`: everything is.
+    `patch_ends`: an admitted PATCH ends the task where its author does not say otherwise.
     """
 
     async def act(arguments: Arguments) -> str:
@@ -54,7 +57,7 @@ def publish(session: BoardSession, verdicts: Verdicts) -> Tool:
         kind = arguments["kind"].strip().upper()
         if kind not in set(EntryKind):
             raise BadCall(f"The kind is one of {', '.join(EntryKind)}, not {kind!r}.")
-        ends = _ends(arguments["finish"], default=kind == EntryKind.PATCH)
+        ends = _ends(arguments["finish"], default=patch_ends and kind == EntryKind.PATCH)
         evidence = await _given_evidence(session, EntryKind(kind), arguments)
         verdicts.put(
             Proposal(
@@ -67,7 +70,7 @@ def publish(session: BoardSession, verdicts: Verdicts) -> Tool:
                 refutes=arguments["refutes"].strip(),
             )
         )
-        if kind != EntryKind.PATCH and not ends:
+        if kind != EntryKind.PATCH and not ends and not at_once:
             return "It is being checked; the verdict comes with the next observation."
         verdicts.start()
         rulings = await session.rule()

@@ -198,11 +198,16 @@ class Job:
         )
 
     def _tools(self, verdicts: Verdicts) -> Toolbox:
-        workspace, session = self._workspace, self._session
+        workspace, session, options = self._workspace, self._session, self._team.options
         seats = self._team.seats if self._task.kind == TaskKind.DECIDE else ()
         return Toolbox(
             *workspace_tools(self._team.trial, workspace),
-            publish(session, verdicts),
+            publish(
+                session,
+                verdicts,
+                at_once=options.verdicts == "at_once",
+                patch_ends=options.patch_ends,
+            ),
             board_tools.unfold(session),
             board_tools.add_task(session, seats),
             board_tools.finish_task(session, self._unfinished),

@@ -36,6 +36,8 @@ class DelmOptions(Options):
     localizers: Natural | Literal["each"] = 1
     early_release: bool = True  # seats begin at the first FACT that quotes source, else at the end
     carry_tokens: Natural = 30_000  # an agent goes on in its conversation while it is shorter
+    verdicts: Literal["later", "at_once"] = "later"  # whether checks hold up their author
+    patch_ends: bool = True  # an admitted PATCH ends its task, unless its author says otherwise
     tests: Literal["none", "disagreement", "one", "each"] = "disagreement"  # by a model
     cross_checks: Natural = 16  # commands of others that are run on a candidate, without a model
     repairs: Natural = 2  # of one submission

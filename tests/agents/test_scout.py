@@ -148,6 +148,34 @@ async def test_a_verdict_comes_with_the_next_observation_and_does_not_hold_up_it
     assert "The gist has 200 tokens" in told[2]
 
 
+async def test_where_verdicts_come_at_once_an_author_waits_for_them(tmp_path):
+    told = []
+
+    def say(task, turn, prompt):
+        if task == "localize-1":
+            told.append(last(prompt))
+            return [said(fact("good")), said(fact("x " * 200)), said(done())][turn]
+        return quick(task, turn, prompt)
+
+    with played(tmp_path, say) as trial:
+        await team(verdicts="at_once").run(trial)
+    assert "Admitted as F1" in told[1]
+    assert "<error>" in told[2]
+    assert "The gist has 200 tokens" in told[2]
+
+
+async def test_where_a_patch_ends_no_task_its_author_says_when(tmp_path):
+    def say(task, turn, prompt):
+        if task == "patch-2":
+            return said(write("two"), patch("mended")) if turn == 0 else said(done("said so"))
+        return quick(task, turn, prompt)
+
+    with played(tmp_path, say) as trial:
+        await team(patch_ends=False).run(trial)
+        tasks = {task.label: task for task in await trial.queue.tasks()}
+    assert tasks["patch-2"].result["summary"] == "said so"
+
+
 async def test_a_refused_finding_that_was_to_finish_the_task_does_not(tmp_path):
     told = []
 

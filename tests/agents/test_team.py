@@ -86,7 +86,7 @@ async def test_what_one_agent_found_stands_before_the_next_begins_and_comes_to_t
     working = trial.prompts["localize-2"]
     assert "only agent one" not in json.dumps(working[0])
     assert "only agent one" in working[1][-1]["content"]
-    assert "only agent one" not in json.dumps(trial.prompts["localize-1"][1][-1])  # its own
+    assert "F1 FACT" not in json.dumps(trial.prompts["localize-1"][1][-1])  # its own
 
 
 async def test_at_dispatch_only_an_agent_at_work_hears_nothing(tmp_path):

@@ -84,7 +84,7 @@ async def test_a_finish_behind_a_refused_finding_waits_until_the_refusal_was_rea
         return said(fact("short enough", line="7"), done("F1"))
 
     with played(tmp_path, say) as trial:
-        await pipeline().run(trial)
+        await pipeline(verdicts="later").run(trial)
         (task,) = [t for t in await trial.queue.tasks() if t.label == "localize-1"]
         gists = [entry.gist for entry in await trial.context.entries()]
     assert told[0] == "It is being checked; the verdict comes with the next observation."

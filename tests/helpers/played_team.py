@@ -228,7 +228,8 @@ def team(**options: Any) -> Delm:
 
 
 PIPELINE = {
-    "localizers": "each", "early_release": False, "carry_tokens": 0, "tests": "each",
+    "localizers": "each", "early_release": False, "carry_tokens": 0, "verdicts": "at_once",
+    "patch_ends": False, "tests": "each",
 }  # fmt: skip
 
 

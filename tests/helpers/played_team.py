@@ -18,6 +18,7 @@ from harness.errors import FileMissing
 from harness.runner.check_cache import NoCheckCache
 from harness.types import ExecResult, Issue, Limits, Message, Reply, ToolCall, Usage
 
+MOST_CALLS = 1_000  # of a trial
 Say = Callable[[str, int, list[Message]], Any]  # task, turn, prompt: what the model answers
 
 
@@ -193,6 +194,7 @@ class PlayedModel:
     ) -> Reply:
         prompt = json.loads(json.dumps(list(messages)))
         self.trial.prompts.setdefault(self.conversation, []).append([list(tools), *prompt])
+        assert sum(map(len, self.trial.prompts.values())) < MOST_CALLS, "the script has no end"
         request = {"messages": prompt}
         answer = self.trial.say_what(task_of(request), turn_of(request), prompt)
         if hasattr(answer, "__await__"):

@@ -2,8 +2,9 @@
 
 A command that is seen to write beyond the limit is ended, as one that writes too much to its
 output. That is late by the time between two looks: so twice the limit is the end of the sandbox.
-Between looks there is twenty times as long as one takes, and a second at least. A look delays
-nothing: it goes on beside the command, whose time limit ends that all the same.
+Between looks there is twenty times as long as one takes, a second at least and ten at most: a
+command can make a look slow by what it writes. A look delays nothing: it goes on beside the
+command, whose time limit ends that all the same.
 """
 
 import threading
@@ -18,7 +19,8 @@ from harness.no_space import full
 from harness.sandbox.disk_limits import Size
 
 LEAST_S = 1.0  # between two looks
-SHARE = 20  # of the time at most one part in so many is for looking
+MOST_S = 10.0
+SHARE = 20  # of the time at most one part in so many is for looking, where that is soon enough
 POLL_S = 0.05  # while a look goes on
 LOST = 2  # times the limit
 
@@ -51,7 +53,7 @@ class DiskWatch:
                 self._look = _Look(self._count)
             if self._look is not None and not self._look.is_alive():
                 look, self._look = self._look, None
-                self._due = now + max(LEAST_S, SHARE * look.seconds)
+                self._due = now + min(max(LEAST_S, SHARE * look.seconds), MOST_S)
                 await self._judge(look.result(), stop)
             with anyio.move_on_after(POLL_S if self._look else self._due - now):
                 return await source()

@@ -8,6 +8,7 @@ from sandboxes import Bubblewrap, Docker, why_not
 
 from harness.config import SandboxLimits
 from harness.errors import SandboxLost
+from harness.sandbox import disk_watch
 from harness.sandbox.bubblewrap import overlay
 from harness.sandbox.disk_limits import Size
 from harness.sandbox.disk_watch import DiskWatch
@@ -173,6 +174,26 @@ async def test_a_look_that_takes_long_delays_no_time_limit_and_is_not_lost():
         assert limit.cancelled_caught
         assert anyio.current_time() - began < within_s + 1
     assert looks == [0, 1]
+
+
+async def test_a_look_that_takes_long_does_not_put_the_next_one_off_for_long(monkeypatch):
+    """A command makes it long by many files, and could then write what it likes."""
+    monkeypatch.setattr(disk_watch, "LEAST_S", 0.1)
+    monkeypatch.setattr(disk_watch, "MOST_S", 0.2, raising=False)
+    looks = []
+
+    def count() -> Size:
+        looks.append(0)
+        time.sleep(0.3)
+        return Size(bytes=0, inodes=0)
+
+    async def stop() -> None:
+        raise AssertionError("it is within its limit")
+
+    watch = DiskWatch(Size(bytes=9, inodes=9), count)
+    with anyio.move_on_after(4):
+        await watch.receive(anyio.sleep_forever, stop)
+    assert len(looks) >= 3
 
 
 @pytest.mark.parametrize("kind", ["docker"], indirect=True)

@@ -53,6 +53,8 @@ class ModelConfig(Section):
     """How the model is called."""
 
     name: str = ""  # litellm's name, or replay:FILE
+    verifier: str = ""  # of the model that compares findings with their evidence; empty: the same.
+    # It is asked without `temperature` and `extra`; a replay answers for it from the recording
     temperature: float | None = None
     max_output_tokens: int = Field(16_384, ge=1)
     timeout_s: float = Field(600, gt=0)  # one attempt

@@ -129,6 +129,11 @@ class Trial(Protocol):
         to the same prompt is taken instead of being bought again."""
         ...
 
+    def verifier(self, conversation: str, agent: str) -> Model:
+        """The model that compares findings of `agent` with their evidence: `model.verifier` of the
+        configuration, by default the run's own. On the trial's budget, as `model`."""
+        ...
+
     def doing(self, agent: str, what: Activity) -> AbstractAsyncContextManager[None]:
         """Keep in the trial's time line that `agent` was busy with `what` inside this block.
 

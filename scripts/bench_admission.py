@@ -1,6 +1,6 @@
 """What the gate lets through: true and false proposals on real instances, checked by execution.
 
-    python scripts/bench_admission.py [--quick] [--sandbox bubblewrap|docker]
+    python scripts/bench_admission.py [--quick] [--gists] [--sandbox bubblewrap|docker]
 
 The proposals are made here, from the trees and from the gold patches (this script is no agent):
 every true one was observed first, every false one is wrong by construction. The last line is the
@@ -8,8 +8,12 @@ figure. Exit code 1: a false one got in, under 98 % of the true ones did, or the
 ran a command took 2 s or more beyond what the command itself took; 2: nothing to run it on.
 
 A coin flip that agrees with its claim in all of its eight runs cannot be told from the truth: 1 in
-256 gets in. The last row of the table asks a scripted checker instead of a model: it measures the
-way of a gist through the gate, not the judgement of any model.
+256 gets in.
+
+Then true and false gists beside evidence that holds (`gist_cases.py`), without and with a verifier.
+It is scripted and knows the right answers: measured is the way of a gist through the gate, not the
+judgement of any model. Exit code 1 as well: a false gist got in with it, or more than 5 % of the
+true ones were refused. `--gists` does only that.
 """
 
 import argparse
@@ -25,13 +29,13 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+from gist_bench import cases, measure_gists
 from proposals import COMMAND_S, Case, Maker
 from rich.console import Console
 from rich.table import Table
 
 from agents.admission.executed import ExecutedEvidence
 from agents.admission.gate import Gate
-from agents.admission.gist_check import gist_checker
 from harness import event_loop
 from harness.benchmarks.rows import load
 from harness.board.evidence import EVIDENCE
@@ -42,9 +46,10 @@ from harness.config import SandboxConfig
 from harness.errors import UserError, leaf
 from harness.protocols import Sandbox, Sandboxes
 from harness.sandbox.providers import choose
-from harness.types import ExecResult, Item, Reply
+from harness.types import ExecResult, Item
 
 ADMITTED_SHARE, BEYOND_S = 0.98, 2.0
+REFUSED_SHARE = 0.05  # of true gists
 QUICK = ("flask", "requests", "pytest")
 CHECK_S = 300.0
 
@@ -83,17 +88,6 @@ class Row:
 Rows = dict[str, Row]
 
 
-class Scripted:
-    """A model whose answers are known: whatever says "always" says too much."""
-
-    def __init__(self, _: str) -> None: ...
-
-    async def complete(self, messages: Sequence[Mapping[str, Any]], _: Any) -> Reply:
-        finding = messages[0]["content"].partition("<finding>")[2].partition("</finding>")[0]
-        wrong = "always" in finding
-        return Reply(content="WRONG: it was seen once." if wrong else "APPROVED")
-
-
 async def measure(
     item: Item, sandboxes: Sandboxes, folder: Path, number: int, rows: Rows, *, quick: bool
 ) -> None:
@@ -119,13 +113,6 @@ async def measure(
             ruling = await submit(gate, rows, case, gist, evidence, own)
             if case.what == "patch" and ruling:
                 labels[str(evidence["diff"])] = ruling
-        checked = Gate(context, checks.by_form(), checker=gist_checker(Scripted))
-        for case in (await maker.spans())[:8:4]:
-            for word, true in (("here", True), ("always and everywhere", False)):
-                what = f"gist {'no more' if true else 'more'} than its evidence (scripted checker)"
-                asked = Case(what=what, true=true, kind="FACT", evidence=case.evidence)
-                counter += 1
-                await submit(checked, rows, asked, f"It is {word} {counter}", case.evidence, own)
     finally:
         with anyio.CancelScope(shield=True):
             await pristine.close()
@@ -190,24 +177,53 @@ def main() -> None:
     parser.add_argument("--sandbox", default="bubblewrap", choices=("bubblewrap", "docker"))
     parser.add_argument("--at-once", type=int, default=2, help="instances at a time")
     parser.add_argument("--only", default="", help="instances whose name holds this")
+    parser.add_argument("--gists", action="store_true", help="only gists beside true evidence")
     options = parser.parse_args()
-    rows: Rows = {}
     try:
-        items = load("verified-offline", cache=cache_dir()).items
-        if options.quick:
-            items = [i for i in items if any(n in i.instance.instance_id for n in QUICK)]
-        items = [i for i in items if options.only in i.instance.instance_id]
-        config = SandboxConfig(kind=options.sandbox)
-        labels = {"delm.run": "bench-admission"}
-        sandboxes = choose(config, cache_dir(), items, labels=labels, grading_network=False)
-        event_loop.run(bench, items, sandboxes, rows, options.at_once, options.quick)
+        missed = 0 if options.gists else bench_proposals(options)
+        sys.exit(missed or bench_gists(options.sandbox))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except BaseExceptionGroup as group:
         raise leaf(group) from group
+
+
+def bench_proposals(options: argparse.Namespace) -> int:
+    """All proposals on the instances that are asked for; the exit code."""
+    rows: Rows = {}
+    items = load("verified-offline", cache=cache_dir()).items
+    if options.quick:
+        items = [i for i in items if any(n in i.instance.instance_id for n in QUICK)]
+    items = [i for i in items if options.only in i.instance.instance_id]
+    sandboxes = sandboxes_of(options.sandbox, items)
+    event_loop.run(bench, items, sandboxes, rows, options.at_once, options.quick)
     Console(width=None if sys.stdout.isatty() else 110).print(table(rows))
-    sys.exit(figure(rows))
+    return figure(rows)
+
+
+def bench_gists(kind: str) -> int:
+    """Gists beside evidence that holds, without and with a verifier; the exit code."""
+    item = load("sample", cache=cache_dir()).items[0]
+    sandboxes = sandboxes_of(kind, [item])
+    without, with_one = event_loop.run(measure_gists, item, sandboxes, None)
+    for line in with_one.wrong:
+        print(f"WRONG: {line}")
+    each = len(cases(item)) // 2
+    refused = 1 - with_one.entered[True] / each
+    print(
+        f"gists beside true evidence: without a verifier {without.entered[False]} of {each} false "
+        f"ones entered ({without.entered[False] / each:.0%}), with a scripted one "
+        f"{with_one.entered[False]}; it refused {refused:.0%} of {each} true ones"
+    )
+    return int(with_one.entered[False] > 0 or refused > REFUSED_SHARE)
+
+
+def sandboxes_of(kind: str, items: Sequence[Item]) -> Sandboxes:
+    """Sandboxes of a kind for these instances."""
+    labels = {"delm.run": "bench-admission"}
+    config = SandboxConfig(kind=kind)
+    return choose(config, cache_dir(), items, labels=labels, grading_network=False)
 
 
 def figure(rows: Rows) -> int:

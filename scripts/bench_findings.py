@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.admission.gate import Gate
-from agents.admission.gist_check import Checker, gist_checker
+from agents.admission.gist_check import Checker, gist_checker, one_by_one
 from agents.documents.chunking import Headings
 from agents.documents.evidence import PartCheck, QuotationCheck
 from agents.documents.quotes import NotThere, quoted, strange_numbers
@@ -182,7 +182,7 @@ async def run(options: argparse.Namespace) -> int:
     """All cases; the exit code."""
     model = Asked(options.model) if options.model else Comparing()
     shown = {"question": ""} if options.bare else {"question": QUESTION, "choices": CHOICES}
-    checker = gist_checker(lambda name: model, template="check_finding", values=shown)
+    checker = one_by_one(gist_checker(lambda name: model, template="check_finding", values=shown))
     counts: Counter[tuple[bool, str, bool]] = Counter()
     trials = itertools.count(1)
     with (

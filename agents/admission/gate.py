@@ -1,7 +1,7 @@
 """The gate between a proposed entry and the shared context: its evidence is checked again.
 
-What is particular about a form of evidence is in its `EvidenceCheck`. Not covered: whether a gist
-says more than its evidence shows; `agents.admission.gist_check` asks a model for that.
+What is particular about a form of evidence is in its `EvidenceCheck`. Whether a finding says more
+than its evidence shows, a model is asked: see `agents.admission.gist_check`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from typing import Protocol
 import anyio
 
 from agents.admission.evidence import CheckResult, Refused, key_of
-from agents.admission.gist_check import Checker
+from agents.admission.gist_check import Checker, Held
 from agents.admission.known_findings import KnownFindings
 from agents.concurrency import together
 from harness.board.evidence import GIST_CHARS, GIST_TOKENS, SUMMARY_CHARS, Evidence, Part
@@ -41,9 +41,9 @@ class Gate:
     """Admits what holds when its evidence is checked, and says why not.
 
     A finding that repeats an entry, see `KnownFindings`, or has the key of its evidence, is merged
-    into it. `apart`: what one agent has found is none of another's
-    business, so that nothing is merged into another agent's entry. `checker` is asked of what
-    holds. Any number of tasks may call.
+    into it. `apart`: what one agent has found is none of another's business, so that nothing is
+    merged into another agent's entry. `checker` is asked once for all findings of a call that
+    hold. Any number of tasks may call.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class Gate:
             await self._propose(each)
         kept = [each for each in asked if each.number]
         await together(partial(self._examine, each) for each in kept)
+        await self._compare([each for each in kept if each.seen is not None])
         for each in kept:
             each.ruling = await self._settle(each)
         for each in asked:
@@ -115,7 +116,8 @@ class Gate:
         """Check the evidence; what became of it stands in `asked`."""
         began = anyio.current_time()
         try:
-            asked.seen = await self._check(asked.proposal)
+            evidence = asked.proposal.evidence
+            asked.seen = await self._checks[type(evidence)].check(asked.proposal)
         except (Refused, SandboxError, SandboxLost) as refusal:
             asked.reason = str(refusal)
         except (SandboxUnavailable, ModelError, LimitReached) as broken:
@@ -144,13 +146,25 @@ class Gate:
         await self._link(asked.proposal, seen, ruling)
         return ruling
 
-    async def _check(self, proposal: Proposal) -> CheckResult:
-        seen = await self._checks[type(proposal.evidence)].check(proposal)
-        if self._checker is not None and not isinstance(proposal.evidence, Part):
-            reason = await self._checker(proposal.gist, seen.shown)
+    async def _compare(self, examined: Sequence["_Asked"]) -> None:
+        """Have the findings that hold compared with their evidence, all in one call."""
+        compared = [each for each in examined if not isinstance(each.proposal.evidence, Part)]
+        if self._checker is None or not compared:
+            return
+        began = anyio.current_time()
+        held = [
+            Held(proposal=each.proposal, evidence=each.seen.shown if each.seen else "")
+            for each in compared
+        ]
+        try:
+            reasons = await self._checker(held)
+        except (ModelError, LimitReached) as broken:
+            reasons = [f"It could not be checked: {broken}"] * len(held)
+            compared[0].broken = broken
+        for each, reason in zip(compared, reasons, strict=True):
+            each.seconds += anyio.current_time() - began
             if reason:
-                raise Refused(reason)
-        return seen
+                each.seen, each.reason = None, reason
 
     async def _link(self, proposal: Proposal, seen: CheckResult, ruling: Ruling) -> None:
         if ruling.entry is None:

@@ -1,28 +1,51 @@
-"""Ask a model whether a gist says more than its evidence: one conversation a check, no tools."""
+"""Ask a model whether findings say more than their evidence: one conversation a check, no tools."""
 
 import hashlib
+import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
+from agents.concurrency import together
 from agents.loop import answer_message
-from agents.prompts import render
+from agents.prompts import render, shortened
 from harness.board.evidence import GIST_CHARS, GIST_TOKENS
+from harness.board.protocols import Proposal
+from harness.board.vocabulary import gist_check_name
 from harness.errors import ConversationRefused
 from harness.protocols import Model
 from harness.types import Message
 
-Checker = Callable[[str, str], Awaitable[str]]
-"""Asked with a gist and its evidence as text: why the one says more than the other, or nothing."""
+EVIDENCE_CHARS = 6_000  # of one finding, as the model reads it
+SAID_CHARS = 3_000  # of one finding
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A finding whose evidence holds, and that evidence as text."""
+
+    proposal: Proposal
+    evidence: str
+
+
+Checker = Callable[[Sequence[Held]], Awaitable[Sequence[str]]]
+"""Asked with the findings of one answer: why each says more than its evidence, or nothing."""
+GistCheck = Callable[[str, str], Awaitable[str]]
+"""The same for one gist and its evidence."""
+
+EACH_AGAIN = (
+    "Answer with one line for each finding: its number, and APPROVED or WRONG: and the reason."
+)
+_NUMBERED = re.compile(r"\W*(?:Finding\W+)?(?P<number>\d{1,3})\W+")
 AGAIN = "Begin your answer with APPROVED, or with WRONG: and the reason. Nothing else."
 UNREADABLE = (
-    "The gist could not be checked: the checking model's answer was unreadable. Say only what "
+    "The finding could not be checked: the checking model's answer was unreadable. Say only what "
     "the evidence shows, and send it again."
 )
 REFUSED = (
-    "The gist could not be checked: the checking model's provider refuses this text. Give shorter "
-    "evidence, or say it in other words, and send it again."
+    "The finding could not be checked: the checking model's provider refuses this text. Give "
+    "shorter evidence, or say it in other words, and send it again."
 )
 
 
@@ -42,8 +65,8 @@ def gist_checker(
     name: str = "gist-check",
     template: str = "gist_check",
     values: Mapping[str, object] | None = None,
-) -> Checker:
-    """A checker for `agents.admission.Gate`. `model` makes the one of a conversation of a name,
+) -> GistCheck:
+    """A check of one gist in one call. `model` makes the one of a conversation of a name,
     which is that of the gist, so that it is the same in a replay. `template` is the prompt's, and
     `values` are what it needs besides `gist` and `evidence`.
 
@@ -73,12 +96,87 @@ def gist_checker(
     return check
 
 
+def one_by_one(check: GistCheck) -> Checker:
+    """A checker for `agents.admission.Gate` that asks for each gist by itself, all at once."""
+
+    async def checked(held: Sequence[Held]) -> Sequence[str]:
+        reasons = [""] * len(held)
+
+        async def one(number: int) -> None:
+            reasons[number] = await check(held[number].proposal.gist, held[number].evidence)
+
+        await together(partial(one, number) for number in range(len(held)))
+        return reasons
+
+    return checked
+
+
+def answer_checker(verifier: Callable[[str, str], Model]) -> Checker:
+    """A checker for `agents.admission.Gate` that asks once for all findings of an answer.
+
+    `verifier` makes the model of a conversation of a name, for an agent. The name is that of the
+    task and the number of its answer, so that it is the same in a replay.
+    Raises what the model raises: `LimitReached` and `ModelError`.
+    """
+    asked_before: Counter[str] = Counter()
+
+    async def check(held: Sequence[Held]) -> Sequence[str]:
+        first = held[0].proposal
+        asked_before[first.task] += 1
+        name = gist_check_name(first.task, asked_before[first.task])
+        try:
+            return await _compare(verifier(name, first.author), held)
+        except ConversationRefused:
+            if len(held) == 1:
+                return [REFUSED]
+            return [reason for each in held for reason in await check([each])]
+
+    return check
+
+
+async def _compare(model: Model, held: Sequence[Held]) -> Sequence[str]:
+    findings = [(_said(each.proposal), shortened(each.evidence, EVIDENCE_CHARS)) for each in held]
+    messages: list[Message] = [
+        {"role": "user", "content": render("gist_check", findings=findings)},
+    ]
+    known: dict[int, str] = {}
+    for _ in range(2):
+        reply = await model.complete(messages, [])
+        known = read_verdicts(reply.content, len(held)) | known
+        if len(known) == len(held):
+            break
+        said = answer_message(replace(reply, tool_calls=()))
+        messages += [said, {"role": "user", "content": EACH_AGAIN}]
+    return [known.get(number, UNREADABLE) for number in range(1, len(held) + 1)]
+
+
+def _said(proposal: Proposal) -> str:
+    said = [proposal.gist.strip(), proposal.summary.strip()]
+    return shortened("\n\n".join(text for text in said if text), SAID_CHARS)
+
+
+def read_verdicts(answer: str, count: int) -> dict[int, str]:
+    """By number, from 1: the reason against a finding, empty if there is none.
+
+    A line is `2 APPROVED` or `2 WRONG: why`. What is answered for in two ways is left out, as is
+    what is not answered for. The number may be missing where there is one finding.
+    """
+    found: dict[int, set[str]] = {}
+    for line in answer.splitlines():
+        numbered = _NUMBERED.match(line)
+        number = int(numbered["number"]) if numbered else 1
+        verdict = read_verdict(line[numbered.end() :] if numbered else line)
+        if verdict is not None and 1 <= number <= count and (numbered or count == 1):
+            found.setdefault(number, set()).add(verdict)
+    return {number: verdicts.pop() for number, verdicts in found.items() if len(verdicts) == 1}
+
+
 def read_verdict(answer: str) -> str | None:
     """The reason against the gist, empty if there is none; None if the answer is unreadable."""
     text = answer.strip()
     if text.startswith("APPROVED"):
         return ""
     if text.startswith("WRONG"):
-        reason = " ".join(text.removeprefix("WRONG").lstrip(": \n").split())[:600]
+        reason = " ".join(text.removeprefix("WRONG").lstrip(":-–— *\n").split())[:600]
         return f"The gist says more than its evidence: {reason or 'no reason was given.'}"
     return None

@@ -29,7 +29,8 @@ class DelmOptions(Options):
     sharing: bool = True  # agents see each other's entries
     verification: bool = True  # an entry's evidence is executed before it is admitted
     queue: bool = True  # off: each agent does its whole issue as one task
-    gist_check: bool = False  # a model is asked whether a gist says more than its evidence
+    # a model is asked whether a finding says more than its evidence, where that was executed
+    gist_check: bool = True
     refresh: Literal["step", "dispatch"] = "step"  # when an agent is told of new entries
     # tasks that look for the fault first; 0: every seat begins at once; each: one an agent, at most
     # as many as there are framings
@@ -55,6 +56,11 @@ class DelmOptions(Options):
         """How many commands of others are run on a candidate: none where nothing is shared, or
         nothing executed."""
         return self.cross_checks if self.sharing and self.verification and self.queue else 0
+
+    @property
+    def compares_gists(self) -> bool:
+        """Whether findings are compared with their evidence: only what was executed is any."""
+        return self.gist_check and self.verification
 
     @property
     def apart(self) -> bool:

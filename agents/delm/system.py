@@ -6,7 +6,7 @@ import anyio
 
 from agents.admission.executed import ExecutedEvidence
 from agents.admission.gate import Gate
-from agents.admission.gist_check import gist_checker
+from agents.admission.gist_check import answer_checker
 from agents.concurrency import together
 from agents.delm.candidates import SeatState, authors_of, fails, failures_of
 from agents.delm.matrix import CrossCheck, checks_of
@@ -60,7 +60,7 @@ class Delm:
             verify=options.verification,
             check_cache=trial.check_cache,
         )
-        checker = gist_checker(trial.model) if options.gist_check else None
+        checker = answer_checker(trial.verifier) if options.compares_gists else None
         gate = Gate(trial.context, checks.by_form(), checker=checker, apart=not options.sharing)
         return DelmTrial(trial, options, pristine, checks, gate)
 

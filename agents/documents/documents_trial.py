@@ -5,7 +5,7 @@ from functools import partial
 import anyio
 
 from agents.admission.gate import Gate
-from agents.admission.gist_check import Checker, gist_checker
+from agents.admission.gist_check import GistCheck, gist_checker, one_by_one
 from agents.board.session import BoardSession
 from agents.board.task_loop import result_of
 from agents.documents.chunking import Headings, split
@@ -72,13 +72,14 @@ class DocumentsTrial:
             nearby=options.nearby,
             verify=options.verification,
         )
+        checker = self._checker("judge", "check_finding", values=self._asked())
         return Gate(
             self.trial.context,
             {
                 Quotations: quotations,
                 Part: PartCheck(text=self._text, verify=options.verification),
             },
-            checker=self._checker("judge", "check_finding", values=self._asked()),
+            checker=one_by_one(checker) if checker else None,
         )
 
     def _asked(self) -> dict[str, object]:
@@ -92,7 +93,7 @@ class DocumentsTrial:
         *,
         shared: bool = False,
         values: dict[str, object] | None = None,
-    ) -> Checker | None:
+    ) -> GistCheck | None:
         if not self._options.verification:
             return None
         return gist_checker(

@@ -11,7 +11,7 @@ from functools import partial
 
 import anyio
 
-from agents.admission.gist_check import Checker, gist_fault
+from agents.admission.gist_check import GistCheck, gist_fault
 from agents.concurrency import together
 from agents.documents.chunking import Headings, Piece, split
 from agents.documents.quotes import (
@@ -79,7 +79,7 @@ async def prepare(
     verify: bool = True,
     hierarchy: bool = True,
     nearby: int = 1,
-    checker: Checker | None = None,
+    checker: GistCheck | None = None,
 ) -> None:
     """Fill in `note`, of a piece of `text`, in a conversation named `read-<number>`.
 
@@ -129,7 +129,7 @@ class _Job:
         verify: bool,
         hierarchy: bool,
         nearby: int,
-        checker: Checker | None,
+        checker: GistCheck | None,
     ) -> None:
         self.raw = text[note.piece.start : note.piece.end]
         self._trial = trial

@@ -168,6 +168,8 @@ MAIN = "main"
 """The agent that leads the others and is not counted among them; also its submission's author."""
 DOCUMENT = "document"
 """In the place of an entry's label: words of the whole document, which is no entry then."""
+GIST_CHECK = "gist-check"
+"""In the place of a task's label: conversations that compare findings with their evidence."""
 CARRIED = "carried"
 """A key of a kept message: true where an earlier conversation of the agent holds the message, and
 this one goes on with it."""
@@ -202,6 +204,12 @@ def conversation_name(task: str, claim: int, part: str = "") -> str:
     """The conversation about a task under its first, second, … claim; `part`: another one there."""
     again = f"{_CLAIM}{claim}" if claim > 1 else ""
     return f"{task}{again}{f'{_CLAIM}{part}' if part else ''}"
+
+
+def gist_check_name(task: str, number: int) -> str:
+    """The conversation in which findings of a task's answer, from 1 on, are compared with their
+    evidence."""
+    return f"{GIST_CHECK}{_CLAIM}{task}{_CLAIM}{number}"
 
 
 def compacted_name(conversation: str) -> str:

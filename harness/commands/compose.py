@@ -48,6 +48,11 @@ class ModelParts:
     replay: bool
     text_protocol: bool
     endpoint: str  # where calls go and with which key, in words; of a replay nowhere
+    verifier: "ModelParts | None" = None  # what compares findings with their evidence; None: this
+
+    def each(self) -> "list[ModelParts]":
+        """These, and those of the verifier where it is another model."""
+        return [self, *([self.verifier] if self.verifier else [])]
 
 
 def model_parts(
@@ -87,7 +92,19 @@ def model_parts(
     return ModelParts(
         backend=backend, name=name, price=price, replay=replay, text_protocol=text,
         endpoint=endpoint,
+        verifier=None if replay else _verifier(config, sends=sends, say=say),
     )  # fmt: skip
+
+
+def _verifier(config: Config, *, sends: bool, say: Callable[[str], None]) -> ModelParts | None:
+    """Those of `model.verifier`, where another model is named."""
+    name = config.model.verifier
+    if name in {"", config.model.name}:
+        return None
+    update: dict[str, Any] = {"name": name, "verifier": "", "temperature": None, "extra": {}}
+    settings = config.model.model_copy(update=update)
+    other = config.model_copy(update={"model": settings})
+    return model_parts(other, lambda _: None, sends=sends, say=say)
 
 
 def most_output(config: Config, price: Price | None) -> int:

@@ -55,6 +55,8 @@ def announce(
     else:
         say(f"model {parts.name}: {_most(config, parts, submissions)}")
         say(f"its calls go to {parts.endpoint}")
+        if other := parts.verifier:
+            say(f"findings are compared by {other.name}; its calls go to {other.endpoint}")
     counts = {c.name: c.trials * c.wanted for c in run_systems}
     if len(set(counts.values())) > 1:
         numbers = ", ".join(f"{name} {count}" for name, count in counts.items())

@@ -215,7 +215,8 @@ async def _evaluate(job: _Evaluation, store: Store, boards: Boards, member: Memb
 
     async def work() -> None:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(parts.backend.warm_up)
+            for each in parts.each():
+                tasks.start_soon(each.backend.warm_up)
             await job.sandboxes.prepare(job.dataset.items, progress.say)
         with member.alone():
             await run.plan()
@@ -227,7 +228,8 @@ async def _evaluate(job: _Evaluation, store: Store, boards: Boards, member: Memb
         stopped = await job.stop.until(work, progress.say)
     finally:
         with anyio.CancelScope(shield=True):
-            await parts.backend.aclose()
+            for each in parts.each():
+                await each.backend.aclose()
     job.stop.waiting_for = lambda: f"the CSVs in {folder.path} to be written"
     with member.alone(), explained_lack_of_space(folder, options.output):
         scored = await run_folder.derive(folder, store, boards)
@@ -257,15 +259,18 @@ def _run(
     job: _Evaluation, store: Store, boards: Boards, member: Member, progress: Progress, begun: str
 ) -> Run:
     config, benchmark, folder = job.options.config, job.dataset.benchmark, job.folder
+    clients = [
+        compose.client(each, config, store, progress.waiting, lambda: full(folder.path))
+        for each in job.parts.each()
+    ]
     return Run(
         store=store,
         board=boards,
         benchmark=benchmark,
         items=job.dataset.items,
         run_systems=job.run_systems,
-        client=compose.client(
-            job.parts, config, store, progress.waiting, lambda: full(folder.path)
-        ),
+        client=clients[0],
+        verifier=clients[-1],
         sandboxes=job.sandboxes,
         grader=benchmark.grader(job.sandboxes, config, logs=folder.logs(begun), cache=cache_dir()),
         limits=config.budget.limits(),

@@ -133,7 +133,7 @@ async def write_record(
     if begun and found:
         accepted.append({SINCE: moment, "changes": [str(change) for change in found]})
     first_id = str(before.get("id", folder.run_id))
-    prices, digest = snapshot({run.parts.name: run.parts.price})
+    prices, digest = snapshot({each.name: each.price for each in run.parts.each()})
     record = {
         "harness": _with(before.get("harness", ()) if begun else (), program(), moment),
         "systems": _systems(before.get("systems", {}) if begun else {}, run_systems, moment),

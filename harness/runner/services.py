@@ -47,6 +47,7 @@ class TrialServices:
     benchmark: Benchmark[Any]
     board: Boards
     client: ModelClient
+    verifier: ModelClient  # of the model that compares findings with their evidence
     sandboxes: Sandboxes
     check_cache: Callable[[Item], CheckCache]  # of what was executed in an instance's image
     shared: SharedCache  # answers that trials of the run may take from each other

@@ -12,6 +12,7 @@ from harness.board.protocols import SharedContext, TaskQueue
 from harness.errors import DelmError, LeakFound, SandboxUnavailable, StoreConflict
 from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
+from harness.model.client import ModelClient
 from harness.model.conversation import start_conversation
 from harness.model.resume_cache import ResumeCache
 from harness.model.trial_calls import TrialCalls
@@ -86,11 +87,20 @@ class LiveTrial:
 
     def model(self, conversation: str, *, agent: str = "", shared: bool = False) -> Model:
         """See `harness.protocols.Trial.model`."""
+        return self._conversation(self._services.client, conversation, agent, shared=shared)
+
+    def verifier(self, conversation: str, agent: str) -> Model:
+        """See `harness.protocols.Trial.verifier`."""
+        return self._conversation(self._services.verifier, conversation, agent)
+
+    def _conversation(
+        self, client: ModelClient, conversation: str, agent: str, *, shared: bool = False
+    ) -> Model:
         budget, wanted = self._budget, self._row["wanted"]
         if agent and wanted > 1:  # what one submission may cost is the agent's own
             budget = self._shares.setdefault(agent, self._budget.share(wanted))
         return start_conversation(
-            self._services.client,
+            client,
             self._row["trial_id"],
             system=self._row["system"],
             instance_id=self.instance.instance_id,

@@ -13,11 +13,23 @@ from agents.admission.command_runner import MOST_RUNS
 from agents.admission.evidence import Refused
 from agents.admission.executed import ExecutedEvidence
 from agents.admission.gate import Gate
-from agents.admission.gist_check import gist_checker
+from agents.admission.gist_check import (
+    EACH_AGAIN,
+    EVIDENCE_CHARS,
+    SAID_CHARS,
+    answer_checker,
+    read_verdicts,
+)
 from harness.board.evidence import EVIDENCE
 from harness.board.protocols import Link, Proposal
 from harness.board.sqlite.board import SqliteBoard
-from harness.errors import ModelUnavailable, SandboxError, SandboxLost, SandboxUnavailable
+from harness.errors import (
+    ConversationRefused,
+    ModelUnavailable,
+    SandboxError,
+    SandboxLost,
+    SandboxUnavailable,
+)
 from harness.runner.check_cache import FileCheckCache
 from harness.types import ExecResult, Reply, ToolCall
 
@@ -113,11 +125,17 @@ class Bench:
         self._count = 0
 
     async def say(self, kind: Any, evidence: Any, gist: str = "", **more: Any) -> Any:
+        return await self.gate.submit(self._proposal(kind, evidence, gist, **more))
+
+    async def say_all(self, *findings: tuple[Any, Any, str]) -> list[Any]:
+        return await self.gate.submit_all([self._proposal(*finding) for finding in findings])
+
+    def _proposal(self, kind: Any, evidence: Any, gist: str = "", **more: Any) -> Proposal:
         self._count += 1
         fields = {"summary": "", "author": "agent-1", "task": "localize-1"} | more
         gist = gist or f"Finding {self._count}"
         made = EVIDENCE.validate_python(evidence)
-        return await self.gate.submit(Proposal(kind=kind, gist=gist, evidence=made, **fields))
+        return Proposal(kind=kind, gist=gist, evidence=made, **fields)
 
     async def refusal(self, *args: Any, **more: Any) -> str:
         ruling = await self.say(*args, **more)
@@ -371,11 +389,11 @@ class Answers:
 
     def __init__(self, *answers: str | Reply | Exception) -> None:
         self.answers = list(answers)
-        self.conversations: list[str] = []
+        self.conversations: list[tuple[str, str]] = []
         self.asked: list[Any] = []
 
-    def __call__(self, conversation: str) -> "Answers":
-        self.conversations.append(conversation)
+    def __call__(self, conversation: str, agent: str) -> "Answers":
+        self.conversations.append((conversation, agent))
         return self
 
     async def complete(self, messages: Any, tools: Any) -> Reply:
@@ -388,11 +406,12 @@ class Answers:
 
 
 async def test_a_model_may_refuse_a_gist_that_says_more_than_its_evidence(bench):
-    model = Answers("APPROVED", "WRONG: it says always.", "Hm.", "APPROVED", "Hm.", "Hm.")
-    here = bench(checker=gist_checker(model))
-    assert (await here.say("FACT", QUOTE, gist="`add` subtracts")).settled == "admitted"
+    model = Answers("APPROVED", "WRONG: it says always.", "Hm.", "1: APPROVED", "Hm.", "Hm.")
+    here = bench(checker=answer_checker(model))
+    said = await here.say("FACT", QUOTE, gist="`add` subtracts", summary="With `-`.")
+    assert said.settled == "admitted"
     prompt = model.asked[0][0]["content"]
-    assert "`add` subtracts" in prompt
+    assert "<finding>\n`add` subtracts\n\nWith `-`.\n</finding>" in prompt
     assert "     5      return a - b" in prompt
     reason = await here.refusal("FACT", command(), gist="It always fails")
     assert reason == "The gist says more than its evidence: it says always."
@@ -401,25 +420,95 @@ async def test_a_model_may_refuse_a_gist_that_says_more_than_its_evidence(bench)
     assert len(set(model.conversations)) == 4
 
 
+async def test_all_findings_of_an_answer_are_compared_in_one_call_under_their_author(bench):
+    model = Answers("1. APPROVED\n2. WRONG: it was read in one place.")
+    here = bench(checker=answer_checker(model))
+    true, false, unseen = await here.say_all(
+        ("FACT", QUOTE, "`add` subtracts"),
+        ("FACT", command(), "All of it fails"),
+        ("FACT", QUOTE | {"line": 1}, "it stands elsewhere"),
+    )
+    assert true.settled == "admitted"
+    assert false.reason == "The gist says more than its evidence: it was read in one place."
+    assert "not begin at line 1" in unseen.reason
+    (asked,) = model.asked
+    assert asked[0]["content"].count("<finding>") == 2
+    assert "it stands elsewhere" not in asked[0]["content"]
+    assert model.conversations == [("gist-check.localize-1.1", "agent-1")]
+    assert await here.say_all(("FACT", QUOTE | {"line": 2}, "no")) != []
+    assert len(model.asked) == 1, "what does not hold is compared with nothing"
+
+
+async def test_a_patch_is_compared_with_its_diff_and_its_command_within_bounds(bench):
+    model = Answers("APPROVED")
+    here = bench(checker=answer_checker(model))
+    long = DIFF.replace("+    return a + b", "+    return a + b" + "  # much" * 4_000)
+    assert (await here.say("PATCH", PATCH | {"diff": long})).settled == "admitted"
+    prompt = model.asked[0][0]["content"]
+    assert SHOWS in prompt
+    assert "+    return a + b" in prompt
+    assert len(prompt) < 2 * EVIDENCE_CHARS + SAID_CHARS
+
+
+async def test_what_stays_unanswered_is_asked_again_and_the_rest_is_known(bench):
+    model = Answers("1 APPROVED\n2 APPROVED\n2 WRONG: no", "2 APPROVED")
+    here = bench(checker=answer_checker(model))
+    first, second = await here.say_all(
+        ("FACT", QUOTE, "`add` subtracts"), ("FACT", command(), "It fails")
+    )
+    assert (first.settled, second.settled) == ("admitted", "admitted")
+    assert model.asked[1][2] == {"role": "user", "content": EACH_AGAIN}
+
+
+async def test_one_text_that_the_provider_refuses_takes_no_other_finding_with_it(bench):
+    model = Answers(
+        ConversationRefused("no"), "APPROVED", ConversationRefused("no"),
+    )  # fmt: skip
+    here = bench(checker=answer_checker(model))
+    first, second = await here.say_all(
+        ("FACT", QUOTE, "`add` subtracts"), ("FACT", command(), "It fails")
+    )
+    assert first.settled == "admitted"
+    assert "refuses this text" in second.reason
+
+
 async def test_a_checking_model_that_calls_a_tool_is_asked_again_without_the_call(bench):
     calls = (ToolCall(id="c1", name="bash", arguments="{}"),)
     model = Answers(Reply(content="I look.", tool_calls=calls), "APPROVED")
-    here = bench(checker=gist_checker(model))
+    here = bench(checker=answer_checker(model))
     assert (await here.say("FACT", QUOTE, gist="`add` subtracts")).settled == "admitted"
     assert model.asked[1][1] == {"role": "assistant", "content": "I look."}
 
 
 async def test_a_false_proposal_is_never_shown_to_the_model(bench):
     model = Answers()
-    await bench(checker=gist_checker(model)).refusal("FACT", QUOTE | {"line": 1})
+    await bench(checker=answer_checker(model)).refusal("FACT", QUOTE | {"line": 1})
     assert model.asked == []
 
 
 async def test_a_model_that_fails_is_raised_and_the_row_is_settled(bench):
-    here = bench(checker=gist_checker(Answers(ModelUnavailable("down"), "APPROVED")))
+    here = bench(checker=answer_checker(Answers(ModelUnavailable("down"), "APPROVED")))
     with pytest.raises(ModelUnavailable):
         await here.say("FACT", QUOTE)
     assert (await here.say("FACT", QUOTE)).settled == "admitted"
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        ("1 APPROVED\n2 WRONG: no", {1: "", 2: "The gist says more than its evidence: no"}),
+        (
+            "1) APPROVED.\n\n**2.** WRONG - no",
+            {1: "", 2: "The gist says more than its evidence: no"},
+        ),
+        ("Finding 1: APPROVED", {1: ""}),
+        ("APPROVED\nAPPROVED", {}),
+        ("1 APPROVED\n1 WRONG: no\n3 APPROVED\n0 APPROVED", {}),
+        ("1 APPROVED\n1 APPROVED", {1: ""}),
+    ],
+)
+def test_an_answer_counts_by_numbered_lines_and_contradictions_not_at_all(answer, found):
+    assert read_verdicts(answer, 2) == found
 
 
 async def test_an_entry_says_whether_its_check_was_executed_or_remembered(bench, tmp_path):

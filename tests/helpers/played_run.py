@@ -113,6 +113,15 @@ class Silent:
 ANSWER = Reply(content="", usage=Usage(prompt_tokens=1000, completion_tokens=0))
 
 
+def client_of(
+    store: SqliteStore, name: str, price: Price, backend: Answering | None = None
+) -> ModelClient:
+    return ModelClient(
+        backend or Answering(ANSWER), name, price=price, ledger=store,
+        limiter=anyio.CapacityLimiter(9), **SETTINGS | {"max_output_tokens": 1000},
+    )  # fmt: skip
+
+
 def make(
     store: SqliteStore,
     act: Callable[[Trial], Awaitable[None]],
@@ -124,12 +133,10 @@ def make(
     trials: int = 1,
     grader: Any = None,
     backend: Answering | None = None,
+    verifier: ModelClient | None = None,
 ) -> tuple[Run, PlayedSandboxes]:
     sandboxes, folder = PlayedSandboxes(), store.path.parent
-    client = ModelClient(
-        backend or Answering(answer), "m", price=PRICE, ledger=store,
-        limiter=anyio.CapacityLimiter(9), **SETTINGS | {"max_output_tokens": 1000},
-    )  # fmt: skip
+    client = client_of(store, "m", PRICE, backend or Answering(answer))
     run = Run(
         store=store,
         board=SqliteBoard(store.path),
@@ -146,6 +153,7 @@ def make(
             )
         ],
         client=client,
+        verifier=verifier,
         sandboxes=sandboxes,
         grader=grader or PatchGrader(sandboxes, folder, None, GradingConfig()),
         limits=Limits(steps=0, cost_usd=0, tokens=0, wall_clock_s=0, command_s=1),

@@ -3,7 +3,7 @@
 import json
 
 from agents.admission.gate import Gate
-from agents.admission.gist_check import gist_checker
+from agents.admission.gist_check import gist_checker, one_by_one
 from agents.board.session import BoardSession
 from agents.documents.chunking import Headings
 from agents.documents.evidence import PartCheck, QuotationCheck
@@ -42,7 +42,9 @@ class Desk:
         self.gate = Gate(
             self.context,
             {Quotations: quotations, Part: PartCheck(text=self.text)},
-            checker=gist_checker(lambda name: self, template="check_finding", values=self.asked),
+            checker=one_by_one(
+                gist_checker(lambda name: self, template="check_finding", values=self.asked)
+            ),
         )
 
     async def complete(self, messages, tools):

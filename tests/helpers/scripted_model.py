@@ -13,6 +13,7 @@ block closes every socket and joins every thread, hanging requests included.
 
 import argparse
 import json
+import re
 import runpy
 import socket
 import sys
@@ -89,6 +90,7 @@ class Stream:
         return "".join(f"data: {event}\n\n" for event in events).encode()
 
 
+COMPARE = "A software agent found what stands below"  # how the comparison of findings begins
 FIRST = b"Answer with one word: yes."  # what a run asks before anything else
 Action = dict[str, Any] | Status | Hang | Drip | Cut | Garbage | Raw | Stream
 Script = Callable[[dict[str, Any], int], Action]
@@ -141,6 +143,15 @@ def completion(request: dict[str, Any], reply: dict[str, Any], n: int) -> dict[s
 YES: Action = {"content": "Yes."}
 
 
+def approved(request: dict[str, Any]) -> Action | None:
+    """The answer to a comparison of findings with their evidence: each says no more."""
+    opening = str(request["messages"][0]["content"])
+    if not opening.startswith(COMPARE):
+        return None
+    count = len(re.findall(r"(?m)^Finding \d+:$", opening))
+    return {"content": "\n".join(f"{n + 1} APPROVED" for n in range(count))}
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -169,6 +180,9 @@ class _Handler(BaseHTTPRequestHandler):
         if FIRST in body:
             self.server.first_calls.append(request)
             self.act(self.server.first(request), request, -len(self.server.first_calls))
+            return
+        if comparison := approved(request):
+            self.act(comparison, request, self.server.compared(request))
             return
         with self.server.serving(request, dict(self.headers)) as n:
             self.act(self.server.script(request, n), request, n)
@@ -259,6 +273,7 @@ class _Server(ThreadingHTTPServer):
             script, "first", lambda request: first
         )
         self.first_calls: list[dict[str, Any]] = []
+        self.comparisons: list[dict[str, Any]] = []
         self.lock = threading.Lock()
         self.closing = threading.Event()
         self.connections: set[socket.socket] = set()
@@ -271,6 +286,12 @@ class _Server(ThreadingHTTPServer):
 
     def serving(self, request: dict[str, Any], headers: dict[str, str]) -> _Serving:
         return _Serving(self, request, headers)
+
+    def compared(self, request: dict[str, Any]) -> int:
+        """Keep a comparison, which no script has to know of; a number that no request has."""
+        with self.lock:
+            self.comparisons.append(request)
+            return 1_000_000 + len(self.comparisons)
 
     def count(self, usage: dict[str, Any], n: int) -> None:
         if n < 0:
@@ -340,6 +361,11 @@ class ScriptedModel:
         """The bodies of all requests so far, in order of arrival."""
         with self._server.lock:
             return list(self._server.requests)
+
+    @property
+    def comparisons(self) -> list[dict[str, Any]]:
+        """Every comparison of findings with their evidence, which were all approved."""
+        return list(self._server.comparisons)
 
     @property
     def first_calls(self) -> list[dict[str, Any]]:

@@ -7,9 +7,12 @@ from typing import Any
 
 import anyio
 import pytest
+from console import query
 from midway import cancelled_when
-from played_run import ANSWER, Answering, Silent, make
+from played_run import ANSWER, PRICE, Answering, Silent, client_of, make
 
+from harness.commands.compose import model_parts
+from harness.config import resolve
 from harness.errors import (
     ContextOverflow,
     ConversationRefused,
@@ -27,6 +30,8 @@ from harness.errors import (
 from harness.protocols import Trial
 from harness.store.sqlite import SqliteStore
 from harness.types import Reply
+
+CALLS = "SELECT model, agent, cost_usd FROM call ORDER BY call_id"
 
 
 class Counting(Silent):
@@ -53,6 +58,49 @@ async def finish(trial: Trial) -> None:
 
 async def ask(trial: Trial) -> None:
     await trial.model("agent-1").complete([{"role": "user", "content": "?"}], [])
+
+
+async def test_findings_are_compared_by_the_verifier_at_its_price_under_their_author(store):
+    async def both(trial: Trial) -> None:
+        for model in (
+            trial.model("patch-1", agent="agent-2"),
+            trial.verifier("gist-check.patch-1.1", "agent-2"),
+        ):
+            await model.complete([{"role": "user", "content": "?"}], [])
+        await finish(trial)
+
+    other = client_of(store, "v", replace(PRICE, input=3e-6))
+    run, _ = make(store, both, verifier=other)
+    await run.plan()
+    await run.work()
+    rows = [
+        (row["model"], row["agent"], round(row["cost_usd"], 6))
+        for row in query(store.path.parent, CALLS)
+    ]
+    assert rows == [("m", "agent-2", 0.001), ("v", "agent-2", 0.003)]
+
+
+async def test_without_a_verifier_the_runs_own_model_compares(store):
+    run, _ = make(store, finish)
+    assert run.services.verifier is run.services.client
+
+
+def test_the_verifier_is_another_model_with_a_price_or_it_is_refused(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_BASE", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+
+    def parts(verifier: str):
+        return model_parts(
+            resolve([{"model": {"name": "openai/scripted", "verifier": verifier}}]), print
+        )
+
+    assert parts("").verifier is None
+    assert parts("openai/scripted").verifier is None
+    other = parts("openai/bridge")
+    assert [each.name for each in other.each()] == ["openai/scripted", "openai/bridge"]
+    assert other.verifier.price is not None
+    with pytest.raises(UserError, match="openai/scriptid"):
+        parts("openai/scriptid")
 
 
 async def test_a_call_that_never_answered_is_a_step_for_who_watches_as_in_the_ledger(store):

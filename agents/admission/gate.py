@@ -17,7 +17,7 @@ from agents.admission.known_findings import KnownFindings
 from agents.concurrency import together
 from harness.board.evidence import GIST_CHARS, GIST_TOKENS, SUMMARY_CHARS, Evidence, Part
 from harness.board.protocols import BoardRefused, Entry, Link, Proposal, Ruling, SharedContext
-from harness.board.vocabulary import LinkKind, Settled
+from harness.board.vocabulary import BOARD, LinkKind, Settled
 from harness.errors import LimitReached, ModelError, SandboxError, SandboxLost, SandboxUnavailable
 
 
@@ -148,7 +148,11 @@ class Gate:
 
     async def _compare(self, examined: Sequence["_Asked"]) -> None:
         """Have the findings that hold compared with their evidence, all in one call."""
-        compared = [each for each in examined if not isinstance(each.proposal.evidence, Part)]
+        compared = [
+            each
+            for each in examined
+            if each.proposal.author != BOARD and not isinstance(each.proposal.evidence, Part)
+        ]
         if self._checker is None or not compared:
             return
         began = anyio.current_time()

@@ -439,6 +439,13 @@ async def test_all_findings_of_an_answer_are_compared_in_one_call_under_their_au
     assert len(model.asked) == 1, "what does not hold is compared with nothing"
 
 
+async def test_what_the_board_itself_says_is_compared_with_nothing(bench):
+    model = Answers()
+    here = bench(checker=answer_checker(model))
+    assert (await here.say("FACT", command(), author=BOARD)).settled == "admitted"
+    assert model.asked == []
+
+
 async def test_a_patch_is_compared_with_its_diff_and_its_command_within_bounds(bench):
     model = Answers("APPROVED")
     here = bench(checker=answer_checker(model))

@@ -23,6 +23,7 @@ from agents.admission.gist_check import (
 from harness.board.evidence import EVIDENCE
 from harness.board.protocols import Link, Proposal
 from harness.board.sqlite.board import SqliteBoard
+from harness.board.vocabulary import BOARD
 from harness.errors import (
     ConversationRefused,
     ModelUnavailable,

@@ -10,6 +10,7 @@ from harness.config import YAML, Section, merge, nearest, read_yaml, validate
 from harness.errors import UserError
 from harness.shipped import CONFIGS, config_file
 
+LISTED = 12  # systems that a message names
 OF_ONE_FILE = ("baseline", "published")  # keys of a system's file that `extends` does not inherit
 
 
@@ -101,5 +102,8 @@ def _unknown(name: str, benchmark: str) -> str:
     if benchmark and not fit:
         return f"there is no system {name!r}; none that ships is for {benchmark}: pass a file (-s)"
     title = f"systems for {benchmark}" if fit else "systems"
-    listed = ", ".join(fit or near)
+    there = fit or near
+    listed = ", ".join(there[:LISTED])
+    if len(there) > LISTED:
+        listed += f" and {len(there) - LISTED} more (docs/concepts.md)"
     return f"there is no system {name!r}{nearest(name, fit)}; {title}: {listed}"

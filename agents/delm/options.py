@@ -41,6 +41,8 @@ class DelmOptions(Options):
     patch_ends: bool = True  # an admitted PATCH ends its task, unless its author says otherwise
     tests: Literal["none", "disagreement", "one", "each"] = "disagreement"  # by a model
     cross_checks: Natural = 16  # commands of others that are run on a candidate, without a model
+    # the trial ends when one finished patch passes every admitted command; that is its submission
+    ship: bool = False
     repairs: Natural = 2  # of one submission
     rounds: Natural = 1  # times that an empty queue is thought about by an agent
     max_tasks: Natural = 60  # of a trial; agents add none beyond it; 0: any number

@@ -66,25 +66,37 @@ class Delm:
 
     async def _live(self, team: DelmTrial) -> None:
         names = (agent_name(number + 1) for number in range(team.trial.agents))
-        await together(Worker(team, name).live for name in names)
+        with team.agents_scope:
+            await together(Worker(team, name).live for name in names)
 
 
 async def hand_in(team: DelmTrial, reason: str) -> None:
-    """Submit the patch of every seat, finished or not, and select one."""
-    works = await team.works()
+    """Submit the patch of every seat, finished or not, and select one.
+
+    Where one patch is to be shipped, it is the only submission: the one that ended the trial, or
+    the one that is selected.
+    """
+    works = [work for work in await team.works() if team.shipped in ("", work.seat)]
     await team.queue.close(by="", reason=reason)
+    if not works:
+        return
+    in_time = reason not in {"interrupted", "wall_clock"}
+    shipped = select(await candidates(team, works, run=in_time)) if team.options.ship else None
     for work in works:
-        await team.trial.submit(
-            work.seat,
-            work.patch,
-            reason=with_left_out(work.reason or reason, work.left_out),
-            salvaged=not work.finished,
-            agent=work.agent,
-        )
-    if works:
-        in_time = reason not in {"interrupted", "wall_clock"}
-        choice = select(await candidates(team, works, run=in_time))
-        await team.trial.select(choice.author, choice.reasons)
+        if shipped is None or work.seat == shipped.author:
+            await _submit(team, work, reason)
+    choice = shipped or select(await candidates(team, works, run=in_time))
+    await team.trial.select(choice.author, choice.reasons)
+
+
+async def _submit(team: DelmTrial, work: SeatState, reason: str) -> None:
+    await team.trial.submit(
+        work.seat,
+        work.patch,
+        reason=with_left_out(work.reason or reason, work.left_out),
+        salvaged=not work.finished,
+        agent=work.agent,
+    )
 
 
 async def candidates(team: DelmTrial, works: Sequence[SeatState], *, run: bool) -> list[Candidate]:

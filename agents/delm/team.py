@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import anyio
+
 from agents.admission.executed import ExecutedEvidence
 from agents.admission.gate import Gate
 from agents.delm.candidate_tasks import CandidateTasks
@@ -35,6 +37,10 @@ class DelmTrial(TeamBoard):
     ) -> None:
         super().__init__(trial, options)
         self.pristine = pristine
+        self.shipped = ""  # the seat whose patch ended the trial
+        self.agents_scope = (
+            anyio.CancelScope()
+        )  # of all agents: cancelled when one patch is shipped
         self.checks = checks
         self.gate = gate
         self.matrix = Matrix(checks)

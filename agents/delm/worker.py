@@ -4,6 +4,7 @@ import anyio
 
 from agents.board.task_loop import TaskLoop
 from agents.delm.job import Job
+from agents.delm.shipping import ready_to_ship
 from agents.delm.team import DelmTrial
 from agents.delm.workspaces import Carried, diff_of, new_workspace
 from harness.board.protocols import Claim, Task
@@ -51,7 +52,15 @@ class Worker:
                     await workspace.close()
         if task.kind == TaskKind.DECIDE and not await self._anything_open():
             await self._queue.close(by=self.name, reason="no more tasks")
+        if self._team.options.ship and (seat := await ready_to_ship(self._team)):
+            await self._ship(seat)
         return following
+
+    async def _ship(self, seat: str) -> None:
+        """End the trial with the patch of `seat`, unless another one has ended it already."""
+        self._team.shipped = self._team.shipped or seat
+        await self._queue.close(by=self.name, reason=f"{seat} passes every check")
+        self._team.agents_scope.cancel()
 
     async def _taken_up(self, task: Task) -> Carried | None:
         """The agent's last conversation and copy, where `task` goes on with them."""

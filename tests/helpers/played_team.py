@@ -226,7 +226,9 @@ def played(folder: Path, say: Say = usual, *, agents: int = 2):
 
 def team(**options: Any) -> Delm:
     """The system, unverified: here is nothing to run a command in."""
-    return Delm(DelmOptions(**{"verification": False, "lease_s": 5.0} | options))
+    return Delm(
+        DelmOptions(**{"verification": False, "gist_check": False, "lease_s": 5.0} | options)
+    )
 
 
 PIPELINE = {

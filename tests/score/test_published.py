@@ -224,7 +224,7 @@ def test_every_method_beside_a_system_is_in_the_file():
 def test_an_ablation_does_not_take_over_the_published_row_of_what_it_extends():
     shown = {name for name in system_names() if system_config(name).published}
     assert shown & set(system_names()) == {
-        "mini-swe-agent", "centralized", "centralized-parallel", "delm", "delm-n2",
+        "mini-swe-agent", "centralized", "centralized-parallel", "delm", "delm-n2", "delm-threads",
         "base", "readagent", "delm-documents",
     }  # fmt: skip
     assert [name for name in system_names() if system_config(name).baseline] == ["single"]

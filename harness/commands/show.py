@@ -12,6 +12,7 @@ from rich.text import Text
 from harness.analysis import narrative
 from harness.analysis.narrative import TrialRecord
 from harness.analysis.run_rows import material_of
+from harness.board.vocabulary import CARRIED
 from harness.commands.breakdown import print_breakdown
 from harness.commands.end_summary import command, own_errors
 from harness.commands.json_output import notes_console, scored_run
@@ -180,8 +181,8 @@ def _tell_trial(
             f"{', '.join(spoken)}"
         )
     for conversation, messages in spoken.items():
-        for message in messages if wanted in {"", conversation} else ():
-            _tell_message(out, conversation, message, width)
+        if wanted in {"", conversation}:
+            _tell_conversation(out, conversation, messages, width)
     for row in made if not wanted else ():
         saved = ", salvaged" if row["salvaged"] else ""
         reason = f": {row['grade_reason']}" if row["grade_reason"] else ""
@@ -193,6 +194,23 @@ def _tell_trial(
             style="bold",
         )
         _say(out, row["patch"])
+
+
+def _tell_conversation(
+    out: Console, conversation: str, messages: Sequence[dict[str, Any]], width: int | None
+) -> None:
+    """Its messages, less those of the earlier conversation that it goes on with."""
+    own = [message for message in messages if not message.get(CARRIED)]
+    if earlier := len(messages) - len(own):
+        out.print()
+        _say(
+            out,
+            f"{conversation} goes on with an earlier conversation of its agent, "
+            f"whose {counted(earlier, 'message')} stand there",
+            style="cyan",
+        )
+    for message in own:
+        _tell_message(out, conversation, message, width)
 
 
 def _tell_message(

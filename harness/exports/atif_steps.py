@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from harness.board.vocabulary import NO_ANSWER
+from harness.board.vocabulary import CARRIED, NO_ANSWER
 from harness.model.response_body import readable_thoughts
 from harness.store.rows import CallRow
 from harness.types import Message
@@ -19,14 +19,19 @@ def conversation_steps(
     (a call that failed, or one that a system took for unusable) is a step of its own. An answer
     that was served, and not bought (`paid_call` in harness/store/store.sql), asked no model: it has
     no metrics, and `extra.served` names the call that has them. `sources` has the session of each
-    call by its id.
+    call by its id. What an earlier conversation holds is marked as copied context, without metrics.
     """
     steps: list[dict[str, Any]] = []
     waiting: dict[str, list[tuple[dict[str, Any], str]]] = {}  # by id, calls that nothing answered
     left = sorted(calls, key=lambda row: row["position"])
     for message in messages:
         role = message.get("role")
-        if role == "assistant":
+        copied = {"is_copied_context": True} if message.get(CARRIED) else {}
+        if role == "assistant" and copied:
+            step = _answer(message, None, sources) | copied
+            waiting |= _asked(message, step)
+            steps.append(step)
+        elif role == "assistant":
             at = next((i for i, row in enumerate(left) if _says(row, message)), None)
             steps += [_unsaid(row, sources) for row in left[: at or 0]]
             step = _answer(message, None if at is None else left[at], sources)
@@ -39,7 +44,7 @@ def conversation_steps(
             found.setdefault("observation", {"results": []})["results"].append(result)
         else:
             source = "system" if role == "system" else "user"
-            steps.append({"source": source, "message": _text(message.get("content"))})
+            steps.append({"source": source, "message": _text(message.get("content"))} | copied)
     steps += [_unsaid(row, sources) for row in left]
     return [{"step_id": number} | step for number, step in enumerate(steps, start=1)]
 

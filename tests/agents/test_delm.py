@@ -105,6 +105,8 @@ def test_the_story_names_what_each_submission_rests_on(run):
     whole = delm("show", run.folder, FLASK, "--conversation", "patch-1")
     assert whole.code == 0, whole.text
     assert "Your next task is `patch-1`" in whole.out
+    assert "goes on with an earlier conversation of its agent" in whole.out
+    assert "You are one of several software engineers" not in whole.out
     assert delm("show", run.folder, FLASK, "--conversation", "patch-9").code == 2
 
 

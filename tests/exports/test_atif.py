@@ -226,6 +226,16 @@ def test_an_answer_without_a_row_in_the_ledger_has_no_metrics_and_takes_nobody_e
     assert steps[1]["metrics"]["prompt_tokens"] == 100
 
 
+def test_what_an_earlier_conversation_holds_is_copied_context_and_is_not_counted_again():
+    said = answer(says="found it")
+    tool = {"role": "tool", "tool_call_id": "x", "content": "lost"}
+    earlier = [{"role": "user", "content": "look"}, said, tool]
+    messages = [message | {"carried": True} for message in earlier] + [said]
+    steps = conversation_steps(messages, [call(0, says="found it")])
+    assert [step.get("is_copied_context") for step in steps] == [True, True, True, None]
+    assert ["metrics" in step for step in steps] == [False, False, False, True]
+
+
 def test_what_a_tool_said_to_nobody_stands_by_itself():
     steps = conversation_steps([{"role": "tool", "tool_call_id": "x", "content": "lost"}], [])
     assert steps == [{"step_id": 1, "source": "user", "message": "lost"}]

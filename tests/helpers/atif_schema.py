@@ -82,6 +82,7 @@ class Step(Part):
     observation: Observation | None = None
     metrics: Metrics | None = None
     llm_call_count: Count | None = None
+    is_copied_context: bool | None = None
     extra: Extra | None = None
 
     @model_validator(mode="after")

@@ -26,7 +26,7 @@ DESCRIPTION = (
 )
 GIVEN = {
     "kind": "FACT, FAIL, CONSTRAINT or PATCH",
-    "gist": "The finding in one or two sentences, complete in itself; at most 100 tokens",
+    "gist": "The finding in one or two sentences (100 tokens); no more than its evidence shows",
 }
 MAY_BE_GIVEN = {
     "summary": "What else its user needs",

@@ -57,7 +57,11 @@ class DelmTrial(TeamBoard):
         first = [
             self.new_task(
                 TaskKind.LOCALIZE,
-                render("task_localize", framing=framing(n) if count > 1 else ""),
+                render(
+                    "task_localize",
+                    framing=framing(n) if count > 1 else "",
+                    goes_on=bool(self.options.carry_tokens) and n < self.trial.agents,
+                ),
                 label=label,
                 preferred=agent_name(n % self.trial.agents + 1),
             )

@@ -31,12 +31,13 @@ class Carried:
     def fits(self, task: Task, *, most_tokens: int) -> bool:
         """Whether `task` goes on where this one ended, in a conversation that is short enough.
 
-        A patch goes on from localizing, and a repair from the same seat's patch or repair.
+        A patch goes on from localizing, however long that was where the patch is made already; a
+        repair goes on from the same seat's patch or repair.
         """
+        if task.kind == TaskKind.PATCH and self.task.kind == TaskKind.LOCALIZE:
+            return self.tokens <= most_tokens or bool(self.session.patch[0])
         if self.tokens > most_tokens:
             return False
-        if task.kind == TaskKind.PATCH:
-            return self.task.kind == TaskKind.LOCALIZE
         return task.kind == TaskKind.REPAIR and seat_of(self.task) == task.subject
 
 

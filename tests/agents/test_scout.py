@@ -17,6 +17,11 @@ def last(prompt) -> str:
     return prompt[-1]["content"]
 
 
+def made(folder):
+    folder.mkdir()
+    return folder
+
+
 def looks(command: str = "ls"):
     return "bash", {"command": command}
 
@@ -226,18 +231,29 @@ async def test_what_follows_an_end_in_the_same_answer_is_answered_and_not_done(t
     assert "Not carried out" in carried[-2]["content"]
 
 
-async def test_a_scout_that_publishes_its_patch_has_done_both_tasks(tmp_path):
+@pytest.mark.parametrize("tokens", [100, 40_000])
+async def test_a_scout_that_publishes_its_patch_has_done_both_tasks(tmp_path, tokens):
     def say(task, turn, prompt):
         if task == "localize-1":
-            return said(fact("here"), write("both"), patch("mended at once"))
+            return said(fact("here"), write("both"), patch("mended at once"), tokens=tokens)
         return quick(task, turn, prompt)
 
     with played(tmp_path, say) as trial:
         await team().run(trial)
         tasks = {task.label: task for task in await trial.queue.tasks()}
     assert "patch-1" not in trial.prompts
+    assert len(trial.prompts["localize-1"]) == 1
     assert trial.submitted["patch-1"][0] == diff_of("both")
     assert tasks["patch-1"].result["entry"] == "P2"
+
+
+async def test_where_nothing_is_carried_on_a_scout_is_not_asked_for_a_patch(tmp_path):
+    texts = []
+    for tokens in (0, 1000):
+        with played(made(tmp_path / str(tokens)), quick) as trial:
+            await team(carry_tokens=tokens).run(trial)
+            texts += [t.text for t in await trial.queue.tasks() if t.kind == "localize"]
+    assert ["PATCH" in text for text in texts] == [False, True]
 
 
 async def test_a_check_that_breaks_ends_the_agent_that_waits_for_it(tmp_path):

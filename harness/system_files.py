@@ -24,8 +24,8 @@ class PublishedAs(Section):
 class CostBasis(Section):
     """What a submission may cost as long as there is no earlier run of the system."""
 
-    method: str = "DeLM"  # on issues: as much as was published for this method
-    agents: int | None = 4  # with so many agents; None: it has no fixed number
+    # on issues: as much as the first of these systems that was measured, where it was not itself
+    like: tuple[str, ...] = ("delm", "delm-pipeline")
     document_reads: float = 10.0  # on questions: times that its prompts hold the document
     document_tokens: int = 0  # of which at most so many are sent; 0: all
 

@@ -34,6 +34,7 @@ from harness.results.run_folder import RunFolder, run_folders
 from harness.runner.run import RunSystem
 from harness.sandbox.docker import client
 from harness.sandbox.docker.image_cache import IMAGE_BYTES
+from harness.score.published import SWE_BENCH, counterpart
 from harness.system_files import system_config
 from harness.text.counted import counted
 from harness.types import Environment, Item
@@ -84,7 +85,24 @@ def _model(
         trial_wall_s=config.budget.wall_clock_s,
         workers=config.workers,
     )
-    return priced(planned, found, parts.price, config.workers)
+    beside = published_beside(run_systems, parts.name)
+    return [*priced(planned, found, parts.price, config.workers), *beside]
+
+
+def published_beside(run_systems: Sequence[RunSystem], model: str) -> list[str]:
+    """A line with what was published for a submission of these systems, where anything was."""
+    found: dict[str, str] = {}
+    for each in run_systems:
+        beside = counterpart(each.name, each.agents, model)
+        usd = beside.cost_usd(1) if beside else None
+        if beside is not None and usd is not None:
+            found[beside.label] = f"{beside.label}: ${usd:.2f}"
+    if not found:
+        return []
+    return [
+        f"published per submission on all of {SWE_BENCH}, and not used here: "
+        f"{'; '.join(found.values())}"
+    ]
 
 
 def priced(

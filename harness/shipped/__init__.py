@@ -4,6 +4,7 @@ from pathlib import Path
 
 CONFIGS = (Path(__file__).parent / "configs").resolve()
 PUBLISHED = (Path(__file__).parent / "published.csv").resolve()
+MEASURED = (Path(__file__).parent / "measured.csv").resolve()
 
 
 def config_file(name: str) -> Path:

@@ -61,7 +61,8 @@ def test_the_wheel_holds_every_file_of_the_packages_and_what_ships_with_them(ins
         here = {name for name in files(ROOT, package) if not name.startswith("shipped/")}
         assert here <= files(site, package)
     assert files(site, "harness/shipped/configs") == files(ROOT, "configs")
-    assert (site / "harness/shipped/published.csv").is_file()
+    for name in ("published.csv", "measured.csv"):
+        assert (site / "harness/shipped" / name).is_file()
     assert (site / "harness/py.typed").is_file()
 
 

@@ -1,6 +1,8 @@
 """What a run is expected to take before it starts: the arithmetic, and the lines."""
 
+import json
 import re
+from dataclasses import replace
 from functools import partial
 
 import anyio
@@ -10,9 +12,10 @@ from fake_run import fake_run
 from planted import plant
 
 from harness.benchmarks.longbench.expected import assumed_reading
-from harness.benchmarks.swebench.expected import CACHED, assumed
-from harness.commands.pricing import earlier, priced
-from harness.model.prices import Price, find_price
+from harness.benchmarks.swebench.expected import GRADING_S, TURN_S, assumed
+from harness.commands.pricing import earlier, priced, published_beside
+from harness.errors import UserError
+from harness.model.prices import Price
 from harness.results.estimate import (
     Estimate,
     Planned,
@@ -25,7 +28,8 @@ from harness.results.estimate import (
 )
 from harness.sandbox.docker.image_cache import IMAGE_BYTES
 from harness.score.expected import Expected, Tokens
-from harness.score.published import published
+from harness.score.measured import Measured, as_csv, measured
+from harness.shipped import CONFIGS
 from harness.system_files import system_config, system_names
 
 PRICE = Price(input=2e-6, cached_input=0.5e-6, cache_write=2.5e-6, output=10e-6, context_tokens=0,
@@ -121,20 +125,77 @@ def test_without_an_earlier_trial_there_is_nothing_to_expect_from():
     assert one.low == one.likely
 
 
+ROWS = {
+    name: Measured(
+        system=name, agents=agents, date="2026-11-26", recording="r.jsonl", instances=3, trials=4,
+        prompt_tokens=prompt, cached_tokens=prompt / 2, completion_tokens=100.0,
+        low_prompt_tokens=prompt / 4, turns=6.0,
+    )
+    for name, agents, prompt in (("single", 1, 1e4), ("centralized", 1, 2e4), ("delm", 2, 3e4))
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("system", system_names())
-def test_what_is_assumed_costs_what_was_published_at_the_price_behind_it(system):
-    price = find_price(FLASH, {})
-    assert price is not None
-    found = assumed(system, system_config(system).cost_basis, published())
-    usd = {"single": 0.26, "mini-swe-agent": 0.26, "independent": 0.26, "centralized": 0.24,
-           "centralized-parallel": 0.25}.get(system, 0.12)  # fmt: skip
-    assert found.likely.usd(price) == pytest.approx(usd)
-    assert found.likely.cached == pytest.approx(CACHED * found.likely.prompt)
-    assert found.low.usd(price) < found.likely.usd(price)
-    assert f"${usd:.2f}" in found.source
+def test_what_is_assumed_was_measured_of_the_system_or_of_a_similar_one(system):
+    found = assumed(system, system_config(system).cost_basis, ROWS)
+    assert found is not None
+    similar = {
+        "mini-swe-agent": "single",
+        "independent": "single",
+        "single": "single",
+        "centralized": "centralized",
+        "centralized-parallel": "centralized",
+    }
+    like = similar.get(system, "delm")
+    assert found.likely == tokens(ROWS[like].prompt_tokens, ROWS[like].cached_tokens, 100)
+    assert found.low.prompt == found.likely.prompt / 4
+    assert f"as {like} " in found.source
     assert found.assumed
-    assert found.trial_s is not None
-    assert 60 < found.trial_s < 300
+    assert "of 2026-11-26, on 3 instances" in found.assumption
+    assert found.trial_s == 6 * TURN_S + GRADING_S
+
+
+def test_the_systems_own_row_is_taken_first_and_without_any_nothing_is_assumed():
+    basis = system_config("delm-n2").cost_basis
+    own = replace(ROWS["delm"], system="delm-n2", prompt_tokens=7.0)
+    assert assumed("delm-n2", basis, ROWS | {"delm-n2": own}).likely.prompt == 7
+    later = {"delm-pipeline": replace(ROWS["delm"], system="delm-pipeline")}
+    assert (
+        "as delm-pipeline with 2 agents in 4 recorded trials" in assumed("x", basis, later).source
+    )
+    assert assumed("single", system_config("single").cost_basis, {}) is None
+
+
+def test_the_bundled_figures_are_those_of_the_bundled_recording():
+    recording = CONFIGS / "recordings" / "verified-offline.jsonl"
+    lines = [json.loads(line) for line in recording.read_text().splitlines()]
+    rows = measured()
+    assert set(rows) == set(lines[0]["agents"]), "make it again: scripts/measure_expected.py"
+    for name, row in rows.items():
+        calls = [line for line in lines[1:] if line["system"] == name]
+        trials = {(line["instance_id"], line["trial"]) for line in calls}
+        submissions = len(trials) * (1 if system_config(name).submissions == "one" else row.agents)
+        total = sum(line["usage"]["prompt_tokens"] for line in calls)
+        assert row.prompt_tokens == pytest.approx(total / submissions, abs=0.1)
+        assert (row.trials, row.date) == (len(trials), lines[0]["created"][:10])
+
+
+def test_a_file_of_figures_that_cannot_be_read_is_named_with_what_makes_it(tmp_path):
+    (tmp_path / "measured.csv").write_text("system,agents\nsingle,one\n")
+    with pytest.raises(UserError, match=r"measured\.csv: .*scripts/measure_expected\.py makes it"):
+        measured(tmp_path / "measured.csv")
+    (tmp_path / "again.csv").write_text(as_csv(ROWS.values()))
+    assert measured(tmp_path / "again.csv") == ROWS
+
+
+def test_what_was_published_stands_beside_as_such():
+    class Named:
+        def __init__(self, name, agents):
+            self.name, self.agents = name, agents
+
+    (line,) = published_beside([Named("delm", 2), Named("single", 1)], FLASH)
+    assert line.endswith("and not used here: DeLM n=2, Gemini 3 Flash: $0.12")
+    assert published_beside([Named("single", 1)], FLASH) == []
 
 
 async def test_earlier_runs_of_the_same_model_are_read_and_replays_are_not(tmp_path):
@@ -197,12 +258,12 @@ def test_the_lines_hold_every_number_and_say_what_is_assumed():
     assert "wall clock: likely 5 min, high 40 min (the budget), 4 trials at a time" in text
     assert "assumed" not in text
     guess = Planned(
-        expected=assumed("single", system_config("single").cost_basis, published()),
+        expected=assumed("single", system_config("single").cost_basis, ROWS),
         trials=1,
         submissions=1,
     )
     text = "\n".join(priced([guess], added_up([guess]), PRICE, 4))
-    assert "assumed: $0.26, as published for mini-SWE-agent" in text
+    assert "assumed: as single in 4 recorded trials" in text
     assert "without an earlier run of the system with this model" in text
     text = "\n".join(priced(PARTS, added_up(PARTS, price=None), None, 4))
     assert "dollars: unknown" in text
@@ -220,11 +281,12 @@ def test_a_dry_run_prices_the_table_from_earlier_runs_and_starts_nothing(delm, p
     told = delm("eval", "-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "--dry-run", **SERVED)
     assert told.code == 0, told.text
     assert re.search(r"  single: 1k prompt tokens .*\(10 trials in 1 earlier run\)", told.out)
-    assert re.search(r"  mini-swe-agent: .*\(assumed: \$0\.26, as published", told.out)
+    assert re.search(r"  mini-swe-agent: .*\(assumed: as single in \d+ recorded", told.out)
     low, likely, high = map(float, re.search(
         r"dollars: low \$([\d.]+), likely \$([\d.]+), high \$([\d.]+) \(the budget\)", told.out
     ).groups())  # fmt: skip
     assert 0 < low < likely < high == 28 * 3
+    assert "and not used here: mini-SWE-agent, Gemini 3 Flash: $0.26" in told.out
     assert "wall clock: likely " in told.out
     assert "environments to build" in told.out
     assert [path.name for path in (place / "results").iterdir()] == ["before"]

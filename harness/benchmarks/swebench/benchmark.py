@@ -21,7 +21,8 @@ from harness.config import YAML, Config
 from harness.protocols import Grader, Sandboxes
 from harness.score.alternative_scores import Unstable
 from harness.score.expected import Expected
-from harness.score.published import SWE_BENCH, Counterpart, published
+from harness.score.measured import measured
+from harness.score.published import SWE_BENCH, Counterpart
 from harness.system_files import CostBasis
 from harness.text import yaml_text
 from harness.text.user_paths import user_path
@@ -70,9 +71,11 @@ class SweBench(Benchmark[IssueItem]):
         """A flag or check of the guard, in words."""
         return FLAGS.get(key) or CHECKS[key]
 
-    def expected(self, system: str, basis: CostBasis, items: Sequence[IssueItem]) -> Expected:
-        """The published tokens of the system, or of a similar one."""
-        return assumed(system, basis, published())
+    def expected(
+        self, system: str, basis: CostBasis, items: Sequence[IssueItem]
+    ) -> Expected | None:
+        """The measured tokens of the system, or of a similar one."""
+        return assumed(system, basis, measured())
 
     def groups(self, item: IssueItem) -> Groups:
         """Repository and difficulty."""

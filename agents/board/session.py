@@ -49,6 +49,7 @@ class BoardSession:
     links_to: int = 0
     known: set[str] = field(default_factory=set)
     patch: tuple[str, str] = ("", "")  # label and diff of the PATCH admitted last
+    applied: list[str] = field(default_factory=list)  # labels of PATCHes merged into the copy
     untold: list[str] = field(default_factory=list)  # rulings on its findings, as it is told them
     added: int = 0
     published: int = 0
@@ -58,6 +59,7 @@ class BoardSession:
         self.read_to, self.links_to = before.read_to, before.links_to
         self.known |= before.known
         self.patch = before.patch
+        self.applied = before.applied
         self.untold = before.untold
 
     def forget(self) -> None:
@@ -68,7 +70,7 @@ class BoardSession:
     async def lines(self) -> list[str]:
         """What is new in the context, one line an entry, in the order of admission."""
         entries = await self.context.entries(after=self.read_to)
-        mine = [entry for entry in entries if self._visible(entry)]
+        mine = [entry for entry in entries if self.sees(entry)]
         fresh = [entry for entry in mine if entry.label not in self.known]
         self.read_to = max([self.read_to, *(entry.position for entry in entries)])
         self.known.update(entry.label for entry in fresh)
@@ -145,13 +147,14 @@ class BoardSession:
                     Link(source=source or self.claim.task.label, target=label, kind=LinkKind.CITES)
                 )
 
-    def _visible(self, entry: Entry) -> bool:
+    def sees(self, entry: Entry) -> bool:
+        """Whether the agent may see an entry."""
         return self.sharing or entry.author == self.claim.agent
 
     async def entry(self, label: str) -> Entry:
         """An entry that this agent may see. Raises `BadCall` for any other label."""
         entry = await self.context.entry(label)
-        if entry is None or not self._visible(entry):
+        if entry is None or not self.sees(entry):
             there = ", ".join(sorted(self.known, key=lambda known: int(known[1:]))) or "none yet"
             raise BadCall(f"There is no entry {label!r}. There are: {there}.")
         return entry

@@ -40,7 +40,7 @@ while IFS= read -r -d '' path; do
     continue
   fi
   content "$blob1" > "$scratch/1"; content "$blob2" > "$scratch/2"; content "$blob3" > "$scratch/3"
-  if git merge-file -q -p --diff3 -L 'main workspace' -L before -L 'not taken' \
+  if git merge-file -q -p --diff3 -L "$HERE" -L before -L 'not taken' \
     "$scratch/2" "$scratch/1" "$scratch/3" > "$scratch/merged" 2> /dev/null
   then
     [ "$mode2" != "$mode1" ] && mode=$mode2 || mode=$mode3
@@ -60,15 +60,20 @@ git apply "$scratch/change" || exit {BROKEN}
 )
 
 
-async def merge(workspace: Sandbox, *, start: str, theirs: str) -> str:
+async def merge(
+    workspace: Sandbox, *, start: str, theirs: str, here: str = "main workspace"
+) -> str:
     """Bring into `workspace` what lies between `start` and `theirs`, patches of the base commit.
 
-    Returns what contradicts, and changes nothing then; or "" when it is done. Nobody else may have
+    Returns what contradicts, and changes nothing then; or "" when it is done. `here` is what the
+    workspace is called there. Nobody else may have
     made commits in `workspace`. Raises `SandboxLost` where git itself does not work there.
     """
     for path, patch in ((START, start), (THEIRS, theirs), (OURS, await workspace.diff())):
         await workspace.write(path, patch.encode())
-    result = await workspace.exec(MERGE, timeout_s=120, max_output_chars=2 * SHOWN)
+    result = await workspace.exec(
+        MERGE, timeout_s=120, env={"HERE": here}, max_output_chars=2 * SHOWN
+    )
     if result.exit_status == 0:
         return ""
     if result.exit_status == CONFLICT:

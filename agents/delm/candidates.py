@@ -20,6 +20,7 @@ class SeatState:
     agent: str = ""
     reason: str = ""  # how its last conversation ended
     finished: bool = False
+    built_on: str = ""  # labels of other seats' patches that it contains
     left_out: tuple[str, ...] = ()  # of its files, since no patch can hold them
 
 
@@ -29,6 +30,8 @@ def take(work: SeatState, task: Task) -> None:
         work.patch = str(task.result[ResultKey.PATCH])
         work.entry = str(task.result.get(ResultKey.ENTRY, ""))
         work.agent = task.holder
+        built_on = [*work.built_on.split(), *task.result.get(ResultKey.BUILT_ON, ())]
+        work.built_on = " ".join(dict.fromkeys(built_on))  # a repair goes on from what there was
         work.left_out = tuple(task.result.get(ResultKey.LEFT_OUT, ()))
     work.reason = str(task.result.get(ResultKey.REASON, ""))
     work.finished = work.reason == "finished"

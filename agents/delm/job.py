@@ -10,6 +10,7 @@ from agents.board.publishing import publish
 from agents.board.session import BoardSession
 from agents.board.task_loop import result_of
 from agents.board.verdicts import Verdicts
+from agents.delm import candidate_tools
 from agents.delm.candidates import OWN
 from agents.delm.team import DelmTrial
 from agents.delm.workspaces import Carried, diff_of
@@ -71,11 +72,17 @@ class Job:
             result |= {ResultKey.PATCH: patch, ResultKey.ENTRY: entry}
             if patch and self._workspace.left_out:
                 result[ResultKey.LEFT_OUT] = list(self._workspace.left_out)
+            if patch and (others := await self.built_on()):
+                result[ResultKey.BUILT_ON] = others
             then = await self._team.candidates.following(entry, self._task, self._claim.agent)
         _, following = await self._team.queue.finish_and_claim(
             self._claim, result=result, then=then, lease_s=self._team.options.lease_s
         )
         return following
+
+    async def built_on(self) -> list[str]:
+        """The PATCHes of other seats that the agent has merged into its copy."""
+        return await self._team.of_others(self._session.applied, self._task)
 
     def carried(self) -> Carried | None:
         """What the agent's next task may go on with; None where this one came to no good end."""
@@ -208,6 +215,8 @@ class Job:
                 at_once=options.verdicts == "at_once",
                 patch_ends=options.patch_ends,
             ),
+            candidate_tools.check(self._team, session, workspace),
+            candidate_tools.apply(session, workspace),
             board_tools.unfold(session),
             board_tools.add_task(session, seats),
             board_tools.finish_task(session, self._unfinished),

@@ -96,6 +96,7 @@ async def _submit(team: DelmTrial, work: SeatState, reason: str) -> None:
         reason=with_left_out(work.reason or reason, work.left_out),
         salvaged=not work.finished,
         agent=work.agent,
+        built_on=work.built_on if work.patch else "",
     )
 
 

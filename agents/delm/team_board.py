@@ -1,10 +1,12 @@
 """The board of a team, as the rules of the trial read it."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
-from agents.delm.candidates import OWN, SeatState, take
+from agents.delm.candidates import OWN, SeatState, seat_of, take
 from agents.delm.options import DelmOptions
-from harness.board.protocols import Entry, NewTask, SharedContext, TaskQueue
+from harness.board.protocols import Entry, NewTask, SharedContext, Task, TaskQueue
 from harness.board.vocabulary import LinkKind, TaskKind, TaskState, numbered_label
 from harness.protocols import Trial
 
@@ -27,7 +29,7 @@ class TeamBoard:
         self.queue: TaskQueue = trial.queue
         self.context: SharedContext = trial.context
         self.seats = tuple(numbered_label(TaskKind.PATCH, n + 1) for n in range(trial.agents))
-        self.salvage: dict[str, tuple[str, str]] = {}  # seat: the agent, and its last diff
+        self.salvage: dict[str, SeatState] = {}  # by seat, where its work was interrupted
 
     def new_task(self, kind: TaskKind, text: str, **more: Any) -> NewTask:
         """A task with the priority of its kind."""
@@ -39,6 +41,17 @@ class TeamBoard:
         refuted = {link.target for link in links if link.kind == LinkKind.REFUTES}
         return [entry for entry in await self.context.entries() if entry.label not in refuted]
 
+    async def of_others(self, labels: Iterable[str], task: Task) -> list[str]:
+        """Those of the PATCHes `labels` that are the work of another seat than that of `task`."""
+        tasks = {each.label: each for each in await self.queue.tasks()}
+        found = []
+        for label in labels:
+            entry = await self.context.entry(label)
+            author = tasks.get(entry.task) if entry else None
+            if author is None or seat_of(author) != seat_of(task):
+                found.append(label)
+        return found
+
     async def works(self) -> list[SeatState]:
         """The last finished patch of each seat."""
         tasks = await self.queue.tasks()
@@ -47,7 +60,9 @@ class TeamBoard:
             seat = task.subject if task.kind == TaskKind.REPAIR else task.label
             if task.kind in OWN and task.state == TaskState.DONE and seat in works:
                 take(works[seat], task)
-        for seat, (agent, diff) in self.salvage.items():
-            if not works[seat].patch and diff:
-                works[seat].patch, works[seat].agent = diff, agent
+        for seat, left in self.salvage.items():
+            if not works[seat].patch:
+                works[seat] = replace(
+                    works[seat], patch=left.patch, agent=left.agent, built_on=left.built_on
+                )
         return list(works.values())

@@ -1,8 +1,11 @@
 """One agent of a team: it claims tasks, works on each in a copy of its own, and finishes them."""
 
+from collections.abc import Sequence
+
 import anyio
 
 from agents.board.task_loop import TaskLoop
+from agents.delm.candidates import SeatState
 from agents.delm.job import Job
 from agents.delm.shipping import ready_to_ship
 from agents.delm.team import DelmTrial
@@ -48,7 +51,7 @@ class Worker:
         finally:
             if self._carried is None:
                 with anyio.CancelScope(shield=True):
-                    await self._rescue(task, workspace)
+                    await self._rescue(task, workspace, await job.built_on())
                     await workspace.close()
         if task.kind == TaskKind.DECIDE and not await self._anything_open():
             await self._queue.close(by=self.name, reason="no more tasks")
@@ -85,7 +88,7 @@ class Worker:
     async def _anything_open(self) -> bool:
         return any(task.state in {"open", "claimed"} for task in await self._queue.tasks())
 
-    async def _rescue(self, task: Task, workspace: Sandbox) -> None:
+    async def _rescue(self, task: Task, workspace: Sandbox, built_on: Sequence[str]) -> None:
         """Keep the current state of a patch when the work is interrupted."""
         if task.kind != TaskKind.PATCH:
             return
@@ -93,6 +96,8 @@ class Worker:
             with anyio.move_on_after(60):
                 diff = await diff_of(workspace)
                 if diff:
-                    self._team.salvage[task.label] = (self.name, diff)
+                    self._team.salvage[task.label] = SeatState(
+                        seat=task.label, patch=diff, agent=self.name, built_on=" ".join(built_on)
+                    )
         except SandboxUnavailable:
             return  # then there is nothing to keep

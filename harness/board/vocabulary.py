@@ -46,6 +46,7 @@ class ResultKey(Word):
     PATCH = "patch"  # the diff that it hands in
     LEFT_OUT = "left_out"  # paths that differ and that no patch can hold
     EQUAL = "equal"  # label of the PATCH of another seat that makes the same change
+    BUILT_ON = "built_on"  # labels of other seats' PATCHes that it contains
     ENTRY = "entry"  # label of the PATCH as which exactly that diff was admitted; empty: none
 
 
@@ -136,12 +137,15 @@ class ToolName(Word):
     REPORT = "report"
     GIST = "gist"
     ANSWER = "answer"
+    CHECK = "check"
+    APPLY = "apply"
+    SEARCH = "search"
 
 
 COORDINATING = frozenset(
     {
         ToolName.FINISH, ToolName.UNFOLD, ToolName.PUBLISH, ToolName.ADD_TASK, ToolName.DELEGATE,
-        ToolName.SUBMIT, ToolName.TAKE,
+        ToolName.SUBMIT, ToolName.TAKE, ToolName.SEARCH,
     }
 )  # fmt: skip
 """Tools with which an agent works on nothing itself: it tells, asks, hands over or ends."""

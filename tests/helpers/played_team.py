@@ -10,6 +10,7 @@ from typing import Any
 from team_script import task_of, turn_of
 
 from agents import sandbox_scripts
+from agents.copies import merging
 from agents.delm.options import DelmOptions
 from agents.delm.system import Delm
 from harness.board.evidence import ATTACHED
@@ -88,13 +89,23 @@ class PlayedWorkspace:
             self.ran.append((self.text, command))
             status = 0 if self.passes(self.text, command) else 1
             return _printed(f"{command} ends with {status}\n", status)
+        if command == merging.MERGE:
+            return self._merged()
         if command.startswith("share "):
             _, name, text = command.split(" ", 2)
             self.shared[f"{ATTACHED}{name}"] = text.encode()
         return ExecResult(exit_status=0, output="ok\n", output_bytes=3, seconds=0.1)
 
+    def _merged(self) -> ExecResult:
+        """A text is merged into none, or into the same."""
+        theirs = self.shared[merging.THEIRS].decode()
+        if self.text not in ("", theirs):
+            return _printed("a.py\n<<<<<<< your copy", merging.CONFLICT)
+        self.text = theirs
+        return _printed("")
+
     async def write(self, path: str, data: bytes) -> None:
-        if path.startswith(ATTACHED):
+        if path.startswith((ATTACHED, merging.AT)):
             self.shared[path] = data
         else:
             self.text = data.decode()

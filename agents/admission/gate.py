@@ -147,13 +147,21 @@ class Gate:
         return ruling
 
     async def _compare(self, examined: Sequence["_Asked"]) -> None:
-        """Have the findings that hold compared with their evidence, all in one call."""
+        """Have the findings that hold compared with their evidence, all in one call.
+
+        Not those that will be merged: their words are shown to nobody.
+        """
+        if self._checker is None:
+            return
         compared = [
             each
             for each in examined
-            if each.proposal.author != BOARD and not isinstance(each.proposal.evidence, Part)
+            if each.proposal.author != BOARD
+            and not isinstance(each.proposal.evidence, Part)
+            and each.seen is not None
+            and not await self._known.repeats(each.proposal, each.seen.key)
         ]
-        if self._checker is None or not compared:
+        if not compared:
             return
         began = anyio.current_time()
         held = [

@@ -79,6 +79,7 @@ class KnownFindings:
         self._context = context
         self._apart = apart
         self._read_to = 0
+        self._keys: set[str] = set()
         self._gists: dict[tuple[str, str, str], str] = {}
         self._lines: dict[tuple[str, str, str], list[Lines]] = defaultdict(list)
         self._selections: dict[tuple[str, tuple[str, ...]], list[tuple[Selection, str]]] = (
@@ -99,6 +100,10 @@ class KnownFindings:
         near = same or self._near(owner, proposal.kind, proposal.evidence, key)
         return near or (f"{proposal.author}:{key}" if self._apart else key)
 
+    async def repeats(self, proposal: Proposal, key: str) -> bool:
+        """Whether `proposal` says what an admitted finding says, and so nobody will read it."""
+        return await self.key(proposal, key) in self._keys
+
     def _near(self, owner: str, kind: EntryKind, evidence: Evidence, key: str) -> str:
         if place := _PLACE.search(key):
             quoted = Lines(first=int(place[3]), last=int(place[4]), key=key)
@@ -113,6 +118,7 @@ class KnownFindings:
         """Take note of the entries that are new."""
         for entry in await self._context.entries(after=self._read_to):
             self._read_to = entry.position
+            self._keys.add(entry.key)
             if isinstance(entry.evidence, Part):
                 continue
             owner = entry.author if self._apart else ""

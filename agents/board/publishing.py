@@ -29,7 +29,7 @@ GIVEN = {
     "gist": "The finding in one or two sentences (100 tokens); no more than its evidence shows",
 }
 MAY_BE_GIVEN = {
-    "summary": "What else its user needs",
+    "summary": "What else its user needs, also shown by the evidence",
     "path": "",
     "line": "of the first quoted line",
     "quote": "Whole lines, verbatim",
@@ -74,9 +74,9 @@ def publish(
             return "It is being checked; the verdict comes with the next observation."
         verdicts.start()
         rulings = await session.rule()
-        told, session.untold = " ".join(session.untold), []
         if rulings[-1].entry is None or (ends and any(r.entry is None for r in rulings)):
-            raise BadCall(f"{told}{' The task goes on.' if ends else ''}")
+            raise BadCall(f"{session.refusals()}{' The task goes on.' if ends else ''}")
+        told, session.untold = " ".join(session.untold), []
         if ends:
             raise Finished(arguments["gist"], told=f"{told}. The task is finished.")
         return told

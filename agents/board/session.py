@@ -28,6 +28,7 @@ from harness.errors import SandboxError
 from harness.protocols import Sandbox
 from harness.types import Message
 
+REFUSAL = "Refused: "
 QUOTED = 60  # characters of an own finding, in what its author is told of it
 
 
@@ -126,11 +127,17 @@ class BoardSession:
             rulings.append(ruling)
         return rulings
 
+    def refusals(self) -> str:
+        """Those of the rulings that are still to be told that refuse, which are told by this."""
+        refused = [told for told in self.untold if told.startswith(REFUSAL)]
+        self.untold = [told for told in self.untold if told not in refused]
+        return " ".join(refused)
+
     def ruled(self, proposal: Proposal, ruling: Ruling) -> str:
         """Take note of a ruling on an own finding; in words for its author."""
         entry = ruling.entry
         if entry is None:
-            return f"Refused: {one_line(proposal.gist, QUOTED)!r}: {ruling.reason}"
+            return f"{REFUSAL}{one_line(proposal.gist, QUOTED)!r}: {ruling.reason}"
         told = entry.label in self.known or ruling.settled == Settled.ADMITTED
         self.known.add(entry.label)
         if isinstance(proposal.evidence, Patch):

@@ -447,6 +447,18 @@ async def test_what_the_board_itself_says_is_compared_with_nothing(bench):
     assert model.asked == []
 
 
+async def test_what_will_be_merged_is_compared_with_nothing(bench):
+    model = Answers("APPROVED", "APPROVED")
+    here = bench(checker=answer_checker(model))
+    await here.say("PATCH", PATCH, gist="mended")
+    again = await here.say("PATCH", PATCH, gist="the best of all patches")
+    assert again.settled == "merged"
+    assert len(model.asked) == 1
+    other = PATCH | {"diff": DIFF.replace("a + b", "b + a")}
+    assert (await here.say("PATCH", other, gist="mended the other way")).settled == "admitted"
+    assert len(model.asked) == 2
+
+
 async def test_a_patch_is_compared_with_its_diff_and_its_command_within_bounds(bench):
     model = Answers("APPROVED")
     here = bench(checker=answer_checker(model))

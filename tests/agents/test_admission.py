@@ -417,7 +417,7 @@ async def test_a_model_may_refuse_a_gist_that_says_more_than_its_evidence(bench)
     reason = await here.refusal("FACT", command(), gist="It always fails")
     assert reason == "The gist says more than its evidence: it says always."
     assert (await here.say("FACT", command(), gist="It fails")).settled == "admitted"
-    assert "unreadable" in await here.refusal("FACT", command(output="Error"), gist="It fails!?")
+    assert "unreadable" in await here.refusal("FACT", command(output="Error"), gist="It is broken")
     assert len(set(model.conversations)) == 4
 
 

@@ -19,7 +19,7 @@ from harness.benchmarks.swebench.injected.instances import (
     item_of,
     release_item,
 )
-from harness.benchmarks.swebench.injected.measure import RUNS, Measured, TestRuns
+from harness.benchmarks.swebench.injected.measure import RUNS, FaultRuns, Measured
 from harness.benchmarks.swebench.injected.sheet import read_sheet
 from harness.benchmarks.swebench.injected.written_lists import with_lists
 from harness.benchmarks.swebench.items import IssueItem
@@ -144,7 +144,7 @@ class _Checker:
     def __init__(self, sandboxes: Sandboxes, config: Config, logs: Path, say: Say) -> None:
         self._sandboxes = sandboxes
         self._config = config
-        self._runs = TestRuns(sandboxes, config.grading.timeout_s)
+        self._runs = FaultRuns(sandboxes, config.grading.timeout_s)
         self._grader = SweBench().grader(sandboxes, config, logs=logs, cache=None)
         self._say = say
 

@@ -13,7 +13,9 @@ from anyio import to_thread
 
 from harness.environments import programs
 from harness.errors import UserError
+from harness.text.unified_diff import parse
 
+PATCHED_AT = 946_684_800  # of the files of a patched tree, the time of its commit
 FIXED_AUTHOR = {
     "GIT_AUTHOR_NAME": "delm",
     "GIT_AUTHOR_EMAIL": "delm@localhost",
@@ -101,10 +103,37 @@ async def commit(tree: Path, message: str, *, patch: str = "") -> str:
 
 
 async def _apply(tree: Path, patch: str) -> None:
+    """Change the files that `patch` changes; it adds and removes none.
+
+    They are written in place, and afterwards all files of the tree have the same time: neither
+    times nor inode numbers tell which were changed.
+    """
+    paths = [file.path for file in parse(patch)]
     with tempfile.TemporaryDirectory(prefix="delm-patch-") as folder:
-        file = Path(folder, "patch.diff")
+        aside, file = Path(folder, "tree"), Path(folder, "patch.diff")
         await to_thread.run_sync(file.write_bytes, patch.encode())
-        await git(tree, "apply", "--whitespace=nowarn", str(file))
+        await to_thread.run_sync(_copy, tree, aside, paths)
+        await git(aside, "init", "--quiet", "--template=")
+        await git(aside, "apply", "--whitespace=nowarn", str(file))
+        await to_thread.run_sync(_write_in_place, aside, tree, paths)
+    await to_thread.run_sync(_same_time, tree)
+
+
+def _copy(tree: Path, to: Path, paths: Iterable[str]) -> None:
+    for path in paths:
+        (to / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(tree / path, to / path)
+
+
+def _write_in_place(tree: Path, to: Path, paths: Iterable[str]) -> None:
+    for path in paths:
+        (to / path).write_bytes((tree / path).read_bytes())
+
+
+def _same_time(tree: Path) -> None:
+    for folder, folders, files in os.walk(tree, topdown=False):
+        for name in (*files, *folders):
+            os.utime(Path(folder, name), (PATCHED_AT, PATCHED_AT), follow_symlinks=False)
 
 
 async def git(tree: Path, *arguments: str) -> str:

@@ -33,10 +33,8 @@ class Measured:
     unstable: tuple[str, ...]  # differ between two runs of the same tree
 
 
-class TestRuns:
+class FaultRuns:
     """Runs tests in fresh sandboxes, whose environments were prepared."""
-
-    __test__ = False  # pytest takes it for tests otherwise
 
     def __init__(self, sandboxes: Sandboxes, timeout_s: float) -> None:
         self._sandboxes = sandboxes

@@ -1,8 +1,10 @@
 """The board as one agent sees it during a task: new entries, and the tools of the board."""
 
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from agents.board.shown import in_turn, more_words, near
 from agents.board.verdicts import Verdicts
 from agents.copies.attachments import attached_to, put_files
 from agents.prompts import one_line, render
@@ -20,6 +22,7 @@ from harness.board.protocols import (
 from harness.board.vocabulary import (
     BASE,
     ENTRY_LABEL,
+    EntryKind,
     Level,
     LinkKind,
     Settled,
@@ -29,6 +32,7 @@ from harness.protocols import Sandbox
 from harness.types import Message
 
 REFUSAL = "Refused: "
+OPENING = 0.75  # the share of `context_tokens` that an opening may fill
 QUOTED = 60  # characters of an own finding, in what its author is told of it
 
 
@@ -48,10 +52,16 @@ class BoardSession:
     max_tasks: int = 0  # of the trial; an agent adds none beyond it. 0: any number
     read_to: int = 0  # position of the last entry that this conversation was told of
     links_to: int = 0
+    context_tokens: int = 0  # of the shared context in its prompts; 0: any number
+    count_tokens: Callable[[str], int] = len
+    shown_tokens: int = 0
+    hidden: Counter[str] = field(default_factory=Counter)  # entries that had no room, by kind
     known: set[str] = field(default_factory=set)
     patch: tuple[str, str] = ("", "")  # label and diff of the PATCH admitted last
     applied: list[str] = field(default_factory=list)  # labels of PATCHes merged into the copy
     untold: list[str] = field(default_factory=list)  # rulings on its findings, as it is told them
+    report: str = ""  # what its agent finished the task with
+    reported: set[str] = field(default_factory=set)  # labels of tasks whose reports it was told
     added: int = 0
     published: int = 0
 
@@ -59,38 +69,69 @@ class BoardSession:
         """Know what the conversation `before` knew, which this one goes on with."""
         self.read_to, self.links_to = before.read_to, before.links_to
         self.known |= before.known
+        self.shown_tokens, self.hidden = before.shown_tokens, before.hidden
         self.patch = before.patch
+        self.reported = before.reported
         self.applied = before.applied
         self.untold = before.untold
 
     def forget(self) -> None:
         """Know nothing of the context: the conversation begins anew."""
-        self.read_to = self.links_to = 0
+        self.read_to = self.links_to = self.shown_tokens = 0
         self.known.clear()
+        self.hidden.clear()
+        self.reported.clear()
 
-    async def lines(self) -> list[str]:
-        """What is new in the context, one line an entry, in the order of admission."""
+    async def lines(self, *, opening: bool = False) -> list[str]:
+        """What is new in the context, one line an entry, in the order of admission.
+
+        What has no room within `context_tokens` is counted; an `opening` leaves some for news.
+        """
         entries = await self.context.entries(after=self.read_to)
         mine = [entry for entry in entries if self.sees(entry)]
-        fresh = [entry for entry in mine if entry.label not in self.known]
+        fresh = await self._with_room(
+            [entry for entry in mine if entry.label not in self.known],
+            OPENING if opening else 1,
+        )
         self.read_to = max([self.read_to, *(entry.position for entry in entries)])
         self.known.update(entry.label for entry in fresh)
-        kept = [line for entry in mine for line in await self._take_files(entry)]
+        own_files = [line for entry in mine for line in await self._take_files(entry)]
         links = await self.context.links(after=self.links_to)
         self.links_to = max([self.links_to, *(link.position for link in links)])
         if fresh:
             await self.context.note_shown(
                 self.conversation, [entry.label for entry in fresh], Level.GIST
             )
-        return (
-            [line_of(entry) for entry in fresh]
-            + kept
-            + [
-                f"{link.source} {link.kind} {link.target}."
-                for link in links
-                if link.kind != LinkKind.CITES and {link.source, link.target} <= self.known
-            ]
-        )
+        more = [
+            f"{link.source} {link.kind} {link.target}."
+            for link in links
+            if link.kind != LinkKind.CITES and {link.source, link.target} <= self.known
+        ]
+        if self.hidden.total() and (opening or fresh):
+            more.append(more_words(self.hidden))
+        if self.context_tokens:
+            self.shown_tokens += sum(map(self.count_tokens, more))
+        return [*map(line_of, fresh), *own_files, *more]
+
+    async def _with_room(self, entries: Sequence[Entry], share: float) -> list[Entry]:
+        """Those that a prompt may show of new entries, in their order."""
+        if not self.context_tokens:
+            return list(entries)
+        sizes = {entry.label: self.count_tokens(line_of(entry)) + 1 for entry in entries}
+        room = int(self.context_tokens * share) - self.shown_tokens
+        shown = set(sizes)
+        if sum(sizes.values()) > room:
+            task = self.claim.task
+            about = near(task.text, task.subject, await self.context.entries())
+            left = room - self.count_tokens(more_words(Counter(map(str, EntryKind)))) - 1
+            shown = set()
+            for entry in in_turn(entries, about):
+                if sizes[entry.label] <= left:
+                    shown.add(entry.label)
+                    left -= sizes[entry.label]
+            self.hidden.update(str(e.kind) for e in entries if e.label not in shown)
+        self.shown_tokens += sum(sizes[label] for label in shown)
+        return [entry for entry in entries if entry.label in shown]
 
     async def _take_files(self, entry: Entry) -> list[str]:
         """Write the files of an entry into the copy; lines on own ones that were in their place."""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from agents.board.session import BoardSession, line_of
+from agents.board.shown import found
 from agents.prompts import enclosed, shortened
 from agents.tools import Arguments, BadCall, Finished, Tool
 from harness.board.evidence import ATTACHED, Command, Patch, Span
@@ -15,6 +16,7 @@ RESERVED = (TaskKind.LOCALIZE, TaskKind.PATCH, TaskKind.REPAIR, TaskKind.DECIDE)
 """Kinds of task that only the board's own rules make."""
 ADDS = 4  # tasks that one agent adds on one task
 TASK_CHARS = 4_000
+FOUND = 10  # entries that one search shows
 UNFOLDED = 16_000  # characters of one entry, as of a command's output
 
 
@@ -31,6 +33,7 @@ def unfold(session: BoardSession) -> Tool:
 
     async def act(arguments: Arguments) -> str:
         entry, level = await session.entry(arguments["label"].strip()), level_of(arguments)
+        session.known.add(entry.label)
         await session.context.note_shown(session.conversation, [entry.label], level)
         text = entry.raw if level == Level.RAW else f"{entry.summary}\n\n{_evidence(entry)}"
         return enclosed("entry", f"{line_of(entry)}\n\n{shortened(text, UNFOLDED)}\n")
@@ -43,6 +46,31 @@ def unfold(session: BoardSession) -> Tool:
             "level": "summary: what its author wrote, and the evidence; raw: what the check saw, "
             "such as the whole output or the diff. summary if left out."
         },
+        act=act,
+        activity=None,
+    )
+
+
+def search(session: BoardSession) -> Tool:
+    """Find entries by words of their gists and summaries."""
+
+    async def act(arguments: Arguments) -> str:
+        entries = [entry for entry in await session.context.entries() if session.sees(entry)]
+        hits = found(entries, arguments["words"])
+        if not hits:
+            return f"None of the {len(entries)} entries has any of these words."
+        labels = [entry.label for entry in hits[:FOUND]]
+        session.known.update(labels)
+        await session.context.note_shown(session.conversation, labels, Level.GIST)
+        lines = [line_of(entry) for entry in hits[:FOUND]]
+        if len(hits) > FOUND:
+            lines.append(f"{len(hits) - FOUND} more have one of these words.")
+        return enclosed("entries", "\n".join(lines))
+
+    return Tool(
+        name=ToolName.SEARCH,
+        description="Find entries by words.",
+        parameters={"words": ""},
         act=act,
         activity=None,
     )
@@ -62,7 +90,9 @@ def add_task(session: BoardSession, seats: Sequence[str] = ()) -> Tool:
                 f"{kind!r} cannot be the kind of a task that you add; take a word such as test or "
                 "investigate."
             )
-        return await put_task(session, NewTask(kind=kind, text=text, subject=about), most=ADDS)
+        after = tuple(re.findall(r"[\w-]+", arguments["after"]))
+        new = NewTask(kind=kind, text=text, subject=about, after=after)
+        return await put_task(session, new, most=ADDS)
 
     return Tool(
         name=ToolName.ADD_TASK,
@@ -72,7 +102,10 @@ def add_task(session: BoardSession, seats: Sequence[str] = ()) -> Tool:
             "kind": "One word: test, investigate, …",
             "text": "What is to be done, complete in itself.",
         },
-        optional={"about": "The label of the task or entry that it is about."},
+        optional={
+            "about": "The label of the task or entry that it is about.",
+            "after": "Labels of tasks that have to be done before.",
+        },
         act=act,
         activity=None,
     )
@@ -111,7 +144,8 @@ def finish_task(session: BoardSession, ready: Callable[[], Awaitable[str]]) -> T
         missing = "" if asked else refused or await ready()
         if missing:
             asked.append(missing)
-            raise BadCall(f"{missing} If you leave it so, call `finish_task` again.")
+            raise BadCall(f"{missing} If you leave it so, call `finish` again.")
+        session.report = arguments["summary"]
         raise Finished(arguments["summary"])
 
     return Tool(

@@ -11,6 +11,7 @@ from agents.board.session import BoardSession
 from agents.board.task_loop import result_of
 from agents.board.verdicts import Verdicts
 from agents.delm import candidate_tools
+from agents.delm.at_work import at_work, reports
 from agents.delm.candidates import OWN
 from agents.delm.team import DelmTrial
 from agents.delm.workspaces import Carried, diff_of
@@ -49,6 +50,8 @@ class Job:
             sharing=team.options.sharing,
             peers=team.options.refresh == "step",
             max_tasks=team.options.max_tasks,
+            context_tokens=team.options.context_tokens,
+            count_tokens=team.trial.count_tokens,
         )
         if carried:
             self._session.go_on_from(carried.session)
@@ -65,6 +68,8 @@ class Job:
             raise leaf(failures) from None
         self._ending = ending
         result = result_of(ending)
+        if self._session.report:
+            result[ResultKey.REPORT] = self._session.report
         then: Sequence[NewTask] = ()
         if self._task.kind in OWN:
             patch = await diff_of(self._workspace)
@@ -188,11 +193,26 @@ class Job:
         return render(
             "delm_task",
             goes_on=self._before is not None,
-            lines=await self._session.lines(),
+            lines=await self._session.lines(opening=True),
+            reports=await self._reports(),
+            at_work=await self._at_work(),
             label=self._task.label,
             text=text,
             turns=self._turns,
         )
+
+    async def _at_work(self) -> str:
+        if not self._team.options.queue:
+            return ""
+        return at_work(await self._team.queue.tasks(), self._task.label)
+
+    async def _reports(self) -> list[str]:
+        """What was reported since the conversation was told last."""
+        if not self._team.options.sharing:
+            return []
+        found = reports(await self._team.queue.tasks(), self._session.reported)
+        self._session.reported.update(found)
+        return list(found.values())
 
     async def _compacted(self, messages: Sequence[Message]) -> str:
         diff = await diff_of(self._workspace)
@@ -218,6 +238,7 @@ class Job:
             candidate_tools.check(self._team, session, workspace),
             candidate_tools.apply(session, workspace),
             board_tools.unfold(session),
+            board_tools.search(session),
             board_tools.add_task(session, seats),
             board_tools.finish_task(session, self._unfinished),
         )

@@ -36,6 +36,7 @@ class DelmOptions(Options):
     # as many as there are framings
     localizers: Natural | Literal["each"] = 1
     early_release: bool = True  # seats begin at the first FACT that quotes source, else at the end
+    context_tokens: Natural = 4_000  # of the shared context in one prompt; 0: any number
     carry_tokens: Natural = 30_000  # an agent goes on in its conversation while it is shorter
     verdicts: Literal["later", "at_once"] = "later"  # whether checks hold up their author
     patch_ends: bool = True  # an admitted PATCH ends its task, unless its author says otherwise

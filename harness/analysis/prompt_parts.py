@@ -35,6 +35,7 @@ _CAUSES: Mapping[str, Cause] = {
     Tag.PARTS: Cause.SHARED,
     Tag.TASK: Cause.TASK,
     Tag.SHARED_CONTEXT: Cause.SHARED,
+    Tag.REPORTS: Cause.SHARED,
     Tag.VERDICTS: Cause.SHARED,
 }
 _NEWS_END = re.compile(rf"</((?:{Tag.SHARED_CONTEXT}|{Tag.VERDICTS})(?:-\d+)?)>\s*\Z")

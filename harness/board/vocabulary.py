@@ -46,6 +46,7 @@ class ResultKey(Word):
     PATCH = "patch"  # the diff that it hands in
     LEFT_OUT = "left_out"  # paths that differ and that no patch can hold
     EQUAL = "equal"  # label of the PATCH of another seat that makes the same change
+    REPORT = "report"  # what its agent finished it with, unchecked; only where it did
     BUILT_ON = "built_on"  # labels of other seats' PATCHes that it contains
     ENTRY = "entry"  # label of the PATCH as which exactly that diff was admitted; empty: none
 
@@ -161,6 +162,7 @@ class Tag(Word):
     PARTS = "parts"  # the gists of a document's parts
     TASK = "task"
     SHARED_CONTEXT = "shared_context"
+    REPORTS = "reports"  # what finished tasks were finished with, unchecked
     VERDICTS = "verdicts"  # on what the agent published
 
 

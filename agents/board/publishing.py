@@ -19,26 +19,24 @@ from harness.types import Activity
 PUBLISHED = 40  # proposals on one task
 REFUSED = "Refused, and not in the shared context:"
 DESCRIPTION = (
-    "Put one finding into the shared context with its evidence: a quotation (path, line, quote), "
-    "or a command with its outcome (command, exit_status, output). It is checked in a clean copy. "
-    "A PATCH takes the changes of your copy, and a command that fails at the base commit and "
-    "passes with them."
+    "Share a finding with its evidence: quoted lines (path, quote), or a command with exit_status "
+    "and output. A PATCH takes your changes and a command that fails without and passes with them."
 )
 GIVEN = {
     "kind": "FACT, FAIL, CONSTRAINT or PATCH",
-    "gist": "The finding in one or two sentences (100 tokens); no more than its evidence shows",
+    "gist": "One or two sentences (100 tokens), no more than the evidence shows",
 }
 MAY_BE_GIVEN = {
-    "summary": "What else its user needs, also shown by the evidence",
+    "summary": "",
     "path": "",
-    "line": "of the first quoted line",
+    "line": "",
     "quote": "Whole lines, verbatim",
     "command": "",
     "exit_status": "",
-    "output": "Lines that it prints, verbatim and in order; `...` is anything",
-    "on": "Label of the PATCH with which it holds",
-    "refutes": "Label of an entry that this shows to be wrong",
-    "finish": "true: if it is admitted, the task is finished (default for a PATCH)",
+    "output": "Lines of it, verbatim; `...` is anything",
+    "on": "PATCH with which it holds",
+    "refutes": "Label that it shows to be wrong",
+    "finish": "true: admission ends the task",
 }
 Made = TypeVar("Made")
 

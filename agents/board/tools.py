@@ -40,12 +40,9 @@ def unfold(session: BoardSession) -> Tool:
 
     return Tool(
         name=ToolName.UNFOLD,
-        description="Show what stands behind a label of the shared context.",
-        parameters={"label": "The label, such as F3."},
-        optional={
-            "level": "summary: what its author wrote, and the evidence; raw: what the check saw, "
-            "such as the whole output or the diff. summary if left out."
-        },
+        description="Show what is behind a label.",
+        parameters={"label": ""},
+        optional={"level": "raw: the whole output or diff"},
         act=act,
         activity=None,
     )
@@ -69,7 +66,7 @@ def search(session: BoardSession) -> Tool:
 
     return Tool(
         name=ToolName.SEARCH,
-        description="Find entries by words.",
+        description="Find findings by words.",
         parameters={"words": ""},
         act=act,
         activity=None,
@@ -96,16 +93,9 @@ def add_task(session: BoardSession, seats: Sequence[str] = ()) -> Tool:
 
     return Tool(
         name=ToolName.ADD_TASK,
-        description="Add a task to the queue, for whoever is free. Only for work that is needed "
-        "and that is not yours now.",
-        parameters={
-            "kind": "One word: test, investigate, …",
-            "text": "What is to be done, complete in itself.",
-        },
-        optional={
-            "about": "The label of the task or entry that it is about.",
-            "after": "Labels of tasks that have to be done before.",
-        },
+        description="Add a task for whoever is free.",
+        parameters={"kind": "One word", "text": "Complete in itself"},
+        optional={"about": "Label", "after": "Labels of what comes before"},
         act=act,
         activity=None,
     )
@@ -151,7 +141,7 @@ def finish_task(session: BoardSession, ready: Callable[[], Awaitable[str]]) -> T
     return Tool(
         name=ToolName.FINISH,
         description="Hand back the task.",
-        parameters={"summary": "One or two sentences, with the labels that it rests on."},
+        parameters={"summary": "One sentence, with labels"},
         act=act,
         activity=None,
     )

@@ -54,7 +54,7 @@ def check(team: DelmTrial, session: BoardSession, workspace: Sandbox) -> Tool:
 
     return Tool(
         name=ToolName.CHECK,
-        description="Run every admitted reproduction, failure and constraint on your changes.",
+        description="Run all admitted commands on your changes.",
         parameters={},
         act=act,
         activity=Activity.ADMISSION,

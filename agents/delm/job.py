@@ -18,6 +18,7 @@ from agents.delm.workspaces import Carried, diff_of
 from agents.loop import Ending, converse
 from agents.prompts import render
 from agents.tools import Toolbox, workspace_tools
+from harness.board.evidence import ATTACHED
 from harness.board.protocols import Claim, NewTask
 from harness.board.vocabulary import ResultKey, TaskKind, compacted_name, conversation_name
 from harness.errors import AgentLimitReached, leaf
@@ -180,7 +181,12 @@ class Job:
     def _preamble(self) -> list[Message]:
         """What every conversation of the trial begins with."""
         trial = self._team.trial
-        system = render("delm_system", root="/testbed", command_s=trial.limits.command_s)
+        system = render(
+            "delm_system",
+            root="/testbed",
+            command_s=trial.limits.command_s,
+            attached=ATTACHED,
+        )
         return [
             {"role": "system", "content": system},
             {"role": "user", "content": render("delm_issue", instance=trial.instance)},

@@ -152,7 +152,6 @@ def _object(
         "type": "object",
         "properties": properties | dict(more or {}),
         "required": required,
-        "additionalProperties": False,
     }
 
 

@@ -25,8 +25,8 @@ def bash(sandbox: Sandbox, *, timeout_s: float) -> Tool:
 
     return Tool(
         name=ToolName.BASH,
-        description="Run a bash command in the repository and see its output and exit status.",
-        parameters={"command": "The command. It may have several lines."},
+        description="Run a bash command in the repository.",
+        parameters={"command": ""},
         act=act,
     )
 
@@ -71,11 +71,11 @@ def edit(sandbox: Sandbox) -> Tool:
 
     return Tool(
         name=ToolName.EDIT,
-        description="Replace a piece of a file that occurs in it exactly once; or make a new file.",
+        description="Replace a text that occurs once in a file.",
         parameters={
-            "path": "The file.",
-            "old": "The text to replace, verbatim with its indentation. Empty: make a new file.",
-            "new": "What stands there instead.",
+            "path": "",
+            "old": "Verbatim; empty: make a new file",
+            "new": "",
         },
         act=act,
     )

@@ -36,6 +36,7 @@ VALUES = WORDS | st.sampled_from([None, 7, True, [], {}])
 KNOWN = {
     "bash": ("command",), "finish": ("summary",), "view": ("path", "first", "last"),
     "edit": ("path", "old", "new"), "unfold": ("label",), "add_task": ("kind", "text", "about"),
+    "check": (), "apply": ("label",), "search": ("words",),
     "publish": ("kind", "gist", "summary", "path", "quote", "command"), "frobnicate": ("x",),
 }  # fmt: skip
 RAW = st.sampled_from(["", "{not json", "[1]", "null", '"ls"', "{}", '{"command": "\\ud800"}'])

@@ -7,6 +7,7 @@ import pytest
 from played_team import diff_of, done, fact, patch, played, said, team, usual, write
 
 from harness.errors import ContextOverflow, SandboxUnavailable
+from harness.model.token_count import count
 
 
 def opening(trial, conversation: str) -> str:
@@ -283,3 +284,21 @@ async def test_every_prompt_of_a_trial_begins_with_the_same_tools_system_text_an
     with played(tmp_path, usual, agents=4) as trial:
         await team(tests="each").run(trial)
     assert len({json.dumps(prompts[0][:3]) for prompts in trial.prompts.values()}) == 1
+
+
+async def test_the_tools_are_the_same_in_every_conversation_and_they_and_the_system_text_are_short(
+    tmp_path,
+):
+    with played(tmp_path, usual, agents=3) as trial:
+        await team(tests="each").run(trial)
+    lists = {json.dumps(prompts[0][0]) for prompts in trial.prompts.values()}
+    assert len(lists) == 1
+    tools = json.loads(lists.pop())
+    assert [tool["function"]["name"] for tool in tools] == [
+        "bash", "edit", "publish", "check", "apply", "unfold", "search", "add_task", "finish",
+    ]  # fmt: skip
+    sent = json.dumps(tools, separators=(",", ":"))  # as clients put it into a request
+    assert count(sent) <= 650
+    (system,) = {prompts[0][1]["content"] for prompts in trial.prompts.values()}
+    assert count(system) <= 480
+    assert "/tmp/board/" in system

@@ -1,155 +1,192 @@
-"""What coordination costs by itself: N agents on one board, with a model that only takes time.
+"""Where a trial of N agents spends its time: prompts, context, gate, cross-checks and selection.
 
     python scripts/bench_coordination.py [--quick]
 
-N agents in one process share a queue of independent tasks on a real board in a real file. Each task
-is one simulated model call of a fixed latency. With tasks >= 10 N the wall clock ought to be
-tasks x latency / N; what is beyond that is waiting for the board or for each other. The peak memory
-of the agents is read from the process, against the same process before it had any.
+The real `delm` on a real board, with a model that takes 10 s a call and sandboxes in which a
+command takes 2 s, on a clock that leaps (`simulated_trial.py`). Every seat has a finding and a
+patch of its own, which is the most that N agents can add; some agents end by a fault of their own.
 
-The last line is the figure. Exit code 1: more than 10 % beyond the ideal for any N, or more than
-1 MB an agent.
+Must hold: the tokens of shared context in any call stay under `context_tokens`; up to 32 agents
+the gate is not the bottleneck, i.e. agents wait for it less than for the model; no trial ends by
+one agent: every seat is submitted and one is selected. The last line is the figure. Exit code 1:
+something does not hold. `--quick` leaves out the largest trial.
 """
 
 import argparse
-import gc
 import sys
 import tempfile
 import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import anyio
 from rich.console import Console
 from rich.table import Table
+from simulated_trial import CALL_S, FAULTS, LeapingLoop, SimulatedTrial
 
-from harness import event_loop
-from harness.board.protocols import NewTask
+from agents.board.verdicts import Verdicts
+from agents.delm.matrix import Matrix
+from agents.delm.options import DelmOptions
+from agents.delm.system import Delm
 from harness.board.sqlite.board import SqliteBoard
 
-BEYOND = 0.10  # of the ideal wall clock, at most
-MEMORY_MB = 1.0  # an agent, at most
-TASKS_EACH = 10
-BATCH = 500  # tasks that are put in one transaction
-LEASE_S = 60.0
+SIZES = ((2, 8), (8, 8), (32, 8), (200, 4), (1000, 4))  # agents; calls before a patch
+QUICK = SIZES[:-1]
+NO_BOTTLENECK = 32  # agents up to which the gate must not be one
+WAITS: tuple[tuple[str, type, str], ...] = (
+    ("gate", Verdicts, "settled"),
+    ("cross-checks", Matrix, "cross"),
+)
+"""What agents wait for besides the model, and the method in which they do."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One size of team."""
+    """One trial. Seconds are simulated, unless they are its own."""
 
     agents: int
-    tasks: int
-    latency_s: float
-    ideal_s: float
-    took_s: float
-    memory_mb: float  # of all agents
+    wall_s: float
+    model_s: float  # of all agents together, as the next two
+    gate_s: float
+    crossing_s: float
+    selection_s: float
+    commands: int  # of proposals and candidates, that were executed
+    calls: int
+    shown: int  # most tokens of shared context in a call
+    own_s: float  # the processor time of the harness
+    ended: str  # what became of it, where that is not as it should be
 
     @property
-    def beyond(self) -> float:
-        """How much more than the ideal, as a share of it."""
-        return self.took_s / self.ideal_s - 1
-
-    @property
-    def each_mb(self) -> float:
-        """Memory of one agent."""
-        return self.memory_mb / self.agents
+    def waits(self) -> float:
+        """Seconds that agents wait for the gate, by those that they wait for the model."""
+        return self.gate_s / self.model_s
 
 
-async def agent(board: SqliteBoard, name: str, latency_s: float, conversation: list[str]) -> None:
-    """Claim, ask, finish, until nothing is left: the loop of a worker without its workspace."""
-    queue = board.of(1).queue
-    await queue.join(name, lease_s=LEASE_S)
-    while (claim := await queue.claim(name, lease_s=LEASE_S)) is not None:
-        await anyio.sleep(latency_s)
-        conversation.append(f"{claim.task.label} answered")
-        await queue.finish(claim, result={"summary": "done"})
-    await queue.leave(name)
+@contextmanager
+def timed() -> Iterator[dict[str, float]]:
+    """Adds up the seconds that agents spend in each of `WAITS`."""
+    spent: dict[str, float] = defaultdict(float)
+    before = [(owner, name, getattr(owner, name)) for _, owner, name in WAITS]
+
+    def measured(what: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        async def run(*given: Any, **named: Any) -> Any:
+            since = anyio.current_time()
+            try:
+                return await method(*given, **named)
+            finally:
+                spent[what] += anyio.current_time() - since
+
+        return run
+
+    for what, owner, name in WAITS:
+        setattr(owner, name, measured(what, getattr(owner, name)))
+    try:
+        yield spent
+    finally:
+        for owner, name, method in before:
+            setattr(owner, name, method)
 
 
-async def measure(folder: Path, agents: int, tasks: int, latency_s: float) -> Outcome:
-    """The wall clock of `tasks` by `agents`, and what the agents take of memory."""
-    board = SqliteBoard(folder / f"{agents}.db", max_tasks=tasks)
-    for first in range(0, tasks, BATCH):
-        batch = range(first, min(first + BATCH, tasks))
-        new = [NewTask(kind="work", text=f"Part {n}.", label=f"work-{n}") for n in batch]
-        await board.of(1).queue.put(*new, by="")
-    gc.collect()
-    before = resident_mb()
-    peak = [before]
-    started = time.perf_counter()
-    async with anyio.create_task_group() as group:
-        group.start_soon(watch, peak, group.cancel_scope)
-        async with anyio.create_task_group() as team:
-            for number in range(agents):
-                team.start_soon(agent, board, f"agent-{number}", latency_s, [])
-        took_s = time.perf_counter() - started
-        group.cancel_scope.cancel()
-    left = [task.label for task in await board.of(1).queue.tasks() if task.state != "done"]
-    assert not left, f"not done: {left[:3]}"
+async def measure(folder: Path, agents: int, looks: int) -> Outcome:
+    """One trial of so many agents."""
+    board = SqliteBoard(folder / f"{agents}.db")
+    trial = SimulatedTrial(board, agents, looks)
+    began, own = anyio.current_time(), time.process_time()
+    problem = ""
+    with timed() as spent:
+        try:
+            await Delm(DelmOptions()).run(trial)
+        except Exception as error:  # noqa: BLE001  # whatever ends it is the outcome
+            problem = f"{type(error).__name__}: {error}"
+    wall_s = anyio.current_time() - began
     board.close()
     return Outcome(
         agents=agents,
-        tasks=tasks,
-        latency_s=latency_s,
-        ideal_s=tasks * latency_s / agents,
-        took_s=took_s,
-        memory_mb=max(peak) - before,
+        wall_s=wall_s,
+        model_s=CALL_S * trial.calls,
+        gate_s=spent["gate"],
+        crossing_s=spent["cross-checks"],
+        selection_s=trial.selection_s,
+        commands=trial.checks,
+        calls=trial.calls,
+        shown=max(trial.shown, default=0),
+        own_s=time.process_time() - own,
+        ended=problem or _as_it_should(trial),
     )
 
 
-async def watch(peak: list[float], scope: anyio.CancelScope) -> None:
-    """Note the size of the process ten times a second."""
-    while not scope.cancel_called:
-        peak.append(resident_mb())
-        await anyio.sleep(0.1)
-
-
-def resident_mb() -> float:
-    """The size of this process."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError("no VmRSS in /proc/self/status")
+def _as_it_should(trial: SimulatedTrial) -> str:
+    """Empty, or what is missing at the end of a trial in which agents ended by a fault."""
+    expected = len(FAULTS) if trial.agents > 3 else 1
+    if sum(trial.faults.values()) != expected:
+        return f"{sum(trial.faults.values())} of {expected} faults happened"
+    if len(trial.submitted) != trial.agents:
+        return f"{len(trial.submitted)} of {trial.agents} seats were submitted"
+    if not trial.selected:
+        return "nothing was selected"
+    empty = sum(not patch for patch in trial.submitted.values())
+    return f"{empty} seats came to no patch" if empty > expected else ""
 
 
 def table(outcomes: list[Outcome]) -> Table:
     """One row a size."""
-    made = Table(title="N agents on one queue, simulated model latency", title_justify="left")
-    for column in ("agents", "tasks", "latency s", "ideal s", "took s", "beyond", "MB an agent"):
+    made = Table(title="Simulated seconds; of all agents together where not said otherwise")
+    for column in ("agents", "trial s", "model", "gate", "cross-checks", "selection", "calls",
+                   "commands", "context tokens", "own s"):  # fmt: skip
         made.add_column(column, justify="right")
     for one in outcomes:
         made.add_row(
-            f"{one.agents:,}", f"{one.tasks:,}", f"{one.latency_s:g}", f"{one.ideal_s:.2f}",
-            f"{one.took_s:.2f}", f"{100 * one.beyond:+.1f} %", f"{one.each_mb:.3f}",
+            f"{one.agents:,}", f"{one.wall_s:,.0f}", f"{one.model_s:,.0f}", f"{one.gate_s:,.0f}",
+            f"{one.crossing_s:,.0f}", f"{one.selection_s:,.0f}", f"{one.calls:,}",
+            f"{one.commands:,}", f"{one.shown:,}", f"{one.own_s:.1f}",
         )  # fmt: skip
     return made
 
 
+def verdict(outcomes: list[Outcome]) -> list[str]:
+    """What does not hold, one line each."""
+    most = getattr(DelmOptions(), "context_tokens", 0)
+    missed = [f"{one.agents} agents: {one.ended}" for one in outcomes if one.ended]
+    missed += [
+        f"{one.agents} agents: {one.shown:,} tokens of shared context in a call, {most:,} allowed"
+        for one in outcomes
+        if one.shown > most
+    ]
+    return missed + [
+        f"{one.agents} agents wait {one.waits:.0%} as long for the gate as for the model"
+        for one in outcomes
+        if one.agents <= NO_BOTTLENECK and one.waits >= 1
+    ]
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description="The wall clock of N agents beside the ideal.")
+    parser = argparse.ArgumentParser(description="Where a trial of N agents spends its time.")
     parser.add_argument("--quick", action="store_true", help="under a minute")
     options = parser.parse_args()
-    # a model call takes seconds; a hundred thousandth of a task's board time is not what is asked
-    sizes = [(1, 0.1), (10, 0.5), (100, 1.0), (1000, 2.0)]
-    if not options.quick:
-        sizes = [(1, 0.5), (2, 0.5), (10, 1.0), (50, 1.0), (100, 2.0), (300, 4.0), (1000, 6.0)]
     outcomes = []
     with tempfile.TemporaryDirectory() as folder:
-        for agents, latency_s in sizes:
-            tasks = TASKS_EACH * agents
-            outcomes.append(event_loop.run(measure, Path(folder), agents, tasks, latency_s))
-    Console(width=None if sys.stdout.isatty() else 100).print(table(outcomes))
-    slowest = max(outcomes, key=lambda one: one.beyond)
-    # below a hundred agents what Python itself allocates in passing is larger than they are
-    largest = max((one for one in outcomes if one.agents >= 100), key=lambda one: one.each_mb)
-    good = slowest.beyond <= BEYOND and largest.each_mb <= MEMORY_MB
+        for agents, looks in QUICK if options.quick else SIZES:
+            outcomes.append(
+                anyio.run(  # noqa: TID251  # on a clock of its own
+                    measure, Path(folder), agents, looks,
+                    backend_options={"loop_factory": LeapingLoop},
+                )
+            )  # fmt: skip
+    Console(width=None if sys.stdout.isatty() else 110).print(table(outcomes))
+    missed = verdict(outcomes)
+    for line in missed:
+        print(f"NOT HELD: {line}")
+    slowest = max((one for one in outcomes if one.agents <= NO_BOTTLENECK), key=lambda o: o.waits)
     print(
-        f"at most {100 * slowest.beyond:.1f} % beyond the ideal (at {slowest.agents:,} agents), "
-        f"{largest.each_mb:.3f} MB an agent: {'within' if good else 'MORE THAN'} the "
-        f"{100 * BEYOND:.0f} % and {MEMORY_MB:g} MB that are allowed"
+        f"up to {NO_BOTTLENECK} agents wait at most {slowest.waits:.0%} as long for the gate as "
+        f"for the model (at {slowest.agents}); at most {max(o.shown for o in outcomes):,} tokens "
+        f"of shared context in a call: {'held' if not missed else 'NOT HELD'}"
     )
-    sys.exit(not good)
+    sys.exit(bool(missed))
 
 
 if __name__ == "__main__":

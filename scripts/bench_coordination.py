@@ -7,9 +7,9 @@ command takes 2 s, on a clock that leaps (`simulated_trial.py`). Every seat has 
 patch of its own, which is the most that N agents can add; some agents end by a fault of their own.
 
 Must hold: the tokens of shared context in any call stay under `context_tokens`; up to 32 agents
-the gate is not the bottleneck, i.e. agents wait for it less than for the model; no trial ends by
-one agent: every seat is submitted and one is selected. The last line is the figure. Exit code 1:
-something does not hold. `--quick` leaves out the largest trial.
+the gate is not the bottleneck, i.e. agents wait for it and for cross-checks less than for the
+model; no trial ends by one agent: every seat is submitted and one is selected. The last line is
+the figure. Exit code 1: something does not hold. `--quick` leaves out the largest trial.
 """
 
 import argparse
@@ -62,8 +62,8 @@ class Outcome:
 
     @property
     def waits(self) -> float:
-        """Seconds that agents wait for the gate, by those that they wait for the model."""
-        return self.gate_s / self.model_s
+        """Seconds that agents wait for the gate and for cross-checks, by those for the model."""
+        return (self.gate_s + self.crossing_s) / self.model_s
 
 
 @contextmanager

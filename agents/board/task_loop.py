@@ -82,6 +82,8 @@ class TaskLoop:
     async def _decide(self) -> bool:
         """If the queue is empty, add a task to decide what to do; return whether this call added
         it."""
+        if await self._queue.busy():
+            return False
         tasks = await self._queue.tasks()
         number = sum(task.kind == TaskKind.DECIDE for task in tasks) + 1
         task = NewTask(

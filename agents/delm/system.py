@@ -1,6 +1,8 @@
 """`delm`: N equal agents over a board. Nobody is in charge; only verified findings are shared."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 
 import anyio
 
@@ -154,16 +156,16 @@ async def outcomes(
 
 
 async def _execute(team: DelmTrial, patches: Iterable[str], checks: Sequence[CrossCheck]) -> None:
-    """Fill the matrix, within the time for selection, one command after the other."""
-    with anyio.move_on_after(team.options.selection_s):
+    """Fill the matrix, within the time for selection, one command after the other, each with all
+    patches at the same time."""
+
+    async def fill(patch: str, check: CrossCheck) -> None:
+        with suppress(SandboxUnavailable):
+            await team.matrix.outcome(patch, check)
+
+    with anyio.move_on_after(team.options.selection_s), suppress(LimitReached):
         for check in checks:
-            for patch in patches:
-                try:
-                    await team.matrix.outcome(patch, check)
-                except SandboxUnavailable:
-                    break
-                except LimitReached:  # the trial's time is used up
-                    return
+            await together(partial(fill, patch, check) for patch in patches)
 
 
 def passed_by_peers(tasks: Sequence[Task], entries: Sequence[Entry], patch: Entry | None) -> int:

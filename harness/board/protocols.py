@@ -221,6 +221,10 @@ class TaskQueue(Protocol):
         """Cancel an open task and all tasks that wait for it; False if it is not open."""
         ...
 
+    async def busy(self) -> bool:
+        """Whether a task is open or claimed: cheaper than to read them all."""
+        ...
+
     async def put_when_empty(self, task: NewTask, *, by: str) -> Task | None:
         """Add `task` and return it, if no task is open or claimed and its key is new; else None.
 

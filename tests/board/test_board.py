@@ -398,7 +398,9 @@ class TestTaskQueue:
         await queues[0].put(task("one"), by="")
         claim = await queues[0].claim("ann", lease_s=LEASE)
         assert await queues[1].put_when_empty(decide, by="bob") is None
+        assert await queues[1].busy()
         await queues[0].finish(claim)
+        assert not await queues[1].busy()
         added = await asyncio.gather(
             *(queues[n % 2].put_when_empty(decide, by=f"a{n}") for n in range(20))
         )
@@ -408,6 +410,7 @@ class TestTaskQueue:
 
     async def test_a_queue_of_tasks_that_wait_is_not_empty(self, queue):
         await queue.put(task("one", preferred="bob"), task("two", after=("one",)), by="")
+        assert await queue.busy()
         assert await queue.put_when_empty(task("more"), by="ann") is None
 
     async def test_nothing_is_added_or_claimed_once_it_is_closed(self, queue, board):

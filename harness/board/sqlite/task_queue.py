@@ -152,6 +152,10 @@ class SqliteQueue:
                 label = ""
         return label
 
+    async def busy(self) -> bool:
+        """See `TaskQueue.busy`."""
+        return bool(self._connection.read("busy", self._trial)[0]["busy"])
+
     async def put_when_empty(self, task: NewTask, *, by: str) -> Task | None:
         """See `TaskQueue.put_when_empty`."""
         self._check([task], by)

@@ -20,6 +20,7 @@ from harness.errors import UserError
 from harness.text.file_patch import patch_of
 
 NAME = "example__tally-injected-1"
+HASHED = SWAPPED | {"path": "tally.py", "old_sha256": "0" * 64}
 LISTS = {
     "fail_to_pass": [f"{FILE}::test_spread[values1-3]"],
     "pass_to_pass": [f"{FILE}::test_mean"],
@@ -62,6 +63,9 @@ def test_a_fault_that_cannot_be_put_in_names_its_field(faults, says):
         ({"issue": ""}, f"injected.{NAME}.issue: "),
         ({"typo": 1}, f"unknown key injected.{NAME}.typo"),
         ({"faults": []}, f"injected.{NAME}.faults: "),
+        ({"faults": [HASHED | {"lines": 8}]}, f"{NAME}.faults.0.lines: is two numbers, the first"),
+        ({"faults": [HASHED | {"lines": [9, 8]}]}, "lines are counted from 1 on"),
+        ({"faults": [HASHED | {"new": "x"}]}, "new has to end with a line end"),
         ({"repo": "tally"}, f"injected.{NAME}.repo: "),
         ({"log_parser": "parse_log_pytst"}, "did you mean 'parse_log_pytest'"),
         ({"test_files": ["../x.py"]}, f"injected.{NAME}.test_files.0: is no path below"),

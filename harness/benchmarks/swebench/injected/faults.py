@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, StringConstraints, model_validator
 
 from harness.benchmarks.swebench.environment_facts import Sha256, Strict
 from harness.errors import UserError
@@ -21,11 +21,20 @@ def _below(path: str) -> str:
 FilePath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_./+-]+$"), AfterValidator(_below)]
 
 
+def _two_numbers(value: object) -> object:
+    if not (isinstance(value, list | tuple) and [type(each) for each in value] == [int, int]):
+        raise ValueError(f"is two numbers, the first and the last line, such as [12, 14]: {value}")
+    return value
+
+
+LineRange = Annotated[tuple[int, int], BeforeValidator(_two_numbers)]
+
+
 class Fault(Strict):
     """Some lines of one file of the release, replaced. The old lines are given by their hash."""
 
     path: FilePath
-    lines: tuple[int, int]  # the first and the last, from 1 on, both included
+    lines: LineRange  # the first and the last, from 1 on, both included
     old_sha256: Sha256  # of these lines with their ends, as UTF-8
     new: str  # whole lines; empty: they are only removed
 
@@ -33,7 +42,9 @@ class Fault(Strict):
     def _in_order(self) -> Self:
         first, last = self.lines
         if not 1 <= first <= last:
-            raise ValueError("lines are two numbers, the first and the last line, from 1 on")
+            raise ValueError(
+                f"lines are counted from 1 on, the first before the last: {first}, {last}"
+            )
         if self.new and not self.new.endswith("\n"):
             raise ValueError("new has to end with a line end: write it as a block (new: |)")
         return self

@@ -10,6 +10,7 @@ import anyio
 
 from agents.admission.checks import Executed, check, unchecked
 from agents.admission.command_runner import CommandOutcome, CommandRunner
+from agents.admission.constraints import keeps_constraints
 from agents.admission.evidence import CheckResult, Refused, judge_evidence
 from agents.admission.gate import EvidenceCheck
 from agents.admission.gist_check import gist_fault
@@ -36,7 +37,8 @@ class ExecutedEvidence(EvidenceCheck):
 
     `command_s` is for one run of a command, `time_limit_s` for one whole check after it has begun.
     `at_once` checks run at a time. What held is kept in `check_cache`, and believed when the same
-    is asked in the same state again. `verify` off: evidence is taken at its word.
+    is asked in the same state again. `verify` off: evidence is taken at its word. `binding`: a
+    patch has to keep the admitted constraints.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class ExecutedEvidence(EvidenceCheck):
         count_tokens: Callable[[str], int],
         at_once: int = 2,
         verify: bool = True,
+        binding: bool = True,
         check_cache: CheckCache | None = None,
     ) -> None:
         self._context = context
@@ -56,6 +59,7 @@ class ExecutedEvidence(EvidenceCheck):
         self._time_limit_s = time_limit_s
         self._count_tokens = count_tokens
         self._verify = verify
+        self._binding = binding
         self._check_cache = check_cache
         self._command_s = command_s
         self._slots = anyio.Semaphore(at_once)
@@ -76,6 +80,8 @@ class ExecutedEvidence(EvidenceCheck):
             await self._judge_labels(proposal)
             async with self._slots:
                 seen = await self._within(proposal.kind, evidence)
+            if self._binding and isinstance(evidence, Patch):
+                await keeps_constraints(self._context, self.run_briefly, proposal, evidence.diff)
         else:
             seen = unchecked(proposal.kind, evidence)
         return replace(

@@ -1,6 +1,6 @@
 """Which candidate passes which admitted command: executed without a model, each pair once."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -42,6 +42,7 @@ class Matrix:
     def __init__(self, checks: ExecutedEvidence) -> None:
         self._checks = checks
         self._outcomes: dict[str, dict[CrossCheck, Outcome]] = {}
+        self._asking: defaultdict[tuple[str, CrossCheck], anyio.Lock] = defaultdict(anyio.Lock)
         self._crossed: Counter[str] = Counter()  # commands of others that a candidate was held to
 
     def known(self, diff: str, check: CrossCheck) -> Outcome | None:
@@ -59,8 +60,9 @@ class Matrix:
         Raises `SandboxUnavailable` and `LimitReached`, which say nothing of the candidate.
         """
         known = self._outcomes.setdefault(diff, {})
-        if check not in known:
-            known[check] = await self._run(combined(diff, check.tests), check.command)
+        async with self._asking[diff, check]:
+            if check not in known:
+                known[check] = await self._run(combined(diff, check.tests), check.command)
         return known[check]
 
     async def cross(

@@ -44,6 +44,7 @@ class DelmOptions(Options):
     cross_checks: Natural = 16  # commands of others that are run on a candidate, without a model
     # the trial ends when one finished patch passes every admitted command; that is its submission
     ship: bool = False
+    binding: bool = True  # a patch that breaks an admitted constraint is refused, or refutes it
     repairs: Natural = 2  # of one submission
     rounds: Natural = 1  # times that an empty queue is thought about by an agent
     max_tasks: Natural = 60  # of a trial; agents add none beyond it; 0: any number

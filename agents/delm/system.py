@@ -60,6 +60,7 @@ class Delm:
             count_tokens=trial.count_tokens,
             at_once=min(MOST_AT_ONCE, max(LEAST_AT_ONCE, trial.cores)),
             verify=options.verification,
+            binding=options.binding and options.sharing,
             check_cache=trial.check_cache,
         )
         checker = answer_checker(trial.verifier) if options.compares_gists else None

@@ -346,13 +346,14 @@ async def test_a_cancelled_check_closes_its_forks_and_the_next_one_asks_anew(ben
     assert (await here.say("FACT", command())).settled == "admitted"
 
 
-async def test_two_checks_run_at_a_time(bench):
-    here = bench()
+@pytest.mark.parametrize("at_once", [2, 4])
+async def test_so_many_checks_run_at_a_time(bench, at_once):
+    here = bench(at_once=at_once)
     here.box.delay = 0.02
     async with anyio.create_task_group() as group:
         for number in range(5):
             group.start_soon(here.say, "FACT", command(f"{SHOWS} {number}"))
-    assert here.box.most == 2
+    assert here.box.most == at_once
 
 
 async def test_a_broken_machine_is_raised_and_the_row_says_why(bench):

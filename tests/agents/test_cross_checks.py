@@ -2,6 +2,7 @@
 
 import json
 
+import anyio
 import pytest
 from played_team import PlayedTrial, diff_of, done, fact, patch, played, said, team, write
 
@@ -130,6 +131,26 @@ async def test_no_candidate_is_held_to_more_commands_than_allowed(tmp_path):
         await assembled._live(whole)
     assert crossed
     assert max(sum(diff == each for each, _ in crossed) for diff, _ in crossed) == 1
+
+
+@pytest.mark.parametrize(("cores", "checks"), [(1, 2), (4, 4), (64, 8)])
+async def test_the_checks_at_a_time_follow_the_machine(tmp_path, cores, checks):
+    running = most = 0
+
+    async def slow():
+        nonlocal running, most
+        running, most = running + 1, max(most, running + 1)
+        await anyio.sleep(0.01)
+        running -= 1
+
+    with played(tmp_path) as trial:
+        trial.cores = cores
+        whole = await team(verification=True).assemble(trial)
+        trial.pristine.slow = slow
+        async with anyio.create_task_group() as group:
+            for number in range(20):
+                group.start_soon(whole.checks.run_on, "", f"python {number}.py")
+    assert most == checks
 
 
 async def test_a_sandbox_that_breaks_says_nothing_of_a_candidate_and_ends_nothing(tmp_path):

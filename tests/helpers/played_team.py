@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import anyio
 from team_script import task_of, turn_of
 
 from agents import sandbox_scripts
@@ -68,6 +69,7 @@ class PlayedWorkspace:
 
     def __init__(self, text: str = "", problem: Exception | None = None) -> None:
         self.passes = passes_all
+        self.slow = anyio.lowlevel.checkpoint  # what a command takes
         self.ran: list[tuple[str, str]] = []
         self.text = text
         self.problem = problem
@@ -86,6 +88,7 @@ class PlayedWorkspace:
         if command.startswith("python - "):
             return _printed("\nDELM[]")
         if command.startswith("python "):
+            await self.slow()
             self.ran.append((self.text, command))
             status = 0 if self.passes(self.text, command) else 1
             return _printed(f"{command} ends with {status}\n", status)
@@ -124,6 +127,7 @@ class PlayedWorkspace:
         self.forks.append(PlayedWorkspace(self.text, self.problem))
         self.forks[-1].left_out = self.left_out
         self.forks[-1].passes, self.forks[-1].ran = self.passes, self.ran
+        self.forks[-1].slow = self.slow
         return self.forks[-1]
 
     async def close(self) -> None:

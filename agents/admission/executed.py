@@ -16,6 +16,7 @@ from agents.admission.gate import EvidenceCheck
 from agents.admission.gist_check import gist_fault
 from agents.admission.patch_text import combined
 from agents.copies.attachments import Attachments, attached_to
+from agents.prompts import shortened
 from harness.board.evidence import Command, Evidence, Patch, Span, state_of
 from harness.board.protocols import Entry, Proposal, SharedContext
 from harness.board.vocabulary import BASE, ENTRY_LABEL, EntryKind
@@ -23,6 +24,7 @@ from harness.errors import SandboxError, SandboxLost
 from harness.protocols import CheckCache, Sandbox
 from harness.types import ExecResult
 
+SHOWN_CHARS = 20_000  # of a diff, to the model that reads it beside the gist
 RECIPE = 1  # raise it when a check changes: what was kept before is not believed then
 MOST_LIKELY = 99  # a number beyond it that names no entry is something else: X509, F401
 LINE_END = re.compile("[\n\r\v\f\x00\x1c-\x1e\x85\u2028\u2029]")
@@ -205,7 +207,7 @@ class ExecutedEvidence(EvidenceCheck):
         if entry is None or not isinstance(entry.evidence, Patch):
             raise Refused(
                 f"The state {state[:40]!r} is neither 'base' nor the label of a PATCH entry. Give "
-                "one of these; changes in your own workspace are no state."
+                "one of these. Of your own copy, `on`: mine, only a FAIL by a command speaks."
             )
         return entry.evidence.diff
 
@@ -235,14 +237,16 @@ def in_words(evidence: Executed, raw: str) -> str:
         case Span():
             return f"These lines of {evidence.path} in the state {evidence.state}:\n{raw}"
         case Command():
+            changes = shortened(evidence.changes, SHOWN_CHARS)
+            besides = f"\nwith these changes:\n{changes}" if changes else ""
             return (
                 f"In the state {evidence.state} the command\n{evidence.command}\nended with exit "
-                f"status {evidence.exit_status} and printed:\n{raw}"
+                f"status {evidence.exit_status} and printed:\n{raw}{besides}"
             )
         case Patch():
             return (
                 f"The command\n{evidence.command}\nfails at the base commit and passes with this "
-                f"patch:\n{raw[:20_000]}"
+                f"patch:\n{raw[:SHOWN_CHARS]}"
             )
 
 

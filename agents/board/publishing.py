@@ -12,7 +12,7 @@ from agents.copies.attachments import named_in
 from agents.tools import Arguments, BadCall, Finished, Tool
 from harness.board.evidence import ATTACHED, FILES, Command, Patch, Span, reason_of
 from harness.board.protocols import Entry, Proposal
-from harness.board.vocabulary import EntryKind, Settled, ToolName
+from harness.board.vocabulary import BASE, MINE, EntryKind, Settled, ToolName
 from harness.errors import SandboxError
 from harness.types import Activity
 
@@ -34,7 +34,7 @@ MAY_BE_GIVEN = {
     "command": "",
     "exit_status": "",
     "output": "Lines of it, verbatim; `...` is anything",
-    "on": "PATCH with which it holds",
+    "on": "PATCH with which it holds; a FAIL: or mine, your copy",
     "refutes": "Label that it shows to be wrong",
     "finish": "true: admission ends the task",
 }
@@ -131,10 +131,7 @@ async def _given_evidence(
 ) -> Span | Command | Patch:
     """The evidence that was given; `BadCall` says how to give it."""
     if kind == EntryKind.PATCH:
-        try:
-            diff = await session.workspace.diff() if session.workspace else ""
-        except SandboxError as error:
-            raise BadCall(f"Your changes cannot be read: {error}.") from None
+        diff = await _changes(session)
         files = await _attached(session, arguments["command"])
         return made(Patch, diff=diff, command=arguments["command"], files=files)
     if bool(arguments["quote"]) == bool(arguments["command"]):
@@ -155,14 +152,36 @@ async def _given_evidence(
         raise BadCall(
             f"exit_status is the number that the command exits with, not {status[:80]!r}."
         )
+    attempt = arguments["on"].strip().lower() == MINE
     return made(
         Command,
         command=arguments["command"],
         exit_status=int(status),
         output=arguments["output"],
-        state=arguments["on"],
+        state=BASE if attempt else arguments["on"],
+        changes=await _attempt(session, kind) if attempt else "",
         files=await _attached(session, arguments["command"]),
     )
+
+
+async def _attempt(session: BoardSession, kind: EntryKind) -> str:
+    """What differs in the author's copy, for a failure of it. `BadCall` where there is nothing."""
+    if kind != EntryKind.FAIL:
+        raise BadCall(
+            "Only a FAIL speaks of your own copy: what you tried there, and how it fails."
+        )
+    changes = await _changes(session)
+    if not changes:
+        raise BadCall("Nothing differs in your copy: leave `on` out to speak of the base commit.")
+    return changes
+
+
+async def _changes(session: BoardSession) -> str:
+    """What differs in the author's copy."""
+    try:
+        return await session.workspace.diff() if session.workspace else ""
+    except SandboxError as error:
+        raise BadCall(f"Your changes cannot be read: {error}.") from None
 
 
 async def _attached(session: BoardSession, command: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from agents.board.verdicts import Verdicts
 from agents.copies.attachments import attached_to, put_files
 from agents.prompts import one_line, render
 from agents.tools import BadCall
-from harness.board.evidence import ATTACHED, Patch, state_of
+from harness.board.evidence import ATTACHED, Command, Patch, state_of
 from harness.board.protocols import (
     Claim,
     Entry,
@@ -103,7 +103,7 @@ class BoardSession:
                 self.conversation, [entry.label for entry in fresh], Level.GIST
             )
         more = [
-            f"{link.source} {link.kind} {link.target}."
+            link_line(link)
             for link in links
             if link.kind != LinkKind.CITES and {link.source, link.target} <= self.known
         ]
@@ -212,7 +212,19 @@ def line_of(entry: Entry) -> str:
     """An entry in one line, as in every prompt."""
     state = state_of(entry.evidence)
     on = "" if state == BASE else f" on {state}"
+    if isinstance(entry.evidence, Command) and entry.evidence.changes and not on:
+        on = " on an attempt"
     return f"{entry.label} {entry.kind}{on} ({entry.task}): {' '.join(entry.gist.split())}"
+
+
+def link_line(link: Link) -> str:
+    """How one entry refers to another, as in every prompt."""
+    match link.kind:
+        case LinkKind.REPLACES:
+            return f"{link.target} is replaced by {link.source}."
+        case LinkKind.EQUALS:
+            return f"{link.source} makes the same change as {link.target}."
+    return f"{link.source} {link.kind} {link.target}."
 
 
 async def _content(workspace: Sandbox, path: str) -> bytes | None:

@@ -167,7 +167,10 @@ def _evidence(entry: Entry) -> str:
         case Span(path=path, state=state, quote=quote):
             return f"{path}, state {state}:\n{quote}"
         case Command(command=command, state=state, exit_status=status, output=output, files=files):
-            return f"$ {command}\n(state {state}, exit status {status})\n{output}{_with(files)}"
+            changes = entry.evidence.changes
+            besides = f"\nwith these changes:\n{changes}" if changes else ""
+            ran = f"$ {command}\n(state {state}, exit status {status})\n{output}{besides}"
+            return f"{ran}{_with(files)}"
         case Patch(command=command, files=files):
             return f"fails without it and passes with it:\n$ {command}{_with(files)}"
     return ""  # of a document, whose readers unfold otherwise

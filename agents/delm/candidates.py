@@ -1,6 +1,6 @@
 """What tasks and entries say of a trial's submissions and candidates. Pure functions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from harness.board.evidence import state_of
@@ -22,6 +22,8 @@ class SeatState:
     finished: bool = False
     built_on: str = ""  # labels of other seats' patches that it contains
     left_out: tuple[str, ...] = ()  # of its files, since no patch can hold them
+    same: str = ""  # label of the PATCH of another seat that its own equals, or is a copy of
+    copy_of: str = ""  # label of another seat's PATCH that it took over
 
 
 def take(work: SeatState, task: Task) -> None:
@@ -33,8 +35,26 @@ def take(work: SeatState, task: Task) -> None:
         built_on = [*work.built_on.split(), *task.result.get(ResultKey.BUILT_ON, ())]
         work.built_on = " ".join(dict.fromkeys(built_on))  # a repair goes on from what there was
         work.left_out = tuple(task.result.get(ResultKey.LEFT_OUT, ()))
+        work.copy_of = str(task.result.get(ResultKey.COPY, ""))
+        work.same = work.copy_of or str(task.result.get(ResultKey.EQUAL, ""))
     work.reason = str(task.result.get(ResultKey.REASON, ""))
     work.finished = work.reason == "finished"
+
+
+def follow(works: Mapping[str, SeatState], tasks: Iterable[Task]) -> None:
+    """Let seats whose candidate is another seat's, too, take over what that one was repaired to."""
+    origins = {
+        str(task.result[ResultKey.ENTRY]): seat_of(task)
+        for task in tasks
+        if task.kind in OWN
+        and task.result.get(ResultKey.ENTRY)
+        and not (task.result.get(ResultKey.EQUAL) or task.result.get(ResultKey.COPY))
+    }
+    for work in works.values():
+        leader = works.get(origins.get(work.same, ""))
+        if leader is None or leader is work or leader.entry in ("", work.same):
+            continue
+        work.patch, work.entry, work.copy_of = leader.patch, leader.entry, leader.entry
 
 
 def fails(entry: Entry, patch: str) -> bool:

@@ -6,6 +6,7 @@ from agents.admission.checks import bounded
 from agents.admission.command_runner import CommandOutcome
 from agents.admission.gate import Gate
 from agents.admission.matching import missing_line
+from agents.delm.candidates import fails
 from agents.delm.matrix import CrossCheck, Matrix, check_of, checks_of
 from agents.prompts import one_line
 from harness.board.evidence import OUTPUT_CHARS, Command, Patch
@@ -33,12 +34,11 @@ class CrossChecks:
 
         Each is an entry of the board, found on `task`. What a candidate refutes does not bind it.
         """
-        own = check_of(candidate)
-        pairs = [
-            (candidate, check)
-            for check in newest_first(standing)
-            if own is None or check.command != own.command
-        ]
+        own, checks = check_of(candidate), newest_first(standing)
+        for check in checks:
+            if own and (check.command, check.tests) == (own.command, own.tests):
+                self._matrix.passes(diff_of(candidate), check)
+        pairs = [(candidate, check) for check in checks]
         pairs += [(other, own) for other in others if own is not None]
         return await self.hold(pairs, standing, task=task)
 
@@ -65,6 +65,11 @@ class CrossChecks:
                     found.append(ruling.entry)
         return found
 
+    def in_order(self, one: Entry, other: Entry, check: CrossCheck) -> tuple[Entry, Entry]:
+        """Of two candidates that differ on a command the one that passes it, then the other."""
+        mine = self._matrix.known(diff_of(one), check)
+        return (one, other) if mine and mine.passed else (other, one)
+
     def differing(
         self, one: Entry, other: Entry, standing: Sequence[Entry]
     ) -> Iterator[CrossCheck]:
@@ -74,6 +79,13 @@ class CrossChecks:
             theirs = self._matrix.known(diff_of(other), check)
             if mine and theirs and mine.passed != theirs.passed:
                 yield check
+
+
+def shows(entry: Entry, candidate: str, check: CrossCheck) -> bool:
+    """Whether an entry says of a candidate that it fails a command."""
+    evidence = entry.evidence
+    is_it = isinstance(evidence, Command) and evidence.command == check.command
+    return is_it and fails(entry, candidate)
 
 
 def newest_first(entries: Sequence[Entry]) -> list[CrossCheck]:

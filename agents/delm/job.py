@@ -80,7 +80,9 @@ class Job:
                 result[ResultKey.LEFT_OUT] = list(self._workspace.left_out)
             if patch and (others := await self.built_on()):
                 result[ResultKey.BUILT_ON] = others
-            then = await self._team.candidates.following(entry, self._task, self._claim.agent)
+            follows = await self._team.candidates.following(entry, self._task, self._claim.agent)
+            result |= follows.result
+            then = follows.tasks
         _, following = await self._team.queue.finish_and_claim(
             self._claim, result=result, then=then, lease_s=self._team.options.lease_s
         )

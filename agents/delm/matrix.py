@@ -49,6 +49,10 @@ class Matrix:
         """The outcome, where the pair was executed."""
         return self._outcomes.get(diff, {}).get(check)
 
+    def passes(self, diff: str, check: CrossCheck) -> None:
+        """Note that a candidate passes a command, as its own admission has shown."""
+        self._outcomes.setdefault(diff, {})[check] = Outcome(passed=True)
+
     def known_of(self, diff: str) -> dict[str, bool]:
         """By label of the command's entry, whether the candidate passes, as far as known."""
         known = self._outcomes.get(diff, {})
@@ -104,6 +108,14 @@ def checks_of(entries: Sequence[Entry]) -> list[CrossCheck]:
         if (check := check_of(entry)) is not None:
             checks.setdefault(check.command, check)
     return list(checks.values())
+
+
+def failing_check(failure: Entry) -> CrossCheck | None:
+    """The command of a failure, if it is by one."""
+    match failure.evidence:
+        case Command(command=command, changes=changes):
+            return CrossCheck(label=failure.label, command=command, tests=changes)
+    return None
 
 
 def check_of(entry: Entry) -> CrossCheck | None:

@@ -45,6 +45,7 @@ class DelmOptions(Options):
     # the trial ends when one finished patch passes every admitted command; that is its submission
     ship: bool = False
     binding: bool = True  # a patch that breaks an admitted constraint is refused, or refutes it
+    merge_equal: bool = True  # equal patches are one: tested by no author of one, repaired once
     repairs: Natural = 2  # of one submission
     rounds: Natural = 1  # times that an empty queue is thought about by an agent
     max_tasks: Natural = 60  # of a trial; agents add none beyond it; 0: any number

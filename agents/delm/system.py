@@ -100,6 +100,7 @@ async def _submit(team: DelmTrial, work: SeatState, reason: str) -> None:
         salvaged=not work.finished,
         agent=work.agent,
         built_on=work.built_on if work.patch else "",
+        copy_of=work.copy_of,
     )
 
 

@@ -100,8 +100,11 @@ class DelmTrial(TeamBoard):
         if quotes and proposal.task in self.localizers and self.options.early_release:
             for label in self.localizers:
                 await self.queue.release_waiting(label)
-        if ruling.settled == Settled.ADMITTED and entry.kind == EntryKind.FAIL:
-            await self.candidates.failed(entry)
+        if ruling.settled == Settled.ADMITTED:
+            if entry.kind == EntryKind.FAIL:
+                await self.candidates.failed(entry)
+            elif entry.kind == EntryKind.PATCH:
+                await self.candidates.published(entry)
         if proposal.refutes:
             await self.candidates.settle_repairs()
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from agents.delm.candidates import OWN, SeatState, seat_of, take
+from agents.delm.candidates import OWN, SeatState, follow, seat_of, take
 from agents.delm.options import DelmOptions
 from harness.board.protocols import Entry, NewTask, SharedContext, Task, TaskQueue
 from harness.board.vocabulary import LinkKind, TaskKind, TaskState, numbered_label
@@ -60,6 +60,7 @@ class TeamBoard:
             seat = task.subject if task.kind == TaskKind.REPAIR else task.label
             if task.kind in OWN and task.state == TaskState.DONE and seat in works:
                 take(works[seat], task)
+        follow(works, tasks)
         for seat, left in self.salvage.items():
             if not works[seat].patch:
                 works[seat] = replace(

@@ -91,12 +91,20 @@ def submission_lines(material: TrialRecord) -> list[str]:
     for row in material.submissions:
         others = cited_entries(material, row["author"])
         whose = [f"{e['label']} ({e['author']}, {e['task']})" for e in others]
-        facts = _facts(row)
+        facts = [*_facts(row), *_equal(material, row)]
         by = f" by {row['agent']}" if row["agent"] != row["author"] else ""
         rests = f"; cites {', '.join(whose)}" if whose else ""
         lines.append(f"{row['author']}{by}: {', '.join(facts)}{rests}")
         lines += [f"    {reason}" for reason in row["selection_reasons"] or ()]
     return lines
+
+
+def _equal(material: TrialRecord, row: SubmissionRow) -> list[str]:
+    """What another submission's patch has the same change as this one's."""
+    mine = [t["result"] for t in material.tasks if row["author"] in (t["label"], t["subject"])]
+    last = next((result for result in reversed(mine) if result.get(ResultKey.PATCH)), None)
+    equal = last.get(ResultKey.EQUAL) if last else ""
+    return [f"the same change as {equal}"] if equal and not row["copy_of"] else []
 
 
 def _facts(row: SubmissionRow) -> list[str]:

@@ -48,6 +48,7 @@ class ResultKey(Word):
     EQUAL = "equal"  # label of the PATCH of another seat that makes the same change
     REPORT = "report"  # what its agent finished it with, unchecked; only where it did
     BUILT_ON = "built_on"  # labels of other seats' PATCHes that it contains
+    COPY = "copy"  # label of the PATCH of another seat that its agent took as its own
     ENTRY = "entry"  # label of the PATCH as which exactly that diff was admitted; empty: none
 
 
@@ -70,6 +71,8 @@ class EvidenceForm(Word):
     QUOTATIONS = "quotations"  # places of a document
 
 
+MINE = "mine"
+"""What an agent calls the state of its own copy; evidence holds what differs in it."""
 BASE = "base"
 """The `state` of evidence that holds at the base commit; else it is the label of a PATCH."""
 

@@ -142,7 +142,8 @@ async def test_only_who_has_not_written_the_same_patch_tests_it(tmp_path):
         assert test.holder not in written
 
 
-async def test_of_two_equal_patches_both_are_repaired(tmp_path):
+@pytest.mark.parametrize("merged", [True, False])
+async def test_of_two_equal_patches_one_is_repaired_and_the_other_follows(tmp_path, merged):
     def say(task, turn, prompt):
         if task == "patch-3":
             return usual(task, turn, prompt)
@@ -151,9 +152,10 @@ async def test_of_two_equal_patches_both_are_repaired(tmp_path):
         return same_patch(task, turn, prompt)
 
     with played(tmp_path, say, agents=3) as trial:
-        await pipeline(repairs=1, rounds=0).run(trial)
+        await pipeline(repairs=1, rounds=0, merge_equal=merged).run(trial)
         mended = [t.subject for t in await trial.queue.tasks() if t.kind == "repair"]
-    assert {"patch-1", "patch-2"} <= set(mended)
+    assert len({"patch-1", "patch-2"} & set(mended)) == (1 if merged else 2)
+    assert sorted(bool(copy_of) for _, copy_of in trial.links.values()) == [False, False, merged]
     assert diff_of("same") not in {trial.submitted[seat][0] for seat in ("patch-1", "patch-2")}
 
 

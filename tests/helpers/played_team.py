@@ -115,7 +115,7 @@ class PlayedWorkspace:
 
     async def read(self, path: str, *, max_bytes: int = 10_000_000) -> bytes:
         if not path.startswith(ATTACHED):
-            return self.text.encode()
+            return (self.text or "x = 1\n").encode()
         if path not in self.shared:
             raise FileMissing(f"there is no {path}")
         return self.shared[path]

@@ -8,7 +8,7 @@ from agents.delm.matrix import Matrix
 from harness.board.evidence import EVIDENCE
 from harness.board.protocols import Proposal
 
-pytestmark = pytest.mark.slow(seconds=25)
+pytestmark = pytest.mark.slow(seconds=30)
 
 ZERO = "python -c 'from pkg.core import add; assert add(0, 3) == 3'"
 OTHER = """\

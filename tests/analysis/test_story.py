@@ -132,7 +132,9 @@ def test_submissions_are_told_with_their_verdict_and_why_one_is_shipped():
             submission("patch-2", outcome=None, salvaged=1, agent="agent-2"),
             submission("patch-3", built_on="P6"),
             submission("patch-4", built_on="P6", copy_of="P7"),
-        ]
+            submission("patch-5"),
+        ],
+        tasks=[task("patch-5", patch="+x", entry="P9", equal="P6")],
     )
     assert submission_lines(rows) == [
         "patch-1 by agent-1: resolved, selected",
@@ -140,5 +142,6 @@ def test_submissions_are_told_with_their_verdict_and_why_one_is_shipped():
         "patch-2 by agent-2: not graded, salvaged",
         "patch-3 by agent-1: resolved, built on P6",
         "patch-4 by agent-1: resolved, a copy of P7",
+        "patch-5 by agent-1: resolved, the same change as P6",
     ]
     assert event_lines(material()) == []

@@ -55,6 +55,11 @@ async def no_news() -> str:
     return ""
 
 
+def no_notices(answer: Message, observations: Sequence[Message]) -> str:
+    """An empty text."""
+    return ""
+
+
 async def converse(
     trial: Trial,
     conversation: str,
@@ -62,6 +67,7 @@ async def converse(
     tools: Toolbox,
     *,
     news: Callable[[], Awaitable[str]] = no_news,
+    notices: Callable[[Message, Sequence[Message]], str] = no_notices,
     agent: str,
     turns: int = 0,
     long_tokens: int = 0,
@@ -73,7 +79,8 @@ async def converse(
 
     `no_call` is what an answer without a tool call is told. Of an answer that was cut at the output
     limit nothing is done, though its calls may look whole.
-    What `news` returns after a turn stands at the end of its last observation. A conversation whose
+    What `notices` makes of a turn's answer and observations, and then what `news` returns, stands
+    at the end of its last observation. A conversation whose
     prompt has more than `long_tokens` tokens (0: any), or than the model takes, ends as `long`.
     What the provider refuses to go on with ends as `context` where it is too long, or `refused`.
     `agent` is who speaks, for its share of the budget and for the time line; `shared` as in
@@ -108,6 +115,7 @@ async def converse(
             await trial.say(conversation, *observations)
             said, messages = finished.summary, messages + observations
             return Ending(reason="finished", summary=said, messages=messages, tokens=tokens)
+        observations[-1]["content"] += notices(answer, observations)
         observations[-1]["content"] += await news()
         await trial.say(conversation, *observations)
         messages += observations

@@ -134,6 +134,11 @@ class Trial(Protocol):
         configuration, by default the run's own. On the trial's budget, as `model`."""
         ...
 
+    def budget_left(self, agent: str) -> float:
+        """What is left of `agent`'s share of the steps, tokens or dollars: of the one that is used
+        up first, from 1 to 0. Calls under way are not counted."""
+        ...
+
     def doing(self, agent: str, what: Activity) -> AbstractAsyncContextManager[None]:
         """Keep in the trial's time line that `agent` was busy with `what` inside this block.
 

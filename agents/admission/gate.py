@@ -18,7 +18,14 @@ from agents.concurrency import together
 from harness.board.evidence import GIST_CHARS, GIST_TOKENS, SUMMARY_CHARS, Evidence, Part
 from harness.board.protocols import BoardRefused, Entry, Link, Proposal, Ruling, SharedContext
 from harness.board.vocabulary import BOARD, LinkKind, Settled
-from harness.errors import LimitReached, ModelError, SandboxError, SandboxLost, SandboxUnavailable
+from harness.errors import (
+    ConversationRefused,
+    LimitReached,
+    ModelError,
+    SandboxError,
+    SandboxLost,
+    SandboxUnavailable,
+)
 
 
 class EvidenceCheck(Protocol):
@@ -172,7 +179,8 @@ class Gate:
             reasons = await self._checker(held)
         except (ModelError, LimitReached) as broken:
             reasons = [f"It could not be checked: {broken}"] * len(held)
-            compared[0].broken = broken
+            if not isinstance(broken, ConversationRefused):  # which is the checker's own
+                compared[0].broken = broken
         for each, reason in zip(compared, reasons, strict=True):
             each.seconds += anyio.current_time() - began
             if reason:

@@ -59,6 +59,7 @@ class BoardSession:
     known: set[str] = field(default_factory=set)
     patch: tuple[str, str] = ("", "")  # label and diff of the PATCH admitted last
     applied: list[str] = field(default_factory=list)  # labels of PATCHes merged into the copy
+    warned: set[str] = field(default_factory=set)  # notices that it was given
     untold: list[str] = field(default_factory=list)  # rulings on its findings, as it is told them
     report: str = ""  # what its agent finished the task with
     reported: set[str] = field(default_factory=set)  # labels of tasks whose reports it was told
@@ -71,6 +72,7 @@ class BoardSession:
         self.known |= before.known
         self.shown_tokens, self.hidden = before.shown_tokens, before.hidden
         self.patch = before.patch
+        self.warned = before.warned
         self.reported = before.reported
         self.applied = before.applied
         self.untold = before.untold

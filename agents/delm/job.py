@@ -1,6 +1,8 @@
 """One claimed task: its conversation, its tools and its result."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
@@ -13,6 +15,7 @@ from agents.board.verdicts import Verdicts
 from agents.delm import candidate_tools
 from agents.delm.at_work import at_work, reports
 from agents.delm.candidates import OWN
+from agents.delm.notices import Notices
 from agents.delm.team import DelmTrial
 from agents.delm.workspaces import Carried, diff_of
 from agents.loop import Ending, converse
@@ -25,6 +28,7 @@ from harness.errors import AgentLimitReached, leaf
 from harness.protocols import Sandbox
 from harness.types import Message
 
+SHORTEST = 3  # turns of a compacted conversation that is compacted again
 KEPT_COMMANDS, KEPT_DIFF, KEPT_WORDS = 40, 20_000, 8_000
 
 
@@ -56,6 +60,13 @@ class Job:
         )
         if carried:
             self._session.go_on_from(carried.session)
+        self._notices = Notices(
+            turns=self._turns,
+            left=partial(team.trial.budget_left, claim.agent),
+            told=self._session.warned,
+        )
+        self._taken = 0  # turns
+        self._ran = _commands(carried.messages) if carried else []
 
     async def run(self) -> Claim | None:
         """Converse, and finish the task with its result and what follows from it.
@@ -137,16 +148,11 @@ class Job:
         return self._session.patch[1] == await diff_of(self._workspace)
 
     async def _converse(self, verdicts: Verdicts) -> Ending:
-        session, options, before = self._session, self._team.options, self._before
+        session, before = self._session, self._before
         assignment = {"role": "user", "content": await self._assignment()}
         opening = [*before.messages, assignment] if before else [*self._preamble(), assignment]
-        ending = await self._talk(
-            verdicts,
-            opening,
-            long_tokens=options.long_tokens,
-            carried=len(before.messages) if before else 0,
-        )
-        if ending.reason == "long":
+        ending = await self._talk(verdicts, opening, carried=len(before.messages) if before else 0)
+        while ending.reason == "long":
             session.forget()
             anew = [
                 *self._preamble(),
@@ -154,29 +160,31 @@ class Job:
                 {"role": "user", "content": await self._compacted(ending.messages)},
             ]
             session.conversation = compacted_name(session.conversation)
+            taken = self._taken
             ending = await self._talk(verdicts, anew)
+            if ending.reason == "long" and self._taken - taken < SHORTEST:
+                return replace(ending, reason="context")  # what it begins with is too long
         return ending
 
     async def _talk(
-        self,
-        verdicts: Verdicts,
-        opening: Sequence[Message],
-        *,
-        long_tokens: int = 0,
-        carried: int = 0,
+        self, verdicts: Verdicts, opening: Sequence[Message], *, carried: int = 0
     ) -> Ending:
-        session = self._session
+        session, turns = self._session, self._turns
         ending = await converse(
             self._team.trial,
             session.conversation,
             opening,
             self._tools(verdicts),
             news=session.news,
+            notices=self._notices.after,
             agent=self._claim.agent,
-            turns=self._turns,
-            long_tokens=long_tokens,
+            turns=max(1, turns - self._taken) if turns else 0,
+            long_tokens=self._team.options.long_tokens,
             carried=carried,
         )
+        new = ending.messages[len(opening) :]
+        self._taken += sum(message["role"] == "assistant" for message in new)
+        self._ran += _commands(new)
         await session.cite(list(ending.messages[carried:]))
         return ending
 
@@ -227,7 +235,7 @@ class Job:
         last = [m["content"] for m in messages if m["role"] == "assistant" and m["content"]]
         return render(
             "compacted",
-            commands=_commands(messages)[-KEPT_COMMANDS:],
+            commands=self._ran[-KEPT_COMMANDS:],
             diff=diff[:KEPT_DIFF],
             last=last[-1][-KEPT_WORDS:] if last else "",
         )

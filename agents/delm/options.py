@@ -50,7 +50,7 @@ class DelmOptions(Options):
     rounds: Natural = 1  # times that an empty queue is thought about by an agent
     max_tasks: Natural = 60  # of a trial; agents add none beyond it; 0: any number
     turns: Turns = Turns()
-    # a conversation whose prompt is longer is compacted, once; 0: none is
+    # a conversation whose prompt is longer is compacted; 0: none is
     long_tokens: Natural = 100_000
     lease_s: Seconds = 60.0
     check_s: Seconds = 180.0  # one check of one proposal

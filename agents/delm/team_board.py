@@ -29,6 +29,7 @@ class TeamBoard:
         self.queue: TaskQueue = trial.queue
         self.context: SharedContext = trial.context
         self.seats = tuple(numbered_label(TaskKind.PATCH, n + 1) for n in range(trial.agents))
+        self.alive = trial.agents  # agents that have not ended
         self.salvage: dict[str, SeatState] = {}  # by seat, where its work was interrupted
 
     def new_task(self, kind: TaskKind, text: str, **more: Any) -> NewTask:

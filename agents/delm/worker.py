@@ -12,7 +12,7 @@ from agents.delm.team import DelmTrial
 from agents.delm.workspaces import Carried, diff_of, new_workspace
 from harness.board.protocols import Claim, Task
 from harness.board.vocabulary import ResultKey, TaskKind
-from harness.errors import SandboxUnavailable
+from harness.errors import EndpointRefused, ModelRefused, SandboxUnavailable
 from harness.protocols import Sandbox
 
 
@@ -26,13 +26,20 @@ class Worker:
         self._carried: Carried | None = None
 
     async def live(self) -> None:
-        """Claim and work until no task is left; see `TaskLoop.live`."""
+        """Claim and work until no task is left; see `TaskLoop.live`.
+
+        What a provider refuses this agent for good ends the agent, and the trial with the last one.
+        """
         task_loop = TaskLoop(
             self._team.trial, self.name, lease_s=self._team.options.lease_s, work=self._work
         )
         try:
             await task_loop.live()
+        except ModelRefused as refusal:
+            if isinstance(refusal, EndpointRefused) or self._team.alive == 1:
+                raise
         finally:
+            self._team.alive -= 1
             with anyio.CancelScope(shield=True):
                 await self._drop_carried()
 

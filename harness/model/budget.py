@@ -179,6 +179,17 @@ class TrialBudget:
         return share
 
     @property
+    def left(self) -> float:
+        """What is left of the steps, tokens or dollars: the smallest share, 1 to 0; 1: no limit."""
+        limits, dollars = self.limits, self.dollars
+        used = (
+            (self.steps, limits.steps),
+            (self.tokens, limits.tokens),
+            (dollars.spent, limits.cost_usd),
+        )
+        return min([1.0, *(max(0.0, 1 - much / most) for much, most in used if most)])
+
+    @property
     def remaining_s(self) -> float:
         """The remaining wall clock in seconds; infinity without a limit."""
         if not self.limits.wall_clock_s:

@@ -113,6 +113,10 @@ class LiveTrial:
             shared=self._services.shared if shared else None,
         )
 
+    def budget_left(self, agent: str) -> float:
+        """See `harness.protocols.Trial.budget_left`."""
+        return self._shares.get(agent, self._budget).left
+
     @asynccontextmanager
     async def doing(self, agent: str, what: Activity) -> AsyncIterator[None]:
         """See `harness.protocols.Trial.doing`."""

@@ -29,7 +29,7 @@ async def test_a_conversation_is_asked_acted_on_and_observed_until_it_finishes()
     assert await trial.talk() == "finished"
     assert trial.box.commands == [("ls", 7)]
     assert trial.offered == [["bash", "finish"]] * 2
-    look, seen, bye = trial.story[2:]
+    look, seen, bye, _ = trial.story[2:]
     assert (look["content"], look["tool_calls"][0]["function"]["name"]) == ("look", "bash")
     assert (seen["role"], seen["tool_call_id"]) == ("tool", "id0")
     assert seen["content"] == "<exit_status>0</exit_status>\n<output>\nout\n</output>"
@@ -54,7 +54,7 @@ async def test_every_call_is_answered_under_its_own_id_in_order():
         sandbox=PlayedSandbox(lambda command: ran(command)),
     )  # fmt: skip
     await trial.talk()
-    answers = [message for message in trial.story if message["role"] == "tool"]
+    *answers, _ = [message for message in trial.story if message["role"] == "tool"]
     assert [message["tool_call_id"] for message in answers] == ["id0", "id1", "id2"]
     assert ["one" in answers[0]["content"], "two" in answers[2]["content"]] == [True, True]
     assert "There is no tool 'nothing'. The tools are: bash, finish." in answers[1]["content"]
@@ -83,7 +83,7 @@ async def test_a_call_that_cannot_be_carried_out_is_told_so_and_nothing_is_run(c
     trial = PlayedTrial(said(call), said(FINISH))
     assert await trial.talk() == "finished"
     assert trial.box.commands == []
-    (told,) = [message for message in trial.story if message["role"] == "tool"]
+    told, _ = [message for message in trial.story if message["role"] == "tool"]
     assert told["content"].startswith("<error>\n")
     assert says in told["content"]
 

@@ -162,6 +162,7 @@ class PlayedTrial:
         self.pristine = PlayedWorkspace()
         self.prompts: dict[str, list[list[Message]]] = {}
         self.submitted: dict[str, tuple[str, str, str, bool]] = {}
+        self.left: dict[str, float] = {}  # of an agent's share of the budget
         self.links: dict[str, tuple[str, str]] = {}  # of submissions: built_on, copy_of
         self.selected: tuple[str, Sequence[str]] | None = None
         self.did: list[tuple[str, str]] = []
@@ -171,6 +172,9 @@ class PlayedTrial:
 
     def model(self, conversation: str, *, agent: str = "", shared: bool = False) -> "PlayedModel":
         return PlayedModel(self, conversation)
+
+    def budget_left(self, agent: str) -> float:
+        return self.left.get(agent, 1.0)
 
     async def sandbox(self) -> PlayedWorkspace:
         return self.pristine

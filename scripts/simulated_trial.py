@@ -182,6 +182,10 @@ class SimulatedTrial:
         """See `tokens`."""
         return tokens(text)
 
+    def budget_left(self, agent: str) -> float:
+        """All of it: nothing is spent here."""
+        return 1.0
+
     def model(self, conversation: str, *, agent: str = "", shared: bool = False) -> "StubModel":
         """An agent's."""
         return StubModel(self, conversation, agent)

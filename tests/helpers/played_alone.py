@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 
+from harness.errors import FileMissing
 from harness.types import ExecResult, Issue, Limits, Message, Reply, ToolCall
 
 PATCH = "diff --git a/x b/x\n"
@@ -64,6 +65,12 @@ class PlayedSandbox:
         return self.act(command)
 
     left_out = ()
+
+    async def read(self, path: str, *, max_bytes: int = 0) -> bytes:
+        raise FileMissing(f"there is no {path!r}")
+
+    async def write(self, path: str, data: bytes) -> None:
+        pass
 
     async def diff(self) -> str:
         await anyio.sleep(0)  # in a cancelled scope that is not shielded this raises

@@ -99,6 +99,18 @@ def test_who_has_used_up_its_share_ends_alone_while_another_is_at_its_last_call(
     assert caught.value.limit == f"agent_{next(iter(given_limits)).removesuffix('_usd')}"
 
 
+def test_what_is_left_of_a_share_is_the_smallest_part_of_a_limit_and_all_without_any():
+    assert TrialBudget(limits()).left == 1
+    trial = TrialBudget(limits(steps=8, tokens=400, cost_usd=2))
+    share, other = trial.share(2), trial.share(2)
+    share.check_and_reserve(0.5, 190).settle(0.25, 150)
+    assert share.left == pytest.approx(1 - 150 / 200)
+    share.check_and_reserve(0.9, 20).settle(0.7, 10)
+    assert share.left == pytest.approx(0.05)
+    assert other.left == 1
+    assert trial.left == pytest.approx(1 - 0.95 / 2)
+
+
 @pytest.mark.parametrize("given_limits", [{"steps": 2}, {"tokens": 20}, {"cost_usd": 0.2}])
 def test_where_all_of_the_trials_is_used_up_the_end_is_no_single_agents(given_limits):
     trial = TrialBudget(limits(**given_limits))

@@ -79,15 +79,14 @@ async def converse(
 
     `no_call` is what an answer without a tool call is told. Of an answer that was cut at the output
     limit nothing is done, though its calls may look whole.
-    What `notices` makes of a turn's answer and observations, and then what `news` returns, stands
-    at the end of its last observation. A conversation whose
-    prompt has more than `long_tokens` tokens (0: any), or than the model takes, ends as `long`.
+    What `notices` makes of a turn, and then what `news` returns, stands at the end of its last
+    observation. A conversation whose prompt has more than `long_tokens` tokens (0: any), or than
+    the model takes, ends as `long`.
     What the provider refuses to go on with ends as `context` where it is too long, or `refused`.
     `agent` is who speaks, for its share of the budget and for the time line; `shared` as in
     `Trial.model`. The first `carried` messages of the opening are those of an earlier conversation,
     which this one goes on with.
-    Raises what else the model and the sandbox raise: `LimitReached`, `ModelError`,
-    `SandboxUnavailable`.
+    Raises what model and sandbox raise else: `LimitReached`, `ModelError`, `SandboxUnavailable`.
     """
     model = trial.model(conversation, agent=agent, shared=shared)
     messages = list(opening)
@@ -115,8 +114,7 @@ async def converse(
             await trial.say(conversation, *observations)
             said, messages = finished.summary, messages + observations
             return Ending(reason="finished", summary=said, messages=messages, tokens=tokens)
-        observations[-1]["content"] += notices(answer, observations)
-        observations[-1]["content"] += await news()
+        observations[-1]["content"] += notices(answer, observations) + await news()
         await trial.say(conversation, *observations)
         messages += observations
         taken, idle = taken + 1, 0 if acted else idle + 1

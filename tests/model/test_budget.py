@@ -105,7 +105,7 @@ def test_what_is_left_of_a_share_is_the_smallest_part_of_a_limit_and_all_without
     share, other = trial.share(2), trial.share(2)
     share.check_and_reserve(0.5, 190).settle(0.25, 150)
     assert share.left == pytest.approx(1 - 150 / 200)
-    share.check_and_reserve(0.9, 20).settle(0.7, 10)
+    share.check_and_reserve(0.7, 20).settle(0.7, 10)
     assert share.left == pytest.approx(0.05)
     assert other.left == 1
     assert trial.left == pytest.approx(1 - 0.95 / 2)

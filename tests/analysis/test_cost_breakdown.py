@@ -23,7 +23,7 @@ from harness.analysis.run_costs import cost_rows
 from harness.board.evidence import Part, Span
 from harness.board.protocols import NewTask, Proposal
 from harness.board.sqlite.board import SqliteBoard
-from harness.board.vocabulary import COORDINATING, Tag, ToolName
+from harness.board.vocabulary import COORDINATING, Tag, ToolName, gist_check_name
 from harness.model.prices import Price
 from harness.store.ledger import EndedCall, NewCall
 from harness.store.sqlite import SqliteStore
@@ -464,10 +464,11 @@ def test_work_is_of_the_kind_of_its_task_and_else_has_its_conversations_name():
         call(6, "sub-1.1", "sub-1", 1),
         call(7, "agent-12", "agent-12", 1),
         call(8, "gist-check-0123456789ab-1", "", 1),
+        call(11, gist_check_name("patch-1", 2), "agent-1", 1),
     ]
     assert list(kinds_of(calls, tasks, events).values()) == [
         "localize", "localize", "patch", "patch", "test", "why", "main", "sub", "agent",
-        "gist check",
+        "gist check", "gist check",
     ]  # fmt: skip
 
 

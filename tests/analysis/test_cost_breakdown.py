@@ -492,13 +492,24 @@ def test_a_tag_of_a_prompt_says_what_it_holds_or_belongs_to_what_is_around_it():
     folder = Path(__file__).parents[2] / "agents" / "prompts"
     texts = [path.read_text() for path in folder.glob("*.j2")]
     used = {tag for text in texts for tag in re.findall(r'enclosed\("([a-z_]+)"', text)}
-    around = {"claims", "context", "diff", "evidence", "finding", "gist", "heading", "report"}
+    around = {
+        "claims",
+        "command",
+        "context",
+        "diff",
+        "evidence",
+        "failure",
+        "finding",
+        "gist",
+        "heading",
+        "report",
+    }
     assert used - around <= set(Tag)  # a new tag of a prompt: which cause are its tokens of?
 
 
 def test_a_tool_coordinates_or_works():
     working = {ToolName.BASH, ToolName.VIEW, ToolName.EDIT, ToolName.LOOK_UP, ToolName.REPORT,
-               ToolName.GIST, ToolName.ANSWER}  # fmt: skip
+               ToolName.GIST, ToolName.ANSWER, ToolName.CHECK, ToolName.APPLY}  # fmt: skip
     assert working | COORDINATING == set(ToolName)  # a new tool: is it in `COORDINATING`?
     assert not working & COORDINATING
 

@@ -74,7 +74,7 @@ def _judge_command(kind: EntryKind, ran: Command) -> None:
             "on passing: exit_status 0, state 'base'."
         )
     # of a test suite that has to go on passing, that it passes is all that is said
-    suite = kind == EntryKind.CONSTRAINT and not only_reads(ran.command)
+    suite = kind == EntryKind.CONSTRAINT and not reads_only(ran)
     if ran.exit_status == 0 and said(ran.output) < ENOUGH and not suite:
         raise Refused(
             f"`output` needs at least {ENOUGH} characters besides blanks and `...`, because an "
@@ -94,6 +94,12 @@ def _judge_patch(patch: Patch) -> None:
 def _runnable(command: str) -> None:
     if not command.strip():
         raise Refused("The evidence needs a command. Give one that bash can run in the repository.")
+
+
+def reads_only(evidence: Command | Patch) -> bool:
+    """Whether a command, or a shell script that it brings, only reads or prints text."""
+    scripts = [text for name, text in evidence.files.items() if name.endswith(".sh")]
+    return only_reads(evidence.command) or any(map(only_reads, scripts))
 
 
 def _judge_path(path: str) -> None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from agents import sandbox_scripts
 from agents.admission.command_runner import CommandOutcome, CommandRunner, python
-from agents.admission.evidence import Refused
+from agents.admission.evidence import Refused, reads_only
 from agents.admission.matching import shown
-from agents.admission.shell_words import nothing_ran, only_reads
+from agents.admission.shell_words import nothing_ran
 from harness.board.evidence import Patch
 from harness.protocols import Sandbox
 from harness.types import ExecResult
@@ -39,7 +39,7 @@ def is_test(path: str) -> bool:
 
 async def check_patch(runs: CommandRunner, patch: Patch, *, fresh: bool = False) -> CommandOutcome:
     """What its command does with the patch. `Refused` when the patch is no candidate."""
-    if only_reads(patch.command):
+    if reads_only(patch):
         raise Refused(
             "The command of a PATCH has to run the code, and this one only reads or prints text. "
             "Give one that shows the wrong behaviour: a test, or `python -c` with an assert."
@@ -47,7 +47,7 @@ async def check_patch(runs: CommandRunner, patch: Patch, *, fresh: bool = False)
     async with runs.patched(patch.diff, commit=False) as sandbox:
         changes = await _changes(sandbox)
         judge_changes(changes)
-        _judge_command(patch.command, changes)
+        _judge_command("\n".join([patch.command, *patch.files.values()]), changes)
         await _compiles(sandbox, changes)
         new_tests = await _new_tests(sandbox, changes)
         await _imports(runs, sandbox, changes)
@@ -75,6 +75,7 @@ def judge_changes(changes: list[Change]) -> None:
 
 
 def _judge_command(command: str, changes: list[Change]) -> None:
+    """`Refused` where a command, its scripts included, names a file that only the patch brings."""
     for change in changes:
         if change.status == "A" and not is_test(change.path) and change.path in command:
             raise Refused(

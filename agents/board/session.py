@@ -137,16 +137,19 @@ class BoardSession:
 
     async def _take_files(self, entry: Entry) -> list[str]:
         """Write the files of an entry into the copy; lines on own ones that were in their place."""
-        told = []
-        for name, text in attached_to(entry.evidence).items() if self.workspace else ():
-            assert self.workspace
-            path, own = f"{ATTACHED}{name}", await _content(self.workspace, f"{ATTACHED}{name}")
-            if own is not None and own != text.encode():
-                aside = f"{path}.own"
-                await self.workspace.write(aside, own)
-                told.append(f"{path} is {entry.label}'s; what you had there is {aside} now.")
-        if self.workspace:
-            await put_files(self.workspace, attached_to(entry.evidence))
+        files, told = attached_to(entry.evidence), []
+        if self.workspace is None or not files:
+            return []
+        try:
+            for name, text in files.items():
+                path = f"{ATTACHED}{name}"
+                own = await _content(self.workspace, path)
+                if own is not None and own != text.encode():
+                    await self.workspace.write(f"{path}.own", own)
+                    told.append(f"{path} is {entry.label}'s; what you had there is {path}.own now.")
+            await put_files(self.workspace, files)
+        except SandboxError as error:  # what its agent did there is in the way
+            told.append(f"{entry.label}'s files could not be written: {one_line(str(error), 200)}")
         return told
 
     async def news(self) -> str:

@@ -29,6 +29,14 @@ MEND = """\
 -    return a - b
 +    return a + b
 """
+NEW_FILE = """\
+diff --git a/pkg/new.py b/pkg/new.py
+new file mode 100644
+--- /dev/null
++++ b/pkg/new.py
+@@ -0,0 +1 @@
++NEW = 1
+"""
 
 
 def share(name: str, text: str):
@@ -115,6 +123,27 @@ async def test_what_cannot_be_shared_is_refused_with_the_reason(tmp_path, calls,
     assert refused in told(trial, "localize-1")
 
 
+async def test_what_an_agent_did_to_the_folder_ends_nothing(tmp_path):
+    def say(task, turn, prompt):
+        if task == "localize-1":
+            return said(share("repro.py", "one"), ran("it", finish="true"))
+        return usual(task, turn, prompt)
+
+    with played(tmp_path, say) as trial:
+        fork = trial.pristine.fork
+
+        async def forked():
+            made = await fork()
+            if len(trial.pristine.forks) > 1:
+                made.full = True
+            return made
+
+        trial.pristine.fork = forked
+        await team(carry_tokens=0).run(trial)
+    assert "F1's files could not be written: the disk is full" in told(trial, "patch-2")
+    assert len(trial.submitted) == 2
+
+
 async def test_of_two_at_once_under_one_name_one_is_refused(tmp_path):
     board = SqliteBoard(tmp_path / "board.db")
     context = board.of(1).context
@@ -177,6 +206,13 @@ async def test_a_file_lies_in_every_clean_copy_of_a_check(sandbox, kind, tmp_pat
     assert "spells its own expected output" in (await submit("FACT", spelt)).reason
     good = await submit("PATCH", Patch(diff=MEND, command=REAL, files={"repro.py": SCRIPT}))
     assert good.settled == "admitted", good.reason
+    reads = {"look.sh": "grep -q 'a + b' pkg/core.py\n"}
+    looks = await submit("PATCH", Patch(diff=MEND, command="bash /tmp/board/look.sh", files=reads))
+    assert "this one only reads or prints text" in looks.reason
+    new = f"{MEND}{NEW_FILE}"
+    finds = {"there.py": "assert __import__('os').path.exists('pkg/new.py')"}
+    there = Patch(diff=new, command="python /tmp/board/there.py", files=finds)
+    assert "names pkg/new.py, which only the patch brings" in (await submit("PATCH", there)).reason
     before = len(kept)
     # the command is enough: a name has one content
     assert (await checks.run_briefly("", REAL)).exit_status == 1

@@ -127,7 +127,9 @@ async def test_ones_own_patch_applied_again_is_no_other_work(tmp_path):
 @pytest.mark.parametrize("kind", ["bubblewrap"], indirect=True, scope="session")
 async def test_on_real_copies(sandbox, kind, tmp_path):
     """Two seats; the second checks its own half, meets a conflict, and builds on the first."""
-    add = "python -c 'from pkg.core import add; assert add(1, 1) == 2, add(1, 1)'"
+    script = "from pkg.core import add\nassert add(1, 1) == 2, add(1, 1)\n"
+    keep = ("edit", {"path": "/tmp/board/repro.py", "old": "", "new": script})
+    add = "PYTHONPATH=. python /tmp/board/repro.py"
     mend = ("bash", {"command": "sed -i 's/a - b/a + b/' pkg/core.py"})
     wrong = ("bash", {"command": "sed -i 's/a - b/a * b/' pkg/core.py"})
     other = ("bash", {"command": "git checkout -q pkg/core.py; echo 'MORE = 1' >> pkg/extra.py"})
@@ -136,11 +138,11 @@ async def test_on_real_copies(sandbox, kind, tmp_path):
     def say(task, turn, prompt):
         if task == "localize-1":
             found = fact("here", path="pkg/core.py", quote="    return a - b")
-            return said(found, mend, candidate("mended", add))
+            return said(found, mend, keep, candidate("mended", add))
         if task == "patch-2":
-            told.append(last(prompt))
+            told.append("\n".join(m["content"] for m in prompt if m["role"] == "tool"))
             return [
-                said(wrong, CHECK, apply("P2")),
+                said(("bash", {"command": add}), wrong, CHECK, apply("P2")),
                 said(other, apply("P2"), CHECK),
                 said(candidate("built on it", add)),
             ][min(turn, 2)]
@@ -149,6 +151,9 @@ async def test_on_real_copies(sandbox, kind, tmp_path):
     with played(tmp_path, say) as trial:
         trial.pristine = sandbox
         await team(verification=True, tests="none", turns={"other": 9}).run(trial)
+    assert "AssertionError: 0" in told[1].split("</output>")[0]  # the first's script, in its copy
+    assert "P2 fails: exit status 1, 0 is expected." in told[1]
+    assert "AssertionError: 1" in told[1].split("<checks>")[1]
     assert "P2 contradicts your changes" in told[1]
     assert "pkg/core.py" in told[1]
     assert "P2 passes." in told[2]

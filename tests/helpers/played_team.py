@@ -16,7 +16,7 @@ from agents.delm.options import DelmOptions
 from agents.delm.system import Delm
 from harness.board.evidence import ATTACHED
 from harness.board.sqlite.board import SqliteBoard
-from harness.errors import FileMissing
+from harness.errors import FileMissing, SandboxError
 from harness.runner.check_cache import NoCheckCache
 from harness.types import ExecResult, Issue, Limits, Message, Reply, ToolCall, Usage
 
@@ -76,6 +76,7 @@ class PlayedWorkspace:
         self.closed = False
         self.left_out: tuple[str, ...] = ()
         self.forks: list[PlayedWorkspace] = []
+        self.full = False
         self.shared: dict[str, bytes] = {}  # files under /tmp/board/, by path
 
     async def exec(self, command: str, **_: Any) -> ExecResult:
@@ -108,6 +109,8 @@ class PlayedWorkspace:
         return _printed("")
 
     async def write(self, path: str, data: bytes) -> None:
+        if self.full and path.startswith(ATTACHED):
+            raise SandboxError("the disk is full")
         if path.startswith((ATTACHED, merging.AT)):
             self.shared[path] = data
         else:

@@ -63,6 +63,7 @@ class BoardSession:
     untold: list[str] = field(default_factory=list)  # rulings on its findings, as it is told them
     report: str = ""  # what its agent finished the task with
     reported: set[str] = field(default_factory=set)  # labels of tasks whose reports it was told
+    same: str = ""  # label of another's PATCH that its task hands in
     added: int = 0
     published: int = 0
 

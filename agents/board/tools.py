@@ -122,16 +122,22 @@ async def put_task(session: BoardSession, new: NewTask, *, most: int) -> str:
     return f"The task is `{task.label}` and {task.state}; whoever is free takes it."
 
 
-def finish_task(session: BoardSession, ready: Callable[[], Awaitable[str]]) -> Tool:
+def finish_task(
+    session: BoardSession,
+    ready: Callable[[], Awaitable[str]],
+    take: Callable[[str], Awaitable[None]],
+) -> Tool:
     """End the task, unless a finding was refused or `ready` says what should be done first.
 
-    The second time it ends.
+    The second time it ends. `take` makes another's patch the one that the task hands in.
     """
     asked: list[str] = []
 
     async def act(arguments: Arguments) -> str:
+        same = arguments["same"].strip()
+        await take(same)
         refused = await _refused(session)
-        missing = "" if asked else refused or await ready()
+        missing = "" if asked else refused or ("" if same else await ready())
         if missing:
             asked.append(missing)
             raise BadCall(f"{missing} If you leave it so, call `finish` again.")
@@ -142,6 +148,7 @@ def finish_task(session: BoardSession, ready: Callable[[], Awaitable[str]]) -> T
         name=ToolName.FINISH,
         description="Hand back the task.",
         parameters={"summary": "One sentence, with labels"},
+        optional={"same": "PATCH of another that yours would be"},
         act=act,
         activity=None,
     )

@@ -74,8 +74,16 @@ class CandidateTasks:
 
     async def copied(self, label: str, task: Task, agent: str) -> Following:
         """What is to be done when `agent` hands back `task` with the candidate of another seat."""
+        entry = await self._board.context.entry(label)
+        assert entry is not None
         self._coming[seat_of(task)] = HandedIn(label=label, agent=agent, same=label)
-        return Following(result={ResultKey.COPY: label})
+        return Following(
+            result={
+                ResultKey.PATCH: diff_of(entry),
+                ResultKey.ENTRY: label,
+                ResultKey.COPY: label,
+            }
+        )
 
     async def published(self, patch: Entry) -> None:
         """Mark the patch that the same seat has published before as replaced."""

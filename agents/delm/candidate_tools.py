@@ -1,6 +1,6 @@
 """Tools about candidates: what one's own copy passes, and bringing another's patch into it."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -14,6 +14,7 @@ from agents.admission.patch_text import combined, new_tests
 from agents.board.session import BoardSession
 from agents.concurrency import together
 from agents.copies.merging import merge
+from agents.delm.candidates import OWN, failures_of
 from agents.delm.cross_checks import newest_first
 from agents.delm.matrix import CrossCheck
 from agents.delm.team import DelmTrial
@@ -22,7 +23,7 @@ from agents.prompts import enclosed
 from agents.tools import Arguments, BadCall, Tool
 from harness.board.evidence import Command, Patch
 from harness.board.protocols import Entry
-from harness.board.vocabulary import BASE, EntryKind, ToolName
+from harness.board.vocabulary import BASE, EntryKind, LinkKind, ToolName
 from harness.errors import SandboxError, SandboxLost, SandboxUnavailable
 from harness.protocols import Sandbox
 from harness.types import Activity
@@ -59,6 +60,38 @@ def check(team: DelmTrial, session: BoardSession, workspace: Sandbox) -> Tool:
         act=act,
         activity=Activity.ADMISSION,
     )
+
+
+def take(team: DelmTrial, session: BoardSession) -> Callable[[str], Awaitable[None]]:
+    """Note which PATCH of another seat a task hands in as its own; an empty label: none.
+
+    `BadCall` says why a patch cannot be taken.
+    """
+
+    async def act(label: str) -> None:
+        session.same = ""
+        if not label:
+            return
+        task = session.claim.task
+        if task.kind not in OWN:
+            raise BadCall(f"{task.label} hands in no patch: leave `same` out.")
+        entry = await session.entry(label)
+        if not isinstance(entry.evidence, Patch):
+            raise BadCall(f"{label} is a {entry.kind}, not a PATCH.")
+        if label not in await team.of_others([label], task):
+            raise BadCall(f"{label} is this task's own patch: leave `same` out.")
+        links = await team.context.links()
+        for link in links:
+            if link.kind == LinkKind.REPLACES and link.target == label:
+                raise BadCall(f"{label} is replaced by {link.source}: look at that one.")
+        standing = await team.standing()
+        if all(each.label != label for each in standing):
+            raise BadCall(f"{label} was refuted. Write a patch of your own.")
+        if failures := failures_of(label, standing):
+            raise BadCall(f"{label} fails: {', '.join(failures)}. Write a patch of your own.")
+        session.same = label
+
+    return act
 
 
 def apply(session: BoardSession, workspace: Sandbox) -> Tool:

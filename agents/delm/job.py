@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -84,20 +85,29 @@ class Job:
             result[ResultKey.REPORT] = self._session.report
         then: Sequence[NewTask] = ()
         if self._task.kind in OWN:
-            patch = await diff_of(self._workspace)
-            entry = self._session.patch[0] if self._session.patch[1] == patch else ""
-            result |= {ResultKey.PATCH: patch, ResultKey.ENTRY: entry}
-            if patch and self._workspace.left_out:
-                result[ResultKey.LEFT_OUT] = list(self._workspace.left_out)
-            if patch and (others := await self.built_on()):
-                result[ResultKey.BUILT_ON] = others
-            follows = await self._team.candidates.following(entry, self._task, self._claim.agent)
+            candidates, agent = self._team.candidates, self._claim.agent
+            if self._session.same and ending.reason == "finished":
+                follows = await candidates.copied(self._session.same, self._task, agent)
+            else:
+                result |= await self._own_patch()
+                follows = await candidates.following(result[ResultKey.ENTRY], self._task, agent)
             result |= follows.result
             then = follows.tasks
         _, following = await self._team.queue.finish_and_claim(
             self._claim, result=result, then=then, lease_s=self._team.options.lease_s
         )
         return following
+
+    async def _own_patch(self) -> dict[str, Any]:
+        """The part of the task's result that says what differs in the copy."""
+        patch = await diff_of(self._workspace)
+        entry = self._session.patch[0] if self._session.patch[1] == patch else ""
+        result: dict[str, Any] = {ResultKey.PATCH: patch, ResultKey.ENTRY: entry}
+        if patch and self._workspace.left_out:
+            result[ResultKey.LEFT_OUT] = list(self._workspace.left_out)
+        if patch and (others := await self.built_on()):
+            result[ResultKey.BUILT_ON] = others
+        return result
 
     async def built_on(self) -> list[str]:
         """The PATCHes of other seats that the agent has merged into its copy."""
@@ -256,7 +266,9 @@ class Job:
             board_tools.unfold(session),
             board_tools.search(session),
             board_tools.add_task(session, seats),
-            board_tools.finish_task(session, self._unfinished),
+            board_tools.finish_task(
+                session, self._unfinished, candidate_tools.take(self._team, session)
+            ),
         )
 
     async def _unfinished(self) -> str:

@@ -34,7 +34,7 @@ MAY_BE_GIVEN = {
     "command": "",
     "exit_status": "",
     "output": "Lines of it, verbatim; `...` is anything",
-    "on": "PATCH with which it holds; a FAIL: or mine, your copy",
+    "on": "PATCH with which it holds; FAIL: or mine",
     "refutes": "Label that it shows to be wrong",
     "finish": "true: admission ends the task",
 }

@@ -148,7 +148,7 @@ def finish_task(
         name=ToolName.FINISH,
         description="Hand back the task.",
         parameters={"summary": "One sentence, with labels"},
-        optional={"same": "PATCH of another that yours would be"},
+        optional={"same": "PATCH to hand in"},
         act=act,
         activity=None,
     )

@@ -145,7 +145,8 @@ YES: Action = {"content": "Yes."}
 
 def approved(request: dict[str, Any]) -> Action | None:
     """The answer to a comparison of findings with their evidence: each says no more."""
-    opening = str(request["messages"][0]["content"])
+    messages = request.get("messages")  # not where the provider's own form has another name
+    opening = str(messages[0]["content"]) if messages else ""
     if not opening.startswith(COMPARE):
         return None
     count = len(re.findall(r"(?m)^Finding \d+:$", opening))

@@ -145,7 +145,7 @@ def test_what_makes_two_runs_unlike_is_said_loudly(delm, runs):
     assert "elsewhere (test)" in warnings
     assert "q is a replay of recorded answers: no benchmark result" in warnings
     assert "different instance sets: 2 compared, 1 on one side only left out" in warnings
-    assert "A: $12.00, 1000 steps, any tokens, 3600 s a trial; B: $4.00, 1000" in warnings
+    assert "A: $12.00, 2200 steps, any tokens, 3600 s a trial; B: $4.00, 2200" in warnings
     assert "–" in line(told, "a__a-2")
 
 
@@ -170,7 +170,7 @@ def test_only_what_both_have_run_is_compared_and_the_rest_is_said(delm, runs):
 def test_more_submissions_on_an_instance_are_another_budget(delm, runs):
     twice = System(1, "one", {i: trials[:2] for i, trials in MATRIX["single"].outcomes.items()})
     runs("r", {**SINGLE, "twice": twice})
-    assert "A: $12.00, 1000 steps" in line(delm("compare", "r"), "WARNING: different budgets")
+    assert "A: $12.00, 2200 steps" in line(delm("compare", "r"), "WARNING: different budgets")
 
 
 def test_other_prices_of_the_same_model_are_said(delm, runs):

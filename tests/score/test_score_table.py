@@ -55,9 +55,9 @@ def same(cells: Mapping[str, str], expected: Mapping[str, object]) -> None:
 
 
 BUDGET = {
-    "budget_per_submission_usd": 3, "budget_per_submission_steps": 250,
+    "budget_per_submission_usd": 3, "budget_per_submission_steps": 550,
     "budget_per_submission_tokens": None, "budget_per_instance_usd": 12,
-    "budget_per_instance_steps": 1000, "budget_per_instance_tokens": None,
+    "budget_per_instance_steps": 2200, "budget_per_instance_tokens": None,
     "budget_wall_clock_s": 3600, "main_agents": 0, "intervals": METHOD,
 }  # fmt: skip
 EXPECTED = {
@@ -235,7 +235,7 @@ def test_a_model_without_a_price_leaves_every_cost_blank_and_no_score(tmp_path):
             assert costly
             assert [row[c] for c in costly if row[c] and row.get("steps") != "0"] == [], name
     same(_read(folder.path / "table.csv")[0], {"avg_at_1": 11 / 36, "budget_per_instance_usd": None,
-                                               "budget_per_instance_steps": 1000})  # fmt: skip
+                                               "budget_per_instance_steps": 2200})  # fmt: skip
 
 
 def test_what_is_derived_twice_is_the_same(run, tmp_path):

@@ -231,8 +231,9 @@ def _check_fit(run_systems: Sequence[RunSystem], benchmark: Benchmark[Any]) -> N
     strange = [c.name for c in run_systems if not benchmark.fits(c.benchmark)]
     if strange:
         fit = [name for name in system_names() if benchmark.fits(read_system(name).benchmark)]
+        main = [name for name in fit if not any(name.startswith(f"{other}-") for other in fit)]
         them = (
-            f"one of: {', '.join(fit)}"
+            f"one of: {', '.join(main)}, or a variant (configs/systems)"
             if fit
             else (f"a system whose file says benchmark: {benchmark.name}")
         )

@@ -148,7 +148,7 @@ def finish_task(
         name=ToolName.FINISH,
         description="Hand back the task.",
         parameters={"summary": "One sentence, with labels"},
-        optional={"same": "PATCH to hand in"},
+        optional={"same": "PATCH"},
         act=act,
         activity=None,
     )

@@ -75,7 +75,7 @@ def test_a_key_in_the_configuration_is_refused_for_it_would_be_written_down(delm
 
 
 def test_an_unknown_system_is_refused_with_the_known_ones(delm, place):
-    refused(delm(*SCRIPTED, "-s", "singel", **SERVED), "'singel'", "'single'", "known:")
+    refused(delm(*SCRIPTED, "-s", "singel", **SERVED), "'singel'", "'single'", "systems for swe-bench: single")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_an_unknown_system_is_refused_with_the_known_ones(delm, place):
         ("name: x\nsystem: agents.single:Single\noptions: {a: 1}\n", ("options do not fit",)),
         ("name: ../x\nsystem: agents.single:Single\n", ("name", "../x")),
         ("name: x\nsystem: agents.single:Single\nagent: 3\n", ("'agent'", "'agents'")),
-        ("name: x\n", ("system", "required")),
+        ("name: x\n", ("system", "missing")),
     ],
 )
 def test_a_wrong_file_of_a_system_is_refused(delm, place, text, says):

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from agents.board.shown import in_turn, more_words, near
+from agents.board.shown import cited, in_turn, more_words, near
 from agents.board.verdicts import Verdicts
 from agents.copies.attachments import attached_to, put_files
 from agents.prompts import one_line, render
@@ -125,7 +125,8 @@ class BoardSession:
         shown = set(sizes)
         if sum(sizes.values()) > room:
             task = self.claim.task
-            about = near(task.text, task.subject, await self.context.entries())
+            named = [await self.context.entry(label) for label in cited(task.text, task.subject)]
+            about = near(task.text, [entry for entry in named if entry is not None])
             left = room - self.count_tokens(more_words(Counter(map(str, EntryKind)))) - 1
             shown = set()
             for entry in in_turn(entries, about):

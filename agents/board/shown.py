@@ -38,17 +38,22 @@ class Near:
         return False
 
 
-def near(text: str, subject: str, entries: Iterable[Entry]) -> Near:
-    """What a task with that text and subject is about, as the entries that it names say."""
-    labels = {*ENTRY_LABEL.findall(text), subject}
+def cited(text: str, subject: str) -> list[str]:
+    """The labels of entries that a task with that text and subject names."""
+    return list(dict.fromkeys(ENTRY_LABEL.findall(f"{subject} {text}")))
+
+
+def near(text: str, entries: Iterable[Entry]) -> Near:
+    """What a task with that text is about that names `entries`."""
+    labels: set[str] = set()
     files = set(_PATH.findall(text))
     for entry in entries:
-        if entry.label in labels:
-            match entry.evidence:
-                case Patch(diff=diff):
-                    files.update(_CHANGED.findall(diff))
-                case Span(path=path):
-                    files.add(path)
+        labels.add(entry.label)
+        match entry.evidence:
+            case Patch(diff=diff):
+                files.update(_CHANGED.findall(diff))
+            case Span(path=path):
+                files.add(path)
     return Near(files=files, labels=labels)
 
 

@@ -6,7 +6,7 @@ import re
 import anyio
 from played_team import done, fact, patch, played, said, team, usual, write
 
-from agents.board.shown import found, in_turn, near
+from agents.board.shown import cited, found, in_turn, near
 from harness.board.evidence import Command, Patch, Span
 from harness.board.protocols import Entry
 
@@ -43,7 +43,9 @@ def test_patches_failures_and_constraints_come_first_then_facts_that_are_near():
         entry("P5", Patch(diff=PATHS, command="c")),
         entry("F6", Span(path="z.py", quote="x")),
     ]
-    about = near("The candidate P5 breaks it; see F6.", "P5", there)
+    text = "The candidate breaks it; see F6."
+    named = [each for each in there if each.label in cited(text, "P5")]
+    about = near(text, named)
     assert [each.label for each in in_turn(there, about)] == ["C3", "P5", "F2", "F4", "F6", "F1"]
 
 

@@ -75,7 +75,12 @@ def test_a_key_in_the_configuration_is_refused_for_it_would_be_written_down(delm
 
 
 def test_an_unknown_system_is_refused_with_the_known_ones(delm, place):
-    refused(delm(*SCRIPTED, "-s", "singel", **SERVED), "'singel'", "'single'", "systems for swe-bench: single")
+    refused(
+        delm(*SCRIPTED, "-s", "singel", **SERVED),
+        "'singel'",
+        "'single'",
+        "systems for swe-bench: single",
+    )
 
 
 @pytest.mark.parametrize(

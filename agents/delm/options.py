@@ -35,6 +35,7 @@ class DelmOptions(Options):
     # tasks that look for the fault first; 0: every seat begins at once; each: one an agent, at most
     # as many as there are framings
     localizers: Natural | Literal["each"] = 1
+    seats_wait: bool = True  # for the localizers; off: their tasks are claimed first, no more
     early_release: bool = True  # seats begin at the first FACT that quotes source, else at the end
     context_tokens: Natural = 4_000  # of the shared context in one prompt; 0: any number
     carry_tokens: Natural = 30_000  # an agent goes on in its conversation while it is shorter

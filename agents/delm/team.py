@@ -74,7 +74,7 @@ class DelmTrial(TeamBoard):
                 render(template, framing="" if count or self.options.apart else framing(n)),
                 label=seat,
                 preferred=agent_name(n + 1),
-                after=self.localizers,
+                after=self.localizers if self.options.seats_wait else (),
             )
             for n, seat in enumerate(self.seats)
         ]

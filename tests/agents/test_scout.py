@@ -302,3 +302,15 @@ async def test_the_tools_are_the_same_in_every_conversation_and_they_and_the_sys
     (system,) = {prompts[0][1]["content"] for prompts in trial.prompts.values()}
     assert count(system) <= 480
     assert "/tmp/board/" in system
+
+
+async def test_where_seats_do_not_wait_all_tasks_are_open_at_once(tmp_path):
+    with played(tmp_path) as trial:
+        made = await team(localizers=2, seats_wait=False).assemble(trial)
+        await made.seed()
+        tasks = await trial.queue.tasks()
+        first = await trial.queue.claim("agent-3", lease_s=5)
+    assert {task.label for task in tasks if not task.after} == {
+        "localize-1", "localize-2", "patch-1", "patch-2",
+    }  # fmt: skip
+    assert first.task.kind == "localize", "they are claimed first"

@@ -219,10 +219,13 @@ class CandidateTasks:
         """The task to find out who is right, where the candidate and another one differ."""
         equals = self._equal.all_of(candidate.label)
         labels = {held.label for held in (await self._handed_in()).values()} - set(equals)
+        executed = self._cross_checks.executed(candidate, standing)
         for other in (entry for entry in standing if entry.label in labels):
-            checks = list(self._cross_checks.differing(candidate, other, standing))
+            checks = list(self._cross_checks.differing(candidate, other, executed))
+            if not checks:
+                continue
             excluded = {*authors, *await self._authors_of(other.label)}
-            if not checks or len(excluded) >= self._board.trial.agents:
+            if len(excluded) >= self._board.trial.agents:
                 continue
             passing, failing = self._cross_checks.in_order(candidate, other, checks[0])
             failure = next((e.label for e in standing if shows(e, failing.label, checks[0])), "")

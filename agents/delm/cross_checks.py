@@ -70,11 +70,16 @@ class CrossChecks:
         mine = self._matrix.known(diff_of(one), check)
         return (one, other) if mine and mine.passed else (other, one)
 
+    def executed(self, candidate: Entry, standing: Sequence[Entry]) -> list[CrossCheck]:
+        """The commands whose outcome with a candidate is known, newest first."""
+        diff = diff_of(candidate)
+        return [check for check in newest_first(standing) if self._matrix.known(diff, check)]
+
     def differing(
-        self, one: Entry, other: Entry, standing: Sequence[Entry]
+        self, one: Entry, other: Entry, checks: Sequence[CrossCheck]
     ) -> Iterator[CrossCheck]:
-        """The commands that one of two candidates passes and the other does not, newest first."""
-        for check in newest_first(standing):
+        """Those of `checks` that one of two candidates passes and the other does not."""
+        for check in checks:
             mine = self._matrix.known(diff_of(one), check)
             theirs = self._matrix.known(diff_of(other), check)
             if mine and theirs and mine.passed != theirs.passed:

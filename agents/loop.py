@@ -44,7 +44,8 @@ AFTER_THE_END = "Not carried out: a call before this one ended the task."
 class Ending:
     """The end of a conversation."""
 
-    reason: str  # finished, no_tool_calls, turns, long, context or refused
+    reason: str  # finished, turns, long, context, refused; no_tool_calls, or no_valid_tool_calls
+    # where its last answers had calls and none could be carried out
     summary: str  # what it finished with
     messages: Sequence[Message]  # all of it
     tokens: int = 0  # of its last prompt and the answer to it
@@ -91,7 +92,8 @@ async def converse(
     model = trial.model(conversation, agent=agent, shared=shared)
     messages = list(opening)
     await trial.say(conversation, *_marked(messages, carried))
-    idle = taken = tokens = 0
+    idle: list[bool] = []  # of the last turns, in which nothing was done: whether they had calls
+    taken = tokens = 0
     while True:
         try:
             reply = with_unique_ids(await model.complete(messages, tools.schemas), messages)
@@ -117,7 +119,7 @@ async def converse(
         observations[-1]["content"] += notices(answer, observations) + await news()
         await trial.say(conversation, *observations)
         messages += observations
-        taken, idle = taken + 1, 0 if acted else idle + 1
+        taken, idle = taken + 1, [] if acted else [*idle, bool(reply.tool_calls)]
         if reason := _over(idle, taken, turns, reply.usage.prompt_tokens, long_tokens):
             return Ending(reason=reason, summary="", messages=messages, tokens=tokens)
 
@@ -147,9 +149,9 @@ def with_left_out(reason: str, paths: Sequence[str]) -> str:
     return f"{reason}; not in the patch, git refuses it: {shown}{more}"
 
 
-def _over(idle: int, taken: int, turns: int, tokens: int, long_tokens: int) -> str:
-    if idle >= PATIENCE:
-        return "no_tool_calls"
+def _over(idle: Sequence[bool], taken: int, turns: int, tokens: int, long_tokens: int) -> str:
+    if len(idle) >= PATIENCE:
+        return "no_valid_tool_calls" if any(idle) else "no_tool_calls"
     if turns and taken >= turns:
         return "turns"
     return "long" if long_tokens and tokens > long_tokens else ""

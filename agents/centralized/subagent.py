@@ -16,6 +16,8 @@ WARNED = (5, 1)  # turns that are left when a sub-agent is told so
 ENDINGS = {
     "turns": "used up its turns without a report; this is what it said last",
     "no_tool_calls": "ended without a report; this is what it said last",
+    "no_valid_tool_calls": "ended without a report, because its last tool calls could not be "
+    "carried out; this is what it said last",
     "context": "outgrew what the model can read at once, and ended without a report; this is what "
     "it said last",
     "refused": "was refused an answer by the model's provider, and ended without a report; this is "

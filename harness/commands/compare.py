@@ -1,6 +1,5 @@
 """`delm compare`: compare two systems or two runs, instance by instance, with paired tests."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -11,18 +10,18 @@ from rich.console import Console
 from rich.table import Table
 
 from harness import score
+from harness.commands.compare_verdicts import LEVEL, cost_verdict, score_verdict, tested
+from harness.commands.end_summary import command
 from harness.commands.json_output import compared_instances, comparison, print_json, run_facts
 from harness.commands.locate import LATEST, find
 from harness.commands.table import WIDE, dollars, percent
 from harness.config import nearest
 from harness.errors import UserError
+from harness.results.run_folder import RunFolder
 from harness.runner.progress import console
 from harness.score import Comparison, InstanceScore, Interval, Side
 from harness.terminal import widened
 from harness.text.counted import counted
-
-LEVEL = 0.05  # of a test
-FEW = 10  # instances; 91 of 100 intervals hold the truth there, and fewer below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +29,7 @@ class Compared:
     """A run with its systems by name."""
 
     name: str
-    path: Path
+    folder: RunFolder
     facts: Mapping[str, Any]  # `Store.description`
     sides: Mapping[str, Side]
 
@@ -42,7 +41,7 @@ async def compare_runs(
     if len(runs) > 2:
         raise UserError(f"two runs can be compared, not {len(runs)}; compare them in pairs")
     read = [await _read(run, output, as_json=as_json) for run in runs]
-    if len(read) == 2 and read[0].path == read[1].path:
+    if len(read) == 2 and _path(read[0]) == _path(read[1]):
         raise UserError(
             f"{runs[0]} and {runs[1]} are the same run; to compare its systems, name it once"
         )
@@ -59,9 +58,10 @@ async def compare_runs(
     each = score.equal_submissions(mine for side in every for mine in side.scores.values())
     found = [(a, b, score.compare(a, b, each)) for a, b in pairs]
     if not as_json:
-        _print(console(), warnings, chosen, found)
+        told = [(a, b, each, _cost_commands(read, output, a, b)) for a, b, each in found]
+        _print(console(), warnings, chosen, told)
         return
-    about = [{"run": run.name, "path": str(run.path)} | run_facts(run.facts) for run in read]
+    about = [{"run": run.name, "path": str(_path(run))} | run_facts(run.facts) for run in read]
     print_json(
         {
             "runs": about,
@@ -76,19 +76,36 @@ def _print(
     out: Console,
     warnings: Sequence[str],
     chosen: Sequence[Side],
-    found: Sequence[tuple[Side, Side, Comparison]],
+    found: Sequence[tuple[Side, Side, Comparison, str]],
 ) -> None:
     """Print the comparison as text."""
     for line in warnings:
         _warn(out, line)
     _print_instances(out, chosen)
     letters = {side.name: _letter(index) for index, side in enumerate(chosen)}
-    for a, b, each in found:
+    for a, b, each, why in found:
         _print_comparison(out, each, a, b, letters[a.name], letters[b.name])
+        if each.cost_difference:
+            _say(out, f"why: {why}")
     if (pairs := len(found)) > 1:
         out.print()
         _say(out, f"{pairs} pairs: of so many tests about {LEVEL * pairs:.1f} fall below "
                   f"p = {LEVEL} where nothing differs at all")  # fmt: skip
+
+
+def _path(run: Compared) -> Path:
+    return run.folder.path.resolve()
+
+
+def _cost_commands(read: Sequence[Compared], output: Path, a: Side, b: Side) -> str:
+    """The command that explains the costs of two sides of one run; of two runs, one for each."""
+    if len(read) == 1:
+        return command(read[0].folder, output, "cost", "-s", a.name, "-s", b.name)
+    names = [
+        side.name.removesuffix(f" of {run.name}") for side, run in zip((a, b), read, strict=True)
+    ]
+    each = zip(read, names, strict=True)
+    return ", ".join(command(run.folder, output, "cost", "-s", name) for run, name in each)
 
 
 async def _read(run: str, output: Path, *, as_json: bool) -> Compared:
@@ -102,7 +119,7 @@ async def _read(run: str, output: Path, *, as_json: bool) -> Compared:
     found = score.sides(scores, score.allowance_of(facts))
     return Compared(
         name=folder.run_id if run == LATEST else run.rstrip("/"),
-        path=folder.path.resolve(),
+        folder=folder,
         facts=facts,
         sides={side.name: side for side in found},
     )
@@ -235,14 +252,14 @@ def _print_comparison(out: Console, found: Comparison, a: Side, b: Side, x: str,
         _warn(out, f"different budgets per instance ({whole}): the scores are not comparable")
     _say(out, f"Avg.@1: {x} {percent(found.average_a)}, {y} {percent(found.average_b)}, difference "
               f"{_points(found.difference)} points{_between(found.difference_95, _points)}: "
-              f"{_verdict(found, x, y)}")  # fmt: skip
+              f"{score_verdict(found, x, y)}")  # fmt: skip
     if found.mcnemar_p is not None:
         only = counted(found.only_a, "instance")
         _say(
             out,
             f"first trial, selected submission: resolved by {x} only: {only}; by {y} only: "
             f"{found.only_b}; by both: {found.both}; by neither: {found.neither}; exact McNemar "
-            f"p = {found.mcnemar_p:.3g}: {_tested(found, x, y)}",
+            f"p = {found.mcnemar_p:.3g}: {tested(found, x, y)}",
         )
     costs = f"{x} {dollars(found.cost_a)}, {y} {dollars(found.cost_b)}"
     apart = (
@@ -251,36 +268,15 @@ def _print_comparison(out: Console, found: Comparison, a: Side, b: Side, x: str,
         else f", difference {_signed(found.cost_difference)}"
         f"{_between(found.cost_difference_95, _signed)}"
     )
-    unsure = f"; lower bounds: interrupted calls may add up to {dollars(found.cost_unsure)} in all"
+    unsure = (
+        f"; lower bounds: unanswered requests may add up to {dollars(found.cost_unsure)} in all, "
+        f"at {counted(found.submissions, 'submission')} an instance"
+    )
     _say(out, f"cost per instance (USD, of {counted(found.submissions, 'submission')}): "
               f"{costs}{apart}"
               f"{unsure if found.cost_unsure else ''}")  # fmt: skip
-    if verdict := _cost_verdict(found, x, y):
+    if verdict := cost_verdict(found, x, y):
         _say(out, f"cost verdict: {verdict}")
-
-
-def _cost_verdict(found: Comparison, x: str, y: str) -> str:
-    """Which system costs less, by what factor, and whether that is significant; empty: unknown."""
-    a, b, interval = found.cost_a, found.cost_b, found.cost_difference_95
-    if a is None or b is None or found.cost_difference is None:
-        return ""
-    (low, cheap), (high, dear) = sorted([(a, x), (b, y)])
-    equal = f"at {counted(found.submissions, 'submission')} per instance of both"
-    if math.isclose(low, high):
-        return f"{x} and {y} cost the same, {equal}"
-    if not low:
-        return f"{cheap} costs nothing and {dear} {dollars(high)}, {equal}"
-    told = f"{cheap} costs less: {dear} costs {high / low:.3g} times as much, {equal}"
-    if found.cost_unsure:
-        told += ", as far as is known (lower bounds)"
-    if interval is None:
-        return f"{told}; no interval, so it may be chance"
-    if interval.low <= 0 <= interval.high:
-        return f"{told}; not significant: the interval of the difference contains 0 (a factor of 1)"
-    excluded = f"{told}; the interval of the difference excludes 0 (a factor of 1)"
-    if len(found.instances) < FEW:
-        return f"{excluded}, but below {FEW} instances it is too narrow for a verdict"
-    return f"{excluded}: significant"
 
 
 def _allowed(side: Side, found: Comparison) -> str:
@@ -295,26 +291,6 @@ def _allowed(side: Side, found: Comparison) -> str:
         "any time" if whole.wall_clock_s is None else f"{whole.wall_clock_s:g} s a trial",
     ]
     return ", ".join(parts)
-
-
-def _verdict(found: Comparison, x: str, y: str) -> str:
-    interval = found.difference_95
-    if interval is None:
-        return "no interval, no verdict"
-    if interval.low <= 0 <= interval.high:
-        return "no significant difference (the interval contains 0)"
-    if len(found.instances) < FEW:
-        return f"no verdict: below {FEW} instances the interval is too narrow"
-    return f"{x if interval.low > 0 else y} is better on instances like these"
-
-
-def _tested(found: Comparison, x: str, y: str) -> str:
-    if not found.only_a + found.only_b:
-        return "no difference to test"
-    if found.mcnemar_p is None or found.mcnemar_p >= LEVEL:
-        return f"not significant (p ≥ {LEVEL:g})"
-    better = x if found.only_a > found.only_b else y
-    return f"significant (p < {LEVEL:g}); {better} resolves more"
 
 
 def _points(share: float | None) -> str:

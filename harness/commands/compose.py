@@ -77,7 +77,7 @@ def model_parts(
     )
     replay = isinstance(backend, ReplayBackend)
     if not replay:
-        check_model(name, overrides, sends=sends)
+        check_model(name, overrides, sends=False)
     price = find_price(name, overrides)
     if price is None and not config.model.allow_unknown_price:
         raise UserError(
@@ -85,6 +85,8 @@ def model_parts(
             "{input: …, output: …}` (USD per million tokens) under models: in configs/models.yaml, "
             "or pass --allow-unknown-price (its cost then stays blank)"
         )
+    if not replay:
+        check_model(name, overrides, sends=sends)
     text = config.model.tools == "text" or (
         config.model.tools == "auto" and price is not None and not price.supports_tools
     )

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from harness.commands.compose import ModelParts
+from harness.commands.compose import ModelParts, most_output
 from harness.config import Config
 from harness.errors import UserError
+from harness.model.first_call import PROMPT_BYTES
+from harness.model.prices import worst_case
 from harness.results.run_folder import RunFolder
 from harness.runner.run import RunSystem
 from harness.score import last_attempts
@@ -69,6 +71,25 @@ def announce(
         say(
             f"resuming {folder.run_id}: {done} of {counted(trials, 'trial')} "
             f"{'is' if trials == 1 else 'are'} done"
+        )
+
+
+def check_limit(config: Config, parts: ModelParts) -> None:
+    """Raise `UserError` if the dollars of a submission do not cover the worst case of one call.
+
+    Then no call could be sent, and every trial would end without a step.
+    """
+    limit, price = config.budget.cost_usd, parts.price
+    if parts.replay or price is None or not limit:
+        return
+    output = most_output(config, price)
+    worst = worst_case(PROMPT_BYTES, output, price)
+    if worst > limit:
+        raise UserError(
+            f"the limit of ${limit:g} a submission (--cost-limit, budget.cost_usd) does not pay "
+            f"for one call (worst case ${worst:.4f}: {output} output tokens × "
+            f"${price.output * 1e6:g}/M and a short prompt); raise it, or lower "
+            "model.max_output_tokens (-c model.max_output_tokens=…)"
         )
 
 

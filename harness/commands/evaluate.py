@@ -16,7 +16,7 @@ from harness.board.records import Boards
 from harness.cache import cache_dir
 from harness.commands import compose, first_call, run_record
 from harness.commands.breakdown import print_breakdown
-from harness.commands.confirm import agreed, announce, done_already
+from harness.commands.confirm import agreed, announce, check_limit, done_already
 from harness.commands.end_summary import (
     explained_lack_of_space,
     resume_command,
@@ -92,6 +92,7 @@ def evaluate(options: Options) -> int:
     parts = compose.model_parts(
         config, lambda line: note(f"{line}; {HARMLESS}"), sends=not options.dry_run, say=note
     )
+    check_limit(config, parts)
     run_systems = compose.load_systems(config, parts.backend)
     dataset = compose.dataset_of(config, parts.backend, run_systems, note)
     items = dataset.items

@@ -16,6 +16,7 @@ from harness.errors import UserError
 from harness.model.first_call import PROMPT_BYTES, FirstCall, call_first
 from harness.model.prices import worst_case
 from harness.results.run_folder import RunFolder
+from harness.terminal import one_line
 from harness.text.timestamps import now
 
 
@@ -41,6 +42,13 @@ def first_call(
         kept = f"; to resume with another endpoint, add {to_change}" if resumed else ""
         raise UserError(f"{error}; calls go to {parts.endpoint}{kept}") from None
     out.print(f"{parts.name} {made}", highlight=False, markup=False)
+    if made.unknown_tools:
+        names = ", ".join(f"{name[:40]!r}" for name in made.unknown_tools)
+        told = (
+            f"note: its answer calls a tool that was not offered ({names}): such calls cannot be "
+            "carried out, and a trial ends after four such answers; check the server's tool calls"
+        )
+        out.print(one_line(told), highlight=False, markup=False)
     return made
 
 

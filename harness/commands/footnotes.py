@@ -73,7 +73,8 @@ def _unsure(rows: Sequence[TableRow]) -> list[str]:
         return []
     told = ", ".join(f"{system} ${usd:.4f}" for system, usd in more.items())
     return [
-        "≥ lower bound: a provider may bill interrupted calls. Maximum extra cost of the run: "
+        "≥ lower bound: a provider may bill unanswered requests, up to this much more of the "
+        "finished trials, as spent (not scaled): "
         f"{told}."
     ]
 

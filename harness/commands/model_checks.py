@@ -12,7 +12,10 @@ NOBODY = "nobody bills"  # in the source of a price that stands for none
 
 
 def check_model(name: str, overrides: Mapping[str, Any], *, sends: bool = True) -> None:
-    """Raise `UserError` for an unknown model or, if it `sends`, a missing key."""
+    """Raise `UserError` for an unknown model or, if it `sends`, a missing key.
+
+    A name without a price is probably mistyped: the refusal for the key proposes others.
+    """
     if not known_model(name, overrides):
         raise UserError(
             f"unknown model {name!r}{nearest(name, overrides)} (names are litellm's, such as "
@@ -27,7 +30,8 @@ def check_model(name: str, overrides: Mapping[str, Any], *, sends: bool = True) 
     missing = missing_key(name, overrides)
     if missing and sends:
         what = "an address" if missing.endswith("BASE") else "a key"
-        raise UserError(f"{name} needs {what}; set it with: export {missing}=…")
+        near = "" if find_price(name, overrides) else nearest(name, overrides, priced=True)
+        raise UserError(f"{name}{near} needs {what}; set it with: export {missing}=…")
 
 
 def nearest(name: str, overrides: Mapping[str, Any], *, priced: bool = False) -> str:

@@ -152,7 +152,9 @@ Conversation = Annotated[
 Full = Annotated[bool, typer.Option("--full", help="Print long messages without cutting them.")]
 Filter = Annotated[
     str,
-    typer.Option("--filter", help="Only instances whose id starts with this regex. [default: any]"),
+    typer.Option(
+        "--filter", help="Only instances whose id matches this regex at its start. [default: any]"
+    ),
 ]
 Slice = Annotated[
     str, typer.Option("--slice", help="Slice after filtering, e.g. 0:10. [default: all]")

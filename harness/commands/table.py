@@ -193,7 +193,8 @@ def _cents(value: float | None) -> str:
 
 
 def _resolved(row: TableRow, *, apart: bool = False) -> str:
-    """Resolved submissions, such as `3 of 4`, or `3 of 3 run, 1 not run` if some did not run.
+    """Resolved submissions, such as `3 of 4`, or `3 of 3 run, 1 not run` if some did not run;
+    `0 of 2, interrupted` if nothing ended and money was spent.
 
     `apart`: leave out those that did not run.
     """
@@ -203,6 +204,8 @@ def _resolved(row: TableRow, *, apart: bool = False) -> str:
     done = row["wanted"] - lacking
     if apart:
         return f"{row['resolved']} of {done}" if done else "–"
+    if not done and row.get("unfinished_usd"):
+        return f"0 of {row['wanted']}, interrupted"
     told = f"{row['resolved']} of {done} run, " if done else ""
     return f"{told}{lacking} not run"
 

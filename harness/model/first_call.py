@@ -44,6 +44,7 @@ class FirstCall:
     usage: Usage
     cost_usd: float | None  # None: not known
     charged_usd: float  # what counts against the run's cap: where the cost is unknown, the most
+    unknown_tools: tuple[str, ...] = ()  # that the answer calls and that were not offered
 
     def __str__(self) -> str:
         """The duration and cost in words."""
@@ -88,6 +89,7 @@ async def call_first(
             raise UserError(_told(problem, max_output_tokens)) from None
         else:
             usages.append(reply.usage)
+            called = {call.name for call in reply.tool_calls} - _offered(tools=tools)
             break
     worst = worst_case(PROMPT_BYTES, max_output_tokens, price) if price else 0.0
     costs = [cost(each, price) if price and counted(each) else None for each in usages]
@@ -98,7 +100,12 @@ async def call_first(
         usage=total(usages),
         cost_usd=None if unknown or price is None else sum(known),
         charged_usd=sum(known) + unknown * worst,
+        unknown_tools=tuple(sorted(called)),
     )
+
+
+def _offered(*, tools: bool) -> set[str]:
+    return {tool["function"]["name"] for tool in TOOLS} if tools else set()
 
 
 def _told(problem: ModelError, max_output_tokens: int) -> str:

@@ -6,7 +6,7 @@ import inspect
 import json
 import traceback
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,7 @@ def make(system: SystemConfig) -> tuple[System, dict[str, Any]]:
         factory = getattr(importlib.import_module(module), attribute)
     except PROGRAM as error:
         raise UserError(_unmade(system, error)) from None
+    _check_attributes(system, factory)
     where = f"system {system.name}: its options do not fit"
     schema = options_of(factory)
     options = validate(schema, system.options, where, strict_json=True)
@@ -149,6 +150,49 @@ def _own_options(factory: Callable[..., Any]) -> type[BaseModel] | None:
     return own if isinstance(own, type) and issubclass(own, BaseModel) else None
 
 
+def _check_attributes(system: SystemConfig, factory: Callable[..., Any]) -> None:
+    """`UserError` where the class has an `Options` of another meaning than ours."""
+    if getattr(factory, "Options", None) is not None and _own_options(factory) is None:
+        raise _reserved(system, "Options", "a pydantic model of its options")
+
+
+def _own_files(system: SystemConfig, made: System) -> dict[str, str]:
+    """The SHA-256 of the files that the system names as its own, by their names."""
+    files = getattr(made, "files", ())
+    what = "a list of paths of files whose hashes the run records"
+    if not isinstance(files, list | tuple) or not all(isinstance(f, str | Path) for f in files):
+        raise _reserved(system, "files", what)
+    found = {}
+    for path in map(Path, files):
+        try:
+            found[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise _reserved(system, "files", f"{what}; {str(path)!r}: {why}") from None
+    return found
+
+
+def _own_package(system: SystemConfig, made: System) -> str:
+    """The distribution that the system is another's work of, with its version; or empty."""
+    package = getattr(made, "package", "")
+    if package == "":
+        return ""
+    what = "the name of an installed distribution whose version the run records"
+    if not isinstance(package, str):
+        raise _reserved(system, "package", what)
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        raise _reserved(system, "package", f"{what}; {package!r} is not installed") from None
+
+
+def _reserved(system: SystemConfig, name: str, what: str) -> UserError:
+    return UserError(
+        f"system {system.name}: its attribute `{name}` must be {what}; if yours means something "
+        "else, rename it"
+    )
+
+
 def _signature(factory: Callable[..., Any]) -> inspect.Signature:
     """With the types that annotations name, also as strings, where all of them can be found."""
     try:
@@ -180,10 +224,7 @@ def _record(
     files that the system names as its own (`System`).
     """
     files = code_files(system.system.partition(":")[0]) | code_files(type(made).__module__)
-    package = getattr(made, "package", "")
     prompts = {name: digest for name, digest in files.items() if is_prompt(name)}
-    for path in getattr(made, "files", ()):
-        prompts[Path(path).name] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     return {
         "name": system.name,
         "system": system.system,
@@ -191,9 +232,9 @@ def _record(
         "submissions": system.submissions,
         "benchmark": system.benchmark,
         "options": dict(options),
-        "package": f"{package} {version(package)}" if package else "",
+        "package": _own_package(system, made),
         "code": {name: digest for name, digest in files.items() if not is_prompt(name)},
-        "prompts": prompts,
+        "prompts": prompts | _own_files(system, made),
     }
 
 

@@ -57,7 +57,8 @@ def in_doubt(cost: Spent) -> str:
     told = f"{_dollars(cost.usd)} spent"
     if not cost.unsure_usd:
         return told
-    return f"{told}, {_dollars(cost.unsure_usd)} in doubt: unanswered requests"
+    more = _dollars(cost.unsure_usd)
+    return f"{told} in all, up to {more} more in doubt (as spent): unanswered requests"
 
 
 def _dollars(usd: float) -> str:

@@ -148,7 +148,7 @@ async def test_patience_begins_anew_after_a_call_that_could_be_carried_out():
 
 async def test_calls_that_cannot_be_carried_out_use_up_patience_too():
     trial = PlayedTrial(*[said(("nothing", {}))] * PATIENCE)
-    assert await trial.talk() == "no_tool_calls"
+    assert await trial.talk() == "no_valid_tool_calls"
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,9 @@ def test_a_file_that_cannot_be_a_dataset_says_why_in_one_line(tmp_path, name, co
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"patch": " "}, "bad field patch: is empty; it is the fix"),
         ({"patch": None}, r"row 1 \(owner__Repo-1\) has a bad field patch"),
-        ({"FAIL_TO_PASS": "[truncated"}, "bad field FAIL_TO_PASS: .*not JSON"),
+        ({"FAIL_TO_PASS": "[truncated"}, "bad field FAIL_TO_PASS: must be a list of .*, such as"),
         ({"instance_id": "../../etc/passwd"}, "bad field instance_id"),
         ({"eval_type": "whatever"}, "bad field eval_type"),
         ({"eval_script": ""}, "bad field eval_script.*swebench 5.x"),
@@ -101,7 +102,7 @@ def test_a_file_that_cannot_be_a_dataset_says_why_in_one_line(tmp_path, name, co
         ({"eval_type": "pass"}, "bad field eval_type"),
         ({"patch": "half \ud83d"}, "bad field patch: is no valid text, from character 6 on"),
         ({"PASS_TO_PASS": '["t", "\\udc00"]'}, "bad field PASS_TO_PASS: is no valid text"),
-        ({"FAIL_TO_PASS": "[" * 99_999}, "bad field FAIL_TO_PASS: is text but not JSON"),
+        ({"FAIL_TO_PASS": "[" * 99_999}, "bad field FAIL_TO_PASS: must be a list"),
         ({"image_assets": "[" * 99_999}, "SWE-bench Multimodal"),
         ({"base_commit": "abc\0"}, "bad field base_commit: has a NUL character"),
         ({"instance_id": "x" * 201}, "bad field instance_id: .*at most 200"),

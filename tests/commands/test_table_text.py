@@ -236,7 +236,7 @@ def test_what_is_unfinished_does_not_look_final(width):
         row("single", 1, **CUT, unfinished_usd=0.25),
         row("centralized-parallel", 4, wanted_run=1999, unfinished=1, main_agents=1),
         row("delm", 4, **CUT | NONE | {"wanted_run": 0, "unfinished": 4}),
-        row("independent", 4),
+        row("independent", 4, **CUT | NONE | {"wanted_run": 0, "unfinished_usd": 0.5}),
     ]
     text = shown(rows, width)
     assert max(map(len, text.splitlines())) <= width
@@ -244,10 +244,15 @@ def test_what_is_unfinished_does_not_look_final(width):
     nothing = of_system(text, "delm").partition("published")[0]
     assert "4 not run" in nothing
     assert "%" not in nothing
-    assert "not run" not in of_system(text, "independent")
+    cut = of_system(text, "independent").partition("published")[0]
+    assert "0 of 4, interrupted" in cut
+    assert "not run" not in cut
     said = " ".join(text.split())
-    assert "not finished (single, centralized-parallel, delm): scores and costs cover" in said
-    assert "Interrupted trials cost, in no column: single $0.2500." in said
+    assert (
+        "not finished (single, centralized-parallel, delm, independent): scores and costs cover"
+        in said
+    )
+    assert "Interrupted trials cost, in no column: single $0.2500, independent $0.5000." in said
     assert "not finished" not in shown(ROWS, width)
 
 
@@ -280,7 +285,8 @@ def test_dollars_to_which_cut_off_calls_may_add_are_marked_and_said(width):
     assert f"≥{mine[0]['cost_per_task_usd']:.4f}" in unsure
     assert f"≥{mine[0]['cost_per_submission_usd']:.4f}" in unsure
     assert "≥" not in of_system(text, "delm")
-    assert "Maximum extra cost of the run: single $0.5000." in " ".join(text.split())
+    said = " ".join(text.split())
+    assert "more of the finished trials, as spent (not scaled): single $0.5000." in said
 
 
 def test_what_is_flagged_or_fails_unstable_tests_only_is_said_below_and_else_nothing():

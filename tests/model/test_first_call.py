@@ -53,6 +53,24 @@ def test_a_run_says_where_its_calls_go_asks_once_and_counts_what_that_costs(delm
     assert KEY not in (run / "run.db").read_bytes().decode("latin-1")
 
 
+def test_a_limit_below_one_call_is_refused_before_anything_is_asked(delm):
+    bundled(FLASK)
+    with ScriptedModel(lambda request, n: FINISH) as server:
+        told = delm(*WORDS, "--cost-limit", "0.02", **served(server.base_url))
+        assert not server.first_calls
+    refused(told, "the limit of $0.02 a submission", "does not pay for one call (worst case $0.05")
+    assert "16384 output tokens × $3/M" in told.text
+
+
+def test_a_first_answer_that_calls_what_was_not_offered_is_noted(delm):
+    bundled(FLASK)
+    first = {"tool_calls": [{"name": "browse", "arguments": {}}]}
+    with ScriptedModel(lambda request, n: FINISH, first=first) as server:
+        told = delm(*WORDS, **served(server.base_url))
+    assert told.code == 0, told.text
+    assert "note: its answer calls a tool that was not offered ('browse')" in told.out
+
+
 def test_a_replay_makes_no_first_call(delm, place):
     bundled(FLASK)
     recording(place / "answers.jsonl", [[FINISH]])

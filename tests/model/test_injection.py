@@ -82,6 +82,16 @@ def test_an_issue_cannot_end_its_own_block(template):
     )
 
 
+@pytest.mark.parametrize("template", ["central_issue", "delm_issue", "single_task"])
+@pytest.mark.parametrize(("version", "first"), [("", "a/a."), ("1.5", "a/a, version 1.5.")])
+def test_a_version_that_a_row_has_not_is_left_out(template, version, first):
+    issue = Issue(
+        instance_id="a__a-1", repo="a/a", base_commit="0", version=version, image="i",
+        problem_statement="It fails.",
+    )  # fmt: skip
+    assert render(template, instance=issue).splitlines()[:2] == [f"Repository: {first}", ""]
+
+
 def test_a_finding_in_the_text_of_a_task_is_one_short_line():
     assert one_line("a\n\n# System\u2028b\x85c", 10) == "a # System …"
     assert one_line(" a \t b ", 10) == "a b"

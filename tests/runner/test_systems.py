@@ -116,6 +116,24 @@ def test_options_of_a_model_are_checked_once_and_given_as_they_are(mine):
     assert options == {"n": 2}
 
 
+@pytest.mark.parametrize(
+    ("attribute", "says"),
+    [
+        ("files = {'a.py': 'text'}", "attribute `files` must be a list of paths .*rename it"),
+        ("files = 'a.py'", "attribute `files` must be a list of paths"),
+        ("files = ['none.md']", "attribute `files` must be .*'none.md': No such file"),
+        ("package = 3", "attribute `package` must be the name of an installed distribution"),
+        ("package = 'no-such-dist'", "attribute `package` .*'no-such-dist' is not installed"),
+        ("Options = {'n': 1}", "attribute `Options` must be a pydantic model"),
+    ],
+)
+def test_an_attribute_with_another_meaning_than_ours_is_one_line(mine, attribute, says):
+    (mine / "mine_own.py").write_text(f"class Own:\n    {attribute}\n")
+    (mine / "own.yaml").write_text("name: own\nsystem: mine_own:Own\nagents: 1\nsubmissions: one\n")
+    with pytest.raises(UserError, match=f"^system own: its {says}"):
+        load_systems(configuration([{"systems": [str(mine / "own.yaml")]}]), {})
+
+
 @pytest.mark.parametrize("name", system_names())
 def test_no_systems_file_repeats_a_default(name):
     whole = system_config(name)

@@ -8,7 +8,7 @@ import pytest
 from console import refused
 from planted import INSTANCES, MATRIX, System, plant
 
-from harness.commands.compare import _cost_verdict
+from harness.commands.compare_verdicts import cost_verdict
 from harness.score import Comparison, Interval
 
 SINGLE = {"single": MATRIX["single"]}
@@ -62,6 +62,7 @@ def test_two_systems_are_compared_in_the_order_in_which_they_are_named(delm, run
     verdict = line(told, "cost verdict: A costs less: B costs 4.")
     assert "times as much, at 4 submissions per instance of both" in verdict
     assert "below 10 instances" in verdict or "not significant" in verdict
+    assert ".venv/bin/delm cost r -s delm -s single" in line(told, "why: ")
     assert "pairs" not in told.out
 
 
@@ -72,7 +73,7 @@ def test_two_systems_are_compared_in_the_order_in_which_they_are_named(delm, run
         ((2.5, 1.0), (1.0, 2.0), 12, "B costs less: A costs 2.5 times .* excludes 0"),
         ((1.0, 2.5), (-2.0, 0.5), 12, "not significant: .* contains 0"),
         ((1.0, 2.5), (-2.0, -1.0), 9, "below 10 instances it is too narrow for a verdict"),
-        ((1.0, 2.5), None, 12, "no interval, so it may be chance"),
+        ((1.0, 2.5), None, 1, "one instance: no interval can be computed"),
         ((1.0, 1.0), None, 12, "A and B cost the same"),
         ((0.0, 1.0), (-2.0, -0.5), 12, "A costs nothing and B 1.0000"),
         ((None, 1.0), None, 12, "^$"),
@@ -89,7 +90,7 @@ def test_the_cheaper_system_is_named_with_the_factor_and_what_the_interval_says(
         cost_difference=None if a is None else a - b,
         cost_difference_95=ends and Interval(low=ends[0], high=ends[1]),
     )
-    assert re.search(says, _cost_verdict(found, "A", "B"))
+    assert re.search(says, cost_verdict(found, "A", "B"))
 
 
 def comparison(**known) -> Comparison:

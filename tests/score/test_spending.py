@@ -56,10 +56,18 @@ def test_words_say_both_ends():
 @pytest.mark.parametrize(
     ("usd", "unsure", "told"),
     [
-        (0.07, 0.9, "$0.07 spent, $0.90 in doubt: unanswered requests"),
+        (
+            0.07,
+            0.9,
+            "$0.07 spent in all, up to $0.90 more in doubt (as spent): unanswered requests",
+        ),
         (12.34, 0.0, "$12.34 spent"),
         (0.0012, 0.0, "$0.0012 spent"),
-        (0.0, 0.25, "$0.00 spent, $0.25 in doubt: unanswered requests"),
+        (
+            0.0,
+            0.25,
+            "$0.00 spent in all, up to $0.25 more in doubt (as spent): unanswered requests",
+        ),
         (None, None, "cost unknown: a price is, or an answer came without its tokens"),
     ],
 )

@@ -19,12 +19,15 @@ class IssueFields(RowFields):
 
 def _names(value: object) -> object:
     """Test names, from a list or the JSON text of a list. Raises `ValueError`."""
+    names = value
     if isinstance(value, str):
         try:
-            return json.loads(value)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"is text but not JSON: {error}") from error
-    return value
+            names = json.loads(value)
+        except (ValueError, RecursionError):
+            names = None
+    if not isinstance(names, list | tuple):
+        raise ValueError('must be a list of test names, such as ["test_calc.py::test_add"]')
+    return names
 
 
 def _some(tests: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import StringConstraints, ValidationError
+from pydantic import AfterValidator, StringConstraints, ValidationError
 
 from harness.benchmarks.checked_row import BadRow, InstanceId, faults_of
 from harness.benchmarks.row_files import Row
@@ -18,6 +18,12 @@ from harness.types import Issue
 VERIFIED = "SWE-bench/SWE-bench_Verified"
 
 
+def _fix(patch: str) -> str:
+    if not patch.strip():
+        raise ValueError("is empty; it is the fix (gold patch), with which the tests pass")
+    return patch
+
+
 class HubRow(IssueFields):
     """The fields of a swebench 5.x row that are read; `hints_text` and the rest are not."""
 
@@ -26,7 +32,7 @@ class HubRow(IssueFields):
     base_commit: str
     problem_statement: str
     version: str
-    patch: str
+    patch: Annotated[str, AfterValidator(_fix)]
     test_patch: str
     FAIL_TO_PASS: SomeTests
     PASS_TO_PASS: Tests
@@ -79,7 +85,7 @@ def _of_own(faults: tuple[str, ...]) -> tuple[str, ...]:
 
 def _with_script(row: Row) -> Row:
     """The row with an evaluation script made from its `test_command`. Raises `BadRow`."""
-    own = {"version": "1", "eval_type": "pass_and_fail", **row}
+    own = {"version": "", "eval_type": "pass_and_fail", **row}
     if not row.get("test_command"):
         return own
     try:

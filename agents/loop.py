@@ -92,8 +92,7 @@ async def converse(
     model = trial.model(conversation, agent=agent, shared=shared)
     messages = list(opening)
     await trial.say(conversation, *_marked(messages, carried))
-    idle: list[bool] = []  # of the last turns, in which nothing was done: whether they had calls
-    taken = tokens = 0
+    idle, taken, tokens = list[bool](), 0, 0  # `idle`: of turns without effect, if they had calls
     while True:
         try:
             reply = with_unique_ids(await model.complete(messages, tools.schemas), messages)

@@ -83,8 +83,7 @@ def evaluate(options: Options) -> int:
 
     2: trials are missing for lack of disk space.
     """
-    out = console()
-    config = options.config
+    out, config = console(), options.config
 
     def note(line: str) -> None:
         out.print(f"note: {line}", markup=False, highlight=False)

@@ -12,7 +12,7 @@ from typing import Protocol
 import anyio
 
 from agents.admission.evidence import CheckResult, Refused, key_of
-from agents.admission.gist_check import Checker, Held
+from agents.admission.gist_check import Checker, Compared, Held
 from agents.admission.known_findings import KnownFindings
 from agents.concurrency import together
 from harness.board.evidence import GIST_CHARS, GIST_TOKENS, SUMMARY_CHARS, Evidence, Part
@@ -149,6 +149,7 @@ class Gate:
                 seconds=asked.seconds,
                 verified=seen.verified,
                 remembered=seen.remembered,
+                gist=asked.rewritten,
             )
         await self._link(asked.proposal, seen, ruling)
         return ruling
@@ -176,22 +177,26 @@ class Gate:
             for each in compared
         ]
         try:
-            reasons = await self._checker(held)
+            found = await self._checker(held)
         except (ModelError, LimitReached) as broken:
-            reasons = [f"It could not be checked: {broken}"] * len(held)
+            found = [Compared(reason=f"It could not be checked: {broken}")] * len(held)
             if not isinstance(broken, ConversationRefused):  # which is the checker's own
                 compared[0].broken = broken
-        for each, reason in zip(compared, reasons, strict=True):
+        for each, came_to in zip(compared, found, strict=True):
             each.seconds += anyio.current_time() - began
-            if reason:
-                each.seen, each.reason = None, reason
+            each.rewritten = came_to.gist
+            if came_to.reason:
+                each.seen, each.reason = None, came_to.reason
 
     async def _link(self, proposal: Proposal, seen: CheckResult, ruling: Ruling) -> None:
         if ruling.entry is None:
             return
         source = ruling.entry.label
         if ruling.settled == Settled.ADMITTED:
+            said = f"{ruling.entry.gist} {ruling.entry.summary}"
             for label in seen.cites:
+                if label not in said:
+                    continue  # it went with words that the evidence does not show
                 if label != source and await self._context.entry(label) is not None:
                     await self._context.link(Link(source=source, target=label, kind=LinkKind.CITES))
         refuted = await self._context.entry(proposal.refutes) if proposal.refutes else None
@@ -214,6 +219,7 @@ class _Asked:
     number: int = 0  # on the board; 0: it was not kept
     seen: CheckResult | None = None
     reason: str = ""  # why it is rejected
+    rewritten: str = ""  # what of it the evidence shows, where it said more
     broken: SandboxUnavailable | ModelError | LimitReached | None = None
     seconds: float = 0.0
     ruling: Ruling | None = None

@@ -12,7 +12,7 @@ from agents.loop import answer_message
 from agents.prompts import render, shortened
 from harness.board.evidence import GIST_CHARS, GIST_TOKENS
 from harness.board.protocols import Proposal
-from harness.board.vocabulary import gist_check_name
+from harness.board.vocabulary import ENTRY_LABEL, gist_check_name
 from harness.errors import ConversationRefused
 from harness.protocols import Model
 from harness.types import Message
@@ -29,14 +29,24 @@ class Held:
     evidence: str
 
 
-Checker = Callable[[Sequence[Held]], Awaitable[Sequence[str]]]
-"""Asked with the findings of one answer: why each says more than its evidence, or nothing."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What a comparison came to: the finding is fine, or holds in other words, or is refused."""
+
+    reason: str = ""  # against it
+    gist: str = ""  # what of it the evidence shows, to be admitted in place of gist and summary
+
+
+Checker = Callable[[Sequence[Held]], Awaitable[Sequence[Compared]]]
+"""Asked with the findings of one answer."""
 GistCheck = Callable[[str, str], Awaitable[str]]
-"""The same for one gist and its evidence."""
+"""Asked with one gist and its evidence: why it says more than that, or nothing."""
 
 EACH_AGAIN = (
-    "Answer with one line for each finding: its number, and APPROVED or WRONG: and the reason."
+    "Answer with one line for each finding: its number, and APPROVED, or REWRITE: and other words, "
+    "or WRONG: and the reason."
 )
+REWRITTEN_CHARS = 600  # of a finding in other words
 _NUMBERED = re.compile(r"\W*(?:Finding\W+)?(?P<number>\d{1,3})\W+")
 AGAIN = "Begin your answer with APPROVED, or with WRONG: and the reason. Nothing else."
 UNREADABLE = (
@@ -99,14 +109,15 @@ def gist_checker(
 def one_by_one(check: GistCheck) -> Checker:
     """A checker for `agents.admission.Gate` that asks for each gist by itself, all at once."""
 
-    async def checked(held: Sequence[Held]) -> Sequence[str]:
-        reasons = [""] * len(held)
+    async def checked(held: Sequence[Held]) -> Sequence[Compared]:
+        found = [Compared()] * len(held)
 
         async def one(number: int) -> None:
-            reasons[number] = await check(held[number].proposal.gist, held[number].evidence)
+            reason = await check(held[number].proposal.gist, held[number].evidence)
+            found[number] = Compared(reason=reason)
 
         await together(partial(one, number) for number in range(len(held)))
-        return reasons
+        return found
 
     return checked
 
@@ -120,7 +131,7 @@ def answer_checker(verifier: Callable[[str, str], Model]) -> Checker:
     """
     asked_before: Counter[str] = Counter()
 
-    async def check(held: Sequence[Held]) -> Sequence[str]:
+    async def check(held: Sequence[Held]) -> Sequence[Compared]:
         first = held[0].proposal
         asked_before[first.task] += 1
         name = gist_check_name(first.task, asked_before[first.task])
@@ -128,18 +139,18 @@ def answer_checker(verifier: Callable[[str, str], Model]) -> Checker:
             return await _compare(verifier(name, first.author), held)
         except ConversationRefused:
             if len(held) == 1:
-                return [REFUSED]
-            return [reason for each in held for reason in await check([each])]
+                return [Compared(reason=REFUSED)]
+            return [compared for each in held for compared in await check([each])]
 
     return check
 
 
-async def _compare(model: Model, held: Sequence[Held]) -> Sequence[str]:
+async def _compare(model: Model, held: Sequence[Held]) -> Sequence[Compared]:
     findings = [(_said(each.proposal), shortened(each.evidence, EVIDENCE_CHARS)) for each in held]
     messages: list[Message] = [
         {"role": "user", "content": render("gist_check", findings=findings)},
     ]
-    known: dict[int, str] = {}
+    known: dict[int, Compared] = {}
     for _ in range(2):
         reply = await model.complete(messages, [])
         known = read_verdicts(reply.content, len(held)) | known
@@ -147,7 +158,19 @@ async def _compare(model: Model, held: Sequence[Held]) -> Sequence[str]:
             break
         said = answer_message(replace(reply, tool_calls=()))
         messages += [said, {"role": "user", "content": EACH_AGAIN}]
-    return [known.get(number, UNREADABLE) for number in range(1, len(held) + 1)]
+    unknown = Compared(reason=UNREADABLE)
+    return [
+        _kept_to_its_labels(each.proposal, known.get(number, unknown))
+        for number, each in enumerate(held, start=1)
+    ]
+
+
+def _kept_to_its_labels(proposal: Proposal, compared: Compared) -> Compared:
+    """Other words for a finding name no entry that its author did not name."""
+    named = set(ENTRY_LABEL.findall(f"{proposal.gist} {proposal.summary}"))
+    if set(ENTRY_LABEL.findall(compared.gist)) <= named:
+        return compared
+    return Compared(reason=UNREADABLE)
 
 
 def _said(proposal: Proposal) -> str:
@@ -155,20 +178,34 @@ def _said(proposal: Proposal) -> str:
     return shortened("\n\n".join(text for text in said if text), SAID_CHARS)
 
 
-def read_verdicts(answer: str, count: int) -> dict[int, str]:
-    """By number, from 1: the reason against a finding, empty if there is none.
+def read_verdicts(answer: str, count: int) -> dict[int, Compared]:
+    """By number, from 1, what a comparison came to.
 
-    A line is `2 APPROVED` or `2 WRONG: why`. What is answered for in two ways is left out, as is
-    what is not answered for. The number may be missing where there is one finding.
+    A line is `2 APPROVED`, `2 REWRITE: other words` or `2 WRONG: why`. What is answered for in two
+    ways is left out, as is what is not answered for. The number may be missing where there is one
+    finding.
     """
-    found: dict[int, set[str]] = {}
+    found: dict[int, set[Compared]] = {}
     for line in answer.splitlines():
         numbered = _NUMBERED.match(line)
         number = int(numbered["number"]) if numbered else 1
-        verdict = read_verdict(line[numbered.end() :] if numbered else line)
-        if verdict is not None and 1 <= number <= count and (numbered or count == 1):
-            found.setdefault(number, set()).add(verdict)
+        text = line[numbered.end() :] if numbered else line
+        compared = _rewritten(text) or _compared(read_verdict(text))
+        if compared is not None and 1 <= number <= count and (numbered or count == 1):
+            found.setdefault(number, set()).add(compared)
     return {number: verdicts.pop() for number, verdicts in found.items() if len(verdicts) == 1}
+
+
+def _rewritten(text: str) -> Compared | None:
+    """The other words of `REWRITE: …`; None where they are none, or too many."""
+    if not text.strip().startswith("REWRITE"):
+        return None
+    gist = " ".join(text.strip().removeprefix("REWRITE").lstrip(":-–— *\n").split())
+    return Compared(gist=gist) if 0 < len(gist) <= REWRITTEN_CHARS else None
+
+
+def _compared(reason: str | None) -> Compared | None:
+    return None if reason is None else Compared(reason=reason)
 
 
 def read_verdict(answer: str) -> str | None:

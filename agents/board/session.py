@@ -191,6 +191,8 @@ class BoardSession:
         if isinstance(proposal.evidence, Patch):
             self.patch = (entry.label, proposal.evidence.diff)
         if ruling.settled == Settled.ADMITTED:
+            if entry.gist != proposal.gist:
+                return f"Admitted as {entry.label}, as far as its evidence shows: {entry.gist}"
             return f"Admitted as {entry.label}: {one_line(proposal.gist, QUOTED)!r}"
         return f"Known already: {entry.label if told else line_of(entry)}"
 

@@ -272,8 +272,11 @@ class SharedContext(Protocol):
         seconds: float,
         verified: bool = True,
         remembered: bool = False,
+        gist: str = "",
     ) -> Ruling:
         """Make proposal `number` an entry, or merge it into the entry that has the same `key`.
+
+        `gist` stands in the entry in place of the proposal's gist and summary, where it is given.
 
         `raw` is what the check saw, `seconds` its duration. `verified` False: the evidence was not
         checked. `remembered`: the result of an earlier, equal check was used. The proposal and its

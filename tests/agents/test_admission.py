@@ -448,6 +448,26 @@ async def test_what_the_board_itself_says_is_compared_with_nothing(bench):
     assert model.asked == []
 
 
+async def test_a_finding_that_says_more_is_admitted_in_words_that_its_evidence_shows(bench):
+    model = Answers(
+        "1 REWRITE: `add` subtracts, see F7\n2 REWRITE: \n3 REWRITE:  It  fails. ",
+        f"1 REWRITE: `add` subtracts\n2 REWRITE: {'x' * 2_000}",
+        "APPROVED",
+    )
+    here = bench(checker=answer_checker(model))
+    cited = await here.say_all(
+        ("FACT", QUOTE, "`add` is the fault everywhere"),
+        ("FACT", command(output="Error"), "All of it is broken"),
+        ("FACT", command(), "It always fails"),
+    )
+    assert [ruling.settled for ruling in cited] == ["rejected", "rejected", "admitted"]
+    assert "unreadable" in cited[0].reason, "it names an entry that its author did not name"
+    assert cited[2].entry.gist == "It fails."
+    assert cited[2].entry.summary == ""
+    (kept,) = [row for row in await here.board.proposals(1) if row["settled"] == "admitted"]
+    assert kept["gist"] == "It always fails", "what its author said is kept"
+
+
 async def test_what_will_be_merged_is_compared_with_nothing(bench):
     model = Answers("APPROVED", "APPROVED")
     here = bench(checker=answer_checker(model))
@@ -529,7 +549,8 @@ async def test_a_model_that_fails_is_raised_and_the_row_is_settled(bench):
     ],
 )
 def test_an_answer_counts_by_numbered_lines_and_contradictions_not_at_all(answer, found):
-    assert read_verdicts(answer, 2) == found
+    read = {number: compared.reason for number, compared in read_verdicts(answer, 2).items()}
+    assert read == found
 
 
 async def test_an_entry_says_whether_its_check_was_executed_or_remembered(bench, tmp_path):

@@ -515,8 +515,8 @@ SELECT * FROM board_proposal WHERE trial_id = :trial AND number = :number;
 -- name: admit
 INSERT INTO board_entry (trial_id, position, label, key, proposal, at, author, task, kind, gist,
     summary, evidence, raw)
-SELECT :trial, last + 1, :letter || (last + 1), :key, number, :now, author, task, kind, gist,
-    summary, evidence, :raw
+SELECT :trial, last + 1, :letter || (last + 1), :key, number, :now, author, task, kind,
+    iif(:gist = '', gist, :gist), iif(:gist = '', summary, ''), evidence, :raw
 FROM board_proposal, (SELECT coalesce(max(position), 0) AS last FROM board_entry
     WHERE trial_id = :trial)
 WHERE trial_id = :trial AND number = :number

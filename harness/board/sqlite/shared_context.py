@@ -64,6 +64,7 @@ class SqliteContext:
         seconds: float,
         verified: bool = True,
         remembered: bool = False,
+        gist: str = "",
     ) -> Ruling:
         """See `SharedContext.admit`. Looks the key up and adds the entry in one transaction."""
         key, raw = limits.short_key(key), limits.cut(raw, limits.MOST_RAW)
@@ -74,7 +75,7 @@ class SqliteContext:
                 entry, settled = _entry(said_before[0]), Settled.MERGED
             else:
                 letter = LETTERS[EntryKind(proposal["kind"])]
-                (row,) = run("admit", number=number, key=key, raw=raw, letter=letter)
+                (row,) = run("admit", number=number, key=key, raw=raw, letter=letter, gist=gist)
                 entry, settled = _entry(row), Settled.ADMITTED
             run(
                 "settle",

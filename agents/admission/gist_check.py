@@ -174,8 +174,10 @@ def _kept_to_its_labels(proposal: Proposal, compared: Compared) -> Compared:
 
 
 def _said(proposal: Proposal) -> str:
-    said = [proposal.gist.strip(), proposal.summary.strip()]
-    return shortened("\n\n".join(text for text in said if text), SAID_CHARS)
+    said = proposal.gist.strip()
+    if summary := proposal.summary.strip():
+        said += f"\n\nSummary: {summary}"
+    return shortened(said, SAID_CHARS)
 
 
 def read_verdicts(answer: str, count: int) -> dict[int, Compared]:

@@ -46,7 +46,8 @@ def publish(
 ) -> Tool:
     """Propose an entry; its author learns the verdict with a later observation.
 
-    A PATCH is ruled on at once, and so is what is to end the task; `at_once`: everything is.
+    A PATCH is ruled on at once, and so is what is to end the task; `at_once`: everything is. What
+    is no PATCH ends the task only where nothing that was published with it is refused.
     `patch_ends`: an admitted PATCH ends the task where its author does not say otherwise.
     """
 
@@ -72,7 +73,9 @@ def publish(
             return "It is being checked; the verdict comes with the next observation."
         verdicts.start()
         rulings = await session.rule()
-        if rulings[-1].entry is None or (ends and any(r.entry is None for r in rulings)):
+        if rulings[-1].entry is None or (
+            ends and kind != EntryKind.PATCH and any(ruling.entry is None for ruling in rulings)
+        ):
             raise BadCall(f"{session.refusals()}{' The task goes on.' if ends else ''}")
         told, session.untold = " ".join(session.untold), []
         if ends:

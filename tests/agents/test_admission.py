@@ -413,7 +413,7 @@ async def test_a_model_may_refuse_a_gist_that_says_more_than_its_evidence(bench)
     said = await here.say("FACT", QUOTE, gist="`add` subtracts", summary="With `-`.")
     assert said.settled == "admitted"
     prompt = model.asked[0][0]["content"]
-    assert "<finding>\n`add` subtracts\n\nWith `-`.\n</finding>" in prompt
+    assert "<finding>\n`add` subtracts\n\nSummary: With `-`.\n</finding>" in prompt
     assert "     5      return a - b" in prompt
     reason = await here.refusal("FACT", command(), gist="It always fails")
     assert reason == "The gist says more than its evidence: it says always."

@@ -219,6 +219,23 @@ async def test_a_patch_that_is_refused_or_kept_open_does_not_end_its_task(tmp_pa
     assert trial.submitted["patch-2"][0] == diff_of("two")
 
 
+@pytest.mark.parametrize("what", ["patch", "fact"])
+async def test_what_was_refused_beside_it_holds_up_the_end_of_a_finding_and_not_of_a_patch(
+    tmp_path, what
+):
+    def say(task, turn, prompt):
+        if task == "patch-2":
+            end = patch("mended") if what == "patch" else fact("it is", finish="true", line="7")
+            beside = fact("x " * 200)
+            return said(write("two"), beside, end) if turn == 0 else said(done("later"))
+        return quick(task, turn, prompt)
+
+    with played(tmp_path, say) as trial:
+        await team(tests="none").run(trial)
+        (task,) = [t for t in await trial.queue.tasks() if t.label == "patch-2"]
+    assert task.result["summary"] == ("mended" if what == "patch" else "later")
+
+
 async def test_what_follows_an_end_in_the_same_answer_is_answered_and_not_done(tmp_path):
     def say(task, turn, prompt):
         if task == "localize-1":

@@ -27,7 +27,7 @@ SYSTEM, KIND, PROMPT, OUTPUT, OTHER, OVERHEAD, UNFINISHED = (
 """What a row is about: the values of the column `part`."""
 COLUMNS = (
     "system", "part", "name", "submissions", "conversations", "calls", "count", "count_share",
-    "prompt_tokens", "fresh_tokens", "cached_tokens", "cache_write_tokens", "output_tokens",
+    "seconds", "prompt_tokens", "fresh_tokens", "cached_tokens", "cache_write_tokens", "output_tokens",
     "cost_usd", "cost_unsure_usd", "cost_share", "token_share", "cost_per_submission_usd",
     "baseline", "ratio", "prefix_share", "own_prefix_share", "other_prefix_share",
 )  # fmt: skip
@@ -79,6 +79,7 @@ class SystemCost:
         for name, found in overheads.items():
             total = self._overheads[name]
             total.count += found.count
+            total.seconds += found.seconds
             total.prompt_tokens += found.prompt_tokens
             total.output_tokens += found.output_tokens
             total.usd += found.usd
@@ -156,11 +157,12 @@ class SystemCost:
         return row if part == KIND else row | {"conversations": None, "calls": None}
 
     def _overhead_row(self, name: Overhead, total: OverheadSum) -> Row:
-        row = dict.fromkeys(COLUMNS) | {"part": OVERHEAD, "name": name, "count": total.count}
+        row = dict.fromkeys(COLUMNS) | {"part": OVERHEAD, "name": name}
         if name == Overhead.WAITING:
-            return row
+            return row | {"seconds": total.seconds}
         turns = name in (Overhead.COORDINATING, Overhead.FINISHING, Overhead.PUBLISHING)
         return row | {
+            "count": total.count,
             "count_share": _ratio(total.count, self._turns) if turns else None,
             "prompt_tokens": total.prompt_tokens,
             "output_tokens": total.output_tokens,

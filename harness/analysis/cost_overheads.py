@@ -1,6 +1,7 @@
 """Named overheads of a trial: what was spent on coordinating, and on doing things twice.
 
-Pure functions. The overheads overlap: a turn that only publishes also only coordinates. What was
+Pure functions. The overheads overlap: a turn that only publishes is a turn without
+work, too. What was
 read and which command was run are estimates, as in `harness.analysis.overlap`. A line counts as
 read where a command that prints files, or a view, names a file and shows a line of at least
 `LINE_CHARS` characters, or where an entry or a page is unfolded; line numbers before it do not
@@ -33,21 +34,25 @@ _MARK = re.compile(r"<(\w+)>.*</\1>")  # what a tool says of the output, such as
 class Overhead(Word):
     """What is counted, with its unit. A restart is a new conversation of the same agent."""
 
-    COORDINATING = "turns that only coordinate"
+    COORDINATING = "turns without work (finish, publish, …)"
     FINISHING = "turns that only finish"
     PUBLISHING = "turns that only publish"
     REFUSED = "refused proposals"
     READ_ANEW = "lines read again after a restart"
     READ_BY_OTHER = "lines that another agent had read"
     RUN_BY_OTHER = "commands that another agent had run"
-    WAITING = "seconds of waiting for others"
+    WAITING = "waiting for others"
 
 
 @dataclass(slots=True, kw_only=True)
 class OverheadSum:
-    """How often, and what was spent on it. Tokens of an observation count in every prompt."""
+    """How often, and what was spent on it. Tokens of an observation count in every prompt.
+
+    Waiting has seconds and nothing else, and nothing else has seconds.
+    """
 
     count: float = 0.0
+    seconds: float = 0.0
     prompt_tokens: float = 0.0
     output_tokens: float = 0.0
     usd: float = 0.0
@@ -94,7 +99,7 @@ def overheads(
     _find_run_again(sums, shares, acts, workers)
     for name, places in shares.items():
         _add_places(sums[name], places, costs)
-    sums[Overhead.WAITING].count = waiting_s
+    sums[Overhead.WAITING].seconds = waiting_s
     return sums
 
 

@@ -19,6 +19,7 @@ from harness.analysis.cost_breakdown import (
     UNFINISHED,
 )
 from harness.analysis.run_costs import cost_rows
+from harness.commands.cost_difference import difference
 from harness.commands.json_output import notes_console, numbers, print_json, run_facts
 from harness.commands.locate import find
 from harness.commands.table import LEAST, dollars, percent
@@ -68,7 +69,7 @@ async def tell_cost(
 
 
 def print_costs(out: Console, rows: Sequence[TableRow], run: RunRows) -> None:
-    """The table of all systems, then those of each of them, then the notes."""
+    """The table of all systems, of two their difference, then those of each, then the notes."""
     whole = widened(out, 400)
 
     def show(title: str, table: Table) -> None:
@@ -80,6 +81,8 @@ def print_costs(out: Console, rows: Sequence[TableRow], run: RunRows) -> None:
     systems = [row for row in rows if row["part"] == SYSTEM]
     about = f"{run.facts.get('dataset')} · {run.facts.get('model')}"
     show(about, _table("system", systems, _SYSTEMS, name="system"))
+    if apart := difference(rows):
+        show(*apart)
     for system in systems:
         mine = [row for row in rows if row["system"] == system["system"]]
         if not system["calls"]:
@@ -115,7 +118,9 @@ def _fitting(table: Table, width: int) -> list[tuple[str, str]]:
 
 def _says_something(row: TableRow) -> bool:
     """Whether a part has any tokens, dollars or occurrences."""
-    return any(row[key] for key in ("prompt_tokens", "output_tokens", "count", "cost_usd"))
+    return any(
+        row[key] for key in ("prompt_tokens", "output_tokens", "count", "seconds", "cost_usd")
+    )
 
 
 def _whole(column: str) -> Cell:
@@ -193,6 +198,7 @@ _ANSWERS: Columns = (
 _OVERHEADS: Columns = (
     ("count", _whole("count")),
     ("of turns", _share("count_share")),
+    ("seconds", _whole("seconds")),
     ("prompt", _whole("prompt_tokens")),
     ("output", _whole("output_tokens")),
     ("$", _overhead_usd),
@@ -213,11 +219,14 @@ def _notes(rows: Sequence[TableRow], run: RunRows) -> list[str]:
     if baseline:
         lines.append(
             f"ratio: dollars per submission relative to {baseline}, on instances that both ran; "
-            "of a part: what it is of that."
+            "of a part: its share of its system's ratio (the kinds of work add up to that, and so "
+            "do causes and answers together)."
         )
     lines.append(
-        "repeated: the share of prompt tokens with which an earlier prompt of the trial begins; "
-        "own: of the same conversation."
+        "repeated: the share of prompt tokens with which an earlier prompt of the trial begins, so "
+        "that a provider can read them from its cache; own: an earlier prompt of the same "
+        "conversation. Such as repeated 80 %, own 70 %: of 100 prompt tokens 20 are new, 70 "
+        "continue their own conversation, and 10 begin as another conversation did."
     )
     if any(row["cost_unsure_usd"] for row in systems):
         lines.append(f"{LEAST}: requests without an answer may have cost more.")

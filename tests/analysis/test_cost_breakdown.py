@@ -263,7 +263,7 @@ async def test_a_submission_is_compared_with_the_baseline_and_prefixes_are_told_
 
 async def test_overheads_are_those_that_a_hand_counts(played):
     found = {name: row for (part, name), row in (await parts(played)).items() if part == "overhead"}
-    row = found["turns that only coordinate"]  # publish; finish; publish and finish
+    row = found[Overhead.COORDINATING]  # publish; finish; publish and finish
     assert (row["count"], row["count_share"]) == (3, 0.6)
     assert (row["prompt_tokens"], row["output_tokens"]) == (37 + 50 + 72, 10 + 4 + 6)
     assert row["cost_usd"] == pytest.approx(0.663 + 0.455 + 1.52)
@@ -284,8 +284,8 @@ async def test_overheads_are_those_that_a_hand_counts(played):
     again = found["commands that another agent had run"]
     assert (again["count"], again["prompt_tokens"], again["output_tokens"]) == (1, 16, 8)
     assert again["cost_usd"] == pytest.approx(0.16 + 0.4)
-    waiting = found["seconds of waiting for others"]
-    assert (waiting["count"], waiting["cost_usd"]) == (7.5, None)
+    waiting = found[Overhead.WAITING]
+    assert (waiting["seconds"], waiting["count"], waiting["cost_usd"]) == (7.5, None, None)
 
 
 # -- calls by themselves -----------------------------------------------------------------------

@@ -88,6 +88,28 @@ async def test_no_line_is_wider_than_the_terminal(tmp_path, width):
     assert "123.46M" in text.getvalue()
 
 
+def test_two_systems_stand_side_by_side_with_what_makes_the_difference(delm, run):
+    told = delm("cost", "r", "-s", "single", "-s", "delm")
+    lines = told.out.splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("single and delm: dollars"))
+    head, *causes = [line.split() for line in lines[start + 1 : lines.index("", start)]]
+    assert head == ["cause", "single", "delm", "difference", "of", "it"]
+    *parts, whole = [(float(row[-5]), float(row[-4]), float(row[-3])) for row in causes]
+    assert sum(part[2] for part in parts) == pytest.approx(whole[2], abs=5e-4)
+    assert whole[2] == pytest.approx(whole[1] - whole[0], abs=2e-4)
+    sizes = [abs(part[2]) for part in parts]
+    assert sizes == sorted(sizes, reverse=True)
+    assert "dollars per submission by cause" not in delm("cost", "r", "-s", "single").out
+
+
+def test_seconds_of_waiting_are_in_a_column_of_their_own(delm, run):
+    assert delm("cost", "r").code == 0
+    waiting = [row for row in rows_of(run / "cost_breakdown.csv")
+               if row["name"] == Overhead.WAITING]  # fmt: skip
+    assert waiting
+    assert all(row["count"] == "" and row["seconds"] != "" for row in waiting)
+
+
 def test_without_a_price_there_is_a_dash_and_no_zero(delm, place):
     anyio.run(lambda: plant(place / "results", "free", price=None))
     told = delm("cost", "free")

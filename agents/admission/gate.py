@@ -103,9 +103,15 @@ class Gate:
 
     async def refuted_by(self, label: str) -> set[str]:
         """The entries that the entry `label` shows, or claims, to be wrong."""
-        against = (LinkKind.REFUTES, LinkKind.CONTRADICTS)
-        links = await self._context.links()
-        return {link.target for link in links if link.source == label and link.kind in against}
+        return (await self.refutations()).get(label, set())
+
+    async def refutations(self) -> dict[str, set[str]]:
+        """By the label of an entry, those that it shows, or claims, to be wrong."""
+        found: dict[str, set[str]] = {}
+        for link in await self._context.links():
+            if link.kind in (LinkKind.REFUTES, LinkKind.CONTRADICTS):
+                found.setdefault(link.source, set()).add(link.target)
+        return found
 
     async def _propose(self, asked: "_Asked") -> None:
         try:

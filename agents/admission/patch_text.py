@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from agents.admission.patch_checks import is_test
 
@@ -30,6 +31,7 @@ def files_of(diff: str) -> Iterator[FilePatch]:
             yield FilePatch(path=path, is_new=_NEW.search(header) is not None, text=text)
 
 
+@lru_cache(maxsize=4096)
 def new_tests(diff: str) -> str:
     """The test files that a patch adds, as a patch of their own."""
     return "".join(file.text for file in files_of(diff) if file.is_new and is_test(file.path))

@@ -61,6 +61,7 @@ class CandidateTasks:
         await self._cross_check(candidate, task)
         held = replace(self._coming[seat], same=await self._same_as(candidate, seat))
         self._coming[seat] = held
+        await self._hold_to_failures_of_equals(candidate, task)
         standing = await self._board.standing()
         repairs: Sequence[NewTask] = ()
         failures = [entry for entry in standing if fails(entry, patch)]
@@ -164,6 +165,18 @@ class CandidateTasks:
         pairs = [(entry, check) for entry in standing if entry.label in equals]
         for other in await self._cross_checks.hold(pairs, standing, task=failure.task):
             await self.failed(other)
+
+    async def _hold_to_failures_of_equals(self, candidate: Entry, task: Task) -> None:
+        """Execute with a candidate what failed with those that equal it."""
+        equals = set(self._equal.all_of(candidate.label)) - {candidate.label}
+        if not equals or not self._options.crossed:
+            return
+        standing = await self._board.standing()
+        checks = [
+            failing_check(entry) for entry in standing if any(fails(entry, each) for each in equals)
+        ]
+        pairs = [(candidate, check) for check in checks if check is not None]
+        await self._cross_checks.hold(pairs, standing, task=task.label)
 
     async def _is_mended_elsewhere(self, held: HandedIn) -> bool:
         """Whether another seat has the same candidate, and the repair of it."""

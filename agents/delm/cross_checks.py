@@ -46,9 +46,8 @@ class CrossChecks:
         self, pairs: Sequence[tuple[Entry, CrossCheck]], standing: Sequence[Entry], *, task: str
     ) -> list[Entry]:
         """Execute commands with candidates; the failures that are new."""
-        labels = {candidate.label for candidate, _ in pairs}
-        refuted = {label: await self._gate.refuted_by(label) for label in labels}
-        bound = [(c, check) for c, check in pairs if check.label not in refuted[c.label]]
+        refuted = await self._gate.refutations()
+        bound = [(c, check) for c, check in pairs if check.label not in refuted.get(c.label, ())]
         await self._matrix.cross(
             ((diff_of(candidate), check) for candidate, check in bound),
             most=self._most,

@@ -130,8 +130,9 @@ async def _that_bind(
 ) -> list[CrossCheck]:
     """Those of `checks` that no submission was admitted against."""
     refuted: set[str] = set()
+    refutations = await team.gate.refutations()
     for label in {work.entry for work in works if work.entry}:
-        refuted |= await team.gate.refuted_by(label)
+        refuted |= refutations.get(label, set())
     return [check for check in checks if check.label not in refuted]
 
 

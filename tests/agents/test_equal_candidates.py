@@ -173,3 +173,40 @@ async def test_a_seat_that_publishes_again_is_said_to_have_replaced_its_patch(tm
         labels = [e.label for e in await entries_of(trial, "PATCH") if e.task == "patch-1"]
         told = [str(prompts[0]) for name, prompts in trial.prompts.items() if "test" in name]
     assert any(f"{labels[0]} is replaced by {labels[1]}." in text for text in told)
+
+
+async def test_what_failed_with_one_is_executed_with_an_equal_that_comes_later(tmp_path):
+    """Seat 2 hands in the same change when a failure of the first stands already."""
+    failed = anyio.Event()
+
+    class Later(Seats):
+        def __call__(self, task, turn, prompt):
+            if task == "patch-1":
+                return said(write("y = 1"), patch("by one", "python a.py"))
+            if task == "patch-2":
+                return self.second()
+            if task.startswith("test"):
+                first = prompt[-1]["content"].partition("candidate patch ")[2].split(",")[0]
+                failure = {"kind": "FAIL", "gist": "it breaks e", "on": first, "exit_status": "1",
+                           "command": "python e.py", "output": "python e.py ends"}  # fmt: skip
+                if turn == 0:
+                    return said(("publish", failure))
+                failed.set()
+            return super().__call__(task, turn, prompt)
+
+        async def second(self):
+            await failed.wait()
+            return said(write("y  =  1"), patch("by two", "python b.py"))
+
+    with played(tmp_path, Later(), agents=3) as trial:
+        trial.pristine.passes = lambda diff, command: (
+            bool(diff) and ("e.py" not in command or "+y" not in diff)
+        )
+        whole = await team(verification=True, tests="each", repairs=0).assemble(trial)
+        whole.seats = whole.seats[:2]  # the third agent tests
+        await whole.seed()
+        await team(verification=True)._live(whole)
+        patches = {entry.task: entry.label for entry in await entries_of(trial, "PATCH")}
+        failing = {e.evidence.state: e.author for e in await entries_of(trial, "FAIL")}
+    assert failing[patches["patch-1"]].startswith("agent")
+    assert failing[patches["patch-2"]] == "board"

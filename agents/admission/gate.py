@@ -199,9 +199,10 @@ class Gate:
             return
         source = ruling.entry.label
         if ruling.settled == Settled.ADMITTED:
-            said = f"{ruling.entry.gist} {ruling.entry.summary}"
+            proposed = f"{proposal.gist} {proposal.summary}"
+            kept = f"{ruling.entry.gist} {ruling.entry.summary}"
             for label in seen.cites:
-                if label not in said:
+                if label in proposed and label not in kept:
                     continue  # it went with words that the evidence does not show
                 if label != source and await self._context.entry(label) is not None:
                     await self._context.link(Link(source=source, target=label, kind=LinkKind.CITES))

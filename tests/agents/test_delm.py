@@ -90,6 +90,21 @@ def test_localization_is_done_once_and_used_by_all(run):
     assert {"patch-1", "patch-2", "patch-3", "patch-4"} <= {row["source"] for row in cites}
 
 
+def test_findings_are_compared_with_their_evidence_under_the_agent_that_published(run):
+    asked = query(
+        run.folder,
+        "SELECT conversation, agent, prompt_tokens FROM call "
+        "WHERE conversation LIKE 'gist-check.%'",
+    )
+    authors = {row["task"]: row["author"] for row in query(run.folder, "SELECT * FROM board_entry")}
+    assert asked
+    for row in asked:
+        task = row["conversation"].split(".")[1]
+        assert row["agent"] == authors.get(task, row["agent"])
+        assert row["prompt_tokens"] > 0
+    assert {"patch-2", "patch-3"} <= {row["conversation"].split(".")[1] for row in asked}
+
+
 def test_the_story_names_what_each_submission_rests_on(run):
     told = delm("show", run.folder, FLASK)
     assert told.code == 0, told.text

@@ -27,9 +27,10 @@ SYSTEM, KIND, PROMPT, OUTPUT, OTHER, OVERHEAD, UNFINISHED = (
 """What a row is about: the values of the column `part`."""
 COLUMNS = (
     "system", "part", "name", "submissions", "conversations", "calls", "count", "count_share",
-    "seconds", "prompt_tokens", "fresh_tokens", "cached_tokens", "cache_write_tokens", "output_tokens",
-    "cost_usd", "cost_unsure_usd", "cost_share", "token_share", "cost_per_submission_usd",
-    "baseline", "ratio", "prefix_share", "own_prefix_share", "other_prefix_share",
+    "seconds", "prompt_tokens", "fresh_tokens", "cached_tokens", "cache_write_tokens",
+    "output_tokens", "cost_usd", "cost_unsure_usd", "cost_share", "token_share",
+    "cost_per_submission_usd", "baseline", "ratio", "prefix_share", "own_prefix_share",
+    "other_prefix_share",
 )  # fmt: skip
 Row = dict[str, Any]
 

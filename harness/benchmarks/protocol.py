@@ -132,6 +132,11 @@ class Benchmark(Protocol[ItemT]):
         """A submission that is graded, and is not resolved."""
         return ""
 
+    async def leftovers(self, item: ItemT, sandboxes: Sandboxes, config: Config) -> Sequence[str]:
+        """The files that running an item's tests leaves and that would be part of every
+        submission. Raises what a sandbox raises."""
+        return ()
+
     def meaning(self, key: str) -> str:
         """A flag of a verdict, or a check that was not possible, in words."""
         return key

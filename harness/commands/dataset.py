@@ -16,7 +16,7 @@ from harness.cache import cache_dir
 from harness.commands import compose
 from harness.commands.dataset_layer import dataset_layer
 from harness.config import Config, layer, resolve
-from harness.errors import SandboxUnavailable, UserError
+from harness.errors import SandboxError, SandboxUnavailable, UserError
 from harness.protocols import Grader, Sandboxes
 from harness.runner.progress import console
 from harness.runner.signals import STOPPED, until_signal
@@ -25,6 +25,7 @@ from harness.text.counted import counted
 from harness.types import Item
 
 Say = Callable[[str], None]
+SHOWN = 3  # names in a line
 
 
 def check(
@@ -91,19 +92,43 @@ async def _grade_all(
             continue
         try:
             sandboxes = compose.sandboxes(config, benchmark, mine)
-            await sandboxes.prepare(mine, say)
         except (UserError, SandboxUnavailable) as error:
             say(f"not run: {counted(len(mine), 'instance')}: {error}")
+            continue
+        ready = await _prepared(sandboxes, mine, say)
+        if not ready:
             continue
         logs = Path(tempfile.mkdtemp(prefix="delm-dataset-check-"))
         grader = benchmark.grader(sandboxes, config, logs=logs, cache=None)
         try:
-            await _grade(config, benchmark, mine, sandboxes, grader, right, say)
+            await _grade(config, benchmark, ready, sandboxes, grader, right, say)
         finally:
             if all(right.values()):
                 shutil.rmtree(logs)
             else:
                 say(f"logs: {logs}")
+
+
+async def _prepared(sandboxes: Sandboxes, items: Sequence[Item], say: Say) -> list[Item]:
+    """The items whose images or environments can be had. Of the others it is said why not."""
+    try:
+        await sandboxes.prepare(items, say)
+        return list(items)
+    except (UserError, SandboxUnavailable) as error:
+        if len(items) == 1:
+            say(f"not run: 1 instance: {error}")
+            return []
+    ready, lacking = [], dict[str, list[str]]()
+    for item in items:  # one that cannot be had keeps no other from being checked
+        try:
+            await sandboxes.prepare([item], say)
+            ready.append(item)
+        except (UserError, SandboxUnavailable) as error:
+            lacking.setdefault(str(error), []).append(item.instance.instance_id)
+    for why, names in lacking.items():
+        named = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+        say(f"not run: {counted(len(names), 'instance')} ({named}): {why}")
+    return ready
 
 
 async def _grade(
@@ -120,13 +145,32 @@ async def _grade(
     async def one(item: Item) -> None:
         async with limiter:
             faults = await _faults(item, benchmark, sandboxes, grader)
+            left = await _left(item, benchmark, sandboxes, config)
         name = item.instance.instance_id
         right[name] = not faults
         say(f"{name}: {'; '.join(faults) or 'gold resolves it, empty does not'}")
+        if left:
+            shown = ", ".join(left[:SHOWN]) + (", …" if len(left) > SHOWN else "")
+            say(
+                f"{name}: warning: running its tests leaves {counted(len(left), 'file')} that "
+                f"would be part of every patch ({shown}); ignore them in .gitignore of the base "
+                "commit (of .pyc files, PYTHONDONTWRITEBYTECODE=1 in the image helps, too)"
+            )
 
     async with anyio.create_task_group() as tasks:
         for item in items:
             tasks.start_soon(one, item)
+
+
+async def _left(
+    item: Item, benchmark: Benchmark[Any], sandboxes: Sandboxes, config: Config
+) -> Sequence[str]:
+    """What the tests leave; nothing where they cannot be run or compared, which grading says."""
+    try:
+        async with sandboxes.holding(item):
+            return await benchmark.leftovers(item, sandboxes, config)
+    except (SandboxUnavailable, SandboxError, ValueError):
+        return ()
 
 
 async def _faults(

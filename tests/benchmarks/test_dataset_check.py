@@ -32,6 +32,7 @@ def works() -> None:
         pytest.skip(f"no package index can be reached: {told.text}")
     assert told.code == 0, told.text
     assert f"{ID}: gold resolves it, empty does not" in told.out
+    assert "warning" not in told.out
     assert told.out.splitlines()[-1] == "1 of 1 instance graded as they should be"
 
 
@@ -75,6 +76,45 @@ def test_a_gold_patch_that_solves_half_is_told_with_its_logs(works, mine):
     logs = Path(told.out.split("logs: ")[1].splitlines()[0])
     assert (logs / "gold" / ID / "test_output.txt").is_file()
     shutil.rmtree(logs)
+
+
+def test_a_test_that_is_misspelt_is_told_with_those_that_there_are(works, mine):
+    (right, *more) = row_of(mine)["FAIL_TO_PASS"]
+    change(mine, FAIL_TO_PASS=[right + "x", *more])
+    told = delm("dataset", "check", mine)
+    assert told.code == 1, told.text
+    assert f"not in the tests' output: {right}x; it has: {right}, " in told.out
+    shutil.rmtree(told.out.split("logs: ")[1].splitlines()[0])
+
+
+def test_files_that_the_tests_leave_are_a_warning(works, mine):
+    content = yaml.safe_load(mine.read_text())
+    run = content["instances"][ID]["test_command"]
+    content["instances"][ID]["test_command"] = f"printf 'a\\0b' > left.dat; {run}"
+    mine.write_text(yaml.safe_dump(content))
+    told = delm("dataset", "check", mine)
+    assert told.code == 0, told.text
+    said = f"{ID}: warning: running its tests leaves 1 file that would be part of every patch"
+    assert f"{said} (left.dat); " in told.out
+
+
+def test_an_environment_that_cannot_be_had_keeps_no_other_row_from_being_checked(works, mine):
+    rows = mine.parent / "sample" / "rows.jsonl"
+    row = row_of(mine)
+    other = row | {"instance_id": "example__durations-2"}
+    rows.write_text("".join(json.dumps(each) + "\n" for each in (other, row)))
+    content = yaml.safe_load(mine.read_text())
+    environment = content["environments"]["durations-1.0"]
+    lacking = [*environment["requirements"], "no-such-package-of-delm==1.0"]
+    content["environments"]["lacking"] = environment | {"requirements": lacking}
+    content["instances"]["example__durations-2"] = content["instances"][ID] | {
+        "environment": "lacking"
+    }
+    mine.write_text(yaml.safe_dump(content))
+    told = delm("dataset", "check", mine)
+    assert told.code == 0, told.text
+    assert "not run: 1 instance (example__durations-2): " in told.out
+    assert f"{ID}: gold resolves it, empty does not" in told.out
 
 
 def test_tests_that_pass_without_a_patch_are_told(works, mine):

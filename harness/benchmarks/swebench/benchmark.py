@@ -17,6 +17,7 @@ from harness.benchmarks.swebench.guard import CHECKS, FLAGS
 from harness.benchmarks.swebench.injected.instances import check_injected
 from harness.benchmarks.swebench.injected.sheet import is_injected, sheet_of
 from harness.benchmarks.swebench.items import IssueItem
+from harness.benchmarks.swebench.row_advice import leftovers
 from harness.config import YAML, Config
 from harness.protocols import Grader, Sandboxes
 from harness.score.alternative_scores import Unstable
@@ -66,6 +67,12 @@ class SweBench(Benchmark[IssueItem]):
     def empty(self, item: IssueItem) -> str:
         """A patch without an effect."""
         return NOTHING
+
+    async def leftovers(
+        self, item: IssueItem, sandboxes: Sandboxes, config: Config
+    ) -> Sequence[str]:
+        """What the tests leave in /testbed, such as compiled files."""
+        return await leftovers(item, sandboxes, config.grading.timeout_s)
 
     def meaning(self, key: str) -> str:
         """A flag or check of the guard, in words."""

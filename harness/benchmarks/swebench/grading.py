@@ -27,6 +27,7 @@ from harness.benchmarks.swebench.official import (
     no_report,
     run_script,
 )
+from harness.benchmarks.swebench.row_advice import unknown_tests
 from harness.cache import write_folder
 from harness.config import GradingConfig, SandboxConfig, SandboxLimits
 from harness.errors import (
@@ -204,7 +205,11 @@ class PatchGrader:
         if output is not None and output.timed_out and report[name]["resolved"]:
             why = "the tests ran out of time"  # the official harness reads no such log
             return no_report(name, why), why, False
-        return report, _reason(report[name], output), True
+        why = _reason(report[name], output)
+        gold = patch == item.reference.patch  # then a test that did not run is the row's fault
+        if gold and why and (unknown := unknown_tests(item.reference, reading.statuses)):
+            why = f"{why}; {unknown}"
+        return report, why, True
 
     async def _run(
         self, item: IssueItem, patch: str, script: str, log: Log

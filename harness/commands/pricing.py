@@ -125,18 +125,29 @@ def priced(
         f"expected in all: {thousands(all_.prompt)} prompt tokens ({thousands(all_.cached)} "
         f"cached), {thousands(all_.completion)} completion"
     )
-    if found.low_usd is None or found.likely_usd is None:
-        lines.append("dollars: unknown, because the model has no price")
-    else:
-        most = "no limit" if found.high_usd is None else f"${found.high_usd:.2f}"
-        lines.append(
-            f"dollars: low ${found.low_usd:.2f}, likely ${found.likely_usd:.2f}, "
-            f"high {most} (the budget)"
-        )
+    lines.append(f"dollars: {_dollars(found)}")
     likely = "unknown" if found.likely_s is None else f"likely {hours(found.likely_s)}"
     most = "no limit" if found.high_s is None else f"high {hours(found.high_s)} (the budget)"
     lines.append(f"wall clock: {likely}, {most}, {counted(workers, 'trial')} at a time")
     return lines
+
+
+def _dollars(found: Estimate) -> str:
+    """Low, likely and high; where the budget is less than what is likely, that it stops the run."""
+    low, likely, high, wanted = found.low_usd, found.likely_usd, found.high_usd, found.wanted_usd
+    if low is None or likely is None or wanted is None:
+        return "unknown, because the model has no price"
+    if high is None:
+        return f"low ${low:.2f}, likely ${likely:.2f}, high no limit (the budget)"
+    if likely >= high and wanted > high:
+        return (
+            f"likely ${wanted:.2f}, and the budget stops it at ${high:.2f}; what is unfinished "
+            "then is submitted as it is, or not run"
+        )
+    told = f"low ${low:.2f}, likely ${likely:.2f}, high ${high:.2f} (the budget)"
+    if wanted > likely + 0.005:
+        told += f"; ${wanted:.2f} without the limit of a submission, at which some will stop"
+    return told
 
 
 def disk(

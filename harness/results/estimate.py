@@ -35,6 +35,7 @@ class Estimate:
     low_usd: float | None
     likely_usd: float | None
     high_usd: float | None  # the budget
+    wanted_usd: float | None  # likely, if there were no budget
     likely_s: float | None
     high_s: float | None
 
@@ -110,15 +111,17 @@ def estimate(
         whole = sum(p.trials * s for p, s in zip(planned, each_s, strict=True))
         likely_s = max([whole / workers, *each_s]) if each_s else None
     rounds = ceil(sum(each.trials for each in planned) / workers)
+    wanted = Tokens(
+        prompt=sum(t.prompt for t in parts),
+        cached=sum(t.cached for t in parts),
+        completion=sum(t.completion for t in parts),
+    )
     return Estimate(
-        tokens=Tokens(
-            prompt=sum(t.prompt for t in parts),
-            cached=sum(t.cached for t in parts),
-            completion=sum(t.completion for t in parts),
-        ),
+        tokens=wanted,
         low_usd=dollars("low"),
         likely_usd=dollars("likely"),
         high_usd=high,
+        wanted_usd=None if price is None else wanted.usd(price),
         likely_s=likely_s,
         high_s=rounds * trial_wall_s or None,
     )

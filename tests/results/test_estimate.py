@@ -254,7 +254,7 @@ def test_the_lines_hold_every_number_and_say_what_is_assumed():
     text = "\n".join(lines)
     assert "a: 200k prompt tokens (100k cached), 10k completion, $0.3500 (a test)" in text
     assert "expected in all: 22.00M prompt tokens (1.00M cached), 100k completion" in text
-    assert "dollars: low $6.00, likely $43.50, high $90.00 (the budget)" in text
+    assert "dollars: low $6.00, likely $43.50, high $90.00 (the budget)\n" in text
     assert "wall clock: likely 5 min, high 40 min (the budget), 4 trials at a time" in text
     assert "assumed" not in text
     guess = Planned(
@@ -272,6 +272,21 @@ def test_the_lines_hold_every_number_and_say_what_is_assumed():
     text = "\n".join(priced(PARTS, free, PRICE, 4))
     assert "high no limit" in text
     assert "wall clock: likely 5 min, no limit, 4" in text
+
+
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [
+        ({"run_usd": 5.0}, "dollars: likely $43.50, and the budget stops it at $5.00; "),
+        ({"submission_usd": 0.3}, "dollars: likely $43.50, and the budget stops it at $9.00; "),
+        (
+            {"submission_usd": 1.0},
+            "dollars: low $6.00, likely $23.50, high $30.00 (the budget); $43.50 without the limit",
+        ),
+    ],
+)
+def test_a_budget_below_what_is_likely_is_said_to_stop_the_run(limits, says):
+    assert says in "\n".join(priced(PARTS, added_up(PARTS, **limits), PRICE, 4))
 
 
 def test_a_dry_run_prices_the_table_from_earlier_runs_and_starts_nothing(delm, place):

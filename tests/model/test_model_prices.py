@@ -12,6 +12,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.commands.compose import model_parts
+from harness.config import resolve
 from harness.errors import UserError
 from harness.model.off_peak_prices import windows_of
 from harness.model.prices import (
@@ -229,6 +231,15 @@ def test_a_snapshot_is_plain_and_its_hash_follows_the_prices():
     assert plain["b"] is None
     assert snapshot({"b": None, "a": LONG}) == (plain, digest)
     assert snapshot({"a": LONG})[1] != digest
+
+
+@pytest.mark.parametrize("unpriced", [False, True])
+def test_a_mistyped_name_is_told_with_others_before_a_key_is_asked_for(monkeypatch, unpriced):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    model = {"name": "openai/gpt-5-minni", "allow_unknown_price": unpriced}
+    with pytest.raises(UserError, match=r"did you mean .*gpt-5-mini") as told:
+        model_parts(resolve([{"model": model}]), lambda _: None)
+    assert ("needs a key" in str(told.value)) == unpriced
 
 
 def test_the_variable_of_a_missing_key_is_named(monkeypatch):

@@ -43,7 +43,7 @@ LEADS = {
     ],
 }
 CHANGES = {
-    "Find it.": [calls(("view", {"path": "src/flask/blueprints.py", "first": "260"}))],
+    "Find it.": [calls(("bash", {"command": "sed -n 260,280p src/flask/blueprints.py"}))],
     "Mend it.": [solve(MESSAGE), calls(("bash", {"command": NEIGHBOURS}))],
     "Mend it otherwise.": [solve("A blueprint needs a name.")],
     "Test it.": [calls(("edit", {"path": "tests/test_empty.py", "old": "", "new": "x = 1\n"}))],

@@ -92,7 +92,7 @@ class CandidateTasks:
         seat = seats.get(patch.task)
         earlier = [
             entry.label
-            for entry in await self._board.context.entries()
+            for entry in await self._board.entries()
             if seat and entry.kind == EntryKind.PATCH and seats.get(entry.task) == seat
         ]
         for label in earlier[-2:-1]:  # the last one is this

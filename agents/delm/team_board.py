@@ -1,6 +1,6 @@
 """The board of a team, as the rules of the trial read it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +30,7 @@ class TeamBoard:
         self.context: SharedContext = trial.context
         self.seats = tuple(numbered_label(TaskKind.PATCH, n + 1) for n in range(trial.agents))
         self.alive = trial.agents  # agents that have not ended
+        self._entries: list[Entry] = []
         self.salvage: dict[str, SeatState] = {}  # by seat, where its work was interrupted
 
     def new_task(self, kind: TaskKind, text: str, **more: Any) -> NewTask:
@@ -40,7 +41,17 @@ class TeamBoard:
         """The entries that no admitted entry refutes, in order."""
         links = await self.context.links()
         refuted = {link.target for link in links if link.kind == LinkKind.REFUTES}
-        return [entry for entry in await self.context.entries() if entry.label not in refuted]
+        return [entry for entry in await self.entries() if entry.label not in refuted]
+
+    async def entries(self) -> Sequence[Entry]:
+        """All entries, in order: each is read once and shared by all who ask, as none changes."""
+        for entry in await self.context.entries(after=self._position()):
+            if entry.position > self._position():  # another one may have read it meanwhile
+                self._entries.append(entry)
+        return self._entries
+
+    def _position(self) -> int:
+        return self._entries[-1].position if self._entries else 0
 
     async def of_others(self, labels: Iterable[str], task: Task) -> list[str]:
         """Those of the PATCHes `labels` that are the work of another seat than that of `task`."""

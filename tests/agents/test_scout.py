@@ -6,6 +6,9 @@ import anyio
 import pytest
 from played_team import diff_of, done, fact, patch, played, said, team, usual, write
 
+from harness.board.evidence import Span
+from harness.board.protocols import Proposal
+from harness.board.vocabulary import EntryKind
 from harness.errors import ContextOverflow, SandboxUnavailable
 from harness.model.token_count import count
 
@@ -331,3 +334,36 @@ async def test_where_seats_do_not_wait_all_tasks_are_open_at_once(tmp_path):
         "localize-1", "localize-2", "patch-1", "patch-2",
     }  # fmt: skip
     assert first.task.kind == "localize", "they are claimed first"
+
+
+async def test_entries_are_read_once_and_in_order_however_many_ask(tmp_path):
+    read = []
+    with played(tmp_path) as trial:
+        made = await team().assemble(trial)
+        entries = made.context.entries
+
+        async def counted(after: int = 0):
+            found = await entries(after=after)
+            read.extend(found)
+            await anyio.sleep(0)  # another one asks meanwhile
+            return found
+
+        made.context.entries = counted
+        async with anyio.create_task_group() as group:
+            for n in range(3):
+                await made.judge([proposal(f"finding {n}")])
+                group.start_soon(made.standing)
+                group.start_soon(made.standing)
+        known = await made.standing()
+        assert [entry.position for entry in known] == [1, 2, 3]
+        read.clear()
+        assert [entry.gist for entry in await made.standing()] == [f"finding {n}" for n in range(3)]
+    assert read == []
+
+
+def proposal(gist: str) -> Proposal:
+    evidence = Span(path="a.py", line=0, quote=gist, state="base")
+    return Proposal(
+        kind=EntryKind.FACT, gist=gist, summary="", evidence=evidence, author="agent-1",
+        task="localize-1",
+    )  # fmt: skip

@@ -351,7 +351,7 @@ async def test_entries_are_read_once_and_in_order_however_many_ask(tmp_path):
         made.context.entries = counted
         async with anyio.create_task_group() as group:
             for n in range(3):
-                await made.judge([proposal(f"finding {n}")])
+                await made.judge([proposal(n)])
                 group.start_soon(made.standing)
                 group.start_soon(made.standing)
         known = await made.standing()
@@ -361,8 +361,9 @@ async def test_entries_are_read_once_and_in_order_however_many_ask(tmp_path):
     assert read == []
 
 
-def proposal(gist: str) -> Proposal:
-    evidence = Span(path="a.py", line=0, quote=gist, state="base")
+def proposal(number: int) -> Proposal:
+    gist = f"finding {number}"
+    evidence = Span(path=f"{number}.py", line=1, quote=gist, state="base")
     return Proposal(
         kind=EntryKind.FACT, gist=gist, summary="", evidence=evidence, author="agent-1",
         task="localize-1",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from team_script import calls, publish, task_of
+from team_script import calls, publish, task_of, turn_of
 
 Request = dict[str, Any]
 
@@ -115,13 +115,13 @@ class TableScript:
         names = {tool["function"]["name"] for tool in request["tools"]}
         if names == {"bash"}:
             return self._mini(issue, turn)
-        if names == {"bash", "finish"}:
+        if names == {"bash", "edit", "finish"} and not _reports(request):
             return finish() if turn else bash(self._edit("alone", issue))
         if "delegate" in names:
             return self._lead(issue, turn, rounds="take" in names)
         if "unfold" not in names:
             return _errand(request, issue, turn)
-        return self._task(task_of(request), issue, turn)
+        return self._task(task_of(request), issue, turn_of(request))
 
     def _fails(self, kind: str, issue: Issue) -> bool:
         key = (kind, issue.word)
@@ -158,6 +158,12 @@ class TableScript:
         if turn == 1:
             return publish("PATCH", f"{label} mends what F1 says.", command=issue.check)
         return finish("It rests on F1.")
+
+
+def _reports(request: Request) -> bool:
+    """Whether the agent reports to an orchestrator."""
+    (end,) = [tool for tool in request["tools"] if tool["function"]["name"] == "finish"]
+    return "status" in end["function"]["parameters"]["properties"]
 
 
 def _errand(request: Request, issue: Issue, turn: int) -> Any:

@@ -1,5 +1,6 @@
 """The systems of `configs/systems`: how each is made, and what is said of it; one file each."""
 
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any, Literal
@@ -107,3 +108,10 @@ def _unknown(name: str, benchmark: str) -> str:
     if len(there) > LISTED:
         listed += f" and {len(there) - LISTED} more (docs/concepts.md)"
     return f"there is no system {name!r}{nearest(name, fit)}; {title}: {listed}"
+
+
+def without_variants(names: Sequence[str]) -> str:
+    """Names of systems for a message: `delm`, and none of `delm-no-sharing`, `delm-n2`, …"""
+    return ", ".join(
+        name for name in names if not any(name.startswith(f"{other}-") for other in names)
+    )

@@ -32,7 +32,7 @@ from harness.runner.run import RunSystem
 from harness.sandbox.no_sandboxes import NoSandboxes
 from harness.sandbox.providers import choose
 from harness.store.protocol import Store
-from harness.system_files import UnknownSystem, system_names
+from harness.system_files import UnknownSystem, system_names, without_variants
 from harness.system_files import system_config as read_system
 from harness.text.counted import counted
 from harness.types import Item
@@ -233,9 +233,8 @@ def _check_fit(run_systems: Sequence[RunSystem], benchmark: Benchmark[Any]) -> N
     strange = [c.name for c in run_systems if not benchmark.fits(c.benchmark)]
     if strange:
         fit = [name for name in system_names() if benchmark.fits(read_system(name).benchmark)]
-        main = [name for name in fit if not any(name.startswith(f"{other}-") for other in fit)]
         them = (
-            f"one of: {', '.join(main)}, or a variant (configs/systems)"
+            f"one of: {without_variants(fit)}, or a variant (configs/systems)"
             if fit
             else (f"a system whose file says benchmark: {benchmark.name}")
         )

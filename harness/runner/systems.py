@@ -18,7 +18,7 @@ from harness.protocols import System
 from harness.runner.code_files import code_files, is_prompt
 from harness.runner.fault_origin import place
 from harness.runner.run import RunSystem
-from harness.system_files import SystemConfig, system_names
+from harness.system_files import SystemConfig, system_names, without_variants
 from harness.system_files import system_config as read_system
 from harness.text.counted import counted
 from harness.text.import_string import PROGRAM
@@ -47,7 +47,7 @@ def load_systems(config: Config, recorded: Mapping[str, int]) -> list[RunSystem]
         raise UserError(
             f"-n {config.agents} is not for {' and '.join(names)}: the number of agents is fixed "
             f"(scales: true in a system's file lets it be chosen); leave it out, or take one of: "
-            f"{', '.join(scaling)}"
+            f"{without_variants(scaling)}, or a variant (configs/systems)"
         )
     return made
 

@@ -32,7 +32,7 @@ def difference(rows: Sequence[TableRow]) -> tuple[str, Table] | None:
     ]
     lines.append(_line("all", wholes[0][USD], wholes[1][USD], apart))
     head = Line(name="cause", cells=(a, b, "difference", "of it"), style="underline")
-    title = f"{a} and {b}: dollars per submission by cause, the largest difference first"
+    title = f"{a} and {b}: dollars per submission by cause; difference: the second less the first"
     return title, Table(head=head, lines=tuple(lines))
 
 

@@ -150,7 +150,7 @@ async def test_a_main_agent_that_never_takes_anything_has_the_best_salvaged():
     plans["sub-1.1"] = [write("a.py"), back(status="partial")]
     trial = PlayedTrial(script(plans))
     await CentralizedParallel(CentralizedOptions(attempts=1)).run(trial)
-    assert trial.submitted == [("main", B, "no_tool_calls", True)]
+    assert trial.submitted == [("main", B, "no_valid_tool_calls", True)]
 
 
 async def test_a_round_that_loses_every_workspace_is_the_machine_and_ends_the_trial():

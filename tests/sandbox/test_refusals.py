@@ -19,7 +19,7 @@ ROW = {
     "base_commit": "0" * 40,
     "problem_statement": "it fails",
     "version": "1",
-    "patch": "",
+    "patch": "gold",
     "test_patch": "",
     "FAIL_TO_PASS": ["t"],
     "PASS_TO_PASS": [],

@@ -32,6 +32,7 @@ class Counts:
     """What became of the gists with or without a verifier."""
 
     entered: dict[bool, int] = field(default_factory=lambda: {True: 0, False: 0})  # by truth
+    rewritten: dict[bool, int] = field(default_factory=lambda: {True: 0, False: 0})
     wrong: list[str] = field(default_factory=list)  # with what was said
 
 
@@ -112,9 +113,12 @@ class _Bench:
             for (truth, *_, gist), ruling in zip(
                 answer, await gate.submit_all(proposals), strict=True
             ):
-                counts.entered[truth] += ruling.entry is not None
-                if (ruling.entry is not None) != truth and model:
-                    counts.wrong.append(f"{gist} ({ruling.reason or 'admitted'})")
+                as_said = ruling.entry is not None and ruling.entry.gist == gist
+                counts.entered[truth] += as_said
+                counts.rewritten[truth] += ruling.entry is not None and not as_said
+                if as_said != truth and model:
+                    became = ruling.entry.gist if ruling.entry else ruling.reason
+                    counts.wrong.append(f"{gist} ({became})")
         return counts
 
     def _gate(self, model: Model | None) -> Gate:

@@ -9,7 +9,7 @@ from harness.errors import UserError
 
 _DATASET = (
     "Hugging Face dataset, a .jsonl/.json/.parquet/.yaml file, verified-offline, "
-    "injected-offline, sample, longbench-v2 or longbench-offline."
+    "injected-offline, bundled-offline (both), sample, longbench-v2 or longbench-offline."
 )
 Dataset = Annotated[str, typer.Option("-d", "--dataset", help=_DATASET)]
 GradeDataset = Annotated[

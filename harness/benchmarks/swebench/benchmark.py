@@ -17,6 +17,7 @@ from harness.benchmarks.swebench.guard import CHECKS, FLAGS
 from harness.benchmarks.swebench.injected.instances import check_injected
 from harness.benchmarks.swebench.injected.sheet import is_injected, sheet_of
 from harness.benchmarks.swebench.items import IssueItem
+from harness.benchmarks.swebench.joined import each_once, is_joined, joined_files
 from harness.benchmarks.swebench.row_advice import leftovers
 from harness.config import YAML, Config
 from harness.protocols import Grader, Sandboxes
@@ -111,9 +112,11 @@ class SweBench(Benchmark[IssueItem]):
 
 
 def _rows(path: Path, cache: Path) -> Iterator[CheckedRow]:
-    """The rows of a dataset file, of whichever of the two kinds."""
+    """The rows of a dataset file, of whichever of the three kinds."""
     content = yaml_text.read(path)
-    if is_injected(content):
+    if is_joined(content):
+        yield from each_once(_rows(each, cache) for each in joined_files(content, path))
+    elif is_injected(content):
         yield from check_injected(path, sheet_of(content, path), cache)
     else:
         yield from check_factsheet(path, cache)

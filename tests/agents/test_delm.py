@@ -12,16 +12,16 @@ from pathlib import Path
 import anyio
 import pandas as pd
 import pytest
-from console import DATASET, FLASK, Told, bundled, own_cache, query
+from console import FLASK, Told, bundled, own_cache, query
 from console import delm_here as delm
 from live_team import __file__ as live_team_file
 from live_team import live_team
 from scripted_model import Hang, ScriptedModel
+from team_run import evaluate
 from team_script import PLANS, calls, finish, publish, solve, task_of, team
 
 from agents.delm.system import hand_in
 from agents.delm.worker import Worker
-from harness.cache import cache_dir
 
 pytestmark = pytest.mark.slow(seconds=70)
 
@@ -50,23 +50,6 @@ def run(tmp_path_factory) -> Evaluated:
     with ScriptedModel(team()) as server:
         told = evaluate(server, folder, "one", "-n", "4", cache=cache)
         return Evaluated(told, folder / "one", server.requests)
-
-
-def evaluate(
-    server: ScriptedModel,
-    folder: Path,
-    name: str,
-    *more: str,
-    cache: Path | None = None,
-    system: str = "delm",
-) -> Told:
-    return delm(
-        *("eval", "-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "-s", system, "--yes"),
-        *("--run-id", name, "-o", folder, *more),
-        OPENAI_API_BASE=server.base_url,
-        OPENAI_API_KEY="sk-not-a-key",
-        DELM_CACHE=str(cache or cache_dir()),
-    )
 
 
 def test_four_agents_make_four_submissions_that_resolve(run):

@@ -8,13 +8,14 @@ import anyio
 from agents.loop import Ending
 from agents.prompts import shortened
 from harness.board.protocols import BoardRefused, Claim, LeaseLost, NewTask
-from harness.board.vocabulary import ResultKey, TaskKind, numbered_label
+from harness.board.vocabulary import ResultKey, TaskKind, TaskState, numbered_label
 from harness.errors import AgentLimitReached, SandboxUnavailable, leaf
 from harness.protocols import Trial
 from harness.types import Activity
 
 BAD_LUCK = 3  # sandboxes in a row that fail before an agent gives up
 SUMMARY_CHARS = 20_000  # of what an agent says when it hands a task back
+ENDED = (TaskState.DONE, TaskState.FAILED)
 LAST = 0  # priority of the decision what to do with an empty queue
 
 
@@ -100,7 +101,8 @@ class TaskLoop:
     async def _hold(self, claim: Claim) -> Claim | None:
         """Work on a claim while its lease is renewed; without the lease, drop everything.
 
-        The claim that follows, where handing this one back gave one.
+        A task that is finished needs no lease for what its agent does then. The claim that follows,
+        where handing this one back gave one.
         """
         following: Claim | None = None
 
@@ -110,7 +112,9 @@ class TaskLoop:
                 try:
                     await self._queue.renew(claim, lease_s=self._lease_s)
                 except LeaseLost:
-                    scope.cancel()
+                    if not await self._has_finished(claim):
+                        scope.cancel()
+                    return
 
         try:
             async with anyio.create_task_group() as group:
@@ -122,3 +126,8 @@ class TaskLoop:
             if not isinstance(first, LeaseLost):
                 raise first from None
         return following
+
+    async def _has_finished(self, claim: Claim) -> bool:
+        """Whether the task was finished under this claim."""
+        (task,) = [t for t in await self._queue.tasks() if t.label == claim.task.label]
+        return task.state in ENDED and task.attempts == claim.fence

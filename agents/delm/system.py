@@ -79,7 +79,7 @@ async def hand_in(team: DelmTrial, reason: str) -> None:
     Where one patch is to be shipped, it is the only submission: the one that ended the trial, or
     the one that is selected.
     """
-    works = [work for work in await team.works() if team.shipped in ("", work.seat)]
+    works = [work for work in await team.last_works() if team.shipped in ("", work.seat)]
     await team.queue.close(by="", reason=reason)
     if not works:
         return

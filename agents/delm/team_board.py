@@ -5,7 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from agents.delm.candidates import OWN, SeatState, follow, seat_of, take
+from agents.delm.cross_checks import diff_of
 from agents.delm.options import DelmOptions
+from harness.board.evidence import Patch
 from harness.board.protocols import Entry, NewTask, SharedContext, Task, TaskQueue
 from harness.board.vocabulary import LinkKind, TaskKind, TaskState, numbered_label
 from harness.protocols import Trial
@@ -79,3 +81,19 @@ class TeamBoard:
                     works[seat], patch=left.patch, agent=left.agent, built_on=left.built_on
                 )
         return list(works.values())
+
+    async def last_works(self) -> list[SeatState]:
+        """As `works`; a seat that finished none has the patch that was interrupted, or, where that
+        was lost with its sandbox, the last one of the seat that was admitted and stands.
+        """
+        seats = {task.label: seat_of(task) for task in await self.queue.tasks()}
+        admitted = [entry for entry in await self.standing() if isinstance(entry.evidence, Patch)]
+        works = await self.works()
+        for work in works:
+            own = [entry for entry in admitted if seats.get(entry.task) == work.seat]
+            if own and not (work.patch or work.finished):
+                work.patch, work.agent = diff_of(own[-1]), own[-1].author
+            if work.patch and not work.entry:
+                same = [entry.label for entry in admitted if diff_of(entry) == work.patch]
+                work.entry = same[-1] if same else ""
+        return works

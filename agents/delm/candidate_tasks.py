@@ -54,9 +54,10 @@ class CandidateTasks:
         it is known to fail.
         """
         candidate = await self._board.context.entry(patch) if patch else None
-        if candidate is None or not self._options.queue:
-            return Following()
         seat = seat_of(task)
+        if candidate is None or not self._options.queue:
+            self._coming.pop(seat, None)  # what the seat handed in before is not its candidate
+            return Following()
         self._coming[seat] = HandedIn(label=patch, agent=agent)
         await self._cross_check(candidate, task)
         held = replace(self._coming[seat], same=await self._same_as(candidate, seat))

@@ -9,7 +9,7 @@ from agents.delm.candidates import SeatState
 from agents.delm.job import Job
 from agents.delm.shipping import ready_to_ship
 from agents.delm.team import DelmTrial
-from agents.delm.workspaces import Carried, diff_of, new_workspace
+from agents.delm.workspaces import Carried, diff_of, has_candidate, new_workspace
 from harness.board.protocols import Claim, Task
 from harness.board.vocabulary import ResultKey, TaskKind
 from harness.errors import EndpointRefused, ModelRefused, SandboxUnavailable
@@ -75,7 +75,11 @@ class Worker:
     async def _taken_up(self, task: Task) -> Carried | None:
         """The agent's last conversation and copy, where `task` goes on with them."""
         carried = self._carried
-        if carried and carried.fits(task, most_tokens=self._team.options.carry_tokens):
+        if (
+            carried
+            and carried.fits(task, most_tokens=self._team.options.carry_tokens)
+            and await has_candidate(self._team, task, carried.workspace)
+        ):
             self._carried = None
             return carried
         await self._drop_carried()

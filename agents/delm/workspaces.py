@@ -61,6 +61,14 @@ async def new_workspace(team: DelmTrial, task: Task) -> Sandbox:
     return workspace
 
 
+async def has_candidate(team: DelmTrial, task: Task, workspace: Sandbox) -> bool:
+    """Whether a workspace holds what one made for `task` would hold, where that is a repair: its
+    seat may have taken over another patch than the one that was written there."""
+    if task.kind != TaskKind.REPAIR:
+        return True
+    return await diff_of(workspace) == await _candidate(team, task)
+
+
 async def _candidate(team: DelmTrial, task: Task) -> str:
     if task.kind == TaskKind.TEST:
         tested = await team.context.entry(task.subject)

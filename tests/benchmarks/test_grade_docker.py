@@ -303,6 +303,6 @@ def test_an_agent_in_an_official_image_has_the_environment_active(derived, commi
     assert told.code == 0, told.text
     (path,) = (tmp_path / "results/x/trajectories").rglob("*.json")
     said = json.loads(path.read_text())["messages"]
-    (output,) = [message["content"] for message in said if message["role"] == "tool"]
+    output, _ = [message["content"] for message in said if message["role"] == "tool"]
     assert "/opt/miniconda3/envs/testbed/bin/python\n" in output
     assert "CONDA_DEFAULT_ENV=testbed\n" in output

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from scripted_model import Action, Raw, Script, Status, tokens
+from scripted_model import Action, Raw, Script, Status, approved, tokens
 
 Message = dict[str, Any]
 Request = dict[str, Any]
@@ -553,6 +553,7 @@ class Imitation:
     name: str
     script: Script
     bill: Bill = field(default_factory=Bill)
+    answers_comparisons: bool = True  # of findings with their evidence: it bills them, too
     refused: list[str] = field(default_factory=list)  # what it answered with 400, and why
     first_bill: Bill = field(default_factory=Bill)  # of what a run asks before anything else
 
@@ -571,7 +572,7 @@ class Imitation:
         with self._lock:
             if self._faults:
                 return self._faults.pop(0)
-        answer = self.script(plain, n)
+        answer = approved(plain) or self.script(plain, n)
         return self._dressed(plain, answer, n, self.bill) if isinstance(answer, dict) else answer
 
     def first(self, request: Request) -> Action:

@@ -146,8 +146,9 @@ YES: Action = {"content": "Yes."}
 def approved(request: dict[str, Any]) -> Action | None:
     """The answer to a comparison of findings with their evidence: each says no more."""
     messages = request.get("messages")  # not where the provider's own form has another name
-    opening = str(messages[0]["content"]) if messages else ""
-    if not opening.startswith(COMPARE):
+    texts = [str(message["content"]) for message in messages[:2]] if messages else []
+    opening = next((text for text in texts if text.startswith(COMPARE)), "")
+    if not opening:
         return None
     count = len(re.findall(r"(?m)^Finding \d+:$", opening))
     return {"content": "\n".join(f"{n + 1} APPROVED" for n in range(count))}
@@ -182,7 +183,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.first_calls.append(request)
             self.act(self.server.first(request), request, -len(self.server.first_calls))
             return
-        if comparison := approved(request):
+        own = getattr(self.server.script, "answers_comparisons", False)
+        if not own and (comparison := approved(request)):
             self.act(comparison, request, self.server.compared(request))
             return
         with self.server.serving(request, dict(self.headers)) as n:

@@ -23,7 +23,7 @@ from model_bench import PRICE, SECRET
 from played_run import Silent, item
 from played_team import PlayedWorkspace
 from scripted_model import Cut, Hang, Raw, ScriptedModel, Status
-from team_script import task_of
+from team_script import task_of, turn_of
 
 from agents.delm.options import DelmOptions
 from agents.delm.system import Delm
@@ -259,7 +259,7 @@ async def storm(
                            submits="independent")
             ],
             client=client, sandboxes=Workspaces(), grader=Unresolved(), limits=of_one,
-            workers=workers, watcher=Silent(),
+            workers=workers, watcher=Silent(), agent_tools=("bash", "edit"),
         )  # fmt: skip
         await backend.warm_up()
         try:
@@ -293,7 +293,7 @@ def alone(request: dict[str, Any], rng: random.Random) -> dict[str, Any]:
 def together(request: dict[str, Any], rng: random.Random) -> dict[str, Any]:
     """Each task in two or three turns."""
     label = task_of(request)
-    turn = sum(message["role"] == "assistant" for message in request["messages"])
+    turn = turn_of(request)
     if label.startswith("patch") and turn == 0:
         calls = [{"name": "bash", "arguments": {"command": f"write {label}"}}]
     elif label.startswith(("patch", "localize")) and turn == 1:

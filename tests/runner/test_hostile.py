@@ -190,7 +190,8 @@ def run(tmp_path_factory) -> Evaluated:
     with ScriptedModel(Script()) as server:
         told = delm(
             *("eval", "-m", MODEL, "--allow-unknown-price", "-d", DATASET, "-i", FLASK),
-            *("-s", "delm", "-n", "2", "-s", "single", "-w", "1", "--yes"),
+            *("-s", "delm-pipeline", "-n", "2", "-s", "single", "-w", "1", "--yes"),
+            *("-c", "agent_tools=[bash,edit,view]"),
             *("-c", "model.backoff_s=0.01", "-c", "submissions=0", "-c", "plots=true"),
             *("--run-id", "h", "-o", home),
             *("--record", home / "recording.jsonl"),
@@ -209,22 +210,22 @@ def told(run) -> dict[str, Told]:
     words: dict[str, tuple[Any, ...]] = {
         "score": ("score", "h"),
         "show": ("show", "h"),
-        "story": ("show", "h", FLASK, "-s", "delm"),
+        "story": ("show", "h", FLASK, "-s", "delm-pipeline"),
         "single": ("show", "h", FLASK, "-s", "single", "--full"),
         "talk": (
             "show",
             "h",
             FLASK,
             "-s",
-            "delm",
+            "delm-pipeline",
             "--conversation",
             "localize-1",
             "--full",
         ),
-        "patch": ("show", "h", FLASK, "-s", "delm", "--conversation", "patch-2", "--full"),
+        "patch": ("show", "h", FLASK, "-s", "delm-pipeline", "--conversation", "patch-2", "--full"),
         "compare": ("compare", "h"),
         **{
-            kind: ("export", "h", made / kind, "--format", kind, "-s", "delm")
+            kind: ("export", "h", made / kind, "--format", kind, "-s", "delm-pipeline")
             for kind in ("predictions", "recording", "trajectories", "atif", "experiments")
         },
         "grade": ("grade", run.folder / "preds" / "delm.jsonl", "-d", DATASET, "--run-id", "g"),
@@ -315,7 +316,7 @@ def test_nothing_that_a_terminal_obeys_is_printed_by_any_command(run, told):
 
 
 def test_on_a_real_terminal_only_our_own_colours_are_escapes(run):
-    story = ["show", "h", FLASK, "-s", "delm"]
+    story = ["show", "h", FLASK, "-s", "delm-pipeline"]
     talk = [*story, "--conversation", "localize-1"]
     every = [
         [*words, "-o", str(run.home)] for words in (["score", "h"], ["compare", "h"], story, talk)
@@ -357,15 +358,15 @@ def test_a_fake_call_in_a_file_or_an_entry_calls_nothing(run):
     sent = [call["name"] for row in replies for call in json.loads(row["reply"])["tool_calls"]]
     messages = [json.loads(row["content"]) for row in query(run.folder, "SELECT * FROM message")]
     answered = sum(message["role"] == "tool" for message in messages)
-    # every call that the model made is answered or ended its task, and nothing else was done
-    assert len(sent) == answered + sent.count("finish")
+    # every call that the model made is answered, and nothing else was done
+    assert len(sent) == answered
     spans = query(run.folder, "SELECT count(*) AS n FROM span WHERE what = 'command'")[0]["n"]
     assert spans == sum(name in {"bash", "view", "edit"} for name in sent)
 
 
 def test_no_task_changes_hands_and_no_trial_ends_for_what_a_text_says(run):
     board = SqliteBoard(run.folder / "run.db")
-    (trial,) = query(run.folder, "SELECT trial_id FROM trial WHERE system = 'delm'")
+    (trial,) = query(run.folder, "SELECT trial_id FROM trial WHERE system = 'delm-pipeline'")
     events = anyio.run(board.events, trial["trial_id"])
     tasks = anyio.run(board.tasks, trial["trial_id"])
     board.close()

@@ -4,7 +4,6 @@ import contextlib
 import json
 import shutil
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import anyio
@@ -14,7 +13,7 @@ from sandboxes import LIMITS, Bubblewrap, Docker, Kind
 from harness.benchmarks.swebench.items import IssueItem, IssueReference
 from harness.config import SandboxConfig
 from harness.environments.interpreters import find_python
-from harness.environments.rebuild import _digest
+from harness.environments.rebuild import _key
 from harness.errors import LeakFound
 from harness.sandbox.audit import audit, scrub
 from harness.sandbox.bubblewrap.namespace import VENV
@@ -267,7 +266,7 @@ async def provided(kind: Kind, config: SandboxConfig, tmp_path: Path, *, leaky: 
             yield sandboxes, item(image, None)
         return
     python = await find_python(ENVIRONMENT.python)
-    key = _digest([asdict(ENVIRONMENT), python.version, str(python.prefix)])
+    key = _key(ENVIRONMENT, python)
     root = tmp_path / "environments" / key
     shutil.copytree(kind.prepared.root, root, symlinks=True)
     (root / "environment.json").write_text(json.dumps({}))

@@ -146,7 +146,7 @@ YES: Action = {"content": "Yes."}
 def approved(request: dict[str, Any]) -> Action | None:
     """The answer to a comparison of findings with their evidence: each says no more."""
     messages = request.get("messages")  # not where the provider's own form has another name
-    texts = [str(message["content"]) for message in messages[:2]] if messages else []
+    texts = [str(message.get("content")) for message in messages[:2]] if messages else []
     opening = next((text for text in texts if text.startswith(COMPARE)), "")
     if not opening:
         return None

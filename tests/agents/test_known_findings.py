@@ -6,7 +6,7 @@ import pytest
 
 from agents.admission.executed import ExecutedEvidence
 from agents.admission.gate import Gate
-from agents.admission.known_findings import selection_of
+from agents.admission.known_findings import KnownFindings, selection_of
 from harness.board.evidence import EVIDENCE
 from harness.board.protocols import Proposal
 from harness.board.sqlite.board import SqliteBoard
@@ -129,7 +129,14 @@ async def test_an_entry_is_read_once_however_many_findings_follow(desk, monkeypa
         read += len(found)
         return found
 
-    monkeypatch.setattr(desk.context, "entries", counted)
+    own = desk.board.of(1).context  # the files that findings bring are read for themselves
+    monkeypatch.setattr(own, "entries", counted)
+    known = KnownFindings(own)
     for number in range(40):
         await desk.lines(10 * number + 1, 10 * number + 5)
-    assert read < 2 * 45  # once for what findings say, once for the files that they bring
+        (*_, last) = await entries()
+        repeated = Proposal(
+            kind="FACT", gist="again", summary="", author="a", task="t", evidence=last.evidence
+        )
+        assert await known.key(repeated, last.key) == last.key
+    assert read < 45

@@ -288,6 +288,7 @@ def test_the_bundled_recording_of_questions_replays_and_costs_what_it_cost(delm,
     """What `make longbench` runs."""
     told = delm("eval", "-m", f"replay:{QUESTIONS}", "--run-id", "run", "-o", tmp_path)
     assert told.code == 0, told.text
+    assert "differs from the recorded one" not in told.out
     lines = told.out.splitlines()
     (domains,) = (n for n, line in enumerate(lines) if line.startswith("accuracy by domain"))
     assert lines[domains + 1].split() == ["system", "Financial", "Legal", "mean"]

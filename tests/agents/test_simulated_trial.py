@@ -5,6 +5,8 @@ from pathlib import Path
 import anyio
 import pytest
 
+from harness.errors import ModelUnavailable
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -46,8 +48,8 @@ async def test_an_agent_that_ends_the_trial_is_told(bench, tmp_path, monkeypatch
     import simulated_trial
 
     def broken(*_):
-        raise RuntimeError("one agent's own")
+        raise ModelUnavailable("no model")
 
     monkeypatch.setattr(simulated_trial.StubModel, "_fault", broken)
     found = await anyio.to_thread.run_sync(measured, bench, tmp_path, 2)
-    assert bench.verdict([found]) == ["2 agents: RuntimeError: one agent's own"]
+    assert bench.verdict([found]) == ["2 agents: ModelUnavailable: no model"]

@@ -157,11 +157,13 @@ def install_script(environment: Environment, python: str, wheel_files: Sequence[
     """Shell lines, for `sh -eu`, that make the virtual environment of the tree at /testbed.
 
     `git status` is clean afterwards, and the commit is the one that it was. Compiling ends
-    with an error when one file of any test suite is not valid Python; that is fine.
+    with an error when one file of any test suite is not valid Python; that is fine. The packages
+    are compiled before pip and setuptools among them are used, which takes a third of the time.
     """
     pip = next(name for name in wheel_files if Path(name).name.startswith("pip-"))
     quiet = "--quiet --no-input --no-index --no-deps --no-compile --no-cache-dir"
     version = shlex.quote(environment.sdist_version)
+    compiled = f"{VENV}/bin/python -m compileall -qq -j 0 -x '{SELDOM}' {VENV}/lib"
     return "\n".join(
         [
             "export PYTHONDONTWRITEBYTECODE=1 PIP_ROOT_USER_ACTION=ignore",
@@ -169,9 +171,10 @@ def install_script(environment: Environment, python: str, wheel_files: Sequence[
             f"export SETUPTOOLS_SCM_PRETEND_VERSION={version}",
             f"{shlex.quote(python)} -m venv --without-pip {VENV}",
             f"{VENV}/bin/python {shlex.quote(pip)}/pip install {quiet} {shlex.join(wheel_files)}",
+            f"{compiled} || true",
             f"cd {TESTBED}",
             f"{VENV}/bin/python -m pip install {quiet} --no-build-isolation --editable .",
-            f"{VENV}/bin/python -m compileall -qq -j 0 -x '{SELDOM}' {VENV}/lib {TESTBED} || true",
+            f"{compiled} {TESTBED} || true",
             # what the installation rewrote is restored; what it added is excluded by name
             "git checkout --quiet --force HEAD -- .",
             "mkdir -p .git/info",

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
 from console import FLASK, own_cache
 from console import delm_here as delm
-from forgeries import FORMS, Case, cases, gold_cases, judge_all, with_few_tests
+from forgeries import FORMS, Case, cases, gold_cases, judge_all
 from hostile_patches import HONEST, HOSTILE
+from patches import with_few_tests
 
 from harness.benchmarks.swebench.guard import FLAGS
 from harness.types import Verdict
@@ -25,8 +27,12 @@ CAUGHT_BY_THE_OFFICIAL_GRADER = {"source: exit 0", "the test file"}
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory) -> dict[str, tuple[Case, Verdict]]:
     folder: Path = tmp_path_factory.mktemp("forged")
-    found = anyio.run(judge_all, [with_few_tests(case) for case in cases(FLASK)], folder)
+    found = anyio.run(judge_all, [few(case) for case in cases(FLASK)], folder)
     return {case.name: (case, verdict) for case, verdict in found.items()}
+
+
+def few(case: Case) -> Case:
+    return replace(case, item=with_few_tests(case.item))
 
 
 def named(names: Iterable[str]) -> pytest.MarkDecorator:
@@ -102,8 +108,9 @@ async def test_without_the_guard_the_official_verdict_is_ours(fooled, tmp_path):
 
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory) -> dict[tuple[str, str], Verdict]:
+    whole = {(FLASK, "gold as it is"), (SYMPY, "gold with CRLF")}  # asked for all of their tests
     wanted = [
-        case
+        case if (case.item.instance.instance_id, case.name) in whole else few(case)
         for case in gold_cases(FLASK, SYMPY)
         if (case.item.instance.instance_id, case.name.removeprefix("gold ")) in COPIED
     ]

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from console import FLASK, Told, bundled, own_cache, refused, tree_of
 from console import delm_here as delm
-from patches import flask_patches
+from patches import flask_patches, with_few_tests
 
 from harness.benchmarks.predictions import read_predictions
 from harness.benchmarks.swebench.benchmark import SweBench
@@ -34,6 +34,12 @@ HERE = ("wrong", "breaks", "not-applying", "only-with-fuzz", "outside", "forged"
 @pytest.fixture(scope="module")
 def flask() -> IssueItem:
     return bundled(FLASK)[0]
+
+
+@pytest.fixture(scope="module")
+def quick(flask) -> IssueItem:
+    """It with few tests, for patches whose verdict is not all that is looked at."""
+    return with_few_tests(flask)
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +91,9 @@ def test_the_specification_of_a_test_is_the_official_one(script):
 
 
 @pytest.mark.parametrize("name", HERE)
-async def test_a_patch_is_resolved_only_where_it_solves_the_issue(name, flask, patches, tmp_path):
+async def test_a_patch_is_resolved_only_where_it_solves_the_issue(name, quick, patches, tmp_path):
     text, solves = patches[name]
-    verdict = await judge(flask, text, tmp_path)
+    verdict = await judge(quick, text, tmp_path)
     assert verdict.outcome == ("resolved" if solves else "unresolved"), verdict
     assert bool(verdict.reason) == (not solves)
     if name in {"not-applying", "outside"}:
@@ -108,39 +114,39 @@ async def test_an_empty_patch_is_not_run(flask, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_the_logs_are_in_the_official_layout(flask, patches, tmp_path):
+async def test_the_logs_are_in_the_official_layout(quick, patches, tmp_path):
     text, _ = patches["gold"]
-    await judge(flask, text, tmp_path, name="org/model")
+    await judge(quick, text, tmp_path, name="org/model")
     folder = tmp_path / "org__model" / FLASK
     assert sorted(path.name for path in folder.iterdir()) == sorted(LOG_FILES)
     assert (folder / "patch.diff").read_text() == text
     assert json.loads((folder / "report.json").read_text())[FLASK]["resolved"] is True
     script, output = (folder / "eval.sh").read_text(), (folder / "test_output.txt").read_text()
-    assert flask.reference.test_patch in script
+    assert quick.reference.test_patch in script
     assert ">>>>> Start Test Output" in output
     assert "PASSED tests/test_blueprints.py::test_empty_name_not_allowed" in output
     assert ">>>>> Applied Patch" in (folder / "run_instance.log").read_text()
 
 
-async def test_a_verdict_is_remembered_by_the_patch_and_nothing_less(flask, patches, tmp_path):
+async def test_a_verdict_is_remembered_by_the_patch_and_nothing_less(quick, patches, tmp_path):
     text, _ = patches["gold"]
     cache, logs = tmp_path / "cache", tmp_path / "logs"
-    first = await judge(flask, text, logs, cache)
-    again = await judge(flask, text, logs, cache, "other")
+    first = await judge(quick, text, logs, cache)
+    again = await judge(quick, text, logs, cache, "other")
     assert (first.cached, again.cached) == (False, True)
     assert (again.outcome, again.report) == (first.outcome, first.report)
     assert {path.name for path in (logs / "other" / FLASK).iterdir()} == set(LOG_FILES)
     worse, _ = patches["wrong"]
-    changed = await judge(flask, worse, logs, cache)
+    changed = await judge(quick, worse, logs, cache)
     assert (changed.cached, changed.outcome) == (False, "unresolved")
     assert (logs / "model" / FLASK / "patch.diff").read_text() == worse  # not the first one's logs
 
 
-async def test_the_logs_hold_byte_for_byte_what_was_graded(flask, patches, tmp_path):
+async def test_the_logs_hold_byte_for_byte_what_was_graded(quick, patches, tmp_path):
     start = ": '>>>>> Start Test Output'\n"
     said = r"printf 'half\rway\r\n\xe9t\xe9 \xff\n'" + "\n"
-    script = flask.reference.eval_script.replace(start, start + said)
-    item = replace(flask, reference=replace(flask.reference, eval_script=script))
+    script = quick.reference.eval_script.replace(start, start + said)
+    item = replace(quick, reference=replace(quick.reference, eval_script=script))
     text = patches["gold"][0] + (
         "diff --git a/old.bat b/old.bat\nnew file mode 100644\n--- /dev/null\n+++ b/old.bat\n"
         "@@ -0,0 +1,2 @@\n+one\rstill one\r\n+two \x0c\u2028\r\n"

@@ -36,7 +36,7 @@ from console import (
 from console import (
     delm_here as delm,
 )
-from patches import flask_patches
+from patches import flask_patches, with_few_tests
 from scripted_model import ScriptedModel
 
 from harness.benchmarks.swebench.calibrate import NOTHING
@@ -168,8 +168,9 @@ def graded(items, derived, commit, tmp_path_factory) -> Graded:
     folder = tmp_path_factory.mktemp("parity")
     official = {"image": derived["layout"], "eval_script": official_script(flask, commit)}
     patches = flask_patches(tree_of(flask), flask.reference.patch) | {"empty": (NOTHING, False)}
-    cases = [(flask, f"flask__{name}-1", *patch, {"image": derived["flask"]})
-             for name, patch in patches.items()]  # fmt: skip
+    # each that is resolved is looked at again, which takes the longer the more tests are asked for
+    cases = [(flask if name == "gold" else with_few_tests(flask), f"flask__{name}-1", *patch,
+              {"image": derived["flask"]}) for name, patch in patches.items()]  # fmt: skip
     cases += [
         (other, "other__gold-1", other.reference.patch, True, {"image": derived["other"]}),
         (other, "other__empty-1", NOTHING, False, {"image": derived["other"]}),

@@ -33,6 +33,9 @@ DATASET = "verified-offline"
 FLASK = "pallets__flask-5014"
 QUESTIONS = Path(__file__).parents[2] / "configs" / "recordings" / "longbench-offline.jsonl"
 SHARED = ("environments", "files", "rows", "wheels")  # of the cache: built or downloaded once
+# Where a run ends and what it comes to is looked at, and not whether the tests were forged: the
+# guard takes four times as long as the grading, and has its tests in tests/benchmarks.
+UNGUARDED = ("-c", "grading.guard=false")
 PRIVATE = ("_API_KEY", "_API_BASE", "_BASE_URL", "_AUTH_TOKEN")
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
@@ -47,16 +47,6 @@ def cases(*instances: str) -> list[Case]:
         found += [Case(item, name, text, False) for name, text in hostile.items()]
         found += [Case(item, name, text, True) for name, text in honest.items()]
     return found
-
-
-def with_few_tests(case: Case) -> Case:
-    """The case where of the tests that pass before and after only five are asked for.
-
-    Breaking all of them and reporting each takes longer than everything else.
-    """
-    reference = case.item.reference
-    few = replace(reference, pass_to_pass=reference.pass_to_pass[:5])
-    return replace(case, item=replace(case.item, reference=few))
 
 
 def gold_cases(*instances: str) -> list[Case]:

@@ -2,7 +2,10 @@
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+
+from harness.benchmarks.swebench.items import IssueItem
 
 TESTS = "tests/test_blueprints.py"
 CODE = "src/flask/blueprints.py"
@@ -25,6 +28,15 @@ print(">>>>> End Test Output")
 print("TEST_EXIT_CODE: 0", flush=True)
 os._exit(0)
 """
+
+
+def with_few_tests(item: IssueItem) -> IssueItem:
+    """The item where of the tests that pass before and after only five are asked for.
+
+    Breaking all of them and reporting each takes longer than everything else.
+    """
+    few = replace(item.reference, pass_to_pass=item.reference.pass_to_pass[:5])
+    return replace(item, reference=few)
 
 
 def patch(tree: Path, changes: Mapping[str, str | None]) -> str:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from console import DATASET, FLASK, Told, delm_here
+from console import DATASET, FLASK, UNGUARDED, Told, delm_here
 from scripted_model import ScriptedModel
 
 from harness.cache import cache_dir
@@ -23,7 +23,7 @@ def said(
         "OPENAI_API_KEY": "sk-not-a-key",
         "DELM_CACHE": str(cache or cache_dir()),
     }
-    return [*words, "--run-id", name, "-o", folder, *more], variables
+    return [*words, "--run-id", name, "-o", folder, *UNGUARDED, *more], variables
 
 
 def evaluate(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from console import DATASET, FLASK, Told, bundled, own_cache, query
+from console import DATASET, FLASK, UNGUARDED, Told, bundled, own_cache, query
 from provider_answers import billed, entry
 from provider_server import PROVIDERS, Imitation
 from scripted_model import ScriptedModel
@@ -81,7 +81,7 @@ def run(delm, name: str, folder: Path, cache: Path, script) -> Made:
             *("eval", "-m", PROVIDERS[name].model, "-d", DATASET, "-i", FLASK, "-c", own),
             *(word for system in MEETS[name] for word in ("-s", system)),
             *("-w", "2", "-c", "model.backoff_s=0.01"),
-            *("--run-id", "p", "-o", folder, "--yes"),
+            *("--run-id", "p", "-o", folder, "--yes", *UNGUARDED),
             SCRIPTED_API_KEY="sk-test-0123456789abcdefghij",
             DELM_CACHE=str(cache),
         )

@@ -15,6 +15,7 @@ from console import (
     FINISH,
     FLASK,
     SOLVE,
+    UNGUARDED,
     Told,
     bash,
     bundled,
@@ -51,7 +52,7 @@ USAGE = {"usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_token
 
 def words(folder: Path, *more: str) -> list[str]:
     asked = ["eval", "-m", "openai/scripted", "-s", "single", "-d", DATASET, "-i", FLASK]
-    return [*asked, "--run-id", "run", "-o", str(folder), "--yes", *more]
+    return [*asked, "--run-id", "run", "-o", str(folder), "--yes", *UNGUARDED, *more]
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from console import DATASET, FINISH, FLASK, SOLVE, bash, bundled, query, refused
+from console import DATASET, FINISH, FLASK, SOLVE, UNGUARDED, bash, bundled, query, refused
 from console import delm_here as delm
 from fake_run import fake_run
 from sandboxes import LIMITS, Bubblewrap, why_not
@@ -114,7 +114,7 @@ def test_nothing_is_asked_that_could_not_be_kept(disk):
 def words(output: Path, *more: str) -> list[str | Path]:
     asked = ["eval", "-m", "openai/scripted", "-s", "single", "-d", DATASET, "-i", FLASK]
     asked += ["-c", "sandbox.min_free_gb=0", "-c", "grading.cache=false"]
-    return [*asked, "--run-id", "run", "-o", output, "--yes", *more]
+    return [*asked, "--run-id", "run", "-o", output, "--yes", *UNGUARDED, *more]
 
 
 def test_a_disk_that_fills_in_the_middle_of_a_run_costs_nothing_that_was_paid_for(disk):

@@ -1,4 +1,5 @@
 """SWE-bench: rows, the official grader in fresh sandboxes, and the second look at what passes.
 
-Only `official` imports the `swebench` package. Imported by `harness.benchmarks` and commands.
+Only `official` and `log_process` import the `swebench` package. Imported by
+`harness.benchmarks` and commands.
 """

@@ -1,14 +1,10 @@
-"""What the official `swebench` package (5.x) does, on our sandboxes: the only file that knows it.
+"""What the official `swebench` package (5.x) does, on our sandboxes; `log_process` reads logs.
 
 The patch ladder, the evaluation script and the report are its own; the judgement is left to it.
 """
 
-import sys
-from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import version
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from harness.benchmarks.swebench.items import IssueReference
@@ -148,36 +144,6 @@ def known_parser(name: str) -> str:
             near = nearest(name, PARSER_REGISTRY)
             raise ValueError(f"swebench {version('swebench')} has no parser {name!r}{near}")
     return name
-
-
-def import_what_grades() -> None:
-    """Import what `read` needs, for a process that does nothing else.
-
-    The module of the package `swebench.harness` itself is not run: it imports Docker's client,
-    Modal and pandas, which takes 1.5 s and 160 MB; the rest takes 0.1 s and 18 MB.
-    """
-    import swebench
-
-    package = ModuleType("swebench.harness")
-    package.__path__ = [str(Path(folder) / "harness") for folder in swebench.__path__]
-    sys.modules[package.__name__] = package
-    import swebench.harness.grading
-
-
-def read(spec: Mapping[str, Any], prediction: Mapping[str, str], log: Path) -> dict[str, Any]:
-    """What `swebench` says of a prediction whose tests wrote `log`: `report` holds by instance its
-    official report, `statuses` by test what the parser reads.
-
-    Parsers are not made for hostile logs: they raise whatever Python raises, and need not end. So
-    only `log_process` calls this; everybody else calls `read_log`.
-    """
-    from swebench.harness.grading import get_eval_report, get_logs_eval
-    from swebench.types import TestSpec
-
-    official = TestSpec(**spec)
-    report = get_eval_report(official, dict(prediction), str(log), include_tests_status=True)
-    statuses, _ = get_logs_eval(official, str(log))
-    return {"report": report, "statuses": statuses}
 
 
 def no_report(instance_id: str, why: str) -> dict[str, Any]:

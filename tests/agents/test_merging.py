@@ -1,6 +1,7 @@
 """What was changed in copies of a workspace comes back into it: real git in real sandboxes."""
 
 import pytest
+from court import ONE_KIND
 
 from agents.copies.merging import merge
 from harness.errors import SandboxUnavailable
@@ -71,6 +72,7 @@ async def test_the_same_change_twice_is_no_contradiction(sandbox):
     assert await sandbox.diff() == two
 
 
+@ONE_KIND
 @pytest.mark.parametrize(
     ("mine", "theirs", "says"),
     [

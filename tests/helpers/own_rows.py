@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 from console import DATASET, FLASK, bundled, tree_of
-from patches import patch
+from patches import patch, with_few_tests
 
 from harness.benchmarks.rows import BUNDLED
 from harness.cache import cache_dir
@@ -25,7 +25,7 @@ class OwnInstance:
     files: Mapping[str, str]  # what the test patch adds, by path
     fail_to_pass: tuple[str, ...]
     pass_to_pass: tuple[str, ...] = ()
-    real_tests: bool = False  # whether the test patch and the tests of the real one are there too
+    real_tests: bool = False  # whether the test patch and tests of the real one are there too
     options: str = ""  # of pytest, on the command line
 
 
@@ -38,7 +38,8 @@ def dataset_of(instances: Mapping[str, OwnInstance], folder: Path) -> tuple[Path
     rows, facts = [], {}
     for name, own in instances.items():
         more = {} if own.real_tests else {"fail_to_pass": (), "pass_to_pass": ()}
-        wanted = {"fail_to_pass": real.fail_to_pass, "pass_to_pass": real.pass_to_pass} | more
+        few = with_few_tests(item).reference.pass_to_pass
+        wanted = {"fail_to_pass": real.fail_to_pass, "pass_to_pass": few} | more
         real_patch = real.test_patch if own.real_tests else ""
         rows.append({
             "instance_id": name, "repo": real.repo, "base_commit": item.instance.base_commit,

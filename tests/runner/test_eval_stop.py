@@ -11,6 +11,7 @@ from console import (
     FINISH,
     FLASK,
     SOLVE,
+    UNGUARDED,
     Told,
     bash,
     bundled,
@@ -75,7 +76,7 @@ def story(tmp_path_factory) -> Story:
     folder = tmp_path_factory.mktemp("stop")
     answers = folder / "answers.jsonl"
     words = ["eval", "-m", f"replay:{answers}", "-d", DATASET, "-k", "2", "-w", "1"]
-    words += ["--run-id", "run", "-o", str(folder)]
+    words += ["--run-id", "run", "-o", str(folder), *UNGUARDED]
     story = Story(folder / "run", words, own_cache(folder / "cache"))
     for number, mark in zip(SIGNALS, MARKS, strict=True):
         recording(answers, [[SOLVE, FINISH], [SOLVE, bash(f"echo begun; sleep {mark}")]])

@@ -20,7 +20,7 @@ PUBLISHED = 40  # proposals on one task
 REFUSED = "Refused, and not in the shared context:"
 DESCRIPTION = (
     "Share a finding with its evidence: quoted lines (path, quote), or a command with exit_status "
-    "and output. A PATCH takes your changes and a command that fails without and passes with them."
+    "and output. A PATCH: only a command that fails without your changes and passes with them."
 )
 GIVEN = {
     "kind": "FACT, FAIL, CONSTRAINT or PATCH",

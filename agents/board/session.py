@@ -53,6 +53,7 @@ class BoardSession:
     read_to: int = 0  # position of the last entry that this conversation was told of
     links_to: int = 0
     context_tokens: int = 0  # of the shared context in its prompts; 0: any number
+    diff_chars: int = 0  # of a PATCH's diff that is shown with it; a longer one is not
     count_tokens: Callable[[str], int] = len
     shown_tokens: int = 0
     hidden: Counter[str] = field(default_factory=Counter)  # entries that had no room, by kind
@@ -86,7 +87,7 @@ class BoardSession:
         self.reported.clear()
 
     async def lines(self, *, opening: bool = False) -> list[str]:
-        """What is new in the context, one line an entry, in the order of admission.
+        """What is new in the context, entry by entry, in the order of admission.
 
         What has no room within `context_tokens` is counted; an `opening` leaves some for news.
         """
@@ -114,13 +115,20 @@ class BoardSession:
             more.append(more_words(self.hidden))
         if self.context_tokens:
             self.shown_tokens += sum(map(self.count_tokens, more))
-        return [*map(line_of, fresh), *own_files, *more]
+        return [*map(self._shown, fresh), *own_files, *more]
+
+    def _shown(self, entry: Entry) -> str:
+        """An entry as the agent is told of it: one line, and the diff of a short patch."""
+        line, evidence = line_of(entry), entry.evidence
+        if isinstance(evidence, Patch) and len(evidence.diff) <= self.diff_chars:
+            return f"{line}\n{evidence.diff.rstrip()}"
+        return line
 
     async def _with_room(self, entries: Sequence[Entry], share: float) -> list[Entry]:
         """Those that a prompt may show of new entries, in their order."""
         if not self.context_tokens:
             return list(entries)
-        sizes = {entry.label: self.count_tokens(line_of(entry)) + 1 for entry in entries}
+        sizes = {entry.label: self.count_tokens(self._shown(entry)) + 1 for entry in entries}
         room = int(self.context_tokens * share) - self.shown_tokens
         shown = set(sizes)
         if sum(sizes.values()) > room:

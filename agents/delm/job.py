@@ -57,6 +57,7 @@ class Job:
             peers=team.options.refresh == "step",
             max_tasks=team.options.max_tasks,
             context_tokens=team.options.context_tokens,
+            diff_chars=team.options.diff_chars if claim.task.kind in OWN else 0,
             count_tokens=team.trial.count_tokens,
         )
         if carried:

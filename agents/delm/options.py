@@ -38,6 +38,8 @@ class DelmOptions(Options):
     seats_wait: bool = True  # for the localizers; off: their tasks are claimed first, no more
     early_release: bool = True  # seats begin at the first FACT that quotes source, else at the end
     context_tokens: Natural = 4_000  # of the shared context in one prompt; 0: any number
+    # who writes a patch is shown another's diff up to so many characters; 0: its line only
+    diff_chars: Natural = 1_500
     carry_tokens: Natural = 30_000  # an agent goes on in its conversation while it is shorter
     verdicts: Literal["later", "at_once"] = "later"  # whether checks hold up their author
     patch_ends: bool = True  # an admitted PATCH ends its task, unless its author says otherwise

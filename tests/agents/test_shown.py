@@ -4,6 +4,7 @@ import json
 import re
 
 import anyio
+import pytest
 from played_team import done, fact, patch, played, said, team, usual, write
 
 from agents.board.shown import cited, found, in_turn, near
@@ -173,3 +174,26 @@ async def test_an_idle_agent_takes_what_a_busy_one_splits_off_in_the_order_that_
     told = json.dumps(trial.prompts["localize-1"][1])
     assert "The task was not added" in told
     assert "At work: localize-1. Not begun: " in opening(trial, "look-1")
+
+
+@pytest.mark.parametrize(("chars", "shown"), [(1_500, True), (50, False)])
+async def test_who_writes_a_patch_is_shown_the_short_diffs_of_others(tmp_path, chars, shown):
+    async def say(task, turn, prompt):
+        if task == "patch-2" and turn == 0:
+            while not [e for e in await trial.context.entries() if e.kind == "PATCH"]:
+                await anyio.sleep(0.01)
+            return said(("bash", {"command": "ls"}))
+        if task.startswith("test"):
+            return said(done())
+        return said(write(f"by {task}"), patch(f"by {task}", f"python {task}.py"))
+
+    with played(tmp_path, say, agents=2) as trial:
+        await team(localizers=0, diff_chars=chars, tests="each").run(trial)
+        told = context_of(trial.prompts["patch-2"][1])
+        tests = [prompts[0] for name, prompts in trial.prompts.items() if name.startswith("test")]
+    assert ("+by patch-1\n" in told) == shown
+    assert "P1 PATCH (patch-1): by patch-1" in told
+    assert len(tests) == 2
+    for opening_of_test in tests:
+        assert "+by " not in context_of(opening_of_test)
+        assert json.dumps(opening_of_test).count("+by ") == 1

@@ -70,7 +70,7 @@ def publish(
             )
         )
         if kind != EntryKind.PATCH and not ends and not at_once:
-            return "It is being checked; the verdict comes with the next observation."
+            return "It is being checked; the verdict comes after your next answer."
         verdicts.start()
         rulings = await session.rule()
         if rulings[-1].entry is None or (

@@ -39,7 +39,7 @@ class DelmOptions(Options):
     early_release: bool = True  # seats begin at the first FACT that quotes source, else at the end
     context_tokens: Natural = 4_000  # of the shared context in one prompt; 0: any number
     # who writes a patch is shown another's diff up to so many characters; 0: its line only
-    diff_chars: Natural = 1_500
+    diff_chars: Natural = 2_000
     carry_tokens: Natural = 30_000  # an agent goes on in its conversation while it is shorter
     verdicts: Literal["later", "at_once"] = "later"  # whether checks hold up their author
     patch_ends: bool = True  # an admitted PATCH ends its task, unless its author says otherwise

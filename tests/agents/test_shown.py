@@ -176,7 +176,7 @@ async def test_an_idle_agent_takes_what_a_busy_one_splits_off_in_the_order_that_
     assert "At work: localize-1. Not begun: " in opening(trial, "look-1")
 
 
-@pytest.mark.parametrize(("chars", "shown"), [(1_500, True), (50, False)])
+@pytest.mark.parametrize(("chars", "shown"), [(2_000, True), (50, False)])
 async def test_who_writes_a_patch_is_shown_the_short_diffs_of_others(tmp_path, chars, shown):
     async def say(task, turn, prompt):
         if task == "patch-2" and turn == 0:

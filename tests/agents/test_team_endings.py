@@ -87,7 +87,7 @@ async def test_a_finish_behind_a_refused_finding_waits_until_the_refusal_was_rea
         await pipeline(verdicts="later").run(trial)
         (task,) = [t for t in await trial.queue.tasks() if t.label == "localize-1"]
         gists = [entry.gist for entry in await trial.context.entries()]
-    assert told[0] == "It is being checked; the verdict comes with the next observation."
+    assert told[0] == "It is being checked; the verdict comes after your next answer."
     assert "Not finished. Refused: " in told[1]
     assert "The gist has 200 tokens" in told[1]
     assert "short enough" in gists

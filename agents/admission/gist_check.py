@@ -17,7 +17,7 @@ from harness.errors import ConversationRefused
 from harness.protocols import Model
 from harness.types import Message
 
-EVIDENCE_CHARS = 6_000  # of one finding, as the model reads it
+EVIDENCE_CHARS = 12_000  # of one finding, as the model reads it
 SAID_CHARS = 3_000  # of one finding
 
 

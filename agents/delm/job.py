@@ -186,7 +186,7 @@ class Job:
             session.conversation,
             opening,
             self._tools(verdicts),
-            news=session.news,
+            news=self._news,
             notices=self._notices.after,
             agent=self._claim.agent,
             turns=max(1, turns - self._taken) if turns else 0,
@@ -198,6 +198,12 @@ class Job:
         self._ran += _commands(new)
         await session.cite(list(ending.messages[carried:]))
         return ending
+
+    async def _news(self) -> str:
+        """What the agent is told at the end of a turn."""
+        news = await self._session.news()
+        await self._team.turn_ended(self._task.label)
+        return news
 
     def _preamble(self) -> list[Message]:
         """What every conversation of the trial begins with."""

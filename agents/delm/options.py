@@ -37,6 +37,8 @@ class DelmOptions(Options):
     localizers: Natural | Literal["each"] = 1
     seats_wait: bool = True  # for the localizers; off: their tasks are claimed first, no more
     early_release: bool = True  # seats begin at the first FACT that quotes source, else at the end
+    # turns after that FACT in which the localizer may finish its own patch before the seats begin
+    head_start: Natural = 6
     context_tokens: Natural = 4_000  # of the shared context in one prompt; 0: any number
     # who writes a patch is shown another's diff up to so many characters; 0: its line only
     diff_chars: Natural = 2_000

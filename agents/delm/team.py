@@ -47,6 +47,7 @@ class DelmTrial(TeamBoard):
         self.candidates = CandidateTasks(self, gate, self.matrix)
         count = options.localizers_of(trial.agents)
         self.localizers = tuple(numbered_label(TaskKind.LOCALIZE, n + 1) for n in range(count))
+        self._found: dict[str, int] = {}  # localizers with a finding: turns that they took since
 
     async def seed(self) -> None:
         """Add the first tasks of a trial. Calling it again adds nothing.
@@ -88,18 +89,20 @@ class DelmTrial(TeamBoard):
         return rulings
 
     async def _follow(self, proposal: Proposal, ruling: Ruling) -> None:
-        """Where a localizer quotes source the seats begin; a failure of a candidate opens its
-        repair.
+        """Where a localizer has found the place, or has made its patch, the seats begin; a failure
+        of a candidate opens its repair.
 
         A repair that nobody has begun is cancelled where all that it was to mend is refuted.
         """
         entry = ruling.entry
         if entry is None:
             return
-        quotes = entry.kind == EntryKind.FACT and isinstance(entry.evidence, Span)
-        if quotes and proposal.task in self.localizers and self.options.early_release:
-            for label in self.localizers:
-                await self.queue.release_waiting(label)
+        if proposal.task in self.localizers and self.options.early_release:
+            quotes = entry.kind == EntryKind.FACT and isinstance(entry.evidence, Span)
+            if quotes:
+                self._found.setdefault(proposal.task, 0)
+            if entry.kind == EntryKind.PATCH or (quotes and not self._goes_first):
+                await self._release()
         if ruling.settled == Settled.ADMITTED:
             if entry.kind == EntryKind.FAIL:
                 await self.candidates.failed(entry)
@@ -107,6 +110,22 @@ class DelmTrial(TeamBoard):
                 await self.candidates.published(entry)
         if proposal.refutes:
             await self.candidates.settle_repairs()
+
+    @property
+    def _goes_first(self) -> bool:
+        """Whether a localizer has some turns for its own patch before the seats begin."""
+        return bool(self.options.head_start and self.options.carry_tokens)
+
+    async def _release(self) -> None:
+        for label in self.localizers:
+            await self.queue.release_waiting(label)
+
+    async def turn_ended(self, label: str) -> None:
+        """Count a turn of the task `label`; where its head start is over the seats begin."""
+        if label in self._found and self._goes_first:
+            self._found[label] += 1
+            if self._found[label] == self.options.head_start:
+                await self._release()
 
     async def unsettled(self) -> list[str]:
         """The open problems when no task is left, one line each."""

@@ -75,8 +75,41 @@ async def test_seats_begin_at_the_first_quotation_and_know_it(tmp_path):
         return quick(task, turn, prompt)
 
     with played(tmp_path, say) as trial:
-        await team().run(trial)
+        await team(head_start=0).run(trial)
     assert "F1 FACT (localize-1): it is line one" in opening(trial, "patch-2")
+
+
+@pytest.mark.parametrize(("turns", "begins_after"), [(2, 3), (4, 5), (9, 6)])
+async def test_the_scout_has_some_turns_for_its_own_patch_before_the_seats_begin(
+    tmp_path, turns, begins_after
+):
+    taken = []
+
+    def say(task, turn, prompt):
+        if task != "localize-1":
+            return quick(task, turn, prompt)
+        taken.append(turn)
+        acts = [fact("it is line one"), *[looks(f"ls {n}") for n in range(4)]]
+        if turn < len(acts):
+            return said(acts[turn])
+        return said(write("ours"), patch("ours"))
+
+    waits = turns <= 4
+
+    async def held(task, turn, prompt):
+        if waits and task == "localize-1" and turn == begins_after:
+            with anyio.fail_after(5):
+                await begun.wait()
+        if task == "patch-2":
+            begun.set()
+            seen.append(len(taken))
+        return say(task, turn, prompt)
+
+    begun, seen = anyio.Event(), []
+    with played(tmp_path, held) as trial:
+        await team(head_start=turns).run(trial)
+    assert seen[0] == begins_after
+    assert ("P2 PATCH" in opening(trial, "patch-2")) == (not waits)
 
 
 @pytest.mark.parametrize("early", [True, False])

@@ -87,7 +87,7 @@ async def test_a_file_comes_to_copies_made_later_and_to_those_at_work_before_the
         return usual(task, turn, prompt)
 
     with played(tmp_path, say, agents=2) as trial:
-        await team().run(trial)
+        await team(head_start=0).run(trial)
         entries = await trial.context.entries()
     shared = next(entry for entry in entries if entry.gist == "it")
     assert shared.evidence.files == {"repro.py": "one"}

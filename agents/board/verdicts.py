@@ -26,6 +26,8 @@ class _Batch:
 class Verdicts:
     """Rulings that arrive later, in the order in which they were asked for.
 
+    An answer's proposals are ruled on after those of the answer before: labels so do not depend on
+    how long checks take, and a patch is held to the constraints that its author has published.
     The checks run in `group`, which has to outlive the conversation.
     """
 
@@ -34,6 +36,7 @@ class Verdicts:
         self._group = group
         self._answer: list[Proposal] = []
         self._batches: list[_Batch] = []
+        self._last: _Batch | None = None  # that was started
 
     def put(self, proposal: Proposal) -> None:
         """Keep a proposal of the answer that is being carried out."""
@@ -45,7 +48,8 @@ class Verdicts:
             batch = _Batch(self._answer)
             self._answer = []
             self._batches.append(batch)
-            self._group.start_soon(self._rule, batch)
+            self._group.start_soon(self._rule, batch, self._last)
+            self._last = batch
 
     async def settled(self) -> list[tuple[Proposal, Ruling]]:
         """Wait for the rulings on everything that was started, each given once.
@@ -62,7 +66,9 @@ class Verdicts:
             found += zip(batch.proposals, batch.rulings, strict=True)
         return found
 
-    async def _rule(self, batch: _Batch) -> None:
+    async def _rule(self, batch: _Batch, before: _Batch | None) -> None:
+        if before is not None:
+            await before.settled.wait()
         try:
             batch.rulings = await self._judge(batch.proposals)
         except (SandboxUnavailable, ModelError, LimitReached) as error:

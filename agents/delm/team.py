@@ -61,7 +61,7 @@ class DelmTrial(TeamBoard):
                 render(
                     "task_localize",
                     framing=framing(n) if count > 1 else "",
-                    goes_on=bool(self.options.carry_tokens) and n < self.trial.agents,
+                    goes_on=self._goes_on(n),
                 ),
                 label=label,
                 preferred=agent_name(n % self.trial.agents + 1),
@@ -117,8 +117,14 @@ class DelmTrial(TeamBoard):
         return bool(self.options.head_start and self.options.carry_tokens)
 
     async def _release(self) -> None:
-        for label in self.localizers:
-            await self.queue.release_waiting(label)
+        """Let the seats begin, but for those whose patches the localizers are making."""
+        for n, label in enumerate(self.localizers):
+            own = self.seats[n] if self._goes_on(n) else ""
+            await self.queue.release_waiting(label, besides=own)
+
+    def _goes_on(self, number: int) -> bool:
+        """Whether the localizer of a number, from 0, makes a patch in the same conversation."""
+        return bool(self.options.carry_tokens) and number < self.trial.agents
 
     async def turn_ended(self, label: str) -> None:
         """Count a turn of the task `label`; where its head start is over the seats begin."""

@@ -210,9 +210,10 @@ class TaskQueue(Protocol):
         """Give the task back, so that it is open again. Does nothing if the lease is lost."""
         ...
 
-    async def release_waiting(self, label: str) -> None:
+    async def release_waiting(self, label: str, *, besides: str = "") -> None:
         """What waits for the task `label` waits for it no longer, though it has not ended.
 
+        The task `besides` goes on waiting for it.
         A task that has ended, or that there is none of, changes nothing.
         """
         ...

@@ -221,6 +221,24 @@ class TestTaskQueue:
         told = [e["subject"] for e in await board.events(1) if e["what"] == "unblocked"]
         assert told == ["waits"]
 
+    async def test_one_task_goes_on_waiting_where_the_others_are_let_go(self, queue, board):
+        one, other = await queue.put(
+            NewTask(kind="a", text="t"), NewTask(kind="b", text="t"), by=""
+        )
+        for label in ("first", "second"):
+            needs = (one.label, other.label)
+            await queue.put(NewTask(kind="c", text="t", after=needs, label=label), by="")
+        held = [await queue.claim("x", lease_s=LEASE), await queue.claim("y", lease_s=LEASE)]
+        await queue.release_waiting(one.label, besides="first")
+        await queue.release_waiting(one.label, besides="first")
+        await queue.release_waiting(other.label, besides="none")
+        assert await claimed(queue) == "second"
+        assert await queue.claim("z", lease_s=LEASE) is None
+        await queue.finish(held[0])
+        assert await claimed(queue, "bob") == "first"
+        told = [e["subject"] for e in await board.events(1) if e["what"] == "unblocked"]
+        assert sorted(told) == ["first", "first", "second", "second"]
+
     @pytest.mark.parametrize("end", ["failed", "cancelled"])
     async def test_what_was_let_go_does_not_end_with_what_it_waited_for(self, queue, end):
         (one,) = await queue.put(NewTask(kind="a", text="t"), by="")

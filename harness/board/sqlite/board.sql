@@ -456,9 +456,9 @@ UPDATE board_task SET waiting = waiting - 1
 WHERE task_id IN (SELECT task_id FROM board_need WHERE needed = :task_id) AND state = 'open';
 
 -- name: release_waiting
--- of a task that is not done yet: nothing waits for it any more
+-- of a task that is not done yet: nothing but one task waits for it any more
 UPDATE board_task SET waiting = waiting - 1, changed_at = :now, changed_by = ''
-WHERE state = 'open' AND task_id IN (SELECT board_need.task_id
+WHERE state = 'open' AND label <> :besides AND task_id IN (SELECT board_need.task_id
     FROM board_need JOIN board_task AS needed ON needed.task_id = board_need.needed
     WHERE needed.trial_id = :trial AND needed.label = :label
         AND (needed.state = 'open' OR needed.state = 'claimed'));
@@ -466,7 +466,9 @@ WHERE state = 'open' AND task_id IN (SELECT board_need.task_id
 -- name: need_less
 DELETE FROM board_need WHERE needed =
     (SELECT task_id FROM board_task WHERE trial_id = :trial AND label = :label
-        AND (state = 'open' OR state = 'claimed'));
+        AND (state = 'open' OR state = 'claimed'))
+    AND task_id NOT IN
+        (SELECT task_id FROM board_task WHERE trial_id = :trial AND label = :besides);
 
 -- name: release
 UPDATE board_task SET lease = NULL, changed_at = :now, changed_by = :agent, reason = :reason,

@@ -252,11 +252,11 @@ class SqliteQueue:
         with self._connection.write(self._trial) as run:
             run("release", **_fenced(claim), reason=reason)
 
-    async def release_waiting(self, label: str) -> None:
+    async def release_waiting(self, label: str, *, besides: str = "") -> None:
         """Once; a second time, or for a task that has ended, it does nothing."""
         with self._connection.write(self._trial) as run:
-            run("release_waiting", label=label)
-            run("need_less", label=label)
+            run("release_waiting", label=label, besides=besides)
+            run("need_less", label=label, besides=besides)
 
     # -- ends ------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ class CostBasis(Section):
     """What a submission may cost as long as there is no earlier run of the system."""
 
     # on issues: as much as the first of these systems that was measured, where it was not itself
-    like: tuple[str, ...] = ("delm", "delm-pipeline")
+    like: tuple[str, ...] = ("delm",)
     document_reads: float = 10.0  # on questions: times that its prompts hold the document
     document_tokens: int = 0  # of which at most so many are sent; 0: all
 

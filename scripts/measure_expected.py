@@ -17,7 +17,7 @@ from harness.score.measured import Measured, as_csv
 from harness.system_files import system_config
 
 ROOT = Path(__file__).parents[1]
-RECORDING = ROOT / "configs/recordings/verified-offline.jsonl"
+RECORDING = ROOT / "configs/recordings/bundled-offline.jsonl"
 FILE = ROOT / "results/reference/measured.csv"
 
 

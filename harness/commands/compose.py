@@ -189,7 +189,8 @@ def dataset_of(
     run_systems: Sequence[RunSystem],
     note: Callable[[str], None],
 ) -> Dataset:
-    """The instances that are asked for; of a replay, by default, those that it holds.
+    """The instances that are asked for; of a replay, by default, those that it holds, or the
+    quick ones among them.
 
     Those that share an image follow each other: what is pulled is used up before it is removed.
     Raises `UserError` where a replay does not hold all that is asked for.
@@ -210,7 +211,13 @@ def dataset_of(
                 f"{' and '.join(names)}; it holds {replay_checks.held(replayed)}; "
                 "what is not recorded needs a model (-m)"
             )
-        if len(ids) < len(items):
+        if quick := [one for one in ids if one in replayed.header.quick]:
+            note(
+                f"{len(quick)} of the {counted(len(ids), 'recorded instance')}, whose commands "
+                "are short; -i names others"
+            )
+            ids = quick
+        elif len(ids) < len(items):
             all_ = counted(len(items), "instance")
             note(f"{len(ids)} of the {all_}: those that the recording holds")
     chosen = select(

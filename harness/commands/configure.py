@@ -21,7 +21,7 @@ from harness.model_entries import one_address
 from harness.results.run_folder import RunFolder
 from harness.shipped import CONFIGS
 
-BUNDLED = CONFIGS / "recordings" / "verified-offline.jsonl"
+BUNDLED = CONFIGS / "recordings" / "bundled-offline.jsonl"
 VERIFIED = "swe-bench-verified"  # the dataset of a model, by default
 TABLE = CONFIGS / "table.yaml"  # its systems
 

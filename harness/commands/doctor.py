@@ -103,7 +103,7 @@ def _findings(
         yield _files()
     yield from _leftovers()
     yield from _room(output)
-    chosen = dataset or ("swe-bench-verified" if model else "verified-offline")
+    chosen = dataset or ("swe-bench-verified" if model else "bundled-offline")
     config = resolve([dataset_layer(chosen)])
     hub = not HUB_NAME.fullmatch(config.dataset.name) or _hub_answers(out, config.dataset.name)
     if not hub:  # only what is cached can be had; without this, each file is asked for six times

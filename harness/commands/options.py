@@ -23,7 +23,7 @@ DoctorDataset = Annotated[
     typer.Option(
         "-d",
         "--dataset",
-        help=f"{_DATASET} [default: verified-offline; with -m, SWE-bench Verified]",
+        help=f"{_DATASET} [default: bundled-offline; with -m, SWE-bench Verified]",
     ),
 ]
 EvalDataset = Annotated[

@@ -55,6 +55,7 @@ class Header(BaseModel):
     note: str = ""
     prices_source: str = ""
     agents: dict[str, int] = {}  # of each system
+    quick: list[str] = []  # instances that a replay runs where none are named; empty: all
 
 
 class _Call(BaseModel):
@@ -145,7 +146,7 @@ def load_recording(path: Path) -> Recording:
 
 def write_recording(path: Path, header: Header, calls: Iterable[RecordedCall]) -> None:
     """Write a recording beside `path` and rename it there, so that no half of one is ever seen."""
-    lines = [header.model_dump_json()]
+    lines = [header.model_dump_json(exclude=None if header.quick else {"quick"})]
     lines += [json.dumps(_plain(call), ensure_ascii=False, separators=(",", ":")) for call in calls]
     write_beside(path, "".join(f"{line}\n" for line in lines).encode())
 

@@ -56,6 +56,20 @@ def test_a_replay_takes_the_dataset_the_systems_and_the_instances_that_were_reco
     assert "1 instance × (1 × single) = 1 trial" in told.out
 
 
+def test_a_replay_runs_the_quick_instances_of_its_recording_where_none_are_named(
+    delm, place, answers
+):
+    header, *lines = (place / "answers.jsonl").read_text().splitlines()
+    header = json.loads(header) | {"quick": [OTHER]}
+    more = [json.dumps(json.loads(line) | {"instance_id": OTHER}) for line in lines]
+    (place / "answers.jsonl").write_text("\n".join([json.dumps(header), *lines, *more]) + "\n")
+    told = delm("eval", "-m", answers, "--dry-run")
+    assert "1 of the 2 recorded instances, whose commands are short; -i names others" in told.out
+    assert f"{DATASET}: 1 instance × (2 × single) = 2 trials" in told.out
+    told = delm("eval", "-m", answers, "--dry-run", "-i", FLASK, "-i", OTHER)
+    assert "2 instances × (2 × single) = 4 trials" in told.out
+
+
 def test_an_export_is_replayed_as_it_was_recorded_without_another_word(delm, place, answers):
     told = delm("eval", "-m", answers, "--run-id", "first")
     assert told.code == 0, told.text

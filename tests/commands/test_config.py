@@ -300,7 +300,7 @@ def _configure(model: str = "", dataset: str = "", *specs: str, **flags: Any) ->
 def test_without_a_model_it_is_the_bundled_replay_on_rebuilt_instances():
     config = _configure()
     assert config.model.name == f"replay:{BUNDLED}"
-    assert config.dataset.name == "verified-offline"
+    assert config.dataset.name == "bundled-offline"
     assert config.sandbox.kind == "auto"
     assert BUNDLED.exists()
 

@@ -23,7 +23,7 @@ def test_what_the_bundled_run_needs_is_here(tmp_path):
     assert told.code == 0, told.text
     found = lines(told.out)
     assert found["bubblewrap"][0] == "good"
-    assert found[f"dataset {DATASET}"] == ("good", "15 instances")
+    assert found["dataset bundled-offline"] == ("good", "29 instances")
     assert "recorded trials" in found["replay"][1]
     assert {
         "docker",

@@ -105,7 +105,8 @@ def test_the_story_names_what_each_submission_rests_on(run):
             and f"cites F1 ({fact['author']}, {fact['task']})" in line
             for line in told.out.splitlines()
         )
-    assert "patch-2 may begin: localize-1 has found enough" in told.out
+    places = [told.out.index(words) for words in ("finishes localize-1", "claims patch-2")]
+    assert places == sorted(places), "it ended at once, so nobody began before its end"
     assert told.out.count(", selected") == 1
     whole = delm("show", run.folder, FLASK, "--conversation", "patch-1")
     assert whole.code == 0, whole.text

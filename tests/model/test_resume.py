@@ -15,7 +15,6 @@ from console import (
     FINISH,
     FLASK,
     SOLVE,
-    UNGUARDED,
     Told,
     bash,
     bundled,
@@ -52,7 +51,7 @@ USAGE = {"usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_token
 
 def words(folder: Path, *more: str) -> list[str]:
     asked = ["eval", "-m", "openai/scripted", "-s", "single", "-d", DATASET, "-i", FLASK]
-    return [*asked, "--run-id", "run", "-o", str(folder), "--yes", *UNGUARDED, *more]
+    return [*asked, "--run-id", "run", "-o", str(folder), "--yes", *more]
 
 
 @contextlib.contextmanager

@@ -223,7 +223,11 @@ def _troubles(side: Side) -> str:
     broken = sum(each.system_errors for each in side.scores.values())
     missing = sum(each.unfinished for each in side.scores.values())
     trials = sum(each.trials for each in side.scores.values())
+    copies = sum(each.copies for each in side.scores.values())
+    made = sum(each.submissions for each in side.scores.values())
     parts = []
+    if copies:
+        parts.append(f"{copies} of {made} submissions are copies of another agent's patch")
     if missing:
         parts.append(f"{trials - missing} of {counted(trials, 'trial')} run, {missing} not run")
     if errors:

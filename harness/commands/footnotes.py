@@ -26,9 +26,25 @@ def notes(
             "† any of N: the submissions of one trial share a context. Without †: Pass@k of "
             "independent submissions. Do not compare the two."
         )
+    lines += _copies(rows)
     lines += _unfinished(rows) + _broken(rows) + _unsure(rows) + _money(rows)
     lines += _second_look(rows) + _budgets(rows, odd_budgets)
     return lines + _changed(rows, facts)
+
+
+def _copies(rows: Sequence[TableRow]) -> list[str]:
+    """How many submissions are another agent's patch, and what a distinct one costs."""
+    lines = []
+    for row in rows:
+        made, copies, usd = row.get("submissions"), row.get("copies"), row.get("cost_usd")
+        if not made or not copies:
+            continue
+        told = "" if usd is None else f"; $/submission without them: {usd / (made - copies):.4f}"
+        lines.append(
+            f"{row['system']}: {copies} of {made} submissions are copies of another agent's "
+            f"patch{told}."
+        )
+    return lines
 
 
 def _unfinished(rows: Sequence[TableRow]) -> list[str]:

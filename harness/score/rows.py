@@ -32,6 +32,7 @@ class InstanceScore:
     asked: int  # submissions that were asked for, over all trials
     wanted: int  # of these, the submissions of trials that ran: the denominator
     submissions: int  # that were made in trials which are done
+    copies: int  # of these, another author's patch as it is
     resolved: int
     of_trials: Mapping[int, tuple[int, int]]  # of each trial that ran, by number: resolved, wanted
     selected: float | None  # share of trials that ship what resolves; None: the system never chose
@@ -240,6 +241,7 @@ def _instance_score(
         asked=sum(trial["wanted"] for trial in trials),
         wanted=sum(trial["wanted"] for trial in over),
         submissions=sum(map(len, mine.values())),
+        copies=sum(bool(row["copy_of"]) for row in made_of),
         resolved=sum(resolved.values()),
         of_trials={trial["number"]: (resolved[trial["number"]], trial["wanted"]) for trial in over},
         selected=mean(map(float, ships.values())) if chosen else None,

@@ -305,6 +305,18 @@ def test_what_is_flagged_or_fails_unstable_tests_only_is_said_below_and_else_not
     assert "unstable" not in plain
 
 
+def test_copies_are_said_with_the_cost_of_a_submission_without_them():
+    known = {"submissions": 4, "copies": 3, "cost_usd": 0.5}
+    text = " ".join(shown([row("delm", 4, **known), row("single", 1)], 120).split())
+    assert (
+        "delm: 3 of 4 submissions are copies of another agent's patch; $/submission without "
+        "them: 0.5000." in text
+    )
+    assert text.count("copies of another") == 1
+    unknown = " ".join(shown([row("delm", 4, **known | {"cost_usd": None})], 120).split())
+    assert "3 of 4 submissions are copies of another agent's patch." in unknown
+
+
 def test_undefined_is_a_dash_and_not_a_zero():
     names = [n for n in ROWS[0] if n.startswith(("avg", "pass", "sel", "cost", "lat", "budget"))]
     mine = of_system(shown([ROWS[0] | dict.fromkeys(names)], 160), "single")

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,17 +135,27 @@ def test_what_was_submitted_before_a_kill_is_graded_and_not_made_again(tmp_path)
 def test_two_processes_share_a_run_and_one_takes_over_what_the_other_left(tmp_path):
     bundled(FLASK)
     said = words(tmp_path, "-k", "4", "-w", "1")
-    with ScriptedModel(sleepy) as server, begun(server, *said) as one:
+    met = threading.Event()
+
+    def held(request: dict, n: int) -> dict:
+        """However slowly the second process starts, the first does not finish the run before."""
+        answer = sleepy(request, n)
+        if len(request["messages"]) > 2:
+            met.wait(timeout=100)
+        return answer
+
+    with ScriptedModel(held) as server, begun(server, *said) as one:
         wait_for(lambda: len(server.requests) >= 2 or one.poll() is not None, "two requests")
         with begun(server, *said) as other:
             owners = "SELECT DISTINCT owner FROM trial WHERE state = 'running'"
 
-            def both_at_work() -> bool:
-                commands = set(running(MARK)) & set(descendants(one.pid))  # it awaits no answer
-                return bool(commands) and len(query(tmp_path / "run", owners)) == 2
-
-            wait_for(lambda: both_at_work() or other.poll() is not None, "both at work")
+            wait_for(
+                lambda: len(query(tmp_path / "run", owners)) == 2 or other.poll() is not None,
+                "both at work",
+            )
             assert other.poll() is None
+            met.set()
+            wait_for(lambda: set(running(MARK)) & set(descendants(one.pid)), "a command")
             os.killpg(one.pid, signal.SIGKILL)
             told = end(other, timeout=120)
             assert told.code == 0, told.text

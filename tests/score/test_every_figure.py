@@ -57,6 +57,7 @@ def test_every_figure_of_the_table(planted, system):
         "system": system, "agents": team.agents, "main_agents": int(system == "centralized"),
         "submissions_kind": team.submits, "trials": sum(one["trials_asked"] for one in every),
         "trials_run": n_trials, "submissions": sum(one["made"] for one in ran),
+        "copies": int(rows.submission[rows.submission.system.eq(system)]["copy_of"].ne("").sum()),
         "official_resolved": sum(one["official"] for one in ran),
         "avg_at_1_official": mean(one["official"] / one["wanted"] for one in ran),
         "flagged": int(flags.ne("[]").sum()),

@@ -302,8 +302,9 @@ def test_a_submission_that_contains_or_is_anothers_is_not_counted_as_independent
     several = {"wanted": 2, "agents": 2, "submits": "independent"}
     rows = Rows().add(outcomes=["resolved", "unresolved"], **several, **linked)
     assert (rows.row()["pass_at_2_kind"], rows.row()["submissions_kind"]) == ("shared", "shared")
+    assert rows.row()["copies"] == (2 if "copy_of" in linked else 0)
     alone = Rows().add(outcomes=["resolved", "unresolved"], **several).row()
-    assert alone["pass_at_2_kind"] == "independent"
+    assert (alone["pass_at_2_kind"], alone["copies"]) == ("independent", 0)
 
 
 def test_a_trial_of_several_that_failed_resolves_none_of_them():

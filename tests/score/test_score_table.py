@@ -65,7 +65,7 @@ EXPECTED = {
         # of the four trials on a__a-2 the last one was cut, and waits: it is in no score
         "agents": 1, "submissions_kind": "one", "instances": 3, "trials": 12, "wanted": 12,
         "trials_run": 11, "wanted_run": 11,
-        "submissions": 4 + 2 + 4, "resolved": 1 + 2 + 0, "resolved_instances": 2,
+        "submissions": 4 + 2 + 4, "resolved": 1 + 2 + 0, "resolved_instances": 2, "copies": 0,
         "avg_at_1": (1 / 4 + 2 / 3 + 0) / 3,
         "avg_at_1_by_repo": ((1 / 4 + 2 / 3) / 2 + 0) / 2,
         "avg_at_1_by_repo_sd": stdev([1 / 2, 1 / 4, 0]),

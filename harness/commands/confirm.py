@@ -1,7 +1,9 @@
 """The first lines of `delm eval`: the plan, its maximum cost, and the confirmation."""
 
+import select
 import sys
 from collections.abc import Sequence
+from typing import TextIO, cast
 
 from rich.console import Console
 
@@ -117,4 +119,15 @@ def agreed(out: Console) -> bool:
         )
     from rich.prompt import Confirm
 
-    return Confirm.ask("Start?", default=False, console=out)
+    return Confirm.ask("Start?", default=False, console=out, stream=cast("TextIO", _Terminal()))
+
+
+class _Terminal:
+    """What the user types, without a Ctrl-C that is lost: `input` does not see one that comes
+    while it gets ready to read."""
+
+    def readline(self) -> str:
+        """The next line without its end. Looks for signals five times a second."""
+        while not select.select([sys.stdin], [], [], 0.2)[0]:
+            pass
+        return sys.stdin.readline().rstrip("\r\n")

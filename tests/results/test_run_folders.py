@@ -16,7 +16,7 @@ from harness.runner.processes import join
 
 pytestmark = pytest.mark.slow(seconds=19)
 
-TOGETHER = 6
+PAIRS = 7
 FORM = re.compile(r"\d{8}-\d{6}_longbench-offline_[A-Za-z0-9.-]+_base(-\d+)?")
 
 
@@ -31,13 +31,15 @@ def run_of(told) -> Path:
     return Path(re.search(r"^written: (.+)$", told.out, re.MULTILINE).group(1))
 
 
-def test_six_runs_begun_at_once_have_six_folders(tmp_path):
-    """Real processes; all run the same, so that only the folder tells them apart."""
-    begun = [start(*asked(tmp_path)) for _ in range(TOGETHER)]
-    told = [end(process, 120) for process in begun]
-    assert {each.code for each in told} == {0}, told
-    folders = [run_of(each) for each in told]
-    assert len(set(folders)) == TOGETHER
+def test_seven_pairs_of_runs_begun_in_the_same_second_have_fourteen_folders(tmp_path):
+    """Real processes; both of a pair run the same, so that only the folder tells them apart."""
+    folders = []
+    for _ in range(PAIRS):
+        pair = [start(*asked(tmp_path)) for _ in range(2)]
+        told = [end(process, 120) for process in pair]
+        assert [each.code for each in told] == [0, 0], told
+        folders += [run_of(each) for each in told]
+    assert len(set(folders)) == 2 * PAIRS
     assert set(folders) == {path.parent for path in tmp_path.glob("*/run.db")}
     for folder in folders:
         assert FORM.fullmatch(folder.name)

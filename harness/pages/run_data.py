@@ -1,0 +1,62 @@
+"""What the pages of a run are made of: its rows, its scores, and the order of its systems."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.analysis.cost_breakdown import baseline_of
+from harness.analysis.run_scores import ScoredRun, score_run
+from harness.benchmarks.protocol import Benchmark
+from harness.benchmarks.registry import of_run
+from harness.board.records import Boards
+from harness.store.protocol import Store
+from harness.store.rows import RunRows
+from harness.system_files import baseline_system
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunData:
+    """A run as it was at one moment."""
+
+    run_id: str  # the name of its folder
+    scored: ScoredRun
+
+    @property
+    def rows(self) -> RunRows:
+        """Its trials, calls, submissions and spans."""
+        return self.scored.rows
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What `Store.describe` was given; empty for a run that never started."""
+        return self.rows.facts
+
+    @property
+    def systems(self) -> list[str]:
+        """Its systems in the order of its trials, which is that of every table."""
+        return list(dict.fromkeys(trial["system"] for trial in self.rows.trials))
+
+    @property
+    def instances(self) -> list[str]:
+        """Its instances in the order of its trials."""
+        return list(dict.fromkeys(trial["instance_id"] for trial in self.rows.trials))
+
+    @property
+    def baseline(self) -> str:
+        """The system that costs and scores are relative to; empty without trials."""
+        if not self.rows.trials:
+            return ""
+        return baseline_of(self.rows.trials, baseline_system())
+
+    @property
+    def benchmark(self) -> Benchmark[Any]:
+        """The benchmark of its instances."""
+        return of_run(self.facts)
+
+
+async def run_data(store: Store, boards: Boards, *, run_id: str, output: Path) -> RunData:
+    """Read and score a run. `output`: the folder of runs, which may name unstable tests."""
+    rows = await store.read()
+    unstable = of_run(rows.facts).unstable(output)
+    return RunData(run_id=run_id, scored=await score_run(rows, boards, unstable))

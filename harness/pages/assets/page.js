@@ -1,0 +1,142 @@
+// What all scripts of a page share, as `delm`. Loaded first; every other script adds to it.
+//
+//   delm.setUp(selector, begin)   calls begin(element) for each element there is, and for each
+//                                 that delm.inserted(root) tells of later
+//   delm.inserted(root)           new content is in the document below root
+//   delm.key(key, text, act)      act(event) on this key, which the help (?) lists with the text;
+//                                 act returns false where the key does nothing at present
+//   delm.json(element)            the value of a <script type="application/json">
+//   delm.make(tag, text, names)   a new element with a text and attributes
+//
+// A link or button with data-key="n" is activated by that key; data-key-text is what the help says,
+// else its own text. No key acts while a field is being edited, or together with Ctrl, Alt or Meta.
+"use strict";
+
+const delm = (() => {
+  const begins = [];
+  const keys = new Map();
+  let loaded = false;
+
+  function begin(root, selector, each) {
+    if (root.nodeType === Node.ELEMENT_NODE && root.matches(selector)) each(root);
+    root.querySelectorAll(selector).forEach((element) => each(element));
+  }
+
+  function setUp(selector, each) {
+    begins.push([selector, each]);
+    if (loaded) begin(document, selector, each);
+  }
+
+  function inserted(root) {
+    begins.forEach(([selector, each]) => begin(root, selector, each));
+  }
+
+  function key(name, text, act) {
+    keys.set(name, { text, act });
+  }
+
+  function json(element) {
+    return JSON.parse(element.textContent);
+  }
+
+  function make(tag, text = "", names = {}) {
+    const element = document.createElement(tag);
+    element.textContent = text;
+    Object.entries(names).forEach(([name, value]) => element.setAttribute(name, value));
+    return element;
+  }
+
+  function isEdited(target) {
+    return target.closest("input:not([type=range], [type=checkbox], [type=radio]), textarea, select");
+  }
+
+  function isShown(element) {
+    return element.getClientRects().length > 0;
+  }
+
+  function keyed(name) {
+    const all = document.querySelectorAll("[data-key]");
+    return [...all].find((element) => element.dataset.key === name && isShown(element));
+  }
+
+  function pressed(event) {
+    if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey) return;
+    const dialog = document.querySelector("dialog[open]");
+    if (isEdited(event.target) || (dialog && event.key !== "?")) return;
+    const element = keyed(event.key);
+    if (element) {
+      event.preventDefault();
+      element.click();
+      return;
+    }
+    const known = keys.get(event.key);
+    if (known && known.act(event) !== false) event.preventDefault();
+  }
+
+  function listKeys() {
+    const list = document.getElementById("keys-list");
+    list.replaceChildren();
+    const entries = [...keys].map(([name, { text }]) => [name, text]);
+    document.querySelectorAll("[data-key]").forEach((element) => {
+      if (isShown(element)) {
+        entries.push([element.dataset.key, element.dataset.keyText || element.textContent.trim()]);
+      }
+    });
+    for (const [name, text] of entries) {
+      if (!text) continue;
+      const shown = make("dt");
+      shown.append(make("kbd", name));
+      list.append(shown, make("dd", text));
+    }
+  }
+
+  function toggleKeys() {
+    const dialog = document.getElementById("keys");
+    if (!dialog) return false;
+    if (dialog.open) {
+      dialog.close();
+    } else {
+      listKeys();
+      dialog.showModal();
+    }
+    return true;
+  }
+
+  // A place inside of folded details is shown when a link or an address leads to it.
+  function unfold() {
+    let name = "";
+    try {
+      name = decodeURIComponent(location.hash.slice(1));
+    } catch {
+      return;
+    }
+    const place = name && document.getElementById(name);
+    if (!place) return;
+    if (place.tagName === "DETAILS") place.open = true;
+    let around = place.parentElement && place.parentElement.closest("details");
+    while (around) {
+      around.open = true;
+      around = around.parentElement && around.parentElement.closest("details");
+    }
+    place.scrollIntoView();
+  }
+
+  function load() {
+    loaded = true;
+    document.documentElement.classList.add("scripted");
+    const button = document.getElementById("keys-open");
+    if (button) {
+      button.hidden = false;
+      button.addEventListener("click", toggleKeys);
+    }
+    key("?", "show or close this list", toggleKeys);
+    document.addEventListener("keydown", pressed);
+    window.addEventListener("hashchange", unfold);
+    inserted(document);
+    unfold();
+  }
+
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", load);
+  else queueMicrotask(load);
+  return { setUp, inserted, key, json, make };
+})();

@@ -1,14 +1,17 @@
-"""The rows of `cost_breakdown.csv`, read from the store and the boards of a run."""
+"""What the calls of a run cost, trial by trial, and the rows of `cost_breakdown.csv`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from harness import score
-from harness.analysis.call_costs import Count, Pricing, call_costs, schema_tokens
+from harness.analysis.call_costs import CallCost, Count, Pricing, call_costs, schema_tokens
 from harness.analysis.call_kinds import kinds_of
 from harness.analysis.coordination import WAITS, workers_by_conversation
 from harness.analysis.cost_breakdown import SystemCost, baseline_of, ended_trials
-from harness.analysis.cost_overheads import overheads
+from harness.analysis.cost_overheads import Sums, overheads
+from harness.analysis.narrative import TrialRecord
+from harness.analysis.run_rows import material_of
 from harness.analysis.timeline import seconds_by_cause, timeline
 from harness.board.records import Boards
 from harness.model.prices import recorded
@@ -16,6 +19,59 @@ from harness.score.rows import by_trial
 from harness.store.protocol import Store
 from harness.store.rows import CallRow, RunRows, SpanRow, TrialRow
 from harness.system_files import baseline_system
+from harness.types import Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialCost:
+    """What one attempt at a trial cost, and the rows from which that was computed."""
+
+    trial: TrialRow
+    spans: Sequence[SpanRow]
+    messages: Mapping[str, Sequence[Message]]  # by conversation
+    record: TrialRecord
+    costs: Sequence[CallCost]
+    kinds: Mapping[int, str]  # of work, by `call_id`
+    overheads: Sums
+
+
+class TrialCosts:
+    """The costs of a run's trials, read one trial at a time: all messages together may be large."""
+
+    def __init__(
+        self, run: RunRows, store: Store, boards: Boards, schemas: Mapping[str, int], count: Count
+    ) -> None:
+        """See `trial_costs`."""
+        self._store, self._boards = store, boards
+        self._schemas, self._count = schemas, count
+        self._pricing = _pricing(run.facts)
+        self._calls, self._spans = by_trial(run.calls), by_trial(run.spans)
+        self._submissions = by_trial(run.submissions)
+
+    async def of(self, trial: TrialRow) -> TrialCost:
+        """The costs of one attempt at a trial."""
+        key = trial["trial_id"]
+        calls, spans = self._calls.get(key, []), self._spans.get(key, [])
+        said = await self._store.messages(key)
+        record = await material_of(self._boards, key, calls, self._submissions.get(key, []))
+        costs = call_costs(calls, said, self._schemas, self._pricing, self._count)
+        workers = workers_by_conversation(calls)
+        waiting_s = _waiting_s(trial, calls, spans)
+        return TrialCost(
+            trial=trial,
+            spans=spans,
+            messages=said,
+            record=record,
+            costs=costs,
+            kinds=kinds_of(calls, record.tasks, record.events),
+            overheads=overheads(costs, said, record.proposals, workers, waiting_s),
+        )
+
+
+async def trial_costs(run: RunRows, store: Store, boards: Boards, count: Count) -> TrialCosts:
+    """A reader of the trials of `run`. `count` counts the tokens of a text."""
+    schemas = schema_tokens(await store.tool_lists(), count)
+    return TrialCosts(run, store, boards, schemas, count)
 
 
 async def cost_rows(
@@ -23,23 +79,13 @@ async def cost_rows(
 ) -> list[dict[str, Any]]:
     """The rows of every system of a `run`, in the order of its trials.
 
-    Reads one trial at a time, because all messages together may be large. `count` counts the tokens
-    of a text.
+    `count` counts the tokens of a text.
     """
-    calls_of, spans_of = by_trial(run.calls), by_trial(run.spans)
-    schemas = schema_tokens(await store.tool_lists(), count)
-    pricing = _pricing(run.facts)
+    reader = await trial_costs(run, store, boards, count)
     systems = {trial["system"]: SystemCost() for trial in run.trials}
     for trial in ended_trials(run.trials):
-        key = trial["trial_id"]
-        calls, said = calls_of.get(key, []), await store.messages(key)
-        costs = call_costs(calls, said, schemas, pricing, count)
-        kinds = kinds_of(calls, await boards.tasks(key), await boards.events(key))
-        workers = workers_by_conversation(calls)
-        waiting_s = _waiting_s(trial, calls, spans_of.get(key, []))
-        proposals = await boards.proposals(key)
-        found = overheads(costs, said, proposals, workers, waiting_s)
-        systems[trial["system"]].add(costs, kinds, found)
+        found = await reader.of(trial)
+        systems[trial["system"]].add(found.costs, found.kinds, found.overheads)
     scores = score.instance_scores(run.trials, run.calls, run.submissions)
     baseline = baseline_of(run.trials, baseline_system())
     return [row for name, cost in systems.items() for row in cost.rows(name, scores, baseline)]

@@ -1,0 +1,39 @@
+"""A trial opened: its sections, in the order in which they stand on the page.
+
+A section is a function that makes of a `TrialData` what the template of the section's name shows
+(`templates/NAME.html.j2`, with the variables `section`, `data` and `links`); None: the trial has
+nothing of it, and the section is left out.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from harness.pages.links import Links
+from harness.pages.rendering import render
+from harness.pages.trial_data import TrialData
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A part of the page. `name` is its template, and the id of its heading."""
+
+    name: str
+    title: str
+    make: Callable[[TrialData], Any]
+
+
+SECTIONS: Sequence[Section] = (
+    # activity, submissions, tests, findings, time_lines
+    # task_graph, board_replay, entries, conversations
+    # labels, interventions
+)
+
+
+def trial_html(data: TrialData, links: Links) -> Markup:
+    """The trial as HTML, without the frame of a page: for the report and the live page."""
+    made = [(each, each.make(data)) for each in SECTIONS]
+    shown = [{"about": each, "content": found} for each, found in made if found is not None]
+    return render("trial", data=data, links=links, sections=shown)

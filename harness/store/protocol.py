@@ -175,6 +175,11 @@ class Store(Ledger, Protocol):
         """All rows from which figures are computed, as they were at one moment."""
         ...
 
+    async def read_trial(self, trial_id: int) -> RunRows:
+        """The rows of one attempt at a trial, as they were at one moment, in the form of `read`.
+        Empty but for the facts if there is no such attempt."""
+        ...
+
     async def trials(self) -> list[TrialRow]:
         """Every attempt at every trial, in the order of `RunRows`."""
         ...

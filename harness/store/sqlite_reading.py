@@ -18,6 +18,8 @@ from harness.store.rows import (
 from harness.store.sqlite_file import SqliteFile
 from harness.types import Message
 
+_GRADED = ("flags", "unchecked", "report", "selection_reasons")  # of a submission, in JSON
+
 
 class SqliteReading(SqliteFile):
     """The reading half of a `harness.store.protocol.Store`: its docstrings are the contract."""
@@ -51,6 +53,20 @@ class SqliteReading(SqliteFile):
                 spans=await self.spans(),
             )
 
+    async def read_trial(self, trial_id: int) -> RunRows:
+        """See `Store.read_trial`. One transaction, as `read`."""
+        mine = {"trial_id": trial_id}
+        with self._connection.snapshot():
+            return RunRows(
+                facts=await self.description(),
+                trials=cast("list[TrialRow]", self._rows("one_trial", **mine)),
+                calls=cast("list[CallRow]", self._with_json("calls_of", "reply", **mine)),
+                submissions=cast(
+                    "list[SubmissionRow]", self._with_json("submissions_of", *_GRADED, **mine)
+                ),
+                spans=cast("list[SpanRow]", self._rows("spans_of", **mine)),
+            )
+
     async def trials(self) -> list[TrialRow]:
         """See `Store.trials`."""
         return cast("list[TrialRow]", self._rows("trials"))
@@ -65,8 +81,7 @@ class SqliteReading(SqliteFile):
 
     async def submissions(self) -> list[SubmissionRow]:
         """See `Store.submissions`."""
-        columns = ("flags", "unchecked", "report", "selection_reasons")
-        return cast("list[SubmissionRow]", self._with_json("submissions", *columns))
+        return cast("list[SubmissionRow]", self._with_json("submissions", *_GRADED))
 
     async def spans(self) -> list[SpanRow]:
         """See `Store.spans`."""

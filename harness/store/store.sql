@@ -336,6 +336,14 @@ SELECT call.*, trial.system, trial.instance_id, trial.number AS trial, trial.att
     coalesce(json_extract(reply, '$.finish_reason') = 'length', 0) AS cut
 FROM call JOIN trial USING (trial_id) ORDER BY call_id;
 
+-- name: one_trial
+SELECT * FROM trial JOIN instance USING (instance_id) WHERE trial_id = :trial_id;
+
+-- name: calls_of
+SELECT call.*, trial.system, trial.instance_id, trial.number AS trial, trial.attempt,
+    coalesce(json_extract(reply, '$.finish_reason') = 'length', 0) AS cut
+FROM call JOIN trial USING (trial_id) WHERE call.trial_id = :trial_id ORDER BY call_id;
+
 -- name: standing
 -- the last attempts that are over, and what counts against the budget of the run
 SELECT count(*) AS ended, count(*) FILTER (WHERE state <> 'done') AS failed,
@@ -353,6 +361,9 @@ SELECT outcome, cost_usd, charged_usd, reserved_usd FROM call WHERE paid_call IS
 -- name: spans
 SELECT * FROM span ORDER BY span_id;
 
+-- name: spans_of
+SELECT * FROM span WHERE trial_id = :trial_id ORDER BY span_id;
+
 -- name: messages
 SELECT conversation, content FROM message WHERE trial_id = :trial_id ORDER BY message_id;
 
@@ -365,6 +376,16 @@ SELECT submission.*, trial.system, trial.instance_id, trial.number AS trial, tri
 FROM submission JOIN trial USING (trial_id) LEFT JOIN grade USING (submission_id)
     LEFT JOIN selection USING (submission_id)
 ORDER BY submission_id;
+
+-- name: submissions_of
+SELECT submission.*, trial.system, trial.instance_id, trial.number AS trial, trial.attempt,
+    grade.outcome, grade.reason AS grade_reason, grade.official, grade.flags, grade.unchecked, grade.report,
+    grade.cached AS grade_cached,
+    grade.seconds AS grade_seconds, selection.submission_id IS NOT NULL AS selected,
+    selection.reasons AS selection_reasons
+FROM submission JOIN trial USING (trial_id) LEFT JOIN grade USING (submission_id)
+    LEFT JOIN selection USING (submission_id)
+WHERE submission.trial_id = :trial_id ORDER BY submission_id;
 
 -- name: paid
 -- what earlier attempts at a trial were answered, the newest attempt first

@@ -17,7 +17,7 @@ from harness.errors import LimitReached, StoreConflict
 from harness.store.ledger import EndedCall, NewCall
 from harness.store.opening import open_store
 from harness.store.protocol import Store
-from harness.types import Reply, ToolCall, Usage, Verdict
+from harness.types import Activity, Reply, ToolCall, Usage, Verdict
 
 BACKENDS = ("sqlite",)
 
@@ -88,7 +88,7 @@ import anyio, sys
 from harness.errors import LimitReached
 from harness.store.ledger import EndedCall, NewCall
 from harness.store.opening import open_store
-from harness.types import Usage
+from harness.types import Activity, Reply, ToolCall, Usage, Verdict
 
 async def work():
     store = await open_store(sys.argv[1], cap_usd=1.0)
@@ -310,6 +310,28 @@ class TestStore:
         assert sorted(lists.values()) == ['["bash"]', '["view"]', "[]"]
         named = [lists[call["tools_sha256"]] for call in await store.calls()]
         assert named == ["[]", '["bash"]', '["view"]', '["bash"]']
+
+    async def test_one_trial_is_read_as_it_stands_among_all(self, store):
+        await planned(store, 2)
+        for number in (1, 2):
+            await store.claim_trial()
+            call = await store.begin_call(NewCall(
+                trial_id=number, conversation="agent-1", agent="agent-1", position=0, model="m",
+                prompt_sha256="p", repeated=0, reserved_usd=None, moment=1,
+            ))  # fmt: skip
+            await ended(store, call, reply=Reply(content=f"{number}"), cost_usd=0.25)
+            await store.note_span(number, agent="agent-1", what=Activity.COMMAND,
+                                  started_at="2026-01-01T00:00:00.000+00:00", seconds=1)  # fmt: skip
+            made = await store.submit(number, "agent-1", "diff", reason="finished", salvaged=False)
+            await store.grade(made, Verdict(outcome="resolved", reason="", report={}, seconds=1))
+        whole, one = await store.read(), await store.read_trial(2)
+        assert one.facts == whole.facts
+        for name in ("trials", "calls", "submissions", "spans"):
+            mine = [row for row in getattr(whole, name) if row["trial_id"] == 2]
+            assert getattr(one, name) == mine
+            assert len(mine) == 1
+        nobody = await store.read_trial(99)
+        assert (nobody.trials, nobody.calls, nobody.submissions, nobody.spans) == ([], [], [], [])
 
     async def test_a_call_is_closed_once(self, store):
         call = await begun(store)

@@ -88,7 +88,7 @@ import anyio, sys
 from harness.errors import LimitReached
 from harness.store.ledger import EndedCall, NewCall
 from harness.store.opening import open_store
-from harness.types import Activity, Reply, ToolCall, Usage, Verdict
+from harness.types import Usage
 
 async def work():
     store = await open_store(sys.argv[1], cap_usd=1.0)
@@ -320,8 +320,10 @@ class TestStore:
                 prompt_sha256="p", repeated=0, reserved_usd=None, moment=1,
             ))  # fmt: skip
             await ended(store, call, reply=Reply(content=f"{number}"), cost_usd=0.25)
-            await store.note_span(number, agent="agent-1", what=Activity.COMMAND,
-                                  started_at="2026-01-01T00:00:00.000+00:00", seconds=1)  # fmt: skip
+            moment = "2026-01-01T00:00:00.000+00:00"
+            await store.note_span(
+                number, agent="agent-1", what=Activity.COMMAND, started_at=moment, seconds=1
+            )
             made = await store.submit(number, "agent-1", "diff", reason="finished", salvaged=False)
             await store.grade(made, Verdict(outcome="resolved", reason="", report={}, seconds=1))
         whole, one = await store.read(), await store.read_trial(2)

@@ -10,18 +10,18 @@ from rich.console import Console
 from rich.table import Table
 
 from harness import score
-from harness.commands.compare_verdicts import LEVEL, cost_verdict, score_verdict, tested
+from harness.analysis.compare_verdicts import LEVEL
+from harness.analysis.comparison_lines import comparison_lines, troubles, unlike
 from harness.commands.end_summary import command
 from harness.commands.json_output import compared_instances, comparison, print_json, run_facts
 from harness.commands.locate import LATEST, find
-from harness.commands.table import WIDE, dollars, percent
+from harness.commands.table import WIDE
 from harness.config import nearest
 from harness.errors import UserError
 from harness.results.run_folder import RunFolder
 from harness.runner.progress import console
-from harness.score import Comparison, InstanceScore, Interval, Side
+from harness.score import Comparison, InstanceScore, Side
 from harness.terminal import widened
-from harness.text.counted import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ async def compare_runs(
         chosen = list({side.name: side for pair in pairs for side in pair}.values())
     if not any(a.scores.keys() & b.scores.keys() for a, b in pairs):
         raise UserError("the two runs have no instance in common: there is nothing to compare")
-    warnings = _unlike(read[0], read[-1])
+    warnings = unlike(*((run.name, run.facts) for run in (read[0], read[-1])))
     every = [side for run in read for side in run.sides.values()]
     each = score.equal_submissions(mine for side in every for mine in side.scores.values())
     found = [(a, b, score.compare(a, b, each)) for a, b in pairs]
@@ -167,26 +167,6 @@ def _of_run(run: Compared, name: str) -> Side:
     return Side(name=f"{name} of {run.name}", scores=side.scores, allowance=side.allowance)
 
 
-def _unlike(a: Compared, b: Compared) -> list[str]:
-    """Warnings about differences between the two runs, one line each."""
-    lines = []
-    if a.facts["model"] != b.facts["model"]:
-        lines.append(f"different models: {a.facts['model']} and {b.facts['model']}")
-    elif a.facts.get("prices_sha256") != b.facts.get("prices_sha256"):
-        lists = [run.facts.get("prices_source") or "none" for run in (a, b)]
-        lines.append(f"different price lists for the same model: {lists[0]} and {lists[1]}")
-    if _dataset(a) != _dataset(b):
-        lines.append(f"different datasets: {_dataset(a)} and {_dataset(b)}")
-    replays = dict.fromkeys(run.name for run in (a, b) if run.facts.get("replay"))
-    return lines + [f"{name} is a replay of recorded answers: no benchmark result"
-                    for name in replays]  # fmt: skip
-
-
-def _dataset(run: Compared) -> str:
-    dataset = run.facts["config"]["dataset"]
-    return f"{dataset['name']} ({dataset['split']})"
-
-
 def _print_instances(out: Console, chosen: Sequence[Side]) -> None:
     """Print resolved submissions per instance and system, out of those requested in finished
     trials. A star: the first trial's selected submission is resolved."""
@@ -195,7 +175,7 @@ def _print_instances(out: Console, chosen: Sequence[Side]) -> None:
     table.add_column("instance", overflow="fold")
     letters = [_letter(index) for index in range(len(chosen))]
     for letter, side in zip(letters, chosen, strict=True):
-        _say(out, f"{letter} = {side.name}{_troubles(side)}")
+        _say(out, f"{letter} = {side.name}{troubles(side)}")
         table.add_column(letter, justify="right", no_wrap=True)
     for instance in dict.fromkeys(i for side in chosen for i in side.scores):
         table.add_row(instance, *(_cell(side.scores.get(instance)) for side in chosen))
@@ -218,95 +198,12 @@ def _cell(found: InstanceScore | None) -> str:
     return f"{found.resolved}/{found.wanted}{'*' if found.ships else ' '}"
 
 
-def _troubles(side: Side) -> str:
-    errors = sum(each.infra_errors for each in side.scores.values())
-    broken = sum(each.system_errors for each in side.scores.values())
-    missing = sum(each.unfinished for each in side.scores.values())
-    trials = sum(each.trials for each in side.scores.values())
-    copies = sum(each.copies for each in side.scores.values())
-    made = sum(each.submissions for each in side.scores.values())
-    parts = []
-    if copies:
-        parts.append(f"{copies} of {made} submissions are copies of another agent's patch")
-    if missing:
-        parts.append(f"{trials - missing} of {counted(trials, 'trial')} run, {missing} not run")
-    if errors:
-        parts.append(f"infrastructure failures, counted as not resolved: {errors}")
-    if broken:
-        parts.append(f"failures of its own code, counted as not resolved: {broken}")
-    return f" ({'; '.join(parts)})" if parts else ""
-
-
 def _print_comparison(out: Console, found: Comparison, a: Side, b: Side, x: str, y: str) -> None:
     """Print the comparison of `a` and `b`; `x` and `y` are their letters in the instance list."""
     out.print()
     out.rule(f"{x} {a.name} – {y} {b.name}", align="left")
-    if found.not_run:
-        _warn(out, f"not finished: {len(found.instances)} of "
-                   f"{counted(len(found.instances) + found.not_run, 'instance')} compared; "
-                   f"{found.not_run} did not run on both sides")  # fmt: skip
-    if not found.instances:
-        _warn(out, "no instance ran on both sides: nothing to compare")
-        return
-    if found.left_out:
-        _warn(out, f"different instance sets: {len(found.instances)} compared, "
-                   f"{found.left_out} on one side only left out")  # fmt: skip
-    if not found.same_budget:
-        whole = f"{x}: {_allowed(a, found)}; {y}: {_allowed(b, found)}"
-        _warn(out, f"different budgets per instance ({whole}): the scores are not comparable")
-    _say(out, f"Avg.@1: {x} {percent(found.average_a)}, {y} {percent(found.average_b)}, difference "
-              f"{_points(found.difference)} points{_between(found.difference_95, _points)}: "
-              f"{score_verdict(found, x, y)}")  # fmt: skip
-    if found.mcnemar_p is not None:
-        only = counted(found.only_a, "instance")
-        _say(
-            out,
-            f"first trial, selected submission: resolved by {x} only: {only}; by {y} only: "
-            f"{found.only_b}; by both: {found.both}; by neither: {found.neither}; exact McNemar "
-            f"p = {found.mcnemar_p:.3g}: {tested(found, x, y)}",
-        )
-    costs = f"{x} {dollars(found.cost_a)}, {y} {dollars(found.cost_b)}"
-    apart = (
-        "; not compared, because a cost is unknown"
-        if found.cost_difference is None
-        else f", difference {_signed(found.cost_difference)}"
-        f"{_between(found.cost_difference_95, _signed)}"
-    )
-    unsure = (
-        f"; lower bounds: unanswered requests may add up to {dollars(found.cost_unsure)} in all, "
-        f"at {counted(found.submissions, 'submission')} an instance"
-    )
-    _say(out, f"cost per instance (USD, of {counted(found.submissions, 'submission')}): "
-              f"{costs}{apart}"
-              f"{unsure if found.cost_unsure else ''}")  # fmt: skip
-    if verdict := cost_verdict(found, x, y):
-        _say(out, f"cost verdict: {verdict}")
-
-
-def _allowed(side: Side, found: Comparison) -> str:
-    """The budget of the first compared instance, in words."""
-    if side.allowance is None:
-        return "unknown"
-    whole = side.allowance.times(side.scores[found.instances[0]].asked)
-    parts = [
-        "any dollars" if whole.usd is None else f"${whole.usd:.2f}",
-        "any steps" if whole.steps is None else counted(whole.steps, "step"),
-        "any tokens" if whole.tokens is None else counted(whole.tokens, "token"),
-        "any time" if whole.wall_clock_s is None else f"{whole.wall_clock_s:g} s a trial",
-    ]
-    return ", ".join(parts)
-
-
-def _points(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:+.1f}"
-
-
-def _signed(usd: float | None) -> str:
-    return "–" if usd is None else f"{usd:+.4f}"
-
-
-def _between(interval: Interval | None, words: Any) -> str:
-    return f" (95 %: {words(interval.low)} to {words(interval.high)})" if interval else ""
+    for line in comparison_lines(found, a, b, x, y):
+        (_warn if line.warning else _say)(out, line.text)
 
 
 def _warn(out: Console, line: str) -> None:

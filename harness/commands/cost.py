@@ -18,11 +18,11 @@ from harness.analysis.cost_breakdown import (
     SYSTEM,
     UNFINISHED,
 )
+from harness.analysis.cost_difference import difference
 from harness.analysis.run_costs import cost_rows
-from harness.commands.cost_difference import difference
 from harness.commands.json_output import notes_console, numbers, print_json, run_facts
 from harness.commands.locate import find
-from harness.commands.table import LEAST, dollars, percent
+from harness.commands.table import LEAST
 from harness.config import nearest
 from harness.errors import UserError
 from harness.model.token_count import count
@@ -30,6 +30,7 @@ from harness.results.run_folder import csv_text, write
 from harness.score.rows import TableRow
 from harness.store.rows import RunRows
 from harness.terminal import widened
+from harness.text.figures import dollars, percent
 from harness.text.text_table import Line, Table, breadth, written
 
 FILE = "cost_breakdown.csv"

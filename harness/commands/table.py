@@ -15,6 +15,7 @@ from harness.score.published import Counterpart, counterpart
 from harness.score.rows import TableRow
 from harness.terminal import widened
 from harness.text.counted import counted
+from harness.text.figures import dollars, percent, percent_of, seconds
 from harness.text.text_table import Line, Table, breadth, written
 
 SCORES = ("avg_at_1", "pass_at_2", "pass_at_4", "selected_at_1")
@@ -225,23 +226,3 @@ def _agents(row: TableRow) -> str:
 def _limit(row: TableRow) -> str:
     """The dollar budget per instance. A footnote gives the whole budget."""
     return allowed(row).partition(" · ")[0]
-
-
-def percent(value: float | None) -> str:
-    """A share in percent; a dash if unknown."""
-    return percent_of(None if value is None else 100 * value)
-
-
-def percent_of(value: float | None) -> str:
-    """A percentage; a dash if unknown."""
-    return "–" if value is None else f"{value:.1f} %"
-
-
-def dollars(value: float | None) -> str:
-    """USD; a dash if unknown."""
-    return "–" if value is None else f"{value:.4f}"
-
-
-def seconds(value: float | None) -> str:
-    """A duration; a dash if unknown."""
-    return "–" if value is None else f"{value:.0f} s" if value >= 10 else f"{value:.1f} s"

@@ -9,7 +9,6 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from harness import score
 from harness.analysis import coordination, findings
 from harness.analysis.run_rows import coordination_rows
 from harness.analysis.run_scores import ScoredRun, score_run
-from harness.benchmarks.protocol import Benchmark
 from harness.benchmarks.registry import of_run
 from harness.board.opening import open_boards
 from harness.board.records import Boards
@@ -28,34 +26,18 @@ from harness.config import RECORD
 from harness.errors import UserError
 from harness.exports.predictions import prediction_files
 from harness.exports.trajectories import trajectory_files
+from harness.labels import rows as label_rows
 from harness.locks import lock
+from harness.results import csv_rows
 from harness.runner.processes import processes
-from harness.score import cost_accuracy, flags_of, repeated_tokens
-from harness.score.cost import spent
-from harness.score.rows import TableRow, by_trial, sent
+from harness.score import cost_accuracy
+from harness.score.rows import by_trial
 from harness.store.opening import open_store
 from harness.store.protocol import Store
-from harness.store.rows import CallRow, SubmissionRow, TrialRow
+from harness.store.rows import TrialRow
 from harness.terminal import plain
 from harness.types import Message
 
-SUBMISSION_COLUMNS = (
-    "system", "instance_id", "trial", "attempt", "author", "agent", "submission", "outcome",
-    "official", "flags", "unchecked", "reason", "ended", "salvaged", "built_on", "copy_of",
-    "selected", "selection_reasons", "answer", "patch_sha256", "patch_files", "lines_added",
-    "lines_removed", "grade_seconds", "grade_cached", "created_at",
-)  # fmt: skip
-INSTANCE_COLUMNS = (
-    "system", "instance_id", "repo", "difficulty", "length", "trial", "attempt", "state", "reason",
-    "agents", "submissions", "resolved", "official", "flags", "steps", "cost_usd",
-    "cost_unsure_usd", "seconds", "sandbox", "image", "audit", "started_at", "finished_at",
-)  # fmt: skip
-LEDGER_COLUMNS = (
-    "call_id", "system", "instance_id", "trial", "attempt", "conversation", "position", "model",
-    "outcome", "prompt_tokens", "repeated_tokens", "cached_tokens", "cache_write_tokens",
-    "completion_tokens", "reasoning_tokens", "cost_usd", "charged_usd", "reserved_usd", "latency_s",
-    "attempts", "error", "prompt_sha256", "paid_call", "started_at",
-)  # fmt: skip
 # Beginnings of a cell that a spreadsheet calculates; some take the wide forms for the others.
 FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 DIGITS = 10  # of a number in a CSV that count
@@ -235,17 +217,20 @@ async def derive(folder: RunFolder, store: Store, boards: Boards) -> ScoredRun:
             write(folder.path / "trajectories" / file, text)
 
     found = await coordination_rows(run, store, boards, write_trajectories)
-    ledger = [{**row, "repeated_tokens": repeated_tokens(row)} for row in run.calls]
+    instances = csv_rows.instances(run.trials, run.calls, run.submissions)
+    submissions = csv_rows.submissions(run.submissions, benchmark)
+    labels = label_rows.csv_rows(await store.labels())
     for name, rows, columns in (
         ("table", scored.table, score.COLUMNS),
         ("breakdown", scored.breakdowns, score.BREAKDOWN_COLUMNS),
         ("comparisons", scored.comparisons, score.COMPARISON_COLUMNS),
-        ("instances", _instances(run.trials, run.calls, run.submissions), INSTANCE_COLUMNS),
-        ("submissions", _submissions(run.submissions, benchmark), SUBMISSION_COLUMNS),
-        ("ledger", ledger, LEDGER_COLUMNS),
+        ("instances", instances, csv_rows.INSTANCE_COLUMNS),
+        ("submissions", submissions, csv_rows.SUBMISSION_COLUMNS),
+        ("ledger", csv_rows.ledger(run.calls), csv_rows.LEDGER_COLUMNS),
         ("coordination", found.trials, coordination.COLUMNS),
         ("coordination_systems", found.systems, coordination.SYSTEM_COLUMNS),
         ("findings", found.findings, findings.COLUMNS),
+        ("labels", labels, label_rows.COLUMNS),
         ("cost_accuracy", scored.points, cost_accuracy.COLUMNS),
     ):
         write(folder.path / f"{name}.csv", csv_text(rows, columns))
@@ -303,48 +288,3 @@ def _cell(value: Any, column: str) -> Any:
     text = plain(value)
     calculated = text.lstrip().startswith(FORMULAS) or text.startswith("\t")
     return f"'{text}" if calculated else text
-
-
-def _instances(
-    trials: Sequence[TrialRow], calls: Sequence[CallRow], submissions: Sequence[SubmissionRow]
-) -> list[TableRow]:
-    rows: list[TableRow] = []
-    calls_of, submissions_of = by_trial(calls), by_trial(submissions)
-    for trial in trials:
-        mine = calls_of.get(trial["trial_id"], [])
-        made = submissions_of.get(trial["trial_id"], [])
-        cost = spent(sent(mine))
-        rows.append(
-            {
-                **trial,
-                "trial": trial["number"],
-                "submissions": len(made),
-                "resolved": sum(row["outcome"] == "resolved" for row in made),
-                "official": sum(row["official"] == "resolved" for row in made),
-                "flags": " ".join(sorted({flag for row in made for flag in flags_of(row)})),
-                "steps": len(mine),
-                "cost_usd": cost.usd,
-                "cost_unsure_usd": cost.unsure_usd,
-            }
-        )
-    return rows
-
-
-def _json(reasons: Sequence[str] | None) -> str | None:
-    return None if reasons is None else json.dumps(reasons)
-
-
-def _submissions(submissions: Sequence[SubmissionRow], benchmark: Benchmark[Any]) -> list[TableRow]:
-    return [
-        {
-            **row,
-            "submission": row["submission_id"],
-            "reason": row["grade_reason"],
-            "flags": " ".join(flags_of(row)),
-            "unchecked": " ".join(row["unchecked"] or ()),
-            "selection_reasons": _json(row["selection_reasons"]),
-            "ended": row["reason"],
-            **asdict(benchmark.submission_facts(row)),
-        }
-        for row in submissions
-    ]

@@ -17,8 +17,10 @@ from harness.store.rows import (
     ClaimedTrial,
     CostRow,
     EarlierTrial,
+    LabelRow,
     MadeSubmission,
     NewInstance,
+    NewLabel,
     NewTrial,
     RunRows,
     SpanRow,
@@ -155,6 +157,14 @@ class Store(Ledger, Protocol):
         """Record the verdict on a submission. `StoreConflict`: it has one already."""
         ...
 
+    async def label(self, new: NewLabel) -> int:
+        """Add a label and return its id. It changes no figure of the run.
+
+        `StoreConflict`: there is no such trial, its submission is another trial's, or what it
+        replaces has been replaced, or is another author's or trial's.
+        """
+        ...
+
     # -- what a trial goes on from ---------------------------------------------------------------
 
     async def paid(self, trial_id: int) -> list[PaidRow]:
@@ -198,6 +208,10 @@ class Store(Ledger, Protocol):
 
     async def spans(self) -> list[SpanRow]:
         """The activities of agents besides model calls, oldest first."""
+        ...
+
+    async def labels(self) -> list[LabelRow]:
+        """Every label, replaced ones included, oldest first."""
         ...
 
     async def messages(self, trial_id: int) -> dict[str, list[Message]]:

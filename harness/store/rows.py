@@ -15,6 +15,16 @@ TrialState = Literal["waiting", "running", "grading", "done", "failed", "error",
 CallState = Literal["started", "ok", "failed", "cancelled"]
 GradeOutcome = Literal["resolved", "unresolved", "error"]
 Submits = Literal["one", "independent", "shared"]
+Label = Literal[
+    "legitimate",
+    "cheated",
+    "agent's fault",
+    "unfair task",
+    "broken verifier",
+    "environment",
+    "incomplete",
+    "unclear",
+]
 
 
 class NewInstance(TypedDict):
@@ -160,6 +170,44 @@ class SubmissionRow(MadeSubmission):
     grade_cached: int | None
     grade_seconds: float | None
     selection_reasons: Sequence[str] | None
+
+
+class Quotation(TypedDict):
+    """A piece of evidence: words that stand verbatim at a place of a trial."""
+
+    place: str  # see harness/labels/places.py
+    quote: str
+
+
+class NewLabel(TypedDict):
+    """What a person or a model says of a trial, or of one submission of it.
+
+    `confidence` is from 0 to 1, or None where none was said. `replaces` is the `label_id` of an
+    earlier label of the same author on the same trial, which this one corrects.
+    """
+
+    trial_id: int
+    submission_id: int | None
+    label: Label
+    author: str
+    by_model: int
+    confidence: float | None
+    comment: str
+    evidence: Sequence[Quotation]
+    replaces: int | None
+
+
+class LabelRow(NewLabel):
+    """A label with its trial. `replaced_by` is the `label_id` of its correction, if it has one;
+    `trial` is the trial's number."""
+
+    label_id: int
+    created_at: str
+    system: str
+    instance_id: str
+    trial: int
+    attempt: int
+    replaced_by: int | None
 
 
 class EarlierTrial(TypedDict):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from harness.store.connection import Run
-from harness.store.rows import ClaimedTrial, NewInstance, NewTrial
+from harness.store.rows import ClaimedTrial, NewInstance, NewLabel, NewTrial
 from harness.store.sqlite_ledger import SqliteLedger
 from harness.store.sqlite_reading import SqliteReading
 from harness.types import Message, Verdict
@@ -168,6 +168,13 @@ class SqliteStore(SqliteReading, SqliteLedger):
                 cached=int(verdict.cached),
                 seconds=verdict.seconds,
             )
+
+    async def label(self, new: NewLabel) -> int:
+        """See `Store.label`."""
+        evidence = json.dumps(list(new["evidence"]))
+        with self._connection.write() as run:
+            (row,) = run("add_label", **{**new, "evidence": evidence})
+        return int(row["label_id"])
 
 
 def _let_go(run: Run, alive: Collection[str]) -> None:

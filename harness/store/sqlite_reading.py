@@ -8,6 +8,7 @@ from harness.store.rows import (
     CallRow,
     CostRow,
     EarlierTrial,
+    LabelRow,
     MadeSubmission,
     RunRows,
     SpanRow,
@@ -86,6 +87,10 @@ class SqliteReading(SqliteFile):
     async def spans(self) -> list[SpanRow]:
         """See `Store.spans`."""
         return cast("list[SpanRow]", self._rows("spans"))
+
+    async def labels(self) -> list[LabelRow]:
+        """See `Store.labels`."""
+        return cast("list[LabelRow]", self._with_json("labels", "evidence"))
 
     async def messages(self, trial_id: int) -> dict[str, list[Message]]:
         """See `Store.messages`."""

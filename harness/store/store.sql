@@ -168,6 +168,42 @@ CREATE TABLE IF NOT EXISTS grade (
     graded_at TEXT NOT NULL
 ) STRICT;
 
+-- What a person or a model says of a trial, or of one submission of it, with its evidence. It
+-- changes no score. Rows never change: a correction is another row, which replaces one.
+CREATE TABLE IF NOT EXISTS label (
+    label_id INTEGER PRIMARY KEY,
+    trial_id INTEGER NOT NULL REFERENCES trial,
+    submission_id INTEGER REFERENCES submission,   -- NULL: the trial as a whole
+    label TEXT NOT NULL CHECK (label IN ('legitimate', 'cheated', 'agent''s fault', 'unfair task',
+        'broken verifier', 'environment', 'incomplete', 'unclear')),
+    author TEXT NOT NULL CHECK (author <> ''),     -- a person's name, or the model's
+    by_model INTEGER NOT NULL CHECK (by_model IN (0, 1)),
+    confidence REAL CHECK (confidence BETWEEN 0 AND 1),   -- NULL: the author said none
+    comment TEXT NOT NULL,
+    evidence TEXT NOT NULL,        -- JSON, a list of {place, quote}: harness/labels/places.py
+    replaces INTEGER UNIQUE REFERENCES label,
+    created_at TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER IF NOT EXISTS label_of_its_trial BEFORE INSERT ON label
+WHEN NEW.submission_id IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM submission WHERE submission_id = NEW.submission_id AND trial_id = NEW.trial_id)
+BEGIN
+    SELECT raise(ABORT, 'the submission is another trial''s');
+END;
+CREATE TRIGGER IF NOT EXISTS label_replaces_its_own BEFORE INSERT ON label
+WHEN NEW.replaces IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM label WHERE label_id = NEW.replaces AND trial_id = NEW.trial_id
+        AND author = NEW.author AND by_model = NEW.by_model)
+BEGIN
+    SELECT raise(ABORT, 'a label replaces only one of the same author on the same trial');
+END;
+CREATE TRIGGER IF NOT EXISTS label_is_kept BEFORE UPDATE ON label BEGIN
+    SELECT raise(ABORT, 'labels never change');
+END;
+CREATE TRIGGER IF NOT EXISTS label_stays BEFORE DELETE ON label BEGIN
+    SELECT raise(ABORT, 'labels are never removed');
+END;
+
 -- name: put_run
 INSERT INTO run (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
 
@@ -386,6 +422,19 @@ SELECT submission.*, trial.system, trial.instance_id, trial.number AS trial, tri
 FROM submission JOIN trial USING (trial_id) LEFT JOIN grade USING (submission_id)
     LEFT JOIN selection USING (submission_id)
 WHERE submission.trial_id = :trial_id ORDER BY submission_id;
+
+-- name: add_label
+INSERT INTO label (trial_id, submission_id, label, author, by_model, confidence, comment, evidence,
+    replaces, created_at)
+VALUES (:trial_id, :submission_id, :label, :author, :by_model, :confidence, :comment, :evidence,
+    :replaces, :now)
+RETURNING label_id;
+
+-- name: labels
+SELECT label.*, trial.system, trial.instance_id, trial.number AS trial, trial.attempt,
+    later.label_id AS replaced_by
+FROM label JOIN trial USING (trial_id) LEFT JOIN label AS later ON later.replaces = label.label_id
+ORDER BY label.label_id;
 
 -- name: paid
 -- what earlier attempts at a trial were answered, the newest attempt first

@@ -8,7 +8,7 @@ import pytest
 from console import refused
 from planted import INSTANCES, MATRIX, System, plant
 
-from harness.commands.compare_verdicts import cost_verdict
+from harness.analysis.compare_verdicts import cost_verdict
 from harness.score import Comparison, Interval
 
 SINGLE = {"single": MATRIX["single"]}

@@ -219,3 +219,17 @@ def test_a_store_that_there_is_no_way_from_is_refused_and_left_as_it_is(tmp_path
     with pytest.raises(UserError, match=re.escape(said)):
         SqliteStore(path)
     assert path.read_bytes() == before
+
+
+async def test_a_label_never_changes_and_is_never_removed(store):
+    await planned(store)
+    await store.label({"trial_id": 1, "submission_id": None, "label": "unclear", "author": "Ada",
+                       "by_model": 0, "confidence": None, "comment": "", "evidence": [],
+                       "replaces": None})  # fmt: skip
+    before = await store.labels()
+    with closing(sqlite3.connect(store.path)) as file:
+        for statement in ("UPDATE label SET label = 'cheated'", "DELETE FROM label",
+                          "REPLACE INTO label SELECT * FROM label"):  # fmt: skip
+            with pytest.raises(sqlite3.IntegrityError, match="never"):
+                file.execute("PRAGMA recursive_triggers = ON").execute(statement)
+    assert await store.labels() == before

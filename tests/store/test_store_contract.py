@@ -536,3 +536,48 @@ class TestStore:
     async def test_closing_twice_is_closing_once(self, store):
         await store.aclose()
         await store.aclose()
+
+
+def labelled(**more: object) -> dict:
+    one = {"trial_id": 1, "submission_id": None, "label": "legitimate", "author": "Ada",
+           "by_model": 0, "confidence": 0.5, "comment": "", "evidence": [],
+           "replaces": None}  # fmt: skip
+    return one | more
+
+
+async def test_labels_stand_beside_each_other_and_a_correction_replaces_one(store):
+    await planned(store, 2)
+    seen = [{"place": "call:1", "quote": "it's done"}]
+    first = await store.label(labelled(evidence=seen))
+    await store.label(labelled(author="Bob", label="cheated", confidence=None))
+    again = await store.label(labelled(label="agent's fault", replaces=first))
+    rows = await store.labels()
+    assert [(row["author"], row["label"], row["replaced_by"]) for row in rows] == [
+        ("Ada", "legitimate", again), ("Bob", "cheated", None), ("Ada", "agent's fault", None),
+    ]  # fmt: skip
+    assert rows[0]["evidence"] == seen
+    assert (rows[1]["system"], rows[1]["instance_id"], rows[1]["trial"]) == ("single", "a__a-1", 0)
+
+
+@pytest.mark.parametrize("wrong", [
+    {"trial_id": 9}, {"label": "nice"}, {"author": ""}, {"confidence": 1.5},
+    {"submission_id": 1},  # it is the other trial's
+    {"submission_id": 9},
+    {"replaces": 9},
+    {"replaces": 1, "author": "Bob"},
+    {"replaces": 1, "by_model": 1},
+    {"replaces": 1, "trial_id": 2},
+    {"replaces": 2},  # it has been replaced
+], ids=str)  # fmt: skip
+async def test_a_label_that_does_not_fit_is_refused_and_leaves_nothing(store, wrong):
+    await planned(store, 2)
+    await store.submit(2, "a", "", reason="", salvaged=False)
+    await store.label(labelled())
+    old = await store.label(labelled(author="Cy"))
+    await store.label(labelled(author="Cy", replaces=old))
+    before = await store.labels()
+    with pytest.raises(StoreConflict):
+        await store.label(
+            labelled(**{"author": "Cy"} | wrong if wrong == {"replaces": 2} else wrong)
+        )
+    assert await store.labels() == before

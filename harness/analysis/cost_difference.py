@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from harness.analysis.cost_breakdown import OTHER, OUTPUT, PROMPT, SYSTEM
-from harness.commands.table import dollars, percent
 from harness.score.rows import TableRow
+from harness.text.figures import dollars, percent
 from harness.text.text_table import Line, Table
 
 _WORDS = {PROMPT: "prompt: ", OUTPUT: "answer: ", OTHER: ""}

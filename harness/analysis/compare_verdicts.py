@@ -2,9 +2,9 @@
 
 import math
 
-from harness.commands.table import dollars
 from harness.score import Comparison
 from harness.text.counted import counted
+from harness.text.figures import dollars
 
 LEVEL = 0.05  # of a test
 FEW = 10  # instances; 91 of 100 intervals hold the truth there, and fewer below

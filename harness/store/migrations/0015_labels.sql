@@ -1,0 +1,1 @@
+-- Labels: store.sql makes the table, which earlier runs have not.

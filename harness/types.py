@@ -163,6 +163,7 @@ class Activity(StrEnum):
     BARRIER = "barrier"  # all the others
     MAIN = "main"  # what the main agent gives it to do
     TURN = "turn"  # in a replay, its recorded turn
+    PAUSED = "paused"  # a person to resume the run
 
 
 WORKSPACE_TOOLS = ("bash", "edit", "view")

@@ -20,6 +20,7 @@ WORDS = {
     Activity.BARRIER: "waiting at a barrier",
     Activity.MAIN: "waiting for the main agent",
     Activity.TURN: "waiting for its recorded turn\n(replay only)",
+    Activity.PAUSED: "paused by a person",
 }
 LED = WORDS | {Activity.PEER: "waiting for a sub-agent"}  # where there is a main agent
 INKS = {
@@ -30,6 +31,7 @@ INKS = {
     Activity.BARRIER: plot_style.COLOURS[3],
     Activity.MAIN: "#777777",
     Activity.TURN: "#E8E8E8",
+    Activity.PAUSED: "#D0D0D0",
 }
 
 

@@ -11,6 +11,7 @@ subclass `StoreFull` if the disk has no room.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from harness.store.interventions import InterventionRow, NewIntervention
 from harness.store.ledger import AnsweredRow, Ledger, PaidRow
 from harness.store.rows import (
     CallRow,
@@ -163,6 +164,27 @@ class Store(Ledger, Protocol):
         `StoreConflict`: there is no such trial, its submission is another trial's, or what it
         replaces has been replaced, or is another author's or trial's.
         """
+        ...
+
+    # -- what people do to the run ---------------------------------------------------------------
+
+    async def intervene(
+        self, new: NewIntervention, *, alive: Collection[str] = (), cap: float = 0.0
+    ) -> InterventionRow:
+        """Check whether the state of the run allows it, write it, and do at once what needs no
+        process: requeue a trial, or cancel one that no process in `alive` has.
+
+        All of that in one transaction, so that of two people who want the same one is refused.
+        `cap`: what a cap to be raised was at the start. `InterventionRefused` says why not.
+        """
+        ...
+
+    async def interventions(self, after: int = 0) -> list[InterventionRow]:
+        """The interventions whose id is greater than `after`, in the order of writing."""
+        ...
+
+    async def note_applied(self, intervention_id: int, outcome: str) -> None:
+        """Record, once, that this owner has acted on an intervention, and what came of it."""
         ...
 
     # -- what a trial goes on from ---------------------------------------------------------------

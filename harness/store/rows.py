@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
+from harness.store.interventions import InterventionRow
 from harness.store.ledger import UsageColumns
 from harness.types import Activity
 
@@ -246,3 +247,4 @@ class RunRows:
     calls: Sequence[CallRow]
     submissions: Sequence[SubmissionRow]
     spans: Sequence[SpanRow]
+    interventions: Sequence[InterventionRow] = ()  # of people

@@ -60,6 +60,7 @@ class SqliteFile:
 
 def _opened(path: Path, *, read_only: bool) -> Connection:
     sql = statements("harness.store", "store.sql")
+    sql |= statements("harness.store", "interventions.sql")
     schema = sql.pop("schema")
     connection = Connection(
         path, sql, clock=now, errors=ERRORS, timeout_s=1 if read_only else 30, read_only=read_only

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 
 from harness.errors import RUN_COST, LimitReached
+from harness.store.interventions import Cap
 from harness.store.ledger import EndedCall, NewCall
 from harness.store.sqlite_file import SqliteFile
 from harness.text.reply_json import reply_row
@@ -59,15 +60,17 @@ class SqliteLedger(SqliteFile):
 
     async def _money_for(self, usd: float) -> None:
         """Wait until the run may have `usd` again; `LimitReached` where it cannot."""
-        most = self._cap_usd + ROUNDING_USD
         while True:
             (money,) = self._connection.read("money")
+            (raised,) = self._connection.read("raised", target=Cap.DOLLARS, trial_id=None)
+            cap_usd = max(self._cap_usd, raised["most"] or 0.0)
+            most = cap_usd + ROUNDING_USD
             spent, reserved = money["spent"], money["reserved"]
             if spent + usd > most:
                 raise LimitReached(
                     RUN_COST,
                     f"{RUN_COST}: the call can cost ${usd:.4f}, and ${spent:.4f} of "
-                    f"${self._cap_usd:.4f} are spent by all processes of the run",
+                    f"${cap_usd:.4f} are spent by all processes of the run",
                 )
             if spent + reserved + usd <= most:
                 return

@@ -16,13 +16,13 @@ from harness.store.rows import (
     SubmissionRow,
     TrialRow,
 )
-from harness.store.sqlite_file import SqliteFile
+from harness.store.sqlite_interventions import SqliteInterventions
 from harness.types import Message
 
 _GRADED = ("flags", "unchecked", "report", "selection_reasons")  # of a submission, in JSON
 
 
-class SqliteReading(SqliteFile):
+class SqliteReading(SqliteInterventions):
     """The reading half of a `harness.store.protocol.Store`: its docstrings are the contract."""
 
     async def description(self) -> dict[str, Any]:
@@ -52,6 +52,7 @@ class SqliteReading(SqliteFile):
                 calls=await self.calls(),
                 submissions=await self.submissions(),
                 spans=await self.spans(),
+                interventions=await self.interventions(),
             )
 
     async def read_trial(self, trial_id: int) -> RunRows:

@@ -128,7 +128,7 @@ CREATE TABLE IF NOT EXISTS span (
     trial_id INTEGER NOT NULL REFERENCES trial,
     agent TEXT NOT NULL,
     what TEXT NOT NULL             -- running a command, having a finding checked; or waiting for
-        CHECK (what IN ('command', 'admission', 'peer', 'barrier', 'main', 'turn')),
+        CHECK (what IN ('command', 'admission', 'peer', 'barrier', 'main', 'turn', 'paused')),
     started_at TEXT NOT NULL,
     seconds REAL NOT NULL
 ) STRICT;
@@ -204,6 +204,34 @@ CREATE TRIGGER IF NOT EXISTS label_stays BEFORE DELETE ON label BEGIN
     SELECT raise(ABORT, 'labels are never removed');
 END;
 
+-- What people did to the run: a row is written before anything acts on it, and never changes.
+CREATE TABLE IF NOT EXISTS intervention (
+    intervention_id INTEGER PRIMARY KEY,
+    at TEXT NOT NULL,
+    by TEXT NOT NULL CHECK (by <> ''),          -- a person's name
+    reason TEXT NOT NULL CHECK (reason <> ''),  -- in that person's words
+    action TEXT NOT NULL
+        CHECK (action IN ('pause', 'resume', 'stop', 'cancel', 'requeue', 'stop-agent', 'raise',
+            'workers', 'pin', 'veto')),
+    trial_id INTEGER REFERENCES trial,   -- the attempt; NULL: the run
+    target TEXT NOT NULL,                -- in it: an agent, the label of an entry, a cap; or empty
+    value TEXT NOT NULL                  -- JSON: see harness.store.interventions
+) STRICT;
+CREATE INDEX IF NOT EXISTS intervention_by_action ON intervention (action, trial_id);
+
+-- Which process has acted on it, and what came of that; an empty owner: it was done as it was written.
+CREATE TABLE IF NOT EXISTS intervention_applied (
+    intervention_id INTEGER NOT NULL REFERENCES intervention,
+    owner TEXT NOT NULL,
+    at TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    PRIMARY KEY (intervention_id, owner)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS intervention_stays BEFORE UPDATE ON intervention
+BEGIN SELECT RAISE(ABORT, 'interventions never change'); END;
+CREATE TRIGGER IF NOT EXISTS intervention_remains BEFORE DELETE ON intervention
+BEGIN SELECT RAISE(ABORT, 'interventions never change'); END;
+
 -- name: put_run
 INSERT INTO run (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
 
@@ -223,12 +251,14 @@ INSERT INTO trial (system, instance_id, number, agents, wanted, submits)
 VALUES (:system, :instance_id, :number, :agents, :wanted, :submits) ON CONFLICT DO NOTHING;
 
 -- name: plan_again
--- what was cut short or failed for infrastructure gets its next attempt
+-- what was cut short or failed for infrastructure gets its next attempt, unless a person cancelled it
 INSERT INTO trial (system, instance_id, number, agents, wanted, submits, attempt)
 SELECT system, instance_id, number, agents, wanted, submits, max(attempt) + 1 FROM trial
 GROUP BY system, instance_id, number
 HAVING sum(state IN ('waiting', 'running', 'grading', 'done')
-    OR (state = 'failed' AND NOT :retry_failed)) = 0;
+    OR (state = 'failed' AND NOT :retry_failed)) = 0
+    AND max(iif(trial_id IN (SELECT trial_id FROM intervention WHERE action = 'cancel'),
+        attempt, -1)) < max(attempt);
 
 -- name: plan_cut_again
 -- of those, what its process left behind
@@ -236,7 +266,9 @@ INSERT INTO trial (system, instance_id, number, agents, wanted, submits, attempt
 SELECT system, instance_id, number, agents, wanted, submits, max(attempt) + 1 FROM trial
 GROUP BY system, instance_id, number
 HAVING sum(state IN ('waiting', 'running', 'grading', 'done')) = 0
-    AND max(iif(reason = 'the process ended', attempt, -1)) = max(attempt);
+    AND max(iif(reason = 'the process ended', attempt, -1)) = max(attempt)
+    AND max(iif(trial_id IN (SELECT trial_id FROM intervention WHERE action = 'cancel'),
+        attempt, -1)) < max(attempt);
 
 -- name: charge_left
 -- calls of processes that are gone: nobody can tell what they cost
@@ -302,7 +334,8 @@ INSERT INTO call (trial_id, conversation, agent, position, model, prompt_sha256,
 SELECT :trial_id, :conversation, :agent, :position, :model, :prompt_sha256, :repeated, :reserved_usd,
     :now, :moment, :paid_call, :tools_sha256
 WHERE :cap_usd = 0 OR :reserved_usd IS NULL OR :paid_call IS NOT NULL
-    OR (SELECT spent + reserved FROM money) + :reserved_usd <= :cap_usd + 1e-9
+    OR (SELECT spent + reserved FROM money) + :reserved_usd <= 1e-9 + max(:cap_usd, coalesce(
+        (SELECT max(CAST(value AS REAL)) FROM intervention WHERE action = 'raise' AND trial_id IS NULL), 0))
 RETURNING call_id;
 
 -- name: charge
@@ -312,7 +345,8 @@ WHERE call_id = :call_id AND outcome = 'started';
 -- name: hold_more
 UPDATE call SET reserved_usd = coalesce(charged_usd, 0) + :usd
 WHERE call_id = :call_id AND outcome = 'started' AND (:cap_usd = 0
-    OR (SELECT spent + reserved FROM money) + :usd <= :cap_usd + 1e-9)
+    OR (SELECT spent + reserved FROM money) + :usd <= 1e-9 + max(:cap_usd, coalesce(
+        (SELECT max(CAST(value AS REAL)) FROM intervention WHERE action = 'raise' AND trial_id IS NULL), 0)))
 RETURNING call_id;
 
 -- name: spend

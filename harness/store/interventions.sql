@@ -1,0 +1,81 @@
+-- Statements on interventions. The tables are in store.sql.
+
+-- name: add_intervention
+INSERT INTO intervention (at, by, reason, action, trial_id, target, value)
+VALUES (:now, :by, :reason, :action, :trial_id, :target, :value)
+RETURNING *;
+
+-- name: add_applied
+INSERT INTO intervention_applied (intervention_id, owner, at, outcome)
+VALUES (:intervention_id, :owner, :now, :outcome) ON CONFLICT DO NOTHING;
+
+-- name: interventions
+SELECT * FROM intervention WHERE intervention_id > :after ORDER BY intervention_id;
+
+-- name: applied
+SELECT * FROM intervention_applied WHERE intervention_id > :after
+ORDER BY intervention_id, at, owner;
+
+-- name: last_pause
+-- the last word on whether the run is paused
+SELECT action, by, at, value FROM intervention WHERE action IN ('pause', 'resume')
+ORDER BY intervention_id DESC LIMIT 1;
+
+-- name: said_before
+SELECT by, at, value FROM intervention
+WHERE action = :action AND trial_id IS :trial_id AND target = :target
+ORDER BY intervention_id DESC LIMIT 1;
+
+-- name: stopped_before
+-- who stopped an agent of a trial, in this attempt or in one that it goes on from
+SELECT by, at FROM intervention AS stop JOIN trial AS earlier USING (trial_id)
+    JOIN trial AS mine USING (system, instance_id, number)
+WHERE stop.action = 'stop-agent' AND stop.target = :target AND mine.trial_id = :trial_id
+    AND NOT EXISTS (SELECT 1 FROM intervention AS requeue JOIN trial AS other USING (trial_id)
+        WHERE requeue.action = 'requeue' AND requeue.intervention_id > stop.intervention_id
+            AND other.system = mine.system AND other.instance_id = mine.instance_id
+            AND other.number = mine.number)
+ORDER BY stop.intervention_id DESC LIMIT 1;
+
+-- name: raised
+-- the highest that a cap of a trial, or of the run, was raised to
+SELECT max(CAST(value AS REAL)) AS most FROM intervention
+WHERE action = 'raise' AND target = :target AND (
+    (:trial_id IS NULL AND trial_id IS NULL)
+    OR trial_id IN (SELECT earlier.trial_id FROM trial AS mine
+        JOIN trial AS earlier USING (system, instance_id, number)
+        WHERE mine.trial_id = :trial_id));
+
+-- name: attempt
+SELECT *, (SELECT max(attempt) FROM trial AS later WHERE later.system = mine.system
+        AND later.instance_id = mine.instance_id AND later.number = mine.number) AS last
+FROM trial AS mine WHERE trial_id = :trial_id;
+
+-- name: to_be_run
+-- whether any trial has not come to its end, and nobody has cancelled it
+SELECT EXISTS (SELECT 1 FROM trial AS last
+    WHERE state IN ('waiting', 'running', 'grading', 'error', 'cancelled')
+        AND trial_id NOT IN (SELECT trial_id FROM intervention WHERE action = 'cancel')
+        AND NOT EXISTS (SELECT 1 FROM trial AS later
+            WHERE later.system = last.system AND later.instance_id = last.instance_id
+                AND later.number = last.number AND later.attempt > last.attempt)) AS any;
+
+-- name: agents_seen
+SELECT agent FROM call WHERE trial_id = :trial_id AND agent <> ''
+UNION SELECT agent FROM span WHERE trial_id = :trial_id ORDER BY agent;
+
+-- name: cancel_now
+-- where no living process has it
+UPDATE trial SET state = 'cancelled', reason = :reason, finished_at = :now
+WHERE trial_id = :trial_id AND (state = 'waiting'
+    OR (state IN ('running', 'grading') AND owner NOT IN (SELECT value FROM json_each(:alive))))
+RETURNING trial_id;
+
+-- name: charge_cancelled
+UPDATE call SET charged_usd = reserved_usd WHERE outcome = 'started' AND trial_id = :trial_id;
+
+-- name: requeue
+INSERT INTO trial (system, instance_id, number, agents, wanted, submits, attempt)
+SELECT system, instance_id, number, agents, wanted, submits, attempt + 1 FROM trial
+WHERE trial_id = :trial_id
+RETURNING trial_id, attempt;

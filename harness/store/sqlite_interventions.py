@@ -1,0 +1,257 @@
+"""Interventions in SQLite: each is checked and written in one transaction."""
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from harness.store.connection import Row, Run
+from harness.store.interventions import (
+    Action,
+    AppliedRow,
+    InterventionRefused,
+    InterventionRow,
+    NewIntervention,
+)
+from harness.store.sqlite_file import SqliteFile
+
+MOST_NAME, MOST_REASON = 100, 2_000  # characters
+MOST_WORKERS = 1_000
+AGAIN = frozenset({"cancelled", "error", "failed"})  # states of attempts that can be run again
+UNDER_WAY = frozenset({"waiting", "running", "grading"})
+
+
+class SqliteInterventions(SqliteFile):
+    """The part of a `harness.store.protocol.Store`: its docstrings are the contract."""
+
+    _owner: str
+
+    async def intervene(
+        self, new: NewIntervention, *, alive: Collection[str] = (), cap: float = 0.0
+    ) -> InterventionRow:
+        """See `Store.intervene`."""
+        _check_words(new)
+        with self._connection.write() as run:
+            outcome = _RULES[new.action](_Asked(run, new, alive, cap))
+            value = sorted(alive) if new.action == Action.STOP else new.value
+            (row,) = run(
+                "add_intervention",
+                by=new.by.strip(),
+                reason=new.reason.strip(),
+                action=str(new.action),
+                trial_id=new.trial_id,
+                target=new.target,
+                value=json.dumps(value),
+            )
+            applied: list[AppliedRow] = []
+            if outcome:
+                key = row["intervention_id"]
+                run("add_applied", intervention_id=key, owner="", outcome=outcome)
+                applied.append({"owner": "", "at": row["at"], "outcome": outcome})
+        return _intervention(dict(row), applied)
+
+    async def interventions(self, after: int = 0) -> list[InterventionRow]:
+        """See `Store.interventions`."""
+        applied: dict[int, list[AppliedRow]] = {}
+        found = self._rows("interventions", after=after)
+        for row in self._rows("applied", after=after) if found else ():
+            key = row.pop("intervention_id")
+            applied.setdefault(key, []).append(cast("AppliedRow", row))
+        return [_intervention(row, applied.get(row["intervention_id"], [])) for row in found]
+
+    async def note_applied(self, intervention_id: int, outcome: str) -> None:
+        """See `Store.note_applied`."""
+        with self._connection.write() as run:
+            key = {"intervention_id": intervention_id, "owner": self._owner}
+            run("add_applied", **key, outcome=outcome)
+
+
+def _intervention(row: Mapping[str, Any], applied: list[AppliedRow]) -> InterventionRow:
+    opened = {"action": Action(row["action"]), "value": json.loads(row["value"])}
+    return cast("InterventionRow", {**row, **opened, "applied": applied})
+
+
+def _check_words(new: NewIntervention) -> None:
+    for what, text, most in (
+        ("the name of who does it", new.by, MOST_NAME),
+        ("a reason", new.reason, MOST_REASON),
+    ):
+        if not text.strip():
+            raise InterventionRefused(f"{what} is missing: the run's record holds it")
+        if len(text) > most:
+            raise InterventionRefused(f"{what} has at most {most} characters")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An intervention in its transaction: what the rules look at."""
+
+    run: Run
+    new: NewIntervention
+    alive: Collection[str]
+    cap: float
+
+    def attempt(self) -> Row:
+        """The attempt that it is about, which has to be the last one at its trial."""
+        rows = self.run("attempt", trial_id=self.new.trial_id)
+        if not rows:
+            raise InterventionRefused(f"there is no trial {self.new.trial_id}")
+        row = rows[0]
+        if row["attempt"] != row["last"]:
+            raise InterventionRefused(
+                f"{named(row)} was followed by attempt {row['last'] + 1}; name that one"
+            )
+        return row
+
+    def is_held(self, row: Row) -> bool:
+        """Whether a living process works on the attempt."""
+        return row["state"] in ("running", "grading") and row["owner"] in self.alive
+
+    def before(self) -> Row | None:
+        """The same intervention, where somebody made it before."""
+        new = self.new
+        key = {"action": str(new.action), "trial_id": new.trial_id, "target": new.target}
+        return next(iter(self.run("said_before", **key)), None)
+
+
+def named(row: Mapping[str, Any] | Row) -> str:
+    """A trial in words."""
+    again = f", attempt {row['attempt'] + 1}" if row["attempt"] else ""
+    where = f"{row['system']} on {row['instance_id']} #{row['number'] + 1}"
+    return f"trial {row['trial_id']} ({where}{again})"
+
+
+def _pause(asked: _Asked) -> str:
+    if not asked.run("to_be_run")[0]["any"]:
+        raise InterventionRefused("no trial is left to be run")
+    last = next(iter(asked.run("last_pause")), None)
+    harder = bool(asked.new.value) and last is not None and last["value"] != "true"
+    if last is not None and last["action"] == Action.PAUSE and not harder:
+        raise InterventionRefused(f"the run is paused already, by {last['by']} at {last['at']}")
+    return ""
+
+
+def _resume(asked: _Asked) -> str:
+    last = next(iter(asked.run("last_pause")), None)
+    if last is None or last["action"] != Action.PAUSE:
+        raise InterventionRefused("the run is not paused")
+    return ""
+
+
+def _stop(asked: _Asked) -> str:
+    if not asked.alive:
+        raise InterventionRefused("no process works on the run")
+    before = asked.before()
+    if before and set(asked.alive) <= set(json.loads(before["value"])):
+        raise InterventionRefused(
+            f"the run is being stopped already, by {before['by']} at {before['at']}"
+        )
+    return ""
+
+
+def _cancel(asked: _Asked) -> str:
+    row = asked.attempt()
+    before = asked.before()
+    if before:
+        raise InterventionRefused(
+            f"{named(row)} was cancelled already, by {before['by']} at {before['at']}"
+        )
+    # what was interrupted or failed would be run again with the run: that can be cancelled, too
+    if row["state"] in ("done", "failed"):
+        raise InterventionRefused(f"{named(row)} is {row['state']}: there is nothing to cancel")
+    if row["state"] not in UNDER_WAY:
+        return f"its attempt had ended ({row['state']}); the trial is not run again"
+    reason = f"cancelled by {asked.new.by.strip()}: {asked.new.reason.strip()}"
+    key = {"trial_id": asked.new.trial_id}
+    if not asked.run("cancel_now", **key, reason=reason, alive=json.dumps(list(asked.alive))):
+        return ""
+    asked.run("charge_cancelled", **key)
+    return "cancelled" if row["state"] == "waiting" else "cancelled: no process had it any more"
+
+
+def _requeue(asked: _Asked) -> str:
+    row = asked.attempt()
+    if row["state"] not in AGAIN:
+        more = ": cancel it first" if row["state"] in ("running", "grading") else ""
+        raise InterventionRefused(
+            f"{named(row)} is {row['state']}{more}; only a trial that was cancelled or failed can "
+            "be run again"
+        )
+    (made,) = asked.run("requeue", trial_id=asked.new.trial_id)
+    return f"attempt {made['attempt'] + 1} waits: trial {made['trial_id']}"
+
+
+def _stop_agent(asked: _Asked) -> str:
+    row = asked.attempt()
+    if row["state"] != "running" or not asked.is_held(row):
+        raise InterventionRefused(f"{named(row)} is not running: it has no agent to stop")
+    seen = [each["agent"] for each in asked.run("agents_seen", trial_id=asked.new.trial_id)]
+    if asked.new.target not in seen:
+        there = ", ".join(seen) or "none yet"
+        raise InterventionRefused(
+            f"{named(row)} has no agent {asked.new.target[:80]!r}; there are: {there}"
+        )
+    key = {"trial_id": asked.new.trial_id, "target": asked.new.target}
+    for before in asked.run("stopped_before", **key):
+        raise InterventionRefused(
+            f"{asked.new.target} was stopped already, by {before['by']} at {before['at']}"
+        )
+    return ""
+
+
+def _raise(asked: _Asked) -> str:
+    new = asked.new
+    if new.trial_id is not None:
+        row = asked.attempt()
+        if row["state"] in ("grading", "done"):
+            raise InterventionRefused(f"{named(row)}: its agents have ended, no cap holds them")
+    if not asked.cap:
+        raise InterventionRefused(f"there is no cap on its {new.target}")
+    (raised,) = asked.run("raised", target=new.target, trial_id=new.trial_id)
+    cap = max(asked.cap, raised["most"] or 0.0)
+    if float(new.value) <= cap:
+        raise InterventionRefused(
+            f"the cap on its {new.target} is {cap:g} already; it can only be raised"
+        )
+    return ""
+
+
+def _workers(asked: _Asked) -> str:
+    if not 1 <= int(asked.new.value) <= MOST_WORKERS:
+        raise InterventionRefused(f"a process has 1 to {MOST_WORKERS} workers")
+    before = asked.before()
+    if before and json.loads(before["value"]) == asked.new.value:
+        raise InterventionRefused(
+            f"there are {asked.new.value} workers already, by {before['by']} at {before['at']}"
+        )
+    return ""
+
+
+def _mark(asked: _Asked) -> str:
+    row, new = asked.attempt(), asked.new
+    # what was interrupted or failed for infrastructure goes on in its next attempt
+    if row["state"] not in ("running", "cancelled", "error"):
+        raise InterventionRefused(f"{named(row)} is {row['state']}: no agent reads its entries")
+    for action in {Action.VETO, new.action}:
+        key = {"action": str(action), "trial_id": new.trial_id, "target": new.target}
+        for before in asked.run("said_before", **key):
+            done = "vetoed" if action == Action.VETO else "pinned"
+            raise InterventionRefused(
+                f"{new.target} was {done} already, by {before['by']} at {before['at']}"
+            )
+    return ""
+
+
+_RULES: Mapping[Action, Callable[[_Asked], str]] = {
+    Action.PAUSE: _pause,
+    Action.RESUME: _resume,
+    Action.STOP: _stop,
+    Action.CANCEL: _cancel,
+    Action.REQUEUE: _requeue,
+    Action.STOP_AGENT: _stop_agent,
+    Action.RAISE: _raise,
+    Action.WORKERS: _workers,
+    Action.PIN: _mark,
+    Action.VETO: _mark,
+}
+"""What each action needs; the outcome, where it is done as it is written, else an empty string."""

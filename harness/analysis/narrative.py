@@ -62,13 +62,16 @@ def event_lines(material: TrialRecord) -> list[str]:
         return []
     began = material.events[0]["at"]
     lines = [
-        (event["at"], words)
-        for event in material.events
-        if (words := _TELL.get(event["what"], _nothing)(event, material))
+        (event["at"], words) for event in material.events if (words := event_words(event, material))
     ]
     lines += _unfolded(material)
     lines.sort(key=lambda line: line[0])
     return [f"{at - began:7.1f} s  {words}" for at, words in lines]
+
+
+def event_words(event: EventRow, material: TrialRecord) -> str:
+    """What an event says has happened, in words; empty for one that needs no mention."""
+    return _TELL.get(event["what"], _nothing)(event, material)
 
 
 def _unfolded(material: TrialRecord) -> list[tuple[float, str]]:

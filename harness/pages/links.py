@@ -91,7 +91,7 @@ class ViewLinks:
     """Links of the live page: paths of its server below `/runs/<run id>`."""
 
     def __init__(self, run_id: str) -> None:
-        self._root = f"/runs/{quote(run_id, safe='')}"
+        self._root = f"/runs/{_quoted(run_id)}"
 
     def run(self) -> str:
         """See `Links`."""
@@ -99,11 +99,11 @@ class ViewLinks:
 
     def trial(self, trial_id: int, section: str = "") -> str:
         """See `Links`."""
-        return f"{self._root}/trials/{trial_id}" + (f"#{section}" if section else "")
+        return f"{self._root}/trials/{trial_id}" + (f"#{_quoted(section)}" if section else "")
 
     def conversation(self, trial_id: int, name: str, message: int = 0) -> str:
         """See `Links`."""
-        place = f"{self.trial(trial_id)}/conversations/{quote(name, safe='')}"
+        place = f"{self.trial(trial_id)}/conversations/{_quoted(name)}"
         return place + (f"#message-{message}" if message else "")
 
     def call(self, trial_id: int, call_id: int) -> str:
@@ -112,7 +112,7 @@ class ViewLinks:
 
     def entry(self, trial_id: int, label: str) -> str:
         """See `Links`."""
-        return f"{self.trial(trial_id)}/entries/{quote(label, safe='')}"
+        return f"{self.trial(trial_id)}/entries/{_quoted(label)}"
 
     def proposal(self, trial_id: int, number: int) -> str:
         """See `Links`."""
@@ -124,7 +124,7 @@ class ViewLinks:
 
     def rows(self, table: str, **equal: str | int) -> str:
         """See `Links`."""
-        return f"{self._root}/rows/{quote(table, safe='')}" + _query(equal)
+        return f"{self._root}/rows/{_quoted(table)}" + _query(equal)
 
     def compare(self, a: str, b: str) -> str:
         """See `Links`."""
@@ -132,8 +132,13 @@ class ViewLinks:
 
 
 def _fragment(kind: str, number: int, section: str) -> str:
-    return f"#{kind}-{number}" + (f"/{quote(section, safe='')}" if section else "")
+    return f"#{kind}-{number}" + (f"/{_quoted(section)}" if section else "")
+
+
+def _quoted(text: str) -> str:
+    """`text` as a part of an address; half a surrogate pair, which is no text, as a mark."""
+    return quote(text.encode(errors="replace"), safe="")
 
 
 def _query(values: Mapping[str, str | int]) -> str:
-    return f"?{urlencode(values)}" if values else ""
+    return f"?{urlencode(values, errors='replace')}" if values else ""

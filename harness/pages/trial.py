@@ -11,6 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from harness.pages import board_replay, task_graph
 from harness.pages.links import Links
 from harness.pages.rendering import render
 from harness.pages.trial_data import TrialData
@@ -27,7 +28,8 @@ class Section:
 
 SECTIONS: Sequence[Section] = (
     # activity, submissions, tests, findings, time_lines
-    # task_graph, board_replay, entries, conversations
+    Section(name="task_graph", title="Tasks, claims and leases", make=task_graph.section),
+    Section(name="board_replay", title="The board, step by step", make=board_replay.section),
     # labels, interventions
 )
 

@@ -1,9 +1,9 @@
 """Where the money of a run went: `cost_breakdown.csv`. Pure functions.
 
 One row for each part of a system's cost. Parts of one kind sum to the system's row: the kinds of
-work (`kind`) to its calls, tokens and dollars; the causes of prompt tokens (`prompt`), the pieces
-of answers (`output`) and `other` together to its dollars. An `overhead` is no such part: overheads
-overlap each other. Undefined is None, never 0.
+work (`kind`) and the activities (`activity`) to its tokens and dollars, kinds to its calls, too;
+the causes of prompt tokens (`prompt`), the pieces of answers (`output`) and `other` together to its
+dollars. An `overhead` is no such part: overheads overlap each other. Undefined is None, never 0.
 
 Counted are the calls that were sent, of every attempt at trials that came to an end, as in
 `table.csv`; what other trials cost is in the rows `unfinished`.
@@ -16,13 +16,14 @@ from typing import Any
 from harness.analysis.call_costs import CallCost
 from harness.analysis.cost_overheads import Overhead, OverheadSum
 from harness.analysis.prompt_parts import Cause
+from harness.analysis.turn_activities import Shares
 from harness.score import InstanceScore, counted_attempts, ended, ran
 from harness.score.cost import NOISE_USD
 from harness.score.rows import repeated_tokens
 from harness.store.rows import TrialRow
 
-SYSTEM, KIND, PROMPT, OUTPUT, OTHER, OVERHEAD, UNFINISHED = (
-    "system", "kind", "prompt", "output", "other", "overhead", "unfinished",
+SYSTEM, KIND, ACTIVITY, PROMPT, OUTPUT, OTHER, OVERHEAD, UNFINISHED = (
+    "system", "kind", "activity", "prompt", "output", "other", "overhead", "unfinished",
 )  # fmt: skip
 """What a row is about: the values of the column `part`."""
 COLUMNS = (
@@ -41,99 +42,151 @@ class _Sum:
 
     conversations: set[tuple[int, str]] = field(default_factory=set)
     calls: int = 0
-    fresh: int = 0
-    cached: int = 0
-    written: int = 0
-    output: int = 0
+    count: float = 0.0
+    fresh: float = 0
+    cached: float = 0
+    written: float = 0
+    output: float = 0
     usd: float = 0.0
 
     @property
-    def prompt(self) -> int:
+    def prompt(self) -> float:
         return self.fresh + self.cached + self.written
 
-    def add_prompt(self, fresh: int, cached: int, written: int) -> None:
+    def add_call(self, cost: CallCost, share: float = 1) -> None:
+        """Add a call, or a share of its tokens and dollars."""
+        row = cost.row
+        cached, written = row["cached_tokens"], row["cache_write_tokens"]
+        self.conversations.add((row["trial_id"], row["conversation"]))
+        self.add_prompt(
+            share * (row["prompt_tokens"] - cached - written), share * cached, share * written
+        )
+        self.output += share * row["completion_tokens"]
+        self.usd += share * cost.usd
+
+    def add_prompt(self, fresh: float, cached: float, written: float) -> None:
         self.fresh += fresh
         self.cached += cached
         self.written += written
 
+    def include(self, other: "_Sum") -> None:
+        self.conversations |= other.conversations
+        self.calls += other.calls
+        self.count += other.count
+        self.add_prompt(other.fresh, other.cached, other.written)
+        self.output += other.output
+        self.usd += other.usd
 
-class SystemCost:
-    """What the trials of one system cost, added up trial by trial."""
 
-    def __init__(self) -> None:
-        self._whole = _Sum()
-        self._parts: dict[tuple[str, str], _Sum] = {}
-        self._other_usd = 0.0
-        self._own_tokens = self._repeated_tokens = self._turns = 0
-        self._overheads = {name: OverheadSum() for name in Overhead}
+@dataclass(slots=True)
+class CostSums:
+    """What calls and overheads add up to."""
+
+    whole: _Sum = field(default_factory=_Sum)
+    parts: dict[tuple[str, str], _Sum] = field(default_factory=dict)
+    other_usd: float = 0.0
+    own_tokens: int = 0
+    repeated_tokens: int = 0
+    turns: int = 0
+    overheads: dict[Overhead, OverheadSum] = field(
+        default_factory=lambda: {name: OverheadSum() for name in Overhead}
+    )
 
     def add(
         self,
         costs: Iterable[CallCost],
         kinds: Mapping[int, str],
+        activities: Mapping[int, Shares],
         overheads: Mapping[Overhead, OverheadSum],
     ) -> None:
-        """Add one attempt at a trial: its calls, the kind of each, and its overheads."""
+        """Add one attempt at a trial: its calls, their kinds and activities, and its overheads."""
         for cost in costs:
+            call_id = cost.row["call_id"]
             if cost.row["paid_call"] is None:
-                self._add_call(cost, kinds[cost.row["call_id"]])
+                self._add_call(cost, kinds[call_id], activities[call_id])
+        self.include_overheads(overheads)
+
+    def _add_call(self, cost: CallCost, kind: str, activities: Shares) -> None:
+        for total in (self.whole, self.part(KIND, kind)):
+            total.calls += 1
+            total.add_call(cost)
+        for activity, share in activities.items():
+            total = self.part(ACTIVITY, activity)
+            total.count += share
+            total.add_call(cost, share)
+        for part in cost.prompt:
+            total = self.part(PROMPT, part.cause)
+            total.add_prompt(part.fresh, part.cached, part.written)
+            total.usd += part.usd
+        for piece in cost.output:
+            total = self.part(OUTPUT, piece.name)
+            total.calls += piece.call is not None
+            total.output += piece.tokens
+            total.usd += piece.usd
+        self.turns += cost.row["outcome"] == "ok"
+        self.other_usd += cost.other_usd
+        self.own_tokens += cost.own_tokens
+        self.repeated_tokens += repeated_tokens(cost.row)
+
+    def part(self, part: str, name: str) -> _Sum:
+        """The sum of a part, which begins with nothing."""
+        return self.parts.setdefault((part, name), _Sum())
+
+    def include(self, other: "CostSums") -> None:
+        """Add another sum, which stays as it is."""
+        self.whole.include(other.whole)
+        for key, total in other.parts.items():
+            self.part(*key).include(total)
+        self.other_usd += other.other_usd
+        self.own_tokens += other.own_tokens
+        self.repeated_tokens += other.repeated_tokens
+        self.turns += other.turns
+        self.include_overheads(other.overheads)
+
+    def include_overheads(self, overheads: Mapping[Overhead, OverheadSum]) -> None:
+        """Add overheads."""
         for name, found in overheads.items():
-            total = self._overheads[name]
+            total = self.overheads[name]
             total.count += found.count
             total.seconds += found.seconds
             total.prompt_tokens += found.prompt_tokens
             total.output_tokens += found.output_tokens
             total.usd += found.usd
 
+
+class SystemCost:
+    """What the trials of one system cost, added up trial by trial."""
+
+    def __init__(self) -> None:
+        self._sums = CostSums()
+
+    def include(self, trial: CostSums) -> None:
+        """Add what one or more attempts cost."""
+        self._sums.include(trial)
+
     def rows(self, system: str, scores: Sequence[InstanceScore], baseline: str) -> list[Row]:
         """The system's rows. `scores` are those of all systems of the run."""
         mine = [score for score in scores if score.system == system]
         whole = self._system_row(mine, scores, baseline)
         found = [whole]
-        for (part, name), total in sorted(self._parts.items(), key=_order):
+        for (part, name), total in sorted(self._sums.parts.items(), key=_order):
             found.append(self._part_row(part, name, total))
-        if abs(self._other_usd) > NOISE_USD:
+        if abs(self._sums.other_usd) > NOISE_USD:
             row = dict.fromkeys(COLUMNS) | {"part": OTHER, "name": "not attributed"}
-            found.append(row | {"cost_usd": self._other_usd})
-        found += [self._overhead_row(name, total) for name, total in self._overheads.items()]
+            found.append(row | {"cost_usd": self._sums.other_usd})
+        found += [self._overhead_row(name, total) for name, total in self._sums.overheads.items()]
         unfinished = sum(score.unfinished_usd or 0.0 for score in mine)
         if unfinished:
             row = dict.fromkeys(COLUMNS) | {"part": UNFINISHED, "name": "trials that did not end"}
             found.append(row | {"cost_usd": unfinished})
         return [row | {"system": system} | _relative_to(whole, row) for row in found]
 
-    def _add_call(self, cost: CallCost, kind: str) -> None:
-        row = cost.row
-        cached, written = row["cached_tokens"], row["cache_write_tokens"]
-        for total in (self._whole, self._part(KIND, kind)):
-            total.conversations.add((row["trial_id"], row["conversation"]))
-            total.calls += 1
-            total.add_prompt(row["prompt_tokens"] - cached - written, cached, written)
-            total.output += row["completion_tokens"]
-            total.usd += cost.usd
-        for part in cost.prompt:
-            total = self._part(PROMPT, part.cause)
-            total.add_prompt(part.fresh, part.cached, part.written)
-            total.usd += part.usd
-        for piece in cost.output:
-            total = self._part(OUTPUT, piece.name)
-            total.calls += piece.call is not None
-            total.output += piece.tokens
-            total.usd += piece.usd
-        self._turns += row["outcome"] == "ok"
-        self._other_usd += cost.other_usd
-        self._own_tokens += cost.own_tokens
-        self._repeated_tokens += repeated_tokens(row)
-
-    def _part(self, part: str, name: str) -> _Sum:
-        return self._parts.setdefault((part, name), _Sum())
-
     def _system_row(
         self, mine: Sequence[InstanceScore], scores: Sequence[InstanceScore], baseline: str
     ) -> Row:
-        whole = self._whole
+        whole = self._sums.whole
         usd, unsure = _known_usd(mine)
-        other = self._repeated_tokens - self._own_tokens
+        other = self._sums.repeated_tokens - self._sums.own_tokens
         return _row(SYSTEM, "all", whole) | {
             "cost_usd": usd,
             "cost_unsure_usd": unsure,
@@ -141,8 +194,8 @@ class SystemCost:
             "cost_per_submission_usd": _per_submission(mine),
             "baseline": baseline or None,
             "ratio": _relative(mine, [s for s in scores if s.system == baseline]),
-            "prefix_share": _ratio(self._repeated_tokens, whole.prompt),
-            "own_prefix_share": _ratio(self._own_tokens, whole.prompt),
+            "prefix_share": _ratio(self._sums.repeated_tokens, whole.prompt),
+            "own_prefix_share": _ratio(self._sums.own_tokens, whole.prompt),
             "other_prefix_share": _ratio(other, whole.prompt),
         }
 
@@ -152,10 +205,13 @@ class SystemCost:
             return row | {
                 "conversations": None,
                 "calls": total.calls or None,
-                "token_share": _ratio(total.output, self._whole.output),
+                "token_share": _ratio(total.output, self._sums.whole.output),
             }
-        row["token_share"] = _ratio(total.prompt, self._whole.prompt)
-        return row if part == KIND else row | {"conversations": None, "calls": None}
+        row["token_share"] = _ratio(total.prompt, self._sums.whole.prompt)
+        if part == ACTIVITY:
+            share = _ratio(total.count, self._sums.whole.calls)
+            row |= {"calls": None, "count": total.count, "count_share": share}
+        return row if part in (KIND, ACTIVITY) else row | {"conversations": None, "calls": None}
 
     def _overhead_row(self, name: Overhead, total: OverheadSum) -> Row:
         row = dict.fromkeys(COLUMNS) | {"part": OVERHEAD, "name": name}
@@ -164,7 +220,7 @@ class SystemCost:
         turns = name in (Overhead.COORDINATING, Overhead.FINISHING, Overhead.PUBLISHING)
         return row | {
             "count": total.count,
-            "count_share": _ratio(total.count, self._turns) if turns else None,
+            "count_share": _ratio(total.count, self._sums.turns) if turns else None,
             "prompt_tokens": total.prompt_tokens,
             "output_tokens": total.output_tokens,
             "cost_usd": total.usd,
@@ -172,10 +228,10 @@ class SystemCost:
 
 
 def _order(part: tuple[tuple[str, str], _Sum]) -> tuple[int, float]:
-    """Kinds, causes, answers: causes as a prompt has them, all else the dearest first."""
+    """Kinds, activities, causes, answers: causes as a prompt has them, else the dearest first."""
     (kind, name), total = part
     place = list(Cause).index(Cause(name)) if kind == PROMPT else -total.usd
-    return (KIND, PROMPT, OUTPUT).index(kind), place
+    return (KIND, ACTIVITY, PROMPT, OUTPUT).index(kind), place
 
 
 def ended_trials(trials: Sequence[TrialRow]) -> list[TrialRow]:

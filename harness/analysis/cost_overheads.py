@@ -60,6 +60,19 @@ class OverheadSum:
 
 Sums = dict[Overhead, OverheadSum]
 Place = tuple[str, int]  # a conversation, and a message in it
+ToolUse = tuple[int, int]  # a call's id, and which of its answer's tool calls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overheads:
+    """The overheads of a trial, and which tool calls they are.
+
+    `again`: the share of what a tool call brought that was read or run before.
+    """
+
+    sums: Sums  # one for each `Overhead`
+    refused: frozenset[ToolUse]  # that published what was refused
+    again: Mapping[ToolUse, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,17 +93,17 @@ def overheads(
     proposals: Sequence[ProposalRow],
     workers: Mapping[str, str],
     waiting_s: float,
-) -> Sums:
+) -> Overheads:
     """The overheads of one trial.
 
     `costs` are all its calls; those that were answered from an earlier attempt cost nothing here.
-    `workers` says who works in each conversation. A sum is there for each `Overhead`.
+    `workers` says who works in each conversation.
     """
     sums: Sums = {name: OverheadSum() for name in Overhead}
-    coordinating = _coordinating(proposals)
+    coordinating = coordinating_tools(proposals)
     for cost in filter(_was_sent, costs):
         _add_turn(sums, cost, coordinating)
-    _add_refused(sums, costs, proposals)
+    refused = _add_refused(sums, costs, proposals)
     acts = list(_acts(costs, messages))
     shares: dict[Overhead, dict[Place, float]] = {
         name: {} for name in (Overhead.READ_ANEW, Overhead.READ_BY_OTHER, Overhead.RUN_BY_OTHER)
@@ -100,7 +113,16 @@ def overheads(
     for name, places in shares.items():
         _add_places(sums[name], places, costs)
     sums[Overhead.WAITING].seconds = waiting_s
-    return sums
+    return Overheads(sums=sums, refused=refused, again=_again(acts, list(shares.values())))
+
+
+def _again(acts: Sequence[_Act], shares: Sequence[Mapping[Place, float]]) -> dict[ToolUse, float]:
+    """The largest share of each tool call that is repeated."""
+    found = {
+        (act.cost.row["call_id"], act.number): max(each.get(act.place, 0.0) for each in shares)
+        for act in acts
+    }
+    return {use: share for use, share in found.items() if share}
 
 
 # -- turns -------------------------------------------------------------------------------------
@@ -110,19 +132,21 @@ def _was_sent(cost: CallCost) -> bool:
     return cost.row["paid_call"] is None
 
 
-def _tool_calls(cost: CallCost) -> Sequence[Mapping[str, str]]:
+def tool_calls(cost: CallCost) -> Sequence[Mapping[str, str]]:
+    """The tool calls of an answer."""
     reply = cost.row["reply"] or {}
     return reply.get("tool_calls") or ()
 
 
-def _coordinating(proposals: Sequence[ProposalRow]) -> frozenset[str]:
-    """`COORDINATING`; where the board holds a document, unfolding is how it is read."""
+def coordinating_tools(proposals: Sequence[ProposalRow]) -> frozenset[str]:
+    """Tools of a trial with which no work is done: `COORDINATING`; where the board holds a
+    document, unfolding is how it is read."""
     document = any(isinstance(each["evidence"], Part) for each in proposals)
     return COORDINATING - {ToolName.UNFOLD} if document else COORDINATING
 
 
 def _add_turn(sums: Sums, cost: CallCost, coordinating: frozenset[str]) -> None:
-    names = {call["name"] for call in _tool_calls(cost)}
+    names = {call["name"] for call in tool_calls(cost)}
     if not names or not names <= coordinating:
         return
     kinds = [Overhead.COORDINATING]
@@ -135,24 +159,31 @@ def _add_turn(sums: Sums, cost: CallCost, coordinating: frozenset[str]) -> None:
         sums[kind].usd += cost.usd
 
 
-def _add_refused(sums: Sums, costs: Sequence[CallCost], proposals: Sequence[ProposalRow]) -> None:
-    """Count the refusals, and the output tokens of the calls that published what was refused."""
+def _add_refused(
+    sums: Sums, costs: Sequence[CallCost], proposals: Sequence[ProposalRow]
+) -> frozenset[ToolUse]:
+    """Count the refusals, and the output tokens of the calls that published what was refused.
+
+    Returns these calls."""
     refused = [each for each in proposals if each["settled"] == Settled.REJECTED]
     total = sums[Overhead.REFUSED]
     total.count += len(refused)
     left = Counter((each["author"], _words(each["gist"])) for each in refused)
+    found: set[ToolUse] = set()
     for cost in costs:
         for part in cost.output:
             if part.name != ToolName.PUBLISH or part.call is None:
                 continue
-            given = _arguments(_tool_calls(cost)[part.call]["arguments"])
+            given = arguments_of(tool_calls(cost)[part.call])
             said = ((cost.row["agent"], _words(str(value))) for value in given.values())
             key = next((each for each in said if left[each]), None)
             if key is not None:
                 left[key] -= 1
+                found.add((cost.row["call_id"], part.call))
                 if _was_sent(cost):
                     total.output_tokens += part.tokens
                     total.usd += part.usd
+    return frozenset(found)
 
 
 # -- doing things twice ------------------------------------------------------------------------
@@ -163,14 +194,12 @@ def _acts(costs: Sequence[CallCost], messages: Mapping[str, Sequence[Message]]) 
     answered = [cost for cost in costs if cost.row["ended"] is not None]
     for cost in sorted(answered, key=lambda cost: cost.row["ended"] or 0):
         conversation = cost.row["conversation"]
-        for number, (call, at) in enumerate(
-            zip(_tool_calls(cost), cost.observations, strict=False)
-        ):
+        for number, (call, at) in enumerate(zip(tool_calls(cost), cost.observations, strict=False)):
             yield _Act(
                 cost=cost,
                 number=number,
                 name=call["name"],
-                arguments=_arguments(call["arguments"]),
+                arguments=arguments_of(call),
                 place=(conversation, at),
                 text=message_parts(messages[conversation][at], opening=False)[0][1],
             )
@@ -271,9 +300,10 @@ def _words(text: str) -> str:
     return " ".join(text.split())
 
 
-def _arguments(text: str) -> Mapping[str, object]:
+def arguments_of(call: Mapping[str, str]) -> Mapping[str, object]:
+    """The arguments of a tool call of a reply; empty where they are no object."""
     try:
-        found = json.loads(text)
+        found = json.loads(call["arguments"])
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -1,6 +1,6 @@
 """What the calls of a run cost, trial by trial, and the rows of `cost_breakdown.csv`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,11 +8,12 @@ from harness import score
 from harness.analysis.call_costs import CallCost, Count, Pricing, call_costs, schema_tokens
 from harness.analysis.call_kinds import kinds_of
 from harness.analysis.coordination import WAITS, workers_by_conversation
-from harness.analysis.cost_breakdown import SystemCost, baseline_of, ended_trials
-from harness.analysis.cost_overheads import Sums, overheads
+from harness.analysis.cost_breakdown import CostSums, SystemCost, baseline_of, ended_trials
+from harness.analysis.cost_overheads import Overheads, overheads
 from harness.analysis.narrative import TrialRecord
 from harness.analysis.run_rows import material_of
 from harness.analysis.timeline import seconds_by_cause, timeline
+from harness.analysis.turn_activities import Shares, turn_activities
 from harness.board.records import Boards
 from harness.model.prices import recorded
 from harness.score.rows import by_trial
@@ -32,7 +33,14 @@ class TrialCost:
     record: TrialRecord
     costs: Sequence[CallCost]
     kinds: Mapping[int, str]  # of work, by `call_id`
-    overheads: Sums
+    overheads: Overheads
+    activities: Mapping[int, Shares]  # by `call_id`
+
+    def sums(self) -> CostSums:
+        """The costs added up."""
+        found = CostSums()
+        found.add(self.costs, self.kinds, self.activities, self.overheads.sums)
+        return found
 
 
 class TrialCosts:
@@ -42,11 +50,13 @@ class TrialCosts:
         self, run: RunRows, store: Store, boards: Boards, schemas: Mapping[str, int], count: Count
     ) -> None:
         """See `trial_costs`."""
-        self._store, self._boards = store, boards
+        self._run, self._store, self._boards = run, store, boards
         self._schemas, self._count = schemas, count
         self._pricing = _pricing(run.facts)
         self._calls, self._spans = by_trial(run.calls), by_trial(run.spans)
         self._submissions = by_trial(run.submissions)
+        self._scores = score.instance_scores(run.trials, run.calls, run.submissions)
+        self._baseline = baseline_of(run.trials, baseline_system())
 
     async def of(self, trial: TrialRow) -> TrialCost:
         """The costs of one attempt at a trial."""
@@ -57,6 +67,7 @@ class TrialCosts:
         costs = call_costs(calls, said, self._schemas, self._pricing, self._count)
         workers = workers_by_conversation(calls)
         waiting_s = _waiting_s(trial, calls, spans)
+        doubled = overheads(costs, said, record.proposals, workers, waiting_s)
         return TrialCost(
             trial=trial,
             spans=spans,
@@ -64,8 +75,30 @@ class TrialCosts:
             record=record,
             costs=costs,
             kinds=kinds_of(calls, record.tasks, record.events),
-            overheads=overheads(costs, said, record.proposals, workers, waiting_s),
+            overheads=doubled,
+            activities=turn_activities(costs, record.proposals, doubled),
         )
+
+    def rows(
+        self, sums: Mapping[int, CostSums], instances: Collection[str] = ()
+    ) -> list[dict[str, Any]]:
+        """The rows of every system, in the order of the run's trials.
+
+        `sums` are those of `ended_trials` by `trial_id`. With `instances`, all figures are of these
+        alone.
+        """
+        trials = [each for each in self._run.trials if _asked(each["instance_id"], instances)]
+        systems = {trial["system"]: SystemCost() for trial in trials}
+        for trial in ended_trials(trials):
+            systems[trial["system"]].include(sums[trial["trial_id"]])
+        scores = [each for each in self._scores if _asked(each.instance_id, instances)]
+        return [
+            row for name, cost in systems.items() for row in cost.rows(name, scores, self._baseline)
+        ]
+
+
+def _asked(instance: str, instances: Collection[str]) -> bool:
+    return not instances or instance in instances
 
 
 async def trial_costs(run: RunRows, store: Store, boards: Boards, count: Count) -> TrialCosts:
@@ -75,20 +108,19 @@ async def trial_costs(run: RunRows, store: Store, boards: Boards, count: Count) 
 
 
 async def cost_rows(
-    run: RunRows, store: Store, boards: Boards, count: Count
+    run: RunRows, store: Store, boards: Boards, count: Count, instances: Collection[str] = ()
 ) -> list[dict[str, Any]]:
     """The rows of every system of a `run`, in the order of its trials.
 
-    `count` counts the tokens of a text.
+    `count` counts the tokens of a text. With `instances`, all figures are of these alone.
     """
     reader = await trial_costs(run, store, boards, count)
-    systems = {trial["system"]: SystemCost() for trial in run.trials}
-    for trial in ended_trials(run.trials):
-        found = await reader.of(trial)
-        systems[trial["system"]].add(found.costs, found.kinds, found.overheads)
-    scores = score.instance_scores(run.trials, run.calls, run.submissions)
-    baseline = baseline_of(run.trials, baseline_system())
-    return [row for name, cost in systems.items() for row in cost.rows(name, scores, baseline)]
+    sums = {
+        trial["trial_id"]: (await reader.of(trial)).sums()
+        for trial in ended_trials(run.trials)
+        if _asked(trial["instance_id"], instances)
+    }
+    return reader.rows(sums, instances)
 
 
 def _pricing(facts: Mapping[str, Any]) -> Pricing:

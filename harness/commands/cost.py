@@ -1,7 +1,7 @@
 """`delm cost`: where the money of a run went."""
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.analysis.cost_breakdown import (
+    ACTIVITY,
     COLUMNS,
     KIND,
     OTHER,
@@ -34,39 +35,59 @@ from harness.text.figures import dollars, percent
 from harness.text.text_table import Line, Table, breadth, written
 
 FILE = "cost_breakdown.csv"
+MANY = 20  # names that are listed; of more, the rest is counted
 MILLION = 1_000_000
 Cell = Callable[[TableRow], str]
 Columns = Sequence[tuple[str, Cell]]
 
 
 async def tell_cost(
-    run: str, systems: Sequence[str], output: Path, *, as_json: bool = False
+    run: str,
+    systems: Sequence[str],
+    output: Path,
+    *,
+    instances: Sequence[str] = (),
+    as_json: bool = False,
 ) -> None:
     """Print where the money of a run went, of `systems` (empty: all), and write the CSV of all.
 
-    Raises `UserError` for an unknown run or system, and where the run has no trials.
+    With `instances`, all figures are of these alone, and no CSV is written. Raises `UserError` for
+    an unknown run, system or instance, and where the run has no trials.
     """
     folder = await find(run, output)
     async with folder.open() as store, folder.boards() as boards:
         stored = await store.read()
-        rows = await cost_rows(stored, store, boards, count)
+        _known(
+            "instance", instances, {each["instance_id"] for each in stored.trials}, folder.run_id
+        )
+        rows = await cost_rows(stored, store, boards, count, instances)
     names = list(dict.fromkeys(row["system"] for row in rows))
     if not names:
         raise UserError(f"the run {folder.run_id} has no trials: nothing was spent")
-    if unknown := next((name for name in systems if name not in names), None):
-        raise UserError(
-            f"there is no system {unknown!r} in the run {folder.run_id}{nearest(unknown, names)}; "
-            f"there are: {', '.join(names)}"
-        )
+    _known("system", systems, names, folder.run_id)
     chosen = [row for row in rows if not systems or row["system"] in systems]
-    write(folder.path / FILE, csv_text(rows, COLUMNS))
+    if not instances:
+        write(folder.path / FILE, csv_text(rows, COLUMNS))
     out = notes_console(as_json=as_json)
     if as_json:
         head = {"run": folder.run_id, "path": str(folder.path)} | run_facts(stored.facts)
         print_json(head | {"parts": list(map(numbers, chosen))})
     else:
         print_costs(out, chosen, stored)
-    out.print(f"written: {folder.path / FILE}", highlight=False, markup=False)
+    if not instances:
+        out.print(f"written: {folder.path / FILE}", highlight=False, markup=False)
+
+
+def _known(what: str, asked: Sequence[str], names: Collection[str], run_id: str) -> None:
+    """Raise `UserError` for the first of `asked` that is not among `names`."""
+    unknown = next((name for name in asked if names and name not in names), None)
+    if unknown is not None:
+        shown = sorted(names)[:MANY]
+        more = f" and {len(names) - MANY} more" if len(names) > MANY else ""
+        raise UserError(
+            f"there is no {what} {unknown!r} in the run {run_id}{nearest(unknown, names)}; "
+            f"there are: {', '.join(shown)}{more}"
+        )
 
 
 def print_costs(out: Console, rows: Sequence[TableRow], run: RunRows) -> None:
@@ -136,6 +157,10 @@ def _whole(column: str) -> Cell:
     return cell
 
 
+def _tenths(column: str) -> Cell:
+    return lambda row: "" if row[column] is None else f"{row[column]:,.1f}"
+
+
 def _share(column: str) -> Cell:
     def cell(row: TableRow) -> str:
         return "" if row[column] is None else percent(row[column])
@@ -180,6 +205,16 @@ _KINDS: Columns = (
     ("of $", _share("cost_share")),
     ("ratio", _ratio),
 )
+_ACTIVITIES: Columns = (
+    ("turns", _tenths("count")),
+    ("of turns", _share("count_share")),
+    ("prompt", _whole("prompt_tokens")),
+    ("cached", _whole("cached_tokens")),
+    ("output", _whole("output_tokens")),
+    ("$", _usd),
+    ("of $", _share("cost_share")),
+    ("ratio", _ratio),
+)
 _CAUSES: Columns = (
     ("fresh", _whole("fresh_tokens")),
     ("cached", _whole("cached_tokens")),
@@ -207,6 +242,7 @@ _OVERHEADS: Columns = (
 )
 _TABLES: Sequence[tuple[str, tuple[str, ...], str, Columns]] = (
     ("by kind of work", (KIND,), "kind", _KINDS),
+    ("by activity", (ACTIVITY,), "activity", _ACTIVITIES),
     ("prompts by cause", (PROMPT,), "cause", _CAUSES),
     ("answers by tool", (OUTPUT, OTHER, UNFINISHED), "tool", _ANSWERS),
     ("overheads, which overlap", (OVERHEAD,), "overhead", _OVERHEADS),
@@ -221,8 +257,12 @@ def _notes(rows: Sequence[TableRow], run: RunRows) -> list[str]:
         lines.append(
             f"ratio: dollars per submission relative to {baseline}, on instances that both ran; "
             "of a part: its share of its system's ratio (the kinds of work add up to that, and so "
-            "do causes and answers together)."
+            "do the activities, and causes and answers together)."
         )
+    lines.append(
+        "activity: a turn is shared out among its tool calls, and what one showed that had been "
+        "read or run before is repeated; what a command does is told from its words."
+    )
     lines.append(
         "repeated: the share of prompt tokens with which an earlier prompt of the trial begins, so "
         "that a provider can read them from its cache; own: an earlier prompt of the same "

@@ -136,6 +136,15 @@ Systems = Annotated[
         "[default: those of configs/table.yaml; in a replay, the recorded ones]",
     ),
 ]
+CostInstances = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-i",
+        "--instance",
+        callback=_ids,
+        help="Only what this instance cost; repeatable. Writes no CSV. [default: all]",
+    ),
+]
 ShownSystems = Annotated[
     list[str] | None,
     typer.Option(

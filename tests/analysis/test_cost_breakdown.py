@@ -245,6 +245,28 @@ async def test_kinds_sum_to_the_system_and_what_no_rate_explains_is_a_row(played
     assert sum(row["cost_share"] for row in explained) == pytest.approx(1)
 
 
+async def test_activities_sum_to_the_system_and_a_refused_proposal_is_one_of_them(played):
+    found = await parts(played)
+    whole = found["system", "all"]
+    mine = {name: row for (part, name), row in found.items() if part == "activity"}
+    for column in ("prompt_tokens", "fresh_tokens", "output_tokens", "cost_usd"):
+        assert sum(row[column] for row in mine.values()) == pytest.approx(whole[column]), column
+    assert sum(row["count"] for row in mine.values()) == pytest.approx(whole["calls"])
+    assert sum(row["cost_share"] for row in mine.values()) == pytest.approx(1)
+    # one of the five turns publishes what is refused and nothing else
+    assert mine["refused proposals"]["count"] == pytest.approx(1)
+    assert set(mine) == {"search and read", "repeated", "coordinate", "refused proposals"}
+
+
+async def test_the_costs_of_each_instance_sum_to_those_of_the_run(played):
+    store, boards = played
+    run = await store.read()
+    rows = await cost_rows(run, store, boards, words)
+    (instance,) = {trial["instance_id"] for trial in run.trials}
+    assert await cost_rows(run, store, boards, words, [instance]) == rows
+    assert await cost_rows(run, store, boards, words, ["another"]) == []
+
+
 async def test_a_submission_is_compared_with_the_baseline_and_prefixes_are_told_apart(played):
     whole, single = (await parts(played))["system", "all"], await parts(played, "single")
     assert (whole["submissions"], whole["baseline"]) == (2, "single")
@@ -372,7 +394,7 @@ def test_lines_are_read_again_after_a_restart_and_what_is_served_again_costs_not
     pricing = Pricing(prices={"m": PRICE}, timed=False)
     costs = call_costs(calls, messages, {"t": 0}, pricing, words)
     workers = {call["conversation"]: call["agent"] for call in calls}
-    found = overheads(costs, messages, [], workers, 0.0)
+    found = overheads(costs, messages, [], workers, 0.0).sums
     assert found[Overhead.READ_ANEW].count == 2
     assert found[Overhead.READ_ANEW].prompt_tokens == pytest.approx(50 * 40 / 89)
     assert found[Overhead.READ_BY_OTHER].count == 0
@@ -385,7 +407,7 @@ def test_what_the_same_conversation_shows_twice_is_not_counted():
     messages = [said("system", "a"), *[as_message(LOOK), seen] * 3, as_message(END)]
     calls = [*(row(at, LOOK) for at in range(3)), row(3, END)]
     costs = taken_apart(calls, *messages)
-    found = overheads(costs, {"patch-1": messages}, [], {"patch-1": "agent-1"}, 0.0)
+    found = overheads(costs, {"patch-1": messages}, [], {"patch-1": "agent-1"}, 0.0).sums
     again = (Overhead.READ_ANEW, Overhead.READ_BY_OTHER, Overhead.RUN_BY_OTHER)
     assert [found[name].count for name in again] == [0, 0, 0]
 
@@ -404,7 +426,7 @@ def test_unfolding_is_coordination_on_a_board_of_findings_and_reading_on_one_of_
     part = {"evidence": Part(start=0, end=9, claims=1, refused=0), "settled": "admitted"}
     span = {"evidence": Span(path="a.py", quote="x"), "settled": "admitted"}
     for proposal, turns in ((span, 4), (part, 2)):
-        found = overheads(costs, messages, [proposal], workers, 0.0)
+        found = overheads(costs, messages, [proposal], workers, 0.0).sums
         assert found[Overhead.COORDINATING].count == turns
         assert found[Overhead.READ_BY_OTHER].count == 1
 

@@ -63,6 +63,36 @@ def test_the_document_has_the_rows_and_only_of_the_systems_that_are_asked_for(de
     assert {row["system"] for row in rows_of(run / "cost_breakdown.csv")} == set(MATRIX)
 
 
+async def test_the_instances_apart_sum_to_the_run(tmp_path):
+    folder = await plant(tmp_path)
+    async with folder.open() as store, folder.boards() as boards:
+        run = await store.read()
+        whole = await cost_rows(run, store, boards, len)
+        instances = dict.fromkeys(trial["instance_id"] for trial in run.trials)
+        apart = [
+            row
+            for instance in instances
+            for row in await cost_rows(run, store, boards, len, [instance])
+        ]
+    assert len(instances) > 1
+    for row in whole:
+        key = [row[name] for name in ("system", "part", "name")]
+        mine = [each for each in apart if [each[n] for n in ("system", "part", "name")] == key]
+        for column in ("cost_usd", "prompt_tokens", "output_tokens", "calls", "count", "seconds"):
+            values = [each[column] for each in mine if each[column] is not None]
+            if row[column] is not None:
+                assert sum(values) == pytest.approx(row[column]), (key, column)
+
+
+def test_one_instance_alone_leaves_the_csv_of_all(delm, run):
+    (run / "cost_breakdown.csv").write_text("of all")
+    told = delm("cost", "r", "-i", "a__a-1", "--json")
+    assert "written" not in told.text
+    assert json.loads(told.out)["parts"]
+    assert (run / "cost_breakdown.csv").read_text() == "of all"
+    refused(delm("cost", "r", "-i", "another"), "there is no instance 'another' in the run r")
+
+
 def large(row: dict[str, Any]) -> dict[str, Any]:
     """The row of a large run."""
     words = {"system": "delm-no-verification", "cost_usd": 1234.5, "cost_per_submission_usd": 12.5,

@@ -1,7 +1,6 @@
 """The table of a run as text."""
 
 import textwrap
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from harness.analysis.footnotes import allowed, in_doubt, notes, odd_budgets, worth
 from harness.benchmarks.registry import of_run
-from harness.commands.footnotes import allowed, budget_of, in_doubt, notes, worth
 from harness.score.published import Counterpart, counterpart
 from harness.score.rows import TableRow
 from harness.terminal import widened
@@ -54,8 +53,7 @@ def print_run(out: Console, rows: Sequence[TableRow], facts: Mapping[str, Any]) 
         whole.print(Text(text, style=style), soft_wrap=True)
     whole.print()
     beside = [each.beside for each in shown if each.beside]
-    odd = [each.row["system"] for each in shown if each.odd_budget]
-    told = [*notes(rows, facts, odd_budgets=odd), *benchmark.footnotes(rows, beside, facts)]
+    told = [*notes(rows, facts), *benchmark.footnotes(rows, beside, facts)]
     for line in [*told, *worth(facts)]:
         filled = textwrap.fill(line, out.width, subsequent_indent="  ", break_on_hyphens=False)
         whole.print(Text(filled), soft_wrap=True)
@@ -80,16 +78,14 @@ def _in_parts(table: Table, parts: Sequence[Sequence[int]], width: int) -> list[
 
 
 def _shown(rows: Sequence[TableRow], model: str, benchmark: str) -> list[Shown]:
-    budgets = [budget_of(row) for row in rows]
-    (usual, count), *others = Counter(budgets).most_common() or [((), 0)]
-    tie = any(times == count for _, times in others)
+    odd = odd_budgets(rows)
     return [
         Shown(
             row=row,
             beside=counterpart(row["system"], row["agents"], model, benchmark=benchmark),
-            odd_budget=bool(others) and (tie or budget != usual),
+            odd_budget=row["system"] in odd,
         )
-        for row, budget in zip(rows, budgets, strict=True)
+        for row in rows
     ]
 
 

@@ -4,7 +4,14 @@ from harness.score.alternative_scores import Unstable, flags_of, only_unstable, 
 from harness.score.breakdown import BREAKDOWN_COLUMNS, breakdowns
 from harness.score.budgets import Allowance, allowance_of
 from harness.score.compare import COMPARISON_COLUMNS, Comparison, Side, compare, comparisons, sides
-from harness.score.estimators import Interval, mcnemar, mean_interval, pass_at_k, ratio_interval
+from harness.score.estimators import (
+    Interval,
+    holm,
+    mcnemar,
+    mean_interval,
+    pass_at_k,
+    ratio_interval,
+)
 from harness.score.latency import BoardRows, Moments, moments
 from harness.score.rows import (
     InstanceScore,
@@ -39,6 +46,7 @@ __all__ = [
     "ended",
     "equal_submissions",
     "flags_of",
+    "holm",
     "instance_scores",
     "last_attempts",
     "mcnemar",

@@ -95,6 +95,17 @@ def mcnemar(only_a: int, only_b: int) -> float:
     return float(stats.binomtest(only_a, pairs, 0.5).pvalue) if pairs else 1.0
 
 
+def holm(ps: Sequence[float]) -> list[float]:
+    """Each p adjusted for all of them, in their order (Holm 1979): the family-wise error stays
+    below a level at which an adjusted p is called significant."""
+    order = sorted(range(len(ps)), key=lambda place: ps[place])
+    adjusted, least = [0.0] * len(ps), 0.0
+    for rank, place in enumerate(order):
+        least = max(least, min(1.0, (len(ps) - rank) * ps[place]))
+        adjusted[place] = least
+    return adjusted
+
+
 def _of_equals(value: float, count: int, within: tuple[float, float] | None) -> Interval | None:
     if within is None:
         return None

@@ -61,7 +61,7 @@ def test_two_systems_are_compared_in_the_order_in_which_they_are_named(delm, run
     assert "A 0.0016, B 0.0069, difference -0.0053" in cost
     verdict = line(told, "cost verdict: A costs less: B costs 4.")
     assert "times as much, at 4 submissions per instance of both" in verdict
-    assert "below 10 instances" in verdict or "not significant" in verdict
+    assert "below 20 instances" in verdict or "not significant" in verdict
     assert ".venv/bin/delm cost r -s delm -s single" in line(told, "why: ")
     assert "pairs" not in told.out
 
@@ -69,10 +69,10 @@ def test_two_systems_are_compared_in_the_order_in_which_they_are_named(delm, run
 @pytest.mark.parametrize(
     ("costs", "ends", "instances", "says"),
     [
-        ((1.0, 2.5), (-2.0, -1.0), 12, "A costs less: B costs 2.5 times as much, .*: significant$"),
-        ((2.5, 1.0), (1.0, 2.0), 12, "B costs less: A costs 2.5 times .* excludes 0"),
-        ((1.0, 2.5), (-2.0, 0.5), 12, "not significant: .* contains 0"),
-        ((1.0, 2.5), (-2.0, -1.0), 9, "below 10 instances it is too narrow for a verdict"),
+        ((1.0, 2.5), (-2.0, -1.0), 24, "A costs less: B costs 2.5 times as much, .*: significant$"),
+        ((2.5, 1.0), (1.0, 2.0), 24, "B costs less: A costs 2.5 times .* excludes 0"),
+        ((1.0, 2.5), (-2.0, 0.5), 24, "not significant: .* contains 0"),
+        ((1.0, 2.5), (-2.0, -1.0), 19, "below 20 instances it is too narrow for a verdict"),
         ((1.0, 2.5), None, 1, "one instance: no interval can be computed"),
         ((1.0, 1.0), None, 12, "A and B cost the same"),
         ((0.0, 1.0), (-2.0, -0.5), 12, "A costs nothing and B 1.0000"),
@@ -84,7 +84,7 @@ def test_the_cheaper_system_is_named_with_the_factor_and_what_the_interval_says(
 ):
     a, b = costs
     found = comparison(
-        instances=tuple("abcdefghijkl"[:instances]),
+        instances=tuple("abcdefghijklmnopqrstuvwx"[:instances]),
         cost_a=a,
         cost_b=b,
         cost_difference=None if a is None else a - b,
@@ -100,14 +100,14 @@ def comparison(**known) -> Comparison:
 
 
 def test_a_clear_difference_is_said_in_words_and_a_small_one_is_not(delm, runs):
-    ids = [f"x__x-{n}" for n in range(12)]
+    ids = [f"x__x-{n}" for n in range(24)]
     good = System(1, "one", {i: ["R"] for i in ids})
-    bad = System(1, "one", {i: ["R" if n < 4 else "U"] for n, i in enumerate(ids)})
+    bad = System(1, "one", {i: ["R" if n < 8 else "U"] for n, i in enumerate(ids)})
     more = tuple({"instance_id": i, "repo": "x/x", "difficulty": "", "length": ""} for i in ids)
     runs("r", {"good": good, "bad": bad, "also": bad}, instances=more)
     told = delm("compare", "r", "-s", "bad", "-s", "good")
     assert "difference -66.7 points" in line(told, "B is better on instances like these")
-    assert "p = 0.00781" in line(told, "significant (p < 0.05)", "B resolves more")
+    assert "p = 3.05e-05" in line(told, "significant (p < 0.05)", "B resolves more")
     told = delm("compare", "r", "-s", "bad", "-s", "also")
     assert "no significant difference (the interval contains 0)" in told.out
     assert "p = 1: no difference to test" in told.out

@@ -1,22 +1,19 @@
-"""The footnotes of a run's table."""
+"""The footnotes of a run's table. Its warnings also stand first on its page (`cautions`)."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.score.rows import TableRow
 from harness.text.counted import counted
 
+REPLAY = "This is a replay of recorded answers: no benchmark result."
 
-def notes(
-    rows: Sequence[TableRow],
-    facts: Mapping[str, Any],
-    *,
-    odd_budgets: Sequence[str],
-) -> list[str]:
+
+def notes(rows: Sequence[TableRow], facts: Mapping[str, Any]) -> list[str]:
     """The footnotes: marks, costs, budgets, and changes during the run.
 
-    The benchmark's own footnotes are printed after these. `odd_budgets` names the systems whose
-    budget differs from the others'.
+    The benchmark's own footnotes are printed after these.
     """
     lines = []
     if any(row.get("main_agents") for row in rows):
@@ -26,28 +23,34 @@ def notes(
             "† any of N: the submissions of one trial share a context. Without †: Pass@k of "
             "independent submissions. Do not compare the two."
         )
-    lines += _copies(rows)
-    lines += _unfinished(rows) + _broken(rows) + _unsure(rows) + _money(rows)
-    lines += _second_look(rows) + _budgets(rows, odd_budgets)
-    return lines + _changed(rows, facts)
+    lines += copies(rows)
+    lines += unfinished(rows) + broken(rows)
+    lines += [f"≥ {line}" for line in unsure(rows)] + _money(rows)
+    lines += second_look(rows) + _budgets(rows, odd_budgets(rows))
+    return lines + changed(rows, facts)
 
 
-def _copies(rows: Sequence[TableRow]) -> list[str]:
+def copies(rows: Sequence[TableRow]) -> list[str]:
     """How many submissions are another agent's patch, and what a distinct one costs."""
     lines = []
     for row in rows:
-        made, copies, usd = row.get("submissions"), row.get("copies"), row.get("cost_usd")
-        if not made or not copies:
+        made, same, usd = row.get("submissions"), row.get("copies"), row.get("cost_usd")
+        if not made or not same:
             continue
-        told = "" if usd is None else f"; $/submission without them: {usd / (made - copies):.4f}"
+        distinct = made - same
+        told = (
+            ""
+            if usd is None or not distinct
+            else f"; $/submission without them: {usd / distinct:.4f}"
+        )
         lines.append(
-            f"{row['system']}: {copies} of {made} submissions are copies of another agent's "
+            f"{row['system']}: {same} of {made} submissions are copies of another agent's "
             f"patch{told}."
         )
     return lines
 
 
-def _unfinished(rows: Sequence[TableRow]) -> list[str]:
+def unfinished(rows: Sequence[TableRow]) -> list[str]:
     """A warning that scores are not final, and the cost of unfinished trials."""
     lacking = [row for row in rows if row.get("unfinished")]
     if not lacking:
@@ -65,7 +68,7 @@ def _unfinished(rows: Sequence[TableRow]) -> list[str]:
     ]
 
 
-def _broken(rows: Sequence[TableRow]) -> list[str]:
+def broken(rows: Sequence[TableRow]) -> list[str]:
     """One line for each system whose own code failed."""
     return [
         f"{row['system']}: {row['system_errors']} of {counted(row['trials_run'], 'trial')} ended "
@@ -82,33 +85,36 @@ def in_doubt(row: TableRow) -> float:
     return unsure - (row.get("unfinished_unsure_usd") or 0.0)
 
 
-def _unsure(rows: Sequence[TableRow]) -> list[str]:
+def unsure(rows: Sequence[TableRow]) -> list[str]:
     """The systems whose costs are lower bounds, and by how much they can be too low."""
     more = {row["system"]: in_doubt(row) for row in rows if in_doubt(row) > 0}
     if not more:
         return []
     told = ", ".join(f"{system} ${usd:.4f}" for system, usd in more.items())
     return [
-        "≥ lower bound: a provider may bill unanswered requests, up to this much more of the "
+        "lower bound: a provider may bill unanswered requests, up to this much more of the "
         "finished trials, as spent (not scaled): "
         f"{told}."
     ]
 
 
-def _money(rows: Sequence[TableRow]) -> list[str]:
-    """How costs are scaled, and how many model calls were answered from the ledger."""
-    lines = []
+def scaled(rows: Sequence[TableRow]) -> list[str]:
+    """That costs are scaled to equal submissions, where systems were asked for different numbers
+    of them."""
     each = next((row["equal_submissions"] for row in rows if row.get("equal_submissions")), 0)
     fewer = [
         f"{row['system']} was asked for {row['wanted'] / row['instances']:g}"
         for row in rows
         if each and row.get("instances") and row["wanted"] != each * row["instances"]
     ]
-    if fewer:
-        lines.append(
-            f"$/instance: scaled to {counted(each, 'submission')} of every system; "
-            f"{', '.join(fewer)}."
-        )
+    if not fewer:
+        return []
+    return [f"scaled to {counted(each, 'submission')} of every system; {', '.join(fewer)}."]
+
+
+def _money(rows: Sequence[TableRow]) -> list[str]:
+    """How costs are scaled, and how many model calls were answered from the ledger."""
+    lines = [f"$/instance: {line}" for line in scaled(rows)]
     served = [f"{row['system']} {row['served_calls']}" for row in rows if row.get("served_calls")]
     if served:
         lines.append(
@@ -118,7 +124,7 @@ def _money(rows: Sequence[TableRow]) -> list[str]:
     return lines
 
 
-def _second_look(rows: Sequence[TableRow]) -> list[str]:
+def second_look(rows: Sequence[TableRow]) -> list[str]:
     """Flagged passes, and scores without unstable tests."""
     lines = []
     for row in rows:
@@ -148,6 +154,14 @@ def budget_of(row: TableRow) -> tuple[Any, ...]:
     return tuple(row.get(name) for name in names)
 
 
+def odd_budgets(rows: Sequence[TableRow]) -> list[str]:
+    """The systems whose budget differs from that of most; all, where no budget is that of most."""
+    budgets = {row["system"]: budget_of(row) for row in rows}
+    (usual, count), *others = Counter(budgets.values()).most_common() or [((), 0)]
+    tie = any(times == count for _, times in others)
+    return [name for name, mine in budgets.items() if others and (tie or mine != usual)]
+
+
 def allowed(row: TableRow) -> str:
     """The budget in words; a dash if it is unknown."""
     money, steps, tokens, wall = budget_of(row)
@@ -173,7 +187,7 @@ def _budgets(rows: Sequence[TableRow], odd: Sequence[str]) -> list[str]:
     ]
 
 
-def _changed(rows: Sequence[TableRow], facts: Mapping[str, Any]) -> list[str]:
+def changed(rows: Sequence[TableRow], facts: Mapping[str, Any]) -> list[str]:
     """Changes during the run, and systems without recorded options and code."""
     lines = [
         f"changed during the run (--accept-changes): {'; '.join(each['changes'])}. Trials started "
@@ -205,6 +219,5 @@ def worth(facts: Mapping[str, Any]) -> list[str]:
     source = facts.get("prices_source") or "none; costs are unknown"
     lines = [f"budget per submission: {', '.join(limits)}{whole}"]
     if facts.get("replay"):
-        lines += ["This is a replay of recorded answers: no benchmark result."]
-        return [*lines, f"Costs: recorded tokens. Prices: {source}."]
+        return [*lines, REPLAY, f"Costs: recorded tokens. Prices: {source}."]
     return [*lines, f"Prices: {source}."]

@@ -113,6 +113,10 @@ class Benchmark(Protocol[ItemT]):
         """The document of an item. Blocking. Raises `DocumentUnavailable`."""
         raise DelmError(f"instances of {self.name} have no document")
 
+    def asked_of(self, item: ItemT) -> str:
+        """What an item asks, as a text for people who look at a run."""
+        return item.instance.problem_statement
+
     # -- grading ---------------------------------------------------------------------------------
 
     @abstractmethod

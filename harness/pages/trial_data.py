@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.analysis.call_costs import CallCost, Count
+from harness.analysis.cost_breakdown import CostSums, ended_trials
 from harness.analysis.narrative import TrialRecord
 from harness.analysis.run_costs import TrialCost, TrialCosts, trial_costs
 from harness.board.records import Boards
 from harness.model.token_count import count as tokens_of
+from harness.score import ended
 from harness.store.protocol import Store
-from harness.store.rows import CallRow, RunRows, SpanRow, SubmissionRow, TrialRow
+from harness.store.rows import CallRow, InstanceText, RunRows, SpanRow, SubmissionRow, TrialRow
 from harness.types import Message
 
 
@@ -20,6 +22,8 @@ class TrialData:
 
     run: RunRows
     cost: TrialCost
+    costs_here: Sequence[Mapping[str, Any]]  # rows of `cost_breakdown.csv` of its instance alone
+    text: InstanceText | None  # None: an older delm planned the run
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -73,21 +77,69 @@ class TrialData:
 
 
 class Trials:
-    """Reads the trials of a run one by one. For many trials of a run, take one reader."""
+    """Reads the trials of a run one by one. For many trials of a run, take one reader, and read
+    those of one instance one after the other."""
 
-    def __init__(self, run: RunRows, costs: TrialCosts) -> None:
+    def __init__(
+        self, store: Store, run: RunRows, costs: TrialCosts, known: dict[int, CostSums]
+    ) -> None:
         """See `trials_of`."""
-        self._run, self._costs = run, costs
+        self._store, self._run, self._costs = store, run, costs
         self._rows = {trial["trial_id"]: trial for trial in run.trials}
+        self._over = {trial["trial_id"] for trial in ended_trials(run.trials)}
+        self._known = known
+        self._held: dict[int, TrialCost] = {}  # of the instance that was read last
 
     async def read(self, trial_id: int) -> TrialData:
         """The data of one trial. Raises `KeyError` if the run has no such trial."""
-        return TrialData(run=self._run, cost=await self._costs.of(self._rows[trial_id]))
+        trial = self._rows[trial_id]
+        instance = trial["instance_id"]
+        sums = {
+            each["trial_id"]: await self._sums(each)
+            for each in self._run.trials
+            if each["instance_id"] == instance and each["trial_id"] in self._over
+        }
+        return TrialData(
+            run=self._run,
+            cost=await self._cost(trial),
+            costs_here=self._costs.rows(sums, [instance]),
+            text=await self._store.instance_text(instance),
+        )
+
+    async def _sums(self, trial: TrialRow) -> CostSums:
+        """What a trial cost, which stays the same once it has ended."""
+        key = trial["trial_id"]
+        if key in self._known:
+            return self._known[key]
+        sums = (await self._cost(trial)).sums()
+        if ended(trial):
+            self._known[key] = sums
+        return sums
+
+    async def _cost(self, trial: TrialRow) -> TrialCost:
+        key = trial["trial_id"]
+        if any(each.trial["instance_id"] != trial["instance_id"] for each in self._held.values()):
+            self._held.clear()
+        if key not in self._held:
+            self._held[key] = await self._costs.of(trial)
+        return self._held[key]
 
 
-async def trials_of(store: Store, boards: Boards, run: RunRows, count: Count = tokens_of) -> Trials:
-    """A reader of the trials of `run`. `count` counts the tokens of a text."""
-    return Trials(run, await trial_costs(run, store, boards, count))
+async def trials_of(
+    store: Store,
+    boards: Boards,
+    run: RunRows,
+    known: dict[int, CostSums] | None = None,
+    count: Count = tokens_of,
+) -> Trials:
+    """A reader of the trials of `run`.
+
+    `known`: what trials of this run cost, by `trial_id`; the reader adds those that have ended, so
+    that another reader of the same run need not read them again. `count` counts the tokens of a
+    text.
+    """
+    costs = await trial_costs(run, store, boards, count)
+    return Trials(store, run, costs, {} if known is None else known)
 
 
 async def trial_data(store: Store, boards: Boards, run: RunRows, trial_id: int) -> TrialData:

@@ -34,7 +34,7 @@ from harness.runner.services import TrialServices, Watcher
 from harness.runner.trial import LiveTrial
 from harness.score.submission_rank import in_order, model_name
 from harness.store.protocol import Store
-from harness.store.rows import ClaimedTrial, NewInstance, NewTrial
+from harness.store.rows import ClaimedTrial, InstanceText, NewInstance, NewTrial
 from harness.terminal import one_line
 from harness.types import Item, Limits, Verdict
 
@@ -143,7 +143,13 @@ class Run:
             for groups in (self.services.benchmark.groups(item),)
         ]
         await store.plan(instances, rows, self._alive(), retry_failed=self._retry_failed)
+        await store.keep_texts(map(self._text_of, self._items.values()))
         self.services.watcher.stands(await store.standing())
+
+    def _text_of(self, item: Item) -> InstanceText:
+        known = self.services.benchmark
+        name = item.instance.instance_id
+        return {"instance_id": name, "asked": known.asked_of(item), "gold": known.gold(item)}
 
     def _alive(self) -> set[str]:
         return self._member.alive() if self._member else set()

@@ -18,6 +18,7 @@ from harness.store.rows import (
     ClaimedTrial,
     CostRow,
     EarlierTrial,
+    InstanceText,
     LabelRow,
     MadeSubmission,
     NewInstance,
@@ -76,6 +77,13 @@ class Store(Ledger, Protocol):
 
         Does what `take_over` does first. A second, equal call changes nothing. `StoreConflict`: a
         trial names an unknown instance.
+        """
+        ...
+
+    async def keep_texts(self, texts: Iterable[InstanceText]) -> None:
+        """Keep the texts of planned instances; those that are kept already stay as they are.
+
+        `StoreConflict`: an instance is unknown.
         """
         ...
 
@@ -210,6 +218,10 @@ class Store(Ledger, Protocol):
     async def read_trial(self, trial_id: int) -> RunRows:
         """The rows of one attempt at a trial, as they were at one moment, in the form of `read`.
         Empty but for the facts if there is no such attempt."""
+        ...
+
+    async def instance_text(self, instance_id: str) -> InstanceText | None:
+        """The texts of an instance; None where an older delm planned it."""
         ...
 
     async def trials(self) -> list[TrialRow]:

@@ -37,6 +37,15 @@ class NewInstance(TypedDict):
     length: str
 
 
+class InstanceText(TypedDict):
+    """What an instance asks, and the submission that is known to be right. For people: no system
+    is shown it."""
+
+    instance_id: str
+    asked: str
+    gold: str
+
+
 class NewTrial(TypedDict):
     """A trial as a run plans it. `number` counts from 0, `wanted` is its submissions."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from harness.store.connection import Run
-from harness.store.rows import ClaimedTrial, NewInstance, NewLabel, NewTrial
+from harness.store.rows import ClaimedTrial, InstanceText, NewInstance, NewLabel, NewTrial
 from harness.store.sqlite_ledger import SqliteLedger
 from harness.store.sqlite_reading import SqliteReading
 from harness.types import Message, Verdict
@@ -53,6 +53,12 @@ class SqliteStore(SqliteReading, SqliteLedger):
             for trial in trials:
                 run("plan_trial", **trial)
             run("plan_again", retry_failed=retry_failed)
+
+    async def keep_texts(self, texts: Iterable[InstanceText]) -> None:
+        """See `Store.keep_texts`."""
+        with self._connection.write() as run:
+            for each in texts:
+                run("keep_text", **each)
 
     async def take_over(self, alive: Collection[str]) -> None:
         """See `Store.take_over`."""

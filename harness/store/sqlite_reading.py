@@ -8,6 +8,7 @@ from harness.store.rows import (
     CallRow,
     CostRow,
     EarlierTrial,
+    InstanceText,
     LabelRow,
     MadeSubmission,
     RunRows,
@@ -68,6 +69,11 @@ class SqliteReading(SqliteInterventions):
                 ),
                 spans=cast("list[SpanRow]", self._rows("spans_of", **mine)),
             )
+
+    async def instance_text(self, instance_id: str) -> InstanceText | None:
+        """See `Store.instance_text`."""
+        rows = cast("list[InstanceText]", self._rows("instance_text", instance_id=instance_id))
+        return rows[0] if rows else None
 
     async def trials(self) -> list[TrialRow]:
         """See `Store.trials`."""

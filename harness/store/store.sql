@@ -15,6 +15,14 @@ CREATE TABLE IF NOT EXISTS instance (
     position INTEGER NOT NULL      -- in the order in which the run goes through them
 ) STRICT, WITHOUT ROWID;
 
+-- What an instance asks, and what would be right, for people who look at the run. No system is
+-- shown a row of this. Runs of an older delm have none.
+CREATE TABLE IF NOT EXISTS instance_text (
+    instance_id TEXT PRIMARY KEY REFERENCES instance,
+    asked TEXT NOT NULL,           -- the issue, or the question with its choices
+    gold TEXT NOT NULL             -- the submission that is known to be right
+) STRICT, WITHOUT ROWID;
+
 -- One run of one system on one instance. waiting → running → grading → done | error, or cancelled,
 -- or failed (an error in the system's own code).
 -- error (infrastructure) and cancelled are run again on resume, as a new row with attempt + 1;
@@ -245,6 +253,13 @@ SELECT key, value FROM run;
 -- name: put_instance
 INSERT INTO instance (instance_id, repo, difficulty, length, position)
 VALUES (:instance_id, :repo, :difficulty, :length, :position) ON CONFLICT DO NOTHING;
+
+-- name: keep_text
+INSERT INTO instance_text (instance_id, asked, gold) VALUES (:instance_id, :asked, :gold)
+ON CONFLICT DO NOTHING;
+
+-- name: instance_text
+SELECT * FROM instance_text WHERE instance_id = :instance_id;
 
 -- name: plan_trial
 INSERT INTO trial (system, instance_id, number, agents, wanted, submits)

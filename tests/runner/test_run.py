@@ -2,6 +2,8 @@
 
 import contextlib
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -148,6 +150,18 @@ async def test_what_ends_a_trial_is_its_state_and_never_ends_the_run(store, prob
     assert sandboxes.open_now == set()
     outcomes = [row["outcome"] for row in await store.submissions()]
     assert outcomes == ["unresolved" if state == "done" else None, "unresolved"]
+
+
+async def test_the_texts_of_instances_are_recorded_at_planning_and_again_for_an_older_run(store):
+    run, _ = make(store, finish)
+    await run.plan()
+    kept = await store.instance_text("a__a-1")
+    assert kept == {"instance_id": "a__a-1", "asked": "p", "gold": ""}
+    with closing(sqlite3.connect(store.path)) as file:
+        file.execute("DELETE FROM instance_text")
+        file.commit()
+    await run.plan()
+    assert await store.instance_text("a__a-1") == kept
 
 
 async def test_a_system_that_submits_less_than_it_was_to_has_failed(store):

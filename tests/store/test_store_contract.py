@@ -214,6 +214,18 @@ class TestStore:
         assert {row["state"] for row in await store.trials()} == {"running"}
         assert all(row["started_at"] for row in await store.trials())
 
+    async def test_the_texts_of_an_instance_are_kept_once_and_belong_to_no_trial(self, store):
+        await planned(store)
+        assert await store.instance_text("a__a-1") is None
+        text = {"instance_id": "a__a-1", "asked": "an issue\0\u202e", "gold": "a diff"}
+        await store.keep_texts([text])
+        await store.keep_texts([text | {"asked": "another"}])
+        assert await store.instance_text("a__a-1") == text
+        assert await store.instance_text("b__b-2") is None
+        assert not {"asked", "gold"} & (await store.trials())[0].keys()
+        with pytest.raises(StoreConflict):
+            await store.keep_texts([text | {"instance_id": "unknown"}])
+
     async def test_tasks_of_one_loop_never_claim_the_same_trial(self, store):
         await planned(store, 50)
         rows = await asyncio.gather(*(store.claim_trial() for _ in range(60)))

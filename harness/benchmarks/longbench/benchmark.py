@@ -74,6 +74,12 @@ class LongBench(Benchmark[QuestionItem]):
         """The document, from the cache."""
         return read_document(item.instance.document, cache_dir())
 
+    def asked_of(self, item: QuestionItem) -> str:
+        """The question, and its choices."""
+        question = item.instance
+        choices = [f"{letter}: {text}" for letter, text in question.choices.items()]
+        return "\n".join([question.problem_statement, "", *choices])
+
     def grader(
         self, sandboxes: Sandboxes, config: Config, *, logs: Path, cache: Path | None
     ) -> Grader[QuestionItem]:

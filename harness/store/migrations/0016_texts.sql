@@ -1,0 +1,1 @@
+-- Texts of instances: store.sql makes the table, which earlier runs have not.

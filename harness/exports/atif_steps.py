@@ -32,7 +32,7 @@ def conversation_steps(
             waiting |= _asked(message, step)
             steps.append(step)
         elif role == "assistant":
-            at = next((i for i, row in enumerate(left) if _says(row, message)), None)
+            at = next((i for i, row in enumerate(left) if answers(row, message)), None)
             steps += [_unsaid(row, sources) for row in left[: at or 0]]
             step = _answer(message, None if at is None else left[at], sources)
             left = left if at is None else left[at + 1 :]
@@ -40,11 +40,11 @@ def conversation_steps(
             steps.append(step)
         elif role == "tool" and (asked := waiting.get(message.get("tool_call_id", ""))):
             found, name = asked.pop(0) if len(asked) > 1 else asked[0]
-            result = {"source_call_id": name, "content": _text(message.get("content"))}
+            result = {"source_call_id": name, "content": text_of(message.get("content"))}
             found.setdefault("observation", {"results": []})["results"].append(result)
         else:
             source = "system" if role == "system" else "user"
-            steps.append({"source": source, "message": _text(message.get("content"))} | copied)
+            steps.append({"source": source, "message": text_of(message.get("content"))} | copied)
     steps += [_unsaid(row, sources) for row in left]
     return [{"step_id": number} | step for number, step in enumerate(steps, start=1)]
 
@@ -62,7 +62,7 @@ def _asked(message: Message, step: dict[str, Any]) -> dict[str, list[tuple[dict[
     return found
 
 
-def _says(row: CallRow, message: Message) -> bool:
+def answers(row: CallRow, message: Message) -> bool:
     """Whether `message` is the answer of the call `row`."""
     reply = row["reply"]
     if row["outcome"] != "ok" or not reply:
@@ -77,13 +77,13 @@ def _says(row: CallRow, message: Message) -> bool:
 def _answer(
     message: Message, row: CallRow | None, sources: Mapping[int, str] | None
 ) -> dict[str, Any]:
-    step: dict[str, Any] = {"source": "agent", "message": _text(message.get("content"))}
+    step: dict[str, Any] = {"source": "agent", "message": text_of(message.get("content"))}
     if calls := message.get("tool_calls"):
         step |= _called(
             (call["id"], call["function"]["name"], call["function"]["arguments"]) for call in calls
         )
     thoughts = readable_thoughts(message.get("opaque") or {})
-    reasoning = thoughts or _text(message.get("reasoning_content"))
+    reasoning = thoughts or text_of(message.get("reasoning_content"))
     if row is None:
         return step | ({"reasoning_content": reasoning} if reasoning else {})
     return _stamp(row) | step | _measured(row, sources, reasoning)
@@ -169,10 +169,10 @@ def _arguments(raw: object) -> dict[str, Any]:
     return raw if isinstance(raw, dict) else {"not_json": json.dumps(raw)}
 
 
-def _text(content: object) -> str:
+def text_of(content: object) -> str:
     """The content of a message as text, parts joined by line breaks."""
     if content is None:
         return ""
     if isinstance(content, list):
-        return "\n".join(_text(part.get("text")) for part in content if isinstance(part, dict))
+        return "\n".join(text_of(part.get("text")) for part in content if isinstance(part, dict))
     return str(content)

@@ -238,32 +238,16 @@ app.command()(cost)
 @app.command()
 def export(
     run: options.RunArgument,
-    target: Annotated[
-        Path, typer.Argument(help="File to write for predictions and recording, else a folder.")
-    ],
-    format: Annotated[  # noqa: A002
-        str,
-        typer.Option(
-            "--format",
-            help="predictions, recording, trajectories (mini-swe-agent), atif (Harbor) or "
-            "experiments (a submission to SWE-bench/experiments).",
-        ),
-    ] = "predictions",
-    system: Annotated[
-        str,
-        typer.Option(
-            "-s",
-            "--system",
-            help="Export only this system. [default: the first for predictions and experiments, "
-            "else all]",
-        ),
-    ] = "",
+    target: options.ExportTarget = None,
+    format: options.ExportFormat = "predictions",  # noqa: A002
+    system: options.ExportSystem = "",
+    content: options.ExportContent = False,
     output: options.Output = Path("results"),
 ) -> None:
     """Export a run for another tool."""
     from harness.commands.export import export_run
 
-    _run(export_run, run, output, format, system, target)
+    _run(export_run, run, output, format, system, target, content)
 
 
 @app.command()

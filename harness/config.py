@@ -28,7 +28,9 @@ YAML = {".yaml", ".yml"}
 MODELS = "models"
 RECORD = "record"  # in run.yaml, beside the configuration: what ran by it
 # may differ when a run is taken up again
-NOT_IDENTITY = ("workers", "plots", "budget.run_cost_usd", "sandbox.disk_gb")
+NOT_IDENTITY = (
+    "workers", "plots", "budget.run_cost_usd", "sandbox.disk_gb", "model.callbacks", "otel",
+)  # fmt: skip
 # nor where a model is found, and which key it wants there: of an entry under models
 ENDPOINT = ("api_base", "api_base_env", "api_key_env")
 
@@ -65,6 +67,8 @@ class ModelConfig(Section):
     tools: Literal["auto", "native", "text"] = "auto"
     allow_unknown_price: bool = False
     extra: dict[str, Any] = {}  # further arguments of the provider, passed as they are
+    callbacks: tuple[str, ...] = ()  # of litellm, which see every call with its content: its names
+    # (langfuse), or the import string of one of your own, "my_module:handler"
 
 
 class BudgetConfig(Section):
@@ -126,6 +130,14 @@ class GradingConfig(Section):
     guard: bool = True  # whether what the official grader resolves is looked at again
 
 
+class OtelConfig(Section):
+    """The traces that are sent to an OpenTelemetry endpoint while a run works."""
+
+    endpoint: str = ""  # "http://localhost:4318"; empty: OTEL_EXPORTER_OTLP_ENDPOINT says it, and
+    # without that nothing is sent
+    content: bool = False  # what models, commands and people wrote, too
+
+
 class Config(Section):
     """The configuration of a run."""
 
@@ -149,6 +161,7 @@ class Config(Section):
     budget: BudgetConfig = BudgetConfig()  # type: ignore[call-arg]
     sandbox: SandboxConfig = SandboxConfig()  # type: ignore[call-arg]
     grading: GradingConfig = GradingConfig()  # type: ignore[call-arg]
+    otel: OtelConfig = OtelConfig()
 
     @field_validator("agent_tools")
     @classmethod
@@ -180,7 +193,7 @@ class Config(Section):
 
 def is_identity(path: Sequence[str]) -> bool:
     """Whether changing this key makes it another run."""
-    if ".".join(path) in NOT_IDENTITY:
+    if any(".".join(path[:depth]) in NOT_IDENTITY for depth in range(1, len(path) + 1)):
         return False
     return not (path[0] == "models" and len(path) > 1 and path[-1] in ENDPOINT)
 
@@ -251,7 +264,8 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
     """
     merged = merge(read_yaml(CONFIGS / "base.yaml"), *models_files(), *map(one_address, layers))
     config = validate(Config, merged, "configuration")
-    _refuse_secrets({"model": {"extra": config.model.extra}, "models": config.models})
+    otel = {"endpoint": config.otel.endpoint}
+    _refuse_secrets({"model": {"extra": config.model.extra}, "models": config.models, "otel": otel})
     return config
 
 

@@ -26,6 +26,7 @@ from harness.commands.plots import draw_plots
 from harness.commands.pricing import foresee
 from harness.commands.resumed_endpoint import has_moved
 from harness.commands.table import print_run
+from harness.commands.tracing import traced
 from harness.config import Config
 from harness.exports.recording import record
 from harness.model.first_call import FirstCall
@@ -36,6 +37,7 @@ from harness.results.run_folder import RunFolder, check_target, fresh_run_id
 from harness.runner.processes import Member, join
 from harness.runner.progress import Progress, console
 from harness.runner.run import Run, RunSystem
+from harness.runner.services import Watcher
 from harness.runner.signals import Stop
 from harness.store.opening import open_store
 from harness.store.protocol import Store
@@ -211,25 +213,9 @@ async def _evaluate(job: _Evaluation, store: Store, boards: Boards, member: Memb
     trials = len(job.dataset.items) * sum(run_system.trials for run_system in job.run_systems)
     progress = Progress(job.out, trials, priced=parts.price is not None)
     progress.say(f"sandbox: {job.sandboxes.kind}")
-    run = _run(job, store, boards, member, progress, begun)
-
-    async def work() -> None:
-        async with anyio.create_task_group() as tasks:
-            for each in parts.each():
-                tasks.start_soon(each.backend.warm_up)
-            await job.sandboxes.prepare(job.dataset.items, progress.say)
-        with member.alone():
-            await run.plan()
-        with progress.showing():
-            await run.work()
-
-    job.stop.waiting_for = progress.under_way
-    try:
-        stopped = await job.stop.until(work, progress.say)
-    finally:
-        with anyio.CancelScope(shield=True):
-            for each in parts.each():
-                await each.backend.aclose()
+    with traced(job.out, options.config.otel, folder, progress) as watcher:
+        run = _run(job, store, boards, member, progress, watcher, begun)
+        stopped = await _worked(job, run, member, progress)
     job.stop.waiting_for = lambda: f"the CSVs in {folder.path} to be written"
     with member.alone(), explained_lack_of_space(folder, options.output):
         scored = await run_folder.derive(folder, store, boards)
@@ -245,6 +231,29 @@ async def _evaluate(job: _Evaluation, store: Store, boards: Boards, member: Memb
     )
 
 
+async def _worked(job: _Evaluation, run: Run, member: Member, progress: Progress) -> bool:
+    """Do the work of the run; whether it was stopped."""
+    models = job.parts.each()
+
+    async def work() -> None:
+        async with anyio.create_task_group() as tasks:
+            for each in models:
+                tasks.start_soon(each.backend.warm_up)
+            await job.sandboxes.prepare(job.dataset.items, progress.say)
+        with member.alone():
+            await run.plan()
+        with progress.showing():
+            await run.work()
+
+    job.stop.waiting_for = progress.under_way
+    try:
+        return await job.stop.until(work, progress.say)
+    finally:
+        with anyio.CancelScope(shield=True):
+            for each in models:
+                await each.backend.aclose()
+
+
 def _identified(job: _Evaluation) -> run_record.Identified:
     return run_record.Identified(
         config=job.options.config,
@@ -256,7 +265,13 @@ def _identified(job: _Evaluation) -> run_record.Identified:
 
 
 def _run(
-    job: _Evaluation, store: Store, boards: Boards, member: Member, progress: Progress, begun: str
+    job: _Evaluation,
+    store: Store,
+    boards: Boards,
+    member: Member,
+    progress: Progress,
+    watcher: Watcher,
+    begun: str,
 ) -> Run:
     config, benchmark, folder = job.options.config, job.dataset.benchmark, job.folder
     clients = [
@@ -276,7 +291,7 @@ def _run(
         limits=config.budget.limits(),
         agent_tools=config.agent_tools,
         workers=config.workers,
-        watcher=progress,
+        watcher=watcher,
         member=member,
         check_cache=compose.check_cache(config, job.sandboxes),
         retry_failed=job.options.retry_failed,

@@ -13,6 +13,7 @@ from harness.benchmarks.rows import load, raw_rows
 from harness.benchmarks.swebench.rows import asides
 from harness.cache import cache_dir, write_beside
 from harness.commands.locate import find
+from harness.commands.tracing import export_traces
 from harness.errors import UserError
 from harness.exports.atif import sessions_of, trial_files
 from harness.exports.experiments import cautions, write_experiment
@@ -29,18 +30,20 @@ from harness.store.protocol import Store
 from harness.store.rows import CallRow, RunRows, SubmissionRow, TrialRow
 from harness.text.counted import counted
 
-FILES = ("predictions", "recording")
+SENT = "otlp"  # to an endpoint, where no file is named
+FILES = ("predictions", "recording", SENT)
 FOLDERS = ("trajectories", "atif", "experiments")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Chosen:
-    """A run and the chosen systems, in the order in which they ran."""
+    """A run and the chosen systems, in the order in which they ran, and what to write of them."""
 
     folder: RunFolder
     store: Store
     rows: RunRows
     systems: tuple[str, ...]
+    content: bool = False  # of traces: what was said, too
 
     def trials(self) -> Iterator[tuple[TrialRow, list[CallRow], list[SubmissionRow]]]:
         """Each started trial, with its calls and submissions."""
@@ -51,18 +54,25 @@ class _Chosen:
                 yield trial, calls.get(key, []), submissions.get(key, [])
 
 
-async def export_run(run: str, output: Path, form: str, system: str, target: Path) -> None:
+async def export_run(
+    run: str, output: Path, form: str, system: str, target: Path | None, content: bool = False
+) -> None:
     """Write the run to `target`, a file or a folder, and print what was written.
 
     `form` is one of `FILES` and `FOLDERS`. `predictions` and `experiments` are of one system, the
-    first where none is named.
+    first where none is named. `otlp` without a target sends to the configured endpoint, and takes
+    `content` for what was said, too.
     """
     if form not in FILES + FOLDERS:
         raise UserError(f"unknown format {form!r}; there are: {', '.join(FILES + FOLDERS)}")
+    if target is None and form != SENT:
+        raise UserError(f"{form} needs a {'file' if form in FILES else 'folder'} to write")
+    if content and form != SENT:
+        raise UserError(f"--content is for {SENT}: {form} always has it")
     folder = await find(run, output)
-    if form in FILES:
+    if target and form in FILES:
         check_target(target)
-    else:
+    elif target:
         _check_folder(target)
     async with folder.open() as store:
         rows = await store.read()
@@ -70,8 +80,11 @@ async def export_run(run: str, output: Path, form: str, system: str, target: Pat
         if system and system not in systems:
             raise UserError(f"{system!r} is not in this run; there are: {', '.join(systems)}")
         wanted = (system,) if system else systems
-        chosen = _Chosen(folder=folder, store=store, rows=rows, systems=wanted)
-        told = await EXPORTS[form](chosen, target)
+        chosen = _Chosen(folder=folder, store=store, rows=rows, systems=wanted, content=content)
+        if form == SENT:
+            told = await export_traces(store, wanted, target, content=content)
+        elif target:
+            told = await EXPORTS[form](chosen, target)
     console().print(told, highlight=False, markup=False)
 
 

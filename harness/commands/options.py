@@ -257,6 +257,35 @@ Yes = Annotated[
     ),
 ]
 
+ExportTarget = Annotated[
+    Path | None,
+    typer.Argument(
+        help="File to write for predictions, recording and otlp, else a folder. otlp without one "
+        "sends to the endpoint.",
+        show_default=False,
+    ),
+]
+ExportFormat = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        help="predictions, recording, trajectories (mini-swe-agent), atif (Harbor), experiments (a "
+        "submission to SWE-bench/experiments) or otlp (OpenTelemetry traces).",
+    ),
+]
+ExportSystem = Annotated[
+    str,
+    typer.Option(
+        "-s",
+        "--system",
+        help="Export only this system. [default: the first for predictions and experiments, else "
+        "all]",
+    ),
+]
+ExportContent = Annotated[
+    bool, typer.Option("--content", help="otlp: also what models and commands wrote.")
+]
+
 
 def given(**values: Any) -> dict[str, Any]:
     """The values that were given: not None, not an empty layer."""

@@ -53,7 +53,7 @@ class OtlpExporter:
 
     def close(self) -> None:
         """Ends a wait for the next attempt; nothing can be sent any more."""
-        self._exporter.shutdown()
+        self._exporter.shutdown()  # type: ignore[no-untyped-call]  # the package's
 
     def _readable(self, span: Span) -> ReadableSpan:
         def context(number: int) -> SpanContext:

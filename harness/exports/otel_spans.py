@@ -74,7 +74,7 @@ def trial_spans(rows: RunRows, trial: TrialRow, content: Content | None = None) 
 class _Trace:
     def __init__(self, rows: RunRows, trial: TrialRow, content: Content | None) -> None:
         key = trial["trial_id"]
-        self._run = str(rows.facts["id"])
+        self._run = str(rows.facts.get("id", ""))
         self._trial = trial
         self._calls = [row for row in rows.calls if row["trial_id"] == key]
         self._activities = [row for row in rows.spans if row["trial_id"] == key]
@@ -240,27 +240,35 @@ def _tools_of(
 
     The store does not link them. An agent carries out the tool calls of an answer in their order,
     one after the other: where as many activities follow the answer as it has tool calls, they are
-    those. Where some took no activity, those that are left cannot be told apart, and are left out.
+    those. Elsewhere they cannot be told apart, and are left out.
     """
-    answers = sorted(
-        (row for row in calls if row["ended_at"] and row["reply"]),
+    answered = sorted(
+        (row for row in calls if row["ended_at"] and (row["reply"] or {}).get("tool_calls")),
         key=lambda row: row["ended_at"] or "",
     )
-    ends = [_nanoseconds(row["ended_at"] or "") for row in answers]
-    acts = [row for row in activities if row["what"] not in {Activity.TURN, Activity.BARRIER}]
+    ends = [_nanoseconds(row["ended_at"] or "") for row in answered]
 
-    def answer(row: SpanRow) -> int:
-        """The number of answers before the activity."""
+    def answers_before(row: SpanRow) -> int:
         return sum(end <= _nanoseconds(row["started_at"]) for end in ends)
 
     found: dict[int, tuple[CallRow, int]] = {}
-    for before, group in groupby(sorted(acts, key=lambda row: row["started_at"]), key=answer):
-        mine = list(group)
-        call = answers[before - 1] if before else None
+    ordered = sorted(activities, key=lambda row: row["started_at"])
+    for before, group in groupby(ordered, key=answers_before):
+        following = list(group)
+        call = answered[before - 1] if before else None
         asked = (call["reply"] or {}).get("tool_calls", ()) if call else ()
-        if call and len(asked) == len(mine):
-            found |= {row["span_id"]: (call, index) for index, row in enumerate(mine)}
+        for mine in _readings(following):
+            if call and len(asked) == len(mine):
+                found |= {row["span_id"]: (call, index) for index, row in enumerate(mine)}
+                break
     return found
+
+
+def _readings(activities: Sequence[SpanRow]) -> Iterator[list[SpanRow]]:
+    """Which of the activities behind an answer may be its tool calls: with waits, or without."""
+    own = {Activity.COMMAND, Activity.ADMISSION}
+    for kinds in ({*own, Activity.PEER}, own):
+        yield [row for row in activities if row["what"] in kinds]
 
 
 def _end(row: SpanRow) -> int:

@@ -21,7 +21,10 @@ MAPPING = st.recursive(
     lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
     max_leaves=8,
 )
-FREE = {("workers",), ("plots",), ("budget", "run_cost_usd"), ("sandbox", "disk_gb")}
+FREE = {
+    ("workers",), ("plots",), ("budget", "run_cost_usd"), ("sandbox", "disk_gb"),
+    ("model", "callbacks"), ("otel", "endpoint"), ("otel", "content"),
+}  # fmt: skip
 LAYER = st.dictionaries(st.sampled_from("abc"), MAPPING, max_size=3)
 
 
@@ -206,7 +209,7 @@ def _other(value: Any) -> Any:
     return 0.5  # the only empty value is a number that is not set
 
 
-def test_every_setting_but_the_workers_and_the_runs_money_and_disk_makes_another_run():
+def test_every_setting_but_workers_plots_money_disk_and_who_is_told_makes_another_run():
     plain = resolve([]).model_dump(mode="json")
     identity = resolve([]).identity()
     changed = 0

@@ -2,6 +2,7 @@
 
     DelmError
     ├── UserError              a mistake that the person at the keyboard can mend (exit code 2)
+    │   └── StoreOutdated      an older delm made the store, and it was opened to be read only
     ├── SandboxError           one request to a sandbox was refused; the sandbox is fine
     │   ├── FileMissing        there is no such file in it
     │   └── FileTooLarge       a file or a patch has more bytes than may be read
@@ -36,6 +37,10 @@ class DelmError(Exception):
 
 class UserError(DelmError):
     """A mistake that the user can mend; the message is one line that says what is wrong and how."""
+
+
+class StoreOutdated(UserError):
+    """An older delm made the store, and it was opened to be read only."""
 
 
 class SandboxError(DelmError):

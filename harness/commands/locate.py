@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from harness.commands.json_output import notes_console
-from harness.commands.runs import newest
 from harness.errors import UserError
 from harness.results.run_folder import DATABASE, RunFolder
+from harness.results.run_list import newest
 
 LATEST = "latest"  # names the newest run wherever a command takes one
 

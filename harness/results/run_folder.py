@@ -148,9 +148,9 @@ class RunFolder:
             yield store
 
     @asynccontextmanager
-    async def boards(self) -> AsyncIterator[Boards]:
+    async def boards(self, *, read_only: bool = False) -> AsyncIterator[Boards]:
         """The boards of its trials."""
-        async with aclosing(await open_boards(self.address)) as boards:
+        async with aclosing(await open_boards(self.address, read_only=read_only)) as boards:
             yield boards
 
     def refuse_grading(self) -> None:

@@ -60,20 +60,23 @@ class Connection:
         `clock` gives the value of `:now`. `changed` is called with the trial of each committed
         transaction. Secrets are redacted in all parameters except those in `checked`; in those in
         `errors`, text that only looks like a key is redacted too. `timeout_s` is how long to wait
-        for other processes' writes.
+        for other processes' writes. A `read_only` file must exist; no statement can write to it.
         """
         self.prepared = {name: Statement(text, checked, errors) for name, text in sql.items()}
         self.path = path
         self.clock = clock
         self.changed = changed
-        address = path.absolute().as_uri() + ("?mode=ro" if read_only else "")
+        address = path.absolute().as_uri() + ("?mode=rw" if read_only else "")
         with store_errors():
             self.db = sqlite3.connect(address, uri=True, timeout=timeout_s, isolation_level=None)
             with ExitStack() as undo:
                 undo.callback(self.db.close)
                 self.db.row_factory = sqlite3.Row
                 self.cursor = self.db.cursor()
-                if not read_only:
+                if read_only:
+                    # not mode=ro: the last one to close merges the write-ahead log, and could not
+                    self.db.execute("PRAGMA query_only = ON")
+                else:
                     self.db.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # of a file that is new
                     self.db.execute(f"PRAGMA synchronous = {synchronous}")
                     self.db.execute("PRAGMA foreign_keys = ON")

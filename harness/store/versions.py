@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
-from harness.errors import UserError
+from harness.errors import StoreOutdated, UserError
 
 APPLICATION_ID = 0x64656C6D  # "delm"
 OLDEST = 6  # version that can be migrated
@@ -57,7 +57,7 @@ def _refuse(
             f"{OLDEST} on); take another --run-id"
         )
     if read_only:
-        raise UserError(f"{path}: an older delm made it; delm score brings it up to date")
+        raise StoreOutdated(f"{path}: an older delm made it; delm score brings it up to date")
 
 
 def _maker(database: sqlite3.Connection) -> str:

@@ -79,14 +79,19 @@ class SqliteBoard:
         max_tasks: int = 10_000,
         clock: Callable[[], float] = time.time,
         synchronous: Durability = "NORMAL",
+        read_only: bool = False,
     ) -> None:
-        """Open or create the file. `max_tasks` is the limit of one trial.
+        """Open or create the file. `max_tasks` is the limit of one trial. A `read_only` file must
+        exist and is not changed.
 
         Raises `StoreUnavailable` if it cannot be opened.
         """
         self._max_tasks = max_tasks
         self._watch = ChangeWatch(clock)
-        self._connection = _opened(path, clock, self._watch.changed, synchronous)
+        self._connection = _opened(
+            path, clock, self._watch.changed, synchronous, read_only=read_only
+        )
+        self._there = not read_only or self._has_boards()
         self._watch.connection = self._connection
 
     def of(self, trial_id: int) -> SqliteTrialBoard:
@@ -128,7 +133,13 @@ class SqliteBoard:
         """See `Boards.links`."""
         return cast("list[LinkRow]", self._rows("links", trial_id, after=0))
 
+    def _has_boards(self) -> bool:
+        """Whether the file holds the tables of boards."""
+        return bool(self._connection.read("has_boards")[0]["found"])
+
     def _rows(self, name: str, trial_id: int, **parameters: Any) -> list[dict[str, Any]]:
+        if not self._there:
+            return []
         return [
             {
                 column: _READ[column](value) if column in _READ else value
@@ -143,14 +154,18 @@ def _opened(
     clock: Callable[[], float],
     changed: Callable[[int], None],
     synchronous: Durability = "NORMAL",
+    *,
+    read_only: bool = False,
 ) -> Connection:
     sql = statements("harness.board.sqlite", "board.sql")
     schema = sql.pop("schema")
     connection = Connection(
-        path, sql, clock=clock, changed=changed, checked=CHECKED, synchronous=synchronous
-    )
+        path, sql, clock=clock, changed=changed, checked=CHECKED, synchronous=synchronous,
+        read_only=read_only,
+    )  # fmt: skip
     with ExitStack() as undo:
         undo.callback(connection.close)
-        connection.prepare(schema)
+        if not read_only:
+            connection.prepare(schema)
         undo.pop_all()
     return connection

@@ -284,6 +284,9 @@ BEGIN SELECT RAISE(ABORT, 'tasks are not deleted'); END;
 CREATE TRIGGER IF NOT EXISTS board_task_remains BEFORE DELETE ON board_task
 BEGIN SELECT RAISE(ABORT, 'tasks are not deleted'); END;
 
+-- name: has_boards
+SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'board_shown') AS found;
+
 -- name: version
 -- lapsed: leases that ran out since the last look, which no write tells of
 SELECT

@@ -40,7 +40,7 @@ UNKNOWN   := $(firstword $(filter-out $(VARIABLES) SHELL,$(GIVEN)))
 DOLLAR    := $(firstword $(foreach name,$(filter-out ARGS,MAX_COST $(GIVEN)),$(if $(findstring $$,$(value $(name))),$(name))))
 EMPTY     := $(firstword $(foreach name,$(filter-out ARGS YES,$(GIVEN)),$(if $(strip $($(name))),,$(name))))
 NEAREST    = import difflib, sys; names = {n.lower(): n for n in sys.argv[2:]}; print(*(f"; did you mean {names[n]}?" for n in difflib.get_close_matches(sys.argv[1].lower(), names, 1)))
-TARGETS   := setup eval longbench compare cost runs report view grade images bench test test-quick lint clean help
+TARGETS   := setup eval longbench compare cost runs report view show grade images bench test test-quick lint clean help
 STRAY     := $(firstword $(filter-out $(TARGETS) $(STAMP),$(MAKECMDGOALS)))
 ifneq ($(STRAY),)
 $(error error: there is no target $(STRAY)$(shell $(PYTHON) -c '$(NEAREST)' '$(STRAY)' $(TARGETS) 2>/dev/null); make help lists all)
@@ -54,7 +54,7 @@ endif
 ifneq ($(EMPTY),)
 $(error error: $(EMPTY)=$(value $(EMPTY)) is empty; give it a value, or leave it out)
 endif
-ifneq ($(and $(filter view report compare cost,$(MAKECMDGOALS)),$(if $(RUN),,missing)),)
+ifneq ($(and $(filter show report compare cost,$(MAKECMDGOALS)),$(if $(RUN),,missing)),)
 $(error error: which run? give RUN=<run id> or RUN=latest; there are: $(runs))
 endif
 
@@ -86,7 +86,7 @@ help: ## this text
 	@echo "  ARGS       other flags of delm eval (see .venv/bin/delm eval --help)"
 	@echo
 	@echo "variables of other targets:"
-	@echo "  RUN        the run of view, report, compare and cost (an id, or latest); view takes INSTANCES and SYSTEMS too, cost SYSTEMS"
+	@echo "  RUN        the run of view, show, report, compare and cost (an id, or latest; view: default all); show takes INSTANCES and SYSTEMS too, cost SYSTEMS"
 	@echo "  RUN2       second run of compare (default: none; compares the systems of RUN); compare takes SYSTEMS too"
 	@echo "  PREDS      what grade grades: a file of predictions, --gold, --empty or --calibrate (default: --gold); DATASET, INSTANCES, SANDBOX, DISK_GB as above"
 	@echo "  ARGS       arguments of pytest for test, of delm grade for grade, of the script for bench"
@@ -127,7 +127,10 @@ runs: setup ## list the runs, the newest first
 report: setup ## make the CSVs of RUN anew and print its table
 	$(DELM) score "$(RUN)"
 
-view: setup ## tell the story of RUN, or of INSTANCES in it
+view: setup ## show the runs, or RUN, as a local web page, live while they work
+	$(strip $(DELM) view $(if $(RUN),"$(RUN)") $(ARGS))
+
+show: setup ## tell the story of RUN, or of INSTANCES in it
 	$(strip $(DELM) show "$(RUN)" $(INSTANCES) $(call each,-s,$(SYSTEMS)) $(ARGS))
 
 grade: setup ## grade PREDS (a file, --gold, --empty or --calibrate) of DATASET

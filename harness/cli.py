@@ -13,6 +13,7 @@ from harness.commands import options
 from harness.commands.cost_command import cost
 from harness.commands.dataset_commands import dataset_app, images_app
 from harness.commands.options import given
+from harness.commands.view_command import view
 from harness.errors import DelmError, UserError
 from harness.no_space import lack
 
@@ -233,6 +234,7 @@ def show(
 
 
 app.command()(cost)
+app.command()(view)
 
 
 @app.command()

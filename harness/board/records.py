@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypedDict
 from harness.board.evidence import Evidence
 from harness.board.protocols import SharedContext, TaskQueue
 from harness.board.vocabulary import EntryKind, Level, LinkKind, Settled, TaskState
+from harness.store.row_tables import Asked, RowPage
 
 
 class TaskRow(TypedDict):
@@ -143,6 +144,10 @@ class Boards(Protocol):
 
     async def links(self, trial_id: int) -> list[LinkRow]:
         """Every link in the order in which they were made."""
+        ...
+
+    async def row_page(self, asked: Asked) -> RowPage | None:
+        """Some rows of a table of all trials' boards; see `Store.row_page`."""
         ...
 
     async def aclose(self) -> None:

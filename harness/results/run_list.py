@@ -1,7 +1,9 @@
 """One line for each run of a folder: what `delm runs` and the list of the page show."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from harness.errors import UserError
 from harness.results.run_folder import RunFolder, run_folders
@@ -26,6 +28,7 @@ class RunLine:
     systems: dict[str, float | None] = field(default_factory=dict)  # with their Avg.@1 so far
     cost_usd: float | None = None
     cost_unsure_usd: float | None = None  # what it may be more
+    cap_usd: float = 0.0  # the limit of what the run spends; 0: none
     trials: int = 0
     done: int = 0
     failed: int = 0  # ended by an error in a system's own code
@@ -107,6 +110,7 @@ async def run_line(folder: RunFolder, store: Store, *, score: bool = True) -> Ru
         systems={name: mean(one.average for one in scores if one.system == name) for name in names},
         cost_usd=cost.usd,
         cost_unsure_usd=cost.unsure_usd,
+        cap_usd=cap_of(facts),
         trials=len(last),
         done=states.count("done"),
         failed=states.count("failed"),
@@ -114,3 +118,9 @@ async def run_line(folder: RunFolder, store: Store, *, score: bool = True) -> Ru
         unfinished=sum(state in UNFINISHED for state in states),
         processes=processes(folder.path),
     )
+
+
+def cap_of(facts: Mapping[str, Any]) -> float:
+    """The limit of the USD that a run spends; 0: none."""
+    budget = facts.get("config", {}).get("budget", {})
+    return float(budget.get("run_cost_usd", 0.0))

@@ -15,7 +15,7 @@ import fcntl
 import os
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, contextmanager
 from importlib.resources import files
 from operator import itemgetter
@@ -114,6 +114,16 @@ class Connection:
         """The rows of the statement `name`."""
         parameters["trial"] = trial
         return _rows(self.db.cursor(), self.prepared[name], parameters)
+
+    def tuples(self, text: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """The rows of a statement that is no part of a package's `.sql` file."""
+        with store_errors():
+            return [tuple(row) for row in self.db.execute(text, values)]
+
+    def columns(self, text: str) -> list[str]:
+        """The names of the columns of a statement."""
+        with store_errors():
+            return [column[0] for column in self.db.execute(text).description]
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 from harness.store.interventions import InterventionRow, NewIntervention
 from harness.store.ledger import AnsweredRow, Ledger, PaidRow
+from harness.store.live_rows import LiveRows
+from harness.store.row_tables import Asked, RowPage
 from harness.store.rows import (
     CallRow,
     ClaimedTrial,
@@ -258,6 +260,17 @@ class Store(Ledger, Protocol):
 
     async def standing(self) -> Standing:
         """The progress of the run."""
+        ...
+
+    async def live(self, since: str) -> LiveRows:
+        """What changes of a run while it works; `since`: of the calls and tokens that it counts."""
+        ...
+
+    async def row_page(self, asked: Asked, sums: Sequence[str] = ()) -> RowPage | None:
+        """Some rows of a table; None if the store has no table of that name.
+
+        `UserError`: the table has no such column.
+        """
         ...
 
     async def spent(self) -> float:

@@ -1,9 +1,12 @@
 """The reading methods of a run's store in SQLite."""
 
 import json
+from collections.abc import Sequence
 from typing import Any, cast
 
 from harness.store.ledger import AnsweredRow, PaidRow
+from harness.store.live_rows import LiveCall, LiveRows, LiveTrial
+from harness.store.row_tables import Asked, RowPage, RowTables
 from harness.store.rows import (
     CallRow,
     CostRow,
@@ -113,6 +116,22 @@ class SqliteReading(SqliteInterventions):
     async def standing(self) -> Standing:
         """See `Store.standing`."""
         return Standing(**self._rows("standing")[0])
+
+    async def live(self, since: str) -> LiveRows:
+        """See `Store.live`."""
+        with self._connection.snapshot():
+            money, rates = self._rows("money")[0], self._rows("live_rates", since=since)[0]
+            return LiveRows(
+                trials=cast("list[LiveTrial]", self._rows("live_trials")),
+                agents=cast("list[LiveCall]", self._rows("live_agents")),
+                **money,
+                **rates,
+            )
+
+    async def row_page(self, asked: Asked, sums: Sequence[str] = ()) -> RowPage | None:
+        """See `Store.row_page`."""
+        with self._connection.snapshot():
+            return RowTables("harness.store").page(self._connection, asked, sums)
 
     async def earlier(self, model: str) -> list[EarlierTrial]:
         """See `Store.earlier`."""

@@ -527,3 +527,40 @@ CREATE TABLE filler (content BLOB);
 
 -- name: fill
 INSERT INTO filler VALUES (zeroblob(:size));
+
+-- name: live_trials
+-- the last attempt at each trial; news changes with whatever a trial under way leaves
+SELECT trial_id, system, instance_id, number, attempt, state, reason,
+    iif(state IN ('error', 'failed'), detail, '') AS detail, started_at, finished_at,
+    CASE state
+        WHEN 'running' THEN
+            (SELECT coalesce(max(message_id), 0) FROM message WHERE message.trial_id = last.trial_id)
+            || ' ' || (SELECT coalesce(max(max(began, coalesce(ended, 0))), 0) FROM call
+                WHERE call.trial_id = last.trial_id)
+            || ' ' || (SELECT count(*) FROM submission WHERE submission.trial_id = last.trial_id)
+        WHEN 'grading' THEN
+            (SELECT count(*) FROM grade JOIN submission USING (submission_id)
+                WHERE submission.trial_id = last.trial_id)
+        ELSE '' END AS news
+FROM trial AS last JOIN instance USING (instance_id)
+WHERE NOT EXISTS (
+    SELECT 1 FROM trial AS later
+    WHERE later.system = last.system AND later.instance_id = last.instance_id
+        AND later.number = last.number AND later.attempt > last.attempt)
+ORDER BY position, trial_id;
+
+-- name: live_agents
+SELECT trial_id, conversation, agent, call_id, outcome, call.started_at, ended_at,
+    coalesce((SELECT json_group_array(json_extract(value, '$.function.name'))
+        FROM json_each(call.reply, '$.tool_calls')), '[]') AS tools
+FROM call JOIN trial USING (trial_id)
+WHERE call_id IN (
+    SELECT max(call_id) FROM call JOIN trial USING (trial_id)
+    WHERE state = 'running' GROUP BY trial_id, agent)
+ORDER BY trial_id, agent;
+
+-- name: live_rates
+SELECT count(*) AS calls, coalesce(sum(prompt_tokens + completion_tokens), 0) AS tokens
+FROM call
+WHERE call_id > (SELECT max(call_id) FROM call) - 5000 AND outcome = 'ok' AND paid_call IS NULL
+    AND ended_at >= :since;

@@ -99,10 +99,13 @@ def test_every_variable_reaches_its_command(make):
     )
     done = make("grade", "PREDS=p.jsonl", "DATASET=d")
     assert done.stdout.splitlines()[-1] == "delm grade p.jsonl -d d"
-    done = make("view", "RUN=r", "INSTANCES=a b", "ARGS=--full")
+    done = make("show", "RUN=r", "INSTANCES=a b", "ARGS=--full")
     assert done.stdout.splitlines()[-1] == "delm show r a b --full"
-    done = make("view", "RUN=r", "INSTANCES=a b", "SYSTEMS=s t")
+    done = make("show", "RUN=r", "INSTANCES=a b", "SYSTEMS=s t")
     assert done.stdout.splitlines()[-1] == "delm show r a b -s s -s t"
+    done = make("view", "RUN=r", "ARGS=--port 9000")
+    assert done.stdout.splitlines()[-1] == "delm view r --port 9000"
+    assert make("view").stdout.splitlines()[-1] == "delm view"
     done = make("compare", "RUN=r", "RUN2=q")
     assert done.stdout.splitlines()[-1] == "delm compare r q"
     done = make("compare", "RUN=r", "SYSTEMS=s t", "ARGS=-o x")
@@ -140,7 +143,7 @@ def test_a_variable_of_the_environment_may_be_anything(make, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("view",), "which run? give RUN=<run id> or RUN=latest; there are: kept"),
+        (("show",), "which run? give RUN=<run id> or RUN=latest; there are: kept"),
         (("report",), "which run? give RUN=<run id> or RUN=latest; there are: kept"),
         (("compare",), "which run? give RUN=<run id> or RUN=latest; there are: kept"),
         (("cost",), "which run? give RUN=<run id> or RUN=latest; there are: kept"),
@@ -170,11 +173,12 @@ def test_a_run_of_any_name_comes_through_whole_and_latest_is_one(make, tmp_path)
     (tmp_path / "results/Läufe vom Mai").mkdir(parents=True)
     (tmp_path / "results/Läufe vom Mai/run.db").touch()
     for name in ("Läufe vom Mai", "latest"):
-        for target in ("view", "report", "compare", "eval"):
+        for target in ("view", "show", "report", "compare", "eval"):
             done = make(target, f"RUN={name}")
             assert done.returncode == 0, done.stderr
             assert f'delm {TAKES[target]} "{name}"' in done.stdout.replace("  ", " ")
         assert "replay:" not in make("longbench", f"RUN={name}").stdout  # it goes on with that run
 
 
-TAKES = {"view": "show", "report": "score", "compare": "compare", "eval": "eval --run-id"}
+TAKES = {"view": "view", "show": "show", "report": "score", "compare": "compare",
+         "eval": "eval --run-id"}  # fmt: skip

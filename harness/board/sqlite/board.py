@@ -14,6 +14,7 @@ from harness.board.sqlite.change_watch import ChangeWatch
 from harness.board.sqlite.shared_context import SqliteContext, read_evidence
 from harness.board.sqlite.task_queue import SqliteQueue
 from harness.store.connection import Connection, Durability, statements
+from harness.store.row_tables import Asked, RowPage, RowTables
 
 CHECKED = frozenset(
     [
@@ -132,6 +133,11 @@ class SqliteBoard:
     async def links(self, trial_id: int) -> list[LinkRow]:
         """See `Boards.links`."""
         return cast("list[LinkRow]", self._rows("links", trial_id, after=0))
+
+    async def row_page(self, asked: Asked) -> RowPage | None:
+        """See `Boards.row_page`. A file without the tables of boards has none of them."""
+        tables = RowTables("harness.board.sqlite")
+        return tables.page(self._connection, asked) if self._there else None
 
     def _has_boards(self) -> bool:
         """Whether the file holds the tables of boards."""

@@ -1,0 +1,121 @@
+// A page of a run that works grows without being loaded again.
+//
+// The element with data-follow names the stream of events. Each event has the new header of the run
+// and the trials that have changed. The page is then fetched again, and each element with data-live
+// whose content is another one is exchanged; what was unfolded stays unfolded. Nothing is asked for
+// on a page without data-follow.
+"use strict";
+
+(() => {
+  const LEAST_MS = 2000; // between two fetches of the page
+  let source = null;
+  let timer = 0;
+  let lastFetch = 0;
+  let took = 0;
+
+  function parsed(html) {
+    return new DOMParser().parseFromString(html, "text/html");
+  }
+
+  // The places of open and closed details below an element, to be as they were.
+  function folds(element) {
+    const state = new Map();
+    element.querySelectorAll("details").forEach((each, index) => state.set(each.id || index, each.open));
+    return state;
+  }
+
+  function exchange(before, after) {
+    if (before.isEqualNode(after)) return;
+    const state = folds(before);
+    const focused = before.contains(document.activeElement) ? document.activeElement.id : "";
+    const scrolled = [...before.querySelectorAll(".scroll")].map((each) => [each.scrollLeft, each.scrollTop]);
+    const fresh = document.importNode(after, true);
+    fresh.querySelectorAll("details").forEach((each, index) => {
+      const key = each.id || index;
+      if (state.has(key)) each.open = state.get(key);
+    });
+    before.replaceWith(fresh);
+    fresh.querySelectorAll(".scroll").forEach((each, index) => {
+      if (scrolled[index]) [each.scrollLeft, each.scrollTop] = scrolled[index];
+    });
+    const again = focused && document.getElementById(focused);
+    if (again) again.focus({ preventScroll: true });
+    delm.inserted(fresh);
+  }
+
+  // Somebody who types, or has opened a list, is not disturbed.
+  function isBusy(element) {
+    const active = document.activeElement;
+    return active && element.contains(active) && active.matches("input, select, textarea");
+  }
+
+  async function fetchAgain() {
+    timer = 0;
+    const begun = performance.now();
+    lastFetch = begun;
+    try {
+      const answer = await fetch(location.pathname + location.search, { credentials: "same-origin" });
+      if (!answer.ok) return;
+      const page = parsed(await answer.text());
+      document.querySelectorAll("[data-live]").forEach((element) => {
+        const name = CSS.escape(element.dataset.live);
+        const after = page.querySelector(`[data-live="${name}"]`);
+        if (after && !isBusy(element)) exchange(element, after);
+      });
+    } catch {
+      return; // the server is away; the stream of events tells when it is back
+    } finally {
+      took = performance.now() - begun;
+    }
+  }
+
+  function askAgain() {
+    if (timer) return;
+    const wait = Math.max(LEAST_MS, 5 * took) - (performance.now() - lastFetch);
+    timer = setTimeout(fetchAgain, Math.max(0, wait));
+  }
+
+  function tick() {
+    document.querySelectorAll("time[data-since]").forEach((each) => {
+      const seconds = Math.max(0, Math.round((Date.now() - Date.parse(each.dataset.since)) / 1000));
+      each.textContent = seconds < 600 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+    });
+  }
+
+  function showHeader(html) {
+    const place = document.getElementById("live");
+    const header = parsed(html).getElementById("live");
+    if (!place || !header) return;
+    header.dataset.follow = place.dataset.follow || "";
+    exchange(place, header);
+    tick();
+  }
+
+  function concerns(trials, mine) {
+    return !mine || trials.includes(mine);
+  }
+
+  function follow(element) {
+    if (source || !element.dataset.follow) return;
+    const mine = Number(element.dataset.trial || 0);
+    let version = element.dataset.version;
+    source = new EventSource(element.dataset.follow);
+    source.addEventListener("state", (event) => {
+      const told = JSON.parse(event.data);
+      showHeader(told.html);
+      document.documentElement.classList.remove("live-lost");
+      const missed = version !== told.before; // while this page was not connected
+      if (version !== told.version && (missed || concerns(told.trials, mine))) askAgain();
+      version = told.version;
+    });
+    source.addEventListener("end", () => {
+      source.close();
+      askAgain();
+    });
+    source.addEventListener("error", () => document.documentElement.classList.add("live-lost"));
+    setInterval(tick, 1000);
+    tick();
+  }
+
+  delm.setUp("[data-follow]", follow);
+})();

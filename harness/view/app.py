@@ -1,0 +1,83 @@
+"""The page's server as an ASGI application: its routes, and what it says where there is no page."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from harness.errors import StoreUnavailable, UserError
+from harness.view import answers, live_stream, row_pages, run_list_page, run_pages
+from harness.view.live import Followers
+from harness.view.reading import NotThere, Runs
+from harness.view.security import Guarded
+from harness.view.server_state import ServerState
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def make_app(
+    output: Path, *, token: str, names: Collection[str] = (), loopback: bool = True
+) -> Guarded:
+    """The application that shows the runs in `output`.
+
+    `token` is what writing needs; `names` and `loopback`: see `Guarded`.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with Followers(state.runs) as state.followers:
+            yield
+
+    state = ServerState(runs=Runs(output))
+    app = Starlette(routes=_routes(), lifespan=lifespan, exception_handlers=dict(_problems()))
+    app.state.server = state
+    return Guarded(
+        app, token=token, names=names, loopback=loopback, stop=lambda: state.followers.close()
+    )
+
+
+def _routes() -> list[Route]:
+    run, trial = "/runs/{run_id}", "/runs/{run_id}/trials/{trial_id:int}"
+    return [
+        Route("/", run_list_page.runs),
+        Route("/assets/{name}", run_list_page.asset),
+        Route(run, run_pages.run),
+        Route(f"{run}/live", live_stream.follow),
+        Route(f"{run}/rows/{{table}}", row_pages.rows),
+        Route(trial, run_pages.trial),
+    ]
+
+
+def _problems() -> list[tuple[type[Exception] | int, Callable[..., Awaitable[Response]]]]:
+    return [
+        (NotThere, partial(_say, status=404, title="There is no such page")),
+        (UserError, partial(_say, status=503, title="This run cannot be read")),
+        (StoreUnavailable, partial(_say, status=503, title="This run cannot be read")),
+        (HTTPException, _http),
+        (Exception, _broken),
+    ]
+
+
+async def _say(request: Request, error: Exception, *, status: int, title: str) -> Response:
+    return answers.problem(request, status, title, str(error))
+
+
+async def _http(request: Request, error: HTTPException) -> Response:
+    if error.status_code == 404:
+        return answers.problem(
+            request, 404, "There is no such page", f"Nothing is at {request.url.path}."
+        )
+    return answers.problem(request, error.status_code, error.detail, error.detail)
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    """A bug: the traceback is on the terminal of `delm view`."""
+    return answers.problem(
+        request, 500, "This page failed", "The error is printed where delm view runs."
+    )

@@ -1,0 +1,175 @@
+"""Runs as the page's server reads them: read only, in threads, and once for each change.
+
+What is made of a run is kept until the run changes. A run's version is the size and the time of
+change of its files, so that a run that nobody writes to costs no open connection and no polling.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import Any, TypeVar, cast
+
+import anyio
+import anyio.to_thread
+
+from harness import event_loop
+from harness.board.records import Boards
+from harness.errors import StoreOutdated
+from harness.pages.links import ViewLinks
+from harness.pages.run_data import RunData, run_data
+from harness.results.run_folder import DATABASE, RunFolder
+from harness.runner.processes import processes
+from harness.store.protocol import Store
+
+T = TypeVar("T")
+Version = Sequence[Hashable]
+FRESH_S = 0.05  # a file that changed so lately may change again without a new time of change
+KEPT = 128  # things made of runs, whatever they are
+KEPT_RUNS = 2  # runs whose rows and scores are kept
+THREADS = 4
+
+
+class NotThere(Exception):
+    """There is no such page. The message is what the page says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """An open run, for the making of one page."""
+
+    folder: RunFolder
+    store: Store
+    boards: Boards
+    links: ViewLinks
+    runs: "Runs"
+    version: Version
+
+    @property
+    def run_id(self) -> str:
+        """The name of its folder."""
+        return self.folder.run_id
+
+    async def data(self) -> RunData:
+        """Its rows and scores. They are read once for all pages, until the run changes."""
+        output = self.folder.path.parent
+        return await self.runs.kept_data(
+            (self.run_id,),
+            self.version,
+            partial(run_data, self.store, self.boards, run_id=self.run_id, output=output),
+        )
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A thing made of a run at a version. Only the holder of `turn` makes it."""
+
+    turn: Lock = field(default_factory=Lock)
+    version: Version | None = None
+    value: Any = None
+
+
+class Kept:
+    """Things by key, each with the version of what it was made of; the least used go first."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._things: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._lock = Lock()
+
+    async def __call__(
+        self, key: Hashable, version: Version, make: Callable[[], Awaitable[T]]
+    ) -> T:
+        """The thing of this key and version. It is made by one thread; others wait for it."""
+        with self._lock:
+            thing = self._things.setdefault(key, _Kept())
+            self._things.move_to_end(key)
+            while len(self._things) > self._most:
+                self._things.popitem(last=False)
+        with thing.turn:
+            if thing.version != version:
+                thing.value, thing.version = await make(), version
+            return cast("T", thing.value)
+
+
+class Runs:
+    """The runs in one folder. Only folders directly in it that hold a run are ever opened."""
+
+    def __init__(self, output: Path) -> None:
+        self.output = output
+        self.kept_data = Kept(KEPT_RUNS)
+        self._kept = Kept(KEPT)
+        self._threads = anyio.CapacityLimiter(THREADS)
+
+    def folder(self, run_id: str) -> RunFolder:
+        """The folder of a run. Raises `NotThere` if the name is not that of a run in the folder."""
+        plain = run_id == Path(run_id).name and run_id not in {"", ".", ".."} and "\0" not in run_id
+        if plain and (self.output / run_id / DATABASE).is_file():
+            path = (self.output / run_id).resolve()
+            if path.parent == self.output.resolve():
+                return RunFolder(self.output, run_id)
+        raise NotThere(f"There is no run {run_id} in {self.output}.")
+
+    async def make(self, run_id: str, key: Hashable, build: Callable[[Reading], Awaitable[T]]) -> T:
+        """What `build` makes of the run, from an earlier time if the run has not changed since.
+
+        `build` runs in a thread with an event loop of its own. Raises `NotThere` for an unknown
+        run, `UserError` or `StoreUnavailable` for one that cannot be read.
+        """
+        folder = self.folder(run_id)
+        version = version_of(folder)
+        work = partial(self._kept, (run_id, key), version, partial(self.read, folder, build))
+        return await self.threaded(work)
+
+    async def threaded(self, work: Callable[[], Awaitable[T]]) -> T:
+        """What `work` returns, in a thread with an event loop of its own."""
+        return await anyio.to_thread.run_sync(
+            event_loop.run, work, limiter=self._threads, abandon_on_cancel=True
+        )
+
+    async def read(self, folder: RunFolder, build: Callable[[Reading], Awaitable[T]]) -> T:
+        """What `build` makes of the run in `folder`, in this thread."""
+        version = version_of(folder)
+        await _bring_up(folder)
+        async with (
+            folder.open(read_only=True) as store,
+            folder.boards(read_only=True) as boards,
+        ):
+            links = ViewLinks(folder.run_id)
+            return await build(
+                Reading(
+                    folder=folder, store=store, boards=boards, links=links, runs=self,
+                    version=version,
+                )
+            )  # fmt: skip
+
+
+async def _bring_up(folder: RunFolder) -> None:
+    """Migrate a run of an older delm, unless a process works on it."""
+    try:
+        async with folder.open(read_only=True):
+            pass
+    except StoreOutdated:
+        if processes(folder.path):
+            raise
+        async with folder.open(), folder.boards():
+            pass
+
+
+def version_of(folder: RunFolder) -> Version:
+    """Another value after each change of the run. While it changes, each call gives another one."""
+    stamps, newest = [], 0.0
+    for name in (DATABASE, f"{DATABASE}-wal"):
+        with suppress(FileNotFoundError):
+            stat = (folder.path / name).stat()
+            if stat.st_size:  # an empty log says nothing: a reader made it
+                stamps += [(name, stat.st_mtime_ns, stat.st_size)]
+                newest = max(newest, stat.st_mtime)
+    now = time.time()
+    if 0 <= now - newest < FRESH_S:
+        stamps += [("read at", time.monotonic_ns(), 0)]
+    return (*stamps, *processes(folder.path))

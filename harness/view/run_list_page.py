@@ -1,0 +1,44 @@
+"""The list of runs, and the files that pages load."""
+
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from harness.errors import StoreUnavailable, UserError
+from harness.results.run_folder import run_folders
+from harness.results.run_list import RunLine, run_line
+from harness.view import answers
+from harness.view.reading import NotThere, Reading, Runs
+from harness.view.server_state import state_of
+
+
+async def runs(request: Request) -> Response:
+    """The list of runs, the newest first."""
+    there = state_of(request).runs
+    lines = [await _line(there, name) for name in _names(there.output)]
+    lines.sort(key=lambda line: line.begun, reverse=True)
+    text = answers.frame("runs", lines=lines, output=str(there.output), here="/")
+    return answers.html(request, text)
+
+
+def _names(output: Path) -> list[str]:
+    return [folder.run_id for folder in run_folders(output)]
+
+
+async def _line(there: Runs, run_id: str) -> RunLine:
+    async def make(reading: Reading) -> RunLine:
+        return await run_line(reading.folder, reading.store)
+
+    try:
+        return await there.make(run_id, "line", make)
+    except (UserError, StoreUnavailable, NotThere) as error:
+        return RunLine(run=run_id, cannot=str(error))
+
+
+async def asset(request: Request) -> Response:
+    """A stylesheet or a script."""
+    name = request.path_params["name"]
+    if name not in answers.assets():
+        raise NotThere(f"There is no file {name}.")
+    return answers.file(request, answers.asset_bytes(name), answers.file_kind(name))

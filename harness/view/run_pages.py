@@ -1,0 +1,81 @@
+"""The pages of a run: the run itself, and a trial of it opened."""
+
+from collections.abc import Awaitable, Callable
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+
+from harness.pages.links import ViewLinks
+from harness.pages.trial import trial_html
+from harness.pages.trial_data import trial_data
+from harness.runner.processes import processes
+from harness.view import answers
+from harness.view.live import standing
+from harness.view.reading import NotThere, Reading
+from harness.view.server_state import state_of
+
+Build = Callable[[Reading], Awaitable[Markup]]
+
+
+async def run(request: Request) -> Response:
+    """The page of a run."""
+
+    async def build(reading: Reading) -> Markup:
+        alive = processes(reading.folder.path)
+        live, _ = await standing(reading, alive=alive)
+        return frame(reading, "view_run", live=live, live_address=live_address(reading, alive),
+                     sections=[], here=reading.links.run())  # fmt: skip
+
+    return await page(request, build)
+
+
+async def trial(request: Request) -> Response:
+    """A trial, opened."""
+    trial_id = request.path_params["trial_id"]
+
+    async def build(reading: Reading) -> Markup:
+        run = (await reading.data()).rows
+        if all(row["trial_id"] != trial_id for row in run.trials):
+            raise NotThere(f"The run {reading.run_id} has no trial {trial_id}.")
+        data = await trial_data(reading.store, reading.boards, run, trial_id)
+        return part(reading, trial_html(data, reading.links), trial=trial_id)
+
+    return await page(request, build)
+
+
+async def page(request: Request, build: Build) -> Response:
+    """The answer with what `build` makes of the run that the path names, made once a version."""
+    run_id = request.path_params["run_id"]
+    key = ("page", request.url.path, request.url.query)
+    return answers.html(request, await state_of(request).runs.make(run_id, key, build))
+
+
+def part(reading: Reading, content: Markup, *, trial: int = 0, here: str = "") -> Markup:
+    """A page of a run that is one piece of HTML. `trial`: only its changes concern the page."""
+    address = live_address(reading, processes(reading.folder.path))
+    return frame(
+        reading, "view_page", content=content, trial=trial, live_address=address, here=here
+    )
+
+
+def frame(reading: Reading, template: str, **values: object) -> Markup:
+    """A page of the run, in the frame with the run's navigation."""
+    return answers.frame(
+        template, run_id=reading.run_id, links=reading.links, places=places(reading.links), **values
+    )
+
+
+def places(links: ViewLinks) -> list[tuple[str, str]]:
+    """The navigation of a run: titles and addresses."""
+    return [
+        ("Runs", "/"),
+        ("Run", links.run()),
+        ("Trials", links.rows("trials")),
+        ("Calls", links.rows("calls")),
+    ]
+
+
+def live_address(reading: Reading, alive: object) -> str:
+    """The address of the run's stream of events; empty if no process works on it."""
+    return f"{reading.links.run()}/live" if alive else ""

@@ -110,7 +110,7 @@ def outcome_grid(
     for position, first in enumerate({score.instance_id: score for score in scores}.values()):
         mine = [(system, found.get((system, first.instance_id))) for system in systems]
         cells = [
-            score and _cell(score, counted[system, first.instance_id], made)
+            _cell(score, counted[system, first.instance_id], made) if score else None
             for system, score in mine
         ]
         rows.append(_row(first, position, cells))

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 
 from harness import secrets, terminal
-from harness.commands import options
+from harness.commands import label_commands, options
 from harness.commands.cost_command import cost
 from harness.commands.dataset_commands import dataset_app, images_app
 from harness.commands.options import given
@@ -235,6 +235,7 @@ def show(
 
 app.command()(cost)
 app.command()(view)
+label_commands.add_to(app)
 
 
 @app.command()

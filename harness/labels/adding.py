@@ -7,7 +7,7 @@ from harness.analysis.run_rows import material_of
 from harness.board.records import Boards
 from harness.config import nearest
 from harness.errors import StoreConflict, UserError
-from harness.labels.places import Material, faults
+from harness.labels.places import GOLD, ISSUE, Material, faults
 from harness.labels.vocabulary import LABELS
 from harness.score.rows import by_trial
 from harness.store.protocol import Store
@@ -37,14 +37,16 @@ async def material(
     trial: TrialRow,
     texts: Mapping[str, str] | None = None,
 ) -> Material:
-    """What can be quoted of an attempt at a trial."""
+    """What can be quoted of an attempt at a trial. `texts`: further texts by their place."""
     key = trial["trial_id"]
+    text = await store.instance_text(trial["instance_id"])
+    known = {ISSUE: text["asked"], GOLD: text["gold"]} if text else {}
     calls, made = by_trial(run.calls).get(key, []), by_trial(run.submissions).get(key, [])
     return Material(
         trial=trial,
         record=await material_of(boards, key, calls, made),
         messages=await store.messages(key),
-        texts=texts or {},
+        texts={**known, **(texts or {})},
     )
 
 

@@ -46,6 +46,10 @@ class Links(Protocol):
         """Two systems of the run beside each other."""
         ...
 
+    def label(self, trial_id: int) -> str:
+        """Where a label of the trial is posted to."""
+        ...
+
 
 class ReportLinks:
     """Links inside of the report: one file, so each place is a fragment of it."""
@@ -85,6 +89,10 @@ class ReportLinks:
     def compare(self, a: str, b: str) -> str:
         """See `Links`."""
         return "#compare"
+
+    def label(self, trial_id: int) -> str:
+        """See `Links`. Nothing is written from the report."""
+        return ""
 
 
 class ViewLinks:
@@ -129,6 +137,10 @@ class ViewLinks:
     def compare(self, a: str, b: str) -> str:
         """See `Links`."""
         return f"{self._root}/compare" + _query({"a": a, "b": b})
+
+    def label(self, trial_id: int) -> str:
+        """See `Links`."""
+        return f"{self.trial(trial_id)}/labels"
 
 
 def _fragment(kind: str, number: int, section: str) -> str:

@@ -1,6 +1,6 @@
 """What the pages of a run are made of: its rows, its scores, and the order of its systems."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from harness.benchmarks.protocol import Benchmark
 from harness.benchmarks.registry import of_run
 from harness.board.records import Boards
 from harness.store.protocol import Store
-from harness.store.rows import RunRows
+from harness.store.rows import LabelRow, RunRows
 from harness.system_files import baseline_system
 
 
@@ -21,6 +21,7 @@ class RunData:
 
     run_id: str  # the name of its folder
     scored: ScoredRun
+    labels: Sequence[LabelRow] = ()  # what people and models said of its trials; replaced ones too
 
     @property
     def rows(self) -> RunRows:
@@ -59,4 +60,5 @@ async def run_data(store: Store, boards: Boards, *, run_id: str, output: Path) -
     """Read and score a run. `output`: the folder of runs, which may name unstable tests."""
     rows = await store.read()
     unstable = of_run(rows.facts).unstable(output)
-    return RunData(run_id=run_id, scored=await score_run(rows, boards, unstable))
+    scored = await score_run(rows, boards, unstable)
+    return RunData(run_id=run_id, scored=scored, labels=await store.labels())

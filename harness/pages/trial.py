@@ -11,7 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from harness.pages import board_replay, task_graph
+from harness.pages import board_replay, labels, task_graph
 from harness.pages.links import Links
 from harness.pages.rendering import render
 from harness.pages.trial_data import TrialData
@@ -30,7 +30,8 @@ SECTIONS: Sequence[Section] = (
     # activity, submissions, tests, findings, time_lines
     Section(name="task_graph", title="Tasks, claims and leases", make=task_graph.section),
     Section(name="board_replay", title="The board, step by step", make=board_replay.section),
-    # labels, interventions
+    Section(name="labels", title="Labels", make=labels.section),
+    # interventions
 )
 
 

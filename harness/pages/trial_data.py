@@ -12,7 +12,15 @@ from harness.board.records import Boards
 from harness.model.token_count import count as tokens_of
 from harness.score import ended
 from harness.store.protocol import Store
-from harness.store.rows import CallRow, InstanceText, RunRows, SpanRow, SubmissionRow, TrialRow
+from harness.store.rows import (
+    CallRow,
+    InstanceText,
+    LabelRow,
+    RunRows,
+    SpanRow,
+    SubmissionRow,
+    TrialRow,
+)
 from harness.types import Message
 
 
@@ -24,6 +32,7 @@ class TrialData:
     cost: TrialCost
     costs_here: Sequence[Mapping[str, Any]]  # rows of `cost_breakdown.csv` of its instance alone
     text: InstanceText | None  # None: an older delm planned the run
+    labels: Sequence[LabelRow] = ()  # what people and models said of it; replaced ones too
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -104,6 +113,7 @@ class Trials:
             cost=await self._cost(trial),
             costs_here=self._costs.rows(sums, [instance]),
             text=await self._store.instance_text(instance),
+            labels=[row for row in await self._store.labels() if row["trial_id"] == trial_id],
         )
 
     async def _sums(self, trial: TrialRow) -> CostSums:

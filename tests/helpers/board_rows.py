@@ -84,9 +84,9 @@ def trial_of(
     )  # fmt: skip
     cost = TrialCost(
         trial=trial, spans=(), messages=messages or {}, record=found, costs=costs, kinds={},
-        overheads={},
+        activities={}, overheads={},
     )  # fmt: skip
-    return TrialData(run=run, cost=cost)
+    return TrialData(run=run, cost=cost, costs_here=(), text=None)
 
 
 class Clock:

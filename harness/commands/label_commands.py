@@ -9,6 +9,33 @@ import typer
 from harness.commands import options
 from harness.errors import UserError
 
+Words = Annotated[
+    str,
+    typer.Option(
+        "-l",
+        "--label",
+        help="legitimate, cheated, agent's fault, unfair task, broken verifier, environment, "
+        "incomplete or unclear. [default: none, list the labels]",
+    ),
+]
+Quotes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--quote",
+        help="PLACE=TEXT: words that stand verbatim at a place of the trial, such as "
+        "message:patch-1#7, call:12, entry:F2, submission:3, grade:3, test:NAME or trial; "
+        "repeatable. [default: none]",
+    ),
+]
+Submission = Annotated[
+    int | None,
+    typer.Option(
+        "--submission",
+        help="Id of the submission that it is about (`submission` in submissions.csv). "
+        "[default: the trial as a whole]",
+    ),
+]
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands about labels to the program."""
@@ -26,43 +53,18 @@ def label(
             "-s", "--system", help="The trial's system. [default: the only one on the instance]"
         ),
     ] = "",
-    trial: Annotated[
-        int, typer.Option("--trial", min=1, help="Its number, from 1 on. [default: 1]")
-    ] = 1,
-    label: Annotated[
-        str,
-        typer.Option(
-            "-l",
-            "--label",
-            help="legitimate, cheated, agent's fault, unfair task, broken verifier, environment, "
-            "incomplete or unclear. [default: none, list the labels]",
-        ),
-    ] = "",
+    trial: Annotated[int, typer.Option("--trial", min=1, help="Its number, from 1 on.")] = 1,
+    label: Words = "",
     by: Annotated[str, typer.Option("--by", help="Your name. [default: none, it is needed]")] = "",
     comment: Annotated[
         str, typer.Option("--comment", help="Why, in your words. [default: none]")
     ] = "",
-    quote: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--quote",
-            help="PLACE=TEXT: words that stand verbatim at a place of the trial, such as "
-            "message:patch-1#7, call:12, entry:F2, submission:3, grade:3, test:NAME or trial; "
-            "repeatable. [default: none]",
-        ),
-    ] = None,
+    quote: Quotes = None,
     confidence: Annotated[
         float | None,
         typer.Option("--confidence", help="How sure you are, from 0 to 1. [default: not said]"),
     ] = None,
-    submission: Annotated[
-        int | None,
-        typer.Option(
-            "--submission",
-            help="Id of the submission that it is about (`submission` in submissions.csv). "
-            "[default: the trial as a whole]",
-        ),
-    ] = None,
+    submission: Submission = None,
     replaces: Annotated[
         int | None,
         typer.Option("--replaces", help="Your own label that this one corrects. [default: none]"),

@@ -15,6 +15,7 @@ class Candidate:
     verified: bool  # it is an admitted PATCH as it stands
     failures: int  # admitted failures of it that no repair answered
     passed_peers: int  # test tasks on it that found nothing wrong
+    vetoed: bool = False  # by a person: it is chosen only where nothing else is there
     checks: Mapping[str, bool]  # by command: whether it exits with 0 with the patch
 
 
@@ -31,8 +32,9 @@ def select(candidates: Sequence[Candidate]) -> Choice:
 
     `checks` are the reproductions of every admitted patch and the commands that have to go on
     passing, each run with each candidate, so that a candidate is held to what its rivals found out.
-    The order: not empty; most checks passed; verified; fewest open failures; most tests by peers
-    that found nothing; fewest changed lines; and in the end the name, so that it is deterministic.
+    The order: not vetoed by a person; not empty; most checks passed; verified; fewest open
+    failures; most tests by peers that found nothing; fewest changed lines; and in the end the name,
+    so that it is deterministic.
     `ValueError` without candidates.
     """
     if not candidates:
@@ -54,6 +56,7 @@ def changed_lines(patch: str) -> int:
 
 
 _CRITERIA = (
+    ("was not vetoed", lambda c: c.vetoed),
     ("is not empty", lambda c: not c.patch.strip()),
     ("passes more checks", lambda c: -sum(c.checks.values())),
     ("is verified", lambda c: not c.verified),
@@ -69,6 +72,8 @@ def _rank(candidate: Candidate) -> tuple[object, ...]:
 
 
 def _praise(best: Candidate) -> str:
+    if best.vetoed:
+        return f"{best.author}: a person has vetoed every submission"
     if not best.patch.strip():
         return f"{best.author}: every submission is empty"
     verified = "verified" if best.verified else "not verified"
@@ -88,6 +93,7 @@ def _compared(best: Candidate, other: Candidate) -> str:
         f"{best.author} {reason} than {other.author}".replace(
             "is not empty than", "is not empty, unlike"
         )
+        .replace("was not vetoed than", "was not vetoed, unlike")
         .replace("is verified than", "is verified, unlike")
         .replace("by name than", "by name, before")
     )

@@ -9,6 +9,7 @@ from agents.admission.matching import shown
 from agents.admission.shell_words import nothing_ran
 from agents.concurrency import together
 from agents.prompts import one_line, shortened
+from agents.vetoes import vetoed
 from harness.board.evidence import Command
 from harness.board.protocols import Entry, Proposal, SharedContext
 from harness.board.vocabulary import EntryKind, LinkKind
@@ -50,8 +51,9 @@ async def keeps_constraints(
 
 
 async def _standing(context: SharedContext) -> list[Entry]:
-    """The constraints by a command that nothing refutes, oldest first."""
+    """The constraints by a command that nothing refutes and nobody vetoed, oldest first."""
     refuted = {link.target for link in await context.links() if link.kind == LinkKind.REFUTES}
+    refuted |= (await vetoed(context)).keys()
     return [
         entry
         for entry in await context.entries()

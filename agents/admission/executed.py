@@ -17,6 +17,7 @@ from agents.admission.gist_check import gist_fault
 from agents.admission.patch_text import combined
 from agents.copies.attachments import Attachments, attached_to
 from agents.prompts import shortened
+from agents.vetoes import vetoed
 from harness.board.evidence import Command, Evidence, Patch, Span, state_of
 from harness.board.protocols import Entry, Proposal, SharedContext
 from harness.board.vocabulary import BASE, ENTRY_LABEL, EntryKind
@@ -204,6 +205,8 @@ class ExecutedEvidence(EvidenceCheck):
         if state == BASE:
             return ""
         entry = await self._context.entry(state)
+        if veto := (await vetoed(self._context)).get(state):
+            raise Refused(veto)
         if entry is None or not isinstance(entry.evidence, Patch):
             raise Refused(
                 f"The state {state[:40]!r} is neither 'base' nor the label of a PATCH entry. Give "

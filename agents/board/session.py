@@ -9,6 +9,7 @@ from agents.board.verdicts import Verdicts
 from agents.copies.attachments import attached_to, put_files
 from agents.prompts import one_line, render
 from agents.tools import BadCall
+from agents.vetoes import in_words
 from harness.board.evidence import ATTACHED, Command, Patch, state_of
 from harness.board.protocols import (
     Claim,
@@ -25,6 +26,7 @@ from harness.board.vocabulary import (
     EntryKind,
     Level,
     LinkKind,
+    MarkKind,
     Settled,
 )
 from harness.errors import SandboxError
@@ -52,6 +54,9 @@ class BoardSession:
     max_tasks: int = 0  # of the trial; an agent adds none beyond it. 0: any number
     read_to: int = 0  # position of the last entry that this conversation was told of
     links_to: int = 0
+    marks_to: int = 0
+    pinned: set[str] = field(default_factory=set)  # labels
+    vetoed: dict[str, str] = field(default_factory=dict)  # by label, that and why in words
     context_tokens: int = 0  # of the shared context in its prompts; 0: any number
     diff_chars: int = 0  # of a PATCH's diff that is shown with it; a longer one is not
     count_tokens: Callable[[str], int] = len
@@ -72,6 +77,7 @@ class BoardSession:
         """Know what the conversation `before` knew, which this one goes on with."""
         self.read_to, self.links_to = before.read_to, before.links_to
         self.known |= before.known
+        self.marks_to, self.pinned, self.vetoed = before.marks_to, before.pinned, before.vetoed
         self.shown_tokens, self.hidden = before.shown_tokens, before.hidden
         self.patch = before.patch
         self.warned = before.warned
@@ -90,8 +96,10 @@ class BoardSession:
         """What is new in the context, entry by entry, in the order of admission.
 
         What has no room within `context_tokens` is counted; an `opening` leaves some for news.
+        What a person has pinned has room always; what one has vetoed is not shown.
         """
-        entries = await self.context.entries(after=self.read_to)
+        vetoes = await self._vetoes()
+        entries = [*await self._pinned_late(), *await self.context.entries(after=self.read_to)]
         mine = [entry for entry in entries if self.sees(entry)]
         fresh = await self._with_room(
             [entry for entry in mine if entry.label not in self.known],
@@ -106,7 +114,7 @@ class BoardSession:
             await self.context.note_shown(
                 self.conversation, [entry.label for entry in fresh], Level.GIST
             )
-        more = [
+        more = vetoes + [
             link_line(link)
             for link in links
             if link.kind != LinkKind.CITES and {link.source, link.target} <= self.known
@@ -116,6 +124,29 @@ class BoardSession:
         if self.context_tokens:
             self.shown_tokens += sum(map(self.count_tokens, more))
         return [*map(self._shown, fresh), *own_files, *more]
+
+    async def _vetoes(self) -> list[str]:
+        """Take note of what persons have said of entries; lines on vetoed ones that the
+        conversation was told of."""
+        told = []
+        for mark in await self.context.marks(after=self.marks_to):
+            self.marks_to = mark.position
+            if mark.kind == MarkKind.PINNED:
+                self.pinned.add(mark.label)
+                continue
+            self.vetoed[mark.label] = in_words(mark)
+            if self.patch[0] == mark.label:
+                self.patch = ("", "")
+            if mark.label in self.known:
+                self.known.discard(mark.label)
+                told.append(self.vetoed[mark.label])
+        return told
+
+    async def _pinned_late(self) -> list[Entry]:
+        """Pinned entries that had no room when they were read."""
+        labels = sorted(self.pinned - self.known - self.vetoed.keys())
+        found = [await self.context.entry(label) for label in labels]
+        return [entry for entry in found if entry and entry.position <= self.read_to]
 
     def _shown(self, entry: Entry) -> str:
         """An entry as the agent is told of it: one line, and the diff of a short patch."""
@@ -135,10 +166,11 @@ class BoardSession:
             task = self.claim.task
             named = [await self.context.entry(label) for label in cited(task.text, task.subject)]
             about = near(task.text, [entry for entry in named if entry is not None])
+            shown = self.pinned & set(sizes)
             left = room - self.count_tokens(more_words(Counter(map(str, EntryKind)))) - 1
-            shown = set()
+            left -= sum(sizes[label] for label in shown)
             for entry in in_turn(entries, about):
-                if sizes[entry.label] <= left:
+                if entry.label not in shown and sizes[entry.label] <= left:
                     shown.add(entry.label)
                     left -= sizes[entry.label]
             self.hidden.update(str(e.kind) for e in entries if e.label not in shown)
@@ -172,7 +204,7 @@ class BoardSession:
             await self.rule()
             self.verdicts.start()
         verdicts, self.untold = self.untold, []
-        lines = await self.lines() if self.peers else []
+        lines = await self.lines() if self.peers else await self._vetoes()
         return render("delm_news", verdicts=verdicts, lines=lines) if verdicts or lines else ""
 
     async def rule(self) -> list[Ruling]:
@@ -214,11 +246,13 @@ class BoardSession:
 
     def sees(self, entry: Entry) -> bool:
         """Whether the agent may see an entry."""
-        return self.sharing or entry.author == self.claim.agent
+        return entry.label not in self.vetoed and (self.sharing or entry.author == self.claim.agent)
 
     async def entry(self, label: str) -> Entry:
         """An entry that this agent may see. Raises `BadCall` for any other label."""
         entry = await self.context.entry(label)
+        if label in self.vetoed:
+            raise BadCall(self.vetoed[label])
         if entry is None or not self.sees(entry):
             there = ", ".join(sorted(self.known, key=lambda known: int(known[1:]))) or "none yet"
             raise BadCall(f"There is no entry {label!r}. There are: {there}.")

@@ -11,12 +11,15 @@ from agents.admission.gate import Gate
 from agents.admission.gist_check import answer_checker
 from agents.concurrency import together
 from agents.delm.candidates import SeatState, authors_of, fails, failures_of
+from agents.delm.cross_checks import diff_of
 from agents.delm.matrix import CrossCheck, checks_of
 from agents.delm.options import DelmOptions
 from agents.delm.team import DelmTrial
 from agents.delm.worker import Worker
 from agents.loop import ended_by, with_left_out
 from agents.selection import Candidate, select
+from agents.vetoes import vetoed
+from harness.board.evidence import Patch
 from harness.board.protocols import Entry, Task
 from harness.board.vocabulary import TaskKind, TaskState, agent_name
 from harness.errors import LimitReached, ModelError, SandboxLost, SandboxUnavailable
@@ -83,13 +86,23 @@ async def hand_in(team: DelmTrial, reason: str) -> None:
     await team.queue.close(by="", reason=reason)
     if not works:
         return
+    lost = await vetoed_diffs(team)
     in_time = reason not in {"interrupted", "wall_clock"}
     shipped = select(await candidates(team, works, run=in_time)) if team.options.ship else None
     for work in works:
         if shipped is None or work.seat == shipped.author:
             await _submit(team, work, reason)
+    if all(work.patch in lost for work in works):
+        return  # a person has vetoed whatever could be selected
     choice = shipped or select(await candidates(team, works, run=in_time))
     await team.trial.select(choice.author, choice.reasons)
+
+
+async def vetoed_diffs(team: DelmTrial) -> set[str]:
+    """The patches that a person has vetoed."""
+    labels = await vetoed(team.context)
+    entries = [entry for entry in await team.entries() if entry.label in labels]
+    return {diff_of(entry) for entry in entries if isinstance(entry.evidence, Patch)}
 
 
 async def _submit(team: DelmTrial, work: SeatState, reason: str) -> None:
@@ -112,6 +125,7 @@ async def candidates(team: DelmTrial, works: Sequence[SeatState], *, run: bool) 
     if len({work.patch for work in works}) > 1:
         checks = await _that_bind(team, works, checks_of(entries))
     passed = await outcomes(team, works, checks, run=run)
+    lost = await vetoed_diffs(team)
     return [
         Candidate(
             author=work.seat,
@@ -119,6 +133,7 @@ async def candidates(team: DelmTrial, works: Sequence[SeatState], *, run: bool) 
             verified=work.entry in admitted,
             failures=len(failures_of(work.entry, entries)) if work.entry else 0,
             passed_peers=passed_by_peers(tasks, entries, admitted.get(work.entry)),
+            vetoed=work.patch in lost,
             checks=passed[work.seat],
         )
         for work in works

@@ -7,6 +7,7 @@ from typing import Any
 from agents.delm.candidates import OWN, SeatState, follow, seat_of, take
 from agents.delm.cross_checks import diff_of
 from agents.delm.options import DelmOptions
+from agents.vetoes import vetoed
 from harness.board.evidence import Patch
 from harness.board.protocols import Entry, NewTask, SharedContext, Task, TaskQueue
 from harness.board.vocabulary import LinkKind, TaskKind, TaskState, numbered_label
@@ -40,9 +41,10 @@ class TeamBoard:
         return NewTask(kind=kind, text=text, priority=PRIORITIES.get(kind, ELSE), **more)
 
     async def standing(self) -> list[Entry]:
-        """The entries that no admitted entry refutes, in order."""
+        """The entries that no admitted entry refutes and no person has vetoed, in order."""
         links = await self.context.links()
         refuted = {link.target for link in links if link.kind == LinkKind.REFUTES}
+        refuted |= (await vetoed(self.context)).keys()
         return [entry for entry in await self.entries() if entry.label not in refuted]
 
     async def entries(self) -> Sequence[Entry]:

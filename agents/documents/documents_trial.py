@@ -250,7 +250,8 @@ class DocumentsTrial:
         if task.kind != TaskKind.FIND or not self._options.by_part:
             return []
         named = dict.fromkeys(ENTRY_LABEL.findall(task.text))
-        labels = [label for label in named if label in self._pieces][:LAID_OUT]
+        there = [label for label in named if label in self._pieces]
+        labels = [label for label in there if label not in session.vetoed][:LAID_OUT]
         await self.trial.context.note_shown(session.conversation, labels, Level.RAW)
         return [raw_of(await session.entry(label)) for label in labels]
 

@@ -16,6 +16,7 @@ from agents.documents.quotes import NUMBER, NotThere, beside, quoted, strange_nu
 from agents.documents.summaries import UNKNOWN
 from agents.documents.typography import Place
 from agents.prompts import enclosed
+from agents.vetoes import vetoed
 from harness.board.evidence import Part, Quotation, Quotations
 from harness.board.protocols import Entry, Proposal, SharedContext
 from harness.board.vocabulary import DOCUMENT
@@ -72,6 +73,8 @@ class QuotationCheck(EvidenceCheck):
 
     async def _entry(self, label: str) -> Entry:
         entry = await self.context.entry(label)
+        if veto := (await vetoed(self.context)).get(label):
+            raise Refused(veto)
         if entry is None:
             raise Refused(f"There is no entry {label[:40]!r}. Quote from entries that you saw.")
         return entry

@@ -203,6 +203,11 @@ def _quotations(evidence: Evidence) -> str:
     return "".join(f"; {each.label}: “{_short(each.quote)}”" for each in found)
 
 
+def _marked(event: EventRow, material: TrialRecord) -> str:
+    by, reason = event["detail"].get("by"), _short(event["detail"].get("reason"))
+    return f"{event['subject']} is {event['what']} by {by}: {reason}"
+
+
 def _merged(event: EventRow, material: TrialRecord) -> str:
     return f"{event['actor']} finds {event['subject']} again"
 
@@ -244,5 +249,5 @@ _TELL: Mapping[str, Callable[[EventRow, TrialRecord], str]] = {
     EventKind.PUT: _put, EventKind.DONE: _done, EventKind.FAILED: _done,
     EventKind.CANCELLED: _cancelled, EventKind.ADMITTED: _admitted, EventKind.MERGED: _merged,
     EventKind.REJECTED: _rejected, EventKind.LINKED: _linked, EventKind.CLOSED: _closed,
-    EventKind.UNBLOCKED: _unblocked,
+    EventKind.UNBLOCKED: _unblocked, EventKind.PINNED: _marked, EventKind.VETOED: _marked,
 }  # fmt: skip

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
 from harness.board.evidence import Evidence
-from harness.board.vocabulary import EntryKind, Level, LinkKind, Settled, TaskState
+from harness.board.vocabulary import EntryKind, Level, LinkKind, MarkKind, Settled, TaskState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +111,17 @@ class Link:
     target: str
     kind: LinkKind
     position: int = 0  # 1, 2, … in the order in which links were made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """What the person `by` has said of the entry `label`, and why. The entry does not change."""
+
+    label: str
+    kind: MarkKind
+    by: str
+    reason: str
+    position: int = 0  # 1, 2, … in the order in which marks were made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,6 +289,7 @@ class SharedContext(Protocol):
         """Make proposal `number` an entry, or merge it into the entry that has the same `key`.
 
         `gist` stands in the entry in place of the proposal's gist and summary, where it is given.
+        Where a person has vetoed the entry with that key the proposal is rejected.
 
         `raw` is what the check saw, `seconds` its duration. `verified` False: the evidence was not
         checked. `remembered`: the result of an earlier, equal check was used. The proposal and its
@@ -310,6 +322,14 @@ class SharedContext(Protocol):
 
     async def links(self, after: int = 0) -> list[Link]:
         """The links with a position greater than `after`, in order."""
+        ...
+
+    async def mark(self, mark: Mark) -> bool:
+        """Add a person's mark; False if it exists already. `BoardRefused`: there is no entry."""
+        ...
+
+    async def marks(self, after: int = 0) -> list[Mark]:
+        """The marks with a position greater than `after`, in order."""
         ...
 
     async def note_shown(self, conversation: str, labels: Sequence[str], level: Level) -> None:

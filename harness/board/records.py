@@ -5,7 +5,7 @@ from typing import Any, Protocol, TypedDict
 
 from harness.board.evidence import Evidence
 from harness.board.protocols import SharedContext, TaskQueue
-from harness.board.vocabulary import EntryKind, Level, LinkKind, Settled, TaskState
+from harness.board.vocabulary import EntryKind, Level, LinkKind, MarkKind, Settled, TaskState
 from harness.store.row_tables import Asked, RowPage
 
 
@@ -92,6 +92,18 @@ class LinkRow(TypedDict):
     at: float
 
 
+class MarkRow(TypedDict):
+    """A mark: see `harness.board.protocols.Mark`."""
+
+    trial_id: int
+    position: int
+    label: str
+    kind: MarkKind
+    at: float
+    by: str
+    reason: str
+
+
 class ShownRow(TypedDict):
     """When a conversation was first shown an entry as gist, summary or raw."""
 
@@ -148,6 +160,10 @@ class Boards(Protocol):
 
     async def row_page(self, asked: Asked) -> RowPage | None:
         """Some rows of a table of all trials' boards; see `Store.row_page`."""
+        ...
+
+    async def marks(self, trial_id: int) -> list[MarkRow]:
+        """Every mark in the order in which they were made."""
         ...
 
     async def aclose(self) -> None:

@@ -95,6 +95,13 @@ class LinkKind(Word):
     EQUALS = "equals"  # a PATCH that makes the same change
 
 
+class MarkKind(Word):
+    """What a person has said of an entry."""
+
+    PINNED = "pinned"  # every opening shows it
+    VETOED = "vetoed"  # it does not count any more, and no opening shows it
+
+
 class Level(Word):
     """How much of an entry is shown."""
 
@@ -122,6 +129,8 @@ class EventKind(Word):
     MERGED = "merged"
     REJECTED = "rejected"
     LINKED = "linked"
+    PINNED = "pinned"
+    VETOED = "vetoed"
 
 
 class ToolName(Word):

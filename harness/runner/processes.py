@@ -25,6 +25,11 @@ def processes(folder: Path) -> list[str]:
     return sorted(process_id(name) for name, _ in living(folder / MEMBERS))
 
 
+def members(folder: Path) -> set[str]:
+    """The names under which these processes own trials."""
+    return {name for name, _ in living(folder / MEMBERS)}
+
+
 class Member:
     """This process as one of those that work on the run in `folder`. Created by `join`."""
 
@@ -35,7 +40,7 @@ class Member:
 
     def alive(self) -> set[str]:
         """The names of the living members, including this one."""
-        return {name for name, _ in living(self._members)}
+        return members(self._members.parent)
 
     def others(self) -> list[str]:
         """The ids of the other processes that work on the run."""

@@ -25,3 +25,11 @@ FROM submission JOIN trial USING (trial_id) LEFT JOIN grade USING (submission_id
 SELECT span_id, trial_id, system, instance_id, number, attempt, agent, what, span.started_at,
     span.seconds
 FROM span JOIN trial USING (trial_id)
+
+-- name: interventions
+SELECT intervention.intervention_id, at, by, reason, action, trial_id, target, value,
+    (SELECT min(done.at) FROM intervention_applied AS done
+        WHERE done.intervention_id = intervention.intervention_id) AS applied_at,
+    (SELECT group_concat(outcome, '; ') FROM intervention_applied AS done
+        WHERE done.intervention_id = intervention.intervention_id) AS outcome
+FROM intervention

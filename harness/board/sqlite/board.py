@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any, cast
 
 from harness.board.protocols import SharedContext, TaskQueue
-from harness.board.records import EntryRow, EventRow, LinkRow, ProposalRow, ShownRow, TaskRow
+from harness.board.records import (
+    EntryRow,
+    EventRow,
+    LinkRow,
+    MarkRow,
+    ProposalRow,
+    ShownRow,
+    TaskRow,
+)
 from harness.board.sqlite.change_watch import ChangeWatch
 from harness.board.sqlite.shared_context import SqliteContext, read_evidence
 from harness.board.sqlite.task_queue import SqliteQueue
@@ -142,6 +150,10 @@ class SqliteBoard:
     def _has_boards(self) -> bool:
         """Whether the file holds the tables of boards."""
         return bool(self._connection.read("has_boards")[0]["found"])
+
+    async def marks(self, trial_id: int) -> list[MarkRow]:
+        """See `Boards.marks`."""
+        return cast("list[MarkRow]", self._rows("marks", trial_id, after=0))
 
     def _rows(self, name: str, trial_id: int, **parameters: Any) -> list[dict[str, Any]]:
         if not self._there:

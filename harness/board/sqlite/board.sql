@@ -154,6 +154,19 @@ CREATE TABLE IF NOT EXISTS board_link (
     FOREIGN KEY (trial_id, target) REFERENCES board_entry (trial_id, label)
 ) STRICT;
 
+CREATE TABLE IF NOT EXISTS board_mark (  -- what a person said of an entry
+    trial_id INTEGER NOT NULL,
+    position INTEGER NOT NULL,           -- 1, 2, … in the order in which they were made
+    label TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('pinned', 'vetoed')),
+    at REAL NOT NULL,
+    by TEXT NOT NULL,                    -- the person's name
+    reason TEXT NOT NULL,
+    PRIMARY KEY (trial_id, position),
+    UNIQUE (trial_id, label, kind),
+    FOREIGN KEY (trial_id, label) REFERENCES board_entry (trial_id, label)
+) STRICT;
+
 CREATE TABLE IF NOT EXISTS board_shown ( -- when a conversation was first shown an entry so
     trial_id INTEGER NOT NULL,
     conversation TEXT NOT NULL,
@@ -257,6 +270,17 @@ CREATE TRIGGER IF NOT EXISTS board_link_made AFTER INSERT ON board_link BEGIN
     WHERE event_id BETWEEN NEW.trial_id << 32 AND NEW.trial_id << 32 | 0xffffffff;
 END;
 
+CREATE TRIGGER IF NOT EXISTS board_mark_made AFTER INSERT ON board_mark BEGIN
+    INSERT INTO board_event SELECT coalesce(max(event_id), NEW.trial_id << 32) + 1, NEW.at,
+        '', NEW.kind, NEW.label, json_object('by', NEW.by, 'reason', NEW.reason), NULL
+    FROM board_event
+    WHERE event_id BETWEEN NEW.trial_id << 32 AND NEW.trial_id << 32 | 0xffffffff;
+END;
+
+CREATE TRIGGER IF NOT EXISTS board_mark_stays BEFORE UPDATE ON board_mark
+BEGIN SELECT RAISE(ABORT, 'marks never change'); END;
+CREATE TRIGGER IF NOT EXISTS board_mark_remains BEFORE DELETE ON board_mark
+BEGIN SELECT RAISE(ABORT, 'marks never change'); END;
 CREATE TRIGGER IF NOT EXISTS board_event_stays BEFORE UPDATE ON board_event
 BEGIN SELECT RAISE(ABORT, 'events never change'); END;
 CREATE TRIGGER IF NOT EXISTS board_event_remains BEFORE DELETE ON board_event
@@ -552,6 +576,18 @@ ON CONFLICT DO NOTHING RETURNING position;
 
 -- name: links
 SELECT * FROM board_link WHERE trial_id = :trial AND position > :after ORDER BY position;
+
+-- name: mark
+INSERT INTO board_mark (trial_id, position, label, kind, at, by, reason)
+SELECT :trial, coalesce(max(position), 0) + 1, :label, :kind, :now, :by, :reason
+FROM board_mark WHERE trial_id = :trial
+ON CONFLICT DO NOTHING RETURNING position;
+
+-- name: marks
+SELECT * FROM board_mark WHERE trial_id = :trial AND position > :after ORDER BY position;
+
+-- name: vetoed
+SELECT by, reason FROM board_mark WHERE trial_id = :trial AND label = :label AND kind = 'vetoed';
 
 -- name: note_shown
 INSERT INTO board_shown (trial_id, conversation, label, level, at)

@@ -18,3 +18,6 @@ FROM board_entry LEFT JOIN trial USING (trial_id)
 SELECT board.trial_id, trial.system, trial.instance_id, board.number, at, actor,
     what, subject, board.detail
 FROM board_event AS board LEFT JOIN trial USING (trial_id)
+
+-- name: marks
+SELECT trial_id, position, label, kind, at, by, reason FROM board_mark

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from harness.board import limits
 from harness.board.evidence import EVIDENCE, STORED, Evidence
-from harness.board.protocols import BoardRefused, Entry, Link, Proposal, Ruling
-from harness.board.vocabulary import LETTERS, EntryKind, Level, LinkKind, Settled
+from harness.board.protocols import BoardRefused, Entry, Link, Mark, Proposal, Ruling
+from harness.board.vocabulary import LETTERS, EntryKind, Level, LinkKind, MarkKind, Settled
 from harness.store.connection import Connection, Row, Run
 
 
@@ -27,6 +27,11 @@ def _entry(row: Row) -> Entry:
         author=row["author"],
         task=row["task"],
     )
+
+
+def _veto(entry: Row, vetoed: Row) -> str:
+    """Why what says the same as a vetoed entry is rejected, for its author."""
+    return f"{entry['label']} says the same, and a person has vetoed it: {vetoed['reason']}"
 
 
 class SqliteContext:
@@ -71,6 +76,8 @@ class SqliteContext:
         with self._connection.write(self._trial) as run:
             proposal = self._unsettled(run, number)
             said_before = run("entry_of_key", key=key)
+            for vetoed in run("vetoed", label=said_before[0]["label"]) if said_before else ():
+                return self._rejected(run, number, _veto(said_before[0], vetoed), seconds)
             if said_before:
                 entry, settled = _entry(said_before[0]), Settled.MERGED
             else:
@@ -94,16 +101,19 @@ class SqliteContext:
         reason = limits.cut(reason, limits.MOST_TEXT)
         with self._connection.write(self._trial) as run:
             self._unsettled(run, number)
-            run(
-                "settle",
-                number=number,
-                settled=Settled.REJECTED,
-                seconds=seconds,
-                entry=None,
-                reason=reason,
-                unverified=0,
-                remembered=None,
-            )
+            return self._rejected(run, number, reason, seconds)
+
+    def _rejected(self, run: Run, number: int, reason: str, seconds: float) -> Ruling:
+        run(
+            "settle",
+            number=number,
+            settled=Settled.REJECTED,
+            seconds=seconds,
+            entry=None,
+            reason=reason,
+            unverified=0,
+            remembered=None,
+        )
         return Ruling(settled=Settled.REJECTED, entry=None, reason=reason)
 
     def _unsettled(self, run: Run, number: int) -> Row:
@@ -147,6 +157,29 @@ class SqliteContext:
                 position=row["position"],
             )
             for row in self._connection.read("links", self._trial, after=after)
+        ]
+
+    async def mark(self, mark: Mark) -> bool:
+        """See `SharedContext.mark`."""
+        limits.check_length("a name", mark.by, limits.MOST_NAME)
+        limits.check_length("a reason", mark.reason, limits.MOST_TEXT)
+        with self._connection.write(self._trial) as run:
+            if not run("entry", label=mark.label):
+                raise BoardRefused(f"there is no entry {mark.label[:80]!r}")
+            given = {"label": mark.label, "kind": str(mark.kind)}
+            return bool(run("mark", **given, by=mark.by, reason=mark.reason))
+
+    async def marks(self, after: int = 0) -> list[Mark]:
+        """See `SharedContext.marks`."""
+        return [
+            Mark(
+                label=row["label"],
+                kind=MarkKind(row["kind"]),
+                by=row["by"],
+                reason=row["reason"],
+                position=row["position"],
+            )
+            for row in self._connection.read("marks", self._trial, after=after)
         ]
 
     async def note_shown(self, conversation: str, labels: Sequence[str], level: Level) -> None:

@@ -18,3 +18,17 @@ INSERT INTO span SELECT * FROM span_before;
 
 -- with: span_before.what
 DROP TABLE span_before;
+
+-- with: board_entry.label
+CREATE TABLE IF NOT EXISTS board_mark (
+    trial_id INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    label TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('pinned', 'vetoed')),
+    at REAL NOT NULL,
+    by TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (trial_id, position),
+    UNIQUE (trial_id, label, kind),
+    FOREIGN KEY (trial_id, label) REFERENCES board_entry (trial_id, label)
+) STRICT;

@@ -16,6 +16,8 @@ TABLES: Mapping[str, str] = {
     "entries": "one row an entry of a shared context",
     "events": "one row a change of a board",
     "spans": "one row an activity of an agent besides model calls",
+    "interventions": "one row a thing that a person did to the run",
+    "marks": "one row an entry that a person pinned or vetoed",
 }
 """The tables, and what a row of each is."""
 SHOWN = 240  # characters of a cell

@@ -73,7 +73,12 @@ def model_parts(
     if config.model.temperature is not None:
         parameters["temperature"] = config.model.temperature
     backend, name = backend_for(
-        config.model.name, overrides=overrides, parameters=parameters, on_mismatch=mismatch, say=say
+        config.model.name,
+        overrides=overrides,
+        parameters=parameters,
+        callbacks=config.model.callbacks,
+        on_mismatch=mismatch,
+        say=say,
     )
     replay = isinstance(backend, ReplayBackend)
     if not replay:
@@ -104,6 +109,7 @@ def _verifier(config: Config, *, sends: bool, say: Callable[[str], None]) -> Mod
     if name in {"", config.model.name}:
         return None
     update: dict[str, Any] = {"name": name, "verifier": "", "temperature": None, "extra": {}}
+    update["callbacks"] = ()  # those of a process hear of the calls of every model
     settings = config.model.model_copy(update=update)
     other = config.model_copy(update={"model": settings})
     return model_parts(other, lambda _: None, sends=sends, say=say)

@@ -3,6 +3,8 @@
 The only file that imports litellm, and late, because the import takes seconds.
 """
 
+import asyncio
+import difflib
 import functools
 import gc
 import importlib
@@ -35,6 +37,7 @@ from harness.model.response_body import (
 )
 from harness.model.streams import gathered
 from harness.secrets import learn
+from harness.text.import_string import PROGRAM, imported
 from harness.types import Message, Reply
 
 # What litellm imports at the first call otherwise: most of a second of the provider's time.
@@ -45,7 +48,9 @@ class LitellmBackend:
     """One model behind litellm. One of these a process: litellm's connections are shared.
 
     `parameters` go into every request as they are (temperature, reasoning_effort, ...). `say` hears
-    what is asked otherwise than usual. `UserError` for an address or a key that cannot be one.
+    what is asked otherwise than usual. `callbacks` hear of each call that litellm makes: its names,
+    or import strings. `UserError` for an address or a key that cannot be one, or for an import
+    string that names nothing.
     """
 
     def __init__(
@@ -54,6 +59,7 @@ class LitellmBackend:
         *,
         overrides: Mapping[str, Any] | None = None,
         parameters: Mapping[str, Any] | None = None,
+        callbacks: Sequence[str] = (),
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.name = model
@@ -62,6 +68,12 @@ class LitellmBackend:
         self._ways = RequestVariants(model, say)
         learn(self.endpoint.key)
         self._loaded: tuple[Any, type[Exception]] | None = None  # litellm and its errors' root
+        self._say = say
+        self._callbacks: list[Any] = [  # names that litellm knows, and objects of the user's
+            imported(name, f"model.callbacks: {name}") if ":" in name else name
+            for name in callbacks
+        ]
+        self._observers: list[Any] = []
 
     async def warm_up(self) -> None:
         """Import litellm now, in a thread, instead of at the first attempt."""
@@ -151,14 +163,66 @@ class LitellmBackend:
         with anyio.move_on_after(5):
             await GLOBAL_LOGGING_WORKER.flush()
         await GLOBAL_LOGGING_WORKER.stop()
+        if self._observers:
+            litellm.logging_callback_manager._reset_all_callbacks()  # noqa: SLF001 - has no other
+            await _flushed(self._observers)
+            self._observers = []
         await litellm.close_litellm_async_clients()
         litellm.in_memory_llm_clients_cache.flush_cache()
         await anyio.lowlevel.checkpoint()
 
     async def _load(self) -> tuple[Any, type[Exception]]:
         if self._loaded is None:
-            self._loaded = await anyio.to_thread.run_sync(_import_litellm)
+            loaded = await anyio.to_thread.run_sync(_import_litellm)
+            if self._loaded is None:  # not by another task in the meantime
+                self._loaded = loaded
+                self._observe(loaded[0])
         return self._loaded
+
+    def _observe(self, litellm: Any) -> None:
+        """Have litellm tell the callbacks of its calls. `say` hears which of them cannot be used.
+
+        litellm gets one object for all of them, which passes on how calls ended and nothing else:
+        what may change a request or an answer, or fail a call, is not asked for.
+        """
+        if not self._callbacks:
+            return
+        from litellm.integrations.custom_logger import CustomLogger
+        from litellm.litellm_core_utils.litellm_logging import _init_custom_logger_compatible_class
+
+        known = litellm._known_custom_logger_compatible_callbacks  # noqa: SLF001 - has no other
+        for given in self._callbacks:
+            made: object = None
+            with suppress(*PROGRAM):
+                if not isinstance(given, str):
+                    made = given() if isinstance(given, type) else given
+                elif given in known:  # for some others litellm would run `pip install`
+                    made = _init_custom_logger_compatible_class(given, None, None)
+            if isinstance(made, CustomLogger):
+                self._observers.append(made)
+            else:
+                self._say(_unusable(given, known))
+        observers = self._observers
+
+        async def tell(event: str, told: Sequence[Any]) -> None:
+            heard = (getattr(each, event)(*told) for each in observers)
+            await asyncio.gather(*heard, return_exceptions=True)
+
+        class Observer(CustomLogger):  # type: ignore[misc]  # litellm has no types
+            async def async_log_success_event(
+                self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any
+            ) -> None:
+                told = (kwargs, response_obj, start_time, end_time)
+                await tell("async_log_success_event", told)
+
+            async def async_log_failure_event(
+                self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any
+            ) -> None:
+                told = (kwargs, response_obj, start_time, end_time)
+                await tell("async_log_failure_event", told)
+
+        if observers:
+            litellm.callbacks = [Observer()]
 
     def _read(self, response: Any, bodies: Sequence[object]) -> Reply:
         """The answer in a 200, from its body where that can be read. Raises what is none."""
@@ -172,6 +236,28 @@ class LitellmBackend:
         if reply is None:
             raise unreadable(self.name, text)
         return reply
+
+
+def _unusable(given: object, known: Sequence[str]) -> str:
+    """Why a callback of the configuration is not used."""
+    if not isinstance(given, str):
+        name = getattr(given, "__name__", type(given).__name__)
+        return f"model.callbacks: {name} makes no litellm CustomLogger, and is not told of calls"
+    if given not in known:
+        near = difflib.get_close_matches(given, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"model.callbacks: litellm has no callback {given!r}{hint}"
+    return (
+        f"model.callbacks: litellm cannot make {given!r}, and it is not told of calls: is its "
+        "package installed, and are its variables set?"
+    )
+
+
+async def _flushed(observers: Sequence[Any]) -> None:
+    """Let observers that gather calls send what they have, for some seconds."""
+    flushes = [each.flush_queue() for each in observers if hasattr(each, "flush_queue")]
+    with anyio.move_on_after(5):
+        await asyncio.gather(*flushes, return_exceptions=True)
 
 
 @contextmanager

@@ -216,18 +216,23 @@ def backend_for(
     *,
     overrides: Mapping[str, Any] | None = None,
     parameters: Mapping[str, Any] | None = None,
+    callbacks: Sequence[str] = (),
     on_mismatch: Callable[[str], None] = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Backend, str]:
     """What answers for `model`, and the name whose price holds.
 
     `replay:FILE` answers from a recording at the price of the model recorded there; every other
-    name goes to its provider, and `say` hears what it has to be asked otherwise than usual.
+    name goes to its provider, `callbacks` hear of each call, and `say` what has to be asked
+    otherwise than usual.
     """
     if model.startswith(PREFIX):
         recording = load_recording(Path(model.removeprefix(PREFIX)).expanduser())
         return ReplayBackend(recording, on_mismatch), recording.header.model
-    return LitellmBackend(model, overrides=overrides, parameters=parameters, say=say), model
+    backend = LitellmBackend(
+        model, overrides=overrides, parameters=parameters, callbacks=callbacks, say=say
+    )
+    return backend, model
 
 
 def _words(key: CallKey) -> str:

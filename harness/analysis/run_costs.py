@@ -12,7 +12,7 @@ from harness.analysis.cost_breakdown import CostSums, SystemCost, baseline_of, e
 from harness.analysis.cost_overheads import Overheads, overheads
 from harness.analysis.narrative import TrialRecord
 from harness.analysis.run_rows import material_of
-from harness.analysis.timeline import seconds_by_cause, timeline
+from harness.analysis.timeline import Interval, seconds_by_cause, timeline
 from harness.analysis.turn_activities import Shares, turn_activities
 from harness.board.records import Boards
 from harness.model.prices import recorded
@@ -78,6 +78,11 @@ class TrialCosts:
             overheads=doubled,
             activities=turn_activities(costs, record.proposals, doubled),
         )
+
+    def intervals(self, trial: TrialRow) -> list[Interval]:
+        """The time line of one attempt at a trial."""
+        key = trial["trial_id"]
+        return timeline(trial, self._calls.get(key, []), self._spans.get(key, []))
 
     def rows(
         self, sums: Mapping[int, CostSums], instances: Collection[str] = ()

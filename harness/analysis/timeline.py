@@ -1,6 +1,6 @@
 """The activity of each agent of a trial over time. Pure functions over rows of the store."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -12,6 +12,16 @@ from harness.types import Activity
 MODEL = "model"
 WHAT = (MODEL, *Activity)
 """What an interval can be: in a model call, or one of `harness.types.Activity`."""
+_WORDS: Mapping[str, str] = {
+    MODEL: "asking the model",
+    Activity.COMMAND: "running a command",
+    Activity.ADMISSION: "having a finding checked",
+    Activity.PEER: "waiting for a peer",
+    Activity.BARRIER: "waiting at a barrier",
+    Activity.MAIN: "waiting for the main agent",
+    Activity.TURN: "waiting for its recorded turn (replay only)",
+    Activity.PAUSED: "paused by a person",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +59,13 @@ def timeline(trial: TrialRow, calls: Sequence[CallRow], spans: Sequence[SpanRow]
             found.append(_interval(span["agent"], span["what"], start, start + span["seconds"]))
     kept = _taking_turns([each for each in found if each is not None])
     return sorted(kept, key=lambda each: (each.start_s, each.agent, each.what))
+
+
+def words_of(intervals: Iterable[Interval]) -> Mapping[str, str]:
+    """What each of `WHAT` is called beside these intervals."""
+    if any(MAIN in (each.what, each.agent) for each in intervals):
+        return {**_WORDS, Activity.PEER: "waiting for a sub-agent"}
+    return _WORDS
 
 
 def seconds_by_cause(intervals: Iterable[Interval]) -> dict[str, dict[str, float]]:

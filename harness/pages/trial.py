@@ -11,7 +11,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from harness.pages import board_replay, labels, task_graph
+from harness.pages import (
+    activity,
+    board_replay,
+    labels,
+    task_graph,
+)
 from harness.pages.links import Links
 from harness.pages.rendering import render
 from harness.pages.trial_data import TrialData
@@ -27,7 +32,8 @@ class Section:
 
 
 SECTIONS: Sequence[Section] = (
-    # activity, submissions, tests, findings, time_lines
+    Section(name="activity", title="Why it cost what it did", make=activity.section),
+    # submissions, tests, findings, time_lines
     Section(name="task_graph", title="Tasks, claims and leases", make=task_graph.section),
     Section(name="board_replay", title="The board, step by step", make=board_replay.section),
     Section(name="labels", title="Labels", make=labels.section),

@@ -8,9 +8,11 @@ from harness.analysis.call_costs import CallCost, Count
 from harness.analysis.cost_breakdown import CostSums, ended_trials
 from harness.analysis.narrative import TrialRecord
 from harness.analysis.run_costs import TrialCost, TrialCosts, trial_costs
+from harness.analysis.timeline import Interval, seconds_by_cause, words_of
 from harness.board.records import Boards
 from harness.model.token_count import count as tokens_of
 from harness.score import ended
+from harness.score.rows import TableRow
 from harness.store.protocol import Store
 from harness.store.rows import (
     CallRow,
@@ -25,12 +27,23 @@ from harness.types import Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrialTime:
+    """The agent-time of a trial: seconds of all its agents by what they were busy with."""
+
+    trial: TrialRow
+    causes: Mapping[str, float]  # of `harness.analysis.timeline.WHAT`
+    words: Mapping[str, str]  # what each of these is called
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrialData:
     """One attempt at a trial with all its rows, and what its calls cost."""
 
     run: RunRows
     cost: TrialCost
-    costs_here: Sequence[Mapping[str, Any]]  # rows of `cost_breakdown.csv` of its instance alone
+    intervals: Sequence[Interval]  # its time line
+    costs_here: Sequence[TableRow]  # rows of `cost_breakdown.csv` of its instance alone
+    times_here: Sequence[TrialTime]  # of trials on its instance that have ended
     text: InstanceText | None  # None: an older delm planned the run
     labels: Sequence[LabelRow] = ()  # what people and models said of it; replaced ones too
 
@@ -95,6 +108,9 @@ class Trials:
         """See `trials_of`."""
         self._store, self._run, self._costs = store, run, costs
         self._rows = {trial["trial_id"]: trial for trial in run.trials}
+        self._of_instance: dict[str, list[TrialRow]] = {}
+        for trial in run.trials:
+            self._of_instance.setdefault(trial["instance_id"], []).append(trial)
         self._over = {trial["trial_id"] for trial in ended_trials(run.trials)}
         self._known = known
         self._held: dict[int, TrialCost] = {}  # of the instance that was read last
@@ -103,18 +119,25 @@ class Trials:
         """The data of one trial. Raises `KeyError` if the run has no such trial."""
         trial = self._rows[trial_id]
         instance = trial["instance_id"]
-        sums = {
-            each["trial_id"]: await self._sums(each)
-            for each in self._run.trials
-            if each["instance_id"] == instance and each["trial_id"] in self._over
-        }
+        over = [each for each in self._of_instance[instance] if each["trial_id"] in self._over]
+        sums = {each["trial_id"]: await self._sums(each) for each in over}
         return TrialData(
             run=self._run,
             cost=await self._cost(trial),
+            intervals=self._costs.intervals(trial),
+            times_here=[self._time(each) for each in over if ended(each)],
             costs_here=self._costs.rows(sums, [instance]),
             text=await self._store.instance_text(instance),
             labels=[row for row in await self._store.labels() if row["trial_id"] == trial_id],
         )
+
+    def _time(self, trial: TrialRow) -> TrialTime:
+        intervals = self._costs.intervals(trial)
+        causes: dict[str, float] = {}
+        for mine in seconds_by_cause(intervals).values():
+            for what, seconds in mine.items():
+                causes[what] = causes.get(what, 0.0) + seconds
+        return TrialTime(trial=trial, causes=causes, words=words_of(intervals))
 
     async def _sums(self, trial: TrialRow) -> CostSums:
         """What a trial cost, which stays the same once it has ended."""

@@ -4,25 +4,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from harness.analysis.timeline import MODEL, WHAT, Interval, timeline
-from harness.board.vocabulary import MAIN
+from harness.analysis.timeline import MODEL, WHAT, Interval, timeline, words_of
 from harness.report import plot_style
 from harness.score import last_attempts
 from harness.store.rows import CallRow, SpanRow, TrialRow
 from harness.types import Activity
 
 MOST = 6  # trials that are drawn
-WORDS = {
-    MODEL: "asking the model",
-    Activity.COMMAND: "running a command",
-    Activity.ADMISSION: "having a finding checked",
-    Activity.PEER: "waiting for a peer",
-    Activity.BARRIER: "waiting at a barrier",
-    Activity.MAIN: "waiting for the main agent",
-    Activity.TURN: "waiting for its recorded turn\n(replay only)",
-    Activity.PAUSED: "paused by a person",
-}
-LED = WORDS | {Activity.PEER: "waiting for a sub-agent"}  # where there is a main agent
 INKS = {
     MODEL: plot_style.COLOURS[0],
     Activity.COMMAND: plot_style.COLOURS[1],
@@ -74,14 +62,12 @@ def lanes(trial: TrialRow, intervals: Sequence[Interval]) -> Any:
         bars = [(each.start_s, each.seconds) for each in mine]
         inks = [INKS[each.what] for each in mine]
         axes.broken_barh(bars, (at - 0.36, 0.72), color=inks, linewidth=0)
-    words = (
-        LED
-        if any(each.what == Activity.MAIN or each.agent == MAIN for each in intervals)
-        else WORDS
-    )
+    words = words_of(intervals)
     for what in WHAT:
         if any(each.what == what for each in intervals):
-            axes.plot([], [], "s", color=INKS[what], markersize=8, label=words[what])
+            axes.plot(
+                [], [], "s", color=INKS[what], markersize=8, label=words[what].replace(" (", "\n(")
+            )
     end = max(each.start_s + each.seconds for each in intervals)
     axes.set_xlim(0, end * 1.01 or 1)
     axes.set_ylim(len(agents) - 0.4, -0.6)

@@ -15,7 +15,8 @@ from planted import MATRIX, System, plant
 from stores import __file__ as stores_file
 from stores import derived
 
-from harness.analysis.timeline import WHAT, Interval
+from harness.analysis.timeline import MODEL, WHAT, Interval, words_of
+from harness.board.vocabulary import MAIN
 from harness.report import agent_timeline, plot_style
 from harness.report.agent_timeline import since_first_errand
 from harness.report.plots import any_of_n, aside, curve, draw, pass_by_k
@@ -61,12 +62,8 @@ async def test_a_run_of_many_systems_has_every_plot_in_both_formats(folder):
 
 
 def test_every_cause_of_a_time_line_has_its_words_and_its_ink():
-    assert (
-        set(agent_timeline.WORDS)
-        == set(agent_timeline.LED)
-        == set(agent_timeline.INKS)
-        == set(WHAT)
-    )
+    led = Interval(agent=MAIN, what=MODEL, start_s=0, seconds=1)
+    assert set(words_of([])) == set(words_of([led])) == set(agent_timeline.INKS) == set(WHAT)
     assert len(set(agent_timeline.INKS.values())) == len(WHAT)
 
 

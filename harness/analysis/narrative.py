@@ -102,11 +102,15 @@ def submission_lines(material: TrialRecord) -> list[str]:
     return lines
 
 
-def _equal(material: TrialRecord, row: SubmissionRow) -> list[str]:
-    """What another submission's patch has the same change as this one's."""
+def equal_patch(material: TrialRecord, row: SubmissionRow) -> str:
+    """The label of the PATCH of another seat that makes the change of a submission; or none."""
     mine = [t["result"] for t in material.tasks if row["author"] in (t["label"], t["subject"])]
     last = next((result for result in reversed(mine) if result.get(ResultKey.PATCH)), None)
-    equal = last.get(ResultKey.EQUAL) if last else ""
+    return str(last.get(ResultKey.EQUAL) or "") if last else ""
+
+
+def _equal(material: TrialRecord, row: SubmissionRow) -> list[str]:
+    equal = equal_patch(material, row)
     return [f"the same change as {equal}"] if equal and not row["copy_of"] else []
 
 

@@ -14,8 +14,11 @@ from markupsafe import Markup
 from harness.pages import (
     activity,
     board_replay,
+    findings,
     labels,
+    submissions,
     task_graph,
+    tests,
 )
 from harness.pages.links import Links
 from harness.pages.rendering import render
@@ -33,7 +36,10 @@ class Section:
 
 SECTIONS: Sequence[Section] = (
     Section(name="activity", title="Why it cost what it did", make=activity.section),
-    # submissions, tests, findings, time_lines
+    Section(name="submissions", title="Submissions", make=submissions.section),
+    Section(name="tests", title="Tests", make=tests.section),
+    Section(name="findings", title="Findings", make=findings.section),
+    # time_lines
     Section(name="task_graph", title="Tasks, claims and leases", make=task_graph.section),
     Section(name="board_replay", title="The board, step by step", make=board_replay.section),
     Section(name="labels", title="Labels", make=labels.section),

@@ -1,0 +1,110 @@
+"""What the findings of a trial did for its submissions. Pure functions over rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.analysis.findings import findings
+from harness.analysis.narrative import TrialRecord
+from harness.board.records import ProposalRow
+from harness.board.vocabulary import Settled
+from harness.store.rows import SubmissionRow, TrialRow
+from harness.text.counted import counted
+
+RESOLVED, UNRESOLVED = "resolved", "unresolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Influence:
+    """An admitted finding and its use by others.
+
+    `row` is its row of `findings.csv`. `helped`: the authors of resolved submissions that rest on
+    it. `misled`: who relied on it and should not have, each with the reason.
+    """
+
+    row: Mapping[str, Any]
+    proposal: ProposalRow
+    helped: Sequence[str]
+    misled: Sequence[tuple[str, str]]
+
+    @property
+    def label(self) -> str:
+        """The label of the entry."""
+        return str(self.row["label"])
+
+
+def influences(trial: TrialRow, record: TrialRecord) -> list[Influence]:
+    """The admitted findings of a trial: what a resolved submission of another rests on comes first,
+    then what any submission rests on, what was cited, unfolded, read, in the order of admission.
+
+    Misled is an agent whose unresolved submission rests on a finding that no resolved one rests on,
+    and one that read a finding before or after it was refuted.
+    """
+    outcomes = {row["author"]: row["outcome"] for row in record.submissions}
+    by_number = {proposal["number"]: proposal for proposal in record.proposals}
+    found = [
+        _influence(row, by_number[row["proposal"]], outcomes)
+        for row in findings(trial, record)
+        if row["settled"] == Settled.ADMITTED
+    ]
+    return sorted(found, key=_order)
+
+
+def outcomes_of_agents(submissions: Sequence[SubmissionRow]) -> dict[str, str]:
+    """By agent, and by author, the outcome of its submissions: `resolved` if one is, `unresolved`
+    if one is not and none is; empty where none was graded."""
+    found: dict[str, str] = {}
+    for row in submissions:
+        for name in (row["agent"], row["author"]):
+            if found.get(name) != RESOLVED:
+                found[name] = row["outcome"] or found.get(name, "")
+    return found
+
+
+def in_a_sentence(found: Sequence[Influence]) -> str:
+    """Which findings helped, and which misled; empty where nothing was admitted."""
+    if not found:
+        return ""
+    helped = [each for each in found if each.helped]
+    if helped:
+        told = "; ".join(
+            f"{each.label} of {each.row['author']} ({', '.join(each.helped)})"
+            for each in helped[:3]
+        )
+        more = f"; and {len(helped) - 3} more" if len(helped) > 3 else ""
+        first = f"Resolved submissions rest on findings of others: {told}{more}."
+    else:
+        first = "No resolved submission rests on a finding of another."
+    misled = [each for each in found if each.misled]
+    if not misled:
+        return first
+    names = ", ".join(each.label for each in misled[:5])
+    return f"{first} {counted(len(misled), 'finding')} misled somebody: {names}."
+
+
+def _influence(
+    row: Mapping[str, Any], proposal: ProposalRow, outcomes: Mapping[str, str | None]
+) -> Influence:
+    carriers = _names(row["carried_by"])
+    helped = [name for name in carriers if outcomes.get(name) == RESOLVED]
+    misled: list[tuple[str, str]] = []
+    if not helped:
+        misled += [
+            (name, "its submission rests on it, and is unresolved")
+            for name in carriers
+            if outcomes.get(name) == UNRESOLVED
+        ]
+    if row["refutations"]:
+        readers = dict.fromkeys([*_names(row["read_by"]), *_names(row["unfolded_by"])])
+        misled += [(name, f"read it; {row['refuted_by']} refutes it") for name in readers]
+    return Influence(row=row, proposal=proposal, helped=helped, misled=misled)
+
+
+def _order(each: Influence) -> tuple[int, ...]:
+    row = each.row
+    counts = ("submissions", "citations", "unfolders", "readers")
+    return (-len(each.helped), *(-int(row[count] or 0) for count in counts), int(row["proposal"]))
+
+
+def _names(joined: str | None) -> list[str]:
+    return joined.split() if joined else []

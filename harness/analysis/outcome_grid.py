@@ -7,7 +7,7 @@ from typing import Literal
 from harness.score.alternative_scores import flags_of
 from harness.score.rows import InstanceScore, by_trial, counted_attempts
 from harness.score.submission_rank import in_order
-from harness.store.rows import SubmissionRow, TrialRow
+from harness.store.rows import OutcomeRow, TrialRow
 
 Place = Literal[
     "resolved", "unresolved", "flagged", "error", "ungraded", "running", "waiting", "cancelled"
@@ -33,7 +33,7 @@ class Mark:
     """A submission that was asked for; `submission` is None if it was not made."""
 
     place: Place
-    submission: SubmissionRow | None
+    submission: OutcomeRow | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +96,7 @@ class Grid:
 
 def outcome_grid(
     trials: Sequence[TrialRow],
-    submissions: Sequence[SubmissionRow],
+    submissions: Sequence[OutcomeRow],
     scores: Sequence[InstanceScore],
 ) -> Grid:
     """The grid of a run. `scores` are its `instance_scores`: all numbers are theirs."""
@@ -158,7 +158,7 @@ def _row(first: InstanceScore, position: int, cells: Sequence[Cell | None]) -> R
 
 
 def _cell(
-    score: InstanceScore, trials: Iterable[TrialRow], made: Mapping[int, list[SubmissionRow]]
+    score: InstanceScore, trials: Iterable[TrialRow], made: Mapping[int, list[OutcomeRow]]
 ) -> Cell:
     known = score.cost_usd is not None and score.unfinished_usd is not None
     return Cell(
@@ -179,7 +179,7 @@ def _cell(
     )
 
 
-def _marks(trial: TrialRow, made: Sequence[SubmissionRow]) -> list[Mark]:
+def _marks(trial: TrialRow, made: Sequence[OutcomeRow]) -> list[Mark]:
     """A mark for each submission that was asked for. What a trial made that is not done does not
     count, but for one that is at work."""
     state = trial["state"]
@@ -189,7 +189,7 @@ def _marks(trial: TrialRow, made: Sequence[SubmissionRow]) -> list[Mark]:
     return marks + [Mark(place=_OF_STATE[state], submission=None)] * lacking
 
 
-def _place(submission: SubmissionRow) -> Place:
+def _place(submission: OutcomeRow) -> Place:
     if submission["outcome"] is None:
         return "ungraded"
     return "flagged" if flags_of(submission) else submission["outcome"]

@@ -6,12 +6,12 @@ from typing import Any
 
 from harness.score.estimators import mean
 from harness.score.rows import InstanceScore, instance_scores, ran
-from harness.store.rows import GradeOutcome, SubmissionRow, TrialRow
+from harness.store.rows import GradeOutcome, OutcomeRow, SubmissionRow, TrialRow
 
 Unstable = Mapping[str, Collection[str]]  # by instance: tests that pass and fail on the same code
 
 
-def flags_of(submission: SubmissionRow) -> list[str]:
+def flags_of(submission: OutcomeRow) -> list[str]:
     """Why a pass of the official grader does not count; empty if it counts or if there is no
     pass."""
     return list(submission["flags"] or ())

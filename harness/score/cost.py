@@ -42,6 +42,17 @@ def spent(calls: Iterable[CostRow]) -> Spent:
     return Spent(usd=usd, unsure_usd=unsure)
 
 
+def added(costs: Iterable[Spent]) -> Spent:
+    """Several costs together; unknown as soon as one of them is."""
+    usd = unsure = 0.0
+    for cost in costs:
+        if cost.usd is None or cost.unsure_usd is None:
+            return Spent(usd=None, unsure_usd=None)
+        usd += cost.usd
+        unsure += cost.unsure_usd
+    return Spent(usd=usd, unsure_usd=unsure)
+
+
 def in_words(cost: Spent) -> str:
     """The cost as `$0.1234`, with the possible extra cost; or `cost unknown`."""
     if cost.usd is None:

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, TypeVar
 
-from harness.score.cost import spent
+from harness.score.cost import Spent, added, spent
 from harness.score.estimators import mean, pass_at_k
 from harness.score.submission_rank import choosers, shipped
-from harness.store.rows import CallRow, SpanRow, SubmissionRow, TrialRow
+from harness.store.rows import CallRow, CallSums, OutcomeRow, SpanRow, SubmissionRow, TrialRow
 
 TableRow = Mapping[str, Any]
 """A row of a derived table: its columns are the `COLUMNS` of the module that makes it."""
-OfTrial = TypeVar("OfTrial", CallRow, SubmissionRow, SpanRow)
+OfTrial = TypeVar("OfTrial", CallRow, OutcomeRow, SubmissionRow, SpanRow)
 Kind = Literal["independent", "shared"]
 UNFINISHED = frozenset({"waiting", "running", "grading", "cancelled"})
 """States of an attempt that did not come to an end: `trial` in harness/store/store.sql."""
@@ -98,7 +98,14 @@ class InstanceScore:
 def instance_scores(
     trials: Sequence[TrialRow], calls: Sequence[CallRow], submissions: Sequence[SubmissionRow]
 ) -> list[InstanceScore]:
-    """Every system on every instance that was asked for, in the order of `trials`.
+    """Every system on every instance that was asked for, in the order of `trials`."""
+    return scores_from_sums(trials, call_sums(calls), submissions)
+
+
+def scores_from_sums(
+    trials: Sequence[TrialRow], sums: Iterable[CallSums], submissions: Sequence[OutcomeRow]
+) -> list[InstanceScore]:
+    """`instance_scores`, from the `call_sums` of the trials.
 
     Of several attempts at a trial the one that `counted_attempts` names; of these, only submissions
     of what is done count.
@@ -106,13 +113,28 @@ def instance_scores(
     groups: dict[tuple[str, str], list[TrialRow]] = {}
     for trial in trials:
         groups.setdefault((trial["system"], trial["instance_id"]), []).append(trial)
-    asked = by_trial(sent(calls))
+    asked = {each["trial_id"]: each for each in sums}
     made = by_trial(submissions)
     counted = {trial["trial_id"] for trial in counted_attempts(trials)}
     choosing = choosers(submissions, counted)
     return [
         _instance_score(group, counted, asked, made, chooses=key[0] in choosing)
         for key, group in groups.items()
+    ]
+
+
+def call_sums(calls: Iterable[CallRow]) -> list[CallSums]:
+    """The calls of each trial added up: the same as `Store.read_outcomes` has."""
+    return [
+        CallSums(
+            trial_id=trial_id,
+            calls=len(sent(mine)),
+            usd=(cost := spent(sent(mine))).usd,
+            unsure_usd=cost.unsure_usd,
+            last_at=max(call.get("ended_at") or call.get("started_at") or "" for call in mine)
+            or None,
+        )
+        for trial_id, mine in by_trial(calls).items()
     ]
 
 
@@ -163,27 +185,25 @@ def ended(attempt: TrialRow) -> bool:
     return attempt["state"] not in UNFINISHED
 
 
-def seconds_of(attempt: TrialRow, calls: Iterable[CallRow]) -> float:
+def seconds_of(attempt: TrialRow, last_at: str | None) -> float:
     """The wall clock of an attempt. Where nobody could write it down, because its process was
-    killed: until the last of its `calls`; 0 where it was never started."""
+    killed: until `last_at`, when its last call ended; 0 where it was never started."""
     if attempt["seconds"] is not None:
         return float(attempt["seconds"])
-    if attempt["started_at"] is None:
+    if attempt["started_at"] is None or last_at is None:
         return 0.0
-    stamps = [call.get("ended_at") or call.get("started_at") for call in calls]
-    zero = _moment(attempt["started_at"])
-    return max([0.0, *(_moment(stamp) - zero for stamp in stamps if stamp)])
+    return max(0.0, _moment(last_at) - _moment(attempt["started_at"]))
 
 
 def seconds_before(trials: Iterable[TrialRow], calls: Iterable[CallRow]) -> dict[int, float]:
     """By attempt (its `trial_id`), the wall clock of the earlier attempts at the same trial."""
-    asked = by_trial(calls)
+    last_at = {each["trial_id"]: each["last_at"] for each in call_sums(calls)}
     so_far: dict[tuple[str, str, int], float] = {}
     found: dict[int, float] = {}
     for attempt in sorted(trials, key=lambda trial: int(trial["attempt"])):
         key = _key(attempt)
         found[attempt["trial_id"]] = so_far.get(key, 0.0)
-        took = seconds_of(attempt, asked.get(attempt["trial_id"], ()))
+        took = seconds_of(attempt, last_at.get(attempt["trial_id"]))
         so_far[key] = found[attempt["trial_id"]] + took
     return found
 
@@ -207,8 +227,8 @@ def by_trial(rows: Iterable[OfTrial]) -> dict[int, list[OfTrial]]:
 def _instance_score(
     attempts: Sequence[TrialRow],
     counted: Collection[int],
-    calls: Mapping[int, list[CallRow]],
-    made: Mapping[int, list[SubmissionRow]],
+    sums: Mapping[int, CallSums],
+    made: Mapping[int, Sequence[OutcomeRow]],
     *,
     chooses: bool,
 ) -> InstanceScore:
@@ -226,11 +246,12 @@ def _instance_score(
     }
     chosen = chooses or all(trial["wanted"] == 1 for trial in trials)
     tried = [attempt for attempt in attempts if attempt["number"] in mine]
-    asked = [call for each in tried for call in calls.get(each["trial_id"], ())]
+    asked = [sums[each["trial_id"]] for each in tried if each["trial_id"] in sums]
+    last_at = {each["trial_id"]: each["last_at"] for each in asked}
     others = [each for each in attempts if each["number"] not in mine]
     made_of = [row for rows in mine.values() for row in rows]
-    cost = spent(asked)
-    cut = spent(call for each in others for call in calls.get(each["trial_id"], ()))
+    cost = _together(asked)
+    cut = _together(sums[each["trial_id"]] for each in others if each["trial_id"] in sums)
     return InstanceScore(
         system=first["system"],
         instance_id=first["instance_id"],
@@ -255,21 +276,25 @@ def _instance_score(
         cost_unsure_usd=cost.unsure_usd,
         unfinished_usd=cut.usd,
         unfinished_unsure_usd=cut.unsure_usd,
-        steps=len(asked),
-        seconds=sum(seconds_of(each, calls.get(each["trial_id"], ())) for each in tried),
+        steps=sum(each["calls"] for each in asked),
+        seconds=sum(seconds_of(each, last_at.get(each["trial_id"])) for each in tried),
     )
 
 
-def _resolves(submission: SubmissionRow) -> bool:
+def _together(sums: Iterable[CallSums]) -> Spent:
+    return added(Spent(usd=each["usd"], unsure_usd=each["unsure_usd"]) for each in sums)
+
+
+def _resolves(submission: OutcomeRow) -> bool:
     return submission["outcome"] == "resolved"
 
 
-def _is_linked(submission: SubmissionRow) -> bool:
+def _is_linked(submission: OutcomeRow) -> bool:
     """Whether it contains, or is, another submission's patch."""
     return bool(submission["built_on"] or submission["copy_of"])
 
 
-def _ships(made: Sequence[SubmissionRow], wanted: int, *, chooses: bool) -> bool:
+def _ships(made: Sequence[OutcomeRow], wanted: int, *, chooses: bool) -> bool:
     """Whether the selected submission of a trial is resolved; False if it selected none."""
     one = shipped(made, wanted, chooses=chooses)
     return one is not None and _resolves(one)

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import TypeVar
 
-from harness.store.rows import MadeSubmission, SubmissionRow
+from harness.store.rows import OutcomeRow, Ranked
 
-Made = TypeVar("Made", bound=MadeSubmission)
+Made = TypeVar("Made", bound=Ranked)
 
 
 def in_order(made: Iterable[Made]) -> list[Made]:
@@ -19,7 +19,7 @@ def in_order(made: Iterable[Made]) -> list[Made]:
     )
 
 
-def choosers(submissions: Iterable[SubmissionRow], trials: Collection[int]) -> set[str]:
+def choosers(submissions: Iterable[OutcomeRow], trials: Collection[int]) -> set[str]:
     """The systems that selected a submission in one of `trials` (their `trial_id`)."""
     return {row["system"] for row in submissions if row["selected"] and row["trial_id"] in trials}
 

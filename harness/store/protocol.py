@@ -26,6 +26,7 @@ from harness.store.rows import (
     NewInstance,
     NewLabel,
     NewTrial,
+    OutcomeRows,
     RunRows,
     SpanRow,
     Standing,
@@ -215,6 +216,15 @@ class Store(Ledger, Protocol):
 
     async def read(self) -> RunRows:
         """All rows from which figures are computed, as they were at one moment."""
+        ...
+
+    async def read_outcomes(self) -> OutcomeRows:
+        """What became of every trial, and what it cost, as it was at one moment."""
+        ...
+
+    async def read_beside(self, trial_id: int) -> RunRows:
+        """The rows of all trials of the instance of this one, in the form of `read`. Empty but for
+        the facts if there is no such attempt."""
         ...
 
     async def read_trial(self, trial_id: int) -> RunRows:

@@ -133,6 +133,17 @@ class CallRow(UsageColumns, CostRow):
     tools_sha256: str | None
 
 
+class CallSums(TypedDict):
+    """The calls of one trial added up, as `harness.score.cost.spent` and `harness.score.rows.sent`
+    would. `calls`: those that were sent; `last_at`: when the last one ended, or began."""
+
+    trial_id: int
+    calls: int
+    usd: float | None
+    unsure_usd: float | None
+    last_at: str | None
+
+
 class SpanRow(TypedDict):
     """An activity of an agent besides model calls: `what`, from `started_at`, for `seconds`."""
 
@@ -144,38 +155,48 @@ class SpanRow(TypedDict):
     seconds: float
 
 
-class MadeSubmission(TypedDict):
-    """A submission of a trial. `outcome` is None if it is not graded; `selected` is 0 or 1."""
+class Ranked(TypedDict):
+    """What ranks a submission. `outcome` is None if it is not graded; `selected` is 0 or 1."""
 
     submission_id: int
     author: str
-    patch: str
     outcome: GradeOutcome | None
     selected: int
 
 
-class SubmissionRow(MadeSubmission):
+class MadeSubmission(Ranked):
+    """A submission of a trial."""
+
+    patch: str
+
+
+class OutcomeRow(Ranked):
+    """What became of a submission, without its texts and tests."""
+
+    trial_id: int
+    system: str
+    salvaged: int
+    built_on: str
+    copy_of: str
+    flags: Sequence[str] | None
+    unchecked: Sequence[str] | None
+
+
+class SubmissionRow(MadeSubmission, OutcomeRow):
     """A submission with its trial, its selection and, if it has one, its grade.
 
     `trial` is the trial's number.
     """
 
-    trial_id: int
-    system: str
     instance_id: str
     trial: int
     attempt: int
     agent: str
     patch_sha256: str
     reason: str
-    salvaged: int
     created_at: str
-    built_on: str
-    copy_of: str
     grade_reason: str | None
     official: Literal["", "resolved", "unresolved"] | None  # empty: the official grader gave none
-    flags: Sequence[str] | None
-    unchecked: Sequence[str] | None
     report: Mapping[str, Any] | None
     grade_cached: int | None
     grade_seconds: float | None
@@ -242,6 +263,20 @@ class Standing:
     ended: int
     failed: int
     usd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeRows:
+    """What became of every trial, and what it cost, as it was at one moment; without calls and
+    texts, so that it is read in a fraction of a second however large the run is.
+
+    In the order of `RunRows`.
+    """
+
+    facts: Mapping[str, Any]
+    trials: Sequence[TrialRow]
+    sums: Sequence[CallSums]  # of trials with calls
+    submissions: Sequence[OutcomeRow]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,14 @@ from harness.store.live_rows import LiveCall, LiveRows, LiveTrial
 from harness.store.row_tables import Asked, RowPage, RowTables
 from harness.store.rows import (
     CallRow,
+    CallSums,
     CostRow,
     EarlierTrial,
     InstanceText,
     LabelRow,
     MadeSubmission,
+    OutcomeRow,
+    OutcomeRows,
     RunRows,
     SpanRow,
     Standing,
@@ -59,19 +62,38 @@ class SqliteReading(SqliteInterventions):
                 interventions=await self.interventions(),
             )
 
+    async def read_outcomes(self) -> OutcomeRows:
+        """See `Store.read_outcomes`. One transaction, as `read`."""
+        with self._connection.snapshot():
+            made = self._with_json("outcomes", "flags", "unchecked")
+            return OutcomeRows(
+                facts=await self.description(),
+                trials=await self.trials(),
+                sums=cast("list[CallSums]", self._rows("call_sums")),
+                submissions=cast("list[OutcomeRow]", made),
+            )
+
+    async def read_beside(self, trial_id: int) -> RunRows:
+        """See `Store.read_beside`. One transaction, as `read`."""
+        with self._connection.snapshot():
+            beside = self._rows("beside", trial_id=trial_id)
+            return await self._read_some([row["trial_id"] for row in beside])
+
     async def read_trial(self, trial_id: int) -> RunRows:
         """See `Store.read_trial`. One transaction, as `read`."""
-        mine = {"trial_id": trial_id}
         with self._connection.snapshot():
-            return RunRows(
-                facts=await self.description(),
-                trials=cast("list[TrialRow]", self._rows("one_trial", **mine)),
-                calls=cast("list[CallRow]", self._with_json("calls_of", "reply", **mine)),
-                submissions=cast(
-                    "list[SubmissionRow]", self._with_json("submissions_of", *_GRADED, **mine)
-                ),
-                spans=cast("list[SpanRow]", self._rows("spans_of", **mine)),
-            )
+            return await self._read_some([trial_id])
+
+    async def _read_some(self, trials: Sequence[int]) -> RunRows:
+        mine = {"trials": json.dumps(trials)}
+        made = self._with_json("submissions_of", *_GRADED, **mine)
+        return RunRows(
+            facts=await self.description(),
+            trials=cast("list[TrialRow]", self._rows("some_trials", **mine)),
+            calls=cast("list[CallRow]", self._with_json("calls_of", "reply", **mine)),
+            submissions=cast("list[SubmissionRow]", made),
+            spans=cast("list[SpanRow]", self._rows("spans_of", **mine)),
+        )
 
     async def instance_text(self, instance_id: str) -> InstanceText | None:
         """See `Store.instance_text`."""

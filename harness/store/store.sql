@@ -421,13 +421,40 @@ SELECT call.*, trial.system, trial.instance_id, trial.number AS trial, trial.att
     coalesce(json_extract(reply, '$.finish_reason') = 'length', 0) AS cut
 FROM call JOIN trial USING (trial_id) ORDER BY call_id;
 
--- name: one_trial
-SELECT * FROM trial JOIN instance USING (instance_id) WHERE trial_id = :trial_id;
+-- name: some_trials
+SELECT * FROM trial JOIN instance USING (instance_id)
+WHERE trial_id IN (SELECT value FROM json_each(:trials))
+ORDER BY position, (SELECT min(trial_id) FROM trial AS first WHERE first.system = trial.system),
+    number, attempt;
+
+-- name: beside
+SELECT trial_id FROM trial
+WHERE instance_id = (SELECT instance_id FROM trial WHERE trial_id = :trial_id);
 
 -- name: calls_of
 SELECT call.*, trial.system, trial.instance_id, trial.number AS trial, trial.attempt,
     coalesce(json_extract(reply, '$.finish_reason') = 'length', 0) AS cut
-FROM call JOIN trial USING (trial_id) WHERE call.trial_id = :trial_id ORDER BY call_id;
+FROM call JOIN trial USING (trial_id)
+WHERE call.trial_id IN (SELECT value FROM json_each(:trials)) ORDER BY call_id;
+
+-- name: call_sums
+-- of each trial, as harness/score/cost.py and harness/score/rows.py add them up
+WITH known AS (
+    SELECT trial_id, paid_call IS NULL AS sent, outcome, cost_usd,
+        iif(outcome = 'started', reserved_usd, charged_usd) AS most,
+        coalesce(ended_at, started_at) AS stamp
+    FROM call),
+sums AS (
+    SELECT trial_id, sum(sent) AS calls,
+        sum(sent AND cost_usd IS NULL AND (most IS NULL OR outcome = 'ok')) AS unknown,
+        total(cost_usd) FILTER (WHERE sent) AS usd,
+        total(most - coalesce(cost_usd, 0))
+            FILTER (WHERE sent AND most - coalesce(cost_usd, 0) > 1e-9) AS unsure_usd,
+        max(stamp) AS last_at
+    FROM known GROUP BY trial_id)
+SELECT trial_id, calls, iif(unknown, NULL, usd) AS usd, iif(unknown, NULL, unsure_usd) AS unsure_usd,
+    last_at
+FROM sums;
 
 -- name: standing
 -- the last attempts that are over, and what counts against the budget of the run
@@ -447,7 +474,7 @@ SELECT outcome, cost_usd, charged_usd, reserved_usd FROM call WHERE paid_call IS
 SELECT * FROM span ORDER BY span_id;
 
 -- name: spans_of
-SELECT * FROM span WHERE trial_id = :trial_id ORDER BY span_id;
+SELECT * FROM span WHERE trial_id IN (SELECT value FROM json_each(:trials)) ORDER BY span_id;
 
 -- name: messages
 SELECT conversation, content FROM message WHERE trial_id = :trial_id ORDER BY message_id;
@@ -470,7 +497,14 @@ SELECT submission.*, trial.system, trial.instance_id, trial.number AS trial, tri
     selection.reasons AS selection_reasons
 FROM submission JOIN trial USING (trial_id) LEFT JOIN grade USING (submission_id)
     LEFT JOIN selection USING (submission_id)
-WHERE submission.trial_id = :trial_id ORDER BY submission_id;
+WHERE submission.trial_id IN (SELECT value FROM json_each(:trials)) ORDER BY submission_id;
+
+-- name: outcomes
+SELECT submission_id, submission.trial_id, system, author, salvaged, built_on, copy_of, outcome,
+    flags, unchecked, selection.submission_id IS NOT NULL AS selected
+FROM submission JOIN trial USING (trial_id) LEFT JOIN grade USING (submission_id)
+    LEFT JOIN selection USING (submission_id)
+ORDER BY submission_id;
 
 -- name: add_label
 INSERT INTO label (trial_id, submission_id, label, author, by_model, confidence, comment, evidence,

@@ -1,7 +1,7 @@
 """The grid of instances and systems: what it counts, chooses and sorts, and what it writes."""
 
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from urllib.parse import parse_qsl
 
@@ -14,6 +14,7 @@ from harness import score
 from harness.analysis.outcome_grid import outcome_grid, total
 from harness.pages.grid import GridQuery, grid_html, grid_page
 from harness.pages.links import ReportLinks, ViewLinks
+from harness.score.rows import call_sums, scores_from_sums
 from harness.store.sqlite import SqliteStore
 
 LEVELS = ("<15 min fix", "15 min - 1 hour", "1-4 hours", ">4 hours")
@@ -34,13 +35,15 @@ def grid_of(rows):
 
 
 @pytest.fixture(scope="module")
-def many(tmp_path_factory):
-    """50 instances with everything that goes wrong in a run: its rows."""
+def folder(tmp_path_factory):
+    """A run of 50 instances with everything that goes wrong in one."""
+    return anyio.run(plant_many, tmp_path_factory.mktemp("many"))
 
-    async def made():
-        return await read(await plant_many(tmp_path_factory.mktemp("many")))
 
-    return anyio.run(made)
+@pytest.fixture(scope="module")
+def many(folder):
+    """All its rows."""
+    return anyio.run(read, folder)
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +123,27 @@ def test_rows_say_what_holds_of_them(grid):
         assert ("unfinished" in row.tags) == bool(places & {"running", "waiting", "cancelled"})
         assert not ("all" in row.tags and row.tags & {"differ", "none", "error", "unfinished"})
     assert any("error" in row.tags for row in grid.rows)
+
+
+async def test_the_store_adds_calls_up_as_the_scores_do(folder, many, grid):
+    with closing(SqliteStore(folder.path / "run.db", read_only=True)) as store:
+        quick = await store.read_outcomes()
+    assert (quick.facts, quick.trials) == (many.facts, many.trials)
+    ours = {each["trial_id"]: each for each in call_sums(many.calls)}
+    assert {each["trial_id"] for each in quick.sums} == set(ours)
+    for each in quick.sums:
+        assert each == pytest.approx(ours[each["trial_id"]], abs=1e-12)
+    assert any(each["usd"] is None for each in quick.sums)
+    assert any(each["unsure_usd"] for each in quick.sums)
+    for mine, whole in zip(quick.submissions, many.submissions, strict=True):
+        assert mine.items() <= whole.items()
+    scores = scores_from_sums(quick.trials, quick.sums, quick.submissions)
+    for mine, whole in zip(scores, scores_of(many), strict=True):
+        one, other = asdict(mine), asdict(whole)
+        assert one.pop("of_trials") == other.pop("of_trials")
+        assert one == pytest.approx(other, abs=1e-12)
+    quickly = outcome_grid(quick.trials, quick.submissions, scores)
+    assert [row.tags for row in quickly.rows] == [row.tags for row in grid.rows]
 
 
 async def test_what_all_systems_resolve_is_told(tmp_path):

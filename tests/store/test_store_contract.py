@@ -344,6 +344,10 @@ class TestStore:
             mine = [row for row in getattr(whole, name) if row["trial_id"] == 2]
             assert getattr(one, name) == mine
             assert len(mine) == 1
+        beside = await store.read_beside(2)  # all trials of its instance: here the whole run
+        for name in ("trials", "calls", "submissions", "spans"):
+            assert getattr(beside, name) == getattr(whole, name)
+        assert (await store.read_beside(99)).trials == []
         nobody = await store.read_trial(99)
         assert (nobody.trials, nobody.calls, nobody.submissions, nobody.spans) == ([], [], [], [])
 

@@ -148,7 +148,7 @@ def _by_conversation(calls: Iterable[CallRow]) -> dict[str, list[CallRow]]:
 
 def _talk(calls: Sequence[CallRow], messages: Sequence[Message], count: Count) -> _Talk:
     pieces: list[tuple[Cause, int, int]] = []
-    ends = _ends(calls, messages)
+    ends = sent_messages(calls, messages)
     answers = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
     opening = min(answers, default=len(messages))
     for index, message in enumerate(messages):
@@ -158,7 +158,7 @@ def _talk(calls: Sequence[CallRow], messages: Sequence[Message], count: Count) -
     return _Talk(calls=calls, messages=messages, ends=ends, carried=carried, pieces=pieces)
 
 
-def _ends(calls: Sequence[CallRow], messages: Sequence[Message]) -> list[int]:
+def sent_messages(calls: Sequence[CallRow], messages: Sequence[Message]) -> list[int]:
     """How many messages each call sent: all that stand before its answer.
 
     A conversation may begin with answers of another one. The last answer may be missing, where its

@@ -14,8 +14,11 @@ from markupsafe import Markup
 from harness.pages import (
     activity,
     board_replay,
+    conversations,
+    entry,
     findings,
     labels,
+    proposal,
     submissions,
     task_graph,
     tests,
@@ -42,6 +45,9 @@ SECTIONS: Sequence[Section] = (
     # time_lines
     Section(name="task_graph", title="Tasks, claims and leases", make=task_graph.section),
     Section(name="board_replay", title="The board, step by step", make=board_replay.section),
+    Section(name="entries", title="The shared context", make=entry.section),
+    Section(name="proposals", title="What was refused", make=proposal.section),
+    Section(name="conversations", title="Conversations", make=conversations.section),
     Section(name="labels", title="Labels", make=labels.section),
     # interventions
 )

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from harness.errors import StoreUnavailable, UserError
-from harness.view import answers, live_stream, row_pages, run_list_page, run_pages
+from harness.view import answers, live_stream, row_pages, run_list_page, run_pages, trial_pages
 from harness.view.live import Followers
 from harness.view.reading import NotThere, Runs
 from harness.view.security import Guarded
@@ -51,6 +51,10 @@ def _routes() -> list[Route]:
         Route(f"{run}/live", live_stream.follow),
         Route(f"{run}/rows/{{table}}", row_pages.rows),
         Route(trial, run_pages.trial),
+        Route(f"{trial}/conversations/{{name}}", trial_pages.conversation),
+        Route(f"{trial}/calls/{{call_id:int}}", trial_pages.call),
+        Route(f"{trial}/entries/{{label}}", trial_pages.entry),
+        Route(f"{trial}/proposals/{{number:int}}", trial_pages.proposal),
     ]
 
 

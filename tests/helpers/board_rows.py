@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +83,11 @@ def trial_of(
         facts={"id": "run"}, trials=[trial], calls=found.calls, submissions=found.submissions,
         spans=(),
     )  # fmt: skip
-    cost = TrialCost(
-        trial=trial, spans=(), messages=messages or {}, record=found, costs=costs, kinds={},
-        activities={}, overheads={},
-    )  # fmt: skip
-    return TrialData(run=run, cost=cost, costs_here=(), text=None)
+    kept: dict[str, Any] = {"trial": trial, "messages": messages or {}, "record": found,
+                            "costs": costs, "kinds": {}}  # fmt: skip
+    cost = TrialCost(**{each.name: () for each in fields(TrialCost)} | kept)
+    others: dict[str, Any] = {each.name: () for each in fields(TrialData)}
+    return TrialData(**others | {"run": run, "cost": cost, "text": None})
 
 
 class Clock:

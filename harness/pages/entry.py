@@ -1,0 +1,196 @@
+"""The entries of a trial's shared context, each unfolded to the execution that admitted it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from harness.analysis.findings import agents_by_conversation, checked, cost_of, readers
+from harness.analysis.narrative import TrialRecord, cited_entries
+from harness.analysis.publications import Place, check_call, publications
+from harness.board.evidence import Evidence, Patch
+from harness.board.records import EntryRow, LinkRow, ProposalRow, ShownRow
+from harness.board.vocabulary import LinkKind
+from harness.pages.diff_lines import LineKind, diff_lines
+from harness.pages.links import Links
+from harness.pages.rendering import SHOWN, render
+from harness.pages.trial_data import TrialData
+from harness.store.rows import CallRow, SubmissionRow
+
+IN_A_LIST = 4_000  # characters of one text, where all entries stand below each other
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """An agent that was shown an entry, in which conversation, and how deep."""
+
+    agent: str
+    conversation: str
+    level: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """A proposal that was merged into an entry, because it says the same."""
+
+    proposal: ProposalRow
+    place: Place | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """How a proposal was checked: `executed`, `remembered` (an equal check had held before),
+    `none`, or None where that was not recorded; by what it was compared with its evidence."""
+
+    how: str | None
+    seconds: float | None
+    compared: CallRow | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An entry with all that is known of it. Texts have at most `most` characters on the page."""
+
+    row: EntryRow
+    proposal: ProposalRow | None
+    place: Place | None
+    execution: Execution
+    merged: Sequence[Repeat]
+    readers: Sequence[Reader]
+    to_it: Sequence[LinkRow]  # how tasks and other entries name it
+    from_it: Sequence[LinkRow]  # how it names other entries
+    carried_by: Sequence[SubmissionRow]
+    cost_usd: float | None
+    began: float
+    most: int
+    labels: frozenset[str]  # of all entries of the trial
+
+    @property
+    def seconds(self) -> float:
+        """When it was admitted, from the first event of the board on."""
+        return max(0.0, self.row["at"] - self.began)
+
+    @property
+    def evidence(self) -> Evidence:
+        """What its author brought as proof."""
+        return self.row["evidence"]
+
+    @property
+    def diff(self) -> list[tuple[LineKind, str]]:
+        """The lines of the diff that it is, if it is a patch."""
+        return diff_lines(self.evidence.diff, self.most) if isinstance(self.evidence, Patch) else []
+
+    @property
+    def changes(self) -> list[tuple[LineKind, str]]:
+        """The lines of the diff with which its command was run, if there is one."""
+        return diff_lines(getattr(self.evidence, "changes", ""), self.most)
+
+    @property
+    def rewritten(self) -> bool:
+        """Whether it says something else than its author proposed."""
+        return self.proposal is not None and self.proposal["gist"] != self.row["gist"]
+
+    @property
+    def refuted(self) -> bool:
+        """Whether a later entry shows, or claims, that it is wrong."""
+        return any(link["kind"] in _AGAINST for link in self.to_it)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entries:
+    """The shared context of a trial."""
+
+    entries: Sequence[Entry]
+
+
+def section(data: TrialData) -> Entries | None:
+    """The shared context of a trial; None if it has none."""
+    found = entries_of(data, most=IN_A_LIST)
+    return Entries(entries=found) if found else None
+
+
+def entry_html(data: TrialData, label: str, links: Links) -> Markup:
+    """One entry as HTML, without the frame of a page. Raises `KeyError` if there is none."""
+    for entry in entries_of(data):
+        if entry.row["label"] == label:
+            return render("entry", entry=entry, data=data, links=links)
+    raise KeyError(label)
+
+
+def entries_of(data: TrialData, *, most: int = SHOWN) -> list[Entry]:
+    """Every entry of a trial, in the order of admission."""
+    found = _Known(data)
+    return [found.entry(row, most) for row in data.record.entries]
+
+
+class _Known:
+    """What entries are made of, found once for all of a trial."""
+
+    def __init__(self, data: TrialData) -> None:
+        self._record = record = data.record
+        self._places = publications(record, data.messages)
+        self._proposals = {proposal["number"]: proposal for proposal in record.proposals}
+        self._carried = {
+            row["submission_id"]: {e["label"] for e in cited_entries(record, row["author"])}
+            for row in record.submissions
+        }
+        self._shown: dict[str, list[ShownRow]] = {}
+        for row in record.shown:
+            self._shown.setdefault(row["label"], []).append(row)
+        self._speakers = agents_by_conversation(record.calls)
+        self._labels = frozenset(entry["label"] for entry in record.entries)
+        self._began = record.events[0]["at"] if record.events else 0.0
+
+    def entry(self, row: EntryRow, most: int) -> Entry:
+        """One entry with all that is known of it."""
+        label, record, proposal = row["label"], self._record, self._proposals.get(row["proposal"])
+        return Entry(
+            row=row,
+            proposal=proposal,
+            place=self._places.get(row["proposal"]),
+            execution=execution_of(proposal, record),
+            merged=self._merged(row),
+            readers=self._readers(row),
+            to_it=[link for link in record.links if link["target"] == label],
+            from_it=[link for link in record.links if link["source"] == label],
+            carried_by=[
+                each for each in record.submissions if label in self._carried[each["submission_id"]]
+            ],
+            cost_usd=cost_of(proposal, record) if proposal else None,
+            began=self._began,
+            most=most,
+            labels=self._labels,
+        )
+
+    def _merged(self, row: EntryRow) -> list[Repeat]:
+        return [
+            Repeat(proposal=each, place=self._places.get(each["number"]))
+            for each in self._record.proposals
+            if each["entry"] == row["label"] and each["number"] != row["proposal"]
+        ]
+
+    def _readers(self, row: EntryRow) -> list[Reader]:
+        return [
+            Reader(
+                agent=each["agent"],
+                conversation=each["conversation"],
+                level=each["level"],
+                seconds=max(0.0, each["at"] - self._began),
+            )
+            for each in readers(row, self._shown.get(row["label"], ()), self._speakers)
+        ]
+
+
+def execution_of(proposal: ProposalRow | None, record: TrialRecord) -> Execution:
+    """How a proposal was checked."""
+    if proposal is None:
+        return Execution(how=None, seconds=None, compared=None)
+    return Execution(
+        how=checked(proposal["unverified"], proposal["remembered"]),
+        seconds=proposal["seconds"],
+        compared=check_call(proposal, record.calls),
+    )
+
+
+_AGAINST = frozenset({LinkKind.REFUTES, LinkKind.CONTRADICTS})

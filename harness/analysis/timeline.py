@@ -61,6 +61,27 @@ def timeline(trial: TrialRow, calls: Sequence[CallRow], spans: Sequence[SpanRow]
     return sorted(kept, key=lambda each: (each.start_s, each.agent, each.what))
 
 
+def calls_by_start(trial: TrialRow, calls: Iterable[CallRow]) -> dict[tuple[str, float], int]:
+    """The id of each call that has an interval in `timeline`, by its agent and `start_s`."""
+    if trial["started_at"] is None:
+        return {}
+    zero = _moment(trial["started_at"])
+    return {
+        (row["agent"], round(max(_moment(row["started_at"]) - zero, 0.0), 6)): row["call_id"]
+        for row in calls
+        if row["ended_at"] and row["agent"]
+    }
+
+
+def moments_of(trial: TrialRow, stamps: Iterable[str | float]) -> list[float | None]:
+    """Seconds since the trial began, of times as the store or a board has them; None where it
+    never began."""
+    if trial["started_at"] is None:
+        return [None for _ in stamps]
+    zero = _moment(trial["started_at"])
+    return [(each if isinstance(each, float) else _moment(str(each))) - zero for each in stamps]
+
+
 def words_of(intervals: Iterable[Interval]) -> Mapping[str, str]:
     """What each of `WHAT` is called beside these intervals."""
     if any(MAIN in (each.what, each.agent) for each in intervals):

@@ -22,6 +22,7 @@ from harness.pages import (
     submissions,
     task_graph,
     tests,
+    time_lines,
 )
 from harness.pages.links import Links
 from harness.pages.rendering import render
@@ -42,7 +43,7 @@ SECTIONS: Sequence[Section] = (
     Section(name="submissions", title="Submissions", make=submissions.section),
     Section(name="tests", title="Tests", make=tests.section),
     Section(name="findings", title="Findings", make=findings.section),
-    # time_lines
+    Section(name="time_lines", title="Time lines of the agents", make=time_lines.section),
     Section(name="task_graph", title="Tasks, claims and leases", make=task_graph.section),
     Section(name="board_replay", title="The board, step by step", make=board_replay.section),
     Section(name="entries", title="The shared context", make=entry.section),

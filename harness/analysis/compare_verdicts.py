@@ -44,6 +44,8 @@ def score_verdict(found: Comparison, x: str, y: str) -> str:
         return "no significant difference (the interval contains 0)"
     if len(found.instances) < FEW:
         return f"no verdict: below {FEW} instances the interval is too narrow"
+    if found.difference_p is not None and found.difference_p >= LEVEL:
+        return f"no significant difference (sign-flip p = {found.difference_p:.3g})"
     return f"{x if interval.low > 0 else y} is better on instances like these"
 
 

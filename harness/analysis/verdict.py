@@ -1,8 +1,9 @@
 """The verdict on a run in a sentence, and on each pair of its systems. Pure functions over rows.
 
 Two systems are told apart in score where the interval of the difference of Avg.@1 excludes 0, and
-McNemar's test, adjusted for all pairs of the run (Holm), gives p < `LEVEL`; in cost where the
-interval of the difference excludes 0. Below `FEW` instances, and at different budgets, no pair is.
+the paired sign-flip test over instances, adjusted for all pairs of the run (Holm), gives p <
+`LEVEL`; in cost where the interval of the difference excludes 0. Below `FEW` instances, and at
+different budgets, no pair is.
 """
 
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ class PairVerdict:
     difference: float | None
     difference_low: float | None
     difference_high: float | None
-    p: float | None  # of McNemar's test, adjusted for all pairs
+    p: float | None  # of the paired test, adjusted for all pairs
     score: Told  # whether a resolves more than b
     submissions: int  # on an instance, of which the costs are
     cost_a: float | None
@@ -74,10 +75,10 @@ def verdict(
 
 
 def _adjusted(comparisons: Sequence[TableRow]) -> list[float | None]:
-    """McNemar's p of each comparison, adjusted for all that have one."""
-    known = [row["mcnemar_p"] for row in comparisons if row["mcnemar_p"] is not None]
+    """The p of each comparison, adjusted for all that have one."""
+    known = [row["avg_at_1_p"] for row in comparisons if row["avg_at_1_p"] is not None]
     found = iter(holm(known))
-    return [None if row["mcnemar_p"] is None else next(found) for row in comparisons]
+    return [None if row["avg_at_1_p"] is None else next(found) for row in comparisons]
 
 
 def _pair(row: TableRow, p: float | None, baseline: str) -> PairVerdict:
@@ -118,7 +119,7 @@ def _difference(row: TableRow, name: str, *, turned: bool) -> Ends:
 
 
 def _minus(value: float | None) -> float | None:
-    return None if value is None else -value
+    return None if value is None else 0.0 - value
 
 
 def _told_score(row: TableRow, ends: Ends, p: float | None) -> Told:
@@ -208,7 +209,7 @@ def _more(pair: PairVerdict) -> str:
     return (
         f"{pair.a} resolves more than {pair.b}: {percent(pair.score_a)} of submissions against "
         f"{percent(pair.score_b)}, {by} more{between}, on "
-        f"{counted(pair.instances, 'instance')} ({_p(pair.p)})"
+        f"{counted(pair.instances, 'instance')} ({p_words(pair.p)})"
     )
 
 
@@ -223,7 +224,7 @@ def _none_apart(compared: Sequence[PairVerdict]) -> str:
     return (
         f"No difference in score is shown between {pair.a} and {pair.b}: {percent(pair.score_a)} "
         f"of submissions against {percent(pair.score_b)}, {_points(pair.difference, sign=True)}"
-        f"{between}, on {counted(pair.instances, 'instance')} ({_p(pair.p)})."
+        f"{between}, on {counted(pair.instances, 'instance')} ({p_words(pair.p)})."
     )
 
 
@@ -259,8 +260,8 @@ def _points(share: float | None, *, sign: bool = False) -> str:
     return f"{100 * share:+.1f} points" if sign else f"{100 * share:.1f} points"
 
 
-def _p(p: float | None) -> str:
-    """McNemar's p in words."""
+def p_words(p: float | None) -> str:
+    """The p of a test in words."""
     if p is None:
         return "not tested"
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.3g}"

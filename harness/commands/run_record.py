@@ -26,7 +26,7 @@ from harness.runner.changes import (
 )
 from harness.runner.code_files import code_files
 from harness.runner.processes import Member
-from harness.runner.program import program
+from harness.runner.program import machine, program
 from harness.runner.run import RunSystem
 from harness.store.protocol import Store
 from harness.text.timestamps import now
@@ -153,6 +153,7 @@ async def write_record(
         prices_sha256=digest,
         prices_source=run.parts.price.source if run.parts.price else "",
         version=__version__,
+        machine=machine(),
         packages=packages(run_systems, run.benchmark),
         **{FILE_ENDPOINT: in_models_file(config.model.name)},
         created_at=before.get("created_at", moment) if begun else moment,

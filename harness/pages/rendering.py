@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from harness.pages.glossary import term
 from harness.terminal import plain
 
 SHOWN = 20_000  # characters of one text on a page; of longer ones the middle is left out
@@ -27,6 +28,7 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.globals["term"] = term
     templates.filters |= {"usd": usd, "share": share, "seconds": seconds, "text": text}
     return templates
 

@@ -1,8 +1,6 @@
 """The run folder. Everything in it except `run.db` and the logs can be derived again."""
 
 import fcntl
-import hashlib
-import json
 import os
 import re
 import shutil
@@ -36,6 +34,7 @@ from harness.store.opening import open_store
 from harness.store.protocol import Store
 from harness.store.rows import TrialRow
 from harness.terminal import plain
+from harness.text.digest import digest
 from harness.types import Message
 
 # Beginnings of a cell that a spreadsheet calculates; some take the wide forms for the others.
@@ -255,7 +254,7 @@ def write_config(folder: RunFolder, config: Mapping[str, Any], record: Mapping[s
 def _digest(value: Any, key: str) -> Any:
     if key not in {"code", "prompts"}:
         return value
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    return digest(value)
 
 
 def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:

@@ -1,11 +1,22 @@
-"""The version of this program."""
+"""The version of this program, and the machine that it runs on."""
 
+import os
+import platform
 from pathlib import Path
 from typing import Any
 
 from harness import __version__
 
 ROOT = Path(__file__).parents[2]  # of a checkout
+
+
+def machine() -> dict[str, Any]:
+    """What a run may depend on; nothing that names the machine or its owner."""
+    return {
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cpus": os.cpu_count() or 1,
+        "python": platform.python_version(),
+    }
 
 
 def program() -> dict[str, Any]:

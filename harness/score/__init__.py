@@ -11,6 +11,7 @@ from harness.score.estimators import (
     mean_interval,
     pass_at_k,
     ratio_interval,
+    sign_flip,
 )
 from harness.score.latency import BoardRows, Moments, moments
 from harness.score.rows import (
@@ -60,5 +61,6 @@ __all__ = [
     "readings",
     "repeated_tokens",
     "sides",
+    "sign_flip",
     "table",
 ]

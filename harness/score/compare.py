@@ -6,13 +6,13 @@ from itertools import combinations
 from typing import Any
 
 from harness.score.budgets import Allowance
-from harness.score.estimators import DIFFERENCE, Interval, mcnemar, mean, mean_interval
+from harness.score.estimators import DIFFERENCE, Interval, mcnemar, mean, mean_interval, sign_flip
 from harness.score.rows import InstanceScore, TableRow, equal_submissions
 
 COMPARISON_COLUMNS = (
     "system_a", "system_b", "instances", "not_run", "same_budget", "avg_at_1_a", "avg_at_1_b",
-    "avg_at_1_difference", "avg_at_1_difference_low", "avg_at_1_difference_high", "both",
-    "only_a", "only_b", "neither", "mcnemar_p", "equal_submissions",
+    "avg_at_1_difference", "avg_at_1_difference_low", "avg_at_1_difference_high",
+    "avg_at_1_p", "both", "only_a", "only_b", "neither", "mcnemar_p", "equal_submissions",
     "cost_per_instance_a_usd", "cost_per_instance_b_usd", "cost_per_instance_difference_usd",
     "cost_per_instance_difference_usd_low", "cost_per_instance_difference_usd_high",
 )  # fmt: skip
@@ -41,6 +41,7 @@ class Comparison:
     average_b: float | None
     difference: float | None
     difference_95: Interval | None  # paired bootstrap over instances
+    difference_p: float | None  # of a paired sign-flip test over instances; None: nothing compared
     both: int  # instances on which what the first trial of each ships resolves, of those it ran on
     only_a: int
     only_b: int
@@ -73,6 +74,7 @@ def compare(a: Side, b: Side, submissions: int = 0) -> Comparison:
     pairs = [(a.scores[instance], b.scores[instance]) for instance in common]
     each = submissions or equal_submissions([*a.scores.values(), *b.scores.values()])
     averages = mean(x.average for x, _ in pairs), mean(y.average for _, y in pairs)
+    apart = [_less(x.average, y.average) for x, y in pairs]
     costs = [(x.cost_of(each), y.cost_of(each)) for x, y in pairs]
     cheaper = [_less(*pair) for pair in costs]
     shipped = [
@@ -91,9 +93,8 @@ def compare(a: Side, b: Side, submissions: int = 0) -> Comparison:
         average_a=averages[0],
         average_b=averages[1],
         difference=_less(*averages),
-        difference_95=mean_interval(
-            [_less(x.average, y.average) for x, y in pairs], within=DIFFERENCE
-        ),
+        difference_95=mean_interval(apart, within=DIFFERENCE),
+        difference_p=_p(apart),
         both=shipped.count((True, True)),
         only_a=only_a,
         only_b=only_b,
@@ -129,6 +130,7 @@ def comparison_row(found: Comparison) -> TableRow:
         "avg_at_1_a": found.average_a,
         "avg_at_1_b": found.average_b,
         **_with_ends("avg_at_1_difference", found.difference, found.difference_95),
+        "avg_at_1_p": found.difference_p,
         **_shipped(found),
         "mcnemar_p": found.mcnemar_p,
         "equal_submissions": found.submissions,
@@ -139,6 +141,12 @@ def comparison_row(found: Comparison) -> TableRow:
         ),
     }
     return {column: row[column] for column in COMPARISON_COLUMNS}
+
+
+def _p(differences: Sequence[float | None]) -> float | None:
+    """The p of a sign-flip test; None where there is no difference, or one is unknown."""
+    known = [value for value in differences if value is not None]
+    return sign_flip(known) if known and len(known) == len(differences) else None
 
 
 def _shipped(found: Comparison) -> dict[str, int | None]:

@@ -3,13 +3,17 @@
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import comb, isfinite
+from fractions import Fraction
+from math import comb, isfinite, lcm
 from typing import Any
 
 CONFIDENCE = 0.95
 RESAMPLES = 9_999
 SEED = 20_260  # of every resampling, so that a table that is made again is the same table
 METHOD = f"95 % BCa bootstrap over instances; {RESAMPLES} resamples; seed {SEED}"
+DENOMINATOR = 1_000  # of a difference, in an exact test
+SUMS = 100_000  # that an exact test looks at
+NOTHING = 1e-9  # what is smaller is left of rounding
 SHARE = (0.0, 1.0)  # between which a share is
 DIFFERENCE = (-1.0, 1.0)  # and a difference of two
 
@@ -93,6 +97,52 @@ def mcnemar(only_a: int, only_b: int) -> float:
 
     pairs = only_a + only_b
     return float(stats.binomtest(only_a, pairs, 0.5).pvalue) if pairs else 1.0
+
+
+def sign_flip(differences: Sequence[float]) -> float:
+    """The two-sided p of a paired permutation test of a mean difference, one value an instance.
+
+    Under the null hypothesis the two systems are alike, so each difference could as well have the
+    other sign (Fisher 1935; Dror et al. 2018, ACL, for systems on the same instances). Exact where
+    the differences are fractions with small denominators, as shares of submissions are; else of
+    `RESAMPLES` random signs, with the observed ones among them (Phipson and Smyth 2010). 1 where
+    nothing differs.
+    """
+    import numpy as np
+
+    values = [value for value in differences if abs(value) > NOTHING]
+    if not values:
+        return 1.0
+    if whole := _whole_numbers(values):
+        return _exact_sign_flip(whole)
+    known = np.array(values)
+    signs = np.random.default_rng(SEED).integers(0, 2, (RESAMPLES, len(known)), dtype=np.int8)
+    sums = known.sum() - 2 * (signs @ known)
+    return float((np.sum(np.abs(sums) >= abs(known.sum()) - NOTHING) + 1) / (RESAMPLES + 1))
+
+
+def _whole_numbers(values: Sequence[float]) -> list[int]:
+    """Whole numbers in the same proportions; empty where there are none that are small."""
+    parts = [Fraction(value).limit_denominator(DENOMINATOR) for value in values]
+    if any(abs(part - value) > NOTHING for part, value in zip(parts, values, strict=True)):
+        return []
+    unit = lcm(*(part.denominator for part in parts))
+    whole = [int(part * unit) for part in parts]
+    return whole if sum(map(abs, whole)) <= SUMS else []
+
+
+def _exact_sign_flip(values: Sequence[int]) -> float:
+    """The share of all choices of signs whose sum is as far from 0 as that of `values`: the
+    chances of every sum, one value after the other."""
+    import numpy as np
+
+    most = sum(map(abs, values))
+    chances = np.zeros(2 * most + 1)  # of the sums from -most to most
+    chances[most] = 1.0
+    for value in map(abs, values):
+        chances = (np.roll(chances, value) + np.roll(chances, -value)) / 2
+    far = np.abs(np.arange(-most, most + 1)) >= abs(sum(values))
+    return float(min(1.0, chances[far].sum()))
 
 
 def holm(ps: Sequence[float]) -> list[float]:

@@ -22,7 +22,7 @@ def pair(**known):
     row = dict.fromkeys(COMPARISON_COLUMNS) | {
         "system_a": "single", "system_b": "delm", "instances": 100, "not_run": 0, "same_budget": 1,
         "avg_at_1_a": 0.5, "avg_at_1_b": 0.5, "avg_at_1_difference": 0.0,
-        "avg_at_1_difference_low": -0.05, "avg_at_1_difference_high": 0.05, "mcnemar_p": 1.0,
+        "avg_at_1_difference_low": -0.05, "avg_at_1_difference_high": 0.05, "avg_at_1_p": 1.0,
         "equal_submissions": 4, "cost_per_instance_a_usd": 0.2, "cost_per_instance_b_usd": 0.114,
         "cost_per_instance_difference_usd": 0.086, "cost_per_instance_difference_usd_low": 0.05,
         "cost_per_instance_difference_usd_high": 0.12,
@@ -46,7 +46,7 @@ def judged(*rows, table=None, baseline="single"):
 
 
 def test_a_difference_that_interval_and_test_show_is_told_with_both():
-    found = judged(by(0.15, mcnemar_p=0.0004))
+    found = judged(by(0.15, avg_at_1_p=0.0004))
     assert found.score == (
         "delm resolves more than single: 65.0 % of submissions against 50.0 %, 15.0 points more "
         "(95 %: 10.0 to 20.0), on 100 instances (p = 0.0004)."
@@ -58,7 +58,7 @@ def test_a_difference_that_interval_and_test_show_is_told_with_both():
 
 
 def test_the_better_baseline_is_told_as_the_one_that_resolves_more():
-    found = judged(by(-0.15, mcnemar_p=0.0004))
+    found = judged(by(-0.15, avg_at_1_p=0.0004))
     assert found.score.startswith(
         "single resolves more than delm: 50.0 % of submissions against 35.0 %, 15.0 points more "
         "(95 %: 10.0 to 20.0)"
@@ -68,30 +68,30 @@ def test_the_better_baseline_is_told_as_the_one_that_resolves_more():
 
 @pytest.mark.parametrize("p", [0.05, 0.0500001, 0.2, 1.0, None])
 def test_without_a_p_below_the_level_nothing_is_better(p):
-    found = judged(by(0.15, mcnemar_p=p))
+    found = judged(by(0.15, avg_at_1_p=p))
     assert found.pairs[0].score == "not shown"
     assert "resolves more" not in found.score
     assert found.score.startswith("No difference in score is shown between delm and single")
 
 
 def test_an_interval_that_holds_0_shows_nothing_whatever_the_p():
-    assert judged(by(0.04, mcnemar_p=1e-9)).pairs[0].score == "not shown"
+    assert judged(by(0.04, avg_at_1_p=1e-9)).pairs[0].score == "not shown"
 
 
 @pytest.mark.parametrize("instances", [1, 4, 19])
 def test_below_20_instances_there_is_no_verdict_at_all(instances):
-    found = judged(by(0.9, mcnemar_p=1e-9, instances=instances))
+    found = judged(by(0.9, avg_at_1_p=1e-9, instances=instances))
     assert found.score == (
         f"Too few instances to tell delm and single apart in score: {instances}, and at least 20 "
         "are needed."
     )
     assert found.pairs[0].cost == "too few"
     assert found.cost.endswith("; too few instances to say that for others.")
-    assert judged(by(0.9, mcnemar_p=1e-9, instances=20)).pairs[0].score == "more"
+    assert judged(by(0.9, avg_at_1_p=1e-9, instances=20)).pairs[0].score == "more"
 
 
 def test_at_different_budgets_scores_are_not_compared_and_costs_are():
-    found = judged(by(0.9, mcnemar_p=1e-9, same_budget=0))
+    found = judged(by(0.9, avg_at_1_p=1e-9, same_budget=0))
     assert found.score == "The systems had different budgets, so their scores are not compared."
     assert "delm costs 0.57 times" in found.cost
 
@@ -99,8 +99,8 @@ def test_at_different_budgets_scores_are_not_compared_and_costs_are():
 def test_each_p_is_adjusted_for_all_pairs_of_the_run():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([]) == []
-    others = [pair(system_a="single", system_b=f"s{n}", mcnemar_p=0.9) for n in range(4)]
-    alone, among = judged(by(0.15, mcnemar_p=0.02)), judged(by(0.15, mcnemar_p=0.02), *others)
+    others = [pair(system_a="single", system_b=f"s{n}", avg_at_1_p=0.9) for n in range(4)]
+    alone, among = judged(by(0.15, avg_at_1_p=0.02)), judged(by(0.15, avg_at_1_p=0.02), *others)
     assert alone.pairs[0].score == "more"
     assert among.pairs[0].score == "not shown"
     assert among.pairs[0].p == pytest.approx(0.1)
@@ -110,21 +110,21 @@ def test_the_wording_is_monotone_in_the_difference():
     """More points, all else equal, never turn a difference that is shown into one that is not."""
     order = {"less": 0, "not shown": 1, "more": 2}
     steps = [n / 100 for n in range(-40, 41)]
-    told = [order[judged(by(d, mcnemar_p=0.001)).pairs[0].score] for d in steps]
+    told = [order[judged(by(d, avg_at_1_p=0.001)).pairs[0].score] for d in steps]
     assert all(x <= y for x, y in pairwise(told))
     assert set(told) == {0, 1, 2}
 
 
 def test_the_wording_is_monotone_in_p():
-    told = [judged(by(0.2, mcnemar_p=p)).pairs[0].score in APART
+    told = [judged(by(0.2, avg_at_1_p=p)).pairs[0].score in APART
             for p in (0.0, 1e-9, 0.01, 0.049, 0.0499, 0.05, 0.06, 0.5, 1.0)]  # fmt: skip
     assert told == sorted(told, reverse=True)
 
 
 def test_of_several_systems_those_that_differ_from_the_baseline_are_named_first():
     rows = [
-        pair(system_a="delm", system_b="other", mcnemar_p=1.0),
-        by(0.15, mcnemar_p=0.0001),
+        pair(system_a="delm", system_b="other", avg_at_1_p=1.0),
+        by(0.15, avg_at_1_p=0.0001),
         pair(system_a="single", system_b="other", cost_per_instance_b_usd=2.4),
     ]
     found = judged(*rows)

@@ -1,6 +1,7 @@
 """Every figure of four CSVs of a large planted run, beside the one that `recomputed.py` finds."""
 
 import json
+from collections import Counter
 from itertools import combinations
 
 import anyio
@@ -121,6 +122,19 @@ def test_every_figure_of_the_breakdown(planted, system):
         })  # fmt: skip
 
 
+def sign_flips(apart: list[float]) -> float:
+    """Of every way to give the differences signs, how many sums are as far from 0."""
+    ways = Counter({0.0: 1})
+    for value in apart:
+        more: Counter[float] = Counter()
+        for total, count in ways.items():
+            more[round(total + value, 9)] += count
+            more[round(total - value, 9)] += count
+        ways = more
+    far = abs(sum(apart)) - 1e-7
+    return sum(count for total, count in ways.items() if abs(total) >= far) / sum(ways.values())
+
+
 def test_every_figure_of_the_comparisons(planted):
     path, rows = planted
     table = cells(path, "comparisons.csv").set_index(["system_a", "system_b"], drop=False)
@@ -145,6 +159,7 @@ def test_every_figure_of_the_comparisons(planted):
             "same_budget": int("centralized" not in (a, b)),  # it is asked for half as many
             "avg_at_1_a": mean(averages[0]), "avg_at_1_b": mean(averages[1]),
             **with_ends("avg_at_1_difference", mean(apart), of_mean(apart, (-1, 1))),
+            "avg_at_1_p": sign_flips(apart),
             "both": shipped.count((True, True)), "only_a": only_a, "only_b": only_b,
             "neither": shipped.count((False, False)),
             "mcnemar_p": float(stats.binomtest(only_a, only_a + only_b, 0.5).pvalue),

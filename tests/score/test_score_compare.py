@@ -39,6 +39,8 @@ def test_a_comparison_by_hand():
     assert found.average_a == pytest.approx((1 / 2 + 1 + 1 / 2 + 0) / 4)
     assert found.average_b == pytest.approx((0 + 1 / 2 + 1 + 0) / 4)
     assert found.difference == pytest.approx(1 / 8)
+    # of 1/2, 1/2 and -1/2 all eight signs are as far from 0
+    assert found.difference_p == 1
     assert (found.both, found.only_a, found.only_b, found.neither) == (1, 1, 1, 1)
     assert found.mcnemar_p == 1
     assert found.cost_a == found.cost_b == 0.5

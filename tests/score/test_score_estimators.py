@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
-from harness.score import mcnemar, mean_interval, pass_at_k, ratio_interval
+from harness.score import mcnemar, mean_interval, pass_at_k, ratio_interval, sign_flip
 from harness.score.estimators import DIFFERENCE, SHARE
 
 
@@ -171,3 +172,37 @@ def test_mcnemar_by_hand():
     assert mcnemar(0, 5) == pytest.approx(2 / 2**5)
     assert mcnemar(1, 9) == pytest.approx(2 * (1 + 10) / 2**10)
     assert mcnemar(7, 7) == 1
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 11, 16])
+def test_the_sign_flip_test_of_few_differences_is_exact(count):
+    rng = np.random.default_rng(count)
+    values = rng.integers(-4, 5, count) / 4
+    sums = [sum(signed) for signed in itertools.product(*((x, -x) for x in values))]
+    exact = np.mean([abs(each) >= abs(values.sum()) - 1e-9 for each in sums])
+    assert sign_flip(list(values)) == pytest.approx(exact)
+
+
+def test_of_many_differences_it_agrees_with_scipy():
+    rng = np.random.default_rng(1)
+    for shift, unit in ((0.0, 0), (0.1, 0), (0.2, 0), (0.1, 4), (0.2, 12)):
+        values = rng.normal(shift, 0.7, 60)
+        values = np.round(values * unit) / unit if unit else values
+        told = stats.permutation_test((values,), np.mean, permutation_type="samples",
+                                      n_resamples=20_000, random_state=2).pvalue  # fmt: skip
+        assert sign_flip(list(values)) == pytest.approx(told, abs=0.015)
+
+
+def test_a_sign_flip_test_is_symmetric_never_0_and_1_where_nothing_differs():
+    assert sign_flip([]) == sign_flip([0.0, 0.0]) == 1
+    assert sign_flip([1.0] * 20) == pytest.approx(2 / 2**20)
+    assert 0 < sign_flip([2**0.5] * 200) <= 1e-4
+    assert sign_flip([0.25] * 6) == pytest.approx(2 / 2**6)
+    values = [0.5, -0.25, 1.0, 0.75, 0.0]
+    assert sign_flip(values) == sign_flip([-value for value in values])
+
+
+def test_equal_systems_are_called_different_as_seldom_as_the_level_says():
+    rng = np.random.default_rng(5)
+    found = [sign_flip(list(rng.integers(-1, 2, 25) * 1.0)) < 0.05 for _ in range(400)]
+    assert np.mean(found) < 0.08

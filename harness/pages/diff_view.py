@@ -157,11 +157,11 @@ def _change(file: PatchedFile) -> str:
 
 def _hunk(path: str, hunk: Hunk) -> Iterator[DiffLine]:
     """The lines of a hunk, with its head before them."""
-    where = f"@@ -{hunk.source_start} +{hunk.target_start} @@ {_cut(hunk.section_header or '')}"
+    where = f"@@ -{hunk.source_start} +{hunk.target_start} @@ {cut(hunk.section_header or '')}"
     yield DiffLine(kind="hunk", before=None, after=None, spans=(("", where.rstrip()),))
-    lines = [(line.line_type, _cut(line.value), line) for line in hunk]
-    before = _coloured(path, [text for kind, text, _ in lines if kind in " -"])
-    after = _coloured(path, [text for kind, text, _ in lines if kind in " +"])
+    lines = [(line.line_type, cut(line.value), line) for line in hunk]
+    before = coloured(path, [text for kind, text, _ in lines if kind in " -"])
+    after = coloured(path, [text for kind, text, _ in lines if kind in " +"])
     kinds: Mapping[str, Kind] = {"+": "add", "-": "del"}
     for kind, text, line in lines:
         spans: Sequence[Span] = (("", text),)
@@ -177,14 +177,14 @@ def _hunk(path: str, hunk: Hunk) -> Iterator[DiffLine]:
         )
 
 
-def _cut(line: str) -> str:
+def cut(line: str) -> str:
     """A line without its end and control characters, and not longer than a page bears."""
     line = line.rstrip("\n")
     more = f" … {len(line) - MOST_LINE:,} more characters" if len(line) > MOST_LINE else ""
     return plain(line[:MOST_LINE]).replace("\n", " ") + more
 
 
-def _coloured(path: str, lines: Sequence[str]) -> Iterator[Sequence[Span]]:
+def coloured(path: str, lines: Sequence[str]) -> Iterator[Sequence[Span]]:
     """The lines in pieces with their classes, as the language of the file has them."""
     name = _LEXERS.get(path.rpartition(".")[2].lower())
     if name is None:
@@ -221,4 +221,4 @@ def _plain_lines(text: str) -> Iterator[DiffLine]:
             inside, kind = False, "file"
         elif line[:1] in ("+", "-"):
             kind = "add" if line[0] == "+" else "del"
-        yield DiffLine(kind=kind, before=None, after=None, spans=(("", _cut(line)),))
+        yield DiffLine(kind=kind, before=None, after=None, spans=(("", cut(line)),))

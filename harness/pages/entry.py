@@ -8,10 +8,10 @@ from markupsafe import Markup
 from harness.analysis.findings import agents_by_conversation, checked, cost_of, readers
 from harness.analysis.narrative import TrialRecord, cited_entries
 from harness.analysis.publications import Place, check_call, publications
-from harness.board.evidence import Evidence, Patch
+from harness.board.evidence import Command, Evidence, Patch
 from harness.board.records import EntryRow, LinkRow, ProposalRow, ShownRow
 from harness.board.vocabulary import LinkKind
-from harness.pages.diff_lines import LineKind, diff_lines
+from harness.pages.diff_view import DiffView, diff_view
 from harness.pages.links import Links
 from harness.pages.rendering import SHOWN, render
 from harness.pages.trial_data import TrialData
@@ -77,14 +77,14 @@ class Entry:
         return self.row["evidence"]
 
     @property
-    def diff(self) -> list[tuple[LineKind, str]]:
-        """The lines of the diff that it is, if it is a patch."""
-        return diff_lines(self.evidence.diff, self.most) if isinstance(self.evidence, Patch) else []
+    def diff(self) -> DiffView:
+        """The diff that it is, if it is a patch; else one that is empty."""
+        return evidence_diff(self.evidence, self.most)
 
     @property
-    def changes(self) -> list[tuple[LineKind, str]]:
-        """The lines of the diff with which its command was run, if there is one."""
-        return diff_lines(getattr(self.evidence, "changes", ""), self.most)
+    def changes(self) -> DiffView:
+        """The diff with which its command was run, if there is one; else one that is empty."""
+        return evidence_changes(self.evidence, self.most)
 
     @property
     def rewritten(self) -> bool:
@@ -180,6 +180,16 @@ class _Known:
             )
             for each in readers(row, self._shown.get(row["label"], ()), self._speakers)
         ]
+
+
+def evidence_diff(evidence: Evidence, most: int) -> DiffView:
+    """The diff that evidence is."""
+    return diff_view(evidence.diff if isinstance(evidence, Patch) else "", most)
+
+
+def evidence_changes(evidence: Evidence, most: int) -> DiffView:
+    """The diff with which the command of evidence was run."""
+    return diff_view(evidence.changes if isinstance(evidence, Command) else "", most)
 
 
 def execution_of(proposal: ProposalRow | None, record: TrialRecord) -> Execution:

@@ -6,11 +6,17 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from harness.analysis.publications import Place, next_answer, publications
-from harness.board.evidence import Evidence, Patch
+from harness.board.evidence import Evidence
 from harness.board.records import ProposalRow
 from harness.board.vocabulary import Settled
-from harness.pages.diff_lines import LineKind, diff_lines
-from harness.pages.entry import IN_A_LIST, Execution, execution_of
+from harness.pages.diff_view import DiffView
+from harness.pages.entry import (
+    IN_A_LIST,
+    Execution,
+    evidence_changes,
+    evidence_diff,
+    execution_of,
+)
 from harness.pages.links import Links
 from harness.pages.rendering import SHOWN, render
 from harness.pages.tool_calls import words_of
@@ -46,14 +52,14 @@ class ProposalPage:
         return self.row["evidence"]
 
     @property
-    def diff(self) -> list[tuple[LineKind, str]]:
-        """The lines of the diff that it is, if it is a patch."""
-        return diff_lines(self.evidence.diff, self.most) if isinstance(self.evidence, Patch) else []
+    def diff(self) -> DiffView:
+        """The diff that it is, if it is a patch; else one that is empty."""
+        return evidence_diff(self.evidence, self.most)
 
     @property
-    def changes(self) -> list[tuple[LineKind, str]]:
-        """The lines of the diff with which its command was run, if there is one."""
-        return diff_lines(getattr(self.evidence, "changes", ""), self.most)
+    def changes(self) -> DiffView:
+        """The diff with which its command was run, if there is one; else one that is empty."""
+        return evidence_changes(self.evidence, self.most)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ from typing import Any
 from harness.analysis.publications import arguments_of
 from harness.board.records import ProposalRow
 from harness.board.vocabulary import ToolName
-from harness.pages.diff_lines import LineKind, replaced_lines
+from harness.pages.diff_view import DiffView
+from harness.pages.replaced_text import replaced_text
 from harness.terminal import one_line
 
 FEW_LINES = 12  # of an output that is not folded
@@ -41,7 +42,7 @@ class ToolCall:
     title: str
     result: Result
     text: str = ""  # a command, a summary, the path of a file
-    lines: Sequence[tuple[LineKind, str]] = ()  # of an edit
+    diff: DiffView | None = None  # of an edit
     fields: Sequence[tuple[str, str]] = ()  # other arguments, by their names
     label: str = ""  # of the entry that it names
     proposal: ProposalRow | None = None  # that it made
@@ -123,8 +124,8 @@ def _bash(given: Mapping[str, Any], around: Around, place: tuple[int, int]) -> d
 
 
 def _edit(given: Mapping[str, Any], around: Around, place: tuple[int, int]) -> dict[str, Any]:
-    old, new = _text(given.get("old")), _text(given.get("new"))
-    return {"form": "edit", "text": _text(given.get("path")), "lines": replaced_lines(old, new)}
+    path, old, new = (_text(given.get(name)) for name in ("path", "old", "new"))
+    return {"form": "edit", "text": path, "diff": replaced_text(path, old, new)}
 
 
 def _view(given: Mapping[str, Any], around: Around, place: tuple[int, int]) -> dict[str, Any]:

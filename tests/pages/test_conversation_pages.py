@@ -12,11 +12,11 @@ from harness.pages import conversations
 from harness.pages import proposal as proposals
 from harness.pages.call import call_html
 from harness.pages.conversation import ON_A_PAGE, conversation, conversation_html
-from harness.pages.diff_lines import diff_lines, replaced_lines
 from harness.pages.entry import entries_of, entry_html, section
 from harness.pages.links import ReportLinks, ViewLinks
 from harness.pages.proposal import proposal_html
 from harness.pages.rendering import render
+from harness.pages.replaced_text import replaced_text
 from harness.pages.tool_calls import words_of
 
 VIEW = ViewLinks("run")
@@ -261,8 +261,8 @@ def test_each_tool_call_is_shown_as_what_it_is():
     html = view(messages, rows=rows)
     assert "exit 2" in html
     assert "$ ls -l" in html
-    assert '<span class="del">-x = 1</span>' in html
-    assert '<span class="add">+x = 3</span>' in html
+    assert '<tr class="del">' in html
+    assert '<tr class="add">' in html
     assert "a.py, 1 to 1 of 1 lines" in html
     assert 'href="/runs/run/trials/1/proposals/1"' in html
     assert 'href="/runs/run/trials/1/entries/F1"' in html
@@ -432,15 +432,18 @@ def test_a_call_page_has_its_numbers_and_leads_to_its_answer():
         call_html(data, 8, VIEW)
 
 
-def test_lines_of_diffs_keep_removed_lines_that_look_like_headers():
-    diff = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1,2 +1,1 @@\n--- old\n-x\n+++ new\n a\n"
-    assert [kind for kind, _ in diff_lines(diff)] == [
-        "file", "file", "file", "hunk", "del", "del", "add", "",
-    ]  # fmt: skip
-    assert replaced_lines("", "a\nb") == [("add", "+a"), ("add", "+b")]
-    assert replaced_lines("a\nb\n", "a\nc\n") == [("", " a"), ("del", "-b"), ("add", "+c")]
-    assert replaced_lines("same", "same") == []
-    assert len(replaced_lines(LONG_LINE, LONG_LINE)) < 10
+def texts(view):
+    return ["".join(text for _, text in line.spans) for file in view.files for line in file.lines]
+
+
+def test_an_edit_is_shown_as_what_it_changed():
+    assert texts(replaced_text("a.py", "", "a\nb")) == ["+a", "+b"]
+    assert texts(replaced_text("a.py", "a\nb\n", "a\nc\n")) == [" a", "-b", "+c"]
+    assert texts(replaced_text("a.py", "--- a\n+++ b", "--- a")) == [" --- a", "-+++ b"]
+    assert not replaced_text("a.py", "same", "same").files
+    long = replaced_text(HOSTILE, LONG_LINE, LONG_LINE + HOSTILE)
+    assert long.left_out > 9_000_000
+    assert sum(map(len, texts(long))) < 2_000
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,12 @@ class RowTables:
             sums=dict(zip(summed, told, strict=True)),
         )
 
+    def none_of(self, asked: Asked) -> RowPage | None:
+        """No rows, where the database has none of these tables; None if there is no such table."""
+        return (
+            RowPage(columns=(), rows=(), total=0, sums={}) if asked.table in self._selects else None
+        )
+
 
 def _where(conditions: Sequence[Condition], columns: Sequence[str]) -> tuple[str, list[str]]:
     parts: list[str] = []

@@ -585,7 +585,7 @@ ORDER BY position, trial_id;
 
 -- name: live_agents
 SELECT trial_id, conversation, agent, call_id, outcome, call.started_at, ended_at,
-    coalesce((SELECT json_group_array(json_extract(value, '$.function.name'))
+    coalesce((SELECT json_group_array(json_extract(value, '$.name'))
         FROM json_each(call.reply, '$.tool_calls')), '[]') AS tools
 FROM call JOIN trial USING (trial_id)
 WHERE call_id IN (

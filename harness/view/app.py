@@ -14,7 +14,7 @@ from starlette.routing import Route
 from harness.errors import StoreUnavailable, UserError
 from harness.view import answers, live_stream, row_pages, run_list_page, run_pages, trial_pages
 from harness.view.live import Followers
-from harness.view.reading import NotThere, Runs
+from harness.view.reading import BadRequest, NotThere, Runs
 from harness.view.security import Guarded
 from harness.view.server_state import ServerState
 
@@ -61,6 +61,7 @@ def _routes() -> list[Route]:
 def _problems() -> list[tuple[type[Exception] | int, Callable[..., Awaitable[Response]]]]:
     return [
         (NotThere, partial(_say, status=404, title="There is no such page")),
+        (BadRequest, partial(_say, status=400, title="This cannot be shown")),
         (UserError, partial(_say, status=503, title="This run cannot be read")),
         (StoreUnavailable, partial(_say, status=503, title="This run cannot be read")),
         (HTTPException, _http),

@@ -21,7 +21,7 @@ from harness.results.run_folder import RunFolder
 from harness.results.run_list import cap_of
 from harness.runner.processes import processes
 from harness.store.live_rows import LiveTrial
-from harness.view.reading import NotThere, Reading, Runs, version_of
+from harness.view.reading import NotThere, Reading, Runs, Version, version_of
 
 LOOK_S = 0.5  # between two looks at a run's files
 TELL_S = 5.0  # without a change: rates are told again
@@ -47,6 +47,7 @@ class _Watched:
     listeners: set[MemoryObjectSendStream[Event]] = field(default_factory=set)
     last: Event | None = None
     rows: Sequence[LiveTrial] = ()
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
 
 class Followers:
@@ -72,8 +73,8 @@ class Followers:
 
     def close(self) -> None:
         """End all watchers, and the streams of events to all browsers."""
-        self._tasks.cancel_scope.cancel()
         for watched in self._watched.values():
+            watched.scope.cancel()
             _hang_up(watched)
 
     @property
@@ -104,19 +105,26 @@ class Followers:
 
     async def _watch(self, run_id: str, watched: _Watched) -> None:
         try:
-            seen, told_at = None, 0.0
-            while watched.listeners and not (watched.last and watched.last.ended):
-                version = version_of(watched.folder)
-                if version != seen or anyio.current_time() - told_at >= TELL_S:
-                    seen, told_at = version, anyio.current_time()
-                    _tell(watched, await self._look(watched))
-                else:
-                    await anyio.sleep(LOOK_S)
+            with watched.scope:
+                await self._look_on(watched)
         except (UserError, StoreUnavailable, NotThere):
             return  # its page says what is wrong when it is loaded again
         finally:
             del self._watched[run_id]
             _hang_up(watched)
+
+    async def _look_on(self, watched: _Watched) -> None:
+        seen: Version = ()
+        told_at = 0.0
+        while watched.listeners:
+            version = version_of(watched.folder)
+            if version != seen or anyio.current_time() - told_at >= TELL_S:
+                seen, told_at = version, anyio.current_time()
+                event = await self._look(watched)
+                _tell(watched, event)
+                if event.ended:
+                    return
+            await anyio.sleep(LOOK_S)
 
     async def _look(self, watched: _Watched) -> Event:
         """How the run stands now."""

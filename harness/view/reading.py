@@ -22,7 +22,7 @@ from harness.board.records import Boards
 from harness.errors import StoreOutdated
 from harness.pages.links import ViewLinks
 from harness.pages.run_data import RunData, run_data
-from harness.results.run_folder import DATABASE, RunFolder
+from harness.results.run_folder import DATABASE, RunFolder, run_folders
 from harness.runner.processes import processes
 from harness.store.protocol import Store
 
@@ -36,6 +36,10 @@ THREADS = 4
 
 class NotThere(Exception):
     """There is no such page. The message is what the page says."""
+
+
+class BadRequest(Exception):
+    """The page cannot do what the address asks for. The message is what the page says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +111,22 @@ class Runs:
 
     def folder(self, run_id: str) -> RunFolder:
         """The folder of a run. Raises `NotThere` if the name is not that of a run in the folder."""
-        plain = run_id == Path(run_id).name and run_id not in {"", ".", ".."} and "\0" not in run_id
-        if plain and (self.output / run_id / DATABASE).is_file():
-            path = (self.output / run_id).resolve()
-            if path.parent == self.output.resolve():
-                return RunFolder(self.output, run_id)
+        if self._is_there(run_id):
+            return RunFolder(self.output, run_id)
         raise NotThere(f"There is no run {run_id} in {self.output}.")
+
+    def ids(self) -> Sequence[str]:
+        """The ids of all runs in the folder, by name."""
+        return [each.run_id for each in run_folders(self.output) if self._is_there(each.run_id)]
+
+    def _is_there(self, run_id: str) -> bool:
+        plain = run_id == Path(run_id).name and run_id not in {"", ".", ".."} and "\0" not in run_id
+        path = self.output / run_id
+        try:
+            there = plain and (path / DATABASE).is_file()
+            return there and path.resolve().parent == self.output.resolve()
+        except OSError:  # the name is too long
+            return False
 
     async def make(self, run_id: str, key: Hashable, build: Callable[[Reading], Awaitable[T]]) -> T:
         """What `build` makes of the run, from an earlier time if the run has not changed since.

@@ -13,11 +13,12 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from harness.errors import UserError
 from harness.pages.rows import TABLES, cells
 from harness.results.run_folder import csv_text
 from harness.secrets import redact
 from harness.store.row_tables import Asked, Condition, How, RowPage
-from harness.view.reading import NotThere, Reading
+from harness.view.reading import BadRequest, NotThere, Reading
 from harness.view.run_pages import frame, page
 from harness.view.server_state import state_of
 
@@ -74,7 +75,10 @@ def _number(text: str) -> int:
 
 
 async def _found(reading: Reading, asked: Asked) -> RowPage:
-    found = await reading.store.row_page(asked, SUMS) or await reading.boards.row_page(asked)
+    try:
+        found = await reading.store.row_page(asked, SUMS) or await reading.boards.row_page(asked)
+    except UserError as error:
+        raise BadRequest(f"In {asked.table} {error}.") from None
     if found is None:
         raise NotThere(f"The run {reading.run_id} has no {asked.table}.")
     return found

@@ -1,12 +1,9 @@
 """The list of runs, and the files that pages load."""
 
-from pathlib import Path
-
 from starlette.requests import Request
 from starlette.responses import Response
 
 from harness.errors import StoreUnavailable, UserError
-from harness.results.run_folder import run_folders
 from harness.results.run_list import RunLine, run_line
 from harness.view import answers
 from harness.view.reading import NotThere, Reading, Runs
@@ -16,14 +13,10 @@ from harness.view.server_state import state_of
 async def runs(request: Request) -> Response:
     """The list of runs, the newest first."""
     there = state_of(request).runs
-    lines = [await _line(there, name) for name in _names(there.output)]
+    lines = [await _line(there, name) for name in there.ids()]
     lines.sort(key=lambda line: line.begun, reverse=True)
     text = answers.frame("runs", lines=lines, output=str(there.output), here="/")
     return answers.html(request, text)
-
-
-def _names(output: Path) -> list[str]:
-    return [folder.run_id for folder in run_folders(output)]
 
 
 async def _line(there: Runs, run_id: str) -> RunLine:

@@ -13,6 +13,7 @@ from harness.runner.processes import processes
 from harness.view import answers
 from harness.view.live import standing
 from harness.view.reading import NotThere, Reading
+from harness.view.run_sections import run_sections
 from harness.view.server_state import state_of
 
 Build = Callable[[Reading], Awaitable[Markup]]
@@ -24,8 +25,14 @@ async def run(request: Request) -> Response:
     async def build(reading: Reading) -> Markup:
         alive = processes(reading.folder.path)
         live, _ = await standing(reading, alive=alive)
-        return frame(reading, "view_run", live=live, live_address=live_address(reading, alive),
-                     sections=[], here=reading.links.run())  # fmt: skip
+        return frame(
+            reading,
+            "view_run",
+            live=live,
+            live_address=live_address(reading, alive),
+            sections=run_sections(await reading.data(), reading.links, request.query_params),
+            here=reading.links.run(),
+        )
 
     return await page(request, build)
 

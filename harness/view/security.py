@@ -7,6 +7,7 @@ page at all.
 
 import hmac
 import ipaddress
+import re
 import secrets
 from collections.abc import Callable, Collection, Mapping
 
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 TOKEN_HEADER = "x-delm-token"  # noqa: S105 - the name of a header
 MOST_BYTES = 64 * 1024  # of the body of a request
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:@/\s]+)(?::\d{1,5})?")
 READING = ("GET", "HEAD")
 HEADERS: Mapping[str, str] = {
     "content-security-policy": (
@@ -50,7 +52,7 @@ class Guarded:
     ) -> None:
         """`names` are host names of this machine besides localhost. Not `loopback`: any address
         is a name of this machine, too. `stop` is called when the server stops."""
-        self._app = app
+        self.inner = app
         self._token = token
         self._names = {name.lower() for name in names}
         self._loopback = loopback
@@ -63,7 +65,7 @@ class Guarded:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
+            await self.inner(scope, receive, send)
             return
         if scope["type"] != "http":  # a WebSocket is closed before it is accepted
             await send({"type": "websocket.close", "code": 1008})
@@ -80,7 +82,7 @@ class Guarded:
 
         headers = Headers(scope=scope)
         refusal = self._refusal(scope["method"], headers)
-        app = PlainTextResponse(refusal[1] + "\n", refusal[0]) if refusal else self._app
+        app = PlainTextResponse(refusal[1] + "\n", refusal[0]) if refusal else self.inner
         await app(scope, receive, send_guarded)
 
     def _refusal(self, method: str, headers: Headers) -> tuple[int, str] | None:
@@ -126,12 +128,8 @@ class Guarded:
 
 def _name(host: str) -> str:
     """The name in a `Host` header, without its port; empty if it is not one."""
-    name, bracket, rest = host.lower().partition("]") if host.startswith("[") else ("", "", host)
-    name = name + bracket
-    before, colon, port = rest.rpartition(":") if ":" in rest else (rest, "", "")
-    if colon and not port.isdecimal():
-        return ""
-    return name or before
+    found = _HOST.fullmatch(host.lower())
+    return found[1] if found else ""
 
 
 def is_loopback(host: str) -> bool:

@@ -143,9 +143,9 @@ class SqliteBoard:
         return cast("list[LinkRow]", self._rows("links", trial_id, after=0))
 
     async def row_page(self, asked: Asked) -> RowPage | None:
-        """See `Boards.row_page`. A file without the tables of boards has none of them."""
+        """See `Boards.row_page`."""
         tables = RowTables("harness.board.sqlite")
-        return tables.page(self._connection, asked) if self._there else None
+        return tables.page(self._connection, asked) if self._there else tables.none_of(asked)
 
     def _has_boards(self) -> bool:
         """Whether the file holds the tables of boards."""

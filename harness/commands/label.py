@@ -14,17 +14,14 @@ from harness.errors import UserError
 from harness.labels.adding import Wanted, add_label, checked_label, material
 from harness.labels.agreement import agreements
 from harness.labels.places import Material, text_at
-from harness.labels.rows import COLUMNS, counts, csv_rows
-from harness.results.run_folder import RunFolder, csv_text, write
+from harness.labels.rows import counts
+from harness.results.label_file import FILE, write_labels
 from harness.runner.progress import console
 from harness.score import counted_attempts
-from harness.store.protocol import Store
 from harness.store.rows import LabelRow, Quotation, RunRows, TrialRow
 from harness.terminal import one_line, widened
 from harness.text.counted import counted
 from harness.text.text_table import Line, Table, written
-
-FILE = "labels.csv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,11 +135,6 @@ def quotation(text: str, found: Material) -> Quotation:
     known = [cut for cut in cuts if text_at(text[:cut], found) is not None]
     cut = known[-1] if known else cuts[0]
     return Quotation(place=text[:cut], quote=text[cut + 1 :])
-
-
-async def write_labels(folder: RunFolder, store: Store) -> None:
-    """Write `labels.csv` again."""
-    write(folder.path / FILE, csv_text(csv_rows(await store.labels()), COLUMNS))
 
 
 def _told(row: LabelRow) -> str:

@@ -50,6 +50,10 @@ class Links(Protocol):
         """Where a label of the trial is posted to."""
         ...
 
+    def control(self) -> str:
+        """Where an intervention is posted to."""
+        ...
+
 
 class ReportLinks:
     """Links inside of the report: one file, so each place is a fragment of it."""
@@ -92,6 +96,10 @@ class ReportLinks:
 
     def label(self, trial_id: int) -> str:
         """See `Links`. Nothing is written from the report."""
+        return ""
+
+    def control(self) -> str:
+        """See `Links`. The report changes nothing."""
         return ""
 
 
@@ -141,6 +149,10 @@ class ViewLinks:
     def label(self, trial_id: int) -> str:
         """See `Links`."""
         return f"{self.trial(trial_id)}/labels"
+
+    def control(self) -> str:
+        """See `Links`."""
+        return f"{self._root}/control"
 
 
 def _fragment(kind: str, number: int, section: str) -> str:

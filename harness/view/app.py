@@ -12,7 +12,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from harness.errors import StoreUnavailable, UserError
-from harness.view import answers, live_stream, row_pages, run_list_page, run_pages, trial_pages
+from harness.view import (
+    answers,
+    live_stream,
+    row_pages,
+    run_list_page,
+    run_pages,
+    trial_pages,
+    writes,
+)
 from harness.view.live import Followers
 from harness.view.reading import BadRequest, NotThere, Runs
 from harness.view.security import Guarded
@@ -50,11 +58,13 @@ def _routes() -> list[Route]:
         Route(run, run_pages.run),
         Route(f"{run}/live", live_stream.follow),
         Route(f"{run}/rows/{{table}}", row_pages.rows),
+        Route(f"{run}/control", writes.control, methods=["POST"]),
         Route(trial, run_pages.trial),
         Route(f"{trial}/conversations/{{name}}", trial_pages.conversation),
         Route(f"{trial}/calls/{{call_id:int}}", trial_pages.call),
         Route(f"{trial}/entries/{{label}}", trial_pages.entry),
         Route(f"{trial}/proposals/{{number:int}}", trial_pages.proposal),
+        Route(f"{trial}/labels", writes.label, methods=["POST"]),
     ]
 
 

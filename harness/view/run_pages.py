@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from harness.pages.links import ViewLinks
+from harness.pages.rendering import render
 from harness.pages.trial import trial_html
 from harness.pages.trial_data import trial_data
 from harness.runner.processes import processes
@@ -46,7 +47,11 @@ async def trial(request: Request) -> Response:
         if all(row["trial_id"] != trial_id for row in run.trials):
             raise NotThere(f"The run {reading.run_id} has no trial {trial_id}.")
         data = await trial_data(reading.store, reading.boards, run, trial_id)
-        return part(reading, trial_html(data, reading.links), trial=trial_id)
+        agents = list(dict.fromkeys(call["agent"] for call in data.calls))
+        control = render(
+            "control_of", of="trial", links=reading.links, trial=data.trial, agents=agents
+        )
+        return part(reading, control, trial_html(data, reading.links), trial=trial_id)
 
     return await page(request, build)
 
@@ -58,12 +63,10 @@ async def page(request: Request, build: Build) -> Response:
     return answers.html(request, await state_of(request).runs.make(run_id, key, build))
 
 
-def part(reading: Reading, content: Markup, *, trial: int = 0, here: str = "") -> Markup:
-    """A page of a run that is one piece of HTML. `trial`: only its changes concern the page."""
+def part(reading: Reading, *parts: Markup, trial: int = 0, here: str = "") -> Markup:
+    """A page of a run, of these parts. `trial`: only its changes concern the page; 0: all do."""
     address = live_address(reading, processes(reading.folder.path))
-    return frame(
-        reading, "view_page", content=content, trial=trial, live_address=address, here=here
-    )
+    return frame(reading, "view_page", parts=parts, trial=trial, live_address=address, here=here)
 
 
 def frame(reading: Reading, template: str, **values: object) -> Markup:

@@ -43,10 +43,35 @@
     delm.inserted(fresh);
   }
 
-  // Somebody who types, or has opened a list, is not disturbed.
+  // Somebody who types, or has opened a list, is not disturbed; nor is what a form was told lost.
   function isBusy(element) {
     const active = document.activeElement;
-    return active && element.contains(active) && active.matches("input, select, textarea");
+    if (active && element.contains(active) && active.matches("input, select, textarea")) return true;
+    return [...element.querySelectorAll("form[data-write] [role=status]")].some((each) => each.textContent);
+  }
+
+  // The sections of a part one by one, so that a form in one of them does not hold the others.
+  function exchangeParts(before, after) {
+    const mine = sectionsOf(before);
+    const theirs = sectionsOf(after);
+    const same = mine.size > 1 && [...mine.keys()].join(" ") === [...theirs.keys()].join(" ");
+    if (!same) {
+      if (!isBusy(before)) exchange(before, after);
+      return;
+    }
+    mine.forEach((section, name) => {
+      if (!isBusy(section)) exchange(section, theirs.get(name));
+    });
+  }
+
+  function sectionsOf(element) {
+    const found = new Map();
+    element.querySelectorAll("section[aria-labelledby]").forEach((each) => {
+      if (!each.parentElement.closest("section[aria-labelledby]")) {
+        found.set(each.getAttribute("aria-labelledby"), each);
+      }
+    });
+    return found;
   }
 
   async function fetchAgain() {
@@ -58,9 +83,8 @@
       if (!answer.ok) return;
       const page = parsed(await answer.text());
       document.querySelectorAll("[data-live]").forEach((element) => {
-        const name = CSS.escape(element.dataset.live);
-        const after = page.querySelector(`[data-live="${name}"]`);
-        if (after && !isBusy(element)) exchange(element, after);
+        const after = page.querySelector(`[data-live="${CSS.escape(element.dataset.live)}"]`);
+        if (after) exchangeParts(element, after);
       });
     } catch {
       return; // the server is away; the stream of events tells when it is back
@@ -117,5 +141,6 @@
     tick();
   }
 
+  document.addEventListener("delm:written", askAgain);
   delm.setUp("[data-follow]", follow);
 })();

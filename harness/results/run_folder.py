@@ -262,7 +262,7 @@ def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     import pandas as pd
 
     frame = pd.DataFrame(
-        [[_cell(row[column], column) for column in columns] for row in rows],
+        [[csv_cell(row[column], column) for column in columns] for row in rows],
         columns=list(columns),
         dtype=object,
     )
@@ -278,7 +278,7 @@ def rounded(value: float, column: str) -> float:
     return 0.0 if nothing else float(f"{value:.{DIGITS}g}")
 
 
-def _cell(value: Any, column: str) -> Any:
+def csv_cell(value: Any, column: str) -> Any:
     """The text without control characters and without a formula for spreadsheets."""
     if isinstance(value, float):
         return rounded(value, column)

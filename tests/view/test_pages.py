@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import Counter
 
 import pytest
 
@@ -68,21 +69,17 @@ def test_a_column_that_is_not_there_is_named_and_no_text_of_a_reader_is_sql(serv
     assert "0 rows where" in found
 
 
-def test_every_link_of_a_page_leads_somewhere(server):
-    seen = {"/"}
+def test_every_kind_of_link_leads_somewhere(server):
+    shapes: Counter[str] = Counter()
     todo = ["/"]
     while todo:
-        path = todo.pop()
-        for found in HREF.findall(server.page(path)):
+        for found in HREF.findall(server.page(todo.pop())):
             address = found.replace("&amp;", "&")
-            if address in seen or "/runs/broken" in address or "/rows/" in path:
-                continue
-            seen.add(address)
-            if len(seen) < 150 or "/rows/" not in address:
+            shape = re.sub(r"=[^&]*", "", re.sub(r"\d+|first|second|agent-|patch-", "N", address))
+            if "/runs/broken" not in address and shapes[shape] < 2:
+                shapes[shape] += 1
                 todo.append(address)
-            elif server.head(address).status_code != 200:
-                pytest.fail(address)
-    assert len(seen) > 50
+    assert len(shapes) > 30
 
 
 def test_a_head_is_an_answer_without_its_text(server):

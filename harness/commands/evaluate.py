@@ -30,6 +30,7 @@ from harness.commands.tracing import traced
 from harness.config import Config
 from harness.exports.recording import record
 from harness.model.first_call import FirstCall
+from harness.model.replay import ReplayBackend
 from harness.no_space import full
 from harness.protocols import Sandboxes
 from harness.results import run_folder
@@ -236,6 +237,10 @@ async def _worked(job: _Evaluation, run: Run, member: Member, progress: Progress
     models = job.parts.each()
 
     async def work() -> None:
+        async with run.interventions.followed():
+            await prepared()
+
+    async def prepared() -> None:
         async with anyio.create_task_group() as tasks:
             for each in models:
                 tasks.start_soon(each.backend.warm_up)
@@ -274,6 +279,7 @@ def _run(
     begun: str,
 ) -> Run:
     config, benchmark, folder = job.options.config, job.dataset.benchmark, job.folder
+    backend = job.parts.backend
     clients = [
         compose.client(each, config, store, progress.waiting, lambda: full(folder.path))
         for each in job.parts.each()
@@ -295,6 +301,9 @@ def _run(
         member=member,
         check_cache=compose.check_cache(config, job.sandboxes),
         retry_failed=job.options.retry_failed,
+        clock=backend.clock if isinstance(backend, ReplayBackend) else None,
+        stop=job.stop.ask,
+        say=progress.say,
     )
 
 

@@ -5,14 +5,14 @@ one event loop no cap is passed, whatever runs in parallel.
 """
 
 import math
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 import anyio
 
 from harness.errors import AgentLimitReached, LimitReached
+from harness.model.run_clock import RunClock
 from harness.types import Limits
 
 
@@ -26,6 +26,16 @@ def times(limits: Limits, submissions: int) -> Limits:
         steps=limits.steps * submissions,
         cost_usd=limits.cost_usd * submissions,
         tokens=limits.tokens * submissions,
+    )
+
+
+def _part(limits: Limits, agents: int) -> Limits:
+    """An equal part of steps, tokens and dollars, rounded up."""
+    return replace(
+        limits,
+        steps=-(-limits.steps // agents),
+        tokens=-(-limits.tokens // agents),
+        cost_usd=limits.cost_usd / agents,
     )
 
 
@@ -96,6 +106,10 @@ class Budget:
     def end(self, reservation: "Reservation") -> None:
         """End a reservation."""
         self.outstanding.discard(reservation)
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Let those who wait for a reservation to end see whether there is enough now."""
         if self._freed is not None:
             self._freed.set()
             self._freed = None
@@ -142,7 +156,7 @@ class TrialBudget:
         self,
         limits: Limits,
         *,
-        clock: Callable[[], float] = time.monotonic,
+        clock: RunClock | None = None,
         whole: "TrialBudget | None" = None,
     ) -> None:
         self.limits = limits
@@ -159,8 +173,9 @@ class TrialBudget:
         self.resumed_steps = 0  # of `steps`, those that an earlier attempt made and paid for
         self.tokens = 0
         self.held_tokens: dict[Hold, int] = {}
-        self._clock = clock
-        self._started = clock()
+        self.clock = clock or RunClock()
+        self._shares: list[tuple[TrialBudget, int]] = []  # with the number of agents
+        self._started = self.clock()
 
     def share(self, agents: int) -> "TrialBudget":
         """What one of `agents` may use: an equal part of steps, tokens and dollars, rounded up.
@@ -168,15 +183,18 @@ class TrialBudget:
         Its end is an `AgentLimitReached`; no agent can use up what is
         the others'. The wall clock is the trial's.
         """
-        part = replace(
-            self.limits,
-            steps=-(-self.limits.steps // agents),
-            tokens=-(-self.limits.tokens // agents),
-            cost_usd=self.limits.cost_usd / agents,
-        )
-        share = TrialBudget(part, clock=self._clock, whole=self)
+        share = TrialBudget(_part(self.limits, agents), clock=self.clock, whole=self)
         share._started = self._started
+        self._shares.append((share, agents))
         return share
+
+    def raise_to(self, limits: Limits) -> None:
+        """Go on with other limits, none of which is lower, here and in the agents' shares."""
+        self.limits = limits
+        self.dollars.limit_usd = limits.cost_usd
+        for share, agents in self._shares:
+            share.raise_to(_part(limits, agents))
+        self.dollars.look_again()
 
     @property
     def left(self) -> float:
@@ -194,7 +212,7 @@ class TrialBudget:
         """The remaining wall clock in seconds; infinity without a limit."""
         if not self.limits.wall_clock_s:
             return math.inf
-        return self.limits.wall_clock_s - (self._clock() - self._started)
+        return self.limits.wall_clock_s - (self.clock() - self._started)
 
     def check_time(self, needed_s: float = 0) -> None:
         """Raise `LimitReached` if less than `needed_s` seconds, or none, remain."""
@@ -208,7 +226,8 @@ class TrialBudget:
     @contextmanager
     def in_time(self) -> Iterator[None]:
         """Run this block until the wall clock is used up, then raise `LimitReached`."""
-        with anyio.move_on_after(self.remaining_s) as waiting:
+        end = self._started + (self.limits.wall_clock_s or math.inf)
+        with self.clock.until(end) as waiting:
             yield
         if waiting.cancelled_caught:
             raise self._late()

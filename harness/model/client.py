@@ -262,6 +262,7 @@ class ModelClient:
                 attempt = f"attempt {tally.attempts + 1} of {self._retry.attempts}"
                 self._waiting(trial_id, f"{attempt} ({problem.brief})")
                 await anyio.sleep(seconds)
+                await budget.clock.runs()
                 if spent:  # the first worst case is used up: the next attempt needs its own
                     await self._hold_again(request, budget, tally)
             else:

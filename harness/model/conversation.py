@@ -7,6 +7,7 @@ from typing import Any
 from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
 from harness.model.call_accounting import Request, Speaker
+from harness.model.call_gate import CallGate, NoGate
 from harness.model.client import ModelClient
 from harness.model.resume_cache import PaidCall, ResumeCache
 from harness.model.shared_cache import SharedCache
@@ -27,8 +28,10 @@ class Conversation:
         *,
         paid: ResumeCache | None,
         shared: SharedCache | None,
+        gate: CallGate,
     ) -> None:
         self._client = client
+        self._gate = gate
         self._paid = paid
         self._shared = shared
         self._trial_calls = trial_calls
@@ -41,6 +44,14 @@ class Conversation:
         self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]
     ) -> Reply:
         """Ask once, as `harness.protocols.Model.complete` promises."""
+        await self._gate.enter(self._who.agent)
+        reply = await self._completed(messages, tools)
+        await self._gate.leave(self._who.agent)
+        return reply
+
+    async def _completed(
+        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]
+    ) -> Reply:
         key = replace(self._key, position=self._calls)
         exact = self._shared is not None  # the answer may be given to another trial
         request = self._client.request(key, messages, tools, exact=exact)
@@ -88,11 +99,13 @@ def start_conversation(
     trial_calls: TrialCalls,
     paid: ResumeCache | None = None,
     shared: SharedCache | None = None,
+    gate: CallGate | None = None,
 ) -> Conversation:
     """A conversation on the trial's `budget` and `trial_calls`.
 
     `trial_id` is the ledger's; system, instance, trial and conversation are the key of recordings.
-    What is `paid` for is not asked again, nor what is `shared` with other trials.
+    What is `paid` for is not asked again, nor what is `shared` with other trials. Each call passes
+    the `gate`.
     """
     key = CallKey(
         system=system,
@@ -102,4 +115,13 @@ def start_conversation(
         position=0,
     )
     speaker = Speaker(trial_id, agent)
-    return Conversation(client, speaker, key, budget, trial_calls, paid=paid, shared=shared)
+    return Conversation(
+        client,
+        speaker,
+        key,
+        budget,
+        trial_calls,
+        paid=paid,
+        shared=shared,
+        gate=gate or NoGate(),
+    )

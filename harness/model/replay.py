@@ -26,6 +26,7 @@ from harness.model.backend import Backend, CallKey
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.prompt_hash import exact_hash, prompt_hash
 from harness.model.replay_order import ReplayOrder
+from harness.model.run_clock import RunClock
 from harness.text.reply_json import reply_row
 from harness.types import Message, Reply, ToolCall, Usage
 
@@ -163,9 +164,9 @@ class ReplayBackend:
         self.recording = recording
         self.mismatches = 0
         self._on_mismatch = on_mismatch
-        self._turns = ReplayOrder(
-            (key, call.began, call.ended) for key, call in recording.calls.items()
-        )
+        self.clock = RunClock()  # of the run
+        moments = [(key, call.began, call.ended) for key, call in recording.calls.items()]
+        self._turns = ReplayOrder(moments, clock=self.clock)
 
     async def warm_up(self) -> None:
         """Nothing to get ready."""

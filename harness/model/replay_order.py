@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import anyio
 
 from harness.model.backend import CallKey
+from harness.model.run_clock import RunClock
 
 PATIENCE_S = 30.0
 Trial = tuple[str, str, int]
@@ -20,9 +21,17 @@ class ReplayOrder:
     """
 
     def __init__(
-        self, moments: Iterable[tuple[CallKey, int, int]], *, patience_s: float = PATIENCE_S
+        self,
+        moments: Iterable[tuple[CallKey, int, int]],
+        *,
+        patience_s: float = PATIENCE_S,
+        clock: RunClock | None = None,
     ) -> None:
-        """`moments`: each call with when it began and ended; 0 where that is not known."""
+        """`moments`: each call with when it began and ended; 0 where that is not known.
+
+        While `clock` stands still nobody loses patience.
+        """
+        self._clock = clock or RunClock()
         self._patience_s = patience_s
         self._began: dict[CallKey, int] = {}
         self._ended: dict[CallKey, int] = {}
@@ -40,7 +49,7 @@ class ReplayOrder:
     async def end(self, key: CallKey) -> None:
         """Wait for the turn of the call's answer."""
         trial, mine = _trial(key), self._ended.get(key, 0)
-        with anyio.move_on_after(self._patience_s) as waiting:
+        with self._clock.until(self._clock() + self._patience_s) as waiting:
             while any(moment < mine for moment in self._awaited.get(trial, ())):
                 await self._changed.setdefault(trial, anyio.Event()).wait()
         if waiting.cancelled_caught:

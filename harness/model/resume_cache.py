@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from harness.model.backend import CallKey
 from harness.model.replay_order import ReplayOrder
+from harness.model.run_clock import RunClock
 from harness.store.ledger import AnsweredRow, PaidRow, usage_of
 from harness.text.reply_json import reply_of
 from harness.types import Reply
@@ -34,7 +35,9 @@ class ResumeCache:
     whose prompt is another one than the one that was answered is asked anew from there on.
     """
 
-    def __init__(self, trial: CallKey, rows: Sequence[PaidRow] = ()) -> None:
+    def __init__(
+        self, trial: CallKey, rows: Sequence[PaidRow] = (), clock: RunClock | None = None
+    ) -> None:
         """`rows` as `Store.paid` gives them; `trial` is any key of the trial."""
         self._calls: dict[_Place, PaidCall] = {}
         moments: list[tuple[CallKey, int, int]] = []
@@ -53,7 +56,7 @@ class ResumeCache:
             most = max(most, began, ended)
             moments.append((_key(trial, place), after + began, after + ended))
         self._trial = trial
-        self._turns = ReplayOrder(moments, patience_s=PATIENCE_S)
+        self._turns = ReplayOrder(moments, patience_s=PATIENCE_S, clock=clock)
 
     def __bool__(self) -> bool:
         return bool(self._calls)

@@ -69,3 +69,16 @@ def is_library(filename: str) -> bool:
     """Whether a file belongs to Python or to an installed package."""
     roots = [*site.getsitepackages(), sysconfig.get_path("stdlib")]
     return filename.startswith("<") or any(Path(filename).is_relative_to(root) for root in roots)
+
+
+def unexpected(system: str, error: Exception, frame: str) -> tuple[str, str]:
+    """The state and reason of a trial that ended by an unexpected `error`.
+
+    Frames of a traceback below `frame`, the name of a function, are the system's.
+    """
+    first = leaf(error)
+    told = f"{type(first).__name__}: {first}"
+    where = in_system(error, frame)
+    if where:
+        return "failed", f"error in the system {system} ({where}): {told}"
+    return "error", f"{told} ({place(first)})"

@@ -38,6 +38,11 @@ class Member:
         self._members = folder / MEMBERS
         self._ranges = ranges  # the handle of a file whose bytes are locked
 
+    @property
+    def run_id(self) -> str:
+        """The run that it works on."""
+        return self._members.parent.name
+
     def alive(self) -> set[str]:
         """The names of the living members, including this one."""
         return members(self._members.parent)

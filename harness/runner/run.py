@@ -25,13 +25,17 @@ from harness.errors import (
 )
 from harness.model.budget import TrialBudget, times
 from harness.model.client import ModelClient
+from harness.model.run_clock import RunClock
 from harness.model.shared_cache import SharedCache
 from harness.protocols import CheckCache, Grader, Sandboxes, System
 from harness.runner.check_cache import NoCheckCache
-from harness.runner.fault_origin import in_system, place
+from harness.runner.fault_origin import unexpected
+from harness.runner.interventions import HeldTrial, Interventions
 from harness.runner.processes import Member
 from harness.runner.services import TrialServices, Watcher
 from harness.runner.trial import LiveTrial
+from harness.runner.trial_clock import TrialClock
+from harness.runner.worker_pool import LOOK_S, WorkerPool
 from harness.score.submission_rank import in_order, model_name
 from harness.store.protocol import Store
 from harness.store.rows import ClaimedTrial, InstanceText, NewInstance, NewTrial
@@ -41,7 +45,6 @@ from harness.types import Item, Limits, Verdict
 INTERRUPTED = "interrupted"
 StopCause = Literal["", "budget", "machine", "model"]
 """What stopped a run: its dollars, what the machine lacks, or a model that does not answer."""
-LOOK_S = 1.0  # between two looks at what other processes of the run do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +83,11 @@ class Run:
         member: Member | None = None,
         check_cache: Callable[[Item], CheckCache] = lambda _: NoCheckCache(),
         retry_failed: bool = False,
+        clock: RunClock | None = None,
+        stop: Callable[[], None] = lambda: None,
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
+        """`stop` ends the process as Ctrl-C does, `say` shows a line: where a person wants it."""
         self._member = member
         self._items: Mapping[str, Item] = {item.instance.instance_id: item for item in items}
         self._systems = {c.name: c for c in run_systems}
@@ -98,8 +105,21 @@ class Run:
             check_cache=check_cache,
             shared=SharedCache(answered, member.one_at_a_time) if member else SharedCache(answered),
             watcher=watcher,
+            clock=clock or RunClock(),
             agent_tools=agent_tools,
         )
+        self.say = say
+        self._stop = stop
+        clock = self.services.clock
+        self.interventions = Interventions(
+            store,
+            board,
+            clock,
+            name=member.name if member else "",
+            run_id=member.run_id if member else "",
+            process=self,
+        )
+        self._pool = WorkerPool(store, clock, self._trial, lambda: bool(self.stopped))
         self._retry_failed = retry_failed
         self._mistake = ""  # of the user, which ends the run
         self.stopped = ""  # why no further trial is started
@@ -163,9 +183,7 @@ class Run:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._take_over, tasks.cancel_scope)
-                async with anyio.create_task_group() as workers:
-                    for _ in range(self._workers):
-                        workers.start_soon(self._worker)
+                await self._pool.run(self._workers)
                 tasks.cancel_scope.cancel()
         except BaseExceptionGroup as group:
             mistakes, rest = group.split(UserError)
@@ -182,35 +200,42 @@ class Run:
             if self._member and await store.others() - alive:
                 await store.take_over(alive)
 
-    async def _worker(self) -> None:
-        while not self.stopped:
-            row = await self.services.store.claim_trial()
-            if row is not None:
-                await self._trial(row)
-            elif await self.services.store.others():
-                await anyio.sleep(LOOK_S)
-            else:
-                return
+    def stop(self, why: str) -> None:
+        """End, since a person wants it: see `Told`."""
+        self._stop()
+
+    def resize(self, workers: int) -> None:
+        """Go on with so many workers."""
+        self._workers = workers
+        self._pool.resize(workers)
+
+    def look_again(self) -> None:
+        """See whether there is another trial to claim."""
+        self._pool.look_again()
 
     async def _trial(self, row: ClaimedTrial) -> None:
         item, store = self._items[row["instance_id"]], self.services.store
-        clock = _Clock(row["seconds"] or 0.0)
+        clock = TrialClock(row["seconds"] or 0.0, self.services.clock)
         state, reason, detail = "cancelled", INTERRUPTED, ""
+        held = self.interventions.hold(row)
         self.services.watcher.trial(row, "preparing")
         try:
-            async with self.services.sandboxes.holding(item):
-                await store.restart_clock(row["trial_id"])
-                clock.start()
-                state, reason = await self._attempt_and_grade(row, item, clock)
+            with held.scope:
+                async with self.services.sandboxes.holding(item):
+                    await store.restart_clock(row["trial_id"])
+                    clock.start()
+                    state, reason = await self._attempt_and_grade(held, item, clock)
         except UserError as mistake:
             self._mistake = reason = str(mistake)
             raise
         except SandboxUnavailable as failure:
             state, reason = "error", f"sandbox: {failure}"
         except Exception as surprise:  # noqa: BLE001 - one trial's bug must not end the run
-            state, reason = _unexpected(row["system"], surprise)
+            state, reason = unexpected(row["system"], surprise, _run_system.__name__)
             detail = traceback.format_exc()
         finally:
+            if state == "cancelled":
+                reason = held.cancelled or reason
             reason = one_line(reason)  # it may quote what commands have made
             with anyio.CancelScope(shield=True):
                 if reason == INTERRUPTED and await store.hand_grading_on(row["trial_id"]):
@@ -221,17 +246,19 @@ class Run:
                     await store.finish_trial(
                         row["trial_id"], state, reason=reason, detail=detail, seconds=clock.seconds
                     )
+                await self.interventions.end(held, state)
                 self.services.watcher.stands(await store.standing())
             self.services.watcher.trial(row, state, reason)
 
     async def _attempt_and_grade(
-        self, row: ClaimedTrial, item: Item, clock: "_Clock"
+        self, held: HeldTrial, item: Item, clock: TrialClock
     ) -> tuple[str, str]:
         """Run and grade one attempt; return its state and reason. Closes every sandbox of it."""
-        budget = TrialBudget(times(self._limits, row["wanted"]))
-        services = self.services
+        row, services = held.row, self.services
+        budget = TrialBudget(times(self._limits, row["wanted"]), clock=services.clock)
         paid = await services.store.paid(row["trial_id"]) if services.client.bills else []
         trial = LiveTrial(services, row, item, budget, paid)
+        await self.interventions.begin(held, trial)
         try:
             state, reason = "done", row["reason"]
             if row["state"] != "grading":
@@ -317,31 +344,3 @@ class Run:
 async def _run_system(system: System, trial: LiveTrial) -> None:
     """Run the system in a frame of its own: frames below it in a traceback are the system's."""
     await system.run(trial)
-
-
-def _unexpected(system: str, error: Exception) -> tuple[str, str]:
-    """The state and reason of a trial that ended by an unexpected `error`."""
-    first = leaf(error)
-    told = f"{type(first).__name__}: {first}"
-    where = in_system(error, _run_system.__name__)
-    if where:
-        return "failed", f"error in the system {system} ({where}): {told}"
-    return "error", f"{told} ({place(first)})"
-
-
-class _Clock:
-    """The duration of a trial in seconds: `before`, plus the time since `start`."""
-
-    def __init__(self, before: float) -> None:
-        self._before = before
-        self._started: float | None = None
-
-    def start(self) -> None:
-        """Start the clock."""
-        self._started = anyio.current_time()
-
-    @property
-    def seconds(self) -> float:
-        """The duration so far, in seconds."""
-        since = 0.0 if self._started is None else anyio.current_time() - self._started
-        return self._before + since

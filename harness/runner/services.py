@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from harness.benchmarks.protocol import Benchmark
 from harness.board.records import Boards
 from harness.model.client import ModelClient
+from harness.model.run_clock import RunClock
 from harness.model.shared_cache import SharedCache
 from harness.protocols import CheckCache, Sandboxes
 from harness.score.cost import Spent
@@ -52,4 +53,5 @@ class TrialServices:
     check_cache: Callable[[Item], CheckCache]  # of what was executed in an instance's image
     shared: SharedCache  # answers that trials of the run may take from each other
     watcher: Watcher
+    clock: RunClock  # stands still while the run is paused
     agent_tools: Sequence[str]  # see `harness.protocols.Trial.agent_tools`

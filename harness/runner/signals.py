@@ -71,6 +71,12 @@ class Stop:
                 self._cancel = None
         return bool(self._heard)
 
+    def ask(self) -> None:
+        """Stop as after the first signal: a person wants it who does not sit at this terminal."""
+        self._heard = max(self._heard, 1)
+        if self._cancel:
+            self._cancel()
+
     def _hear(self, number: int, frame: FrameType | None) -> None:
         if self._loop is None:
             raise KeyboardInterrupt

@@ -12,12 +12,14 @@ from harness.board.protocols import SharedContext, TaskQueue
 from harness.errors import DelmError, LeakFound, SandboxUnavailable, StoreConflict
 from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
+from harness.model.call_gate import CallGate
 from harness.model.client import ModelClient
 from harness.model.conversation import start_conversation
 from harness.model.resume_cache import ResumeCache
 from harness.model.trial_calls import TrialCalls
 from harness.protocols import Model, Sandbox
 from harness.runner.services import TrialServices
+from harness.runner.trial_gate import TrialGate, VerifierGate
 from harness.sandbox.trial_sandbox import TimedSandbox
 from harness.score.cost import Spent
 from harness.store.ledger import PaidRow
@@ -41,7 +43,6 @@ class LiveTrial:
         self.instance: Instance = item.instance
         self.agents: int = row["agents"]
         self.agent_tools: Sequence[str] = services.agent_tools
-        self.limits: Limits = budget.limits
         self.submitted: list[tuple[int, str]] = []  # id, author
         self.endings: list[str] = []
         self._services = services
@@ -58,11 +59,21 @@ class LiveTrial:
             conversation="",
             position=0,
         )
-        self._paid = ResumeCache(place, paid)
+        self._paid = ResumeCache(place, paid, services.clock)
         board = services.board.of(row["trial_id"])
         self.check_cache = services.check_cache(item)
         self.queue: TaskQueue = board.queue
         self.context: SharedContext = board.context
+        self.gate = TrialGate(services.store, services.clock, row["trial_id"], board.context)
+
+    @property
+    def limits(self) -> Limits:
+        """See `harness.protocols.Trial.limits`."""
+        return self._budget.limits
+
+    def raise_to(self, limits: Limits) -> None:
+        """Go on with limits of which none is lower."""
+        self._budget.raise_to(limits)
 
     @property
     def cost(self) -> Spent:
@@ -87,14 +98,22 @@ class LiveTrial:
 
     def model(self, conversation: str, *, agent: str = "", shared: bool = False) -> Model:
         """See `harness.protocols.Trial.model`."""
-        return self._conversation(self._services.client, conversation, agent, shared=shared)
+        client = self._services.client
+        return self._conversation(client, conversation, agent, self.gate, shared=shared)
 
     def verifier(self, conversation: str, agent: str) -> Model:
         """See `harness.protocols.Trial.verifier`."""
-        return self._conversation(self._services.verifier, conversation, agent)
+        gate = VerifierGate(self.gate, self._services.clock)
+        return self._conversation(self._services.verifier, conversation, agent, gate)
 
     def _conversation(
-        self, client: ModelClient, conversation: str, agent: str, *, shared: bool = False
+        self,
+        client: ModelClient,
+        conversation: str,
+        agent: str,
+        gate: CallGate,
+        *,
+        shared: bool = False,
     ) -> Model:
         budget, wanted = self._budget, self._row["wanted"]
         if agent and wanted > 1:  # what one submission may cost is the agent's own
@@ -111,6 +130,7 @@ class LiveTrial:
             trial_calls=self._trial_calls,
             paid=self._paid,
             shared=self._services.shared if shared else None,
+            gate=gate,
         )
 
     def budget_left(self, agent: str) -> float:

@@ -9,6 +9,8 @@ from harness.protocols import Sandbox
 from harness.secrets import redact, redact_bytes
 from harness.types import ExecResult
 
+PAUSED_S = 1.0  # where more is left of a time that was used up the run was paused meanwhile
+
 
 class TimedSandbox:
     """A `Sandbox` in which no command gets more time than the trial has left, nor a fork's.
@@ -29,7 +31,7 @@ class TimedSandbox:
         if left <= 0:
             raise LimitReached("wall_clock", "wall_clock: no time is left; it was not run")
         result = await self._sandbox.exec(command, timeout_s=min(timeout_s, left), **more)
-        if result.timed_out and left < timeout_s:
+        if result.timed_out and left < timeout_s and self._remaining_s() < PAUSED_S:
             cut = f"it was cut off after {result.seconds:.0f} s, when the trial's time was used up"
             raise LimitReached("wall_clock", f"wall_clock: {cut}")
         return replace(result, output=redact(result.output))

@@ -12,7 +12,7 @@ workers     –       –                 trials at a time of each process, a wh
 pin, veto   yes     an entry's label  null
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypedDict
@@ -80,3 +80,37 @@ class InterventionRow(TypedDict):
     target: str
     value: Any
     applied: Sequence[AppliedRow]
+
+
+class CarriedRow(InterventionRow):
+    """An intervention on a trial that holds for a later attempt at it, too.
+
+    `answers`: how many its attempt (of a stopped agent: that agent) had got when it was done.
+    """
+
+    answers: int
+
+
+_WORDS: Mapping[Action, Callable[[InterventionRow], str]] = {
+    Action.PAUSE: lambda row: "paused the run" + (", answers too" if row["value"] else ""),
+    Action.RESUME: lambda row: "resumed the run",
+    Action.STOP: lambda row: "stopped the run",
+    Action.CANCEL: lambda row: f"cancelled trial {row['trial_id']}",
+    Action.REQUEUE: lambda row: f"requeued trial {row['trial_id']}",
+    Action.STOP_AGENT: lambda row: f"stopped {row['target']} of trial {row['trial_id']}",
+    Action.RAISE: lambda row: (
+        f"raised the cap on {row['target']} of {_whose(row)} to {row['value']:g}"
+    ),
+    Action.WORKERS: lambda row: f"set {row['value']} workers",
+    Action.PIN: lambda row: f"pinned {row['target']} of trial {row['trial_id']}",
+    Action.VETO: lambda row: f"vetoed {row['target']} of trial {row['trial_id']}",
+}
+
+
+def _whose(row: InterventionRow) -> str:
+    return "the run" if row["trial_id"] is None else f"trial {row['trial_id']}"
+
+
+def in_words(row: InterventionRow) -> str:
+    """What a person did, without name and reason."""
+    return _WORDS[row["action"]](row)

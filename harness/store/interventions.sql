@@ -37,6 +37,45 @@ WHERE stop.action = 'stop-agent' AND stop.target = :target AND mine.trial_id = :
             AND other.number = mine.number)
 ORDER BY stop.intervention_id DESC LIMIT 1;
 
+-- name: carried
+-- What was said of a trial, for one of its attempts: stops and marks of earlier ones, and caps also
+-- of this one. A requeue begins anew, without stops. answers: that had been given until it was done.
+SELECT intervention.*, (SELECT count(*) FROM call
+        WHERE call.trial_id = earlier.trial_id AND outcome = 'ok'
+            AND (action <> 'stop-agent' OR agent = target)
+            AND ended_at <= coalesce((SELECT min(done.at) FROM intervention_applied AS done
+                WHERE done.intervention_id = intervention.intervention_id), '9')) AS answers
+FROM trial AS mine JOIN trial AS earlier USING (system, instance_id, number)
+    JOIN intervention ON intervention.trial_id = earlier.trial_id
+WHERE mine.trial_id = :trial_id AND (action = 'raise' AND earlier.attempt <= mine.attempt
+    OR action IN ('pin', 'veto') AND earlier.attempt < mine.attempt
+    OR action = 'stop-agent' AND earlier.attempt < mine.attempt
+        AND NOT EXISTS (SELECT 1 FROM intervention AS requeue JOIN trial AS other USING (trial_id)
+            WHERE requeue.action = 'requeue'
+                AND requeue.intervention_id > intervention.intervention_id
+                AND other.system = mine.system AND other.instance_id = mine.instance_id
+                AND other.number = mine.number))
+ORDER BY intervention.intervention_id;
+
+-- name: cancel_asked
+-- what a person wanted to be cancelled, and nobody grades now
+UPDATE trial SET state = 'cancelled', reason = 'cancelled by a person', finished_at = :now
+WHERE state = 'grading' AND owner = 'nobody'
+    AND trial_id IN (SELECT trial_id FROM intervention WHERE action = 'cancel');
+
+-- name: settle_cancels
+-- of attempts that ended before their process could act on it
+INSERT INTO intervention_applied (intervention_id, owner, at, outcome)
+SELECT intervention_id, '', :now, 'its process had ended; the trial is not run again'
+FROM intervention JOIN trial USING (trial_id)
+WHERE action = 'cancel' AND state NOT IN ('waiting', 'running', 'grading')
+    AND owner NOT IN (SELECT value FROM json_each(:alive))
+    AND intervention_id NOT IN (SELECT intervention_id FROM intervention_applied);
+
+-- name: has_waiting
+SELECT EXISTS (SELECT 1 FROM trial
+    WHERE state = 'waiting' OR (state = 'grading' AND owner = 'nobody')) AS any;
+
 -- name: raised
 -- the highest that a cap of a trial, or of the run, was raised to
 SELECT max(CAST(value AS REAL)) AS most FROM intervention

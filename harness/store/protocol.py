@@ -11,7 +11,7 @@ subclass `StoreFull` if the disk has no room.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from harness.store.interventions import InterventionRow, NewIntervention
+from harness.store.interventions import CarriedRow, InterventionRow, NewIntervention
 from harness.store.ledger import AnsweredRow, Ledger, PaidRow
 from harness.store.live_rows import LiveRows
 from harness.store.row_tables import Asked, RowPage
@@ -192,6 +192,15 @@ class Store(Ledger, Protocol):
 
     async def interventions(self, after: int = 0) -> list[InterventionRow]:
         """The interventions whose id is greater than `after`, in the order of writing."""
+        ...
+
+    async def carried(self, trial_id: int) -> list[CarriedRow]:
+        """The interventions that hold for an attempt though they were written before it began: on
+        its caps, and on the agents and entries of the attempts that it goes on from."""
+        ...
+
+    async def has_waiting(self) -> bool:
+        """Whether a trial could be claimed."""
         ...
 
     async def note_applied(self, intervention_id: int, outcome: str) -> None:

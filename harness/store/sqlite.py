@@ -186,3 +186,5 @@ class SqliteStore(SqliteReading, SqliteLedger):
 def _let_go(run: Run, alive: Collection[str]) -> None:
     for name in ("charge_left", "leave_grading", "cancel_left"):
         run(name, alive=json.dumps(list(alive)))
+    run("cancel_asked")
+    run("settle_cancels", alive=json.dumps(list(alive)))

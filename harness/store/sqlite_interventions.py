@@ -9,6 +9,7 @@ from harness.store.connection import Row, Run
 from harness.store.interventions import (
     Action,
     AppliedRow,
+    CarriedRow,
     InterventionRefused,
     InterventionRow,
     NewIntervention,
@@ -58,6 +59,15 @@ class SqliteInterventions(SqliteFile):
             key = row.pop("intervention_id")
             applied.setdefault(key, []).append(cast("AppliedRow", row))
         return [_intervention(row, applied.get(row["intervention_id"], [])) for row in found]
+
+    async def carried(self, trial_id: int) -> list[CarriedRow]:
+        """See `Store.carried`."""
+        rows = self._rows("carried", trial_id=trial_id)
+        return [cast("CarriedRow", _intervention(row, [])) for row in rows]
+
+    async def has_waiting(self) -> bool:
+        """See `Store.has_waiting`."""
+        return bool(self._rows("has_waiting")[0]["any"])
 
     async def note_applied(self, intervention_id: int, outcome: str) -> None:
         """See `Store.note_applied`."""

@@ -26,6 +26,9 @@ PRICE = Price(
 )  # fmt: skip
 
 
+UNLIMITED = Limits(steps=0, cost_usd=0, tokens=0, wall_clock_s=0, command_s=1)
+
+
 def item(name: str) -> IssueItem:
     reference = IssueReference(
         instance_id=name, repo="a/a", version="1", image="i", patch="", test_patch="",
@@ -134,6 +137,8 @@ def make(
     grader: Any = None,
     backend: Answering | None = None,
     verifier: ModelClient | None = None,
+    limits: Limits = UNLIMITED,
+    **more: Any,
 ) -> tuple[Run, PlayedSandboxes]:
     sandboxes, folder = PlayedSandboxes(), store.path.parent
     client = client_of(store, "m", PRICE, backend or Answering(answer))
@@ -156,9 +161,10 @@ def make(
         verifier=verifier,
         sandboxes=sandboxes,
         grader=grader or PatchGrader(sandboxes, folder, None, GradingConfig()),
-        limits=Limits(steps=0, cost_usd=0, tokens=0, wall_clock_s=0, command_s=1),
+        limits=limits,
         agent_tools=("bash", "edit"),
         workers=workers,
         watcher=Silent(),
+        **more,
     )
     return run, sandboxes

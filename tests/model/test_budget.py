@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from harness.errors import AgentLimitReached, LimitReached
 from harness.model.budget import Budget, Crowded, TrialBudget
+from harness.model.run_clock import RunClock
 from harness.types import Limits
 
 
@@ -216,7 +217,7 @@ def test_a_trial_names_the_limit_that_it_reached():
         ({"cost_usd": 0.15}, "cost"),
         ({"wall_clock_s": 10}, "wall_clock"),
     ):
-        budget = TrialBudget(limits(**given_limits), clock=clock)
+        budget = TrialBudget(limits(**given_limits), clock=RunClock(clock))
         budget.check_and_reserve(0.1, 100).settle(0.1, 100)
         clock.now += 11
         with pytest.raises(LimitReached) as caught:
@@ -265,7 +266,7 @@ def test_an_unknown_price_leaves_dollars_uncounted():
 
 def test_the_wall_clock_runs_from_the_start_of_the_trial():
     clock = Clock()
-    budget = TrialBudget(limits(wall_clock_s=60), clock=clock)
+    budget = TrialBudget(limits(wall_clock_s=60), clock=RunClock(clock))
     clock.now += 50
     assert budget.remaining_s == pytest.approx(10)
     budget.check_time(5)

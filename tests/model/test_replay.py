@@ -23,6 +23,7 @@ from harness.model.replay import (
     load_recording,
     write_recording,
 )
+from harness.model.run_clock import RunClock
 from harness.model.trial_calls import TrialCalls
 from harness.types import Reply, ToolCall, Usage
 
@@ -223,7 +224,7 @@ async def test_a_call_that_is_cancelled_in_its_recorded_turn_has_a_cost_and_its_
 async def test_a_call_that_was_never_made_waits_for_no_turn(tmp_path):
     client, ledger = replaying(tmp_path / "run.jsonl", [FIRST, SECOND])
     clock = iter([0.0, 0.0, 0.0])
-    budget = TrialBudget(unlimited(wall_clock_s=60), clock=lambda: next(clock, 61.0))
+    budget = TrialBudget(unlimited(wall_clock_s=60), clock=RunClock(lambda: next(clock, 61.0)))
     request = client.request(key(conversation="b"), PROMPT, [])
     who, calls = Speaker(7, "b"), TrialCalls()
     tally = await client.begin(request, who, budget, calls)

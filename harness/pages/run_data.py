@@ -10,6 +10,7 @@ from harness.analysis.run_scores import ScoredRun, score_run
 from harness.benchmarks.protocol import Benchmark
 from harness.benchmarks.registry import of_run
 from harness.board.records import Boards
+from harness.score.rows import TableRow
 from harness.store.protocol import Store
 from harness.store.rows import LabelRow, RunRows
 from harness.system_files import baseline_system
@@ -21,6 +22,7 @@ class RunData:
 
     run_id: str  # the name of its folder
     scored: ScoredRun
+    costs: Sequence[TableRow] = ()  # rows of cost_breakdown.csv, where they were computed
     labels: Sequence[LabelRow] = ()  # what people and models said of its trials; replaced ones too
 
     @property

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from harness.errors import StoreUnavailable, UserError
 from harness.view import (
     answers,
+    compare_pages,
     live_stream,
     row_pages,
     run_list_page,
@@ -56,6 +57,8 @@ def _routes() -> list[Route]:
         Route("/", run_list_page.runs),
         Route("/assets/{name}", run_list_page.asset),
         Route(run, run_pages.run),
+        Route("/compare", compare_pages.of_runs),
+        Route(f"{run}/compare", compare_pages.of_run),
         Route(f"{run}/live", live_stream.follow),
         Route(f"{run}/rows/{{table}}", row_pages.rows),
         Route(f"{run}/control", writes.control, methods=["POST"]),

@@ -81,6 +81,7 @@ def places(links: ViewLinks) -> list[tuple[str, str]]:
     return [
         ("Runs", "/"),
         ("Run", links.run()),
+        ("Compare", f"{links.run()}/compare"),
         ("Trials", links.rows("trials")),
         ("Calls", links.rows("calls")),
     ]

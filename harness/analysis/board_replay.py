@@ -49,6 +49,8 @@ class Step:
     settled: int = 0
     admitted: str = ""  # the label of an entry
     read: Sequence[Reading] = ()
+    marked: str = ""  # the label of an entry that a person has pinned or vetoed
+    mark: str = ""  # a `MarkKind`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +111,8 @@ class _Told:
             proposed=number if what == EventKind.PROPOSED else 0,
             settled=number if what in _SETTLES else 0,
             admitted=subject if what == EventKind.ADMITTED else "",
+            marked=subject if what in _MARKS else "",
+            mark=what if what in _MARKS else "",
         )
 
     def _changes(self, event: EventRow) -> dict[str, TaskStanding]:
@@ -201,4 +205,5 @@ _STATES: Mapping[str, str] = {
     EventKind.DONE: TaskState.DONE, EventKind.FAILED: TaskState.FAILED,
     EventKind.CANCELLED: TaskState.CANCELLED,
 }  # fmt: skip
+_MARKS = frozenset({EventKind.PINNED, EventKind.VETOED})
 _SETTLES = frozenset({EventKind.ADMITTED, EventKind.MERGED, EventKind.REJECTED})

@@ -44,11 +44,13 @@ class Reader:
 
 @dataclass(slots=True, kw_only=True)
 class EntryTrack:
-    """An entry, from its admission on, with its readers."""
+    """An entry, from its admission on, with its readers, and the steps from which on it is pinned
+    or vetoed."""
 
     entry: EntryRow
     first: int
     readers: list[Reader] = field(default_factory=list)
+    marks: list[tuple[int, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,8 @@ def _entries(record: TrialRecord, steps: Sequence[Step]) -> list[EntryTrack]:
     for number, step in enumerate(steps, start=1):
         if step.admitted in rows:
             found[step.admitted] = EntryTrack(entry=rows[step.admitted], first=number)
+        if step.marked in found:
+            found[step.marked].marks.append((number, step.mark))
         for each in step.read:
             if each.label in found:
                 found[each.label].readers.append(

@@ -10,7 +10,7 @@ from harness.analysis.narrative import TrialRecord, cited_entries
 from harness.analysis.publications import Place, check_call, publications
 from harness.board.evidence import Command, Evidence, Patch
 from harness.board.records import EntryRow, LinkRow, ProposalRow, ShownRow
-from harness.board.vocabulary import LinkKind
+from harness.board.vocabulary import LinkKind, MarkKind
 from harness.pages.diff_view import DiffView, diff_view
 from harness.pages.links import Links
 from harness.pages.rendering import SHOWN, render
@@ -49,6 +49,16 @@ class Execution:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """That a person has pinned or vetoed an entry, with the reason."""
+
+    kind: str
+    by: str
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """An entry with all that is known of it. Texts have at most `most` characters on the page."""
 
@@ -61,6 +71,7 @@ class Entry:
     to_it: Sequence[LinkRow]  # how tasks and other entries name it
     from_it: Sequence[LinkRow]  # how it names other entries
     carried_by: Sequence[SubmissionRow]
+    marks: Sequence[Mark]
     cost_usd: float | None
     began: float
     most: int
@@ -157,11 +168,24 @@ class _Known:
             carried_by=[
                 each for each in record.submissions if label in self._carried[each["submission_id"]]
             ],
+            marks=self._marks(label),
             cost_usd=cost_of(proposal, record) if proposal else None,
             began=self._began,
             most=most,
             labels=self._labels,
         )
+
+    def _marks(self, label: str) -> list[Mark]:
+        return [
+            Mark(
+                kind=event["what"],
+                by=str(event["detail"].get("by", "")),
+                reason=str(event["detail"].get("reason", "")),
+                seconds=max(0.0, event["at"] - self._began),
+            )
+            for event in self._record.events
+            if event["subject"] == label and event["what"] in set(MarkKind)
+        ]
 
     def _merged(self, row: EntryRow) -> list[Repeat]:
         return [

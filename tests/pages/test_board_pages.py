@@ -105,6 +105,22 @@ def test_the_drawing_has_an_arrow_for_each_reason_to_wait_and_no_more_boxes_than
     assert html.count("<tr") == 301
 
 
+def test_a_veto_stands_with_its_entry_from_its_step_on():
+    rows = record(
+        entries=[entry("F1", "localize-1", "ann")],
+        events=[
+            event(1, "admitted", "ann", "F1", proposal=1),
+            event(2, "vetoed", "", "F1", by="eve", reason="wrong"),
+            event(3, "left", "ann", ""),
+        ],
+    )
+    replay = board_replay.board_replay(rows)
+    assert replay
+    (track,) = replay.entries
+    assert track.marks == [(2, "vetoed")]
+    assert "vetoed" in shown("board_replay", trial_of(rows), ReportLinks())
+
+
 def test_places_of_boxes_do_not_overlap(tmp_path):
     graph = task_graph.task_graph(driven(tmp_path / "run.db", 3))
     assert graph

@@ -380,6 +380,21 @@ def test_an_entry_says_how_it_was_admitted_and_by_whom_it_is_used():
         entry_html(data, "F9", VIEW)
 
 
+def test_an_entry_that_a_person_has_vetoed_says_who_and_why():
+    rows = record(
+        entries=[entry("F1", "localize-1", "ann")],
+        events=[
+            event(1, "admitted", "ann", "F1", proposal=1),
+            event(2, "vetoed", "", "F1", by="eve <b>", reason="it is wrong"),
+        ],
+    )
+    data = trial_of(rows)
+    for html in (str(entry_html(data, "F1", VIEW)),
+                 str(render("entries", section=section(data), data=data, links=VIEW))):  # fmt: skip
+        assert "eve &lt;b&gt;, 1.0 s after the board began: it is wrong" in html
+        assert "vetoed" in html
+
+
 def test_a_refused_proposal_says_why_and_what_its_author_did_next():
     reason = "The quote does not begin at line 1 but at 2: send it again with that line."
     rows = record(

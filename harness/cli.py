@@ -11,6 +11,7 @@ import typer
 from harness import secrets, terminal
 from harness.commands import label_commands, options
 from harness.commands.cost_command import cost
+from harness.commands.ctl import ctl_app
 from harness.commands.dataset_commands import dataset_app, images_app
 from harness.commands.options import given
 from harness.commands.view_command import view
@@ -28,6 +29,7 @@ T = TypeVar("T")
 UsageError: Any = typer.BadParameter.__base__  # typer has no public name for it
 app.add_typer(images_app, name="images")
 app.add_typer(dataset_app, name="dataset")
+app.add_typer(ctl_app, name="ctl")
 
 
 def _version(asked: bool) -> None:

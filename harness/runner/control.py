@@ -7,7 +7,7 @@ does so because the row is there.
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,31 @@ OF_TRIAL = frozenset(
 )  # a raise is of either
 WHOLE = (Cap.STEPS, Cap.TOKENS)  # caps that are whole numbers
 _NAMED = re.compile(r"(?P<system>[^/]+)/(?P<instance>.+?)(?:#(?P<number>\d+))?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The state in which people have left a run."""
+
+    paused: InterventionRow | None  # the pause that holds now
+    cap_usd: float  # of the run; 0: none
+    workers: int  # of each process; 0: as its configuration says
+
+
+def standing_of(facts: Mapping[str, Any], rows: Sequence[InterventionRow]) -> Standing:
+    """The state of a run with the facts of its store, from all its interventions."""
+    pauses = [row for row in rows if row["action"] in (Action.PAUSE, Action.RESUME)]
+    last = pauses[-1] if pauses and pauses[-1]["action"] == Action.PAUSE else None
+    cap = float(facts.get("config", {}).get("budget", {}).get("run_cost_usd", 0.0))
+    caps_of_run = [
+        row["value"] for row in rows if row["action"] == Action.RAISE and row["trial_id"] is None
+    ]
+    workers = [row["value"] for row in rows if row["action"] == Action.WORKERS]
+    return Standing(
+        paused=last,
+        cap_usd=max([cap, *caps_of_run]) if cap else 0.0,
+        workers=workers[-1] if workers else 0,
+    )
 
 
 async def intervene(

@@ -10,7 +10,7 @@ INSERT INTO intervention_applied (intervention_id, owner, at, outcome)
 VALUES (:intervention_id, :owner, :now, :outcome) ON CONFLICT DO NOTHING;
 
 -- name: interventions
-SELECT * FROM intervention WHERE intervention_id > :after ORDER BY intervention_id;
+SELECT * FROM intervention WHERE intervention_id > :after ORDER BY intervention_id LIMIT :limit;
 
 -- name: applied
 SELECT * FROM intervention_applied WHERE intervention_id > :after

@@ -190,8 +190,8 @@ class Store(Ledger, Protocol):
         """
         ...
 
-    async def interventions(self, after: int = 0) -> list[InterventionRow]:
-        """The interventions whose id is greater than `after`, in the order of writing."""
+    async def interventions(self, after: int = 0, limit: int = -1) -> list[InterventionRow]:
+        """The first `limit` interventions (-1: all) whose id is greater than `after`, in order."""
         ...
 
     async def carried(self, trial_id: int) -> list[CarriedRow]:

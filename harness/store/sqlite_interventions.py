@@ -51,10 +51,10 @@ class SqliteInterventions(SqliteFile):
                 applied.append({"owner": "", "at": row["at"], "outcome": outcome})
         return _intervention(dict(row), applied)
 
-    async def interventions(self, after: int = 0) -> list[InterventionRow]:
+    async def interventions(self, after: int = 0, limit: int = -1) -> list[InterventionRow]:
         """See `Store.interventions`."""
         applied: dict[int, list[AppliedRow]] = {}
-        found = self._rows("interventions", after=after)
+        found = self._rows("interventions", after=after, limit=limit)
         for row in self._rows("applied", after=after) if found else ():
             key = row.pop("intervention_id")
             applied.setdefault(key, []).append(cast("AppliedRow", row))
@@ -223,7 +223,7 @@ def _raise(asked: _Asked) -> str:
         raise InterventionRefused(
             f"the cap on its {new.target} is {cap:g} already; it can only be raised"
         )
-    return ""
+    return f"the run may spend ${new.value:g}" if new.trial_id is None else ""
 
 
 def _workers(asked: _Asked) -> str:

@@ -18,6 +18,7 @@ from harness.store.rows import CallRow
 from harness.types import Message
 
 Said = Mapping[str, Sequence[Message]]
+MOMENT = 0.002  # seconds: the ledger's times are exact to one thousandth
 REASON = 60  # characters of a refusal by which the message that tells of it is found
 
 
@@ -79,19 +80,29 @@ def next_answer(proposal: ProposalRow, place: Place, messages: Sequence[Message]
 def check_call(proposal: ProposalRow, calls: Sequence[CallRow]) -> CallRow | None:
     """The model call that compared a proposal with its evidence; None if there is none.
 
-    One call compares all findings of an answer. It has not compared a refused one if its answer
-    does not have the reason.
+    It was made while the proposal was ruled on. One call may compare all findings of an answer; it
+    has not compared a refused one if its answer does not have the reason. Calls for one finding do
+    not say whose it is: where several were made at that time, none is named.
     """
     since, until = proposal["at"], proposal["settled_at"]
     if until is None:
         return None
     name = f"{GIST_CHECK}.{proposal['task']}."
-    for call in calls:
-        if call["conversation"].startswith(name) and call["agent"] == proposal["author"]:
-            began = datetime.fromisoformat(call["started_at"]).timestamp()
-            if since - 0.01 <= began <= until + 0.01:
-                return call if _compared(proposal, call) else None
+    of_the_answer = [
+        call
+        for call in calls
+        if call["conversation"].startswith(name) and call["agent"] == proposal["author"]
+    ]
+    nobodys = [call for call in calls if not call["agent"]]
+    for some in (of_the_answer, nobodys):
+        found = [call for call in some if since - MOMENT <= _began(call) <= until + MOMENT]
+        if found and (some is of_the_answer or len(found) == 1):
+            return found[0] if _compared(proposal, found[0]) else None
     return None
+
+
+def _began(call: CallRow) -> float:
+    return datetime.fromisoformat(call["started_at"]).timestamp()
 
 
 def _compared(proposal: ProposalRow, call: CallRow) -> bool:

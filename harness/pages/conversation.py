@@ -80,6 +80,8 @@ class Conversation:
     total: int
     most: int
     alone: bool  # it shows one message by itself
+    entries: frozenset[str]  # the labels of the trial's entries
+    tasks: frozenset[str]
 
     @property
     def starts(self) -> Sequence[int]:
@@ -132,6 +134,8 @@ def conversation(
         total=len(messages),
         most=WHOLE if only else SHOWN,
         alone=bool(only),
+        entries=frozenset(entry["label"] for entry in data.record.entries),
+        tasks=frozenset(task["label"] for task in data.record.tasks),
     )
 
 

@@ -1,13 +1,14 @@
 """The tool calls of an answer, each as what it is: a command, an edit, lines of a file, …"""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.analysis.publications import arguments_of
 from harness.board.records import ProposalRow
-from harness.board.vocabulary import ToolName
+from harness.board.vocabulary import TASK_LABEL, ToolName
 from harness.pages.diff_view import DiffView
 from harness.pages.replaced_text import replaced_text
 from harness.terminal import one_line
@@ -44,7 +45,7 @@ class ToolCall:
     text: str = ""  # a command, a summary, the path of a file
     diff: DiffView | None = None  # of an edit
     fields: Sequence[tuple[str, str]] = ()  # other arguments, by their names
-    label: str = ""  # of the entry that it names
+    label: str = ""  # of the entry that it names, or of the task that it has added
     proposal: ProposalRow | None = None  # that it made
     conversations: Sequence[str] = ()  # of those that it handed work to
 
@@ -83,8 +84,9 @@ def tool_call(
     result = _result(name, answer, message)
     if not given and (raw := str(call["function"]["arguments"] or "")).strip() not in ("", "{}"):
         given = {"not_json": raw}
-    make = _MAKE.get(name, _other)
-    parts = make(given, around, place)
+    parts = _MAKE.get(name, _other)(given, around, place)
+    if parts["form"] == "task" and (added := _ADDED.search(result.output)):
+        parts["label"] = added[1]
     return ToolCall(name=name, title=words_of(call), result=result, **parts)
 
 
@@ -168,6 +170,10 @@ def _delegate(given: Mapping[str, Any], around: Around, place: tuple[int, int]) 
     }
 
 
+def _add_task(given: Mapping[str, Any], around: Around, place: tuple[int, int]) -> dict[str, Any]:
+    return {"form": "task", "fields": _fields(given)}
+
+
 def _other(given: Mapping[str, Any], around: Around, place: tuple[int, int]) -> dict[str, Any]:
     return {"form": "other", "fields": _fields(given)}
 
@@ -186,11 +192,13 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
 
 
+_ADDED = re.compile(rf"`({TASK_LABEL.pattern})`")
 _Make = Callable[[Mapping[str, Any], Around, tuple[int, int]], dict[str, Any]]
 _MAKE: Mapping[str, _Make] = {
     ToolName.BASH: _bash, ToolName.EDIT: _edit, ToolName.VIEW: _view, ToolName.PUBLISH: _publish,
     ToolName.FINISH: _end, ToolName.SUBMIT: _end, ToolName.REPORT: _end, ToolName.ANSWER: _end,
     ToolName.UNFOLD: _look, ToolName.APPLY: _look, ToolName.DELEGATE: _delegate,
+    ToolName.ADD_TASK: _add_task,
 }  # fmt: skip
 _TELLING: Mapping[str, Sequence[str]] = {
     ToolName.BASH: ("command",), ToolName.EDIT: ("path",), ToolName.VIEW: ("path",),

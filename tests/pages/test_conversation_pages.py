@@ -227,6 +227,8 @@ def test_nothing_hostile_in_a_finding_reaches_the_browser(evidence, links):
 
 def test_each_tool_call_is_shown_as_what_it_is():
     rows = record(
+        tasks=[task("test-1")],
+        entries=[entry("F1", "patch-1", "ann")],
         calls=[call(1, "patch-1", "ann")],
         proposals=[
             proposal(1, "ann", "patch-1", gist="it is so"),
@@ -243,6 +245,7 @@ def test_each_tool_call_is_shown_as_what_it_is():
             asks("publish", {"kind": "FACT", "gist": "it  is\nso", "path": "a.py"}, 3),
             asks("publish", {"kind": "FACT", "gist": "it is so"}, 4),
             asks("dance", {"steps": 3}, 5),
+            asks("add_task", {"kind": "test", "text": "try it", "about": "F1"}, 6),
             content="Let me look.",
         ),
         told(
@@ -255,8 +258,9 @@ def test_each_tool_call_is_shown_as_what_it_is():
         told("It is being checked", 3),
         told("It is being checked", 4),
         told("<error>There is no tool 'dance'.</error>", 5),
-        answer(asks("finish", {"summary": "It is done"}, 6)),
-        told("Done.", 6),
+        told("The task is `test-1` and open; whoever is free takes it.", 6),
+        answer(asks("finish", {"summary": "It is done", "same": "F1"}, 7)),
+        told("Done.", 7),
     ]
     html = view(messages, rows=rows)
     assert "exit 2" in html
@@ -269,6 +273,8 @@ def test_each_tool_call_is_shown_as_what_it_is():
     assert "the quote does not stand there" in html
     assert "Not carried out: There is no tool" in html
     assert "It is done" in html
+    assert 'href="/runs/run/trials/1#task-test-1"' in html
+    assert html.count('href="/runs/run/trials/1/entries/F1"') == 3
     assert "new" in html[html.index("news at the end") :]
     names = {attributes.get("id") for _, attributes in parsed(html).tags if attributes.get("id")}
     assert names == {f"message-{n}" for n in range(1, len(messages) + 1)}

@@ -8,10 +8,10 @@ from typing import Any
 from harness.errors import UserError
 from harness.results.run_folder import RunFolder, run_folders
 from harness.runner.processes import processes
-from harness.score import instance_scores, last_attempts
-from harness.score.cost import Spent, in_doubt, spent
+from harness.score import last_attempts
+from harness.score.cost import Spent, added, in_doubt
 from harness.score.estimators import mean
-from harness.score.rows import UNFINISHED
+from harness.score.rows import UNFINISHED, scores_from_sums
 from harness.store.protocol import Store
 from harness.text.counted import counted
 
@@ -95,11 +95,12 @@ async def run_line(folder: RunFolder, store: Store, *, score: bool = True) -> Ru
     begun = str(facts.get("created_at", ""))
     if not score:
         return RunLine(run=folder.run_id, begun=begun)
-    trials = await store.trials()
-    last = last_attempts(trials)
+    rows = await store.read_outcomes()
+    last = last_attempts(rows.trials)
     states = [trial["state"] for trial in last]
-    cost = spent(await store.costs()) if facts.get("prices") else Spent(usd=None, unsure_usd=None)
-    scores = instance_scores(trials, [], await store.submissions())
+    sums = (Spent(usd=each["usd"], unsure_usd=each["unsure_usd"]) for each in rows.sums)
+    cost = added(sums) if facts.get("prices") else Spent(usd=None, unsure_usd=None)
+    scores = scores_from_sums(rows.trials, (), rows.submissions)
     names = dict.fromkeys(one.system for one in scores)
     return RunLine(
         run=folder.run_id,

@@ -43,8 +43,8 @@ async def trial(request: Request) -> Response:
     trial_id = request.path_params["trial_id"]
 
     async def build(reading: Reading) -> Markup:
-        run = (await reading.data()).rows
-        if all(row["trial_id"] != trial_id for row in run.trials):
+        run = await reading.store.read_beside(trial_id)
+        if not run.trials:
             raise NotThere(f"The run {reading.run_id} has no trial {trial_id}.")
         data = await trial_data(reading.store, reading.boards, run, trial_id)
         agents = list(dict.fromkeys(call["agent"] for call in data.calls))

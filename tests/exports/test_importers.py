@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 from atif_rows import CALLS, FACTS, SPOKEN, TRIAL, answer, call
+from console import DELM, query
+from shared_run import QUESTIONED, REPLAYED, SCRIPTED, shared_run
 
 from harness.exports.atif import trial_files
+
+pytestmark = pytest.mark.slow(seconds=120)
 
 PYTHON = os.environ.get("DELM_IMPORTERS") or sys.executable
 NEEDS = {
@@ -17,6 +21,9 @@ NEEDS = {
     "phoenix": "phoenix.client.helpers.atif",
     "scout": "inspect_scout.sources, harbor.models.trajectories",
 }
+SENT = """SELECT system || '/' || number || '.' || attempt AS trial, count(*) AS calls,
+    sum(prompt_tokens) AS tokens, sum(cost_usd) AS usd
+    FROM call JOIN trial USING (trial_id) WHERE paid_call IS NULL GROUP BY trial_id"""
 ALONE = {
     "agent-1": [
         {"role": "system", "content": "You are alone."},
@@ -123,3 +130,83 @@ def test_inspect_scout_counts_no_tokens_of_a_served_answer(imported, tmp_path):
     assert made["models"] == ["p/m"]
     assert made["tokens"] == 110
     assert made["messages"] == ["system", "user", "assistant", "tool", "assistant"]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """The documents of real runs of every kind of system, and by trial what the ledger has."""
+    folder, ledger = tmp_path_factory.mktemp("every") / "atif", {}
+    for name in (REPLAYED, QUESTIONED, SCRIPTED):
+        run = shared_run(tmp_path_factory, name)
+        words = [DELM, "export", run, folder / name, "--format", "atif"]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        for row in query(run, SENT):
+            ledger[row["trial"]] = (row["calls"], row["tokens"], row["usd"])
+    return folder, ledger
+
+
+def trials_in(folder: Path) -> dict[str, list[Path]]:
+    """The files of each trial, the root first."""
+    roots = sorted(folder.glob("*/*/*/*.json"))
+    return {
+        f"{root.parent.parent.name}/{root.stem}": [
+            root,
+            *sorted(root.with_name(f"{root.stem}.subagents").glob("*.json")),
+        ]
+        for root in roots
+    }
+
+
+def test_every_system_is_exported_each_with_its_trial_and_its_calls(exported):
+    folder, ledger = exported
+    found = trials_in(folder)
+    assert set(found) == set(ledger)
+    assert {trial.partition("/")[0] for trial in found} == {
+        "single", "delm", "base", "delm-documents", "mini-swe-agent", "centralized-parallel",
+        "centralized", "independent",
+    }  # fmt: skip
+    assert len(found["delm/0.0"]) > 1
+    assert len(found["delm-documents/0.0"]) > 1
+    for trial, paths in found.items():
+        root = json.loads(paths[0].read_text())
+        assert root["final_metrics"]["total_cost_usd"] == pytest.approx(ledger[trial][2])
+
+
+def test_docent_reads_every_conversation_of_every_system(imported, exported):
+    paths = [path for each in trials_in(exported[0]).values() for path in each]
+    for path, read in zip(paths, imported("docent", *paths), strict=True):
+        document = json.loads(path.read_text())
+        if "subagent_trajectory_ref" in json.dumps(document["steps"]):
+            assert "subagent_trajectory_ref is not supported" in read["refused"]
+        else:
+            assert len(read["roles"]) >= len(document["steps"]), path
+
+
+def test_phoenix_gets_one_trace_of_every_trial_with_the_dollars_of_the_ledger(imported, exported):
+    folder, ledger = exported
+    trials = trials_in(folder)
+    spans = imported("phoenix", *(path for paths in trials.values() for path in paths))
+    traces: dict[str, list[dict]] = {}
+    for span in spans:
+        traces.setdefault(span["context"]["trace_id"], []).append(span)
+    assert len(traces) == len(trials)
+    found = []
+    for mine in traces.values():
+        models = [span["attributes"] for span in mine if span["span_kind"] == "LLM"]
+        tokens = sum(each.get("llm.token_count.prompt", 0) for each in models)
+        usd = sum(each.get("llm.cost.total", 0) for each in models)
+        found.append((len(models), tokens, usd))
+    calls, tokens, usd = zip(*sorted(ledger.values()), strict=True)
+    found_calls, found_tokens, found_usd = zip(*sorted(found), strict=True)
+    assert (calls, tokens) == (found_calls, found_tokens)
+    assert found_usd == pytest.approx(usd)
+
+
+def test_inspect_scout_reads_every_trial_as_one_transcript(imported, exported):
+    folder, _ = exported
+    transcripts = [one for name in (REPLAYED, QUESTIONED, SCRIPTED)
+                   for one in imported("scout", folder / name)]  # fmt: skip
+    systems = [trial.partition("/")[0] for trial in trials_in(folder)]
+    assert sorted(one["agent"] for one in transcripts) == sorted(systems)
+    assert all(one["models"] for one in transcripts)

@@ -14,6 +14,7 @@ from harness.commands.cost_command import cost
 from harness.commands.ctl import ctl_app
 from harness.commands.dataset_commands import dataset_app, images_app
 from harness.commands.options import given
+from harness.commands.report_command import report
 from harness.commands.view_command import view
 from harness.errors import DelmError, UserError
 from harness.no_space import lack
@@ -238,6 +239,9 @@ def show(
 app.command()(cost)
 app.command()(view)
 label_commands.add_to(app)
+
+
+app.command()(report)
 
 
 @app.command()

@@ -29,7 +29,8 @@ MODELS = "models"
 RECORD = "record"  # in run.yaml, beside the configuration: what ran by it
 # may differ when a run is taken up again
 NOT_IDENTITY = (
-    "workers", "plots", "budget.run_cost_usd", "sandbox.disk_gb", "model.callbacks", "otel",
+    "workers", "plots", "report", "budget.run_cost_usd", "sandbox.disk_gb", "model.callbacks",
+    "otel",
 )  # fmt: skip
 # nor where a model is found, and which key it wants there: of an entry under models
 ENDPOINT = ("api_base", "api_base_env", "api_key_env")
@@ -156,6 +157,7 @@ class Config(Section):
     submissions: int = Field(0, ge=0)  # of each system on each instance; 0: what its trials give
     workers: int = Field(4, ge=1)  # trials at a time
     plots: bool = True  # drawn at the end of a run; `delm score` always draws them
+    report: bool = True  # report.html, written at the end of a run; `delm report` always writes it
     model: ModelConfig = ModelConfig()  # type: ignore[call-arg]
     models: dict[str, dict[str, Any]] = {}  # price and endpoint overrides, as in models.yaml
     budget: BudgetConfig = BudgetConfig()  # type: ignore[call-arg]

@@ -24,6 +24,7 @@ from harness.commands.end_summary import (
 )
 from harness.commands.plots import draw_plots
 from harness.commands.pricing import foresee
+from harness.commands.report_at_end import report_at_end
 from harness.commands.resumed_endpoint import has_moved
 from harness.commands.table import print_run
 from harness.commands.tracing import traced
@@ -39,7 +40,7 @@ from harness.runner.processes import Member, join
 from harness.runner.progress import Progress, console
 from harness.runner.run import Run, RunSystem
 from harness.runner.services import Watcher
-from harness.runner.signals import Stop
+from harness.runner.signals import STOPPED, Stop
 from harness.store.opening import open_store
 from harness.store.protocol import Store
 from harness.text.counted import counted
@@ -188,7 +189,11 @@ def _work_on(job: _Evaluation) -> int:
             job.out.print(
                 f"note: this run has other processes, too: {', '.join(others)}", markup=False
             )
-        return event_loop.run(_opened, job, member)
+        code = event_loop.run(_opened, job, member)
+    if job.options.config.report:
+        stopped = code == STOPPED
+        report_at_end(job.out, job.folder, job.options.output, stopped=stopped)
+    return code
 
 
 async def _opened(job: _Evaluation, member: Member) -> int:

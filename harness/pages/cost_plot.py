@@ -13,7 +13,7 @@ from harness.score.rows import TableRow
 from harness.text.counted import counted
 
 WIDTH, HEIGHT = 520, 330
-LEFT, RIGHT, TOP, BOTTOM = 46, 14, 12, 44  # margins around the axes
+LEFT, RIGHT, TOP, BOTTOM = 46, 14, 24, 44  # margins around the axes
 SPREAD = 20  # from which quotient of costs on the axis is logarithmic
 SHAPES = ("circle", "square", "triangle", "diamond")
 COLOURS = 8  # of page.css
@@ -221,22 +221,30 @@ def _label(text: str, x: float, y: float) -> Label:
 
 def _labelled(marks: Sequence[Mark]) -> list[Mark]:
     """The marks with labels that do not lie on each other: the lower ones are moved down."""
-    placed: list[Label] = []
+    boxes = [_box_of_mark(mark) for mark in marks]
     found: dict[int, Mark] = {}
-    for index in sorted(range(len(marks)), key=lambda index: marks[index].y):
+    for index in sorted(range(len(marks)), key=lambda index: (marks[index].y, marks[index].x)):
         label = marks[index].label
-        while any(_overlap(label, other) for other in placed):
+        while any(_overlap(_box(label), box) for box in boxes):
             label = replace(label, y=label.y + 2)
-        placed.append(label)
+        boxes.append(_box(label))
         found[index] = replace(marks[index], label=label)
     return [found[index] for index in range(len(marks))]
 
 
-def _overlap(one: Label, other: Label) -> bool:
-    (a, b), (c, d) = _extent(one), _extent(other)
-    return abs(one.y - other.y) < LINE and a < d and c < b
+Box = tuple[float, float, float, float]  # left, right, top, bottom
 
 
-def _extent(label: Label) -> tuple[float, float]:
+def _overlap(one: Box, other: Box) -> bool:
+    across = one[0] < other[1] and other[0] < one[1]
+    return across and one[2] < other[3] and other[2] < one[3]
+
+
+def _box(label: Label) -> Box:
     width = LETTER * len(label.text)
-    return (label.x - width, label.x) if label.end else (label.x, label.x + width)
+    left = label.x - width if label.end else label.x
+    return left, left + width, label.y - LINE + 2, label.y + 2
+
+
+def _box_of_mark(mark: Mark) -> Box:
+    return mark.x - 6, mark.x + 6, mark.y - 6, mark.y + 6

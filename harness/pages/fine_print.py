@@ -4,9 +4,11 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from harness.analysis.footnotes import worth
+from harness.model.replay import PREFIX as REPLAY
 from harness.pages.run_data import RunData
 from harness.store.rows import TrialRow
 from harness.text.counted import counted
@@ -59,7 +61,7 @@ def repeat_command(facts: Mapping[str, Any]) -> str:
     if not config:
         return ""
     dataset, model, budget = config["dataset"], config["model"], config["budget"]
-    words = ["eval", "-m", model["name"], "-d", dataset["name"]]
+    words = ["eval", "-m", _shortened(model["name"]), "-d", dataset["name"]]
     words += _each("-s", config["systems"]) + _each("-i", config.get("instances") or ())
     words += _flag("--filter", config.get("filter")) + _flag("--slice", config.get("slice"))
     if config.get("shuffle"):
@@ -68,6 +70,15 @@ def repeat_command(facts: Mapping[str, Any]) -> str:
     words += _flag("-w", config.get("workers")) + _flag("--cost-limit", budget["cost_usd"])
     words += _flag("--max-cost", budget["run_cost_usd"])
     return f".venv/bin/delm {shlex.join(words)}"
+
+
+def _shortened(model: str) -> str:
+    """The name; of a recording below the current folder, its path from here."""
+    kind, _, path = model.partition(REPLAY)
+    here = Path.cwd()
+    if kind or not Path(path).is_relative_to(here):
+        return model
+    return f"{REPLAY}{Path(path).relative_to(here)}"
 
 
 def _each(flag: str, values: Iterable[str]) -> list[str]:
@@ -112,7 +123,7 @@ def _model(facts: Mapping[str, Any]) -> list[str]:
     model = facts["config"]["model"] if facts.get("config") else {}
     lines = [str(facts["model"])]
     if facts.get("replay"):
-        lines.append(f"replayed, not called: {model.get('name', '')}")
+        lines.append(f"replayed, not called: {_shortened(model.get('name', ''))}")
     if model.get("verifier"):
         lines.append(f"verifier: {model['verifier']}")
     settings = [

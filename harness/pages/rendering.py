@@ -9,7 +9,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from harness.pages.glossary import term
@@ -29,8 +30,15 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     templates.globals["term"] = term
-    templates.filters |= {"usd": usd, "share": share, "seconds": seconds, "text": text}
+    templates.filters |= {"usd": usd, "share": share, "seconds": seconds, "text": _cut}
     return templates
+
+
+@pass_context
+def _cut(context: Context, value: str, most: int = SHOWN) -> str:
+    """`text`, not longer than the page allows: its variable `shown`, where it has one."""
+    allowed = context.get("shown", SHOWN)
+    return text(value, min(most, allowed))
 
 
 def render(name: str, **values: Any) -> Markup:

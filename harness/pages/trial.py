@@ -5,7 +5,7 @@ A section is a function that makes of a `TrialData` what the template of the sec
 nothing of it, and the section is left out.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from harness.pages import (
     time_lines,
 )
 from harness.pages.links import Links
-from harness.pages.rendering import render
+from harness.pages.rendering import SHOWN, render
 from harness.pages.trial_data import TrialData
 
 
@@ -54,8 +54,13 @@ SECTIONS: Sequence[Section] = (
 )
 
 
-def trial_html(data: TrialData, links: Links) -> Markup:
-    """The trial as HTML, without the frame of a page: for the report and the live page."""
-    made = [(each, each.make(data)) for each in SECTIONS]
-    shown = [{"about": each, "content": found} for each, found in made if found is not None]
-    return render("trial", data=data, links=links, sections=shown)
+def trial_html(
+    data: TrialData, links: Links, *, without: Collection[str] = (), shown: int = SHOWN
+) -> Markup:
+    """The trial as HTML, without the frame of a page: for the report and the live page.
+
+    `without`: names of sections to leave out. `shown`: characters of one text.
+    """
+    made = [(each, each.make(data)) for each in SECTIONS if each.name not in without]
+    sections = [{"about": each, "content": found} for each, found in made if found is not None]
+    return render("trial", data=data, links=links, sections=sections, shown=shown)

@@ -18,6 +18,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.score.estimators import NOTHING, otherwise
 from harness.score.rows import InstanceScore, ran
 
 TRIALS = 2  # more, on each instance
@@ -64,13 +65,20 @@ def paired_spread(a: Sequence[InstanceScore], b: Sequence[InstanceScore]) -> Spr
 
 def half_widths(low: float | None, high: float | None, found: Spread | None) -> HalfWidths:
     """What `TRIALS` more trials an instance, or `INSTANCES` more instances, make of the interval
-    from `low` to `high`: it is scaled by the square root of the quotient of the variances."""
+    from `low` to `high`.
+
+    It is scaled by the square root of the quotient of the variances. Where all instances have the
+    same value, more of that value are assumed.
+    """
     if low is None or high is None:
         return HalfWidths(now=None, more_trials=None, more_instances=None)
     now = (high - low) / 2
-    if found is None or found.variance <= 0:
+    if found is None:
         return HalfWidths(now=now, more_trials=None, more_instances=None)
     count = found.instances
+    if found.variance < NOTHING:  # the interval is that of equal values
+        later = now * otherwise(count + INSTANCES) / otherwise(count)
+        return HalfWidths(now=now, more_trials=None, more_instances=later)
     return HalfWidths(
         now=now,
         more_trials=_with_more_trials(now, found),

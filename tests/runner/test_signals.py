@@ -110,7 +110,7 @@ def test_a_terminal_that_is_closed_stops_it_as_ctrl_c_does(words, tmp_path):
     """The kernel sends SIGHUP, and every further write to the terminal fails."""
     process, terminal = pty.fork()
     if not process:
-        os.execve(DELM, [DELM, *words, "-c", "plots=false"],
+        os.execve(DELM, [DELM, *words, "-c", "plots=false", "-c", "report=false"],
                   variables(DELM_CACHE=str(tmp_path / "cache"), TERM="xterm"))  # fmt: skip
     wait_for(lambda: running(MARK), "the command")
     os.close(terminal)
@@ -125,7 +125,7 @@ def test_a_terminal_that_is_closed_stops_it_as_ctrl_c_does(words, tmp_path):
 def test_who_reads_its_output_may_end_first(words, tmp_path):
     """`delm eval | tee log`: Ctrl-C ends tee, and delm goes on to save the patch."""
     process = subprocess.Popen(
-        [DELM, *words, "-c", "plots=false"],
+        [DELM, *words, "-c", "plots=false", "-c", "report=false"],
         env=variables(DELM_CACHE=str(tmp_path / "cache")),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

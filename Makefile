@@ -104,7 +104,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@bash scripts/setup_sandbox.sh
 	@touch $(STAMP)
 
-eval: setup ## run systems on instances, grade, print the table
+eval: setup ## run systems on instances, grade, print the table, write a report
 	$(strip $(DELM) eval $(if $(MODEL),-m $(MODEL)) $(if $(DATASET),-d $(DATASET)) $(call each,-s,$(SYSTEMS)) \
 	  $(call each,-i,$(INSTANCES)) $(if $(N),-n $(N)) $(if $(TRIALS),-k $(TRIALS)) $(if $(WORKERS),-w $(WORKERS)) \
 	  $(if $(SANDBOX),--sandbox $(SANDBOX)) $(if $(RUN),--run-id "$(RUN)") $(if $(MAX_COST),--max-cost $(MAX_COST)) $(if $(DISK_GB),--disk-gb $(DISK_GB)) \
@@ -124,8 +124,9 @@ cost: setup ## where the money of RUN, or of SYSTEMS in it, went
 runs: setup ## list the runs, the newest first
 	$(DELM) runs $(ARGS)
 
-report: setup ## make the CSVs of RUN anew and print its table
+report: setup ## make the CSVs and the report (one HTML file) of RUN anew, print its table
 	$(DELM) score "$(RUN)"
+	$(DELM) report "$(RUN)"
 
 view: setup ## show the runs, or RUN, as a local web page, live while they work
 	$(strip $(DELM) view $(if $(RUN),"$(RUN)") $(ARGS))

@@ -22,7 +22,7 @@ MAPPING = st.recursive(
     max_leaves=8,
 )
 FREE = {
-    ("workers",), ("plots",), ("budget", "run_cost_usd"), ("sandbox", "disk_gb"),
+    ("workers",), ("plots",), ("report",), ("budget", "run_cost_usd"), ("sandbox", "disk_gb"),
     ("model", "callbacks"), ("otel", "endpoint"), ("otel", "content"),
 }  # fmt: skip
 LAYER = st.dictionaries(st.sampled_from("abc"), MAPPING, max_size=3)

@@ -176,7 +176,9 @@ def test_a_run_of_any_name_comes_through_whole_and_latest_is_one(make, tmp_path)
         for target in ("view", "show", "report", "compare", "eval"):
             done = make(target, f"RUN={name}")
             assert done.returncode == 0, done.stderr
-            assert f'delm {TAKES[target]} "{name}"' in done.stdout.replace("  ", " ")
+            said = done.stdout.replace("  ", " ")
+            assert f'delm {TAKES[target]} "{name}"' in said
+            assert (f'delm report "{name}"' in said) == (target == "report")
         assert "replay:" not in make("longbench", f"RUN={name}").stdout  # it goes on with that run
 
 

@@ -159,7 +159,7 @@ def holm(ps: Sequence[float]) -> list[float]:
 def otherwise(count: int) -> float:
     """The share of instances that may be otherwise where `count` of them came out the same, at
     97.5 %: see `mean_interval`."""
-    return 1.0 - ((1.0 - CONFIDENCE) / 2) ** (1.0 / count)
+    return float(1.0 - ((1.0 - CONFIDENCE) / 2) ** (1.0 / count))
 
 
 def _of_equals(value: float, count: int, within: tuple[float, float] | None) -> Interval | None:

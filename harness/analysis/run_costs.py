@@ -18,7 +18,7 @@ from harness.board.records import Boards
 from harness.model.prices import recorded
 from harness.score.rows import by_trial
 from harness.store.protocol import Store
-from harness.store.rows import CallRow, RunRows, SpanRow, TrialRow
+from harness.store.rows import CallRow, RunRows, SpanRow, SubmissionRow, TrialRow
 from harness.system_files import baseline_system
 from harness.types import Message
 
@@ -78,6 +78,10 @@ class TrialCosts:
             overheads=doubled,
             activities=turn_activities(costs, record.proposals, doubled),
         )
+
+    def submissions(self, trial: TrialRow) -> Sequence[SubmissionRow]:
+        """The submissions of one attempt at a trial."""
+        return self._submissions.get(trial["trial_id"], ())
 
     def intervals(self, trial: TrialRow) -> list[Interval]:
         """The time line of one attempt at a trial."""

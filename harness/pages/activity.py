@@ -107,16 +107,13 @@ def section(data: TrialData) -> ActivitySection | None:
     )
 
 
-def difference(data: TrialData) -> tuple[str, TableRow, TableRow] | None:
-    """The system that the trial's is compared with, and the rows of the two (its own second);
-    None unless the dollars per submission of both are known."""
+def cost_sentence(data: TrialData) -> str:
+    """What the trial's system spent on the instance, beside the system it is compared with."""
     systems = _in_order(data)
-    other = _compared_with(data, systems)
-    found = {row["system"]: row for row in systems if row[USD] is not None}
-    mine = data.trial["system"]
-    if other not in found or mine not in found:
-        return None
-    return other, found[other], found[mine]
+    mine = next((row for row in systems if row["system"] == data.trial["system"]), None)
+    if mine is None or not mine["calls"] or mine["cost_usd"] is None or not mine["submissions"]:
+        return ""
+    return _spent(mine, _compared_with(data, systems), systems)
 
 
 def _in_order(data: TrialData) -> list[TableRow]:
@@ -191,17 +188,21 @@ def _sentences(
         return ["The price of a call is not known, so there are tokens and no dollars."]
     if not mine["submissions"]:
         return [f"{mine['system']} spent {dollars(mine['cost_usd'])} and made no submission."]
+    told = _spent(mine, other, systems)
+    if table.more(SYSTEM, "all") is None:
+        return [told]
+    return [told, *_why(data.trial["system"], other, table)]
+
+
+def _spent(mine: TableRow, other: str, systems: Sequence[TableRow]) -> str:
     least = "at least " if mine["cost_unsure_usd"] else ""
-    told = [f"{mine['system']} spent {least}{dollars(mine['cost_usd'])} here for {_made(mine)}"]
+    told = f"{mine['system']} spent {least}{dollars(mine['cost_usd'])} here for {_made(mine)}"
     theirs = next((row for row in systems if row["system"] == other), None)
     if theirs is None or theirs[USD] is None:
-        return [f"{told[0]}."]
-    ratio = (
-        f", {mine[USD] / theirs[USD]:.2f} of {other}'s {dollars(theirs[USD])}"
-        if theirs[USD]
-        else ""
-    )
-    return [f"{told[0]}{ratio}.", *_why(data.trial["system"], other, table)]
+        return f"{told}."
+    if not theirs[USD]:
+        return f"{told}; {other} spent nothing."
+    return f"{told}, {mine[USD] / theirs[USD]:.2f} of {other}'s {dollars(theirs[USD])}."
 
 
 def _made(row: TableRow) -> str:

@@ -62,7 +62,7 @@ def section(data: TrialData) -> SubmissionsSection | None:
     return SubmissionsSection(
         submissions=[_submission(data, row, gold, benchmark) for row in data.submissions],
         word=benchmark.submission,
-        sentence=_sentence(data.submissions, benchmark.submission),
+        sentence=relation(data),
         gold=diff_view(gold) if gold is not None and is_patch else None,
         right=gold if gold is not None and not is_patch else "",
         why_no_gold="" if gold is not None else NOT_RECORDED if graded else GRADED_LATER,
@@ -109,7 +109,9 @@ def _entry(data: TrialData, row: SubmissionRow) -> str:
     return str(next((each.get(ResultKey.ENTRY) or "" for each in same), ""))
 
 
-def _sentence(rows: Sequence[SubmissionRow], word: str) -> str:
+def relation(data: TrialData) -> str:
+    """Whether the submissions of a trial are the same, in words; empty where there is one."""
+    rows, word = data.submissions, of_run(data.facts).submission
     if len(rows) < 2:
         return ""
     different = len({row["patch_sha256"] for row in rows})

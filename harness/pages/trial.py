@@ -27,6 +27,7 @@ from harness.pages import (
 from harness.pages.links import Links
 from harness.pages.rendering import SHOWN, render
 from harness.pages.trial_data import TrialData
+from harness.pages.trial_header import header
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,4 +64,5 @@ def trial_html(
     """
     made = [(each, each.make(data)) for each in SECTIONS if each.name not in without]
     sections = [{"about": each, "content": found} for each, found in made if found is not None]
-    return render("trial", data=data, links=links, sections=sections, shown=shown)
+    head = header(data)
+    return render("trial", data=data, links=links, header=head, sections=sections, shown=shown)

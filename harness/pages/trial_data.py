@@ -43,6 +43,8 @@ class TrialData:
     cost: TrialCost
     intervals: Sequence[Interval]  # its time line
     costs_here: Sequence[TableRow]  # rows of `cost_breakdown.csv` of its instance alone
+    trials_here: Sequence[TrialRow]  # all attempts at trials on its instance
+    submissions_here: Sequence[SubmissionRow]  # of these
     times_here: Sequence[TrialTime]  # of trials on its instance that have ended
     text: InstanceText | None  # None: an older delm planned the run
     labels: Sequence[LabelRow] = ()  # what people and models said of it; replaced ones too
@@ -119,12 +121,15 @@ class Trials:
         """The data of one trial. Raises `KeyError` if the run has no such trial."""
         trial = self._rows[trial_id]
         instance = trial["instance_id"]
-        over = [each for each in self._of_instance[instance] if each["trial_id"] in self._over]
+        here = self._of_instance[instance]
+        over = [each for each in here if each["trial_id"] in self._over]
         sums = {each["trial_id"]: await self._sums(each) for each in over}
         return TrialData(
             run=self._run,
             cost=await self._cost(trial),
             intervals=self._costs.intervals(trial),
+            trials_here=here,
+            submissions_here=[row for each in here for row in self._costs.submissions(each)],
             times_here=[self._time(each) for each in over if ended(each)],
             costs_here=self._costs.rows(sums, [instance]),
             text=await self._store.instance_text(instance),

@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -40,7 +42,8 @@ def make_app(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with Followers(state.runs) as state.followers:
+        async with Followers(state.runs) as state.followers, anyio.create_task_group() as tasks:
+            tasks.start_soon(anyio.to_thread.run_sync, _prepare)
             yield
 
     state = ServerState(runs=Runs(output))
@@ -49,6 +52,11 @@ def make_app(
     return Guarded(
         app, token=token, names=names, loopback=loopback, stop=lambda: state.followers.close()
     )
+
+
+def _prepare() -> None:
+    """Import what the first page of a run needs, which takes seconds, while nobody waits for it."""
+    import scipy.stats  # noqa: F401
 
 
 def _routes() -> list[Route]:

@@ -91,16 +91,16 @@ async def run_lines(output: Path, *, score: bool = True) -> list[RunLine]:
 
 async def run_line(folder: RunFolder, store: Store, *, score: bool = True) -> RunLine:
     """The line of an open run; without scores and costs if not `score`."""
-    facts = await store.description()
-    begun = str(facts.get("created_at", ""))
     if not score:
+        begun = str((await store.description()).get("created_at", ""))
         return RunLine(run=folder.run_id, begun=begun)
     rows = await store.read_outcomes()
+    facts, begun = rows.facts, str(rows.facts.get("created_at", ""))
     last = last_attempts(rows.trials)
     states = [trial["state"] for trial in last]
-    sums = (Spent(usd=each["usd"], unsure_usd=each["unsure_usd"]) for each in rows.sums)
-    cost = added(sums) if facts.get("prices") else Spent(usd=None, unsure_usd=None)
-    scores = scores_from_sums(rows.trials, (), rows.submissions)
+    costs = [Spent(usd=each["usd"], unsure_usd=each["unsure_usd"]) for each in rows.sums]
+    cost = added(costs) if facts.get("prices") else Spent(usd=None, unsure_usd=None)
+    scores = scores_from_sums(rows.trials, rows.sums, rows.submissions)
     names = dict.fromkeys(one.system for one in scores)
     return RunLine(
         run=folder.run_id,

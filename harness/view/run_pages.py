@@ -9,7 +9,7 @@ from starlette.responses import Response
 from harness.pages.links import ViewLinks
 from harness.pages.rendering import render
 from harness.pages.trial import trial_html
-from harness.pages.trial_data import trial_data
+from harness.pages.trial_data import TrialData, trial_data
 from harness.runner.processes import processes
 from harness.view import answers
 from harness.view.live import standing
@@ -31,7 +31,7 @@ async def run(request: Request) -> Response:
             "view_run",
             live=live,
             live_address=live_address(reading, alive),
-            sections=run_sections(await reading.data(), reading.links, request.query_params),
+            sections=await run_sections(reading, request.query_params),
             here=reading.links.run(),
         )
 
@@ -43,10 +43,7 @@ async def trial(request: Request) -> Response:
     trial_id = request.path_params["trial_id"]
 
     async def build(reading: Reading) -> Markup:
-        run = await reading.store.read_beside(trial_id)
-        if not run.trials:
-            raise NotThere(f"The run {reading.run_id} has no trial {trial_id}.")
-        data = await trial_data(reading.store, reading.boards, run, trial_id)
+        data = await data_of(reading, trial_id)
         agents = list(dict.fromkeys(call["agent"] for call in data.calls))
         control = render(
             "control_of", of="trial", links=reading.links, trial=data.trial, agents=agents
@@ -54,6 +51,14 @@ async def trial(request: Request) -> Response:
         return part(reading, control, trial_html(data, reading.links), trial=trial_id)
 
     return await page(request, build)
+
+
+async def data_of(reading: Reading, trial_id: int) -> TrialData:
+    """The data of a trial, read together with those of the other trials on its instance."""
+    run = await reading.store.read_beside(trial_id)
+    if not run.trials:
+        raise NotThere(f"The run {reading.run_id} has no trial {trial_id}.")
+    return await trial_data(reading.store, reading.boards, run, trial_id)
 
 
 async def page(request: Request, build: Build) -> Response:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from harness.analysis.outcome_grid import outcome_grid
+from harness.benchmarks.registry import of_run
 from harness.pages.grid import GridQuery, grid_html, grid_page
-from harness.pages.links import Links
-from harness.pages.run_data import RunData
+from harness.score.rows import scores_from_sums
+from harness.view.reading import Reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,15 +21,15 @@ class RunSection:
     content: Markup
 
 
-def run_sections(data: RunData, links: Links, query: Mapping[str, str]) -> Sequence[RunSection]:
+async def run_sections(reading: Reading, query: Mapping[str, str]) -> Sequence[RunSection]:
     """The sections of a run. `query`: the parameters of the address; they choose what the grid
     shows."""
-    if not data.rows.trials:
-        return []
-    return [RunSection(name="grid", title="Instances", content=_grid(data, links, query))]
+    return [RunSection(name="grid", title="Instances", content=await _grid(reading, query))]
 
 
-def _grid(data: RunData, links: Links, query: Mapping[str, str]) -> Markup:
-    rows = data.rows
-    grid = outcome_grid(rows.trials, rows.submissions, data.scored.scores)
-    return grid_html(grid_page(grid, data.benchmark.levels, GridQuery.read(query)), links)
+async def _grid(reading: Reading, query: Mapping[str, str]) -> Markup:
+    rows = await reading.store.read_outcomes()
+    scores = scores_from_sums(rows.trials, rows.sums, rows.submissions)
+    grid = outcome_grid(rows.trials, rows.submissions, scores)
+    levels = of_run(rows.facts).levels
+    return grid_html(grid_page(grid, levels, GridQuery.read(query)), reading.links)

@@ -10,9 +10,9 @@ from harness.pages.call import call_html
 from harness.pages.conversation import conversation_html
 from harness.pages.entry import entry_html
 from harness.pages.proposal import proposal_html
-from harness.pages.trial_data import TrialData, trial_data
+from harness.pages.trial_data import TrialData
 from harness.view.reading import NotThere, Reading
-from harness.view.run_pages import page, part
+from harness.view.run_pages import data_of, page, part
 
 Show = Callable[[Reading, TrialData], Awaitable[Markup]]
 
@@ -64,10 +64,7 @@ async def _inside(request: Request, show: Show, what: str) -> Response:
     trial_id = request.path_params["trial_id"]
 
     async def build(reading: Reading) -> Markup:
-        run = await reading.store.read_beside(trial_id)
-        if not run.trials:
-            raise NotThere(f"The run {reading.run_id} has no trial {trial_id}.")
-        data = await trial_data(reading.store, reading.boards, run, trial_id)
+        data = await data_of(reading, trial_id)
         try:
             content = await show(reading, data)
         except KeyError:

@@ -22,6 +22,7 @@ class RunData:
 
     run_id: str  # the name of its folder
     scored: ScoredRun
+    baseline: str  # the system that costs and scores are relative to; empty without trials
     costs: Sequence[TableRow] = ()  # rows of cost_breakdown.csv, where they were computed
     labels: Sequence[LabelRow] = ()  # what people and models said of its trials; replaced ones too
 
@@ -46,13 +47,6 @@ class RunData:
         return list(dict.fromkeys(trial["instance_id"] for trial in self.rows.trials))
 
     @property
-    def baseline(self) -> str:
-        """The system that costs and scores are relative to; empty without trials."""
-        if not self.rows.trials:
-            return ""
-        return baseline_of(self.rows.trials, baseline_system())
-
-    @property
     def benchmark(self) -> Benchmark[Any]:
         """The benchmark of its instances."""
         return of_run(self.facts)
@@ -63,4 +57,9 @@ async def run_data(store: Store, boards: Boards, *, run_id: str, output: Path) -
     rows = await store.read()
     unstable = of_run(rows.facts).unstable(output)
     scored = await score_run(rows, boards, unstable)
-    return RunData(run_id=run_id, scored=scored, labels=await store.labels())
+    return RunData(
+        run_id=run_id,
+        scored=scored,
+        baseline=baseline_of(rows.trials, baseline_system()) if rows.trials else "",
+        labels=await store.labels(),
+    )

@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 
 import anyio
 import anyio.to_thread
+from markupsafe import Markup
 
 from harness import event_loop
 from harness.board.records import Boards
@@ -42,6 +43,10 @@ class BadRequest(Exception):
     """The page cannot do what the address asks for. The message is what the page says."""
 
 
+class Unfinished(Markup):
+    """A page that lacks what takes long. It is not kept."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """An open run, for the making of one page."""
@@ -58,11 +63,16 @@ class Reading:
         """The name of its folder."""
         return self.folder.run_id
 
+    @property
+    def has_data(self) -> bool:
+        """Whether `data` is there without being made."""
+        return self.runs.kept_data.has(self.run_id, self.version)
+
     async def data(self) -> RunData:
         """Its rows and scores. They are read once for all pages, until the run changes."""
         output = self.folder.path.parent
         return await self.runs.kept_data(
-            (self.run_id,),
+            self.run_id,
             self.version,
             partial(run_data, self.store, self.boards, run_id=self.run_id, output=output),
         )
@@ -96,8 +106,14 @@ class Kept:
                 self._things.popitem(last=False)
         with thing.turn:
             if thing.version != version:
-                thing.value, thing.version = await make(), version
+                thing.value = await make()
+                thing.version = None if isinstance(thing.value, Unfinished) else version
             return cast("T", thing.value)
+
+    def has(self, key: Hashable, version: Version) -> bool:
+        """Whether the thing of this key and version is made."""
+        thing = self._things.get(key)
+        return thing is not None and thing.version == version
 
 
 class Runs:

@@ -1,6 +1,7 @@
 """The pages of a run: the run itself, and a trial of it opened."""
 
 from collections.abc import Awaitable, Callable
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -13,29 +14,42 @@ from harness.pages.trial_data import TrialData, trial_data
 from harness.runner.processes import processes
 from harness.view import answers
 from harness.view.live import standing
-from harness.view.reading import NotThere, Reading
-from harness.view.run_sections import run_sections
+from harness.view.reading import NotThere, Reading, Unfinished
+from harness.view.run_sections import page_sections
 from harness.view.server_state import state_of
 
 Build = Callable[[Reading], Awaitable[Markup]]
 
 
 async def run(request: Request) -> Response:
-    """The page of a run."""
+    """The page of a run. Of a large one the first answer may have the grid alone: `?whole=yes`
+    waits for everything else."""
+    query = request.query_params
 
     async def build(reading: Reading) -> Markup:
         alive = processes(reading.folder.path)
         live, _ = await standing(reading, alive=alive)
-        return frame(
+        whole = query.get("whole") == "yes"
+        sections = await page_sections(reading, query, trials=live.trials, whole=whole)
+        made = frame(
             reading,
             "view_run",
             live=live,
             live_address=live_address(reading, alive),
-            sections=await run_sections(reading, request.query_params),
+            sections=sections,
+            later="" if sections.whole else waiting_address(request),
             here=reading.links.run(),
         )
+        return made if sections.whole else Unfinished(made)
 
     return await page(request, build)
+
+
+def waiting_address(request: Request) -> str:
+    """The address of the same page with everything that takes long."""
+    return (
+        f"{request.url.path}?{urlencode([*request.query_params.multi_items(), ('whole', 'yes')])}"
+    )
 
 
 async def trial(request: Request) -> Response:

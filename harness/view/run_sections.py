@@ -1,4 +1,5 @@
-"""The sections of a run's page, in their order."""
+"""The sections of a run's page, in their order: what is quick to make, and what the whole run has
+to be read for."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,28 +9,44 @@ from markupsafe import Markup
 from harness.analysis.outcome_grid import outcome_grid
 from harness.benchmarks.registry import of_run
 from harness.pages.grid import GridQuery, grid_html, grid_page
+from harness.pages.run_page import ShownSection, run_sections
 from harness.score.rows import scores_from_sums
 from harness.view.reading import Reading
 
+SMALL = 100  # trials of a run that is read as a whole in less than a second
+GRID = "grid"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunSection:
-    """A part of the page of a run. `name` is the id of its heading."""
+class PageSections:
+    """The sections before the grid, the grid, and those after it. Not `whole`: only the grid is
+    there, and the others are to be asked for."""
 
-    name: str
-    title: str
-    content: Markup
-
-
-async def run_sections(reading: Reading, query: Mapping[str, str]) -> Sequence[RunSection]:
-    """The sections of a run. `query`: the parameters of the address; they choose what the grid
-    shows."""
-    return [RunSection(name="grid", title="Instances", content=await _grid(reading, query))]
+    before: Sequence[ShownSection]
+    grid: ShownSection
+    after: Sequence[ShownSection]
+    whole: bool
 
 
-async def _grid(reading: Reading, query: Mapping[str, str]) -> Markup:
+async def page_sections(
+    reading: Reading, query: Mapping[str, str], *, trials: int, whole: bool
+) -> PageSections:
+    """The sections of a run of so many `trials`. `query`: the parameters of the address; they
+    choose what the grid shows. `whole`: all of them, however long they take."""
+    chosen = GridQuery.read(query)
+    if not (whole or trials <= SMALL or reading.has_data):
+        return PageSections(before=(), grid=await _grid(reading, chosen), after=(), whole=False)
+    found = run_sections(await reading.data(), reading.links, chosen)
+    names = [each.name for each in found]
+    at = names.index(GRID) if GRID in names else len(found)
+    grid = found[at] if at < len(found) else ShownSection(name=GRID, title="", html=Markup())
+    return PageSections(before=found[:at], grid=grid, after=found[at + 1 :], whole=True)
+
+
+async def _grid(reading: Reading, query: GridQuery) -> ShownSection:
     rows = await reading.store.read_outcomes()
     scores = scores_from_sums(rows.trials, rows.sums, rows.submissions)
     grid = outcome_grid(rows.trials, rows.submissions, scores)
     levels = of_run(rows.facts).levels
-    return grid_html(grid_page(grid, levels, GridQuery.read(query)), reading.links)
+    html = grid_html(grid_page(grid, levels, query), reading.links)
+    return ShownSection(name=GRID, title="Instances and systems", html=html)

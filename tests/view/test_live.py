@@ -172,9 +172,9 @@ def test_a_page_of_a_run_that_grows_is_made_again_and_one_that_does_not_is_not(f
     from harness.view import run_pages
 
     made = []
-    sections = run_pages.run_sections
+    sections = run_pages.page_sections
     monkeypatch.setattr(
-        run_pages, "run_sections", lambda *given: made.append(1) or sections(*given)
+        run_pages, "page_sections", lambda *of, **more: made.append(1) or sections(*of, **more)
     )
     with page_server(folder.path.parent) as client:
         time.sleep(0.1)  # older than what may change without a new time

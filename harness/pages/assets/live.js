@@ -74,18 +74,27 @@
     return found;
   }
 
+  // A part that the server makes later is left as it is, until it is there.
+  async function take(address) {
+    const answer = await fetch(address, { credentials: "same-origin" });
+    if (!answer.ok) return "";
+    const page = parsed(await answer.text());
+    const waiting = page.querySelector("[data-later]");
+    document.querySelectorAll("[data-live]").forEach((element) => {
+      const after = page.querySelector(`[data-live="${CSS.escape(element.dataset.live)}"]`);
+      const empty = waiting && (!after || after.contains(waiting) || !after.children.length);
+      if (after && !empty) exchangeParts(element, after);
+    });
+    return waiting ? waiting.dataset.later : "";
+  }
+
   async function fetchAgain() {
     timer = 0;
     const begun = performance.now();
     lastFetch = begun;
     try {
-      const answer = await fetch(location.pathname + location.search, { credentials: "same-origin" });
-      if (!answer.ok) return;
-      const page = parsed(await answer.text());
-      document.querySelectorAll("[data-live]").forEach((element) => {
-        const after = page.querySelector(`[data-live="${CSS.escape(element.dataset.live)}"]`);
-        if (after) exchangeParts(element, after);
-      });
+      const later = await take(location.pathname + location.search);
+      if (later) await take(later);
     } catch {
       return; // the server is away; the stream of events tells when it is back
     } finally {
@@ -142,5 +151,9 @@
   }
 
   document.addEventListener("delm:written", askAgain);
+  delm.setUp("[data-later]", (element) => {
+    const begun = performance.now();
+    take(element.dataset.later).catch(() => {}).finally(() => (took = performance.now() - begun));
+  });
   delm.setUp("[data-follow]", follow);
 })();

@@ -6,7 +6,7 @@ Each caution is a sentence with a kind, and says which rows of which table show 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.analysis import footnotes
+from harness.analysis import footnotes, interventions
 from harness.score.rows import TableRow
 from harness.store.rows import RunRows
 from harness.text.counted import counted
@@ -36,6 +36,7 @@ def cautions(
     replay = [Caution(kind="replay", text=footnotes.REPLAY)] if facts.get("replay") else []
     return [
         *replay,
+        *_said("interventions", interventions.sentences(run), "interventions"),
         *_said("unfinished", footnotes.unfinished(table), "trials"),
         *_infrastructure(table),
         *_said("failed", footnotes.broken(table), "trials", state="failed"),

@@ -10,8 +10,12 @@ from harness.text.counted import counted
 REPLAY = "This is a replay of recorded answers: no benchmark result."
 
 
-def notes(rows: Sequence[TableRow], facts: Mapping[str, Any]) -> list[str]:
+def notes(
+    rows: Sequence[TableRow], facts: Mapping[str, Any], people: Sequence[str] = ()
+) -> list[str]:
     """The footnotes: marks, costs, budgets, and changes during the run.
+
+    `people`: what to know of their interventions (`harness.analysis.interventions.sentences`).
 
     The benchmark's own footnotes are printed after these.
     """
@@ -23,7 +27,7 @@ def notes(rows: Sequence[TableRow], facts: Mapping[str, Any]) -> list[str]:
             "† any of N: the submissions of one trial share a context. Without †: Pass@k of "
             "independent submissions. Do not compare the two."
         )
-    lines += copies(rows)
+    lines += [*people, *copies(rows)]
     lines += unfinished(rows) + broken(rows)
     lines += [f"≥ {line}" for line in unsure(rows)] + _money(rows)
     lines += second_look(rows) + _budgets(rows, odd_budgets(rows))

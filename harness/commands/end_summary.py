@@ -1,12 +1,13 @@
 """The last lines of `delm eval`: cost, missing trials with reasons, and how to resume."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
+from harness.analysis.interventions import left_cancelled
 from harness.commands.missing_trials import missing_trials
 from harness.errors import UserError
 from harness.no_space import lack
@@ -34,9 +35,9 @@ def say_how_it_ended(
 ) -> int:
     """Print the summary and return the exit code.
 
-    0: all trials are done; 1: trials are missing or failed; 2: trials are missing because the
-    machine lacks something; 130: `stopped`. `reason` and `cause` say why the run stopped starting
-    trials; both are empty if it started all of them.
+    0: all trials are done; 1: trials are missing, cancelled or failed; 2: trials are missing
+    because the machine lacks something; 130: `stopped`. `reason` and `cause` say why the run
+    stopped starting trials; both are empty if it started all of them.
     """
 
     def say(line: str) -> None:
@@ -44,15 +45,19 @@ def say_how_it_ended(
 
     last = last_attempts(run.trials)
     lacking = cause == "machine"
+    held = left_cancelled(run)
     failed = [trial for trial in last if trial["state"] == "failed"]
-    errors = sum(trial["state"] == "error" for trial in last)
-    unfinished = sum(trial["state"] in UNFINISHED for trial in last)
+    to_run = [trial for trial in last if trial["trial_id"] not in held]
+    errors = sum(trial["state"] == "error" for trial in to_run)
+    unfinished = sum(trial["state"] in UNFINISHED for trial in to_run)
     say(f"written: {folder.path}")
     if not run.facts.get("replay"):
         say(in_doubt(spent(sent(run.calls))))
     if reason:
         say(f"stopped starting trials: {reason}")
-    for line in [*own_errors(failed, folder, output), *missing_trials(run.trials, run.submissions)]:
+    missing = missing_trials(run.trials, run.submissions)
+    broken = own_errors(failed, folder, output)
+    for line in [*broken, *missing, *_cancelled(held, folder, output)]:
         say(line)
     if errors or unfinished or stopped:
         how = " when the model answers again (you may set another address or key)" if reason else ""
@@ -68,7 +73,18 @@ def say_how_it_ended(
         return STOPPED
     if lacking and (errors or unfinished):
         return 2
-    return 1 if errors or unfinished or failed else 0
+    return 1 if errors or unfinished or failed or held else 0
+
+
+def _cancelled(held: Collection[int], folder: RunFolder, output: Path) -> list[str]:
+    """That people cancelled the attempts `held`, and how one is run again."""
+    if not held:
+        return []
+    requeue = command(folder, output, "ctl", "requeue", str(min(held)))
+    return [
+        f"cancelled by people and not run again: {counted(len(held), 'trial')}; to run one again: "
+        f"{requeue} --by NAME --reason TEXT"
+    ]
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import anyio
 from rich.console import Console
 
 from harness import event_loop
+from harness.analysis.interventions import sentences
 from harness.analysis.run_scores import ScoredRun
 from harness.benchmarks.rows import Dataset
 from harness.board.records import Boards
@@ -317,7 +318,7 @@ def _show(
 ) -> None:
     """Print the results. Draws plots only if `draw`, so that stopping is quick."""
     if scored.table:
-        print_run(out, scored.table, scored.rows.facts)
+        print_run(out, scored.table, scored.rows.facts, sentences(scored.rows))
         print_breakdown(out, scored)
         if draw:
             draw_plots(out, folder, scored)

@@ -9,7 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from harness.analysis import narrative
+from harness.analysis import interventions, narrative
+from harness.analysis.interventions import of_trial, sentences
 from harness.analysis.narrative import TrialRecord
 from harness.analysis.run_rows import material_of
 from harness.board.vocabulary import CARRIED
@@ -27,7 +28,8 @@ from harness.runner.progress import console
 from harness.score import ended, last_attempts
 from harness.score.cost import in_words, spent
 from harness.score.rows import by_trial
-from harness.store.rows import SubmissionRow, TrialRow
+from harness.store.interventions import InterventionRow
+from harness.store.rows import RunRows, SubmissionRow, TrialRow
 from harness.terminal import one_line, plain
 from harness.text.counted import counted
 from harness.types import Message
@@ -44,7 +46,7 @@ async def rescore(run: str, output: Path, *, as_json: bool = False) -> dict[str,
     rows = scored.rows
     out = notes_console(as_json=as_json)
     if not as_json:
-        print_run(out, scored.table, rows.facts)
+        print_run(out, scored.table, rows.facts, sentences(rows))
         print_breakdown(out, scored)
     draw_plots(out, folder, scored)
     failed = [trial for trial in last_attempts(rows.trials) if trial["state"] == "failed"]
@@ -83,14 +85,22 @@ async def tell(
             material = await material_of(boards, key, calls.get(key, []), made.get(key, []))
             spoken = await store.messages(key)
             _tell_trial(out, trial, material, spoken, conversation, None if full else WIDTH)
+            _tell_people(out, rows, of_trial(rows, trial))
     if instances:
         return
+    _tell_people(out, rows, rows.interventions)
     for line in missing_trials(trials, rows.submissions):
         _say(out, line)
     if trials:
         there = _there(_instances(trials), _systems(rows.trials))
         one = command(folder, output, "show", _instances(trials)[0], "-s", trials[0]["system"])
         _say(out, f"see one: {one}; {there}")
+
+
+def _tell_people(out: Console, run: RunRows, rows: Sequence[InterventionRow]) -> None:
+    """What people did, one line each."""
+    for each in interventions.told(run, rows):
+        _say(out, interventions.line(each), style="magenta")
 
 
 def _asked(

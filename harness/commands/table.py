@@ -43,8 +43,16 @@ class Shown:
     odd_budget: bool  # it is not that of the others
 
 
-def print_run(out: Console, rows: Sequence[TableRow], facts: Mapping[str, Any]) -> None:
-    """The table of the run that `facts` (`Store.description`) describe, and what it is worth."""
+def print_run(
+    out: Console,
+    rows: Sequence[TableRow],
+    facts: Mapping[str, Any],
+    people: Sequence[str] = (),
+) -> None:
+    """The table of the run that `facts` (`Store.description`) describe, and what it is worth.
+
+    `people`: see `harness.analysis.footnotes.notes`.
+    """
     whole = widened(out, 400)
     benchmark = of_run(facts)
     shown = _shown(rows, str(facts.get("model", "")), benchmark.published)
@@ -53,7 +61,7 @@ def print_run(out: Console, rows: Sequence[TableRow], facts: Mapping[str, Any]) 
         whole.print(Text(text, style=style), soft_wrap=True)
     whole.print()
     beside = [each.beside for each in shown if each.beside]
-    told = [*notes(rows, facts), *benchmark.footnotes(rows, beside, facts)]
+    told = [*notes(rows, facts, people), *benchmark.footnotes(rows, beside, facts)]
     for line in [*told, *worth(facts)]:
         filled = textwrap.fill(line, out.width, subsequent_indent="  ", break_on_hyphens=False)
         whole.print(Text(filled), soft_wrap=True)

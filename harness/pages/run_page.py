@@ -17,6 +17,7 @@ from harness.pages.cost_plot import cost_plot
 from harness.pages.fine_print import fine_print
 from harness.pages.glossary import GLOSSARY
 from harness.pages.grid import GridQuery, grid_html, grid_page
+from harness.pages.interventions import interventions_html
 from harness.pages.links import Links
 from harness.pages.rendering import render, share, usd
 from harness.pages.run_data import RunData
@@ -121,6 +122,7 @@ def run_sections(run: RunData, links: Links, query: GridQuery | None = None) -> 
         RunSection(name="scores", title="Scores", make=scores_html),
         RunSection(name="compare", title="Each pair of systems", make=pairs_html),
         RunSection(name="grid", title="Instances and systems", make=grid_section(query)),
+        RunSection(name="interventions", title="What people did", make=interventions_html),
         RunSection(name="fine-print", title="Fine print", make=fine_print_html),
     )
     made = [(each, each.make(run, links)) for each in sections]

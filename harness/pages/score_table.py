@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.analysis.footnotes import allowed, in_doubt, notes, odd_budgets, worth
+from harness.analysis.interventions import sentences
 from harness.pages.run_data import RunData
 from harness.score import InstanceScore
 from harness.score.published import counterpart
@@ -113,7 +114,11 @@ def _notes(run: RunData) -> list[str]:
         for row in rows
     ]
     known = [each for each in beside if each]
-    return [*notes(rows, facts), *benchmark.footnotes(rows, known, facts), *worth(facts)]
+    return [
+        *notes(rows, facts, sentences(run.rows)),
+        *benchmark.footnotes(rows, known, facts),
+        *worth(facts),
+    ]
 
 
 def _row(row: TableRow, *, odd: bool) -> ScoreRow:

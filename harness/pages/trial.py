@@ -17,6 +17,7 @@ from harness.pages import (
     conversations,
     entry,
     findings,
+    interventions,
     labels,
     proposal,
     submissions,
@@ -51,7 +52,7 @@ SECTIONS: Sequence[Section] = (
     Section(name="proposals", title="What was refused", make=proposal.section),
     Section(name="conversations", title="Conversations", make=conversations.section),
     Section(name="labels", title="Labels", make=labels.section),
-    # interventions
+    Section(name="interventions", title="What people did to it", make=interventions.section),
 )
 
 

@@ -93,6 +93,7 @@ class SqliteReading(SqliteInterventions):
             calls=cast("list[CallRow]", self._with_json("calls_of", "reply", **mine)),
             submissions=cast("list[SubmissionRow]", made),
             spans=cast("list[SpanRow]", self._rows("spans_of", **mine)),
+            interventions=await self.interventions(),
         )
 
     async def instance_text(self, instance_id: str) -> InstanceText | None:

@@ -229,3 +229,17 @@ def test_the_status_shows_no_word_that_a_model_or_a_command_has_written(story):
     assert "Done." not in text
     assert "may not be empty" not in text
     assert "3 done" in text
+
+
+def test_what_people_did_stands_in_show_and_below_the_table(story):
+    told = delm("show", str(story.run))
+    assert "Ada paused the run, answers too: to look at it (calls and answers are held" in told.out
+    assert "Ada requeued trial 3: to look at it (attempt 2 waits" in told.out
+    last = " ".join(story.told["last"].out.split())
+    assert (
+        "people interfered (1 cancelled trial, 1 requeued trial, by Ada), on 1 trial (single 1): "
+        "this changes what is measured there." in last
+    )
+    assert "people changed how the run went (1 pause, 1 resume, 1 stop, by Ada)" in last
+    assert "cancelled by people and not run again: 1 trial" in story.told["second"].out
+    assert f"delm ctl {story.run} requeue 3 --by NAME" in story.told["second"].out

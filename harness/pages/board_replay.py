@@ -72,6 +72,11 @@ class BoardReplay:
     proposals: Sequence[ProposalTrack]
 
     @property
+    def labels(self) -> frozenset[str]:
+        """The labels of its entries."""
+        return frozenset(track.entry["label"] for track in self.entries)
+
+    @property
     def pending(self) -> int:
         """How many proposals are not settled at the end."""
         return sum(each.until is None for each in self.proposals)

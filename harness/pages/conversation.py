@@ -80,6 +80,7 @@ class Conversation:
     total: int
     most: int
     alone: bool  # it shows one message by itself
+    neighbours: tuple[str, str]  # the conversations before and behind it in the list, or empty
     entries: frozenset[str]  # the labels of the trial's entries
     tasks: frozenset[str]
 
@@ -112,7 +113,8 @@ def conversation(
     data: TrialData, name: str, tools: Mapping[str, str], *, first: int = 1, only: int = 0
 ) -> Conversation:
     """See `conversation_html`."""
-    heading = next((each for each in headings(data) if each.name == name), None)
+    known = headings(data)
+    heading = next((each for each in known if each.name == name), None)
     if heading is None:
         raise KeyError(name)
     messages = data.messages.get(name, ())
@@ -134,6 +136,7 @@ def conversation(
         total=len(messages),
         most=WHOLE if only else SHOWN,
         alone=bool(only),
+        neighbours=_neighbours([each.name for each in known], name),
         entries=frozenset(entry["label"] for entry in data.record.entries),
         tasks=frozenset(task["label"] for task in data.record.tasks),
     )
@@ -253,6 +256,12 @@ def _around(data: TrialData, name: str) -> Around:
             if other != name
         },
     )
+
+
+def _neighbours(names: Sequence[str], name: str) -> tuple[str, str]:
+    around = ["", *names, ""]
+    at = around.index(name, 1)
+    return around[at - 1], around[at + 1]
 
 
 def _before(

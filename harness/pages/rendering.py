@@ -5,6 +5,8 @@ names) is only ever a value: control characters in it become visible marks, and 
 attribute that a browser executes.
 """
 
+import re
+from collections.abc import Container
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -18,6 +20,7 @@ from harness.terminal import plain
 
 SHOWN = 20_000  # characters of one text on a page; of longer ones the middle is left out
 NOT_KNOWN = "–"
+_LABEL = re.compile(r"\b[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*\b")
 
 
 @cache
@@ -31,6 +34,7 @@ def _templates() -> Environment:
     )
     templates.globals["term"] = term
     templates.filters |= {"usd": usd, "share": share, "seconds": seconds, "text": _cut}
+    templates.filters["pieces"] = pieces
     return templates
 
 
@@ -44,6 +48,18 @@ def _cut(context: Context, value: str, most: int = SHOWN) -> str:
 def render(name: str, **values: Any) -> Markup:
     """The template `name` with `values`, as safe HTML; `UndefinedError` if one is missing."""
     return Markup(_templates().get_template(f"{name}.html.j2").render(**values))  # noqa: S704
+
+
+def pieces(value: str, known: Container[str]) -> list[tuple[str, bool]]:
+    """A text cut before and behind each word of it that is `known`, such as the labels of entries;
+    and whether a piece is one. The pieces together are the text."""
+    found: list[tuple[str, bool]] = []
+    end = 0
+    for word in _LABEL.finditer(value):
+        if word[0] in known:
+            found += [(value[end : word.start()], False), (word[0], True)]
+            end = word.end()
+    return [*found, (value[end:], False)]
 
 
 def asset(name: str) -> str:

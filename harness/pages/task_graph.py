@@ -67,6 +67,7 @@ class TaskGraph:
     boxes: Sequence[Box]
     edges: Sequence[Edge]
     kinds: Sequence[tuple[str, int]]  # the heads of the columns: kind, x
+    entries: frozenset[str]  # the labels of the trial's entries
     width: int
     height: int
     wide: int = WIDE
@@ -102,6 +103,7 @@ def task_graph(record: TrialRecord, conversations: Sequence[str] = ()) -> TaskGr
         tasks=tasks,
         boxes=boxes,
         edges=[edge for task in tasks[:MOST] for edge in _edges(task, places, record)],
+        entries=frozenset(entry["label"] for entry in record.entries),
         kinds=[(_cut(kind), EDGE + n * (WIDE + ACROSS)) for n, kind in enumerate(columns)],
         width=max(box.x for box in boxes) + WIDE + ACROSS // 2,
         height=max(box.y for box in boxes) + HIGH + EDGE,

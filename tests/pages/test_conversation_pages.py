@@ -15,7 +15,7 @@ from harness.pages.conversation import ON_A_PAGE, conversation, conversation_htm
 from harness.pages.entry import entries_of, entry_html, section
 from harness.pages.links import ReportLinks, ViewLinks
 from harness.pages.proposal import proposal_html
-from harness.pages.rendering import render
+from harness.pages.rendering import pieces, render
 from harness.pages.replaced_text import replaced_text
 from harness.pages.tool_calls import words_of
 
@@ -465,6 +465,17 @@ def test_an_edit_is_shown_as_what_it_changed():
     long = replaced_text(HOSTILE, LONG_LINE, LONG_LINE + HOSTILE)
     assert long.left_out > 9_000_000
     assert sum(map(len, texts(long))) < 2_000
+
+
+def test_labels_in_what_agents_say_are_links_and_nothing_of_the_text_is_lost():
+    text = "F1, (F12) xF1 F1-a F1; patch-1.F1 <F1> F1"
+    cut = pieces(text, {"F1", "patch-1"})
+    assert "".join(piece for piece, _ in cut) == text
+    assert [piece for piece, known in cut if known] == ["F1", "F1", "patch-1", "F1", "F1", "F1"]
+    assert pieces("", {"F1"}) == [("", False)]
+    rows = record(entries=[entry("F1", "patch-1", "ann")], calls=[call(1, "a", "ann")])
+    html = view([answer(content="by F1 <b>", tool_calls=None)], name="a", rows=rows)
+    assert 'by <a href="/runs/run/trials/1/entries/F1">F1</a> &lt;b&gt;' in html
 
 
 @pytest.mark.parametrize(

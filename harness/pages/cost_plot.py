@@ -243,7 +243,7 @@ def _overlap(one: Box, other: Box) -> bool:
 def _box(label: Label) -> Box:
     width = LETTER * len(label.text)
     left = label.x - width if label.end else label.x
-    return left, left + width, label.y - LINE + 2, label.y + 2
+    return left - 4, left + width + 4, label.y - LINE + 2, label.y + 2
 
 
 def _box_of_mark(mark: Mark) -> Box:

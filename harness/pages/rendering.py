@@ -40,8 +40,8 @@ def _templates() -> Environment:
 
 @pass_context
 def _cut(context: Context, value: str, most: int = SHOWN) -> str:
-    """`text`, not longer than the page allows: its variable `shown`, where it has one."""
-    allowed = context.get("shown", SHOWN)
+    """`text`, not longer than the page allows: its variable `most_shown`, where it has one."""
+    allowed = context.get("most_shown", SHOWN)
     return text(value, min(most, allowed))
 
 

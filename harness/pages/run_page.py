@@ -20,6 +20,12 @@ from harness.pages.grid import GridQuery, grid_html, grid_page
 from harness.pages.interventions import interventions_html
 from harness.pages.links import Links
 from harness.pages.rendering import render, share, usd
+from harness.pages.run_comparisons import (
+    agent_curves_html,
+    comparisons_html,
+    heat_html,
+    labels_html,
+)
 from harness.pages.run_data import RunData
 from harness.pages.score_table import score_table
 from harness.score.repeats import INSTANCES, TRIALS
@@ -120,9 +126,13 @@ def run_sections(run: RunData, links: Links, query: GridQuery | None = None) -> 
         RunSection(name="verdict", title="Verdict", make=verdict_html),
         RunSection(name="cost-and-score", title="Dollars and score", make=plot_html),
         RunSection(name="scores", title="Scores", make=scores_html),
-        RunSection(name="compare", title="Each pair of systems", make=pairs_html),
         RunSection(name="grid", title="Instances and systems", make=grid_section(query)),
-        RunSection(name="interventions", title="What people did", make=interventions_html),
+        RunSection(name="pairs", title="Each pair of systems", make=pairs_html),
+        RunSection(name="compare", title="Instance by instance", make=comparisons_html),
+        RunSection(name="heat-map", title="All systems on all instances", make=heat_html),
+        RunSection(name="curves", title="More agents", make=agent_curves_html),
+        RunSection(name="run-labels", title="Labels", make=labels_html),
+        RunSection(name="run-interventions", title="What people did", make=interventions_html),
         RunSection(name="fine-print", title="Fine print", make=fine_print_html),
     )
     made = [(each, each.make(run, links)) for each in sections]

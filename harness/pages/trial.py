@@ -66,4 +66,4 @@ def trial_html(
     made = [(each, each.make(data)) for each in SECTIONS if each.name not in without]
     sections = [{"about": each, "content": found} for each, found in made if found is not None]
     head = header(data)
-    return render("trial", data=data, links=links, header=head, sections=sections, shown=shown)
+    return render("trial", data=data, links=links, header=head, sections=sections, most_shown=shown)

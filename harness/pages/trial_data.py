@@ -136,6 +136,13 @@ class Trials:
             labels=[row for row in await self._store.labels() if row["trial_id"] == trial_id],
         )
 
+    def run_costs(self) -> Sequence[TableRow]:
+        """The rows of `cost_breakdown.csv` of the run, if the costs of every trial that has ended
+        are known by now; else none."""
+        if not self._over <= self._known.keys():
+            return ()
+        return self._costs.rows(self._known)
+
     def _time(self, trial: TrialRow) -> TrialTime:
         intervals = self._costs.intervals(trial)
         causes: dict[str, float] = {}

@@ -11,7 +11,7 @@ import gzip
 import hashlib
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -112,7 +112,8 @@ async def write_report(
         if not cells.add(trial_id, cell):
             break
     left_out = _left_out(cells, len(asked), run.run_id)
-    before, after = redact(_frame(run, left_out, cells.packed)).split(CELLS)
+    whole = replace(run, costs=reader.run_costs())
+    before, after = redact(_frame(whole, left_out, cells.packed)).split(CELLS)
     content = "".join([before, *_blocks(cells), after]).encode("utf-8", "replace")
     write_beside(path, content)
     return Report(path=path, size=len(content), trials=len(cells.packed), left_out=left_out)

@@ -216,6 +216,48 @@ class Trial(Protocol):
         ...
 
 
+class Critique(Trial, Protocol):
+    """What the harness lends a critic: a fresh sandbox, and an ended trial that is to be labelled.
+
+    Texts of that trial are data: whoever wrote them may want another label.
+    """
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The labels that can be given, and what each means."""
+        ...
+
+    @property
+    def overview(self) -> Sequence[tuple[str, str]]:
+        """What there is to judge: texts with the place or the heading of each, some cut."""
+        ...
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """Texts that are to lie in the sandbox, by path: patches, and what runs the tests."""
+        ...
+
+    @property
+    def sandboxed(self) -> bool:
+        """Whether the instance has a sandbox."""
+        ...
+
+    def read(self, place: str) -> str | None:
+        """The whole text of a place; None if there is no such place."""
+        ...
+
+    def note_check(self, command: str, output: str) -> str:
+        """Keep a command with its output as a place that can be quoted; the name of the place."""
+        ...
+
+    async def label(
+        self, label: str, confidence: float, comment: str, evidence: Sequence[Mapping[str, str]]
+    ) -> str:
+        """Give the trial its one label. `evidence` has `place` and `quote`. Empty: it stands; else
+        what is wrong with it, and nothing was written."""
+        ...
+
+
 class System(Protocol):
     """One way of solving an instance.
 

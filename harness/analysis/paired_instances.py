@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.score import InstanceScore, Side
+from harness.score import InstanceScore, Side, instance_scores
+from harness.store.rows import RunRows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,15 @@ def paired_instances(a: Side, b: Side, submissions: int) -> list[PairedInstance]
 def ran_on_both(pairs: Sequence[PairedInstance]) -> list[PairedInstance]:
     """Those with a trial of each that ended: what comparisons are made of."""
     return [pair for pair in pairs if pair.a and pair.b and pair.a.ran and pair.b.ran]
+
+
+def differing(run: RunRows) -> set[str]:
+    """The instances of a run on which the scores of its systems differ."""
+    averages: dict[str, set[float]] = {}
+    for score in instance_scores(run.trials, run.calls, run.submissions):
+        if score.average is not None:
+            averages.setdefault(score.instance_id, set()).add(score.average)
+    return {name for name, found in averages.items() if len(found) > 1}
 
 
 def _order(pair: PairedInstance) -> tuple[bool, float, float]:

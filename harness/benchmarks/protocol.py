@@ -132,6 +132,11 @@ class Benchmark(Protocol[ItemT]):
         """The correct submission of an item."""
         ...
 
+    def for_critics(self, item: ItemT) -> Mapping[str, str]:
+        """What a critic of ended trials may see besides the gold submission, by name: the hidden
+        tests and what runs them. No system is shown it."""
+        return {}
+
     def empty(self, item: ItemT) -> str:
         """A submission that is graded, and is not resolved."""
         return ""

@@ -1,4 +1,4 @@
-"""`delm label` as the command line has it; nothing heavy is imported before it is called."""
+"""`delm label` and `delm critique` as the command line has them, without what is slow to import."""
 
 from functools import partial
 from pathlib import Path
@@ -40,6 +40,7 @@ Submission = Annotated[
 def add_to(app: typer.Typer) -> None:
     """Add the commands about labels to the program."""
     app.command()(label)
+    app.command()(critique)
 
 
 def label(
@@ -88,3 +89,54 @@ def label(
         quotes=quote or [], confidence=confidence, submission=submission, replaces=replaces,
     )  # fmt: skip
     event_loop.run(partial(put_label, run, request, output))
+
+
+def critique(
+    run: options.RunArgument,
+    model: Annotated[
+        str,
+        typer.Option("-m", "--model", help="The model that labels. [default: none, it is needed]"),
+    ] = "",
+    instance: Annotated[
+        list[str] | None,
+        typer.Option("-i", "--instance", help="Only trials on it; repeatable. [default: all]"),
+    ] = None,
+    system: options.ShownSystems = None,
+    only: Annotated[
+        str,
+        typer.Option(
+            "--only",
+            help="unresolved: trials that resolved nothing; flagged: with a flag; differ: on "
+            "instances where the systems differ. [default: all that ended]",
+        ),
+    ] = "",
+    workers: Annotated[
+        int, typer.Option("-w", "--workers", min=1, help="Trials labelled at a time.")
+    ] = 2,
+    turns: Annotated[
+        int, typer.Option("--turns", min=1, help="Answers of the model for a trial, at most.")
+    ] = 30,
+    cost_limit: Annotated[
+        float, typer.Option("--cost-limit", min=0, help="Dollar limit of a trial's critique.")
+    ] = 0.5,
+    max_cost: Annotated[
+        float,
+        typer.Option("--max-cost", min=0, help="Dollar limit of all critiques by it; 0: none."),
+    ] = 0,
+    config: options.Specs = None,
+    sandbox: options.SandboxKind = "",
+    output: options.Output = Path("results"),
+    yes: options.Yes = False,
+) -> None:
+    """Let a model label trials: it reads them, runs tests in a fresh sandbox, and quotes why."""
+    from harness.commands.critique import Request
+    from harness.commands.critique import critique as make_critiques
+
+    if not model:
+        raise UserError("name the model that labels: -m MODEL")
+    request = Request(
+        run=run, model=model, instances=instance or [], systems=system or [], only=only,
+        specs=config or [], sandbox=sandbox, workers=workers, turns=turns, cost_limit=cost_limit,
+        max_cost=max_cost, yes=yes, output=output,
+    )  # fmt: skip
+    raise typer.Exit(make_critiques(request))

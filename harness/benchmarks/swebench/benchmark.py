@@ -65,6 +65,15 @@ class SweBench(Benchmark[IssueItem]):
         """The gold patch."""
         return item.reference.patch
 
+    def for_critics(self, item: IssueItem) -> Mapping[str, str]:
+        """The tests' patch, and the script that runs the tests of the instance."""
+        known = {
+            "tests.patch": item.reference.test_patch,
+            "eval.sh": item.reference.eval_script,
+            "fail_to_pass.txt": "\n".join(item.reference.fail_to_pass),
+        }
+        return {name: text for name, text in known.items() if text}
+
     def empty(self, item: IssueItem) -> str:
         """A patch without an effect."""
         return NOTHING

@@ -10,7 +10,7 @@ from console import DELM, bundled, variables
 SLOW = {"litellm", "openai", "datasets", "docker", "pandas", "swebench", "git", "torch", "numpy"}
 COMMANDS = (
     (), ("eval",), ("grade",), ("score",), ("show",), ("export",), ("doctor",), ("images",),
-    ("images", "build"), ("validate",), ("compare",), ("cost",),
+    ("images", "build"), ("validate",), ("compare",), ("cost",), ("label",), ("critique",),
 )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def test_help_names_every_command_and_its_flags():
 @pytest.mark.parametrize(
     "command",
     ["eval", "grade", "dataset check", "images build", "images pull", "validate", "doctor", "show",
-     "export", "score", "runs"],
+     "export", "score", "runs", "label", "critique"],
 )  # fmt: skip
 def test_every_option_says_what_it_does_and_what_it_is_otherwise(command):
     done = subprocess.run(

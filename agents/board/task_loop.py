@@ -45,6 +45,7 @@ class TaskLoop:
         self._queue = trial.queue
         self._lease_s = lease_s
         self._work = work
+        self.limit = ""  # that ended the agent, if one of its own did
 
     async def live(self) -> None:
         """Claim and work until nothing is left to do.
@@ -74,7 +75,8 @@ class TaskLoop:
                     await self._queue.release(held, reason=str(failure))
                     if unlucky == BAD_LUCK:
                         raise
-                except AgentLimitReached:
+                except AgentLimitReached as end:
+                    self.limit = end.limit
                     return  # the others go on
         finally:
             with anyio.CancelScope(shield=True):

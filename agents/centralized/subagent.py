@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agents.centralized.report import Report
+from agents.centralized.report import Report, failed
 from agents.loop import Ending, converse
 from agents.prompts import render, shortened
 from agents.tools import Arguments, BadCall, Finished, Tool, Toolbox, workspace_tools
 from harness.board.vocabulary import ToolName
+from harness.errors import AgentLimitReached
 from harness.protocols import Sandbox, Trial
 from harness.types import Message
 
@@ -75,9 +76,12 @@ async def run_subagent(
         return "\n\n" + render("sub_turns", left=left).strip() if turns and left in WARNED else ""
 
     box = Toolbox(*workspace_tools(trial, sandbox), hand_back(said))
-    ending = await converse(
-        trial, subtask.label, opening, box, news=news, agent=subtask.agent, turns=turns
-    )
+    try:
+        ending = await converse(
+            trial, subtask.label, opening, box, news=news, agent=subtask.agent, turns=turns
+        )
+    except AgentLimitReached:  # a sub-agent has no share of its own: a person has stopped it
+        return failed("was stopped by a person, and takes no more work")
     return _report(ending, said, chars)
 
 

@@ -43,7 +43,9 @@ class Delm:
         reason = "interrupted"
         try:
             await self._live(team)
-            reason = "finished" if await team.queue.closed() else "steps"
+            limits = set(team.limits)  # one for all, such as that a person has stopped each
+            limit = limits.pop() if len(limits) == 1 else ""
+            reason = "finished" if await team.queue.closed() else limit or "steps"
         except (LimitReached, ModelError, SandboxLost) as end:
             reason = ended_by(end)
             raise

@@ -33,6 +33,7 @@ class TeamBoard:
         self.context: SharedContext = trial.context
         self.seats = tuple(numbered_label(TaskKind.PATCH, n + 1) for n in range(trial.agents))
         self.alive = trial.agents  # agents that have not ended
+        self.limits: list[str] = []  # by which those that have ended did; empty: by none
         self._entries: list[Entry] = []
         self.salvage: dict[str, SeatState] = {}  # by seat, where its work was interrupted
 

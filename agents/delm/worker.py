@@ -35,6 +35,7 @@ class Worker:
         )
         try:
             await task_loop.live()
+            self._team.limits.append(task_loop.limit)
         except ModelRefused as refusal:
             if isinstance(refusal, EndpointRefused) or self._team.alive == 1:
                 raise

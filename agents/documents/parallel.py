@@ -19,7 +19,7 @@ from agents.options import Positive
 from agents.prompts import enclosed, render
 from agents.tools import Arguments, BadCall, Finished, ListOf, Tool, Toolbox
 from harness.board.vocabulary import MAIN, ToolName
-from harness.errors import LimitReached, ModelError
+from harness.errors import AgentLimitReached, LimitReached, ModelError
 from harness.protocols import Trial
 from harness.types import Activity, Message
 
@@ -112,15 +112,19 @@ class _Lead:
         conversation = f"round-{self._round}-{name}"
         looked: set[int] = set()
         box = Toolbox(look_up(self._text, self._notes, looked, self._system.pages), _report())
-        ending = await converse(
-            self._trial,
-            conversation,
-            self.opening("reading_sub", box, task=task),
-            box,
-            agent=name,
-            turns=SUB_TURNS,
-            no_call=no_call(box),
-        )
+        try:
+            ending = await converse(
+                self._trial,
+                conversation,
+                self.opening("reading_sub", box, task=task),
+                box,
+                agent=name,
+                turns=SUB_TURNS,
+                no_call=no_call(box),
+            )
+        except AgentLimitReached as limit:
+            reports[index] = f"Nothing was reported ({limit.limit})."
+            return
         reports[index] = ending.summary or f"Nothing was reported ({ending.reason})."
 
 

@@ -2,6 +2,9 @@
 
 from played_team import PlayedTrial, diff_of, done, fact, patch, played, said, team, write
 
+from harness.board.protocols import Mark
+from harness.board.vocabulary import MarkKind
+
 KEEP = "python old.py"
 KEEPS = (
     "publish",
@@ -76,3 +79,25 @@ async def test_where_constraints_do_not_bind_the_board_says_what_is_broken(tmp_p
     (failure,) = [entry for entry in entries if entry.kind == "FAIL"]
     assert failure.gist.endswith("breaks C1.")
     assert [t.subject for t in tasks.values() if t.kind == "repair"] == ["patch-1"]
+
+
+async def test_a_constraint_that_was_vetoed_binds_no_patch(tmp_path):
+    class Vetoing(Script):
+        def __call__(self, task, turn, prompt):
+            answer = super().__call__(task, turn, prompt)
+
+            async def vetoes():
+                await trial.context.mark(
+                    Mark(label="C1", kind=MarkKind.VETOED, by="Ada", reason="the issue says so")
+                )
+                return answer
+
+            return vetoes() if task == "patch-1" and turn == 0 else answer
+
+    with played(tmp_path, Vetoing(said(done()))) as trial:
+        trial.pristine.passes = passes
+        await team(verification=True).run(trial)
+        entries = await trial.context.entries()
+    assert entries[0].label == "C1"
+    assert any("rash" in entry.raw for entry in entries)
+    assert trial.submitted["patch-1"][0] == diff_of("rash")

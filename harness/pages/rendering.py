@@ -41,8 +41,7 @@ def _templates() -> Environment:
 @pass_context
 def _cut(context: Context, value: str, most: int = SHOWN) -> str:
     """`text`, not longer than the page allows: its variable `most_shown`, where it has one."""
-    allowed = context.get("most_shown", SHOWN)
-    return text(value, min(most, allowed))
+    return text(value, min(most, context.get("most_shown", most)))
 
 
 def render(name: str, **values: Any) -> Markup:

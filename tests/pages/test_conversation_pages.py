@@ -442,6 +442,23 @@ def test_the_report_has_the_same_texts_and_no_links_out_of_itself():
     assert all(href.startswith("#trial-1") for href in hrefs)
 
 
+def test_a_page_may_allow_less_of_a_text_and_a_message_alone_has_more_of_it():
+    long = "".join(f"{n}\n" for n in range(30_000))
+    rows = record(entries=[entry("F1", "patch-1", "ann", raw=long, gist=long, summary=long)])
+    data = trial_of(rows, {"a": [{"role": "user", "content": long}]})
+    whole, cut = (
+        str(render("entries", section=section(data), data=data, links=VIEW, **limit))
+        for limit in ({}, {"most_shown": 300})
+    )
+    assert len(whole) > 12_000
+    assert len(cut) < 4_000
+    among = str(conversation_html(data, "a", VIEW, {}))
+    alone = str(conversation_html(data, "a", VIEW, {}, only=1))
+    assert len(among) < 10_000
+    assert "15000" not in among
+    assert "15000" in alone
+
+
 def test_a_call_page_has_its_numbers_and_leads_to_its_answer():
     messages = [*OPENING, answer(asks("bash", {"command": "a"})), told("x")]
     calls = [call(7, "patch-1", "ann", reply=BASH, paid_call=3)]

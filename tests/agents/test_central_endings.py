@@ -2,11 +2,12 @@
 
 import anyio
 import pytest
-from played_central import PlayedTrial, back, diff_of, one, script, several, take, write
+from played_central import SUBMIT, PlayedTrial, back, diff_of, one, script, several, take, write
 
 from agents.centralized.orchestrator import Centralized, CentralizedParallel
 from agents.centralized.sequential import CentralizedOptions
 from harness.errors import (
+    AgentLimitReached,
     ContextOverflow,
     LimitReached,
     ModelRefused,
@@ -182,6 +183,17 @@ async def test_at_the_end_of_the_budget_what_was_taken_is_submitted(where):
     assert raised.value is error
     assert trial.submitted == [("main", A, "tokens", True)]
     assert all(fork.closed == 1 for fork in trial.workspace.forks)
+
+
+@pytest.mark.parametrize("system", [Centralized, CentralizedParallel])
+async def test_a_sub_agent_that_a_person_stops_says_so_and_the_main_agent_goes_on(system):
+    stop = AgentLimitReached("agent_stopped", "agent_stopped: Ada: enough")
+    asks = one("Go.") if system is Centralized else several("a", "b")
+    plans = {"main": [asks, SUBMIT], "sub-1.1": [write("a.py"), stop], "sub-2.1": [back()]}
+    trial = PlayedTrial(script(plans))
+    await system().run(trial)
+    assert "was stopped by a person, and takes no more work" in trial.told()[0]
+    assert trial.submitted
 
 
 async def test_where_nothing_was_taken_the_best_of_the_round_that_was_cut_off_is_submitted():

@@ -11,6 +11,7 @@ from typing import Any
 from harness.commands.json_output import print_json
 from harness.commands.locate import find
 from harness.pages.live_state import LiveState, live_state
+from harness.results.run_list import cap_of
 from harness.runner.control import Standing, standing_of
 from harness.runner.processes import processes
 from harness.runner.progress import console
@@ -46,8 +47,10 @@ async def status(store: Store, path: Path) -> dict[str, Any]:
     since = datetime.now(UTC) - timedelta(seconds=WINDOW_S)
     live = await store.live(since.isoformat(timespec="milliseconds"))
     people = await store.interventions()
-    stands = standing_of(await store.description(), people)
-    state = live_state(live, cap_usd=stands.cap_usd, processes=processes(path))
+    cap = cap_of(await store.description())
+    stands = standing_of(people, cap_usd=cap)
+    working = processes(path)
+    state = live_state(live, cap_usd=cap, processes=working, interventions=people)
     return {
         "processes": list(state.processes),
         "paused": _paused(stands),

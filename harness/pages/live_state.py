@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.runner.control import standing_of
+from harness.store.interventions import InterventionRow
 from harness.store.live_rows import LiveCall, LiveRows, LiveTrial
 
 STATES = ("waiting", "running", "grading", "done", "failed", "error", "cancelled")
@@ -41,6 +43,7 @@ class LiveState:
     """The progress of a run, its spending and its agents, at one moment."""
 
     processes: Sequence[str]  # that work on it; none: it does not run now
+    paused: str  # by whom and why, in words; empty: it is not
     states: dict[str, int]  # trials by the state of their last attempt; no zeros
     trials: int
     spent_usd: float
@@ -63,17 +66,28 @@ class LiveState:
         return min(self.spent_usd / self.cap_usd, 1.0) if self.cap_usd else None
 
 
-def live_state(rows: LiveRows, *, cap_usd: float, processes: Sequence[str]) -> LiveState:
-    """The state of a run from its rows. `rows` counts calls and tokens of the last minute."""
+def live_state(
+    rows: LiveRows,
+    *,
+    cap_usd: float,
+    processes: Sequence[str],
+    interventions: Sequence[InterventionRow] = (),
+) -> LiveState:
+    """The state of a run from its rows. `rows` counts calls and tokens of the last minute.
+
+    `cap_usd` is its cap at the start.
+    """
+    stands = standing_of(interventions, cap_usd=cap_usd)
     by_id = {trial["trial_id"]: trial for trial in rows.trials}
     counts: Counter[str] = Counter(trial["state"] for trial in rows.trials)
     return LiveState(
         processes=processes,
+        paused=_paused(stands.paused),
         states={state: counts[state] for state in STATES if counts[state]},
         trials=len(rows.trials),
         spent_usd=rows.spent,
         reserved_usd=rows.reserved,
-        cap_usd=cap_usd,
+        cap_usd=stands.cap_usd,
         calls_a_minute=rows.calls if processes else 0,
         tokens_a_minute=rows.tokens if processes else 0,
         agents=[_agent(by_id[call["trial_id"]], call) for call in rows.agents if processes],
@@ -82,8 +96,15 @@ def live_state(rows: LiveRows, *, cap_usd: float, processes: Sequence[str]) -> L
             for trial in rows.trials
             if trial["state"] in BROKEN
         ],
-        version=_version(rows.trials),
+        version=_version(rows.trials, interventions),
     )
+
+
+def _paused(row: InterventionRow | None) -> str:
+    if row is None:
+        return ""
+    answers = ", answers held," if row["value"] else ""
+    return f"paused{answers} by {row['by']}: {row['reason']}"
 
 
 def changed(before: Sequence[LiveTrial], after: Sequence[LiveTrial]) -> list[int]:
@@ -113,6 +134,7 @@ def _why(trial: LiveTrial) -> str:
     return why if len(why) <= WHY else f"{why[:WHY]}…"
 
 
-def _version(trials: Sequence[LiveTrial]) -> str:
-    told = json.dumps([[t["trial_id"], t["state"], t["news"]] for t in trials])
+def _version(trials: Sequence[LiveTrial], interventions: Sequence[InterventionRow]) -> str:
+    people = [len(interventions), sum(len(row["applied"]) for row in interventions)]
+    told = json.dumps([people, *([t["trial_id"], t["state"], t["news"]] for t in trials)])
     return hashlib.sha256(told.encode()).hexdigest()[:16]

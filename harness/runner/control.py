@@ -43,18 +43,17 @@ class Standing:
     workers: int  # of each process; 0: as its configuration says
 
 
-def standing_of(facts: Mapping[str, Any], rows: Sequence[InterventionRow]) -> Standing:
-    """The state of a run with the facts of its store, from all its interventions."""
+def standing_of(rows: Sequence[InterventionRow], *, cap_usd: float) -> Standing:
+    """The state of a run from all its interventions. `cap_usd`: its cap at the start; 0: none."""
     pauses = [row for row in rows if row["action"] in (Action.PAUSE, Action.RESUME)]
     last = pauses[-1] if pauses and pauses[-1]["action"] == Action.PAUSE else None
-    cap = float(facts.get("config", {}).get("budget", {}).get("run_cost_usd", 0.0))
     caps_of_run = [
         row["value"] for row in rows if row["action"] == Action.RAISE and row["trial_id"] is None
     ]
     workers = [row["value"] for row in rows if row["action"] == Action.WORKERS]
     return Standing(
         paused=last,
-        cap_usd=max([cap, *caps_of_run]) if cap else 0.0,
+        cap_usd=max([cap_usd, *caps_of_run]) if cap_usd else 0.0,
         workers=workers[-1] if workers else 0,
     )
 

@@ -145,7 +145,8 @@ async def standing(
     since = datetime.now(UTC) - timedelta(seconds=WINDOW_S)
     rows = await reading.store.live(since.isoformat(timespec="milliseconds"))
     cap = cap_of(await reading.store.description())
-    return live_state(rows, cap_usd=cap, processes=alive), rows.trials
+    people = await reading.store.interventions()
+    return live_state(rows, cap_usd=cap, processes=alive, interventions=people), rows.trials
 
 
 def _tell(watched: _Watched, event: Event) -> None:

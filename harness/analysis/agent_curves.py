@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.score import InstanceScore, Interval, ran
+from harness.score import InstanceScore, Interval, equal_submissions, ran
 from harness.score.estimators import mean, mean_interval
 from harness.score.rows import TableRow
+from harness.score.table import estimate, money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,7 @@ class CurveRun:
 
     run_id: str
     facts: Mapping[str, Any]  # `Store.description`
-    table: Sequence[TableRow]  # table.csv
+    agents: Mapping[str, int]  # of each system
     scores: Sequence[InstanceScore]
 
 
@@ -59,38 +60,41 @@ def agent_curves(runs: Sequence[CurveRun]) -> list[AgentCurve]:
     if not runs:
         return []
     alike = [run for run in runs if _conditions(run.facts) == _conditions(runs[0].facts)]
-    groups: dict[str, list[tuple[CurveRun, TableRow]]] = {}
+    groups: dict[str, list[tuple[CurveRun, str]]] = {}
     for run in alike:
-        for row in run.table:
-            if (kind := _kind(run.facts, row["system"])) and row["instances_run"]:
-                groups.setdefault(kind, []).append((run, row))
+        over = {each.system for each in ran(run.scores)}
+        for system in run.agents:
+            if (kind := _kind(run.facts, system)) and system in over:
+                groups.setdefault(kind, []).append((run, system))
     return [
         _curve(members)
         for members in groups.values()
-        if len({row["agents"] for _, row in members}) > 1
+        if len({run.agents[system] for run, system in members}) > 1
     ]
 
 
-def _curve(members: Sequence[tuple[CurveRun, TableRow]]) -> AgentCurve:
-    points = sorted((_point(run, row) for run, row in members), key=lambda point: point.agents)
+def _curve(members: Sequence[tuple[CurveRun, str]]) -> AgentCurve:
+    points = sorted((_point(*member) for member in members), key=lambda point: point.agents)
     names = list(dict.fromkeys(point.system for point in points))
     return AgentCurve(
         name=min(names, key=len),
         points=points,
-        equal_submissions=len({row["equal_submissions"] for _, row in members}) == 1,
+        equal_submissions=len({equal_submissions(run.scores) for run, _ in members}) == 1,
     )
 
 
-def _point(run: CurveRun, row: TableRow) -> CurvePoint:
-    mine = ran([score for score in run.scores if score.system == row["system"]])
-    took = [score.seconds / score.ran for score in mine]
+def _point(run: CurveRun, system: str) -> CurvePoint:
+    """The figures are those of `table.csv`."""
+    mine = [each for each in run.scores if each.system == system]
+    over = ran(mine)
+    took = [each.seconds / each.ran for each in over]
     return CurvePoint(
         run_id=run.run_id,
-        system=row["system"],
-        agents=row["agents"],
-        instances=row["instances_run"],
-        score=_measure(row, "avg_at_1"),
-        cost=_measure(row, "cost_per_instance_usd"),
+        system=system,
+        agents=run.agents[system],
+        instances=len(over),
+        score=_measure(estimate("avg_at_1", [each.average for each in over]), "avg_at_1"),
+        cost=_measure(money(mine, equal_submissions(run.scores)), "cost_per_instance_usd"),
         seconds=Measure(value=mean(took), interval=mean_interval(took)),
     )
 

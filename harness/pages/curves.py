@@ -54,7 +54,7 @@ def curves(runs: Sequence[RunData]) -> list[CurvesShown]:
             CurveRun(
                 run_id=run.run_id,
                 facts=run.facts,
-                table=run.scored.table,
+                agents={trial["system"]: trial["agents"] for trial in run.rows.trials},
                 scores=run.scored.scores,
             )
             for run in runs

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.cost_breakdown import baseline_of
-from harness.analysis.run_scores import ScoredRun, score_run
+from harness.analysis.run_scores import ScoredRun, score_outcomes, score_run
 from harness.benchmarks.protocol import Benchmark
 from harness.benchmarks.registry import of_run
 from harness.board.records import Boards
@@ -62,4 +62,15 @@ async def run_data(store: Store, boards: Boards, *, run_id: str, output: Path) -
         scored=scored,
         baseline=baseline_of(rows.trials, baseline_system()) if rows.trials else "",
         labels=await store.labels(),
+    )
+
+
+async def outcome_data(store: Store, *, run_id: str) -> RunData:
+    """What of a run is read in a fraction of a second, however large it is: see
+    `score_outcomes`."""
+    rows = await store.read_outcomes()
+    return RunData(
+        run_id=run_id,
+        scored=score_outcomes(rows),
+        baseline=baseline_of(rows.trials, baseline_system()) if rows.trials else "",
     )

@@ -32,7 +32,8 @@ async def of_run(request: Request) -> Response:
     asked = request.query_params
 
     async def build(reading: Reading) -> Markup:
-        run = await reading.data()
+        asks_costs = asked.get("costs") == "yes"
+        run = await _read(reading, costs=asks_costs)
         pairs = pairs_of(run)
         if not pairs:
             raise NotThere(f"The run {reading.run_id} has fewer than two systems to compare.")
@@ -42,7 +43,7 @@ async def of_run(request: Request) -> Response:
         names = {each: _known(run, each) for each in (a, b)}
         if a == b:
             raise NotThere("A system is not compared with itself; choose another one.")
-        costs, later = await _costs(reading, run, names, costs=asked.get("costs") == "yes")
+        costs, later = await _costs(reading, run, names, costs=asks_costs)
         shown = compare_page(
             Chosen(run, a, reading.links),
             Chosen(run, b, reading.links),
@@ -78,7 +79,7 @@ async def of_runs(request: Request) -> Response:
 
 
 async def _two_runs(here: Reading, a: str, there: Reading, b: str, page: int) -> Markup:
-    mine, theirs = await here.data(), await there.data()
+    mine, theirs = await _read(here), await _read(there)
     same = here.run_id == there.run_id
     if same and a == b:
         raise NotThere("A system is not compared with itself; choose another one.")
@@ -104,16 +105,21 @@ async def _two_runs(here: Reading, a: str, there: Reading, b: str, page: int) ->
     return part(here, content)
 
 
+async def _read(reading: Reading, *, costs: bool = False) -> RunData:
+    """The run; of a large one only what is quick to read, unless its `costs` are asked for."""
+    run = await reading.outcomes()
+    return await reading.data() if costs or len(run.rows.trials) <= AT_ONCE else run
+
+
 async def _costs(
     reading: Reading, run: RunData, names: dict[str, str], *, costs: bool
 ) -> tuple[Sequence[TableRow], bool]:
     """The rows of `cost_breakdown.csv` of the systems in `names`, unless they take long and are not
     asked for; whether they take long."""
-    rows = _only(run.rows, names)
-    long = len(rows.trials) > AT_ONCE
+    long = len(run.rows.trials) > AT_ONCE
     if long and not costs:
         return [], True
-    found = await cost_rows(rows, reading.store, reading.boards, count)
+    found = await cost_rows(_only(run.rows, names), reading.store, reading.boards, count)
     return named_costs(found, names), long
 
 

@@ -22,7 +22,7 @@ from harness import event_loop
 from harness.board.records import Boards
 from harness.errors import StoreOutdated
 from harness.pages.links import ViewLinks
-from harness.pages.run_data import RunData, run_data
+from harness.pages.run_data import RunData, outcome_data, run_data
 from harness.results.run_folder import DATABASE, RunFolder, run_folders
 from harness.runner.processes import processes
 from harness.store.protocol import Store
@@ -77,6 +77,12 @@ class Reading:
             partial(run_data, self.store, self.boards, run_id=self.run_id, output=output),
         )
 
+    async def outcomes(self) -> RunData:
+        """Its trials, what became of submissions, and the scores of instances: quick to read."""
+        return await self.runs.kept_outcomes(
+            self.run_id, self.version, partial(outcome_data, self.store, run_id=self.run_id)
+        )
+
 
 @dataclass(slots=True)
 class _Kept:
@@ -122,6 +128,7 @@ class Runs:
     def __init__(self, output: Path) -> None:
         self.output = output
         self.kept_data = Kept(KEPT_RUNS)
+        self.kept_outcomes = Kept(KEPT_RUNS)
         self._kept = Kept(KEPT)
         self._threads = anyio.CapacityLimiter(THREADS)
 

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from harness.analysis.outcome_grid import outcome_grid
-from harness.benchmarks.registry import of_run
 from harness.pages.grid import GridQuery, grid_html, grid_page
 from harness.pages.run_page import ShownSection, run_sections
-from harness.score.rows import scores_from_sums
 from harness.view.reading import Reading
 
 SMALL = 100  # trials of a run that is read as a whole in less than a second
@@ -44,9 +42,7 @@ async def page_sections(
 
 
 async def _grid(reading: Reading, query: GridQuery) -> ShownSection:
-    rows = await reading.store.read_outcomes()
-    scores = scores_from_sums(rows.trials, rows.sums, rows.submissions)
-    grid = outcome_grid(rows.trials, rows.submissions, scores)
-    levels = of_run(rows.facts).levels
-    html = grid_html(grid_page(grid, levels, query), reading.links)
+    run = await reading.outcomes()
+    grid = outcome_grid(run.rows.trials, run.rows.submissions, run.scored.scores)
+    html = grid_html(grid_page(grid, run.benchmark.levels, query), reading.links)
     return ShownSection(name=GRID, title="Instances and systems", html=html)

@@ -253,6 +253,12 @@ async def test_a_curve_is_of_systems_that_differ_in_their_agents_alone(tmp_path)
     assert faults(html) == []
     assert balanced(html)
     assert html.count('role="img"') == 3
+    table = {row["system"]: row for row in run.scored.table}
+    for point in found.curve.points:
+        row = table[point.system]
+        assert (point.score.value, point.cost.value) == (
+            row["avg_at_1"], row["cost_per_instance_usd"]
+        )  # fmt: skip
     for drawing in found.drawn:
         for point in drawing.points:
             assert 62 < point.x < 300
@@ -267,9 +273,8 @@ async def test_other_options_and_runs_of_another_model_make_no_curve(tmp_path):
     (found,) = curves([run, other])
     assert [(point.run_id, point.agents) for point in found.curve.points] == [("n2", 2), ("r", 4)]
     facts = {**other.facts, "model": "another"}
-    apart = CurveRun(run_id="n2", facts=facts, table=other.scored.table,
-                     scores=other.scored.scores)  # fmt: skip
-    mine = CurveRun(run_id="r", facts=run.facts, table=run.scored.table, scores=run.scored.scores)
+    apart = CurveRun(run_id="n2", facts=facts, agents={"delm": 2}, scores=other.scored.scores)
+    mine = CurveRun(run_id="r", facts=run.facts, agents={"delm": 4}, scores=run.scored.scores)
     assert agent_curves([mine, apart]) == []
     assert curves([]) == []
 

@@ -12,8 +12,10 @@ from planted_many import TEAMS, plant_many
 
 from harness import score
 from harness.analysis.outcome_grid import outcome_grid, total
+from harness.pages.compare import Chosen, compare_html, compare_page
 from harness.pages.grid import GridQuery, grid_html, grid_page
 from harness.pages.links import ReportLinks, ViewLinks
+from harness.pages.run_data import outcome_data, run_data
 from harness.score.rows import call_sums, scores_from_sums
 from harness.store.sqlite import SqliteStore
 
@@ -338,3 +340,20 @@ async def test_hostile_names_stay_texts(tmp_path, links):
     assert "\x1b" not in shown
     assert "\u202e" not in shown
     assert max(map(len, seen.texts)) < 1000
+
+
+async def test_what_is_quick_to_read_compares_as_the_whole_run_does(folder):
+    """The pages of a large run are made of `outcome_data`."""
+    async with (
+        folder.open(read_only=True) as store,
+        folder.boards(read_only=True) as boards,
+    ):
+        quick = await outcome_data(store, run_id="many")
+        whole = await run_data(store, boards, run_id="many", output=folder.path.parent)
+    assert (quick.systems, quick.baseline) == (whole.systems, whole.baseline)
+    links = ViewLinks("many")
+    pages = [
+        compare_html(compare_page(Chosen(run, "single", links), Chosen(run, "delm", links)))
+        for run in (quick, whole)
+    ]
+    assert pages[0] == pages[1]

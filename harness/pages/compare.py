@@ -157,13 +157,14 @@ def compare_page(
     )
 
 
-def compare_html(page: ComparePage) -> Markup:
-    """The comparison as HTML, without the frame of a page: for the report and the live page."""
+def compare_html(page: ComparePage, *, level: int = 4) -> Markup:
+    """The comparison as HTML, without the frame of a page: for the report and the live page.
+    `level`: of its headings."""
     words = SimpleNamespace(
         letters=letters, mark_text=mark_text, slopes=slopes, points=points, signed=signed_dollars,
         bar=_bar,
     )  # fmt: skip
-    return render("compare", page=page, words=words)
+    return render("compare", page=page, words=words, level=level)
 
 
 def named_costs(rows: Sequence[TableRow], names: Mapping[str, str]) -> list[TableRow]:

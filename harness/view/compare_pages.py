@@ -54,7 +54,7 @@ async def of_run(request: Request) -> Response:
         )
         found = curves([run])
         content = render(
-            "compare_page", a=a, b=b, html=compare_html(shown), choice=run.systems,
+            "compare_page", a=a, b=b, html=compare_html(shown, level=2), choice=run.systems,
             action=f"{reading.links.run()}/compare", heat=heat_map_html(run.scored.scores),
             curves=curves_html(found) if found else None,
         )  # fmt: skip
@@ -99,8 +99,8 @@ async def _two_runs(here: Reading, a: str, there: Reading, b: str, page: int) ->
     )  # fmt: skip
     drawn = curves([mine] if same else [mine, theirs])
     content = render(
-        "compare_page", a=ends[0], b=ends[1], html=compare_html(shown), choice=(), action="",
-        heat=None, curves=curves_html(drawn) if drawn else None,
+        "compare_page", a=ends[0], b=ends[1], html=compare_html(shown, level=2), choice=(),
+        action="", heat=None, curves=curves_html(drawn) if drawn else None,
     )  # fmt: skip
     return part(here, content)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from harness.analysis.board_replay import Step, board_steps
 from harness.analysis.narrative import TrialRecord
 from harness.board.records import EntryRow, ProposalRow, TaskRow
-from harness.pages.trial_data import TrialData
+from harness.pages.trial_inside import TrialInside
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class BoardReplay:
         return sum(each.until is None for each in self.proposals)
 
 
-def section(data: TrialData) -> BoardReplay | None:
+def section(data: TrialInside) -> BoardReplay | None:
     """The board of a trial; None if it has none."""
     return board_replay(data.record)
 

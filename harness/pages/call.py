@@ -9,7 +9,7 @@ from markupsafe import Markup
 from harness.analysis.call_costs import CallCost, sent_messages
 from harness.pages.links import Links
 from harness.pages.rendering import render
-from harness.pages.trial_data import TrialData
+from harness.pages.trial_inside import NotInTrial, TrialInside
 from harness.score.cost import Spent, spent
 from harness.score.rows import repeated_tokens
 from harness.store.rows import CallRow
@@ -90,15 +90,15 @@ def call_lines(calls: Sequence[CallRow]) -> list[CallLine]:
     return lines
 
 
-def call_html(data: TrialData, call_id: int, links: Links) -> Markup:
-    """One model call as HTML, without the frame of a page. Raises `KeyError` if there is none."""
+def call_html(data: TrialInside, call_id: int, links: Links) -> Markup:
+    """One model call as HTML, without the frame of a page. Raises `NotInTrial` if there is none."""
     row = next((call for call in data.calls if call["call_id"] == call_id), None)
     if row is None:
-        raise KeyError(call_id)
+        raise NotInTrial(call_id)
     return render("call", page=_call(row, data), data=data, links=links)
 
 
-def _call(row: CallRow, data: TrialData) -> Call:
+def _call(row: CallRow, data: TrialInside) -> Call:
     name = row["conversation"]
     mine = [call for call in data.calls if call["conversation"] == name]
     mine.sort(key=lambda call: call["position"])

@@ -17,7 +17,7 @@ from harness.pages.conversations import Heading, headings
 from harness.pages.links import Links
 from harness.pages.rendering import render
 from harness.pages.tool_calls import Around, ToolCall, text_of, tool_call
-from harness.pages.trial_data import TrialData
+from harness.pages.trial_inside import NotInTrial, TrialInside
 from harness.store.rows import CallRow
 from harness.types import Message
 
@@ -92,7 +92,7 @@ class Conversation:
 
 
 def conversation_html(
-    data: TrialData,
+    data: TrialInside,
     name: str,
     links: Links,
     tools: Mapping[str, str],
@@ -103,20 +103,20 @@ def conversation_html(
     """A page of a conversation as HTML, without the frame of a page.
 
     `tools`: `Store.tool_lists`. The page begins with the message `first`, or has just the message
-    `only`, whole. Raises `KeyError` if there is no such conversation.
+    `only`, whole. Raises `NotInTrial` if there is no such conversation.
     """
     page = conversation(data, name, tools, first=first, only=only)
     return render("conversation", page=page, data=data, links=links)
 
 
 def conversation(
-    data: TrialData, name: str, tools: Mapping[str, str], *, first: int = 1, only: int = 0
+    data: TrialInside, name: str, tools: Mapping[str, str], *, first: int = 1, only: int = 0
 ) -> Conversation:
     """See `conversation_html`."""
     known = headings(data)
     heading = next((each for each in known if each.name == name), None)
     if heading is None:
-        raise KeyError(name)
+        raise NotInTrial(name)
     messages = data.messages.get(name, ())
     carried = sum(1 for message in messages if message.get(CARRIED))
     only = only if carried < only <= len(messages) else 0
@@ -145,7 +145,7 @@ def conversation(
 class _Messages:
     """The messages of one conversation as the page shows them."""
 
-    def __init__(self, data: TrialData, heading: Heading, messages: Sequence[Message]) -> None:
+    def __init__(self, data: TrialInside, heading: Heading, messages: Sequence[Message]) -> None:
         self._messages = messages
         calls = sorted(heading.calls, key=lambda call: call["position"])
         lines = call_lines(calls)
@@ -242,7 +242,7 @@ def _answers(messages: Sequence[Message]) -> dict[int, list[int]]:
     return found
 
 
-def _around(data: TrialData, name: str) -> Around:
+def _around(data: TrialInside, name: str) -> Around:
     rows = {row["number"]: row for row in data.record.proposals}
     return Around(
         proposals={

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.board.vocabulary import CARRIED, GIST_CHECK, task_of
-from harness.pages.trial_data import TrialData
+from harness.pages.trial_inside import TrialInside
 from harness.score.cost import Spent, spent
 from harness.store.rows import CallRow
 
@@ -47,13 +47,13 @@ class Conversations:
     conversations: Sequence[Heading]
 
 
-def section(data: TrialData) -> Conversations | None:
+def section(data: TrialInside) -> Conversations | None:
     """The conversations of a trial; None if nothing was said in it."""
     found = headings(data)
     return Conversations(conversations=found) if found else None
 
 
-def headings(data: TrialData) -> list[Heading]:
+def headings(data: TrialInside) -> list[Heading]:
     """Every conversation of a trial, in the order in which they began; checks of gists are last."""
     calls: dict[str, list[CallRow]] = {name: [] for name in data.messages}
     for call in data.calls:

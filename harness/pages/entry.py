@@ -14,7 +14,7 @@ from harness.board.vocabulary import LinkKind, MarkKind
 from harness.pages.diff_view import DiffView, diff_view
 from harness.pages.links import Links
 from harness.pages.rendering import SHOWN, render
-from harness.pages.trial_data import TrialData
+from harness.pages.trial_inside import NotInTrial, TrialInside
 from harness.store.rows import CallRow, SubmissionRow
 
 IN_A_LIST = 4_000  # characters of one text, where all entries stand below each other
@@ -115,21 +115,21 @@ class Entries:
     entries: Sequence[Entry]
 
 
-def section(data: TrialData) -> Entries | None:
+def section(data: TrialInside) -> Entries | None:
     """The shared context of a trial; None if it has none."""
     found = entries_of(data, most=IN_A_LIST)
     return Entries(entries=found) if found else None
 
 
-def entry_html(data: TrialData, label: str, links: Links) -> Markup:
-    """One entry as HTML, without the frame of a page. Raises `KeyError` if there is none."""
+def entry_html(data: TrialInside, label: str, links: Links) -> Markup:
+    """One entry as HTML, without the frame of a page. Raises `NotInTrial` if there is none."""
     for entry in entries_of(data):
         if entry.row["label"] == label:
             return render("entry", entry=entry, data=data, links=links)
-    raise KeyError(label)
+    raise NotInTrial(label)
 
 
-def entries_of(data: TrialData, *, most: int = SHOWN) -> list[Entry]:
+def entries_of(data: TrialInside, *, most: int = SHOWN) -> list[Entry]:
     """Every entry of a trial, in the order of admission."""
     found = _Known(data)
     return [found.entry(row, most) for row in data.record.entries]
@@ -138,7 +138,7 @@ def entries_of(data: TrialData, *, most: int = SHOWN) -> list[Entry]:
 class _Known:
     """What entries are made of, found once for all of a trial."""
 
-    def __init__(self, data: TrialData) -> None:
+    def __init__(self, data: TrialInside) -> None:
         self._record = record = data.record
         self._places = publications(record, data.messages)
         self._proposals = {proposal["number"]: proposal for proposal in record.proposals}

@@ -20,7 +20,7 @@ from harness.pages.entry import (
 from harness.pages.links import Links
 from harness.pages.rendering import SHOWN, render
 from harness.pages.tool_calls import words_of
-from harness.pages.trial_data import TrialData
+from harness.pages.trial_inside import NotInTrial, TrialInside
 
 NEXT = 3  # tool calls of the author's next answer that are told
 LATER = 5  # proposals of the same work that are told
@@ -70,7 +70,7 @@ class Refused:
     all: int
 
 
-def section(data: TrialData) -> Refused | None:
+def section(data: TrialInside) -> Refused | None:
     """What was refused in a trial, or never ruled on; None if nothing was."""
     taken = (Settled.ADMITTED, Settled.MERGED)
     left = [row for row in data.record.proposals if row["settled"] not in taken]
@@ -81,17 +81,17 @@ def section(data: TrialData) -> Refused | None:
     return Refused(proposals=pages, all=len(data.record.proposals))
 
 
-def proposal_html(data: TrialData, number: int, links: Links) -> Markup:
-    """One proposal as HTML, without the frame of a page. Raises `KeyError` if there is none."""
+def proposal_html(data: TrialInside, number: int, links: Links) -> Markup:
+    """One proposal as HTML, without the frame of a page. Raises `NotInTrial` if there is none."""
     for row in data.record.proposals:
         if row["number"] == number:
             place = publications(data.record, data.messages).get(number)
             page = _page(row, place, data, SHOWN)
             return render("proposal", page=page, data=data, links=links)
-    raise KeyError(number)
+    raise NotInTrial(number)
 
 
-def _page(row: ProposalRow, place: Place | None, data: TrialData, most: int) -> ProposalPage:
+def _page(row: ProposalRow, place: Place | None, data: TrialInside, most: int) -> ProposalPage:
     events, proposals = data.record.events, data.record.proposals
     later = [
         each
@@ -111,7 +111,7 @@ def _page(row: ProposalRow, place: Place | None, data: TrialData, most: int) -> 
     )
 
 
-def _next(row: ProposalRow, place: Place | None, data: TrialData) -> Next | None:
+def _next(row: ProposalRow, place: Place | None, data: TrialInside) -> Next | None:
     messages = data.messages.get(place.conversation, ()) if place else ()
     number = next_answer(row, place, messages) if place else 0
     if not number:

@@ -9,7 +9,7 @@ from harness.analysis.narrative import TrialRecord
 from harness.analysis.task_history import TaskHistory, conversations_of, task_histories
 from harness.board.records import TaskRow
 from harness.board.vocabulary import ResultKey, TaskState
-from harness.pages.trial_data import TrialData
+from harness.pages.trial_inside import TrialInside
 
 MOST = 40  # boxes of one drawing; the table has every task
 WIDE, HIGH, ACROSS, DOWN, EDGE = 196, 62, 74, 18, 12  # of boxes, between boxes, around all
@@ -79,7 +79,7 @@ class TaskGraph:
         return len(self.tasks) - len(self.boxes)
 
 
-def section(data: TrialData) -> TaskGraph | None:
+def section(data: TrialInside) -> TaskGraph | None:
     """The tasks of a trial; None if it has no board."""
     return task_graph(data.record, list(data.messages))
 

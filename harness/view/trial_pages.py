@@ -10,11 +10,11 @@ from harness.pages.call import call_html
 from harness.pages.conversation import conversation_html
 from harness.pages.entry import entry_html
 from harness.pages.proposal import proposal_html
-from harness.pages.trial_data import TrialData
+from harness.pages.trial_inside import NotInTrial, TrialInside, inside_of, inside_with_costs
 from harness.view.reading import NotThere, Reading
-from harness.view.run_pages import data_of, page, part
+from harness.view.run_pages import page, part
 
-Show = Callable[[Reading, TrialData], Awaitable[Markup]]
+Show = Callable[[Reading, TrialInside], Awaitable[Markup]]
 
 
 async def conversation(request: Request) -> Response:
@@ -22,7 +22,7 @@ async def conversation(request: Request) -> Response:
     name = request.path_params["name"]
     first, only = (_number(request, key) for key in ("from", "message"))
 
-    async def show(reading: Reading, data: TrialData) -> Markup:
+    async def show(reading: Reading, data: TrialInside) -> Markup:
         tools = await reading.store.tool_lists()
         return conversation_html(data, name, reading.links, tools, first=first, only=only)
 
@@ -33,17 +33,17 @@ async def call(request: Request) -> Response:
     """A model call."""
     call_id = request.path_params["call_id"]
 
-    async def show(reading: Reading, data: TrialData) -> Markup:
+    async def show(reading: Reading, data: TrialInside) -> Markup:
         return call_html(data, call_id, reading.links)
 
-    return await _inside(request, show, f"call {call_id}")
+    return await _inside(request, show, f"call {call_id}", costs=True)
 
 
 async def entry(request: Request) -> Response:
     """An entry of the shared context."""
     label = request.path_params["label"]
 
-    async def show(reading: Reading, data: TrialData) -> Markup:
+    async def show(reading: Reading, data: TrialInside) -> Markup:
         return entry_html(data, label, reading.links)
 
     return await _inside(request, show, f"entry {label}")
@@ -53,21 +53,25 @@ async def proposal(request: Request) -> Response:
     """A proposal with its ruling."""
     number = request.path_params["number"]
 
-    async def show(reading: Reading, data: TrialData) -> Markup:
+    async def show(reading: Reading, data: TrialInside) -> Markup:
         return proposal_html(data, number, reading.links)
 
     return await _inside(request, show, f"proposal {number}")
 
 
-async def _inside(request: Request, show: Show, what: str) -> Response:
-    """A page of what a trial has, or one that says that it has no such thing (`KeyError`)."""
+async def _inside(request: Request, show: Show, what: str, *, costs: bool = False) -> Response:
+    """A page of what a trial has, or one that says that it has no such thing."""
     trial_id = request.path_params["trial_id"]
 
     async def build(reading: Reading) -> Markup:
-        data = await data_of(reading, trial_id)
+        run = await reading.store.read_trial(trial_id)
+        if not run.trials:
+            raise NotThere(f"The run {reading.run_id} has no trial {trial_id}.")
+        read = inside_with_costs if costs else inside_of
+        data = await read(reading.store, reading.boards, run)
         try:
             content = await show(reading, data)
-        except KeyError:
+        except NotInTrial:
             raise NotThere(f"Trial {trial_id} of {reading.run_id} has no {what}.") from None
         return part(reading, content, trial=trial_id)
 

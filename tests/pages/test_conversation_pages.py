@@ -18,6 +18,7 @@ from harness.pages.proposal import proposal_html
 from harness.pages.rendering import pieces, render
 from harness.pages.replaced_text import replaced_text
 from harness.pages.tool_calls import words_of
+from harness.pages.trial_inside import NotInTrial
 
 VIEW = ViewLinks("run")
 LINKS = (ReportLinks(), ViewLinks("run/<b>"))
@@ -382,7 +383,7 @@ def test_an_entry_says_how_it_was_admitted_and_by_whom_it_is_used():
     for words in ("taken from the check cache", "call 3", "more than it shows", "Refuted by",
                   "message 3 of localize-1"):  # fmt: skip
         assert words in html
-    with pytest.raises(KeyError):
+    with pytest.raises(NotInTrial):
         entry_html(data, "F9", VIEW)
 
 
@@ -423,7 +424,7 @@ def test_a_refused_proposal_says_why_and_what_its_author_did_next():
     assert (page.next.message, page.next.words) == (7, ["publish FACT b"])
     assert [each["number"] for each in page.later] == [2]
     assert "message 7" in str(proposal_html(data, 1, VIEW))
-    with pytest.raises(KeyError):
+    with pytest.raises(NotInTrial):
         proposal_html(data, 9, VIEW)
     assert proposals.section(trial_of(record(proposals=[proposal(1, "a", "b")]))) is None
 
@@ -466,7 +467,7 @@ def test_a_call_page_has_its_numbers_and_leads_to_its_answer():
     html = str(call_html(data, 7, VIEW))
     for words in ("1,000 in", "500 new, 400 cached, 100 written", "message 3", "call 3", "$0.2500"):
         assert words in html
-    with pytest.raises(KeyError):
+    with pytest.raises(NotInTrial):
         call_html(data, 8, VIEW)
 
 

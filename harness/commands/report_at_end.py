@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from rich.console import Console
@@ -20,14 +21,15 @@ def report_at_end(out: Console, folder: RunFolder, output: Path, *, stopped: boo
     """
     path = folder.path / FILE
     words = ["report", str(folder.path), *(["--seconds", str(STOPPED_S)] if stopped else [])]
-    done = subprocess.run(
-        [sys.executable, "-m", "harness.cli", *words],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+    with out.status("writing the report") if out.is_terminal else nullcontext():
+        done = subprocess.run(
+            [sys.executable, "-m", "harness.cli", *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
     if done.returncode == 0 and path.exists():
         _say(out, f"report: {path}")
         return

@@ -14,6 +14,8 @@ from harness.store.rows import TrialRow
 from harness.text.counted import counted
 from harness.text.digest import digest
 
+LIMITS = (("cpus", "CPUs"), ("memory_mb", "MB of memory"), ("disk_mb", "MB of disk"),
+          ("processes", "processes"))  # fmt: skip
 MILLION = 1_000_000
 RATES = (("input", "input"), ("cached_input", "cached input"), ("cache_write", "cache write"),
          ("output", "output"))  # fmt: skip
@@ -156,8 +158,12 @@ def _systems(facts: Mapping[str, Any]) -> list[str]:
     for name, records in (facts.get("systems") or {}).items():
         last = records[-1]
         more = "" if len(records) == 1 else f", changed {counted(len(records) - 1, 'time')}"
-        kind = f"{counted(last['agents'], 'agent')}, submissions {last['submissions']}"
-        lines.append(f"{name}: {last['system']}, {kind}{more}")
+        parts = [str(last[what]) for what in ("system", "package") if last.get(what)]
+        if "agents" in last:
+            parts.append(counted(last["agents"], "agent"))
+        if "submissions" in last:
+            parts.append(f"submissions {last['submissions']}")
+        lines.append(f"{name}: {', '.join(parts)}{more}")
     return lines
 
 
@@ -170,11 +176,9 @@ def _sandbox(trials: Sequence[TrialRow], facts: Mapping[str, Any]) -> list[str]:
         told = f"; {counted(bad, 'audit')} found a hint at the fix" if bad else ""
         lines.append(f"audits: {audits['ok']} without a finding{told}")
     limits = ((facts.get("config") or {}).get("sandbox") or {}).get("limits") or {}
-    if limits and kinds:
-        lines.append(
-            f"limits of each: {limits['cpus']:g} CPUs, {limits['memory_mb']} MB of memory, "
-            f"{limits['disk_mb']} MB of disk, {limits['processes']} processes"
-        )
+    told = [f"{limits[name]:g} {words}" for name, words in LIMITS if limits.get(name)]
+    if told and kinds:
+        lines.append(f"limits of each: {', '.join(told)}")
     return [line for line in lines if line]
 
 
@@ -203,6 +207,6 @@ def _hashes(run: RunData) -> list[str]:
     if run.instances:
         lines.append(f"instance ids: {digest(run.instances)}")
     for name, records in (facts.get("systems") or {}).items():
-        lines.append(f"code of {name}: {digest(records[-1]['code'])}")
-        lines.append(f"prompts of {name}: {digest(records[-1]['prompts'])}")
+        known = [what for what in ("code", "prompts") if what in records[-1]]
+        lines += [f"{what} of {name}: {digest(records[-1][what])}" for what in known]
     return lines

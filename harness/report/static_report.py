@@ -96,14 +96,21 @@ class Report:
 
 
 async def write_report(
-    path: Path, run: RunData, store: Store, boards: Boards, *, seconds: float | None = None
+    path: Path,
+    run: RunData,
+    store: Store,
+    boards: Boards,
+    *,
+    seconds: float | None = None,
+    largest: int = LARGEST,
 ) -> Report:
     """Write the report of a run to `path`, whole or not at all.
 
-    `seconds`: no further trial is put into it after so long.
+    `seconds`: no further trial is put into it after so long. `largest`: bytes of the file, as far
+    as what is not a trial fits.
     """
     frame = redact(_frame(run, [], {}))
-    cells = _Cells(room=LARGEST - len(frame.encode()) - 40_000 - 120 * len(run.rows.trials))
+    cells = _Cells(room=largest - len(frame.encode()) - 40_000 - 120 * len(run.rows.trials))
     reader = await trials_of(store, boards, run.rows)
     asked = _by_interest(run)
     cells.depth = await _depth(asked, reader, cells.room)

@@ -27,6 +27,7 @@ OURS = {"127.0.0.1", "localhost"}
 WIDTHS = (1280, 400)
 SCHEMES = ("light", "dark")
 SERIOUS = {"serious", "critical"}
+AXE = {"resultTypes": ["violations"]}
 CANARY = "canary"  # what a script of a hostile run would call
 
 
@@ -134,11 +135,28 @@ def served(output: Path) -> Iterator[Served]:
         process.stdout.close()
 
 
-def faults_of(page: Any) -> list[str]:
-    """What axe-core finds that is serious or critical, with the places."""
+def faults_everywhere(page: Any) -> list[str]:
+    """Serious faults of a page with everything unfolded, in light and dark, wide and narrow."""
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    faults = []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            found = overflow(page) + faults_of(page, colours=scheme == "dark")
+            faults += [f"{width} {scheme}: {each}" for each in found]
+    return faults
+
+
+def faults_of(page: Any, *, colours: bool = False) -> list[str]:
+    """What axe-core finds that is serious or critical, with the places; only in `colours`, or all.
+
+    What is there to be seen is the same in the dark, so that only its colours are looked at anew.
+    """
     from axe_playwright_python.sync_playwright import Axe
 
-    found = Axe().run(page).response["violations"]
+    options = AXE | ({"runOnly": ["color-contrast"]} if colours else {})
+    found = Axe().run(page, options=options).response["violations"]
     return [
         f"{page.url}: {each['id']} ({each['impact']}): {node['target']} {node['html'][:160]} "
         f"{node.get('failureSummary', '')[:300]}"

@@ -79,6 +79,20 @@ class TrialCosts:
             activities=turn_activities(costs, record.proposals, doubled),
         )
 
+    async def of_conversation(self, trial: TrialRow, name: str) -> Sequence[CallCost]:
+        """The calls of one conversation of an attempt at a trial: those that `of` has of it.
+
+        Where the ledger does not have the tools of each call, all texts of the trial have to be
+        counted for that.
+        """
+        key = trial["trial_id"]
+        calls, said = self._calls.get(key, []), await self._store.messages(key)
+        if all((call["tools_sha256"] or "") in self._schemas for call in calls):
+            calls = [call for call in calls if call["conversation"] == name]
+            said = {name: said.get(name, [])}
+        costs = call_costs(calls, said, self._schemas, self._pricing, self._count)
+        return [cost for cost in costs if cost.row["conversation"] == name]
+
     def submissions(self, trial: TrialRow) -> Sequence[SubmissionRow]:
         """The submissions of one attempt at a trial."""
         return self._submissions.get(trial["trial_id"], ())

@@ -90,22 +90,27 @@ def call_lines(calls: Sequence[CallRow]) -> list[CallLine]:
     return lines
 
 
-def call_html(data: TrialInside, call_id: int, links: Links) -> Markup:
-    """One model call as HTML, without the frame of a page. Raises `NotInTrial` if there is none."""
+def call_html(
+    data: TrialInside, call_id: int, links: Links, costs: Sequence[CallCost] = ()
+) -> Markup:
+    """One model call as HTML, without the frame of a page; `costs` may have it taken apart.
+
+    Raises `NotInTrial` if there is no such call.
+    """
     row = next((call for call in data.calls if call["call_id"] == call_id), None)
     if row is None:
         raise NotInTrial(call_id)
-    return render("call", page=_call(row, data), data=data, links=links)
+    return render("call", page=_call(row, data, costs), data=data, links=links)
 
 
-def _call(row: CallRow, data: TrialInside) -> Call:
+def _call(row: CallRow, data: TrialInside, costs: Sequence[CallCost]) -> Call:
     name = row["conversation"]
     mine = [call for call in data.calls if call["conversation"] == name]
     mine.sort(key=lambda call: call["position"])
     messages = data.messages.get(name, ())
     at = mine.index(row)
     sent = sent_messages(mine, messages)[at]
-    cost = next((each for each in data.costs if each.row["call_id"] == row["call_id"]), None)
+    cost = next((each for each in costs if each.row["call_id"] == row["call_id"]), None)
     reply: Mapping[str, Any] = row["reply"] or {}
     return Call(
         line=call_lines(mine)[at],

@@ -51,11 +51,6 @@ class TrialInside(Protocol):
         """What was said in each conversation, by its name."""
         ...
 
-    @property
-    def costs(self) -> Sequence[CallCost]:
-        """Each call taken apart; empty where nobody asked for that."""
-        ...
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InsideRows:
@@ -64,7 +59,6 @@ class InsideRows:
     trial: TrialRow
     record: TrialRecord
     messages: Mapping[str, Sequence[Message]]
-    costs: Sequence[CallCost] = ()
 
     @property
     def trial_id(self) -> int:
@@ -78,17 +72,20 @@ class InsideRows:
 
 
 async def inside_of(store: Store, boards: Boards, run: RunRows) -> InsideRows:
-    """The only trial of `run` from inside, without costs."""
+    """The only trial of `run` from inside."""
     (trial,) = run.trials
     trial_id = trial["trial_id"]
     record = await material_of(boards, trial_id, run.calls, run.submissions)
     return InsideRows(trial=trial, record=record, messages=await store.messages(trial_id))
 
 
-async def inside_with_costs(
-    store: Store, boards: Boards, run: RunRows, count: Count = tokens_of
-) -> InsideRows:
-    """The only trial of `run` from inside. `count` counts the tokens of a text."""
+async def costs_of_call(
+    store: Store, boards: Boards, run: RunRows, call_id: int, count: Count = tokens_of
+) -> Sequence[CallCost]:
+    """The calls of the conversation of a call, taken apart; none where the only trial of `run` has
+    no such call. `count` counts the tokens of a text."""
     (trial,) = run.trials
-    cost = await (await trial_costs(run, store, boards, count)).of(trial)
-    return InsideRows(trial=trial, record=cost.record, messages=cost.messages, costs=cost.costs)
+    name = next((row["conversation"] for row in run.calls if row["call_id"] == call_id), None)
+    if name is None:
+        return ()
+    return await (await trial_costs(run, store, boards, count)).of_conversation(trial, name)

@@ -10,7 +10,7 @@ from harness.pages.call import call_html
 from harness.pages.conversation import conversation_html
 from harness.pages.entry import entry_html
 from harness.pages.proposal import proposal_html
-from harness.pages.trial_inside import NotInTrial, TrialInside, inside_of, inside_with_costs
+from harness.pages.trial_inside import NotInTrial, TrialInside, costs_of_call, inside_of
 from harness.view.reading import NotThere, Reading
 from harness.view.run_pages import page, part
 
@@ -34,9 +34,11 @@ async def call(request: Request) -> Response:
     call_id = request.path_params["call_id"]
 
     async def show(reading: Reading, data: TrialInside) -> Markup:
-        return call_html(data, call_id, reading.links)
+        run = await reading.store.read_trial(data.trial_id)
+        costs = await costs_of_call(reading.store, reading.boards, run, call_id)
+        return call_html(data, call_id, reading.links, costs)
 
-    return await _inside(request, show, f"call {call_id}", costs=True)
+    return await _inside(request, show, f"call {call_id}")
 
 
 async def entry(request: Request) -> Response:
@@ -59,7 +61,7 @@ async def proposal(request: Request) -> Response:
     return await _inside(request, show, f"proposal {number}")
 
 
-async def _inside(request: Request, show: Show, what: str, *, costs: bool = False) -> Response:
+async def _inside(request: Request, show: Show, what: str) -> Response:
     """A page of what a trial has, or one that says that it has no such thing."""
     trial_id = request.path_params["trial_id"]
 
@@ -67,8 +69,7 @@ async def _inside(request: Request, show: Show, what: str, *, costs: bool = Fals
         run = await reading.store.read_trial(trial_id)
         if not run.trials:
             raise NotThere(f"The run {reading.run_id} has no trial {trial_id}.")
-        read = inside_with_costs if costs else inside_of
-        data = await read(reading.store, reading.boards, run)
+        data = await inside_of(reading.store, reading.boards, run)
         try:
             content = await show(reading, data)
         except NotInTrial:

@@ -5,7 +5,7 @@ import re
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from harness.analysis.call_kinds import kinds_of
 from harness.analysis.cost_breakdown import COLUMNS, baseline_of
 from harness.analysis.cost_overheads import Overhead, lines_of, overheads
 from harness.analysis.prompt_parts import Cause, message_parts
-from harness.analysis.run_costs import cost_rows
+from harness.analysis.run_costs import cost_rows, trial_costs
 from harness.board.evidence import Part, Span
 from harness.board.protocols import NewTask, Proposal
 from harness.board.sqlite.board import SqliteBoard
@@ -265,6 +265,22 @@ async def test_the_costs_of_each_instance_sum_to_those_of_the_run(played):
     (instance,) = {trial["instance_id"] for trial in run.trials}
     assert await cost_rows(run, store, boards, words, [instance]) == rows
     assert await cost_rows(run, store, boards, words, ["another"]) == []
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_the_calls_of_a_conversation_alone_cost_what_they_cost_in_their_trial(played, stored):
+    store, boards = played
+    run = await store.read()
+    if not stored:  # as by an older delm: schemas are what prompts have beyond their messages
+        run = replace(run, calls=[{**call, "tools_sha256": None} for call in run.calls])
+    reader = await trial_costs(run, store, boards, words)
+    (trial,) = (each for each in run.trials if each["system"] == "delm")
+    whole = (await reader.of(trial)).costs
+    for name in ("localize-1", "patch-1"):
+        alone = await reader.of_conversation(trial, name)
+        assert alone == [cost for cost in whole if cost.row["conversation"] == name]
+        assert alone
+    assert await reader.of_conversation(trial, "nobody") == []
 
 
 async def test_a_submission_is_compared_with_the_baseline_and_prefixes_are_told_apart(played):

@@ -80,6 +80,7 @@ class ComparePage:
     differ: int  # instances on which their scores differ
     rows: Sequence[CompareRow]  # of this page
     instances: int
+    left_out: int  # instances that are on no page
     page: int
     pages: int
     drawings: Sequence[Slope]
@@ -105,11 +106,13 @@ def compare_page(
     costs: Sequence[TableRow] = (),
     curves: Sequence[CurvesShown] = (),
     page: int = 0,
+    most: int = 0,
     address: str = "",
     costs_later: str = "",
 ) -> ComparePage:
     """The comparison. `costs`: rows of `cost_breakdown.csv` of both, with the names that `a` and
-    `b` have here. `page`: of the instances, from 1 on; 0: all of them."""
+    `b` have here. `page`: of the instances, from 1 on; 0: all of them on one, but no
+    more than `most` (0: any number)."""
     if a.run is not b.run:
         for each in (a, b):
             each.name = f"{each.system} of {each.run.run_id}"
@@ -127,7 +130,7 @@ def compare_page(
     pairs = paired_instances(mine, theirs, submissions)
     pages = max(1, -(-len(pairs) // PER_PAGE)) if page else 1
     at = min(max(1, page), pages)
-    shown = pairs[(at - 1) * PER_PAGE : at * PER_PAGE] if page else pairs
+    shown = pairs[(at - 1) * PER_PAGE : at * PER_PAGE] if page else pairs[: most or None]
     cells = a.cells(), b.cells()
     return ComparePage(
         a=a,
@@ -147,6 +150,7 @@ def compare_page(
             for pair in shown
         ],
         instances=len(pairs),
+        left_out=0 if page else len(pairs) - len(shown),
         page=at,
         pages=pages,
         drawings=_drawings((a.name, b.name), ran_on_both(pairs)),

@@ -13,9 +13,8 @@ from harness.pages.links import Links
 from harness.pages.rendering import render
 from harness.pages.run_data import RunData
 
-MOST_ROWS = (
-    800  # rows of instances in one file; of more, the pairs with the baseline alone are told
-)
+MOST_ROWS = 600  # of instances in one file; of more, only pairs with the baseline, cut
+LEAST_ROWS = 50  # of a pair
 
 
 def pairs_of(run: RunData) -> list[tuple[str, str]]:
@@ -34,12 +33,13 @@ def comparisons_html(run: RunData, links: Links) -> Markup | None:
     told = pairs
     if inline and len(pairs) * len(run.instances) > MOST_ROWS:
         told = [pair for pair in pairs if run.baseline in pair]
+    most = max(LEAST_ROWS, MOST_ROWS // len(told))
     shown = [
         SimpleNamespace(
             a=a,
             b=b,
             href=links.compare(a, b),
-            html=_pair(run, links, a, b) if inline else None,
+            html=_pair(run, links, a, b, most) if inline else None,
         )
         for a, b in told
     ]
@@ -63,8 +63,7 @@ def labels_html(run: RunData, links: Links) -> Markup | None:
     return render("labels_summary", section=section, links=links) if section else None
 
 
-def _pair(run: RunData, links: Links, a: str, b: str) -> Markup:
-    page = compare_page(
-        Chosen(run, a, links), Chosen(run, b, links), costs=named_costs(run.costs, {a: a, b: b})
-    )
+def _pair(run: RunData, links: Links, a: str, b: str, most: int) -> Markup:
+    costs = named_costs(run.costs, {a: a, b: b})
+    page = compare_page(Chosen(run, a, links), Chosen(run, b, links), costs=costs, most=most)
     return compare_html(page)

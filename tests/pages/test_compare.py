@@ -214,6 +214,11 @@ async def test_in_the_report_pairs_open_in_place_and_on_the_page_they_are_links(
     large = str(comparisons_html(run, ReportLinks()))
     assert large.count("<summary>") == 2
     assert "1 more pair, without the baseline" in large
+    assert "more instances, on which" not in large
+    monkeypatch.setattr("harness.pages.run_comparisons.MOST_ROWS", 2)
+    short = str(comparisons_html(run, ReportLinks()))
+    assert short.count(f"{MANY - 50} more instances, on which they differ less") == 2
+    assert len(short) < len(large)
 
 
 def test_the_heat_map_has_a_square_for_each_system_and_instance(run):

@@ -14,6 +14,7 @@ report of 5, a tenth of which may be as large.
 """
 
 import argparse
+import os
 import re
 import sqlite3
 import statistics
@@ -50,6 +51,7 @@ class Timed:
     first_s: float = 0.0
     changed_s: float = 0.0
     again_s: float = 0.0
+    processor_s: float = 0.0  # of the server, for the faster page after a change
 
     @property
     def holds(self) -> bool:
@@ -91,8 +93,8 @@ def pages(run_id: str, database: Path) -> list[Timed]:
 
 
 @contextmanager
-def serving(output: Path) -> Iterator[str]:
-    """The address of a server of the runs in `output`."""
+def serving(output: Path) -> Iterator[tuple[str, int]]:
+    """The address of a server of the runs in `output`, and its process."""
     server = subprocess.Popen(
         [*DELM, "view", "--output", str(output)], stdout=subprocess.PIPE, text=True
     )
@@ -100,7 +102,7 @@ def serving(output: Path) -> Iterator[str]:
         assert server.stdout is not None
         for line in server.stdout:
             if found := re.match(r"page: (http://[^/]+)", line):
-                yield found[1]
+                yield found[1], server.pid
                 break
         else:
             raise SystemExit("delm view did not start")
@@ -118,6 +120,12 @@ def seconds(client: httpx.Client, page: Timed) -> float:
     return took
 
 
+def processor(process: int) -> float:
+    """The processor time of a process so far."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def change(database: Path) -> None:
     """Write to the run, so that its pages have to be made again."""
     with closing(sqlite3.connect(database)) as rows, rows:
@@ -128,15 +136,20 @@ def change(database: Path) -> None:
 
 def measure(found: list[Timed], output: Path, database: Path) -> None:
     """The times of every page."""
-    with serving(output) as address, httpx.Client(base_url=address, timeout=120) as client:
+    with (
+        serving(output) as (address, process),
+        httpx.Client(base_url=address, timeout=120) as client,
+    ):
         for page in found:
             page.first_s = seconds(client, page)
         for page in found:
             taken = []
             for _ in range(3):
                 change(database)
-                taken.append(seconds(client, page))
-            page.changed_s = min(taken)
+                before = processor(process)
+                took = seconds(client, page)
+                taken.append((took, processor(process) - before))
+            page.changed_s, page.processor_s = min(taken)
             page.again_s = statistics.median(seconds(client, page) for _ in range(3))
 
 
@@ -151,9 +164,11 @@ def report(output: Path, instances: int) -> tuple[float, float]:
 
 def shown(found: list[Timed]) -> Table:
     """The times as a table."""
-    table = Table("page", "status", "kB", "first s", "after a change s", "again s")
+    table = Table(
+        "page", "status", "kB", "first s", "after a change s", "of a processor s", "again s"
+    )
     for page in found:
-        times = (page.first_s, page.changed_s, page.again_s)
+        times = (page.first_s, page.changed_s, page.processor_s, page.again_s)
         table.add_row(
             page.name, str(page.status), f"{page.size / 1e3:.0f}",
             *(f"{taken:.2f}" for taken in times), style="" if page.holds else "bold",

@@ -17,7 +17,7 @@ from harness.pages.links import Links
 from harness.pages.rendering import render, seconds, usd
 from harness.text.counted import counted
 
-PER_PAGE: Final = 100
+PER_PAGE: Final = 50
 SORTS: Final = {
     "differ": "systems differ most",
     "position": "order of the run",

@@ -13,7 +13,7 @@ from harness.pages.trial_inside import TrialInside
 
 MOST = 40  # boxes of one drawing; the table has every task
 WIDE, HIGH, ACROSS, DOWN, EDGE = 196, 62, 74, 18, 12  # of boxes, between boxes, around all
-LETTERS = 25  # of a line in a box
+LETTERS = 22  # of a line in a box
 AFTER, RELEASED, ABOUT = "after", "released", "about"
 
 
@@ -72,6 +72,11 @@ class TaskGraph:
     height: int
     wide: int = WIDE
     high: int = HIGH
+
+    @property
+    def labels(self) -> frozenset[str]:
+        """The labels of its tasks."""
+        return frozenset(task.row["label"] for task in self.tasks)
 
     @property
     def left_out(self) -> int:

@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+from harness.pages.diff_view import MOST_CHARS, DiffView, diff_view
 from harness.pages.glossary import term
 from harness.terminal import plain
 
@@ -33,9 +34,16 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     templates.globals["term"] = term
+    templates.filters["diff_view"] = _diff
     templates.filters |= {"usd": usd, "share": share, "seconds": seconds, "text": _cut}
     templates.filters["pieces"] = pieces
     return templates
+
+
+@pass_context
+def _diff(context: Context, diff: str) -> DiffView:
+    """The view of a diff, not longer than the page allows."""
+    return diff_view(diff, min(MOST_CHARS, context.get("shown", MOST_CHARS)))
 
 
 @pass_context

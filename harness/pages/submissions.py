@@ -8,7 +8,7 @@ from typing import Any
 from harness.analysis.narrative import cited_entries, equal_patch
 from harness.benchmarks.registry import of_run
 from harness.board.vocabulary import ResultKey
-from harness.pages.diff_view import DiffView, diff_view, same_change
+from harness.pages.diff_view import same_change
 from harness.pages.trial_data import TrialData
 from harness.store.rows import SubmissionRow
 
@@ -26,7 +26,7 @@ class Submission:
     equal: str  # the label of another seat's PATCH that makes the same change
     cites: Sequence[tuple[str, str]]  # entries of others: label, who found it on which task
     answer: str | None  # None: it is a patch
-    diff: DiffView | None
+    diff: str | None  # None: it is none, or an earlier submission has it
     same_as: str  # the author of an earlier submission with the very same text; empty: none
     as_gold: bool  # it makes the change of the gold patch, or has the right answer
     flags: Sequence[str]  # in words
@@ -45,7 +45,7 @@ class SubmissionsSection:
     submissions: Sequence[Submission]
     word: str  # what a system hands in: patch, answer
     sentence: str  # how they relate to each other; empty: there is one
-    gold: DiffView | None
+    gold: str | None  # a diff; None: not shown, or no patch
     right: str  # the right answer; empty where it is a patch, or not shown
     why_no_gold: str  # why neither is shown
     asked: str | None
@@ -63,7 +63,7 @@ def section(data: TrialData) -> SubmissionsSection | None:
         submissions=[_submission(data, row, gold, benchmark) for row in data.submissions],
         word=benchmark.submission,
         sentence=relation(data),
-        gold=diff_view(gold) if gold is not None and is_patch else None,
+        gold=gold if is_patch else None,
         right=gold if gold is not None and not is_patch else "",
         why_no_gold="" if gold is not None else NOT_RECORDED if graded else GRADED_LATER,
         asked=None if data.text is None else data.text["asked"],
@@ -90,7 +90,7 @@ def _submission(
         equal="" if row["copy_of"] else equal_patch(data.record, row),
         cites=[(each["label"], f"{each['author']} on {each['task']}") for each in cites],
         answer=None if is_patch else row["patch"],
-        diff=diff_view(row["patch"]) if is_patch and first is None else None,
+        diff=row["patch"] if is_patch and first is None else None,
         same_as=first["author"] if first else "",
         as_gold=gold is not None and _as_gold(row["patch"], gold, is_patch=is_patch),
         flags=[benchmark.meaning(key) for key in row["flags"] or ()],

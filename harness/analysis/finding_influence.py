@@ -65,21 +65,26 @@ def in_a_sentence(found: Sequence[Influence]) -> str:
     """Which findings helped, and which misled; empty where nothing was admitted."""
     if not found:
         return ""
-    helped = [each for each in found if each.helped]
-    if helped:
-        told = "; ".join(
-            f"{each.label} of {each.row['author']} ({', '.join(each.helped)})"
-            for each in helped[:3]
-        )
-        more = f"; and {len(helped) - 3} more" if len(helped) > 3 else ""
-        first = f"Resolved submissions rest on findings of others: {told}{more}."
-    else:
-        first = "No resolved submission rests on a finding of another."
+    rests = dict.fromkeys(name for each in found for name in each.helped)
+    told = [f"{name}, which is resolved, rests on {_named(found, name)}" for name in rests]
+    first = "No resolved submission rests on a finding from other work."
+    if told:
+        more = f"; and {len(told) - 2} more do" if len(told) > 2 else ""
+        first = f"{'; '.join(told[:2])}{more}."
     misled = [each for each in found if each.misled]
     if not misled:
         return first
     names = ", ".join(each.label for each in misled[:5])
     return f"{first} {counted(len(misled), 'finding')} misled somebody: {names}."
+
+
+def _named(found: Sequence[Influence], author: str) -> str:
+    """The findings that a submission rests on, with who found them."""
+    mine = [each for each in found if author in each.helped]
+    words = [f"{each.label} of {each.row['author']}" for each in mine[:4]]
+    if len(mine) > len(words):
+        words.append(counted(len(mine) - len(words), "more finding"))
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _influence(

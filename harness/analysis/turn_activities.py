@@ -24,7 +24,7 @@ class TurnActivity(Word):
     ANSWER = "answer"  # a question
     COORDINATE = "coordinate"  # publish, finish, delegate, …
     REFUSED = "refused proposals"
-    CHECK = "check findings"  # the model that compares them with their evidence
+    CHECK = "check findings"  # by a model, with their evidence: no agent, or one on its behalf
     REPEATED = "repeated"
     OTHER = "other tools"
     TALK = "no tool call"
@@ -90,7 +90,7 @@ def activity_of_command(command: str) -> TurnActivity:
 def _shares(cost: CallCost, coordinating: frozenset[str], found: Overheads) -> Shares:
     if cost.row["reply"] is None:
         return {TurnActivity.UNANSWERED: 1.0}
-    if task_of(cost.row["conversation"]) == GIST_CHECK:
+    if not cost.row["agent"] or task_of(cost.row["conversation"]) == GIST_CHECK:
         return {TurnActivity.CHECK: 1.0}
     calls = tool_calls(cost)
     if not calls:

@@ -13,8 +13,10 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from harness.analysis.outcome_grid import Cell, Grid, Mark, Row, Sums, Tag, TrialMarks, total
+from harness.labels.rows import by_trial, standing
 from harness.pages.links import Links
 from harness.pages.rendering import render, seconds, usd
+from harness.store.rows import LabelRow
 from harness.text.counted import counted
 
 PER_PAGE: Final = 50
@@ -94,13 +96,19 @@ class GridPage:
     difficulties: Sequence[str]
     lengths: Sequence[str]
     questions: bool  # a benchmark of questions has domains, not repositories
+    labels: Mapping[int, Sequence[str]]  # that stand, each once, by trial
     live: bool  # whether the server chooses; else all rows are there, and the script does
 
 
-def grid_page(grid: Grid, levels: Sequence[str] = (), query: GridQuery | None = None) -> GridPage:
+def grid_page(
+    grid: Grid,
+    levels: Sequence[str] = (),
+    query: GridQuery | None = None,
+    labels: Sequence[LabelRow] = (),
+) -> GridPage:
     """The rows that `query` chooses; all of them, for the script to choose from, without one.
 
-    `levels`: difficulties in the benchmark's order.
+    `levels`: difficulties in the benchmark's order. `labels`: of the run's trials.
     """
     asked = query or GridQuery()
     names = {row.difficulty for row in grid.rows}
@@ -128,6 +136,10 @@ def grid_page(grid: Grid, levels: Sequence[str] = (), query: GridQuery | None = 
         difficulties=difficulties,
         lengths=sorted({row.length for row in grid.rows}, key=lambda name: _level(name, levels)),
         questions=any(row.length for row in grid.rows),
+        labels={
+            trial_id: list(dict.fromkeys(row["label"] for row in rows))
+            for trial_id, rows in by_trial(standing(labels)).items()
+        },
         live=query is not None,
     )
 

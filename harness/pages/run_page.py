@@ -114,7 +114,7 @@ def grid_section(query: GridQuery | None = None) -> Callable[[RunData, Links], M
         if not run.scored.scores:
             return None
         grid = outcome_grid(run.rows.trials, run.rows.submissions, run.scored.scores)
-        return grid_html(grid_page(grid, run.benchmark.levels, query), links)
+        return grid_html(grid_page(grid, run.benchmark.levels, query, run.labels), links)
 
     return make
 

@@ -44,5 +44,6 @@ async def page_sections(
 async def _grid(reading: Reading, query: GridQuery) -> ShownSection:
     run = await reading.outcomes()
     grid = outcome_grid(run.rows.trials, run.rows.submissions, run.scored.scores)
-    html = grid_html(grid_page(grid, run.benchmark.levels, query), reading.links)
+    labels = await reading.store.labels()
+    html = grid_html(grid_page(grid, run.benchmark.levels, query, labels), reading.links)
     return ShownSection(name=GRID, title="Instances and systems", html=html)

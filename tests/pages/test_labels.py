@@ -1,17 +1,22 @@
 """Labels on the pages: everything that people and models wrote is only ever text."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
 from board_rows import record, trial_of
 from hostile_texts import HOSTILE, LONG_LINE, balanced, faults
 from labelled import label
+from planted import plant
 
+from harness.analysis.outcome_grid import outcome_grid
 from harness.labels.vocabulary import LABELS, MEANINGS
 from harness.pages import labels
+from harness.pages.grid import GridQuery, grid_html, grid_page
 from harness.pages.labels import KINDS, place_link
 from harness.pages.links import ReportLinks, ViewLinks
 from harness.pages.rendering import render
+from harness.pages.run_data import run_data
 
 LINKS = (ReportLinks(), ViewLinks("run/<b>"))
 
@@ -82,3 +87,18 @@ def test_a_quotation_links_to_where_its_words_stand(place, end):
     link = place_link(ViewLinks("r"), 1, place)
     assert link.endswith(end)
     assert bool(link) == bool(end)
+
+
+async def test_in_the_grid_a_label_that_stands_is_beside_its_trial_once(tmp_path):
+    folder = await plant(tmp_path)
+    async with folder.open() as store, folder.boards() as boards:
+        run = await run_data(store, boards, run_id="r", output=tmp_path)
+    rows = [label(1, replaced_by=2), label(2, "cheated", replaces=1), label(3, "cheated", "Bob"),
+            label(4, "unclear", trial_id=2)]  # fmt: skip
+    grid = outcome_grid(run.rows.trials, run.rows.submissions, run.scored.scores)
+    for query in (None, GridQuery()):
+        html = str(grid_html(grid_page(grid, labels=rows, query=query), ViewLinks("r")))
+        assert re.findall(r'href="/runs/r/trials/(\d+)#labels"[^>]*>([^<]+)<', html) == [
+            ("1", "cheated"), ("2", "unclear"),
+        ]  # fmt: skip
+        assert balanced(html)

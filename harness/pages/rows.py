@@ -51,6 +51,8 @@ def _text(column: str, value: Any) -> str:
         return datetime.fromtimestamp(value, UTC).isoformat(sep=" ", timespec="milliseconds")[:23]
     if isinstance(value, float):
         return f"{value:.6g}"
+    if column.endswith("sha256"):
+        return str(value)[:12]
     return str(value)
 
 

@@ -112,7 +112,7 @@ def _where(conditions: Sequence[Condition], columns: Sequence[str]) -> tuple[str
 def _order(sort: str, columns: Sequence[str]) -> str:
     """The ORDER BY for `sort`, with the oldest first among equals."""
     if not sort:
-        return ""
+        return " ORDER BY 1"  # an id; within one trial they come as they were written
     name = sort.removeprefix("-")
     _check(name, columns)
     return f" ORDER BY {name}{' DESC' if sort.startswith('-') else ''}"

@@ -10,6 +10,7 @@ from harness.pages.call import call_html
 from harness.pages.conversation import conversation_html
 from harness.pages.entry import entry_html
 from harness.pages.proposal import proposal_html
+from harness.pages.rendering import render
 from harness.pages.trial_inside import NotInTrial, TrialInside, costs_of_call, inside_of
 from harness.view.reading import NotThere, Reading
 from harness.view.run_pages import page, part
@@ -46,7 +47,13 @@ async def entry(request: Request) -> Response:
     label = request.path_params["label"]
 
     async def show(reading: Reading, data: TrialInside) -> Markup:
-        return entry_html(data, label, reading.links)
+        content = entry_html(data, label, reading.links)
+        if data.trial["state"] != "running":  # nobody reads its entries any more
+            return content
+        control = render(
+            "control_of", of="entry", links=reading.links, trial_id=data.trial_id, label=label
+        )
+        return content + control
 
     return await _inside(request, show, f"entry {label}")
 

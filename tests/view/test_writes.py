@@ -160,3 +160,5 @@ def test_an_entry_of_a_running_trial_is_vetoed_once(output, client):
     page = client.page("/runs/running/trials/1")
     assert 'value="cancel"' in page
     assert 'value="stop-agent"' in page
+    assert 'value="veto"' in client.page("/runs/running/trials/1/entries/F1")
+    assert 'value="veto"' not in client.page("/runs/r/trials/9/entries/F1")

@@ -1,5 +1,6 @@
 """The arguments of `delm view`."""
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -30,4 +31,5 @@ def view(
     from harness import event_loop
     from harness.commands.view import serve_page
 
-    event_loop.run(partial(serve_page, run, output, host, port, open_browser=open_browser))
+    with suppress(KeyboardInterrupt):  # the usual end
+        event_loop.run(partial(serve_page, run, output, host, port, open_browser=open_browser))

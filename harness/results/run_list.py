@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.errors import UserError
 from harness.results.run_folder import RunFolder, run_folders
+from harness.runner.control import standing_of
 from harness.runner.processes import processes
 from harness.score import last_attempts
 from harness.score.cost import Spent, added, in_doubt
@@ -111,7 +112,7 @@ async def run_line(folder: RunFolder, store: Store, *, score: bool = True) -> Ru
         systems={name: mean(one.average for one in scores if one.system == name) for name in names},
         cost_usd=cost.usd,
         cost_unsure_usd=cost.unsure_usd,
-        cap_usd=cap_of(facts),
+        cap_usd=standing_of(await store.interventions(), cap_usd=cap_of(facts)).cap_usd,
         trials=len(last),
         done=states.count("done"),
         failed=states.count("failed"),
@@ -122,6 +123,6 @@ async def run_line(folder: RunFolder, store: Store, *, score: bool = True) -> Ru
 
 
 def cap_of(facts: Mapping[str, Any]) -> float:
-    """The limit of the USD that a run spends; 0: none."""
+    """The limit of the USD that a run spends, as it was at the start; 0: none."""
     budget = facts.get("config", {}).get("budget", {})
     return float(budget.get("run_cost_usd", 0.0))

@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from threading import Thread
 
-import anyio
-import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -42,16 +41,15 @@ def make_app(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with Followers(state.runs) as state.followers, anyio.create_task_group() as tasks:
-            tasks.start_soon(anyio.to_thread.run_sync, _prepare)
+        Thread(target=_prepare, daemon=True).start()  # nothing waits for it, not even the end
+        async with state.followers:
             yield
 
-    state = ServerState(runs=Runs(output))
+    runs = Runs(output)
+    state = ServerState(runs=runs, followers=Followers(runs))
     app = Starlette(routes=_routes(), lifespan=lifespan, exception_handlers=dict(_problems()))
     app.state.server = state
-    return Guarded(
-        app, token=token, names=names, loopback=loopback, stop=lambda: state.followers.close()
-    )
+    return Guarded(app, token=token, names=names, loopback=loopback, stop=state.followers.close)
 
 
 def _prepare() -> None:

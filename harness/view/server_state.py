@@ -1,6 +1,6 @@
 """What the handlers of the page's server share."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 
 from starlette.requests import Request
@@ -14,7 +14,7 @@ class ServerState:
     """The runs that are shown, and those that are followed now."""
 
     runs: Runs
-    followers: Followers = field(init=False)
+    followers: Followers
 
 
 def state_of(request: Request) -> ServerState:

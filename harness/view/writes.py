@@ -18,7 +18,7 @@ from harness.results.label_file import write_labels
 from harness.results.run_folder import RunFolder
 from harness.runner.control import intervene
 from harness.secrets import redact_error
-from harness.store.interventions import Action, InterventionRow, NewIntervention
+from harness.store.interventions import Action, InterventionRow, NewIntervention, in_words
 from harness.store.protocol import Store
 from harness.store.rows import Quotation
 from harness.view.reading import BadRequest, NotThere
@@ -98,9 +98,9 @@ async def _intervene(folder: RunFolder, store: Store, boards: Boards, fields: Fi
 
 def _sentence(row: InterventionRow) -> str:
     """What came of an intervention so far."""
-    what = f"{row['action']} {row['target']}".strip()
+    what = in_words(row)
     done = "; ".join(each["outcome"] or "done" for each in row["applied"])
-    return f"{what}: {done or 'written; the processes of the run act on it'}"
+    return f"{row['by']} {what}: {done or 'written; the processes of the run act on it'}"
 
 
 async def _label(

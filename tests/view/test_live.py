@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import anyio
 import pytest
-from page_server import page_server
+from page_server import TOKEN, page_server
 from planted import INSTANCES, PRICE, System, plant
 
 from harness.config import resolve
@@ -136,6 +136,20 @@ def test_the_stream_ends_with_the_run_and_nobody_watches_any_more(folder):
         assert client.followed() == []
         page = client.page("/runs/live")
         assert "data-follow" not in page
+
+
+def test_a_pause_is_told_with_who_and_why(folder):
+    with join(folder.path), following(folder) as (client, heard):
+        heard.until(lambda d: "3 waiting" in d["html"])
+        fields = {"action": "pause-now", "by": "Ada <b>", "reason": "too dear"}
+        answer = client.post(
+            "/runs/live/control", json=fields, headers={"x-delm-token": TOKEN}
+        )  # fmt: skip
+        assert answer.status_code == 200, answer.text
+        told = heard.until(lambda d: "paused</span>" in d["html"])
+        assert "by Ada &lt;b&gt;" in told["html"]
+        assert "too dear" in told["html"]
+        assert told["version"] != told["before"]
 
 
 def test_a_browser_that_goes_away_ends_the_watching(folder):

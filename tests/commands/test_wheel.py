@@ -73,6 +73,10 @@ def test_the_wheel_replays_a_recording_outside_of_any_checkout(installed):
     assert told.code == 0, told.text
     made = (installed / "empty/results/x/run.yaml").read_text()
     assert "commit: ''" in made, "it was the wheel that ran, not this checkout"
+    assert told.out.splitlines()[-1] == "report: results/x/report.html"
+    report = (installed / "empty/results/x/report.html").read_text()
+    assert '<h2 id="verdict"' in report
+    assert report.count('<script type="text/plain" id="cell-') == 1
 
 
 def test_a_system_of_the_folder_is_found_by_its_name(installed):

@@ -16,6 +16,7 @@ from harness.text.digest import digest
 
 LIMITS = (("cpus", "CPUs"), ("memory_mb", "MB of memory"), ("disk_mb", "MB of disk"),
           ("processes", "processes"))  # fmt: skip
+DELM = ".venv/bin/delm"
 MILLION = 1_000_000
 RATES = (("input", "input"), ("cached_input", "cached input"), ("cache_write", "cache write"),
          ("output", "output"))  # fmt: skip
@@ -36,11 +37,13 @@ class FinePrint:
 
     facts: Sequence[Fact]
     command: str  # empty: the run never started
+    again: str  # the same with the run's folder at hand, and every setting; empty as `command`
 
 
 def fine_print(run: RunData) -> FinePrint:
     """The facts that the run recorded, without those that are unknown."""
-    facts = run.facts
+    facts, command = run.facts, repeat_command(run.facts)
+    words = ["eval", "-c", f"results/{run.run_id}/run.yaml"]
     found = [
         Fact(name="run", values=[run.run_id, *_once(facts.get("id"), run.run_id)]),
         Fact(name="dates", values=_dates(run)),
@@ -54,7 +57,11 @@ def fine_print(run: RunData) -> FinePrint:
         Fact(name="versions", values=_versions(facts)),
         Fact(name="hashes (SHA-256)", values=_hashes(run)),
     ]
-    return FinePrint(facts=[fact for fact in found if fact.values], command=repeat_command(facts))
+    return FinePrint(
+        facts=[fact for fact in found if fact.values],
+        command=command,
+        again=f"{DELM} {shlex.join(words)}" if command else "",
+    )
 
 
 def repeat_command(facts: Mapping[str, Any]) -> str:
@@ -68,10 +75,14 @@ def repeat_command(facts: Mapping[str, Any]) -> str:
     words += _flag("--filter", config.get("filter")) + _flag("--slice", config.get("slice"))
     if config.get("shuffle"):
         words += ["--shuffle", "--seed", str(config["seed"])]
-    words += _flag("-n", config.get("agents")) + _flag("-k", config.get("trials"))
+    words += _flag("-n", config.get("agents"))
+    if config.get("submissions"):
+        words += ["-c", f"submissions={config['submissions']}"]
+    else:
+        words += _flag("-k", config.get("trials"))
     words += _flag("-w", config.get("workers")) + _flag("--cost-limit", budget["cost_usd"])
     words += _flag("--max-cost", budget["run_cost_usd"])
-    return f".venv/bin/delm {shlex.join(words)}"
+    return f"{DELM} {shlex.join(words)}"
 
 
 def _shortened(model: str) -> str:

@@ -1,5 +1,6 @@
 """Model calls as lines of a conversation, and one call on a page of its own."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,6 +46,14 @@ class CallLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """A tool that the conversation's calls offered."""
+
+    name: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CausePart:
     """What the pieces of a prompt with one cause take, or those of an answer with one name."""
 
@@ -68,6 +77,7 @@ class Call:
     message: int
     sent: int
     reply: str
+    tools: Sequence[Offered]
     asked: Sequence[str]  # the tools that its answer called
 
 
@@ -91,19 +101,27 @@ def call_lines(calls: Sequence[CallRow]) -> list[CallLine]:
 
 
 def call_html(
-    data: TrialInside, call_id: int, links: Links, costs: Sequence[CallCost] = ()
+    data: TrialInside,
+    call_id: int,
+    links: Links,
+    tools: Mapping[str, str],
+    costs: Sequence[CallCost] = (),
 ) -> Markup:
     """One model call as HTML, without the frame of a page; `costs` may have it taken apart.
+
+    `tools`: `Store.tool_lists`.
 
     Raises `NotInTrial` if there is no such call.
     """
     row = next((call for call in data.calls if call["call_id"] == call_id), None)
     if row is None:
         raise NotInTrial(call_id)
-    return render("call", page=_call(row, data, costs), data=data, links=links)
+    return render("call", page=_call(row, data, tools, costs), data=data, links=links)
 
 
-def _call(row: CallRow, data: TrialInside, costs: Sequence[CallCost]) -> Call:
+def _call(
+    row: CallRow, data: TrialInside, tools: Mapping[str, str], costs: Sequence[CallCost]
+) -> Call:
     name = row["conversation"]
     mine = [call for call in data.calls if call["conversation"] == name]
     mine.sort(key=lambda call: call["position"])
@@ -120,6 +138,7 @@ def _call(row: CallRow, data: TrialInside, costs: Sequence[CallCost]) -> Call:
         message=sent + 1 if row["outcome"] == "ok" and sent < len(messages) else 0,
         sent=min(sent, len(messages)),
         reply=str(reply.get("content") or ""),
+        tools=offered([row], tools),
         asked=[str(call.get("name") or "") for call in reply.get("tool_calls") or ()],
     )
 
@@ -147,3 +166,14 @@ def _output(cost: CallCost | None) -> list[CausePart]:
         for part in (cost.output if cost else ())
         if part.tokens
     ]
+
+
+def offered(calls: Sequence[CallRow], tools: Mapping[str, str]) -> list[Offered]:
+    """The tools that calls offered, each once. `tools`: `Store.tool_lists`."""
+    found: dict[str, Offered] = {}
+    for key in dict.fromkeys(call["tools_sha256"] for call in calls):
+        for schema in json.loads(tools.get(key or "", "[]")):
+            about = schema.get("function", {})
+            name = str(about.get("name", ""))
+            found[name] = Offered(name=name, description=str(about.get("description", "")))
+    return list(found.values())

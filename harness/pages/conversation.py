@@ -1,7 +1,6 @@
 """A conversation of a trial: its messages, with tool calls as what they are, and what each model
 call cost."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,13 +11,12 @@ from harness.analysis.prompt_parts import message_parts
 from harness.analysis.publications import publications
 from harness.board.vocabulary import CARRIED, NO_ANSWER, compacted_name
 from harness.model.response_body import readable_thoughts
-from harness.pages.call import CallLine, call_lines
+from harness.pages.call import CallLine, Offered, call_lines, offered
 from harness.pages.conversations import Heading, headings
 from harness.pages.links import Links
 from harness.pages.rendering import render
 from harness.pages.tool_calls import Around, ToolCall, text_of, tool_call
 from harness.pages.trial_inside import NotInTrial, TrialInside
-from harness.store.rows import CallRow
 from harness.types import Message
 
 ON_A_PAGE = 200  # messages
@@ -54,14 +52,6 @@ class MessagePart:
     calls: Sequence[ToolCall] = ()
     line: CallLine | None = None
     lost: Sequence[CallLine] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offered:
-    """A tool that the conversation's calls offered."""
-
-    name: str
-    description: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +120,7 @@ def conversation(
         carried=carried,
         before=_before(name, messages, carried, data.messages),
         after=_after(name, data.messages),
-        tools=_offered(heading.calls, tools),
+        tools=offered(heading.calls, tools),
         first=start,
         last=stop,
         total=len(messages),
@@ -287,14 +277,3 @@ def _after(name: str, said: Mapping[str, Sequence[Message]]) -> list[str]:
         if other != name and (carried or other == compacted_name(name)):
             found += [other] if _before(other, messages, carried, said) == name else []
     return found
-
-
-def _offered(calls: Sequence[CallRow], tools: Mapping[str, str]) -> list[Offered]:
-    """The tools that the calls of a conversation offered, each once."""
-    found: dict[str, Offered] = {}
-    for key in dict.fromkeys(call["tools_sha256"] for call in calls):
-        for schema in json.loads(tools.get(key or "", "[]")):
-            about = schema.get("function", {})
-            name = str(about.get("name", ""))
-            found[name] = Offered(name=name, description=str(about.get("description", "")))
-    return list(found.values())

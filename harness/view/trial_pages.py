@@ -37,7 +37,8 @@ async def call(request: Request) -> Response:
     async def show(reading: Reading, data: TrialInside) -> Markup:
         run = await reading.store.read_trial(data.trial_id)
         costs = await costs_of_call(reading.store, reading.boards, run, call_id)
-        return call_html(data, call_id, reading.links, costs)
+        tools = await reading.store.tool_lists()
+        return call_html(data, call_id, reading.links, tools, costs)
 
     return await _inside(request, show, f"call {call_id}")
 

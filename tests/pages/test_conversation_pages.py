@@ -135,7 +135,7 @@ def test_nothing_hostile_in_a_conversation_reaches_the_browser(links):
         assert len(alone) < 2_500_000
     made = conversations.section(data)
     assert faults(str(render("conversations", section=made, data=data, links=links))) == []
-    assert faults(str(call_html(data, 1, links))) == []
+    assert faults(str(call_html(data, 1, links, tools))) == []
 
 
 FILES = {HOSTILE: LONG_LINE}
@@ -464,11 +464,11 @@ def test_a_call_page_has_its_numbers_and_leads_to_its_answer():
     messages = [*OPENING, answer(asks("bash", {"command": "a"})), told("x")]
     calls = [call(7, "patch-1", "ann", reply=BASH, paid_call=3)]
     data = trial_of(record(calls=calls), {"patch-1": messages})
-    html = str(call_html(data, 7, VIEW))
+    html = str(call_html(data, 7, VIEW, {}))
     for words in ("1,000 in", "500 new, 400 cached, 100 written", "message 3", "call 3", "$0.2500"):
         assert words in html
     with pytest.raises(NotInTrial):
-        call_html(data, 8, VIEW)
+        call_html(data, 8, VIEW, {})
 
 
 def texts(view):

@@ -187,9 +187,9 @@ def _sandbox(trials: Sequence[TrialRow], facts: Mapping[str, Any]) -> list[str]:
         told = f"; {counted(bad, 'audit')} found a hint at the fix" if bad else ""
         lines.append(f"audits: {audits['ok']} without a finding{told}")
     limits = ((facts.get("config") or {}).get("sandbox") or {}).get("limits") or {}
-    told = [f"{limits[name]:g} {words}" for name, words in LIMITS if limits.get(name)]
-    if told and kinds:
-        lines.append(f"limits of each: {', '.join(told)}")
+    bounds = [f"{limits[name]:g} {words}" for name, words in LIMITS if limits.get(name)]
+    if bounds and kinds:
+        lines.append(f"limits of each: {', '.join(bounds)}")
     return [line for line in lines if line]
 
 

@@ -61,7 +61,7 @@ def sentences(run: RunRows) -> list[str]:
     if others:
         lines.append(
             f"people changed how the run went ({_counted(others)}, by {_names(others)}): "
-            "no agent was told; dates are not those of an undisturbed run."
+            "agents saw nothing of that."
         )
     return lines
 

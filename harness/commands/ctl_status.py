@@ -137,7 +137,8 @@ def _lines(run_id: str, found: Mapping[str, Any]) -> Sequence[str]:
 
 def _money(found: Mapping[str, Any]) -> str:
     cap = f" of ${found['cap_usd']:.2f}" if found["cap_usd"] else ""
-    return f"spent: ${found['spent_usd']:.4f}{cap}, held for calls: ${found['reserved_usd']:.4f}"
+    held = max(0.0, found["reserved_usd"])  # a sum of what came and went may be just below 0
+    return f"spent: ${found['spent_usd']:.4f}{cap}, held for calls: ${held:.4f}"
 
 
 def _busy(trial: Mapping[str, Any]) -> str:

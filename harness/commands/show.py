@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.analysis import interventions, narrative
-from harness.analysis.interventions import of_trial, sentences
+from harness.analysis.interventions import sentences
 from harness.analysis.narrative import TrialRecord
 from harness.analysis.run_rows import material_of
 from harness.board.vocabulary import CARRIED
@@ -85,7 +85,7 @@ async def tell(
             material = await material_of(boards, key, calls.get(key, []), made.get(key, []))
             spoken = await store.messages(key)
             _tell_trial(out, trial, material, spoken, conversation, None if full else WIDTH)
-            _tell_people(out, rows, of_trial(rows, trial))
+            _tell_people(out, rows, [i for i in rows.interventions if i["trial_id"] == key])
     if instances:
         return
     _tell_people(out, rows, rows.interventions)

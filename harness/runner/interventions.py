@@ -143,8 +143,12 @@ class Interventions:
             if row["action"] == Action.STOP and self._name in row["value"]:
                 await self._apply(row)
         for key in (Action.PAUSE, Action.WORKERS):
-            if key in last and last[key]["action"] != Action.RESUME:
+            if key not in last:
+                continue
+            if last[key]["action"] != Action.RESUME:
                 await self._apply(last[key])
+            elif not last[key]["applied"]:
+                await self._note(last[key], "calls go on")
 
     async def _follow(self) -> None:
         while True:

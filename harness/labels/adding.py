@@ -85,7 +85,7 @@ async def add_label(store: Store, found: Material, wanted: Wanted) -> int:
         by_model=int(wanted.by_model),
         confidence=wanted.confidence,
         comment=wanted.comment.strip(),
-        evidence=[Quotation(place=each["place"], quote=each["quote"]) for each in wanted.evidence],
+        evidence=wanted.evidence,
         replaces=wanted.replaces,
     )
     try:

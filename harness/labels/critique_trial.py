@@ -44,7 +44,7 @@ class CritiqueTrial(LiveTrial):
         self._judged = judged
         self._labels_store = labels_store
         self._author = services.client.model
-        self._checks = 0
+        self._commands: dict[str, str] = {}  # by the place of their output
 
     def read(self, place: str) -> str | None:
         """See `Critique.read`."""
@@ -52,8 +52,8 @@ class CritiqueTrial(LiveTrial):
 
     def note_check(self, command: str, output: str) -> str:
         """See `Critique.note_check`."""
-        self._checks += 1
-        place = f"{CHECK}:{self._checks}"
+        place = f"{CHECK}:{len(self._commands) + 1}"
+        self._commands[place] = command
         texts = {**self._judged.texts, place: f"$ {command}\n{output}"}
         self._judged = replace(self._judged, texts=texts)
         return place
@@ -62,7 +62,7 @@ class CritiqueTrial(LiveTrial):
         self, label: str, confidence: float, comment: str, evidence: Sequence[Mapping[str, str]]
     ) -> str:
         """See `Critique.label`."""
-        quoted = [Quotation(place=each["place"], quote=each["quote"]) for each in evidence]
+        quoted = [self._quotation(each["place"], each["quote"]) for each in evidence]
         wanted = Wanted(
             label=label,
             author=self._author,
@@ -78,6 +78,12 @@ class CritiqueTrial(LiveTrial):
         except UserError as error:
             return str(error)
         return ""
+
+    def _quotation(self, place: str, quote: str) -> Quotation:
+        quoted = Quotation(place=place, quote=quote)
+        if place in self._commands:
+            quoted["command"] = self._commands[place]
+        return quoted
 
 
 def unsupported(wanted: Wanted) -> str:

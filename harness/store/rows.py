@@ -6,7 +6,7 @@ Times are UTC in ISO 8601 (`str`), durations seconds, money USD. None means unkn
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from harness.store.interventions import InterventionRow
 from harness.store.ledger import UsageColumns
@@ -208,6 +208,7 @@ class Quotation(TypedDict):
 
     place: str  # see harness/labels/places.py
     quote: str
+    command: NotRequired[str]  # of a critic, whose output the place is
 
 
 class NewLabel(TypedDict):

@@ -17,6 +17,7 @@ from harness.pages.heat_map import heat_map_html
 from harness.pages.rendering import render
 from harness.pages.run_comparisons import pairs_of
 from harness.pages.run_data import RunData
+from harness.results.run_folder import run_folders
 from harness.score.rows import TableRow
 from harness.store.rows import RunRows
 from harness.view import answers
@@ -24,6 +25,7 @@ from harness.view.reading import NotThere, Reading
 from harness.view.run_pages import page, part
 from harness.view.server_state import state_of
 
+OFFERED = 30  # other runs
 AT_ONCE = 200  # trials whose costs are read without being asked for
 
 
@@ -55,7 +57,8 @@ async def of_run(request: Request) -> Response:
         found = curves([run])
         content = render(
             "compare_page", a=a, b=b, html=compare_html(shown, level=2), choice=run.systems,
-            action=f"{reading.links.run()}/compare", heat=heat_map_html(run.scored.scores),
+            action=f"{reading.links.run()}/compare", own=f"{reading.run_id}/{a}",
+            others=_others(reading, run), heat=heat_map_html(run.scored.scores),
             curves=curves_html(found) if found else None,
         )  # fmt: skip
         return part(reading, content, here=f"{reading.links.run()}/compare")
@@ -100,7 +103,7 @@ async def _two_runs(here: Reading, a: str, there: Reading, b: str, page: int) ->
     drawn = curves([mine] if same else [mine, theirs])
     content = render(
         "compare_page", a=ends[0], b=ends[1], html=compare_html(shown, level=2), choice=(),
-        action="", heat=None, curves=curves_html(drawn) if drawn else None,
+        others=(), action="", heat=None, curves=curves_html(drawn) if drawn else None,
     )  # fmt: skip
     return part(here, content)
 
@@ -121,6 +124,13 @@ async def _costs(
         return [], True
     found = await cost_rows(_only(run.rows, names), reading.store, reading.boards, count)
     return named_costs(found, names), long
+
+
+def _others(reading: Reading, run: RunData) -> list[str]:
+    """`RUN/SYSTEM` of other runs, as if they had the systems of this one."""
+    there = [folder.run_id for folder in run_folders(reading.runs.output)]
+    names = [name for name in there if name != reading.run_id][-OFFERED:]
+    return [f"{name}/{system}" for name in reversed(names) for system in run.systems]
 
 
 def _only(rows: RunRows, systems: dict[str, str]) -> RunRows:

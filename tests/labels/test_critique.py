@@ -284,6 +284,8 @@ def test_in_a_fresh_sandbox_it_applies_the_patch_and_quotes_what_came_of_it(delm
     assert "does not stand at check:1" in answers(server.requests[-1])[1]
     (row,) = labels(run)
     assert row["label"] == "broken verifier"
-    assert json.loads(row["evidence"])[0]["place"] == "check:1"
+    first, *_, last = json.loads(row["evidence"])
+    assert (first["place"], first["command"]) == ("check:1", gold)
+    assert "command" not in last
     listed = delm("label", "r")
     assert "by openai/scripted (a model), confidence 0.8, 4 quotations" in listed.out

@@ -24,7 +24,7 @@ LINKS = (ReportLinks(), ViewLinks("run/<b>"))
 def hostile_rows():
     evidence = [{"place": f"message:{HOSTILE}#3", "quote": HOSTILE + LONG_LINE},
                 {"place": f"entry:{HOSTILE}", "quote": HOSTILE}, {"place": HOSTILE, "quote": ""},
-                {"place": "call:x", "quote": HOSTILE}]  # fmt: skip
+                {"place": "call:x", "quote": HOSTILE, "command": HOSTILE}]  # fmt: skip
     more = {"comment": HOSTILE + LONG_LINE, "evidence": evidence, "system": HOSTILE,
             "instance_id": HOSTILE}  # fmt: skip
     model = {"by": "Bob", "by_model": 1, "confidence": 0.3, "submission_id": 4}

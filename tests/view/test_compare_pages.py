@@ -41,5 +41,6 @@ def test_systems_of_two_runs_are_compared_under_the_names_of_both(server):
     assert "delm of second" in page
     assert 'href="/runs/first/trials/' in page
     assert 'href="/runs/second/trials/' in page
+    assert '<option value="second/delm">' in server.page("/runs/first/compare?a=delm")
     same = server.page("/compare?a=first/single&b=first/delm")
     assert "of first" not in same

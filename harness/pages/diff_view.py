@@ -19,6 +19,7 @@ from harness.terminal import plain
 from harness.text.unified_diff import parse
 
 MOST_CHARS = 30_000  # of one diff; its end is left out
+MOST_LINES = 1_200
 MOST_LINE = 400  # characters of one line
 Kind = Literal["add", "del", "hunk", "file", ""]
 Span = tuple[str, str]  # class, text
@@ -86,8 +87,11 @@ class DiffView:
 
 @lru_cache(maxsize=128)
 def diff_view(diff: str, most: int = MOST_CHARS) -> DiffView:
-    """The view of a diff; of one with more than `most` characters, of its beginning."""
+    """The view of a diff; of one with more than `most` characters, or lines, of its beginning."""
     shown = diff if len(diff) <= most else diff[:most].rpartition("\n")[0] or diff[:most]
+    pieces = shown.split("\n", MOST_LINES)
+    if len(pieces) > MOST_LINES and pieces[-1]:
+        shown = "\n".join(pieces[:-1])
     left_out = len(diff) - len(shown)
     files = _parsed(shown) if not left_out else None
     if files is None:
@@ -206,7 +210,9 @@ def _lexed(name: str, text: str) -> Iterator[Sequence[Span]]:
             if number:
                 yield line
                 line = []
-            if piece:
+            if piece and line and line[-1][0] == mark:
+                line[-1] = (mark, line[-1][1] + piece)
+            elif piece:
                 line.append((mark, piece))
     yield line
 

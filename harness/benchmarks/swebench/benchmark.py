@@ -86,7 +86,7 @@ class SweBench(Benchmark[IssueItem]):
 
     def meaning(self, key: str) -> str:
         """A flag or check of the guard, in words."""
-        return FLAGS.get(key) or CHECKS[key]
+        return FLAGS.get(key) or CHECKS.get(key, key)
 
     def expected(
         self, system: str, basis: CostBasis, items: Sequence[IssueItem]

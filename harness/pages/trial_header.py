@@ -30,6 +30,8 @@ class TrialHeader:
     sentences: Sequence[tuple[str, str, str]]  # a section, what it says in short, a link's words
     cost: Spent
     neighbours: Sequence[tuple[str, Sequence[Neighbour]]]  # by system
+    before: int  # the trial_id of the neighbour before this one; 0: there is none
+    after: int
 
 
 def header(data: TrialData) -> TrialHeader:
@@ -39,12 +41,16 @@ def header(data: TrialData) -> TrialHeader:
         ("submissions", relation(data), "See them"),
         ("findings", in_a_sentence(influences(data.trial, data.record)), "Which findings"),
     ]
+    ids = [0, *(each["trial_id"] for each in data.trials_here), 0]
+    at = ids.index(data.trial_id)
     return TrialHeader(
         marks=[(row, outcome_of(row)) for row in data.submissions],
         running=not ended(data.trial),
         sentences=[each for each in told if each[1]],
         cost=spent(call for call in data.calls if call["paid_call"] is None),
         neighbours=_neighbours(data),
+        before=ids[at - 1],
+        after=ids[at + 1],
     )
 
 

@@ -236,6 +236,11 @@ class Store(Ledger, Protocol):
         the facts if there is no such attempt."""
         ...
 
+    async def around(self, trial_id: int) -> tuple[int, int]:
+        """The last attempts at this trial's system and number on the instance before and on the
+        next one, by `trial_id`; 0: there is none."""
+        ...
+
     async def read_trial(self, trial_id: int) -> RunRows:
         """The rows of one attempt at a trial, as they were at one moment, in the form of `read`.
         Empty but for the facts if there is no such attempt."""

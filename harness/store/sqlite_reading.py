@@ -79,6 +79,12 @@ class SqliteReading(SqliteInterventions):
             beside = self._rows("beside", trial_id=trial_id)
             return await self._read_some([row["trial_id"] for row in beside])
 
+    async def around(self, trial_id: int) -> tuple[int, int]:
+        """See `Store.around`."""
+        before = self._rows("instance_before", trial_id=trial_id)
+        after = self._rows("instance_after", trial_id=trial_id)
+        return before[0]["trial_id"] if before else 0, after[0]["trial_id"] if after else 0
+
     async def read_trial(self, trial_id: int) -> RunRows:
         """See `Store.read_trial`. One transaction, as `read`."""
         with self._connection.snapshot():

@@ -431,6 +431,21 @@ ORDER BY position, (SELECT min(trial_id) FROM trial AS first WHERE first.system 
 SELECT trial_id FROM trial
 WHERE instance_id = (SELECT instance_id FROM trial WHERE trial_id = :trial_id);
 
+-- name: instance_before
+-- the same system and number on the instance before
+SELECT other.trial_id FROM trial AS mine JOIN instance AS here USING (instance_id)
+    JOIN trial AS other ON other.system = mine.system AND other.number = mine.number
+    JOIN instance AS there ON there.instance_id = other.instance_id
+WHERE mine.trial_id = :trial_id AND there.position < here.position
+ORDER BY there.position DESC, other.attempt DESC LIMIT 1;
+
+-- name: instance_after
+SELECT other.trial_id FROM trial AS mine JOIN instance AS here USING (instance_id)
+    JOIN trial AS other ON other.system = mine.system AND other.number = mine.number
+    JOIN instance AS there ON there.instance_id = other.instance_id
+WHERE mine.trial_id = :trial_id AND there.position > here.position
+ORDER BY there.position, other.attempt DESC LIMIT 1;
+
 -- name: calls_of
 SELECT call.*, trial.system, trial.instance_id, trial.number AS trial, trial.attempt,
     coalesce(json_extract(reply, '$.finish_reason') = 'length', 0) AS cut

@@ -62,7 +62,9 @@ async def trial(request: Request) -> Response:
         control = render(
             "control_of", of="trial", links=reading.links, trial=data.trial, agents=agents
         )
-        return part(reading, control, trial_html(data, reading.links), trial=trial_id)
+        before, after = await reading.store.around(trial_id)
+        places = render("trial_places", before=before, after=after, links=reading.links)
+        return part(reading, places, trial_html(data, reading.links), control, trial=trial_id)
 
     return await page(request, build)
 

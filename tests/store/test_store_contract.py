@@ -351,6 +351,21 @@ class TestStore:
         nobody = await store.read_trial(99)
         assert (nobody.trials, nobody.calls, nobody.submissions, nobody.spans) == ([], [], [], [])
 
+    async def test_a_trial_has_those_before_and_after_it(self, store):
+        names = ["b__b-1", "a__a-2", "c__c-3"]
+        rows = [trial(number, name) for name in names for number in (0, 1)]
+        await store.plan([instance(name) for name in names], rows)
+        found = {
+            row["trial_id"]: (row["instance_id"], row["number"]) for row in await store.trials()
+        }
+        around = {found[key]: await store.around(key) for key in found}
+        for number in (0, 1):
+            ids = [key for name in names for key in found if found[key] == (name, number)]
+            assert around["b__b-1", number] == (0, ids[1])
+            assert around["a__a-2", number] == (ids[0], ids[2])
+            assert around["c__c-3", number] == (ids[1], 0)
+        assert await store.around(99) == (0, 0)
+
     async def test_a_call_is_closed_once(self, store):
         call = await begun(store)
         await ended(store, call, cost_usd=0.25)

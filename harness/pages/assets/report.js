@@ -64,7 +64,7 @@
       say("");
       const html = await unpacked(cell.textContent);
       if (opened !== id) return; // another one was asked for meanwhile
-      holder.innerHTML = html;
+      holder.append(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
       delm.inserted(holder);
       document.title = `${trials[at][1]} · delm report`;
     }

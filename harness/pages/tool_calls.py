@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.analysis.publications import arguments_of
@@ -103,6 +103,14 @@ def text_of(content: object) -> str:
 def _result(name: str, answer: str | None, message: int) -> Result:
     if answer is None:
         return Result(message=0)
+    if answer.startswith("<exception>"):  # as mini-swe-agent tells of a time limit
+        exception, _, rest = answer.removeprefix("<exception>").partition("</exception>")
+        inner = _told(name, rest.lstrip(), message)
+        return replace(inner, output=f"{exception}\n{inner.output}".strip("\n"))
+    return _told(name, answer, message)
+
+
+def _told(name: str, answer: str, message: int) -> Result:
     for tag in ("exit_status", "returncode"):
         if answer.startswith(f"<{tag}>"):
             status, _, rest = answer.removeprefix(f"<{tag}>").partition(f"</{tag}>")

@@ -17,7 +17,7 @@ from harness.pages.links import ReportLinks, ViewLinks
 from harness.pages.proposal import proposal_html
 from harness.pages.rendering import pieces, render
 from harness.pages.replaced_text import replaced_text
-from harness.pages.tool_calls import words_of
+from harness.pages.tool_calls import Around, tool_call, words_of
 from harness.pages.trial_inside import NotInTrial
 
 VIEW = ViewLinks("run")
@@ -483,6 +483,25 @@ def test_an_edit_is_shown_as_what_it_changed():
     long = replaced_text(HOSTILE, LONG_LINE, LONG_LINE + HOSTILE)
     assert long.left_out > 9_000_000
     assert sum(map(len, texts(long))) < 2_000
+
+
+@pytest.mark.parametrize(
+    ("observed", "status", "output"),
+    [
+        ("<returncode>1</returncode>\n<output>\nno\n</output>", "1", "no"),
+        ("<exception>timeout</exception>\n<returncode>-1</returncode>\n<output>\na\n</output>",
+         "-1", "timeout\na"),
+        ("<exception>" * 5000, "", None),
+        ("<exception></exception>" * 5000, "", None),
+        ("<returncode>0</returncode>\n<warning>long</warning>\n<output_head>\na", "0", None),
+        ("</output><exit_status>0</exit_status>", "", "</output><exit_status>0</exit_status>"),
+    ],
+)  # fmt: skip
+def test_what_a_command_came_to_is_read_from_its_observation(observed, status, output):
+    place = (1, 0)
+    found = tool_call(asks("bash", {"command": "x"}), observed, 2, Around(), place).result
+    assert found.status == status
+    assert output is None or found.output == output
 
 
 def test_labels_in_what_agents_say_are_links_and_nothing_of_the_text_is_lost():

@@ -8,6 +8,8 @@
   let opened = ""; // the trial that is on the page
   let from = "#grid"; // where "back" leads to
   let scroll = 0; // of the overview, when it was left
+  let focused = null; // the element of the overview that had the focus then
+  const title = document.title;
 
   async function unpacked(text) {
     const bytes = Uint8Array.from(atob(text.trim()), (letter) => letter.charCodeAt(0));
@@ -74,8 +76,8 @@
       return;
     }
     window.scrollTo(0, 0);
-    const title = document.querySelector("#report-opened h1");
-    if (title) title.focus({ preventScroll: true });
+    const heading = document.querySelector("#report-opened h1");
+    if (heading) heading.focus({ preventScroll: true });
   }
 
   function overview(name) {
@@ -85,8 +87,11 @@
     byId("report-trial").hidden = true;
     byId("report-overview").hidden = false;
     if (!wasHidden) return;
-    if (location.hash === from) window.scrollTo(0, scroll);
-    else if (name && byId(name)) show(byId(name));
+    document.title = title;
+    if (location.hash === from) {
+      window.scrollTo(0, scroll);
+      if (focused) focused.focus({ preventScroll: true });
+    } else if (name && byId(name)) show(byId(name));
   }
 
   function go() {
@@ -98,6 +103,7 @@
     }
     if (!byId("report-overview").hidden) {
       scroll = window.scrollY;
+      focused = byId("report-overview").contains(document.activeElement) && document.activeElement;
       byId("report-overview").hidden = true;
       byId("report-trial").hidden = false;
     }

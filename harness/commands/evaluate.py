@@ -193,6 +193,7 @@ def _work_on(job: _Evaluation) -> int:
         code = event_loop.run(_opened, job, member)
     if job.options.config.report:
         stopped = code == STOPPED
+        job.stop.waiting_for = lambda: f"the report in {job.folder.path} to be written"
         report_at_end(job.out, job.folder, job.options.output, stopped=stopped)
     return code
 

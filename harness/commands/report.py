@@ -5,8 +5,8 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.commands.locate import find
-from harness.commands.report_at_end import FILE
 from harness.pages.run_data import run_data
+from harness.report import FILE
 from harness.report.static_report import Report, write_report
 from harness.results.run_folder import check_target
 from harness.runner.progress import console

@@ -8,10 +8,10 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.commands.end_summary import command
+from harness.report import FILE
 from harness.results.run_folder import RunFolder
 from harness.terminal import one_line
 
-FILE = "report.html"  # in the run's folder
 STOPPED_S = 10.0  # for the trials in the report of a run that was stopped
 
 

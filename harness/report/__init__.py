@@ -2,3 +2,6 @@
 
 Imported by commands.
 """
+
+FILE = "report.html"
+"""The report of a run, in its folder."""

@@ -66,6 +66,7 @@ def _routes() -> list[Route]:
         Route("/compare", compare_pages.of_runs),
         Route(f"{run}/compare", compare_pages.of_run),
         Route(f"{run}/live", live_stream.follow),
+        Route(f"{run}/report.html", run_list_page.report),
         Route(f"{run}/rows/{{table}}", row_pages.rows),
         Route(f"{run}/control", writes.control, methods=["POST"]),
         Route(trial, run_pages.trial),

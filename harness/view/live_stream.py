@@ -23,6 +23,8 @@ async def follow(request: Request) -> Response:
     state = state_of(request)
     state.runs.folder(run_id)  # there is none: a page that says so
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    if request.method == "HEAD":
+        return Response(None, 200, headers, "text/event-stream")
     return StreamingResponse(_events(state, run_id), 200, headers, "text/event-stream")
 
 

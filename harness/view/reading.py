@@ -23,6 +23,7 @@ from harness.board.records import Boards
 from harness.errors import StoreOutdated
 from harness.pages.links import ViewLinks
 from harness.pages.run_data import RunData, outcome_data, run_data
+from harness.report import FILE
 from harness.results.run_folder import DATABASE, RunFolder, run_folders
 from harness.runner.processes import processes
 from harness.store.protocol import Store
@@ -206,6 +207,8 @@ def version_of(folder: RunFolder) -> Version:
             if stat.st_size:  # an empty log says nothing: a reader made it
                 stamps += [(name, stat.st_mtime_ns, stat.st_size)]
                 newest = max(newest, stat.st_mtime)
+    report = folder.path / FILE  # a page of the run has a link to it once it is there
+    stamps += [(FILE, 0, 0)] if report.exists() else []
     now = time.time()
     if 0 <= now - newest < FRESH_S:
         stamps += [("read at", time.monotonic_ns(), 0)]

@@ -1,9 +1,10 @@
 """The list of runs, and the files that pages load."""
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 
 from harness.errors import StoreUnavailable, UserError
+from harness.report import FILE
 from harness.results.run_list import RunLine, run_line
 from harness.view import answers
 from harness.view.reading import NotThere, Reading, Runs
@@ -35,3 +36,12 @@ async def asset(request: Request) -> Response:
     if name not in answers.assets():
         raise NotThere(f"There is no file {name}.")
     return answers.file(request, answers.asset_bytes(name), answers.file_kind(name))
+
+
+async def report(request: Request) -> Response:
+    """The run's report as a file to keep or to send."""
+    folder = state_of(request).runs.folder(request.path_params["run_id"])
+    path = folder.path / FILE
+    if not path.is_file() or path.is_symlink():
+        raise NotThere(f"{folder.run_id} has no {FILE} yet; delm report {folder.run_id} writes it.")
+    return FileResponse(path, filename=f"{folder.run_id}.html", media_type="text/html")

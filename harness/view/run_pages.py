@@ -11,6 +11,7 @@ from harness.pages.links import ViewLinks
 from harness.pages.rendering import render
 from harness.pages.trial import trial_html
 from harness.pages.trial_data import TrialData, trial_data
+from harness.report import FILE
 from harness.runner.processes import processes
 from harness.view import answers
 from harness.view.live import standing
@@ -38,11 +39,17 @@ async def run(request: Request) -> Response:
             live_address=live_address(reading, alive),
             sections=sections,
             later="" if sections.whole else waiting_address(request),
+            report=f"{reading.links.run()}/{FILE}" if has_report(reading) else "",
             here=reading.links.run(),
         )
         return made if sections.whole else Unfinished(made)
 
     return await page(request, build)
+
+
+def has_report(reading: Reading) -> bool:
+    """Whether the run's report was written."""
+    return (reading.folder.path / FILE).is_file()
 
 
 def waiting_address(request: Request) -> str:

@@ -121,3 +121,35 @@ def test_every_table_has_a_page_and_a_csv(server):
         rows = re.search(r"([\d,]+) rows?", page)
         assert rows
         assert int(rows[1].replace(",", "")) == len(told) - 1
+
+
+def test_the_report_is_a_file_to_keep_and_no_page_of_this_server(runs, server):
+    assert server.get("/runs/first/report.html").status_code == 404
+    assert "report.html" not in server.page("/runs/first")
+    (runs / "first" / "report.html").write_text("<script>1</script>")
+    answer = server.get("/runs/first/report.html")
+    assert answer.headers["content-disposition"] == 'attachment; filename="first.html"'
+    assert "/runs/first/report.html" in server.page("/runs/first")
+    (runs / "first" / "report.html").unlink()
+    (runs / "first" / "report.html").symlink_to("/etc/hostname")
+    assert server.get("/runs/first/report.html").status_code == 404
+    (runs / "first" / "report.html").unlink()
+
+
+def test_a_folder_of_any_name_is_a_run(runs, server):
+    name = '<b> & "x" %2F ü'
+    (runs / "second").rename(runs / name)
+    try:
+        page = server.page("/")
+        assert "<b>" not in page
+        found = [each for each in HREF.findall(page) if "%3Cb%3E" in each]
+        assert found
+        assert "&lt;b&gt; &amp;" in server.page(found[0])
+        assert all("%3Cb%3E" in each for each in HREF.findall(server.page(found[0]))
+                   if each.startswith("/runs/"))  # fmt: skip
+    finally:
+        (runs / name).rename(runs / "second")
+
+
+def test_the_stream_of_a_run_has_a_head(server):
+    assert server.head("/runs/first/live").text == ""

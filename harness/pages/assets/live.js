@@ -8,6 +8,7 @@
 
 (() => {
   const LEAST_MS = 2000; // between two fetches of the page
+  let watching = null; // the stream of events, the trial that the page is about, the version shown
   let source = null;
   let timer = 0;
   let lastFetch = 0;
@@ -24,30 +25,63 @@
     return state;
   }
 
+  // What was typed into forms, and what they were told.
+  function carry(before, fresh) {
+    const after = [...fresh.querySelectorAll("form")];
+    before.querySelectorAll("form").forEach((form, index) => {
+      const other = after[index];
+      if (!other || other.dataset.write !== form.dataset.write) return;
+      for (const field of form.elements) {
+        const same = field.name && other.elements.namedItem(field.name);
+        if (!same || !("value" in same) || field.type === "hidden" || field.tagName === "BUTTON") continue;
+        if (field.tagName === "SELECT" || field.value !== field.defaultValue) same.value = field.value;
+      }
+      const told = form.querySelector("[role=status]");
+      const place = other.querySelector("[role=status]");
+      if (told && place) {
+        place.textContent = told.textContent;
+        place.className = told.className;
+      }
+    });
+  }
+
+  const FOCUSED = "a[href], button, summary, input, select, textarea, [tabindex]";
+
+  // The element that the keyboard is at, as its place among all that it can be at.
+  function placeOfFocus(element) {
+    const all = [...element.querySelectorAll(FOCUSED)];
+    return { at: all.indexOf(document.activeElement), id: document.activeElement.id };
+  }
+
+  function focusAgain(element, place) {
+    const all = element.querySelectorAll(FOCUSED);
+    const found = (place.id && document.getElementById(place.id)) || all[place.at];
+    if (found) found.focus({ preventScroll: true });
+  }
+
   function exchange(before, after) {
     if (before.isEqualNode(after)) return;
     const state = folds(before);
-    const focused = before.contains(document.activeElement) ? document.activeElement.id : "";
+    const place = before.contains(document.activeElement) ? placeOfFocus(before) : null;
     const scrolled = [...before.querySelectorAll(".scroll")].map((each) => [each.scrollLeft, each.scrollTop]);
     const fresh = document.importNode(after, true);
     fresh.querySelectorAll("details").forEach((each, index) => {
       const key = each.id || index;
       if (state.has(key)) each.open = state.get(key);
     });
+    carry(before, fresh);
     before.replaceWith(fresh);
     fresh.querySelectorAll(".scroll").forEach((each, index) => {
       if (scrolled[index]) [each.scrollLeft, each.scrollTop] = scrolled[index];
     });
-    const again = focused && document.getElementById(focused);
-    if (again) again.focus({ preventScroll: true });
     delm.inserted(fresh);
+    if (place) focusAgain(fresh, place);
   }
 
-  // Somebody who types, or has opened a list, is not disturbed; nor is what a form was told lost.
+  // Somebody who types, or has opened a list, is not disturbed.
   function isBusy(element) {
     const active = document.activeElement;
-    if (active && element.contains(active) && active.matches("input, select, textarea")) return true;
-    return [...element.querySelectorAll("form[data-write] [role=status]")].some((each) => each.textContent);
+    return active && element.contains(active) && active.matches("input, select, textarea");
   }
 
   // The sections of a part one by one, so that a form in one of them does not hold the others.
@@ -128,26 +162,39 @@
     return !mine || trials.includes(mine);
   }
 
+  // A hidden page is not connected: a browser has six connections to a server for all of its pages.
   function follow(element) {
-    if (source || !element.dataset.follow) return;
-    const mine = Number(element.dataset.trial || 0);
-    let version = element.dataset.version;
-    source = new EventSource(element.dataset.follow);
+    if (watching || !element.dataset.follow) return;
+    watching = { address: element.dataset.follow, trial: Number(element.dataset.trial || 0),
+                 version: element.dataset.version };
+    document.addEventListener("visibilitychange", connect);
+    connect();
+    setInterval(tick, 1000);
+    tick();
+  }
+
+  function connect() {
+    if (document.hidden || !watching) {
+      if (source) source.close();
+      source = null;
+      return;
+    }
+    if (source) return;
+    source = new EventSource(watching.address);
     source.addEventListener("state", (event) => {
       const told = JSON.parse(event.data);
       showHeader(told.html);
       document.documentElement.classList.remove("live-lost");
-      const missed = version !== told.before; // while this page was not connected
-      if (version !== told.version && (missed || concerns(told.trials, mine))) askAgain();
-      version = told.version;
+      const missed = watching.version !== told.before; // while this page was not connected
+      if (watching.version !== told.version && (missed || concerns(told.trials, watching.trial))) askAgain();
+      watching.version = told.version;
     });
     source.addEventListener("end", () => {
       source.close();
+      watching = null;
       askAgain();
     });
     source.addEventListener("error", () => document.documentElement.classList.add("live-lost"));
-    setInterval(tick, 1000);
-    tick();
   }
 
   document.addEventListener("delm:written", askAgain);

@@ -14,6 +14,7 @@
     if (!found) return;
     sessionStorage.setItem(TOKEN, found[1]);
     history.replaceState(history.state, "", location.pathname + location.search);
+    document.querySelectorAll("form[data-write] input.token").forEach((each) => each.closest("label").remove());
   }
 
   function say(form, text, kind) {
@@ -105,6 +106,9 @@
     form.addEventListener("submit", submitted);
   }
 
-  if (location.protocol !== "file:") takeToken();
+  if (location.protocol !== "file:") {
+    takeToken();
+    window.addEventListener("hashchange", takeToken);
+  }
   delm.setUp("form[data-write]", begin);
 })();

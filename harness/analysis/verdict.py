@@ -70,7 +70,8 @@ def verdict(
     if not ran:
         return Verdict(score="No trial has run to its end: there is no verdict.", cost="", pairs=[])
     if len(ran) == 1 and not any(pair.instances for pair in pairs):
-        return Verdict(score=_alone(ran[0]), cost=_cost_alone(ran[0]), pairs=pairs)
+        alone = _alone(ran[0], others=len(table) > 1)
+        return Verdict(score=alone, cost=_cost_alone(ran[0]), pairs=pairs)
     return Verdict(score=_score(pairs), cost=_cost(pairs, baseline), pairs=pairs)
 
 
@@ -142,11 +143,13 @@ def _told(instances: int, ends: Ends) -> Told:
     return "more" if low > 0 else "less"
 
 
-def _alone(row: TableRow) -> str:
+def _alone(row: TableRow, *, others: bool) -> str:
     between = _between(row["avg_at_1_low"], row["avg_at_1_high"])
+    none = "there is no other system to compare it with"
+    none = "no other system has run yet" if others else none
     return (
         f"{row['system']} resolves {percent(row['avg_at_1'])} of its submissions{between} on "
-        f"{counted(row['instances_run'], 'instance')}; there is no other system to compare it with."
+        f"{counted(row['instances_run'], 'instance')}; {none}."
     )
 
 

@@ -37,7 +37,7 @@
       around.open = true;
       around = around.parentElement && around.parentElement.closest("details");
     }
-    place.scrollIntoView();
+    place.scrollIntoView({ behavior: "instant" });
     if (place.hasAttribute("tabindex")) place.focus({ preventScroll: true });
   }
 
@@ -75,7 +75,7 @@
       show(place);
       return;
     }
-    window.scrollTo(0, 0);
+    window.scrollTo({ top: 0, behavior: "instant" });
     const heading = document.querySelector("#report-opened h1");
     if (heading) heading.focus({ preventScroll: true });
   }
@@ -89,7 +89,7 @@
     if (!wasHidden) return;
     document.title = title;
     if (location.hash === from) {
-      window.scrollTo(0, scroll);
+      window.scrollTo({ top: scroll, behavior: "instant" });
       if (focused) focused.focus({ preventScroll: true });
     } else if (name && byId(name)) show(byId(name));
   }

@@ -66,7 +66,7 @@ class Connection:
         self.path = path
         self.clock = clock
         self.changed = changed
-        address = path.absolute().as_uri() + ("?mode=rw" if read_only else "")
+        address = path.absolute().as_uri() + (_reading(path) if read_only else "")
         with store_errors():
             self.db = sqlite3.connect(address, uri=True, timeout=timeout_s, isolation_level=None)
             with ExitStack() as undo:
@@ -74,7 +74,6 @@ class Connection:
                 self.db.row_factory = sqlite3.Row
                 self.cursor = self.db.cursor()
                 if read_only:
-                    # not mode=ro: the last one to close merges the write-ahead log, and could not
                     self.db.execute("PRAGMA query_only = ON")
                 else:
                     self.db.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # of a file that is new
@@ -204,6 +203,17 @@ class Statement:
         self.take: Callable[[dict[str, Any]], Any] = (
             itemgetter(*names) if len(names) > 1 else lambda given: [given[name] for name in names]
         )
+
+
+def _reading(path: Path) -> str:
+    """How a file is opened that is only read.
+
+    Not with mode=ro: the last one to close merges the write-ahead log, and could not. In a folder
+    that this user may not write to, and where nobody has such a log, nothing changes.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    still = not os.access(path.parent, os.W_OK) and not (log.exists() and log.stat().st_size)
+    return "?mode=ro&immutable=1" if still else "?mode=rw"
 
 
 def statements(package: str, name: str) -> dict[str, str]:

@@ -84,6 +84,7 @@ def _problems() -> list[tuple[type[Exception] | int, Callable[..., Awaitable[Res
         (BadRequest, partial(_say, status=400, title="This cannot be shown")),
         (UserError, partial(_say, status=503, title="This run cannot be read")),
         (StoreUnavailable, partial(_say, status=503, title="This run cannot be read")),
+        (OSError, partial(_say, status=503, title="This run cannot be read")),
         (HTTPException, _http),
         (Exception, _broken),
     ]

@@ -130,7 +130,7 @@ class Followers:
         """How the run stands now."""
         alive = processes(watched.folder.path)
         state, rows = await self._runs.threaded(
-            partial(self._runs.read, watched.folder, partial(standing, alive=alive))
+            partial(self._runs.read, watched.folder, partial(standing, alive=alive)), watching=True
         )
         before = watched.last.state.version if watched.last else state.version
         trials = changed(watched.rows, rows) if watched.last else ()

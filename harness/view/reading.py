@@ -33,7 +33,8 @@ Version = Sequence[Hashable]
 FRESH_S = 0.05  # a file that changed so lately may change again without a new time of change
 KEPT = 128  # things made of runs, whatever they are
 KEPT_RUNS = 2  # runs whose rows and scores are kept
-THREADS = 4
+THREADS = 8  # that make pages
+WATCHERS = 4  # threads that look at runs that are followed: no page makes them wait
 
 
 class NotThere(Exception):
@@ -132,6 +133,7 @@ class Runs:
         self.kept_outcomes = Kept(KEPT_RUNS)
         self._kept = Kept(KEPT)
         self._threads = anyio.CapacityLimiter(THREADS)
+        self._watchers = anyio.CapacityLimiter(WATCHERS)
 
     def folder(self, run_id: str) -> RunFolder:
         """The folder of a run. Raises `NotThere` if the name is not that of a run in the folder."""
@@ -163,10 +165,11 @@ class Runs:
         work = partial(self._kept, (run_id, key), version, partial(self.read, folder, build))
         return await self.threaded(work)
 
-    async def threaded(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def threaded(self, work: Callable[[], Awaitable[T]], *, watching: bool = False) -> T:
         """What `work` returns, in a thread with an event loop of its own."""
+        limiter = self._watchers if watching else self._threads
         return await anyio.to_thread.run_sync(
-            event_loop.run, work, limiter=self._threads, abandon_on_cancel=True
+            event_loop.run, work, limiter=limiter, abandon_on_cancel=True
         )
 
     async def read(self, folder: RunFolder, build: Callable[[Reading], Awaitable[T]]) -> T:

@@ -2,9 +2,13 @@
 
 import socket
 
+import anyio
 import httpx
 import pytest
 from page_server import TOKEN, page_server
+from planted import System, plant
+
+from harness import secrets
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -135,3 +139,31 @@ def test_a_web_socket_is_refused(server):
                      "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA=="},
         )  # fmt: skip
     assert answer.status_code in {200, 400, 403, 426}  # never 101
+
+
+def test_a_secret_that_is_known_only_now_is_on_no_page(tmp_path):
+    secret = "zq8-unheard-of-secret-4417"
+    held = {"a__a-1": ["R"]}
+
+    async def make() -> None:
+        folder = await plant(tmp_path, "r", {"single": System(1, "one", held)}, model=secret)
+        async with folder.open() as store:
+            await store.say(1, "c", [{"role": "user", "content": f"<{secret}>"}])
+
+    anyio.run(make)
+    with page_server(tmp_path) as client:
+        paths = ("/", "/runs/r", "/runs/r/trials/1/conversations/c")
+        assert all(secret in client.page(path) for path in paths)
+        secrets.learn(secret)
+        with page_server(tmp_path) as later:
+            assert not any(secret in later.page(path) for path in paths)
+            assert secret not in later.page(f"/runs/r/rows/trials?system={secret}")
+            assert secret not in later.get(f"/runs/{secret}").text
+
+
+def test_a_folder_that_may_not_be_written_to_is_read(tmp_path, monkeypatch):
+    anyio.run(plant, tmp_path, "r", {"single": System(1, "one", {"a__a-1": ["R"]})})
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with page_server(tmp_path) as client:
+        assert "a__a-1" in client.page("/runs/r")
+    assert not (tmp_path / "r" / "run.db-shm").exists()

@@ -64,7 +64,6 @@ def _opening(trial: Critique) -> list[Message]:
         sandboxed=trial.sandboxed,
         files=list(trial.files),
         command_s=trial.limits.command_s,
-        turns=trial.limits.steps,
     )
     parts = [f"{heading}:\n{enclosed('data', text)}" for heading, text in trial.overview]
     return [

@@ -1,5 +1,6 @@
 """`delm critique` over real HTTP: what a model may say of a trial, and what it costs whom."""
 
+import fcntl
 import json
 import re
 import sqlite3
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from console import FLASK, bundled, query, refused
+from console import FLASK, Told, bundled, query, refused
 from planted import System, plant
 from scripted_model import ScriptedModel, Status
 from stores import derived
@@ -289,3 +290,29 @@ def test_in_a_fresh_sandbox_it_applies_the_patch_and_quotes_what_came_of_it(delm
     assert "command" not in last
     listed = delm("label", "r")
     assert "by openai/scripted (a model), confidence 0.8, 4 quotations" in listed.out
+
+
+def test_two_processes_do_not_make_the_same_critiques(critique, run):
+    name = "critique.openai-scripted.db-lock"
+    with (run / name).open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        told, requests = critique(lambda request, n: says("unclear"), *ONE)
+    refused(Told(told.code, "", told.err), "another process makes these critiques")
+    assert requests == []
+    assert labels(run) == []
+
+
+def test_what_a_killed_process_left_goes_on_without_paying_twice(critique, run):
+    """As a process leaves it that was killed after an answer: the trial runs, nobody has it."""
+    told, first = critique(lambda request, n: {"content": "Let me think."}, "--turns", "1", *ONE)
+    assert len(first) == 1, told.text
+    (file,) = run.glob("critique.*.db")
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("UPDATE trial SET state = 'running', owner = 'critique'")
+    told, more = critique(lambda request, n: says("unclear"), *ONE)
+    assert told.code == 0, told.text
+    assert len(more) == 1
+    assert [message["role"] for message in more[0]["messages"]] == [
+        "system", "user", "assistant", "user",
+    ]  # fmt: skip
+    assert [row["label"] for row in labels(run)] == ["unclear"]

@@ -187,6 +187,15 @@ async def trials_of(
     return Trials(store, run, costs, {} if known is None else known)
 
 
-async def trial_data(store: Store, boards: Boards, run: RunRows, trial_id: int) -> TrialData:
-    """All rows of one trial of `run`. Raises `KeyError` if the run has no such trial."""
-    return await (await trials_of(store, boards, run)).read(trial_id)
+async def trial_data(
+    store: Store,
+    boards: Boards,
+    run: RunRows,
+    trial_id: int,
+    known: dict[int, CostSums] | None = None,
+) -> TrialData:
+    """All rows of one trial of `run`. `known`: see `trials_of`.
+
+    Raises `KeyError` if the run has no such trial.
+    """
+    return await (await trials_of(store, boards, run, known)).read(trial_id)

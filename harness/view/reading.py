@@ -6,7 +6,7 @@ change of its files, so that a run that nobody writes to costs no open connectio
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +19,7 @@ import anyio.to_thread
 from markupsafe import Markup
 
 from harness import event_loop
+from harness.analysis.cost_breakdown import CostSums
 from harness.board.records import Boards
 from harness.errors import StoreOutdated
 from harness.pages.links import ViewLinks
@@ -33,6 +34,7 @@ Version = Sequence[Hashable]
 FRESH_S = 0.05  # a file that changed so lately may change again without a new time of change
 KEPT = 128  # things made of runs, whatever they are
 KEPT_RUNS = 2  # runs whose rows and scores are kept
+KEPT_COSTS = 4_000  # trials of which it is kept what they cost
 THREADS = 8  # that make pages
 WATCHERS = 4  # threads that look at runs that are followed: no page makes them wait
 
@@ -131,9 +133,25 @@ class Runs:
         self.output = output
         self.kept_data = Kept(KEPT_RUNS)
         self.kept_outcomes = Kept(KEPT_RUNS)
+        self._costs: dict[Hashable, dict[int, CostSums]] = {}
+        self._costs_turn = Lock()
         self._kept = Kept(KEPT)
         self._threads = anyio.CapacityLimiter(THREADS)
         self._watchers = anyio.CapacityLimiter(WATCHERS)
+
+    def costs(self, folder: RunFolder, facts: Mapping[str, Any]) -> dict[int, CostSums]:
+        """What trials of a run cost that have ended, by `trial_id`: such a trial never changes.
+
+        Another run in a folder of the same name has another beginning.
+        """
+        key = (folder.run_id, facts.get("created_at"), (folder.path / DATABASE).stat().st_ino)
+        with self._costs_turn:
+            known = self._costs.setdefault(key, {})
+            while sum(map(len, self._costs.values())) > KEPT_COSTS and len(self._costs) > 1:
+                self._costs.pop(next(each for each in self._costs if each != key))
+            if len(known) > KEPT_COSTS:
+                known.clear()
+            return known
 
     def folder(self, run_id: str) -> RunFolder:
         """The folder of a run. Raises `NotThere` if the name is not that of a run in the folder."""

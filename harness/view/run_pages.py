@@ -81,7 +81,8 @@ async def data_of(reading: Reading, trial_id: int) -> TrialData:
     run = await reading.store.read_beside(trial_id)
     if not run.trials:
         raise NotThere(f"The run {reading.run_id} has no trial {trial_id}.")
-    return await trial_data(reading.store, reading.boards, run, trial_id)
+    known = reading.runs.costs(reading.folder, run.facts)
+    return await trial_data(reading.store, reading.boards, run, trial_id, known)
 
 
 async def page(request: Request, build: Build) -> Response:

@@ -24,6 +24,7 @@ from harness.board.records import Boards
 from harness.errors import StoreOutdated
 from harness.pages.links import ViewLinks
 from harness.pages.run_data import RunData, outcome_data, run_data
+from harness.pages.run_page import ShownSection
 from harness.report import FILE
 from harness.results.run_folder import DATABASE, RunFolder, run_folders
 from harness.runner.processes import processes
@@ -68,9 +69,15 @@ class Reading:
         return self.folder.run_id
 
     @property
-    def has_data(self) -> bool:
-        """Whether `data` is there without being made."""
-        return self.runs.kept_data.has(self.run_id, self.version)
+    def has_sections(self) -> bool:
+        """Whether `sections` are there without being made."""
+        return self.runs.kept_sections.has(self.run_id, self.version)
+
+    async def sections(
+        self, make: Callable[[], Awaitable[list[ShownSection]]]
+    ) -> list[ShownSection]:
+        """What `make` makes of the whole run, once until it changes."""
+        return await self.runs.kept_sections(self.run_id, self.version, make)
 
     async def data(self) -> RunData:
         """Its rows and scores. They are read once for all pages, until the run changes."""
@@ -132,6 +139,7 @@ class Runs:
     def __init__(self, output: Path) -> None:
         self.output = output
         self.kept_data = Kept(KEPT_RUNS)
+        self.kept_sections = Kept(KEPT_RUNS)
         self.kept_outcomes = Kept(KEPT_RUNS)
         self._costs: dict[Hashable, dict[int, CostSums]] = {}
         self._costs_turn = Lock()

@@ -4,8 +4,6 @@ to be read for."""
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
-
 from harness.analysis.outcome_grid import outcome_grid
 from harness.pages.grid import GridQuery, grid_html, grid_page
 from harness.pages.run_page import ShownSection, run_sections
@@ -32,12 +30,16 @@ async def page_sections(
     """The sections of a run of so many `trials`. `query`: the parameters of the address; they
     choose what the grid shows. `whole`: all of them, however long they take."""
     chosen = GridQuery.read(query)
-    if not (whole or trials <= SMALL or reading.has_data):
-        return PageSections(before=(), grid=await _grid(reading, chosen), after=(), whole=False)
-    found = run_sections(await reading.data(), reading.links, chosen)
+    grid = await _grid(reading, chosen)
+    if not (whole or trials <= SMALL or reading.has_sections):
+        return PageSections(before=(), grid=grid, after=(), whole=False)
+
+    async def make() -> list[ShownSection]:
+        return run_sections(await reading.data(), reading.links, chosen)
+
+    found = await reading.sections(make)  # whatever the grid of this page shows
     names = [each.name for each in found]
     at = names.index(GRID) if GRID in names else len(found)
-    grid = found[at] if at < len(found) else ShownSection(name=GRID, title="", html=Markup())
     return PageSections(before=found[:at], grid=grid, after=found[at + 1 :], whole=True)
 
 

@@ -23,7 +23,7 @@ def report_at_end(out: Console, folder: RunFolder, output: Path, *, stopped: boo
     words = ["report", str(folder.path), *(["--seconds", str(STOPPED_S)] if stopped else [])]
     with out.status("writing the report") if out.is_terminal else nullcontext():
         done = subprocess.run(
-            [sys.executable, "-m", "harness.cli", *words],
+            [sys.executable, "-P", "-m", "harness.cli", *words],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

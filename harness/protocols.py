@@ -247,7 +247,7 @@ class Critique(Trial, Protocol):
         ...
 
     def note_check(self, command: str, output: str) -> str:
-        """Keep a command with its output as a place that can be quoted; the name of the place."""
+        """Keep the output of a command as a place that can be quoted; the name of the place."""
         ...
 
     async def label(

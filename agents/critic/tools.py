@@ -8,7 +8,7 @@ READ_CHARS = 12_000  # of a place, at a time
 
 
 def checked_bash(trial: Critique, sandbox: Sandbox) -> Tool:
-    """Run a command; it and its output are a place that can be quoted."""
+    """Run a command; its output is a place that can be quoted."""
     plain = bash(sandbox, timeout_s=trial.limits.command_s)
 
     async def act(arguments: Arguments) -> str:

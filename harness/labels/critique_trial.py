@@ -54,7 +54,7 @@ class CritiqueTrial(LiveTrial):
         """See `Critique.note_check`."""
         place = f"{CHECK}:{len(self._commands) + 1}"
         self._commands[place] = command
-        texts = {**self._judged.texts, place: f"$ {command}\n{output}"}
+        texts = {**self._judged.texts, place: output}
         self._judged = replace(self._judged, texts=texts)
         return place
 

@@ -10,7 +10,7 @@ A place is written `KIND:NAME`:
   grade:ID                 the verdict on a submission
   trial                    the trial's state and how it ended
   issue, gold, tests       what was asked, the gold patch, the tests' patch (where they are known)
-  check:N                  the N-th command of a critique, with its output
+  check:N                  the output of the N-th command of a critique
 
 Pure functions.
 """

@@ -8,16 +8,19 @@ after the server's start (which also imports what it needs), after the run has c
 was made before is of use; the faster of three), and again (the median of three). Then `delm report`
 writes the report of a run of 50 instances.
 
+The page of a large run comes with its grid; verdict, plot and tables follow when they are made, and
+how long that takes is told and not bounded.
+
 The last line is the figure. Exit code 1: a page takes more than a second after a change or again,
-is missing, or the report of 50 instances is larger than 10 MB. `--quick` takes 200 instances, and a
-report of 5, a tenth of which may be as large.
+is missing, or the report of 50 instances is larger than 10 MB. Where others keep the processors
+busy, what counts is the processor time of the server. `--quick` takes 200 instances, and a report
+of 5, which may have a tenth of that size.
 """
 
 import argparse
 import os
 import re
 import sqlite3
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -34,6 +37,7 @@ from rich.table import Table
 
 from harness.pages.links import ViewLinks
 
+LATER = "run, its verdict"
 MOST_S = 1.0
 MOST_MB = 10.0
 REPORTED = 50  # instances that the bound of the report is for
@@ -52,11 +56,22 @@ class Timed:
     changed_s: float = 0.0
     again_s: float = 0.0
     processor_s: float = 0.0  # of the server, for the faster page after a change
+    again_processor_s: float = 0.0
+    bounded: bool = True
+
+    @property
+    def slower_s(self) -> float:
+        """The slower of the times that are bounded."""
+        if not self.bounded:
+            return 0.0
+        busy = os.getloadavg()[0] > (os.cpu_count() or 1)
+        times = (self.processor_s, self.again_processor_s) if busy else ()
+        return max(times or (self.changed_s, self.again_s))
 
     @property
     def holds(self) -> bool:
         """Whether it is there, and fast enough."""
-        return self.status == 200 and max(self.changed_s, self.again_s) <= MOST_S
+        return self.status == 200 and self.slower_s <= MOST_S
 
 
 def pages(run_id: str, database: Path) -> list[Timed]:
@@ -75,6 +90,7 @@ def pages(run_id: str, database: Path) -> list[Timed]:
     found = {
         "runs": "/",
         "run": links.run(),
+        LATER: f"{links.run()}?whole=yes",
         "run, sorted": f"{links.run()}?sort=-cost&of=delm&page=2",
         "run, chosen": f"{links.run()}?outcome=differ&repo=django%2Fdjango&find=1",
         "trial of delm": links.trial(int(trial)),
@@ -89,7 +105,7 @@ def pages(run_id: str, database: Path) -> list[Timed]:
         "rows of trials": links.rows("trials"),
         "compare": links.compare("single", "delm"),
     }
-    return [Timed(name=name, path=path) for name, path in found.items()]
+    return [Timed(name=name, path=path, bounded=name != LATER) for name, path in found.items()]
 
 
 @contextmanager
@@ -126,6 +142,13 @@ def processor(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def timed(client: httpx.Client, page: Timed, process: int) -> tuple[float, float]:
+    """How long the page takes now, and of that the server's processor."""
+    before = processor(process)
+    took = seconds(client, page)
+    return took, processor(process) - before
+
+
 def change(database: Path) -> None:
     """Write to the run, so that its pages have to be made again."""
     with closing(sqlite3.connect(database)) as rows, rows:
@@ -146,11 +169,10 @@ def measure(found: list[Timed], output: Path, database: Path) -> None:
             taken = []
             for _ in range(3):
                 change(database)
-                before = processor(process)
-                took = seconds(client, page)
-                taken.append((took, processor(process) - before))
+                taken.append(timed(client, page, process))
             page.changed_s, page.processor_s = min(taken)
-            page.again_s = statistics.median(seconds(client, page) for _ in range(3))
+            again = sorted(timed(client, page, process) for _ in range(3))
+            page.again_s, page.again_processor_s = again[1]
 
 
 def report(output: Path, instances: int) -> tuple[float, float]:
@@ -192,12 +214,12 @@ def main() -> int:
     Console(width=110).print(shown(found))
     most = MOST_MB * reported / REPORTED
     print(f"report of {reported} instances: {megabytes:.2f} MB in {took:.1f} s")
-    slowest = max(found, key=lambda page: max(page.changed_s, page.again_s))
+    slowest = max(found, key=lambda page: page.slower_s)
     holds = all(page.holds for page in found) and megabytes <= most
     print(
-        f"slowest page {max(slowest.changed_s, slowest.again_s):.2f} s ({slowest.name}; at most"
-        f" {MOST_S:.0f} s), report of {reported} instances {megabytes:.2f} MB (at most"
-        f" {most:.0f} MB): {'holds' if holds else 'does not hold'}"
+        f"slowest page {slowest.slower_s:.2f} s ({slowest.name}; at most {MOST_S:.0f} s), report of"
+        f" {reported} instances {megabytes:.2f} MB (at most {most:.0f} MB):"
+        f" {'holds' if holds else 'does not hold'}"
     )
     return 0 if holds else 1
 

@@ -22,9 +22,12 @@ class ScoredRun:
     rows: RunRows
     scores: list[score.InstanceScore]
     table: list[TableRow]  # table.csv
-    breakdowns: list[TableRow]  # breakdown.csv
     comparisons: list[TableRow]  # comparisons.csv
     points: Sequence[TableRow]  # cost_accuracy.csv
+
+    def breakdowns(self) -> list[TableRow]:
+        """The rows of breakdown.csv: many intervals, which no page shows."""
+        return score.breakdowns(self.scores, of_run(self.rows.facts).levels)
 
 
 async def score_run(
@@ -43,7 +46,6 @@ async def score_run(
         rows=rows,
         scores=scores,
         table=table,
-        breakdowns=score.breakdowns(scores, benchmark.levels),
         comparisons=score.comparisons(sides),
         points=cost_accuracy(table, model, benchmark.published),
     )
@@ -60,7 +62,6 @@ def score_outcomes(rows: OutcomeRows) -> ScoredRun:
         rows=RunRows(facts=rows.facts, trials=rows.trials, calls=(), submissions=made, spans=()),
         scores=scores_from_sums(rows.trials, rows.sums, rows.submissions),
         table=[],
-        breakdowns=[],
         comparisons=[],
         points=(),
     )

@@ -221,7 +221,7 @@ async def derive(folder: RunFolder, store: Store, boards: Boards) -> ScoredRun:
     labels = label_rows.csv_rows(await store.labels())
     for name, rows, columns in (
         ("table", scored.table, score.COLUMNS),
-        ("breakdown", scored.breakdowns, score.BREAKDOWN_COLUMNS),
+        ("breakdown", scored.breakdowns(), score.BREAKDOWN_COLUMNS),
         ("comparisons", scored.comparisons, score.COMPARISON_COLUMNS),
         ("instances", instances, csv_rows.INSTANCE_COLUMNS),
         ("submissions", submissions, csv_rows.SUBMISSION_COLUMNS),

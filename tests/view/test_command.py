@@ -39,13 +39,8 @@ def started(runs):
         process.communicate()
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_it_prints_the_addresses_and_ends_at_once_while_browsers_follow(started, runs, end):
-    with join(runs / "first"):
-        follow_to_the_end(*started("first"), end)
-
-
-def follow_to_the_end(process, lines, end):
+def test_it_prints_the_addresses_and_ends_at_once_while_a_browser_follows(started, runs):
+    process, lines = started("first")
     page = re.fullmatch(r"page: (http://127\.0\.0\.1:\d+/runs/first)", lines[0])
     with_token = re.fullmatch(
         r"with control of runs: (http://127\.0\.0\.1:\d+/runs/first)#token=([\w-]{32})", lines[1]
@@ -53,23 +48,27 @@ def follow_to_the_end(process, lines, end):
     assert page
     assert with_token
     assert page[1] == with_token[1]
-    with httpx.Client(timeout=60) as client, client.stream("GET", f"{page[1]}/live") as answer:
+    with (
+        join(runs / "first"),
+        httpx.Client(timeout=60) as client,
+        client.stream("GET", f"{page[1]}/live") as answer,
+    ):
         assert answer.status_code == 200
         assert "event: state" in "".join(itertools.islice(answer.iter_lines(), 4))
-        process.send_signal(end)
-        assert process.wait(20) == (0 if end == signal.SIGINT else -signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
     assert process.stderr.read() == ""
 
 
-def test_two_servers_have_two_tokens(started):
-    (_, first), (_, second) = started(), started()
+def test_another_host_is_warned_of_and_each_server_has_its_own_token(started):
+    (one, first), (other, second) = started(), started("--host", "0.0.0.0")
+    assert second[0].startswith("warning: whoever reaches 0.0.0.0 can read every run in ")
     assert first[0].endswith("/")
-    assert first[1].partition("#")[2] != second[1].partition("#")[2]
-
-
-def test_another_host_is_warned_of(started):
-    _, lines = started("--host", "0.0.0.0")
-    assert lines[0].startswith("warning: whoever reaches 0.0.0.0 can read every run in ")
+    assert first[1].partition("#token=")[2] != second[2].partition("#token=")[2] != ""
+    one.terminate()
+    assert one.wait(20) == -signal.SIGTERM
+    other.send_signal(signal.SIGINT)
+    assert other.wait(20) == 0
 
 
 def test_mistakes_are_one_line(delm, runs):

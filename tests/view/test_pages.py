@@ -76,10 +76,11 @@ def test_every_kind_of_link_leads_somewhere(server):
         for found in HREF.findall(server.page(todo.pop())):
             address = found.replace("&amp;", "&")
             shape = re.sub(r"=[^&]*", "", re.sub(r"\d+|first|second|agent-|patch-", "N", address))
+            shape = re.sub(r"rows/\w+\?.*", "rows/N?", shape)  # links of a page of rows
             if "/runs/broken" not in address and shapes[shape] < 2:
                 shapes[shape] += 1
                 todo.append(address)
-    assert len(shapes) > 30
+    assert len(shapes) > 25
 
 
 def test_a_head_is_an_answer_without_its_text(server):

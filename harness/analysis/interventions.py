@@ -66,12 +66,14 @@ def sentences(run: RunRows) -> list[str]:
     return lines
 
 
-def left_cancelled(run: RunRows) -> set[int]:
+def left_cancelled(
+    trials: Sequence[TrialRow], interventions: Sequence[InterventionRow]
+) -> set[int]:
     """The last attempts (`trial_id`) that a person cancelled: they are not run again."""
-    asked = {row["trial_id"] for row in run.interventions if row["action"] == Action.CANCEL}
+    asked = {row["trial_id"] for row in interventions if row["action"] == Action.CANCEL}
     return {
         trial["trial_id"]
-        for trial in last_attempts(run.trials)
+        for trial in last_attempts(trials)
         if trial["trial_id"] in asked and trial["state"] in ("cancelled", "error")
     }
 

@@ -7,6 +7,7 @@ from typing import TextIO, cast
 
 from rich.console import Console
 
+from harness.analysis.interventions import left_cancelled
 from harness.commands.compose import ModelParts, most_output
 from harness.config import Config
 from harness.errors import UserError
@@ -26,6 +27,14 @@ async def done_already(folder: RunFolder) -> int | None:
     async with folder.open() as store:
         done = [t for t in last_attempts(await store.trials()) if t["state"] == "done"]
         return len(done)
+
+
+async def cancelled_by_people(folder: RunFolder) -> int:
+    """The number of trials of the run that are not run again, since people cancelled them."""
+    if not folder.exists:
+        return 0
+    async with folder.open() as store:
+        return len(left_cancelled(await store.trials(), await store.interventions()))
 
 
 def announce(

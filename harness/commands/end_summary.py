@@ -45,7 +45,7 @@ def say_how_it_ended(
 
     last = last_attempts(run.trials)
     lacking = cause == "machine"
-    held = left_cancelled(run)
+    held = left_cancelled(run.trials, run.interventions)
     failed = [trial for trial in last if trial["state"] == "failed"]
     to_run = [trial for trial in last if trial["trial_id"] not in held]
     errors = sum(trial["state"] == "error" for trial in to_run)

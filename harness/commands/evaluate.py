@@ -17,7 +17,13 @@ from harness.board.records import Boards
 from harness.cache import cache_dir
 from harness.commands import compose, first_call, run_record
 from harness.commands.breakdown import print_breakdown
-from harness.commands.confirm import agreed, announce, check_limit, done_already
+from harness.commands.confirm import (
+    agreed,
+    announce,
+    cancelled_by_people,
+    check_limit,
+    done_already,
+)
 from harness.commands.end_summary import (
     explained_lack_of_space,
     resume_command,
@@ -120,7 +126,8 @@ def evaluate(options: Options) -> int:
             out.print("dry run: nothing was started", highlight=False, markup=False)
             return 0
         compose.check_disk(config, folder.path, cache_dir())
-        finished = done == len(items) * sum(c.trials for c in run_systems)
+        held = event_loop.run(cancelled_by_people, folder)
+        finished = (done or 0) + held == len(items) * sum(c.trials for c in run_systems)
         if asks and not (finished or agreed(out)):
             return 1
         # refused before money is spent

@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from harness.board.records import EventRow, TaskRow
 from harness.board.vocabulary import EntryKind, EventKind, ResultKey, TaskKind
 from harness.score.estimators import mean
+from harness.score.pauses import Spans, paused_s
 from harness.store.rows import SubmissionRow, TrialRow
 
 
@@ -32,9 +34,10 @@ def moments(
     story: BoardRows | None,
     *,
     before_s: float = 0.0,
+    paused: Mapping[str, Spans] = MappingProxyType({}),
 ) -> Moments:
     """The moments of a `trial` that was started, and of its own `submissions`; its earlier attempts
-    took `before_s`.
+    took `before_s`. What people have `paused` does not count.
 
     A submission is made when its row is written; where it is the work of a task of the board, when
     the last task that handed in a patch for it (the `patch` task itself, or a `repair` of it) was
@@ -47,9 +50,13 @@ def moments(
         handed.get(row["author"], datetime.fromisoformat(row["created_at"]).timestamp())
         for row in submissions
     ]
+
+    def since_start(moment: float) -> float:
+        return before_s + max(0.0, moment - zero - paused_s(trial, moment, paused))
+
     return Moments(
-        first_verified_s=before_s + max(0.0, min(verified) - zero) if verified else None,
-        made_s=tuple(before_s + max(0.0, end - zero) for end in ends),
+        first_verified_s=since_start(min(verified)) if verified else None,
+        made_s=tuple(map(since_start, ends)),
     )
 
 
@@ -58,10 +65,12 @@ def latencies(
     submissions: Sequence[SubmissionRow],
     stories: Mapping[int, BoardRows],
     before: Mapping[int, float],
+    paused: Mapping[str, Spans] = MappingProxyType({}),
 ) -> dict[str, float | None]:
     """The latency columns of `table.csv` for the trials of one system.
 
-    Over those that are done, which are never run again. `before` has, by `trial_id`, the seconds of
+    Over those that are done, which are never run again. What people have `paused` (see `pauses`)
+    does not count. `before` has, by `trial_id`, the seconds of
     earlier attempts at the same trial: they were paid for and waited for, and count. To the first
     verified patch: mean over those that have one, whose number stands beside it. Both are None for
     a system that verifies nothing: on whose boards nothing was ever proposed, or something was
@@ -76,6 +85,7 @@ def latencies(
             made_in.get(trial["trial_id"], []),
             stories.get(trial["trial_id"]),
             before_s=before.get(trial["trial_id"], 0.0),
+            paused=paused,
         )
         for trial in trials
         if trial["state"] == "done" and trial["started_at"] is not None

@@ -9,6 +9,7 @@ from harness.score.alternative_scores import Unstable, readings
 from harness.score.budgets import Allowance, allowance_of
 from harness.score.estimators import METHOD, SHARE, Interval, mean, mean_interval, ratio_interval
 from harness.score.latency import BoardRows, latencies
+from harness.score.pauses import pauses
 from harness.score.rows import (
     InstanceScore,
     TableRow,
@@ -69,6 +70,7 @@ def table(
     allowance = allowance_of(run.facts)
     agents = {trial["system"]: trial["agents"] for trial in trials}
     submissions_each, before = equal_submissions(scores), seconds_before(trials, calls)
+    paused = pauses(run.interventions)
     otherwise = readings(trials, submissions, unstable)
     rows: list[TableRow] = []
     for system in dict.fromkeys(score.system for score in scores):
@@ -93,7 +95,7 @@ def table(
             **tokens_by_kind(spoken),
             "prefix_share": prefix_share(spoken),
             **effort(mine),
-            **latencies(its_trials, submissions, stories or {}, before),
+            **latencies(its_trials, submissions, stories or {}, before, paused),
             "call_retries": sum(max(0, call["attempts"] - 1) for call in spoken),
             "cut_answers": sum(call.get("cut") or 0 for call in spoken),
             "intervals": METHOD,

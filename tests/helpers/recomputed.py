@@ -23,7 +23,7 @@ ENDED = ("done", "error")
 BUDGET = {"usd": 3.0, "steps": 550, "tokens": None}  # of a submission, in configs/base.yaml
 
 
-WHAT = ("model", "command", "admission", "peer", "barrier", "main", "turn")
+WHAT = ("model", "command", "admission", "peer", "barrier", "main", "turn", "paused")
 
 
 Expected = dict[str, Any]

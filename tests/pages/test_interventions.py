@@ -47,7 +47,7 @@ async def test_a_reader_of_figures_is_told_what_people_changed_and_where(run):
 
 
 async def test_only_the_last_attempt_that_a_person_cancelled_is_not_run_again(run):
-    assert left_cancelled(run) == {3}
+    assert left_cancelled(run.trials, run.interventions) == {3}
 
 
 async def test_an_intervention_on_an_earlier_attempt_is_one_on_the_trial(run):

@@ -1,8 +1,11 @@
 """When a submission was made, and when a patch was first verified, from rows made by hand."""
 
+from datetime import UTC, datetime
+
 from score_rows import END, Rows
 
 from harness.score import BoardRows, Moments, moments, table
+from harness.score.pauses import paused_s, pauses
 
 ZERO = 1_767_225_600.0  # when the trials of `Rows` start; their submissions are written at 8 s
 
@@ -99,3 +102,30 @@ def test_only_trials_that_are_done_have_a_latency_and_earlier_attempts_are_part_
 def test_no_trial_that_is_done_has_no_latency_and_no_zero():
     row = Rows().add(state="error", outcomes=[]).row()
     assert (row["latency_mean_s"], row["latency_last_s"], row["verified_trials"]) == (None,) * 3
+
+
+def stamp(at: float) -> str:
+    return datetime.fromtimestamp(ZERO + at, UTC).isoformat(timespec="milliseconds")
+
+
+def said(action: str, *applied: tuple[str, float]) -> dict:
+    rows = [{"owner": owner, "at": stamp(at), "outcome": ""} for owner, at in applied]
+    return {"action": action, "applied": rows}
+
+
+def test_what_a_trials_own_process_was_paused_does_not_count():
+    """Its process was paused from 1 s to 3 s and from 6 s on, another one for longer."""
+    rows = Rows().add()
+    rows.trials[0]["owner"] = "mine"
+    found = pauses(
+        [
+            said("pause", ("mine", 1), ("other", 0)),
+            said("pause", ("mine", 2)),  # of answers, too: the same pause
+            said("resume", ("mine", 3), ("other", 7)),
+            said("pause", ("mine", 6)),
+        ]
+    )
+    assert paused_s(rows.trials[0], ZERO + 2, found) == 1.0
+    assert paused_s(rows.trials[0], ZERO + 5, found) == 2.0
+    told = moments(rows.trials[0], rows.submissions, None, before_s=10, paused=found)
+    assert told.made_s == (10 + 8.0 - 2 - 2,)

@@ -29,12 +29,14 @@ async def done_already(folder: RunFolder) -> int | None:
         return len(done)
 
 
-async def cancelled_by_people(folder: RunFolder) -> int:
-    """The number of trials of the run that are not run again, since people cancelled them."""
+async def settled(folder: RunFolder) -> int:
+    """The number of trials that are done, or are not run again since people cancelled them."""
     if not folder.exists:
         return 0
     async with folder.open() as store:
-        return len(left_cancelled(await store.trials(), await store.interventions()))
+        trials = await store.trials()
+        held = left_cancelled(trials, await store.interventions())
+    return len(held) + sum(t["state"] == "done" for t in last_attempts(trials))
 
 
 def announce(

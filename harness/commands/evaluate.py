@@ -17,13 +17,7 @@ from harness.board.records import Boards
 from harness.cache import cache_dir
 from harness.commands import compose, first_call, run_record
 from harness.commands.breakdown import print_breakdown
-from harness.commands.confirm import (
-    agreed,
-    announce,
-    cancelled_by_people,
-    check_limit,
-    done_already,
-)
+from harness.commands.confirm import agreed, announce, check_limit, done_already, settled
 from harness.commands.end_summary import (
     explained_lack_of_space,
     resume_command,
@@ -126,16 +120,15 @@ def evaluate(options: Options) -> int:
             out.print("dry run: nothing was started", highlight=False, markup=False)
             return 0
         compose.check_disk(config, folder.path, cache_dir())
-        held = event_loop.run(cancelled_by_people, folder)
-        finished = (done or 0) + held == len(items) * sum(c.trials for c in run_systems)
+        trials = len(items) * sum(c.trials for c in run_systems)
+        finished = event_loop.run(settled, folder) == trials
         if asks and not (finished or agreed(out)):
             return 1
         # refused before money is spent
         sandboxes = compose.sandboxes(config, dataset.benchmark, items, folder.run_id)
         undo.callback(sandboxes.close)
-        made = None
-        if not (parts.replay or finished):
-            made = first_call.first_call(out, config, parts, folder)
+        spends = not (parts.replay or finished)
+        made = first_call.first_call(out, config, parts, folder) if spends else None
         return _work_on(
             _Evaluation(
                 out=out,

@@ -120,6 +120,30 @@ GLOSSARY: Sequence[tuple[str, str]] = (
         "a submission that is another agent's patch as it is",
     ),
     (
+        "label",
+        "what a person or a model says of a trial, with evidence: it stands beside the score and "
+        "never changes it. legitimate: the outcome is right, and was reached by solving the task; "
+        "cheated: it passes, or tries to, without solving the task; agent's fault: the task was "
+        "fair and was not solved; unfair task: what the tests ask for cannot be known from what "
+        "the agents were shown; broken verifier: the grading is wrong; environment: the machinery "
+        "failed; incomplete: cut off at a limit; unclear: it cannot be told",
+    ),
+    (
+        "critique",
+        "the work of a model that labels trials in a fresh sandbox (delm critique), in a store "
+        "and on money of its own",
+    ),
+    (
+        "place, quotation",
+        "where in a trial something stands (a message, a call, an entry, a test, …); words that "
+        "stand there verbatim",
+    ),
+    (
+        "agreement",
+        "the share of what two authors labelled that has the same label, and Cohen's kappa: how "
+        "far that is beyond chance",
+    ),
+    (
         "resolved",
         "submissions that the official grader resolves and that our forgery check accepts, out of "
         "those requested. For an unfinished run, 3 of 3 run, 1 not run: what was not run is in no "

@@ -24,6 +24,7 @@ class FindingsSection:
     findings: Sequence[Influence]
     left_out: int
     others: str  # proposals that became no entry, counted in words; empty: there are none
+    refused: bool  # whether one of them was refused
     outcomes: Mapping[str, str]  # of agents and tasks
 
 
@@ -38,6 +39,7 @@ def section(data: TrialData) -> FindingsSection | None:
         findings=found[:MOST],
         left_out=max(0, len(found) - MOST),
         others=_others([proposal["settled"] for proposal in proposals]),
+        refused=any(proposal["settled"] == Settled.REJECTED for proposal in proposals),
         outcomes=outcomes_of_agents(data.submissions),
     )
 

@@ -176,7 +176,7 @@ def opened(rows, text=None, facts=None, **more):
     """A trial with these submissions."""
     data = trial_of(record(submissions=rows), **more)
     run = replace(data.run, facts=facts or {"id": "run"})
-    return replace(data, run=run, text=text)
+    return replace(data, run=run, text=text, trials_here=[data.trial])
 
 
 TEXT = {"instance_id": "a__a-1", "asked": "the issue", "gold": submission(1)["patch"]}

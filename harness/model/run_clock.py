@@ -32,6 +32,12 @@ class RunClock:
         return self._stopped_at is not None
 
     @property
+    def lost_s(self) -> float:
+        """For how long it has stood still until now."""
+        now = self._clock()
+        return self._lost + (0.0 if self._stopped_at is None else now - self._stopped_at)
+
+    @property
     def holds(self) -> bool:
         """Whether answers are held back, too."""
         return self._holds

@@ -167,7 +167,8 @@ class LiveTrial:
         self._sandboxes.append(sandbox)
         await self._note(sandbox.audit)
         self._services.watcher.trial(self._row, "working")
-        return TimedSandbox(sandbox, lambda: self._budget.remaining_s)
+        clock = self._services.clock
+        return TimedSandbox(sandbox, lambda: self._budget.remaining_s, lambda: clock.lost_s)
 
     async def _note(self, audit: str) -> None:
         await self._services.store.note_sandbox(

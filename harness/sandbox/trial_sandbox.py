@@ -9,8 +9,6 @@ from harness.protocols import Sandbox
 from harness.secrets import redact, redact_bytes
 from harness.types import ExecResult
 
-PAUSED_S = 1.0  # where more is left of a time that was used up the run was paused meanwhile
-
 
 class TimedSandbox:
     """A `Sandbox` in which no command gets more time than the trial has left, nor a fork's.
@@ -20,25 +18,33 @@ class TimedSandbox:
     It is taken out here, before anybody cuts a text: of half a secret nobody can tell.
     """
 
-    def __init__(self, sandbox: Sandbox, remaining_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        remaining_s: Callable[[], float],
+        paused_s: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """`paused_s`: for how long the run was paused until now."""
         self._sandbox = sandbox
         self._remaining_s = remaining_s
+        self._paused_s = paused_s
 
     async def exec(self, command: str, *, timeout_s: float = 60, **more: Any) -> ExecResult:
         """See `Sandbox.exec`. `LimitReached` (wall_clock) where no time is left, or where the
-        trial's end cut the command off: it is then no command that took too long."""
-        left = self._remaining_s()
+        trial's end cut the command off: it is then no command that took too long. Where the run
+        was paused meanwhile the trial has time left, and it is one."""
+        left, paused_s = self._remaining_s(), self._paused_s()
         if left <= 0:
             raise LimitReached("wall_clock", "wall_clock: no time is left; it was not run")
         result = await self._sandbox.exec(command, timeout_s=min(timeout_s, left), **more)
-        if result.timed_out and left < timeout_s and self._remaining_s() < PAUSED_S:
+        if result.timed_out and left < timeout_s and self._paused_s() == paused_s:
             cut = f"it was cut off after {result.seconds:.0f} s, when the trial's time was used up"
             raise LimitReached("wall_clock", f"wall_clock: {cut}")
         return replace(result, output=redact(result.output))
 
     async def fork(self) -> "TimedSandbox":
         """See `Sandbox.fork`."""
-        return TimedSandbox(await self._sandbox.fork(), self._remaining_s)
+        return TimedSandbox(await self._sandbox.fork(), self._remaining_s, self._paused_s)
 
     async def read(self, path: str, *, max_bytes: int = 10_000_000) -> bytes:
         """See `Sandbox.read`."""

@@ -104,6 +104,8 @@ def test_a_run_is_followed_from_its_first_call_to_its_end(folder):
         assert "of $2.0000" in first["html"]
         page = client.page("/runs/live")
         assert 'data-follow="/runs/live/live"' in page
+        assert 'data-follow="/runs/live/live"' in client.page("/runs/live/rows/calls")
+        assert 'data-trial="1"' in client.page("/runs/live/trials/1")
         store = SqliteStore(folder.path / "run.db")
         trial = anyio.run(
             work, store, lambda words: heard.until(lambda d: words in d["html"])

@@ -84,9 +84,13 @@
     // -- the live page: the server chooses --------------------------------------------------------
 
     beginLive() {
-      this.form.addEventListener("change", () => this.changed());
+      let last = "";
+      this.form.addEventListener("change", (event) => {
+        last = event.target.name;
+        this.changed();
+      });
       this.form.addEventListener("submit", () => {
-        sessionStorage.setItem("grid-field", document.activeElement.name || "");
+        sessionStorage.setItem("grid-field", last || document.activeElement.name || "");
         for (const name of FIELDS) {
           const field = this.field(name);
           if (field) field.disabled = field.value === (PLAIN[name] || "");
@@ -97,7 +101,11 @@
       });
       const name = sessionStorage.getItem("grid-field");
       sessionStorage.removeItem("grid-field");
-      if (name && this.field(name)) this.field(name).focus({ preventScroll: true });
+      const field = name && this.field(name);
+      if (!field) return;
+      const focus = () => setTimeout(() => field.focus({ preventScroll: true }));
+      if (document.readyState === "complete") focus();
+      else window.addEventListener("load", focus); // after the heading that the address names
     }
 
     // -- the report: all rows are here ------------------------------------------------------------

@@ -10,6 +10,7 @@ from harness.errors import (
     RUN_COST,
     LimitReached,
     ModelError,
+    SandboxError,
     SandboxUnavailable,
 )
 from harness.labels.adding import material
@@ -136,6 +137,8 @@ class Critiques:
             if closed := services.client.endpoint_health.closed:
                 self.stopped = closed
             return "error", f"model: {failure}"
+        except SandboxError as failure:  # such as a patch that its disk has no room for
+            return "error", f"sandbox: {failure}"
         finally:
             await trial.close()
         if trial.label_id is None:  # with a higher limit it goes on

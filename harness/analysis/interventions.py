@@ -48,6 +48,12 @@ def interfered(run: RunRows) -> list[InterventionRow]:
     return [row for row in run.interventions if row["action"] in TELLS and row["trial_id"]]
 
 
+def touched(run: RunRows, system: str) -> int:
+    """How many trials of a system people changed while they ran."""
+    trials = {trial["trial_id"]: trial for trial in run.trials if trial["system"] == system}
+    return len({_key(trials[i]) for row in interfered(run) if (i := row["trial_id"]) in trials})
+
+
 def sentences(run: RunRows) -> list[str]:
     """What a reader of the run's figures has to know of its interventions, the gravest first."""
     measured = interfered(run)

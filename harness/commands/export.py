@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.analysis.interventions import touched
 from harness.benchmarks.registry import of_run, require
 from harness.benchmarks.rows import load, raw_rows
 from harness.benchmarks.swebench.rows import asides
@@ -141,7 +142,8 @@ async def _experiments(chosen: _Chosen, target: Path) -> str:
     logs = chosen.folder.logs(str(description.get("id", "")))
     folder = write_experiment(rows, spoken, system, logs, years, target, dataset=dataset)
     asked = {row["instance_id"] for row in rows.trials if row["system"] == system}
-    notes += cautions(description, len(asked), len(dataset.items) if dataset else 0)
+    total = len(dataset.items) if dataset else 0
+    notes += cautions(description, len(asked), total, touched=touched(rows, system))
     for name, one in ships.items():
         if one.submission["official"] == "resolved" and (flags := flags_of(one.submission)):
             notes.append(f"{name} is resolved and flagged: {', '.join(flags)}")

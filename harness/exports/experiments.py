@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from harness.analysis.interventions import touched
 from harness.benchmarks.rows import public_name
 from harness.benchmarks.swebench.benchmark import SweBench
 from harness.benchmarks.swebench.grading import LOG_FILES
@@ -29,6 +30,7 @@ from harness.score.submission_rank import model_name
 from harness.secrets import Secrets
 from harness.secrets.variables import environment_secrets
 from harness.store.rows import RunRows, SubmissionRow
+from harness.text.counted import counted
 from harness.types import Message
 
 SPLITS = {
@@ -97,10 +99,13 @@ def submission_name(system: str, description: Mapping[str, Any]) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{day}_{system}_{model}")
 
 
-def cautions(description: Mapping[str, Any], asked: int, total: int) -> list[str]:
+def cautions(
+    description: Mapping[str, Any], asked: int, total: int, *, touched: int = 0
+) -> list[str]:
     """Why what was made of the run is no leaderboard result, a sentence each.
 
-    `asked` is on how many instances a system ran, `total` how many there are, 0: not known.
+    `asked` is on how many instances a system ran, `total` how many there are, 0: not known;
+    `touched` how many of its trials people changed while they ran.
     """
     found = []
     official = description["config"]["dataset"]["name"].startswith(OFFICIAL)
@@ -111,6 +116,11 @@ def cautions(description: Mapping[str, Any], asked: int, total: int) -> list[str
         )
     if description.get("replay"):
         found.append(f"This is a replay of recorded answers{DISCLAIMERS[0]}")
+    if touched:
+        found.append(
+            f"People interfered with {counted(touched, 'trial')} while the system worked"
+            f"{DISCLAIMERS[1]}"
+        )
     if official and asked < total:
         found.append(
             f"The system ran on {asked} of the dataset's {total} instances{DISCLAIMERS[1]}"
@@ -160,7 +170,7 @@ def _files(
         _metadata(system, description, attempts=1 if claimed[0].holds else "2+"), sort_keys=False
     )
     total = len(dataset.items) if dataset else 0
-    warned = cautions(description, len(repos), total)
+    warned = cautions(description, len(repos), total, touched=touched(run, system))
     files["README.md"] = readme(system, description, chosen, len(repos), claimed, warned)
     return files
 

@@ -132,6 +132,9 @@ def test_what_speaks_against_a_run_is_said_of_subsets_of_the_official_dataset_to
     assert line.startswith("The system ran on 4 of the dataset's 500 instances")
     assert line.endswith(DISCLAIMERS)
     assert cautions(official | {"replay": True}, 500, 500) == [REPLAYED]
+    assert cautions(official, 500, 500, touched=2) == [
+        "People interfered with 2 trials while the system worked: this is no leaderboard result."
+    ]
 
 
 def test_export_says_which_system_and_which_submission_it_took(delm, tmp_path):

@@ -5,7 +5,14 @@ from types import SimpleNamespace
 import pytest
 from played_run import make
 
-from harness.analysis.interventions import left_cancelled, line, of_trial, sentences, told
+from harness.analysis.interventions import (
+    left_cancelled,
+    line,
+    of_trial,
+    sentences,
+    told,
+    touched,
+)
 from harness.pages.interventions import interventions_html
 from harness.pages.links import ReportLinks, ViewLinks
 from harness.store.interventions import Action, NewIntervention
@@ -44,6 +51,10 @@ async def test_a_reader_of_figures_is_told_what_people_changed_and_where(run):
         "2 trials (s 2): this changes what is measured there."
     )
     assert second.startswith("people changed how the run went (1 pause, 1 resume, by Ada, ")
+
+
+async def test_the_trials_of_a_system_that_people_changed_are_counted_once_each(run):
+    assert (touched(run, "s"), touched(run, "another")) == (2, 0)
 
 
 async def test_only_the_last_attempt_that_a_person_cancelled_is_not_run_again(run):

@@ -1,6 +1,7 @@
 """What people do to a run while it works: each action, what it refuses, and what is kept of it."""
 
 import math
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -592,31 +593,33 @@ async def test_a_stop_is_for_the_processes_that_work_and_not_for_those_that_come
 
 
 async def test_of_many_who_want_the_same_at_once_one_does_it(tmp_path):
-    stores = [SqliteStore(tmp_path / "run.db") for _ in range(4)]
-    run, _ = make(stores[0], asks, trials=8)
+    """Four people in threads and stores of their own, at the same moment."""
+    store = SqliteStore(tmp_path / "run.db")
+    run, _ = make(store, asks, trials=8)
     await run.plan()
-    said: list[str] = []
+    together, said = threading.Barrier(4), list[str]()
 
-    async def person(store: SqliteStore) -> None:
+    async def person() -> None:
+        mine = SqliteStore(tmp_path / "run.db")
         for action, more in [
             (Action.PAUSE, {}),
             *((Action.CANCEL, {"trial_id": n + 1}) for n in range(8)),
             *((Action.REQUEUE, {"trial_id": n + 1}) for n in range(8)),
+            (Action.RESUME, {}),
         ]:
-            await anyio.sleep(0)
-            try:
-                await do(store, action, **more)
+            together.wait(WAIT_S)
+            with suppress(InterventionRefused):
+                await do(mine, action, **more)
                 said.append(action)
-            except InterventionRefused:
-                pass
+        mine.close()
 
     async with anyio.create_task_group() as group:
-        for store in stores:
-            group.start_soon(person, store)
-    assert sorted(said) == ["cancel"] * 8 + ["pause"] + ["requeue"] * 8
-    assert [row["attempt"] for row in await stores[0].trials()].count(1) == 8
-    for store in stores:
-        store.close()
+        for _ in range(4):
+            group.start_soon(anyio.to_thread.run_sync, lambda: anyio.run(person))
+    assert sorted(said) == ["cancel"] * 8 + ["pause"] + ["requeue"] * 8 + ["resume"]
+    assert [row["attempt"] for row in await store.trials()].count(1) == 8
+    assert len(await store.interventions()) == 18
+    store.close()
 
 
 # -- helpers ---------------------------------------------------------------

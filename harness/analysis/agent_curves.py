@@ -64,7 +64,7 @@ def agent_curves(runs: Sequence[CurveRun]) -> list[AgentCurve]:
     for run in alike:
         over = {each.system for each in ran(run.scores)}
         for system in run.agents:
-            if (kind := _kind(run.facts, system)) and system in over:
+            if (kind := kind_of_system(run.facts, system)) and system in over:
                 groups.setdefault(kind, []).append((run, system))
     return [
         _curve(members)
@@ -110,7 +110,7 @@ def _conditions(facts: Mapping[str, Any]) -> tuple[Any, ...]:
     return facts.get("model"), dataset.get("name"), dataset.get("split"), bool(facts.get("replay"))
 
 
-def _kind(facts: Mapping[str, Any], system: str) -> str:
+def kind_of_system(facts: Mapping[str, Any], system: str) -> str:
     """What a system is besides its number of agents; empty where the run does not say."""
     records = (facts.get("systems") or {}).get(system) or ()
     if not records:

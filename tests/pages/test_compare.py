@@ -12,10 +12,11 @@ import pytest
 from hostile_texts import HOSTILE, balanced, faults, parsed
 from planted import MATRIX, System, plant
 
-from harness.analysis.agent_curves import CurveRun, agent_curves
+from harness.analysis.agent_curves import CurveRun, agent_curves, kind_of_system
 from harness.analysis.cost_breakdown import ACTIVITY
 from harness.analysis.cost_difference import parts_apart, why_apart
 from harness.analysis.run_costs import cost_rows
+from harness.config import resolve
 from harness.pages.axes import Axis, upto
 from harness.pages.compare import PER_PAGE, Chosen, compare_html, compare_page, named_costs
 from harness.pages.curves import curves, curves_html
@@ -23,6 +24,7 @@ from harness.pages.heat_map import heat_map, heat_map_html
 from harness.pages.links import ReportLinks, ViewLinks
 from harness.pages.run_comparisons import comparisons_html, pairs_of
 from harness.pages.run_data import run_data
+from harness.runner.systems import load_systems
 
 pytestmark = pytest.mark.slow(seconds=6)
 LINKS = ViewLinks("r")
@@ -295,3 +297,11 @@ def test_an_axis_has_round_steps_and_holds_its_values(most):
     assert axis.at(end) == 0.0
     assert axis.at(end * 5) == 0.0
     assert upto([]) == upto([0.0]) == 1.0
+
+
+def test_the_bundled_variants_with_fewer_agents_are_of_one_curve_and_ablations_are_not():
+    wanted = ["delm", "delm-n2", "delm-no-tests"]
+    made = load_systems(resolve([{"systems": wanted, "submissions": 4}]), {})
+    facts = {"systems": {each.name: [each.record] for each in made}}
+    kinds = {each.name: kind_of_system(facts, each.name) for each in made}
+    assert kinds["delm"] == kinds["delm-n2"] != kinds["delm-no-tests"]

@@ -61,9 +61,9 @@ def outcomes_of_agents(submissions: Sequence[SubmissionRow]) -> dict[str, str]:
     return found
 
 
-def in_a_sentence(found: Sequence[Influence]) -> str:
-    """Which findings helped, and which misled; empty where nothing was admitted."""
-    if not found:
+def in_a_sentence(found: Sequence[Influence], submissions: Sequence[SubmissionRow]) -> str:
+    """Which findings helped, and which misled; empty where nothing was admitted, or graded."""
+    if not found or all(row["outcome"] is None for row in submissions):
         return ""
     rests = dict.fromkeys(name for each in found for name in each.helped)
     told = [f"{name}, which is resolved, rests on {_named(found, name)}" for name in rests]

@@ -127,9 +127,14 @@ def _in_order(data: TrialData) -> list[TableRow]:
 
 
 def _compared_with(data: TrialData, systems: Sequence[TableRow]) -> str:
-    """The baseline; for a trial of the baseline, the first other system that has ended trials."""
-    others = [row for row in systems if row["system"] != data.trial["system"] and row["calls"]]
-    return str(others[0]["system"]) if others else ""
+    """The baseline; for a trial of the baseline, the first system whose agents share a context,
+    else the first other one. It has ended trials; empty: none has."""
+    mine = data.trial["system"]
+    others = [row["system"] for row in systems if row["system"] != mine and row["calls"]]
+    if any(row["baseline"] == mine for row in systems):
+        shared = {each["system"] for each in data.trials_here if each["submits"] == "shared"}
+        others.sort(key=lambda system: system not in shared)
+    return str(others[0]) if others else ""
 
 
 class _Table:

@@ -35,7 +35,7 @@ def section(data: TrialData) -> FindingsSection | None:
         return None
     found = influences(data.trial, data.record)
     return FindingsSection(
-        sentence=in_a_sentence(found),
+        sentence=in_a_sentence(found, data.submissions),
         findings=found[:MOST],
         left_out=max(0, len(found) - MOST),
         others=_others([proposal["settled"] for proposal in proposals]),

@@ -36,10 +36,11 @@ class TrialHeader:
 
 def header(data: TrialData) -> TrialHeader:
     """The head of a trial's page."""
+    found = influences(data.trial, data.record)
     told = [
         ("activity", cost_sentence(data), "Why"),
         ("submissions", relation(data), "See them"),
-        ("findings", in_a_sentence(influences(data.trial, data.record)), "Which findings"),
+        ("findings", in_a_sentence(found, data.submissions), "Which findings"),
     ]
     ids = [0, *(each["trial_id"] for each in data.trials_here), 0]
     at = ids.index(data.trial_id)

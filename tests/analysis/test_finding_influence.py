@@ -58,16 +58,21 @@ def test_who_read_what_was_refuted_was_misled():
 
 
 def test_what_is_not_graded_helped_and_misled_nobody():
-    found = influences(TRIAL, played(None, None))
+    record = played(None, None)
+    found = influences(TRIAL, record)
     assert not any(each.helped or each.misled for each in found)
-    assert in_a_sentence(found) == "No resolved submission rests on a finding from other work."
+    assert in_a_sentence(found, record.submissions) == ""
+    unresolved = played("unresolved", "unresolved")
+    told = in_a_sentence(influences(TRIAL, unresolved), unresolved.submissions)
+    assert told.startswith("No resolved submission rests on a finding from other work.")
 
 
 def test_the_sentence_names_findings_their_authors_and_who_was_misled():
-    told = in_a_sentence(influences(TRIAL, played(refuted=True)))
+    record = played(refuted=True)
+    told = in_a_sentence(influences(TRIAL, record), record.submissions)
     assert told.startswith("patch-1, which is resolved, rests on F1 of ann.")
     assert "2 findings misled somebody: F2, F3." in told
-    assert in_a_sentence([]) == ""
+    assert in_a_sentence([], record.submissions) == ""
 
 
 def test_an_agent_is_as_good_as_its_best_submission():

@@ -124,6 +124,19 @@ def test_the_sentence_names_the_system_that_it_is_compared_with_and_the_ratio(re
     assert told or all(data.costs_here[0]["cost_usd"] is None for data in trials)
 
 
+def test_the_baseline_is_compared_with_a_team_and_all_others_with_the_baseline(read):
+    trials, _ = read
+    for data in trials:
+        section = activity.section(data)
+        there = {row["system"] for row in section.systems if row["calls"]}
+        teams = {each["system"] for each in data.trials_here if each["submits"] == "shared"}
+        if data.trial["system"] != "single":
+            assert section.other == "single"
+        elif teams & there:
+            assert section.other in teams
+        assert section.systems[0]["system"] == "single"
+
+
 def test_every_trial_is_a_whole_page_on_each_kind_of_page(read):
     trials, _ = read
     one_of_each = {(data.trial["system"], data.trial["state"]): data for data in trials}

@@ -98,14 +98,21 @@ def test_boards_that_were_never_made_have_no_rows_and_are_not_made(tmp_path):
         assert not database.execute(named).fetchall()
 
 
-def test_a_reader_writes_nothing_and_merges_the_log_when_it_is_the_last(folder):
+def test_a_reader_cannot_write(folder):
+    with closing(SqliteStore(folder.path / "run.db", read_only=True)) as reader:
+        with pytest.raises(StoreUnavailable, match="readonly"):
+            anyio.run(reader.take_over, [])
+        with pytest.raises(StoreUnavailable, match="readonly"):
+            anyio.run(partial(reader.describe, note=1))
+
+
+def test_the_last_to_close_merges_the_log_even_if_it_only_reads(folder):
     before = files(folder)
     reader = SqliteStore(folder.path / "run.db", read_only=True)
-    with pytest.raises(StoreUnavailable, match="readonly"):
-        anyio.run(reader.take_over, [])
+    assert len(anyio.run(reader.trials)) == 5
     writer = SqliteStore(folder.path / "run.db")
     anyio.run(partial(writer.describe, note=1))
-    writer.close()  # the reader has the file open: the log stays
+    writer.close()
     assert (folder.path / "run.db-wal").stat().st_size > 0
     reader.close()
     assert files(folder) == before

@@ -23,7 +23,7 @@ from harness.analysis.outcome_grid import outcome_grid
 from harness.board.records import Boards
 from harness.cache import write_beside
 from harness.pages.links import ReportLinks
-from harness.pages.rendering import SHOWN, asset, render
+from harness.pages.rendering import SHOWN, asset, render, text
 from harness.pages.run_data import RunData
 from harness.pages.run_page import run_sections
 from harness.pages.trial import trial_html
@@ -37,6 +37,7 @@ from harness.text.timestamps import now
 LARGEST = 9_500_000  # bytes of the file
 SAMPLE = 12  # trials by which the size of all is foreseen
 FIRST = ("page.css", "page.js")  # what the other assets build on
+NAMED = 200  # characters of the name of a trial
 CELLS = "<!-- trials -->"
 
 
@@ -148,7 +149,7 @@ def _frame(run: RunData, left_out: Sequence[str], packed: dict[int, str]) -> str
     """The file without its trials: the mark `CELLS` stands where they belong."""
     style, script = assets("css"), assets("js")
     titles = [
-        [trial["trial_id"], f"{trial['system']} on {trial['instance_id']}"]
+        [trial["trial_id"], text(f"{trial['system']} on {trial['instance_id']}", NAMED)]
         for trial in run.rows.trials
         if trial["trial_id"] in packed
     ]
@@ -173,7 +174,7 @@ def _frame(run: RunData, left_out: Sequence[str], packed: dict[int, str]) -> str
 def _title(run: RunData) -> str:
     words = [str(run.facts.get("dataset") or run.run_id), str(run.facts.get("model") or "")]
     words.append(counted(len(run.instances), "instance"))
-    return " · ".join(word for word in words if word)
+    return text(" · ".join(word for word in words if word), NAMED)
 
 
 def _hash(text: str) -> str:

@@ -31,7 +31,10 @@ def cost_verdict(found: Comparison, x: str, y: str) -> str:
         return f"{told}; not significant: the interval of the difference contains 0 (a factor of 1)"
     excluded = f"{told}; the interval of the difference excludes 0 (a factor of 1)"
     if len(found.instances) < FEW:
-        return f"{excluded}, but below {FEW} instances it is too narrow for a verdict"
+        return (
+            f"no verdict: below {FEW} instances the interval is too narrow; on these {dear} costs "
+            f"{high / low:.3g} times as much as {cheap}, {equal}"
+        )
     return f"{excluded}: significant"
 
 

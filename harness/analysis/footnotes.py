@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.score.rows import TableRow
+from harness.system_files import baseline_system
 from harness.text.counted import counted
 
 REPLAY = "This is a replay of recorded answers: no benchmark result."
@@ -35,23 +36,38 @@ def notes(
 
 
 def copies(rows: Sequence[TableRow]) -> list[str]:
-    """How many submissions are another agent's patch, and what a distinct one costs."""
+    """How many submissions are another agent's patch, and what a distinct one costs, beside one of
+    the baseline or, where that did not run, of the first system."""
     lines = []
+    name = baseline_system()
+    base = next((row for row in rows if row.get("system") == name), rows[0] if rows else {})
     for row in rows:
-        made, same, usd = row.get("submissions"), row.get("copies"), row.get("cost_usd")
-        if not made or not same:
-            continue
-        distinct = made - same
-        told = (
-            ""
-            if usd is None or not distinct
-            else f"; $/submission without them: {usd / distinct:.4f}"
-        )
-        lines.append(
-            f"{row['system']}: {same} of {made} submissions are copies of another agent's "
-            f"patch{told}."
-        )
+        made, same = row.get("submissions"), row.get("copies")
+        if made and same:
+            told = _distinct(row, base)
+            lines.append(
+                f"{row['system']}: {same} of {made} submissions are copies of another agent's "
+                f"patch{told}."
+            )
     return lines
+
+
+def _distinct(row: TableRow, base: TableRow) -> str:
+    """What a distinct patch of a system costs, and how many times one of the baseline."""
+    usd, theirs = distinct_usd(row), distinct_usd(base)
+    if usd is None:
+        return ""
+    told = f"; a distinct patch costs ${usd:.4f}"
+    if not theirs or base["system"] == row["system"]:
+        return told
+    return f"{told}, {usd / theirs:.2f} times one of {base['system']} (${theirs:.4f})"
+
+
+def distinct_usd(row: TableRow) -> float | None:
+    """What the submissions of a system cost in all, for each that is no copy; None: unknown."""
+    distinct = (row.get("submissions") or 0) - (row.get("copies") or 0)
+    usd = row.get("cost_usd")
+    return usd / distinct if usd is not None and distinct else None
 
 
 def unfinished(rows: Sequence[TableRow]) -> list[str]:

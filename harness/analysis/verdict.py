@@ -304,7 +304,7 @@ def _listed(parts: Sequence[str]) -> str:
 
 def _sure(pairs: Sequence[PairVerdict]) -> str:
     if all(pair.cost == "too few" for pair in pairs):
-        return "; too few instances to say that for others"
+        return f"; fewer than {FEW} instances, so this says nothing of other instances"
     unsure = [pair.a for pair in pairs if pair.cost not in APART]
     if len(unsure) == len(pairs):
         return "; no difference in cost is shown"

@@ -188,7 +188,8 @@ GLOSSARY: Sequence[tuple[str, str]] = (
     ),
     (
         "95 % interval",
-        "bootstrap over instances (BCa). It is wide when there are few instances",
+        "bootstrap over instances (BCa); exact (Clopper and Pearson) where every instance came out "
+        "the same. It is wide when there are few instances",
     ),
     (
         "infra",

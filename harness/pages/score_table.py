@@ -63,6 +63,14 @@ class ScoreTable:
     notes: Sequence[str]
     gains: Sequence[Gain]
 
+    @property
+    def gains_known(self) -> bool:
+        """Whether anything is known of more trials or instances."""
+        return any(
+            gain.widths.more_trials is not None or gain.widths.more_instances is not None
+            for gain in self.gains
+        )
+
 
 def score_table(run: RunData) -> ScoreTable:
     """The table of a run."""

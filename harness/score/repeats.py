@@ -18,7 +18,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.score.estimators import NOTHING, otherwise
+from harness.score.estimators import NOTHING
 from harness.score.rows import InstanceScore, ran
 
 TRIALS = 2  # more, on each instance
@@ -68,7 +68,7 @@ def half_widths(low: float | None, high: float | None, found: Spread | None) -> 
     from `low` to `high`.
 
     It is scaled by the square root of the quotient of the variances. Where all instances have the
-    same value, more of that value are assumed.
+    same value, there is no variance to scale by, and nothing is known of more.
     """
     if low is None or high is None:
         return HalfWidths(now=None, more_trials=None, more_instances=None)
@@ -76,9 +76,8 @@ def half_widths(low: float | None, high: float | None, found: Spread | None) -> 
     if found is None:
         return HalfWidths(now=now, more_trials=None, more_instances=None)
     count = found.instances
-    if found.variance < NOTHING:  # the interval is that of equal values
-        later = now * otherwise(count + INSTANCES) / otherwise(count)
-        return HalfWidths(now=now, more_trials=None, more_instances=later)
+    if found.variance < NOTHING:
+        return HalfWidths(now=now, more_trials=None, more_instances=None)
     return HalfWidths(
         now=now,
         more_trials=_with_more_trials(now, found),

@@ -86,7 +86,9 @@ def test_below_20_instances_there_is_no_verdict_at_all(instances):
         "are needed."
     )
     assert found.pairs[0].cost == "too few"
-    assert found.cost.endswith("; too few instances to say that for others.")
+    assert found.cost.endswith(
+        "; fewer than 20 instances, so this says nothing of other instances."
+    )
     assert judged(by(0.9, avg_at_1_p=1e-9, instances=20)).pairs[0].score == "more"
 
 

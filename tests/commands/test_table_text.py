@@ -307,12 +307,15 @@ def test_what_is_flagged_or_fails_unstable_tests_only_is_said_below_and_else_not
 
 def test_copies_are_said_with_the_cost_of_a_submission_without_them():
     known = {"submissions": 4, "copies": 3, "cost_usd": 0.5}
-    text = " ".join(shown([row("delm", 4, **known), row("single", 1)], 120).split())
+    single = row("single", 1, submissions=4, copies=0, cost_usd=0.8)
+    text = " ".join(shown([row("delm", 4, **known), single], 120).split())
     assert (
-        "delm: 3 of 4 submissions are copies of another agent's patch; $/submission without "
-        "them: 0.5000." in text
+        "delm: 3 of 4 submissions are copies of another agent's patch; a distinct patch costs "
+        "$0.5000, 2.50 times one of single ($0.2000)." in text
     )
     assert text.count("copies of another") == 1
+    alone = " ".join(shown([row("delm", 4, **known)], 120).split())
+    assert "a distinct patch costs $0.5000." in alone
     unknown = " ".join(shown([row("delm", 4, **known | {"cost_usd": None})], 120).split())
     assert "3 of 4 submissions are copies of another agent's patch." in unknown
 

@@ -59,8 +59,10 @@ def test_two_systems_are_compared_in_the_order_in_which_they_are_named(delm, run
     assert "resolved by A only: 0 instances; by B only: 1; by both: 1; by neither: 1;" in told.out
     cost = line(told, "cost per instance (USD, of 4 submissions)")
     assert "A 0.0016, B 0.0069, difference -0.0053" in cost
-    verdict = line(told, "cost verdict: A costs less: B costs 4.")
-    assert "times as much, at 4 submissions per instance of both" in verdict
+    verdict = line(told, "cost verdict: ")
+    assert re.search(
+        r"B costs 4\.\d+ times as much( as A)?, at 4 submissions per instance", verdict
+    )
     assert "below 20 instances" in verdict or "not significant" in verdict
     assert ".venv/bin/delm cost r -s delm -s single" in line(told, "why: ")
     assert "pairs" not in told.out
@@ -72,7 +74,12 @@ def test_two_systems_are_compared_in_the_order_in_which_they_are_named(delm, run
         ((1.0, 2.5), (-2.0, -1.0), 24, "A costs less: B costs 2.5 times as much, .*: significant$"),
         ((2.5, 1.0), (1.0, 2.0), 24, "B costs less: A costs 2.5 times .* excludes 0"),
         ((1.0, 2.5), (-2.0, 0.5), 24, "not significant: .* contains 0"),
-        ((1.0, 2.5), (-2.0, -1.0), 19, "below 20 instances it is too narrow for a verdict"),
+        (
+            (1.0, 2.5),
+            (-2.0, -1.0),
+            19,
+            "^no verdict: below 20 instances .* B costs 2.5 times as much as A",
+        ),
         ((1.0, 2.5), None, 1, "one instance: no interval can be computed"),
         ((1.0, 1.0), None, 12, "A and B cost the same"),
         ((0.0, 1.0), (-2.0, -0.5), 12, "A costs nothing and B 1.0000"),

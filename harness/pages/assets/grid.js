@@ -307,24 +307,24 @@
 
   let grid = null;
   const moves = { j: [1, 0], k: [-1, 0], l: [0, 1], h: [0, -1] };
-  const shown = () => grid && grid.table.getClientRects().length > 0;
+  const shown = () => Boolean(grid) && grid.table.getClientRects().length > 0;
 
   delm.setUp(".grid", (element) => {
     grid = new Grid(element);
     const texts = { j: "next instance", k: "previous instance", l: "next trial", h: "previous trial" };
     for (const [name, text] of Object.entries(texts)) {
-      delm.key(name, text, () => Boolean(shown()) && grid.move(...moves[name]));
+      delm.key(name, text, () => shown() && grid.move(...moves[name]), shown);
     }
     const arrows = { ArrowDown: "j", ArrowUp: "k", ArrowRight: "l", ArrowLeft: "h" };
     for (const [name, same] of Object.entries(arrows)) {
       delm.key(name, "", (event) => Boolean(event.target.closest(".trial-link")) && grid.move(...moves[same]));
     }
-    delm.key("Enter", "open the trial", () => false);
+    delm.key("Enter", "open the trial", () => false, shown);
     delm.key("/", "find an instance", () => {
       if (!shown()) return false;
       grid.field("find").focus();
       grid.field("find").select();
       return true;
-    });
+    }, shown);
   });
 })();

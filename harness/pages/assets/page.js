@@ -3,8 +3,8 @@
 //   delm.setUp(selector, begin)   calls begin(element) for each element there is, and for each
 //                                 that delm.inserted(root) tells of later
 //   delm.inserted(root)           new content is in the document below root
-//   delm.key(key, text, act)      act(event) on this key, which the help (?) lists with the text;
-//                                 act returns false where the key does nothing at present
+//   delm.key(key, text, act, when)  act(event) on this key, which the help (?) lists with the text
+//                                 while when() holds; act returns false where it does nothing
 //   delm.json(element)            the value of a <script type="application/json">
 //   delm.make(tag, text, names)   a new element with a text and attributes
 //
@@ -31,8 +31,8 @@ const delm = (() => {
     begins.forEach(([selector, each]) => begin(root, selector, each));
   }
 
-  function key(name, text, act) {
-    keys.set(name, { text, act });
+  function key(name, text, act, when = () => true) {
+    keys.set(name, { text, act, when });
   }
 
   function json(element) {
@@ -76,10 +76,11 @@ const delm = (() => {
   function listKeys() {
     const list = document.getElementById("keys-list");
     list.replaceChildren();
-    const entries = [...keys].map(([name, { text }]) => [name, text]);
+    const entries = new Map();
+    keys.forEach(({ text, when }, name) => when() && entries.set(name, text));
     document.querySelectorAll("[data-key]").forEach((element) => {
       if (isShown(element)) {
-        entries.push([element.dataset.key, element.dataset.keyText || element.textContent.trim()]);
+        entries.set(element.dataset.key, element.dataset.keyText || element.textContent.trim());
       }
     });
     for (const [name, text] of entries) {

@@ -38,7 +38,7 @@ class Reading:
 class Step:
     """What changes with one event, or with the entries that one conversation is shown at once.
 
-    `number` is that of the event, 0 for what is read. `seconds` count from the first event.
+    `number` is that of the event, 0 for what is read. `seconds` count from the start of the trial.
     """
 
     number: int
@@ -67,9 +67,10 @@ def board_steps(record: TrialRecord) -> list[Step]:
     """Every change of a trial's board and every reading, in order of time."""
     if not record.events:
         return []
-    began = record.events[0]["at"]
+    began = record.zero
     told = _Told(record)
-    times = accumulate((event["at"] - began for event in record.events), max)  # clocks are set back
+    # a clock may have been set back
+    times = accumulate((max(0.0, event["at"] - began) for event in record.events), max)
     steps = [told.step(*each) for each in zip(record.events, times, strict=True)]
     steps += _readings(record, began)
     return sorted(steps, key=lambda step: step.seconds)  # stable: events first

@@ -19,12 +19,14 @@ class Influence:
     """An admitted finding and its use by others.
 
     `row` is its row of `findings.csv`. `helped`: the authors of resolved submissions that rest on
-    it. `misled`: who relied on it and should not have, each with the reason.
+    it, and are no copies. `copies`: the authors of submissions that are this patch as it is.
+    `misled`: who relied on it and should not have, each with the reason.
     """
 
     row: Mapping[str, Any]
     proposal: ProposalRow
     helped: Sequence[str]
+    copies: Sequence[str]
     misled: Sequence[tuple[str, str]]
 
     @property
@@ -32,18 +34,25 @@ class Influence:
         """The label of the entry."""
         return str(self.row["label"])
 
+    @property
+    def rewritten(self) -> bool:
+        """Whether it says something else than its author proposed."""
+        return bool(self.proposal["gist"] != self.row["gist"])
+
 
 def influences(trial: TrialRow, record: TrialRecord) -> list[Influence]:
     """The admitted findings of a trial: what a resolved submission of another rests on comes first,
     then what any submission rests on, what was cited, unfolded, read, in the order of admission.
 
-    Misled is an agent whose unresolved submission rests on a finding that no resolved one rests on,
-    and one that read a finding before or after it was refuted.
+    A submission that is a copy of a patch was helped by nothing: it is that patch once more. Misled
+    is an agent whose unresolved submission rests on a finding that no resolved one rests on, and
+    one that read a finding before or after it was refuted.
     """
     outcomes = {row["author"]: row["outcome"] for row in record.submissions}
+    copy_of = {row["author"]: row["copy_of"] for row in record.submissions if row["copy_of"]}
     by_number = {proposal["number"]: proposal for proposal in record.proposals}
     found = [
-        _influence(row, by_number[row["proposal"]], outcomes)
+        _influence(row, by_number[row["proposal"]], outcomes, copy_of)
         for row in findings(trial, record)
         if row["settled"] == Settled.ADMITTED
     ]
@@ -67,7 +76,18 @@ def in_a_sentence(found: Sequence[Influence], submissions: Sequence[SubmissionRo
         return ""
     rests = dict.fromkeys(name for each in found for name in each.helped)
     told = [f"{name}, which is resolved, rests on {_named(found, name)}" for name in rests]
+    copies = [
+        f"{name} is a copy of {each.label} of {each.row['author']}"
+        for each in found
+        for name in each.copies
+    ]
     first = "No resolved submission rests on a finding from other work."
+    if copies and not told:
+        more = f", and {len(copies) - 2} more are copies" if len(copies) > 2 else ""
+        first = (
+            f"{'; '.join(copies[:2])}{more}. Besides copies, no resolved submission rests on a "
+            "finding from other work."
+        )
     if told:
         more = f"; and {len(told) - 2} more do" if len(told) > 2 else ""
         first = f"{'; '.join(told[:2])}{more}."
@@ -88,12 +108,15 @@ def _named(found: Sequence[Influence], author: str) -> str:
 
 
 def _influence(
-    row: Mapping[str, Any], proposal: ProposalRow, outcomes: Mapping[str, str | None]
+    row: Mapping[str, Any],
+    proposal: ProposalRow,
+    outcomes: Mapping[str, str | None],
+    copy_of: Mapping[str, str],
 ) -> Influence:
     carriers = _names(row["carried_by"])
-    helped = [name for name in carriers if outcomes.get(name) == RESOLVED]
+    resolved = [name for name in carriers if outcomes.get(name) == RESOLVED]
     misled: list[tuple[str, str]] = []
-    if not helped:
+    if not resolved:
         misled += [
             (name, "its submission rests on it, and is unresolved")
             for name in carriers
@@ -102,7 +125,13 @@ def _influence(
     if row["refutations"]:
         readers = dict.fromkeys([*_names(row["read_by"]), *_names(row["unfolded_by"])])
         misled += [(name, f"read it; {row['refuted_by']} refutes it") for name in readers]
-    return Influence(row=row, proposal=proposal, helped=helped, misled=misled)
+    return Influence(
+        row=row,
+        proposal=proposal,
+        helped=[name for name in resolved if name not in copy_of],
+        copies=[name for name, label in copy_of.items() if label == row["label"]],
+        misled=misled,
+    )
 
 
 def _order(each: Influence) -> tuple[int, ...]:

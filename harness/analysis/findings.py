@@ -42,11 +42,14 @@ def findings(trial: TrialRow, material: TrialRecord) -> list[dict[str, Any]]:
     speakers = agents_by_conversation(material.calls)
     carried = {row["author"]: {e["label"] for e in cited_entries(material, row["author"])}
                for row in material.submissions}  # fmt: skip
+    says = {entry["label"]: entry["gist"] for entry in material.entries}
     rows = []
     for proposal in material.proposals:
         came_of_it: dict[str, Any] = dict.fromkeys(OF_ENTRIES)
+        gist = proposal["gist"]
         if proposal["settled"] == Settled.ADMITTED:
             came_of_it = _came_of(proposal, material, speakers, carried)
+            gist = says.get(str(proposal["entry"]), gist)
         rows.append(
             {
                 "system": trial["system"],
@@ -58,7 +61,7 @@ def findings(trial: TrialRow, material: TrialRecord) -> list[dict[str, Any]]:
                 "author": proposal["author"],
                 "task": proposal["task"],
                 "kind": proposal["kind"],
-                "gist": proposal["gist"],
+                "gist": gist,
                 "settled": proposal["settled"],
                 "reason": proposal["reason"] or None,
                 "check": checked(proposal["unverified"], proposal["remembered"]),

@@ -41,6 +41,15 @@ class TrialRecord:
     calls: Sequence[CallRow]
     submissions: Sequence[SubmissionRow]
     shown: Sequence[ShownRow] = ()
+    started: float | None = None  # seconds since the epoch; None: not known
+
+    @property
+    def zero(self) -> float:
+        """The moment from which every time of the trial is counted, in seconds since the epoch:
+        its start; where that is not known, the first event of its board."""
+        if self.started is not None:
+            return self.started
+        return self.events[0]["at"] if self.events else 0.0
 
 
 def cited_entries(material: TrialRecord, author: str) -> list[EntryRow]:
@@ -57,10 +66,10 @@ def cited_entries(material: TrialRecord, author: str) -> list[EntryRow]:
 
 
 def event_lines(material: TrialRecord) -> list[str]:
-    """The events of a trial, one line each, with the seconds since the first."""
+    """The events of a trial, one line each, with the seconds since the trial began."""
     if not material.events:
         return []
-    began = material.events[0]["at"]
+    began = material.zero
     lines = [
         (event["at"], words) for event in material.events if (words := event_words(event, material))
     ]

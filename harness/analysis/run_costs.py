@@ -63,7 +63,7 @@ class TrialCosts:
         key = trial["trial_id"]
         calls, spans = self._calls.get(key, []), self._spans.get(key, [])
         said = await self._store.messages(key)
-        record = await material_of(self._boards, key, calls, self._submissions.get(key, []))
+        record = await material_of(self._boards, trial, calls, self._submissions.get(key, []))
         costs = call_costs(calls, said, self._schemas, self._pricing, self._count)
         workers = workers_by_conversation(calls)
         waiting_s = _waiting_s(trial, calls, spans)

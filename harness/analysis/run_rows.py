@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from harness.analysis.coordination import alone, measures, systems
@@ -44,7 +45,7 @@ async def coordination_rows(
     for trial in run.trials:
         key = trial["trial_id"]
         mine = calls_of.get(key, [])
-        material = await material_of(boards, key, mine, made_in.get(key, []))
+        material = await material_of(boards, trial, mine, made_in.get(key, []))
         line = timeline(trial, mine, spans_of.get(key, []))
         reference = references.get(trial["instance_id"])
         said = await store.messages(key)
@@ -59,9 +60,10 @@ async def coordination_rows(
 
 
 async def material_of(
-    boards: Boards, trial_id: int, calls: Sequence[CallRow], submissions: Sequence[SubmissionRow]
+    boards: Boards, trial: TrialRow, calls: Sequence[CallRow], submissions: Sequence[SubmissionRow]
 ) -> TrialRecord:
     """The rows of one trial. Without a board, the board's rows are empty."""
+    trial_id, started_at = trial["trial_id"], trial["started_at"]
     return TrialRecord(
         tasks=await boards.tasks(trial_id),
         entries=await boards.entries(trial_id),
@@ -71,4 +73,5 @@ async def material_of(
         shown=await boards.shown(trial_id),
         calls=calls,
         submissions=submissions,
+        started=datetime.fromisoformat(started_at).timestamp() if started_at else None,
     )

@@ -10,7 +10,7 @@ from harness.board.vocabulary import EventKind, task_of
 
 @dataclass(slots=True, kw_only=True)
 class TaskClaim:
-    """One claim of a task. Times are seconds since the first event of the board.
+    """One claim of a task. Times are seconds since the trial began.
 
     `fence` is its number, the fencing token; `ended` the kind of the event that ended it, empty
     while it holds.
@@ -48,7 +48,7 @@ class TaskHistory:
 def task_histories(record: TrialRecord) -> list[TaskHistory]:
     """The history of each task, in the order in which they were added."""
     found = {task["label"]: TaskHistory(task=task) for task in record.tasks}
-    began = record.events[0]["at"] if record.events else 0.0
+    began = record.zero
     for event in record.events:
         history = found.get(event["subject"])
         if history:

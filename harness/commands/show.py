@@ -82,7 +82,7 @@ async def tell(
             if not instances:
                 _say(out, _headline(trial, made.get(key, [])))
                 continue
-            material = await material_of(boards, key, calls.get(key, []), made.get(key, []))
+            material = await material_of(boards, trial, calls.get(key, []), made.get(key, []))
             spoken = await store.messages(key)
             _tell_trial(out, trial, material, spoken, conversation, None if full else WIDTH)
             _tell_people(out, rows, [i for i in rows.interventions if i["trial_id"] == key])

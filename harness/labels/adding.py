@@ -44,7 +44,7 @@ async def material(
     calls, made = by_trial(run.calls).get(key, []), by_trial(run.submissions).get(key, [])
     return Material(
         trial=trial,
-        record=await material_of(boards, key, calls, made),
+        record=await material_of(boards, trial, calls, made),
         messages=await store.messages(key),
         texts={**known, **(texts or {})},
     )

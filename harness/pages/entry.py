@@ -1,11 +1,13 @@
 """The entries of a trial's shared context, each unfolded to the execution that admitted it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from markupsafe import Markup
 
 from harness.analysis.findings import agents_by_conversation, checked, cost_of, readers
+from harness.analysis.first_checks import FirstCheck
 from harness.analysis.narrative import TrialRecord, cited_entries
 from harness.analysis.publications import Place, check_call, publications
 from harness.board.evidence import Command, Evidence, Patch
@@ -41,11 +43,22 @@ class Repeat:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """How a proposal was checked: `executed`, `remembered` (an equal check had held before),
-    `none`, or None where that was not recorded; by what it was compared with its evidence."""
+    `none`, or None where that was not recorded; by what it was compared with its evidence.
+
+    `seconds` of executing it; a look-up in the check cache is no check. `first`: where the run
+    executed a remembered check; None: it holds no execution of it.
+    """
 
     how: str | None
     seconds: float | None
     compared: CallRow | None
+    first: FirstCheck | None = None
+
+    @property
+    def first_at(self) -> str:
+        """The date and time of the first execution, to the minute, in UTC."""
+        at = self.first and self.first.proposal["settled_at"]
+        return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC" if at else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +92,7 @@ class Entry:
 
     @property
     def seconds(self) -> float:
-        """When it was admitted, from the first event of the board on."""
+        """When it was admitted, since the trial began."""
         return max(0.0, self.row["at"] - self.began)
 
     @property
@@ -140,6 +153,7 @@ class _Known:
 
     def __init__(self, data: TrialInside) -> None:
         self._record = record = data.record
+        self._first_checks = data.first_checks
         self._places = publications(record, data.messages)
         self._proposals = {proposal["number"]: proposal for proposal in record.proposals}
         self._carried = {
@@ -151,7 +165,7 @@ class _Known:
             self._shown.setdefault(row["label"], []).append(row)
         self._speakers = agents_by_conversation(record.calls)
         self._labels = frozenset(entry["label"] for entry in record.entries)
-        self._began = record.events[0]["at"] if record.events else 0.0
+        self._began = record.zero
 
     def entry(self, row: EntryRow, most: int) -> Entry:
         """One entry with all that is known of it."""
@@ -160,7 +174,7 @@ class _Known:
             row=row,
             proposal=proposal,
             place=self._places.get(row["proposal"]),
-            execution=execution_of(proposal, record),
+            execution=execution_of(proposal, record, self._first_checks),
             merged=self._merged(row),
             readers=self._readers(row),
             to_it=[link for link in record.links if link["target"] == label],
@@ -216,14 +230,17 @@ def evidence_changes(evidence: Evidence, most: int) -> DiffView:
     return diff_view(evidence.changes if isinstance(evidence, Command) else "", most)
 
 
-def execution_of(proposal: ProposalRow | None, record: TrialRecord) -> Execution:
-    """How a proposal was checked."""
+def execution_of(
+    proposal: ProposalRow | None, record: TrialRecord, first: Mapping[int, FirstCheck]
+) -> Execution:
+    """How a proposal was checked. `first`: `TrialInside.first_checks`."""
     if proposal is None:
         return Execution(how=None, seconds=None, compared=None)
     return Execution(
         how=checked(proposal["unverified"], proposal["remembered"]),
-        seconds=proposal["seconds"],
+        seconds=None if proposal["remembered"] else proposal["seconds"],
         compared=check_call(proposal, record.calls),
+        first=first.get(proposal["number"]),
     )
 
 

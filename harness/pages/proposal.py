@@ -43,7 +43,7 @@ class ProposalPage:
     execution: Execution
     next: Next | None
     later: Sequence[ProposalRow]  # by the same author on the same task, of the same kind
-    seconds: float  # when it was made, from the first event of the board on
+    seconds: float  # when it was made, since the trial began
     most: int
 
     @property
@@ -92,7 +92,7 @@ def proposal_html(data: TrialInside, number: int, links: Links) -> Markup:
 
 
 def _page(row: ProposalRow, place: Place | None, data: TrialInside, most: int) -> ProposalPage:
-    events, proposals = data.record.events, data.record.proposals
+    proposals = data.record.proposals
     later = [
         each
         for each in proposals
@@ -103,10 +103,10 @@ def _page(row: ProposalRow, place: Place | None, data: TrialInside, most: int) -
     return ProposalPage(
         row=row,
         place=place,
-        execution=execution_of(row, data.record),
+        execution=execution_of(row, data.record, data.first_checks),
         next=_next(row, place, data) if row["settled"] == Settled.REJECTED else None,
         later=later[:LATER],
-        seconds=max(0.0, row["at"] - events[0]["at"]) if events else 0.0,
+        seconds=max(0.0, row["at"] - data.record.zero),
         most=most,
     )
 

@@ -1,11 +1,12 @@
 """All that a page shows of one trial, read from the store."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.analysis.call_costs import CallCost, Count
 from harness.analysis.cost_breakdown import CostSums, ended_trials
+from harness.analysis.first_checks import FirstCheck, first_checks
 from harness.analysis.narrative import TrialRecord
 from harness.analysis.run_costs import TrialCost, TrialCosts, trial_costs
 from harness.analysis.timeline import Interval, seconds_by_cause, words_of
@@ -48,6 +49,8 @@ class TrialData:
     times_here: Sequence[TrialTime]  # of trials on its instance that have ended
     text: InstanceText | None  # None: an older delm planned the run
     labels: Sequence[LabelRow] = ()  # what people and models said of it; replaced ones too
+    # where the run executed the checks that were remembered, by number of the proposal
+    first_checks: Mapping[int, FirstCheck] = field(default_factory=dict)
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -105,10 +108,15 @@ class Trials:
     those of one instance one after the other."""
 
     def __init__(
-        self, store: Store, run: RunRows, costs: TrialCosts, known: dict[int, CostSums]
+        self,
+        store: Store,
+        boards: Boards,
+        run: RunRows,
+        costs: TrialCosts,
+        known: dict[int, CostSums],
     ) -> None:
         """See `trials_of`."""
-        self._store, self._run, self._costs = store, run, costs
+        self._store, self._boards, self._run, self._costs = store, boards, run, costs
         self._rows = {trial["trial_id"]: trial for trial in run.trials}
         self._of_instance: dict[str, list[TrialRow]] = {}
         for trial in run.trials:
@@ -124,9 +132,11 @@ class Trials:
         here = self._of_instance[instance]
         over = [each for each in here if each["trial_id"] in self._over]
         sums = {each["trial_id"]: await self._sums(each) for each in over}
+        cost = await self._cost(trial)
         return TrialData(
             run=self._run,
-            cost=await self._cost(trial),
+            cost=cost,
+            first_checks=await first_checks(self._store, self._boards, trial, cost.record),
             intervals=self._costs.intervals(trial),
             trials_here=here,
             submissions_here=[row for each in here for row in self._costs.submissions(each)],
@@ -184,7 +194,7 @@ async def trials_of(
     text.
     """
     costs = await trial_costs(run, store, boards, count)
-    return Trials(store, run, costs, {} if known is None else known)
+    return Trials(store, boards, run, costs, {} if known is None else known)
 
 
 async def trial_data(

@@ -5,10 +5,11 @@ all their texts are cut into tokens: a page of one conversation need not wait fo
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.analysis.call_costs import CallCost, Count
+from harness.analysis.first_checks import FirstCheck, first_checks
 from harness.analysis.narrative import TrialRecord
 from harness.analysis.run_costs import trial_costs
 from harness.analysis.run_rows import material_of
@@ -51,6 +52,11 @@ class TrialInside(Protocol):
         """What was said in each conversation, by its name."""
         ...
 
+    @property
+    def first_checks(self) -> Mapping[int, FirstCheck]:
+        """Where the run executed the checks that were remembered: by number of the proposal."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InsideRows:
@@ -59,6 +65,7 @@ class InsideRows:
     trial: TrialRow
     record: TrialRecord
     messages: Mapping[str, Sequence[Message]]
+    first_checks: Mapping[int, FirstCheck] = field(default_factory=dict)
 
     @property
     def trial_id(self) -> int:
@@ -75,8 +82,13 @@ async def inside_of(store: Store, boards: Boards, run: RunRows) -> InsideRows:
     """The only trial of `run` from inside."""
     (trial,) = run.trials
     trial_id = trial["trial_id"]
-    record = await material_of(boards, trial_id, run.calls, run.submissions)
-    return InsideRows(trial=trial, record=record, messages=await store.messages(trial_id))
+    record = await material_of(boards, trial, run.calls, run.submissions)
+    return InsideRows(
+        trial=trial,
+        record=record,
+        messages=await store.messages(trial_id),
+        first_checks=await first_checks(store, boards, trial, record),
+    )
 
 
 async def costs_of_call(

@@ -1,11 +1,13 @@
 """The board after each step: it ends as the rows say, and never holds what cannot be."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from board_rows import call, driven, entry, event, record, task
 
 from harness.analysis.board_replay import WAITING, board_after, board_steps
+from harness.analysis.narrative import event_lines
 from harness.analysis.task_history import task_histories
 
 
@@ -109,6 +111,19 @@ def test_a_clock_that_was_set_back_does_not_turn_events_around():
         ],
     )
     assert [step.seconds for step in board_steps(rows)] == [0.0, 5.0, 5.0]
+
+
+def test_all_clocks_of_a_trial_begin_with_it():
+    rows = record(
+        started=90.0,
+        tasks=[task("localize-1")],
+        events=[event(1, "put", "", "localize-1"), event(2, "claimed", "ann", "localize-1")],
+    )
+    assert [step.seconds for step in board_steps(rows)] == [11.0, 12.0]
+    assert task_histories(rows)[0].claims[0].began == 12.0
+    assert [line.split()[0] for line in event_lines(rows)] == ["12.0"]
+    early = replace(rows, started=150.0)  # a clock that was set back
+    assert [step.seconds for step in board_steps(early)] == [0.0, 0.0]
 
 
 def test_a_trial_without_a_board_and_events_of_an_unknown_kind_break_nothing():

@@ -11,8 +11,8 @@ def link(source, target, kind="cites"):
     return {"trial_id": 1, "position": 1, "source": source, "target": target, "kind": kind, "at": 1}
 
 
-def submission(author, agent, outcome):
-    return {"author": author, "agent": agent, "outcome": outcome}
+def submission(author, agent, outcome, copy_of=""):
+    return {"author": author, "agent": agent, "outcome": outcome, "copy_of": copy_of}
 
 
 def shown(conversation, label, level="gist"):
@@ -42,6 +42,54 @@ def test_what_a_resolved_submission_rests_on_stands_first():
     assert [each.label for each in found] == ["F2", "F1", "F3"]
     assert [each.helped for each in found] == [["patch-2"], [], []]
     assert [each.row["readers"] for each in found] == [2, 2, 2]
+
+
+def test_a_copy_is_the_patch_itself_and_was_helped_by_nothing():
+    links = [link("patch-2", "P3"), link("patch-2", "F1")]
+    rows = [submission("patch-1", "ann", "resolved"),
+            submission("patch-2", "bob", "resolved", copy_of="P3")]  # fmt: skip
+    found = influences(
+        TRIAL,
+        record(
+            tasks=[task(name) for name in ("localize-1", "patch-1", "patch-2")],
+            entries=[entry(name, "localize-1", "ann") for name in ("F1", "P3")],
+            proposals=[
+                proposal(n, "ann", "localize-1", entry=e) for n, e in ((1, "F1"), (3, "P3"))
+            ],
+            links=links,
+            submissions=rows,
+        ),
+    )
+    assert {each.label: list(each.copies) for each in found} == {"F1": [], "P3": ["patch-2"]}
+    assert not any(each.helped or each.misled for each in found)
+    assert in_a_sentence(found, rows) == (
+        "patch-2 is a copy of P3 of ann. Besides copies, no resolved submission rests on a finding "
+        "from other work."
+    )
+
+
+def test_a_copy_that_is_not_resolved_was_misled_by_its_patch():
+    rows = [submission("patch-2", "bob", "unresolved", copy_of="P3")]
+    (found,) = influences(
+        TRIAL,
+        record(
+            tasks=[task("patch-2")], entries=[entry("P3", "localize-1", "ann")],
+            proposals=[proposal(3, "ann", "localize-1", entry="P3")],
+            links=[link("patch-2", "P3")], submissions=rows,
+        ),
+    )  # fmt: skip
+    assert [name for name, _ in found.misled] == ["patch-2"]
+
+
+def test_an_entry_says_what_was_admitted_and_not_what_was_proposed():
+    (found,) = influences(
+        TRIAL,
+        record(
+            tasks=[task("localize-1")], entries=[entry("F1", "localize-1", "ann", gist="less")],
+            proposals=[proposal(1, "ann", "localize-1", gist="more than is shown")],
+        ),
+    )  # fmt: skip
+    assert (found.row["gist"], found.rewritten) == ("less", True)
 
 
 def test_who_relied_on_what_no_resolved_submission_rests_on_was_misled():

@@ -19,7 +19,7 @@ def proposal(number: int, author: str, task: str, settled: str | None = "admitte
 
 
 def entry(label: str, author: str, task: str):
-    return {"label": label, "author": author, "task": task}
+    return {"label": label, "author": author, "task": task, "gist": f"gist {label[1:]}"}
 
 
 def shown(conversation: str, label: str, level: str = "gist", at: float = 1.0):

@@ -87,7 +87,7 @@ def trial_of(
                             "costs": costs, "kinds": {}}  # fmt: skip
     cost = TrialCost(**{each.name: () for each in fields(TrialCost)} | kept)
     others: dict[str, Any] = {each.name: () for each in fields(TrialData)}
-    return TrialData(**others | {"run": run, "cost": cost, "text": None})
+    return TrialData(**others | {"run": run, "cost": cost, "text": None, "first_checks": {}})
 
 
 class Clock:

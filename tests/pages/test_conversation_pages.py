@@ -1,12 +1,15 @@
 """Conversations, calls, entries and proposals, with whatever stands in their rows."""
 
 import json
+import re
+from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
 from board_rows import call, entry, event, proposal, record, task, trial_of
 from hostile_texts import HOSTILE, LONG_LINE, balanced, faults, parsed
 
+from harness.analysis.first_checks import FirstCheck
 from harness.board.evidence import EVIDENCE, STORED
 from harness.pages import conversations
 from harness.pages import proposal as proposals
@@ -383,8 +386,39 @@ def test_an_entry_says_how_it_was_admitted_and_by_whom_it_is_used():
     for words in ("taken from the check cache", "call 3", "more than it shows", "Refuted by",
                   "message 3 of localize-1"):  # fmt: skip
         assert words in html
+    assert "this one holds no execution of it" in html
+    assert "0.50 s" not in html  # the time of a look-up is none of a check
     with pytest.raises(NotInTrial):
         entry_html(data, "F9", VIEW)
+
+
+def test_a_remembered_check_leads_to_the_execution_that_the_run_holds():
+    remembered = proposal(1, "ann", "localize-1", remembered=1, seconds=0.004)
+    rows = record(entries=[entry("F1", "localize-1", "ann")], proposals=[remembered])
+    executed = proposal(7, "cid", "localize-1", entry="F5", settled_at=86_400.0, seconds=2.5)
+    first = FirstCheck(trial={"trial_id": 3, "system": "team", "number": 1}, proposal=executed)
+    data = replace(trial_of(rows), first_checks={1: first})
+    told = "first executed in team, trial #2, as"
+    for links, place in ((VIEW, "/trials/3/entries/F5"), (ReportLinks(), "#trial-3/entry-F5")):
+        html = str(entry_html(data, "F1", links))
+        assert told in html
+        assert f'{place}">F5</a>, 1970-01-02 00:00 UTC, in 2.50 s' in html
+        assert "0.00 s" not in html
+
+
+def test_the_report_says_how_messages_are_read_that_it_does_not_hold():
+    rows = record(
+        entries=[entry("F1", "localize-1", "ann")],
+        proposals=[proposal(1, "ann", "localize-1")],
+        calls=[call(1, "localize-1", "ann")],
+    )
+    said = {"localize-1": [*OPENING, answer(asks("publish", {"gist": "gist of F1"}))]}
+    data = trial_of(rows, said)
+    html = str(entry_html(data, "F1", ReportLinks()))
+    assert re.search(r'href="#trial-1/conversations"[^>]*>message 3 of localize-1</a>', html)
+    html = str(render("conversations", section=conversations.section(data), data=data,
+                      links=ReportLinks()))  # fmt: skip
+    assert "delm show run a__a-1 -s delm --conversation NAME" in html
 
 
 def test_an_entry_that_a_person_has_vetoed_says_who_and_why():
@@ -398,7 +432,7 @@ def test_an_entry_that_a_person_has_vetoed_says_who_and_why():
     data = trial_of(rows)
     for html in (str(entry_html(data, "F1", VIEW)),
                  str(render("entries", section=section(data), data=data, links=VIEW))):  # fmt: skip
-        assert "eve &lt;b&gt;, 1.0 s after the board began: it is wrong" in html
+        assert "eve &lt;b&gt;, 1.0 s after the trial began: it is wrong" in html
         assert "vetoed" in html
 
 

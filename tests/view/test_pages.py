@@ -6,6 +6,7 @@ import re
 from collections import Counter
 
 import pytest
+from page_server import page_server
 
 HREF = re.compile(r'(?:href|src)="(/[^"#]*)')
 
@@ -154,3 +155,23 @@ def test_a_folder_of_any_name_is_a_run(runs, server):
 
 def test_the_stream_of_a_run_has_a_head(server):
     assert server.head("/runs/first/live").text == ""
+
+
+def test_what_takes_long_comes_after_the_grid_and_is_made_once(runs, monkeypatch):
+    from harness.view import run_sections
+
+    monkeypatch.setattr(run_sections, "SMALL", 0)
+    with page_server(runs) as client:
+        page = client.page("/runs/first?sort=cost")
+        later = re.search(r'data-later="([^"]+)"', page)
+        assert later
+        assert 'id="grid"' in page
+        assert 'id="fine-print"' not in page
+        whole = client.page(later[1].replace("&amp;", "&"))
+        assert "data-later" not in whole
+        assert 'id="fine-print"' in whole
+        made = []
+        monkeypatch.setattr(run_sections, "run_sections", lambda *given: made.append(1) or [])
+        again = client.page("/runs/first?sort=-cost")
+        assert 'id="fine-print"' in again
+        assert not made

@@ -176,6 +176,7 @@ def _veto(run, server, page) -> None:
     wait_for(lambda: query(run, admitted, trial), "an entry")
     page.goto(server.at(f"{LIVE}/trials/{trial}/entries/F1") + server.with_token)
     press(page, "entry", "veto", "wrong")
+    wait_for(lambda: query(run, "SELECT 1 FROM board_mark"), "the run's process")
     page.reload()
     assert re.search(r"Veto(ed)? by\s+Ada, .*: wrong", page.inner_text("main"))
     page.goto(server.at(f"{LIVE}/trials/{trial}"))

@@ -95,8 +95,8 @@ def why_apart(rows: Sequence[TableRow], a: str, b: str) -> list[str]:
         more = [each for each in found if each.share is not None and each.share >= TOLD][:NAMED]
         less = [each for each in found if each.share is not None and each.share <= -TOLD][:NAMED]
         if more:
-            saved = f"; saved: {_shares(less, -1)}" if less else ""
-            told.append(f"{what}, of what it costs more: {_shares(more, 1)}{saved}.")
+            other = f"; the other way: {_shares(less, -1)}" if less else ""
+            told.append(f"{what}, in percent of the difference: {_shares(more, 1)}{other}.")
     told.append(f"Per submission: {_counts(a, mine)}; {_counts(b, theirs)}.")
     return told
 

@@ -92,7 +92,7 @@ class ReportLinks:
 
     def compare(self, a: str, b: str) -> str:
         """See `Links`."""
-        return "#compare"
+        return f"#{quote(pair_place(a, b), safe='')}"
 
     def label(self, trial_id: int) -> str:
         """See `Links`. Nothing is written from the report."""
@@ -153,6 +153,11 @@ class ViewLinks:
     def control(self) -> str:
         """See `Links`."""
         return f"{self._root}/control"
+
+
+def pair_place(a: str, b: str) -> str:
+    """The id of the place of two systems in the report, whichever is named first."""
+    return "pair-" + "--".join(quote(name, safe="") for name in sorted((a, b)))
 
 
 def _fragment(kind: str, number: int, section: str) -> str:

@@ -9,7 +9,7 @@ from harness.pages.compare import Chosen, compare_html, compare_page, named_cost
 from harness.pages.curves import curves, curves_html
 from harness.pages.heat_map import heat_map_html
 from harness.pages.labels import run_section
-from harness.pages.links import Links
+from harness.pages.links import Links, pair_place
 from harness.pages.rendering import render
 from harness.pages.run_data import RunData
 
@@ -18,9 +18,11 @@ LEAST_ROWS = 50  # of a pair
 
 
 def pairs_of(run: RunData) -> list[tuple[str, str]]:
-    """The pairs of systems that are compared: those with the baseline first."""
+    """The pairs of systems that are compared: those with the baseline first, as the second of its
+    pair."""
     found = list(combinations(run.systems, 2))
-    return sorted(found, key=lambda pair: run.baseline not in pair)
+    turned = [(b, a) if a == run.baseline else (a, b) for a, b in found]
+    return sorted(turned, key=lambda pair: run.baseline not in pair)
 
 
 def comparisons_html(run: RunData, links: Links) -> Markup | None:
@@ -39,6 +41,7 @@ def comparisons_html(run: RunData, links: Links) -> Markup | None:
             a=a,
             b=b,
             href=links.compare(a, b),
+            place=pair_place(a, b),
             html=_pair(run, links, a, b, most) if inline else None,
         )
         for a, b in told

@@ -27,7 +27,7 @@ def test_what_cannot_be_compared_has_a_page_that_says_why(server, path, says):
 
 def test_the_baseline_is_compared_with_another_unless_systems_are_chosen(server):
     page = server.page("/runs/first/compare")
-    assert "single and independent" in page
+    assert "independent and single" in page
     chosen = server.page("/runs/first/compare?a=delm&b=delm-n2&page=7")
     assert "delm and delm-n2" in chosen
     assert '<option value="delm-n2" selected>' in chosen

@@ -97,6 +97,10 @@ class TrialCosts:
         """The submissions of one attempt at a trial."""
         return self._submissions.get(trial["trial_id"], ())
 
+    def scores(self, instance: str) -> list[score.InstanceScore]:
+        """The score of each system on one instance."""
+        return [each for each in self._scores if each.instance_id == instance]
+
     def intervals(self, trial: TrialRow) -> list[Interval]:
         """The time line of one attempt at a trial."""
         key = trial["trial_id"]

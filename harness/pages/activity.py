@@ -5,20 +5,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.analysis.cost_breakdown import ACTIVITY, KIND, OTHER, OUTPUT, OVERHEAD, PROMPT, SYSTEM
-from harness.analysis.cost_overheads import Overhead
 from harness.analysis.turn_activities import TurnActivity
 from harness.pages.activity_bars import (
     ORDER,
     USD,
     Bar,
+    Made,
+    made_here,
     mark,
     mean_times,
     money_bars,
     time_bars,
     time_legend,
 )
+from harness.pages.cost_words import part_words
 from harness.pages.rendering import usd as dollars
 from harness.pages.trial_data import TrialData
+from harness.score import InstanceScore
 from harness.score.cost import Spent, spent
 from harness.score.rows import TableRow
 from harness.store.rows import CallRow
@@ -31,7 +34,8 @@ LEAST = 5e-5  # USD; what is less is not named: it is shown as $0.0000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A line of a table: by system, then how much more the trial's system spent than the other."""
+    """A line of a table: by system, then how much more the trial's system spent than the other;
+    None where neither spent anything, and where the two are not comparable."""
 
     name: str
     cells: Sequence[TableRow | None]
@@ -44,6 +48,11 @@ class Part:
 
     title: str
     lines: Sequence[Line]
+
+    @property
+    def compared(self) -> bool:
+        """Whether there is a line with a difference."""
+        return any(line.more is not None for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +69,18 @@ class ActivitySection:
     """See the template."""
 
     sentences: Sequence[str]
+    told: int  # how many of them the head of the trial has
+    made: Mapping[str, Made]  # by system
     systems: Sequence[TableRow]  # the row of each system, the baseline's first, then this one's
     other: str  # the system that the trial's is compared with; empty: there is none
+    replay: bool  # no time is a model's
     money: Sequence[Bar]
     money_legend: Sequence[tuple[str, str]]  # class, name
     time: Sequence[Bar]
     time_legend: Sequence[tuple[str, str]]
     activities: Part
     parts: Sequence[Part]
-    own: Sequence[tuple[str, float, float]]  # of the trial alone: activity, turns, dollars
+    own: Sequence[tuple[str, float, float]]  # of the trial alone: activity, share, dollars
     own_cost: Spent
     calls: Sequence[CallLine]  # the dearest first
     calls_left_out: int
@@ -84,13 +96,17 @@ def section(data: TrialData) -> ActivitySection | None:
     table = _Table(data.costs_here, names, data.trial["system"], other)
     present = [name for name in ORDER if any(table.row(each, ACTIVITY, name) for each in names)]
     times = mean_times(data.times_here, names)
+    made = {row["system"]: made_here(row, data.scores_here) for row in systems}
     lines = _calls(data)
     return ActivitySection(
         sentences=_sentences(data, systems, other, table),
+        told=1 if cost_sentence(data) else 0,
+        made=made,
         systems=systems,
         other=other,
-        money=money_bars(systems, data.costs_here, data.trial["system"]),
-        money_legend=[(mark(name), name) for name in present],
+        replay=bool(data.facts.get("replay")),
+        money=money_bars(systems, data.costs_here, made, data.trial["system"]),
+        money_legend=[(mark(name), part_words(name)) for name in present],
         time=time_bars(times, data.trial["system"]),
         time_legend=time_legend(times),
         activities=table.part("Dollars per submission by activity", (ACTIVITY,)),
@@ -113,7 +129,7 @@ def cost_sentence(data: TrialData) -> str:
     mine = next((row for row in systems if row["system"] == data.trial["system"]), None)
     if mine is None or not mine["calls"] or mine["cost_usd"] is None or not mine["submissions"]:
         return ""
-    return _spent(mine, _compared_with(data, systems), systems)
+    return _spent(mine, _compared_with(data, systems), systems, data.scores_here)
 
 
 def _in_order(data: TrialData) -> list[TableRow]:
@@ -165,14 +181,19 @@ class _Table:
         keys = dict.fromkeys((part, name) for _, part, name in self._rows if part in parts)
         lines = [
             Line(
-                name=name,
+                name=part_words(name),
                 cells=[self.row(system, part, name) for system in self._names],
-                more=None if name == Overhead.WAITING else self.more(part, name),
+                more=self._difference(part, name),
             )
             for part, name in keys
         ]
         shown = [line for line in lines if any(cell and _says(cell) for cell in line.cells)]
         return Part(title=title, lines=sorted(shown, key=lambda line: -abs(line.more or 0.0)))
+
+    def _difference(self, part: str, name: str) -> float | None:
+        """What a line shows of `more`. Kinds of work are each system's own."""
+        neither = not any(self.usd(each, part, name) for each in (self._mine, self._other))
+        return None if neither or part == KIND else self.more(part, name)
 
 
 def _says(row: TableRow) -> bool:
@@ -193,21 +214,45 @@ def _sentences(
         return ["The price of a call is not known, so there are tokens and no dollars."]
     if not mine["submissions"]:
         return [f"{mine['system']} spent {dollars(mine['cost_usd'])} and made no submission."]
-    told = _spent(mine, other, systems)
+    told = _spent(mine, other, systems, data.scores_here)
     if table.more(SYSTEM, "all") is None:
         return [told]
     return [told, *_why(data.trial["system"], other, table)]
 
 
-def _spent(mine: TableRow, other: str, systems: Sequence[TableRow]) -> str:
+def _spent(
+    mine: TableRow, other: str, systems: Sequence[TableRow], scores: Sequence[InstanceScore]
+) -> str:
     least = "at least " if mine["cost_unsure_usd"] else ""
-    told = f"{mine['system']} spent {least}{dollars(mine['cost_usd'])} here for {_made(mine)}"
+    made = made_here(mine, scores)
+    trials = f"in {made.trials} trials " if made.trials > 1 else ""
+    told = f"{mine['system']} spent {least}{dollars(mine['cost_usd'])} here {trials}for "
+    told += _made(mine)
     theirs = next((row for row in systems if row["system"] == other), None)
     if theirs is None or theirs[USD] is None:
         return f"{told}."
     if not theirs[USD]:
         return f"{told}; {other} spent nothing."
-    return f"{told}, {mine[USD] / theirs[USD]:.2f} of {other}'s {dollars(theirs[USD])}."
+    told += f", {mine[USD] / theirs[USD]:.2f} of {other}'s {dollars(theirs[USD])}."
+    return told + _distinct(made, other, made_here(theirs, scores))
+
+
+def _distinct(made: Made, other: str, theirs: Made) -> str:
+    """What a submission that is no copy costs, where there are copies; else nothing."""
+    if not made.copies and not theirs.copies:
+        return ""
+    told = ""
+    if made.copies:
+        are = "is a copy" if made.copies == 1 else "are copies"
+        told = f" {made.copies} of the {made.submissions} {are} of another agent's patch."
+    if made.distinct_usd is None:
+        return told
+    told += f" A distinct patch costs {dollars(made.distinct_usd)}"
+    if not theirs.distinct_usd:
+        return f"{told}."
+    whose = f"{other}'s distinct ones at" if theirs.copies else f"{other}'s"
+    ratio = made.distinct_usd / theirs.distinct_usd
+    return f"{told}, {ratio:.2f} of {whose} {dollars(theirs.distinct_usd)}."
 
 
 def _made(row: TableRow) -> str:
@@ -238,7 +283,7 @@ _DOING: Mapping[TurnActivity, str] = {
     TurnActivity.EDIT: "on editing",
     TurnActivity.TEST: "on testing and running code",
     TurnActivity.ANSWER: "on answering",
-    TurnActivity.COORDINATE: "on coordinating (publish, finish, …)",
+    TurnActivity.COORDINATE: "on coordinating or finishing (publish, finish, …)",
     TurnActivity.REFUSED: "on proposals that were refused",
     TurnActivity.CHECK: "on checks of findings by a model",
     TurnActivity.REPEATED: "on what had been read or run before",
@@ -255,7 +300,7 @@ def _calls(data: TrialData) -> list[CallLine]:
             row=call,
             kind=data.kinds[call["call_id"]],
             activities=[
-                (str(n), share) for n, share in data.cost.activities[call["call_id"]].items()
+                (part_words(n), share) for n, share in data.cost.activities[call["call_id"]].items()
             ],
         )
         for call in data.calls
@@ -265,8 +310,10 @@ def _calls(data: TrialData) -> list[CallLine]:
 
 
 def _own(data: TrialData) -> list[tuple[str, float, float]]:
-    parts = data.cost.sums().parts
+    found = data.cost.sums()
     rows = [
-        (name, sum_.count, sum_.usd) for (part, name), sum_ in parts.items() if part == ACTIVITY
+        (part_words(name), sum_.usd / found.whole.usd if found.whole.usd else 0.0, sum_.usd)
+        for (part, name), sum_ in found.parts.items()
+        if part == ACTIVITY
     ]
     return sorted(rows, key=lambda row: -row[2])

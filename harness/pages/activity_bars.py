@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.analysis.cost_breakdown import ACTIVITY
+from harness.analysis.footnotes import distinct_usd
 from harness.analysis.timeline import WHAT
 from harness.analysis.turn_activities import TurnActivity
+from harness.pages.cost_words import part_words
 from harness.pages.rendering import usd as usd_words
 from harness.pages.trial_data import TrialTime
+from harness.score import InstanceScore
 from harness.score.rows import TableRow
 from harness.text.counted import counted
 
@@ -37,20 +40,53 @@ class Bar:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What a system made on an instance. `distinct_usd`: of each submission that is no copy."""
+
+    trials: int
+    submissions: int
+    copies: int
+    distinct_usd: float | None
+
+
+def made_here(row: TableRow, scores: Sequence[InstanceScore]) -> Made:
+    """What the system of `row` made. `scores` are those of all systems on the instance."""
+    mine = [each for each in scores if each.system == row["system"]]
+    copies = sum(each.copies for each in mine)
+    return Made(
+        trials=sum(each.ran for each in mine),
+        submissions=int(row["submissions"] or 0),
+        copies=copies,
+        distinct_usd=distinct_usd({**row, "copies": copies}),
+    )
+
+
 def mark(name: str) -> str:
     """The class of an activity."""
     return f"a{ORDER.index(TurnActivity(name)) + 1}"
 
 
-def money_bars(systems: Sequence[TableRow], costs: Sequence[TableRow], this: str) -> list[Bar]:
-    """A bar of dollars per submission for each system. `costs`: the rows of all of them."""
+def money_bars(
+    systems: Sequence[TableRow],
+    costs: Sequence[TableRow],
+    made: Mapping[str, Made],
+    this: str,
+) -> list[Bar]:
+    """A bar of dollars per submission for each system. `costs`: the rows of all of them; `made`:
+    what each made."""
+    baseline = next((made[row["baseline"]] for row in systems if row["baseline"] in made), None)
     spent = {(row["system"], row["name"]): row[USD] for row in costs if row["part"] == ACTIVITY}
     largest = max((row[USD] or 0.0 for row in systems), default=0.0)
     bars = []
     for row in systems:
         amounts = [(name, spent.get((row["system"], name)) or 0.0) for name in ORDER]
         segments = _segments(
-            [(name, mark(name), usd, f"{name}: {usd_words(usd)}") for name, usd in amounts], largest
+            [
+                (name, mark(name), usd, f"{part_words(name)}: {usd_words(usd)}")
+                for name, usd in amounts
+            ],
+            largest,
         )
         bars.append(
             Bar(
@@ -58,19 +94,28 @@ def money_bars(systems: Sequence[TableRow], costs: Sequence[TableRow], this: str
                 this=row["system"] == this,
                 amount=row[USD],
                 segments=segments,
-                note=_made_words(row),
+                note=_made_words(row, made[row["system"]], baseline),
             )
         )
     return bars
 
 
-def _made_words(row: TableRow) -> str:
+def _made_words(row: TableRow, made: Made, baseline: Made | None) -> str:
     if not row["calls"]:
         return "no ended trial"
     if not row["submissions"]:
         return "no submission"
     ratio = f", ratio {row['ratio']:.2f}" if row["ratio"] is not None else ""
-    return f"{counted(int(row['submissions']), 'submission')}{ratio}"
+    told = f"{counted(made.submissions, 'submission')}"
+    if made.trials > 1:
+        told += f" of {made.trials} trials"
+    if made.copies:
+        told += f", {made.copies} {'copy' if made.copies == 1 else 'copies'}"
+    told += ratio
+    theirs = baseline.distinct_usd if baseline else None
+    if made.copies and made.distinct_usd is not None and theirs:
+        told += f"; of a distinct one {made.distinct_usd / theirs:.2f}"
+    return told
 
 
 def _segments(parts: Sequence[tuple[str, str, float, str]], whole: float) -> list[Segment]:
@@ -138,10 +183,17 @@ def time_bars(times: Sequence[MeanTime], this: str) -> list[Bar]:
                 ],
                 largest,
             ),
-            note=f"{sum(each.causes.values()):.0f} s of all agents" if each.trials else "",
+            note=_time_words(each),
         )
         for each in times
     ]
+
+
+def _time_words(each: MeanTime) -> str:
+    if not each.trials:
+        return ""
+    told = f"its agents: {sum(each.causes.values()):.0f} s in sum"
+    return f"{told}; mean of {each.trials} trials" if each.trials > 1 else told
 
 
 def time_legend(times: Sequence[MeanTime]) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from harness.analysis.run_costs import TrialCost, TrialCosts, trial_costs
 from harness.analysis.timeline import Interval, seconds_by_cause, words_of
 from harness.board.records import Boards
 from harness.model.token_count import count as tokens_of
-from harness.score import ended
+from harness.score import InstanceScore, ended
 from harness.score.rows import TableRow
 from harness.store.protocol import Store
 from harness.store.rows import (
@@ -46,6 +46,7 @@ class TrialData:
     costs_here: Sequence[TableRow]  # rows of `cost_breakdown.csv` of its instance alone
     trials_here: Sequence[TrialRow]  # all attempts at trials on its instance
     submissions_here: Sequence[SubmissionRow]  # of these
+    scores_here: Sequence[InstanceScore]  # of each system on its instance
     times_here: Sequence[TrialTime]  # of trials on its instance that have ended
     text: InstanceText | None  # None: an older delm planned the run
     labels: Sequence[LabelRow] = ()  # what people and models said of it; replaced ones too
@@ -140,6 +141,7 @@ class Trials:
             intervals=self._costs.intervals(trial),
             trials_here=here,
             submissions_here=[row for each in here for row in self._costs.submissions(each)],
+            scores_here=self._costs.scores(instance),
             times_here=[self._time(each) for each in over if ended(each)],
             costs_here=self._costs.rows(sums, [instance]),
             text=await self._store.instance_text(instance),

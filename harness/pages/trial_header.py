@@ -17,7 +17,7 @@ class Neighbour:
     """A trial on the same instance."""
 
     row: TrialRow
-    marks: Sequence[str]  # of its submissions
+    marks: Sequence[tuple[str, str]]  # of its submissions; of which patch each is a copy, or empty
     this: bool
 
 
@@ -62,7 +62,7 @@ def _neighbours(data: TrialData) -> list[tuple[str, list[Neighbour]]]:
         mine = [row for row in data.submissions_here if row["trial_id"] == trial["trial_id"]]
         neighbour = Neighbour(
             row=trial,
-            marks=[outcome_of(row) for row in mine],
+            marks=[(outcome_of(row), row["copy_of"]) for row in mine],
             this=trial["trial_id"] == data.trial_id,
         )
         found.setdefault(trial["system"], []).append(neighbour)

@@ -9,6 +9,7 @@ from board_rows import call, entry, event, proposal, record, task, trial_of
 from fake_run import fake_run
 from hostile_texts import HOSTILE, LONG_LINE, balanced, faults, parsed
 from planted import plant
+from score_rows import Rows
 
 from harness.analysis.cost_breakdown import ended_trials
 from harness.analysis.cost_overheads import Overheads
@@ -18,7 +19,7 @@ from harness.analysis.turn_activities import TurnActivity
 from harness.board.evidence import Span
 from harness.pages import activity, findings, submissions, tests, time_lines
 from harness.pages.links import ReportLinks, ViewLinks
-from harness.pages.rendering import usd
+from harness.pages.rendering import render, usd
 from harness.pages.trial import trial_html
 from harness.pages.trial_data import TrialTime, trial_data, trials_of
 
@@ -356,3 +357,83 @@ def test_entries_and_submissions_are_marked_where_they_were_made():
 
 def test_findings_without_a_proposal_are_no_section():
     assert findings.section(trial_of(record())) is None
+
+
+def beside(*, copies, trials=1):
+    """A trial of a team with two submissions, so many of them copies, beside those of one agent."""
+    rows = Rows().add(system="delm", outcomes=("resolved", "resolved"), costs=(0.3,), wanted=2,
+                      submits="shared")  # fmt: skip
+    for row in rows.submissions[:copies]:
+        row["copy_of"] = "P3"
+    for number in range(trials):
+        rows.add(number=number, costs=(0.2,))
+
+    def system(name, usd, made):
+        return {"system": name, "part": "system", "name": "all", "calls": 3, "cost_usd": usd,
+                "cost_unsure_usd": 0.0, "submissions": made, "baseline": "single", "ratio": None,
+                "cost_per_submission_usd": usd / made}  # fmt: skip
+
+    costs = [system("delm", 0.3, 2), system("single", 0.2 * trials, trials)]
+    data = trial_of(record(calls=[call(1, "patch-1", "ann")]))
+    nothing = Overheads(sums={}, refused=frozenset(), again={})
+    cost = replace(data.cost, kinds={1: "agent"}, activities={1: {}}, overheads=nothing)
+    return replace(data, scores_here=rows.scores(), costs_here=costs, cost=cost)
+
+
+def test_a_copy_is_no_second_patch_and_the_price_of_a_distinct_one_stands_with_every_ratio():
+    data = beside(copies=1)
+    told = activity.cost_sentence(data)
+    assert told.startswith(
+        "delm spent $0.3000 here for 2 submissions, $0.1500 each, 0.75 of single"
+    )
+    assert "1 of the 2 is a copy of another agent's patch." in told
+    assert told.endswith("A distinct patch costs $0.3000, 1.50 of single's $0.2000.")
+    section = activity.section(data)
+    mine, other = (
+        next(b for b in section.money if b.system == name) for name in ("delm", "single")
+    )
+    assert mine.note == "2 submissions, 1 copy; of a distinct one 1.50"
+    assert other.note == "1 submission"
+    html = str(render("activity", section=section, data=data, links=ReportLinks()))
+    assert "All, per distinct patch" in html
+    assert "of another agent" not in html  # the head of the trial has that sentence
+
+
+def test_without_copies_nothing_is_said_of_them_and_several_trials_are_told():
+    data = beside(copies=0, trials=2)
+    told = activity.cost_sentence(data)
+    assert "distinct" not in told
+    single = replace(data, cost=replace(data.cost, trial={**data.trial, "system": "single"}))
+    assert activity.cost_sentence(single).startswith(
+        "single spent $0.4000 here in 2 trials for 2 submissions, $0.2000 each"
+    )
+    section = activity.section(single)
+    assert next(b for b in section.money if b.this).note == "2 submissions of 2 trials"
+    html = str(render("activity", section=section, data=single, links=ReportLinks()))
+    assert "(this trial&#39;s system)" in html or "(this trial's system)" in html
+    assert "distinct" not in html
+
+
+def test_where_all_are_copies_no_price_of_a_distinct_one_is_made_up():
+    told = activity.cost_sentence(beside(copies=2))
+    assert told.endswith("2 of the 2 are copies of another agent's patch.")
+
+
+def test_what_two_systems_do_not_share_is_not_compared():
+    part = activity._Table(
+        [
+            {"system": name, "part": part, "name": kind, "cost_usd": usd, "calls": 1,
+             "cost_per_submission_usd": usd, "prompt_tokens": 1, "output_tokens": 1, "count": 1,
+             "seconds": 0}
+            for name, part, kind, usd in (
+                ("delm", "system", "all", 0.3), ("single", "system", "all", 0.2),
+                ("third", "system", "all", 0.2),
+                ("delm", "kind", "patch", 0.3), ("single", "kind", "agent", 0.2),
+                ("delm", "activity", "edit", 0.3), ("third", "activity", "other tools", 0.1),
+            )
+        ],
+        ["delm", "single", "third"], "delm", "single",
+    )  # fmt: skip
+    assert not part.part("kinds", ("kind",)).compared
+    lines = {line.name: line.more for line in part.part("activities", ("activity",)).lines}
+    assert lines == {"edit": 0.3, "other tools": None}

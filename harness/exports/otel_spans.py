@@ -33,6 +33,7 @@ _WAITS = {
     Activity.BARRIER: "wait for all others",
     Activity.MAIN: "wait for the main agent",
     Activity.TURN: "wait for the recorded turn",
+    Activity.PAUSED: "wait until the run is resumed",
 }
 
 

@@ -77,6 +77,21 @@ def test_every_link_of_a_page_leads_to_a_file(page):
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
+def test_every_picture_is_named_in_the_docs_and_is_small():
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    named = {
+        (page.parent / link).resolve()
+        for page in pages
+        for link in re.findall(r"\]\(([^)]+\.png)\)", page.read_text())
+    }
+    pictures = set((ROOT / "docs/images").glob("*.png"))
+    assert named == pictures
+    assert (ROOT / "docs/images/trial.png") in pictures
+    assert max(path.stat().st_size for path in pictures) <= 200_000
+    top = (ROOT / "README.md").read_text().splitlines()[:20]
+    assert any(line.startswith("![") for line in top)
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/guide.md", "docs/concepts.md"])
 def test_every_file_that_a_page_names_is_there(page):
     named = re.findall(

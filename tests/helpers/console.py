@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
+from urllib.parse import quote
 
 import anyio
 import pytest
@@ -256,7 +257,9 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = 60) ->
 
 def query(run: Path, statement: str, *parameters: object) -> list[dict[str, Any]]:
     """Rows of a run's database, read without this project's own code."""
-    with closing(sqlite3.connect(f"file:{run / 'run.db'}?mode=ro", uri=True)) as database:
+    with closing(
+        sqlite3.connect(f"file:{quote(str(run / 'run.db'))}?mode=ro", uri=True)
+    ) as database:
         database.row_factory = sqlite3.Row
         return [dict(row) for row in database.execute(statement, parameters)]
 

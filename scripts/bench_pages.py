@@ -210,8 +210,8 @@ def main() -> int:
         run = given.run or make(output, "big", Size(instances=instances)).path
         found = pages(run.name, run / "run.db")
         measure(found, run.parent, run / "run.db")
+        Console(width=110).print(shown(found))
         megabytes, took = report(output, reported)
-    Console(width=110).print(shown(found))
     most = MOST_MB * reported / REPORTED
     print(f"report of {reported} instances: {megabytes:.2f} MB in {took:.1f} s")
     slowest = max(found, key=lambda page: page.slower_s)

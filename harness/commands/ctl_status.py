@@ -32,7 +32,7 @@ KINDS = (
 async def print_status(run: str, output: Path, *, as_json: bool) -> None:
     """Print the status of a run, as text or as one JSON document."""
     folder = await find(run, output, as_json=as_json)
-    async with folder.open() as store:
+    async with folder.open(read_only=True) as store:
         found = await status(store, folder.path)
     if as_json:
         print_json({"run": folder.run_id, "path": str(folder.path)} | found)
@@ -57,7 +57,8 @@ async def status(store: Store, path: Path) -> dict[str, Any]:
         "workers": stands.workers,
         "states": state.states,
         "spent_usd": state.spent_usd,
-        "reserved_usd": state.reserved_usd,
+        # a sum of what came and went may be just below 0
+        "reserved_usd": max(0.0, state.reserved_usd),
         "cap_usd": state.cap_usd or None,
         "calls_per_minute": state.calls_a_minute,
         "tokens_per_minute": state.tokens_a_minute,
@@ -137,8 +138,8 @@ def _lines(run_id: str, found: Mapping[str, Any]) -> Sequence[str]:
 
 def _money(found: Mapping[str, Any]) -> str:
     cap = f" of ${found['cap_usd']:.2f}" if found["cap_usd"] else ""
-    held = max(0.0, found["reserved_usd"])  # a sum of what came and went may be just below 0
-    return f"spent: ${found['spent_usd']:.4f}{cap}, held for calls: ${held:.4f}"
+    held = f"${found['reserved_usd']:.4f}"
+    return f"spent: ${found['spent_usd']:.4f}{cap}, held for calls: {held}"
 
 
 def _busy(trial: Mapping[str, Any]) -> str:

@@ -30,8 +30,11 @@ from console import (
 )
 from scripted_model import ScriptedModel
 
+from harness.commands import ctl
+
 pytestmark = pytest.mark.slow(seconds=25)
 
+BUSY_S = 240  # for a process to start and come to a point, on a busy machine
 WHO = ("--by", "Ada", "--reason", "to look at it")
 APPLIED = "SELECT owner FROM intervention_applied WHERE intervention_id = ?"
 
@@ -68,7 +71,9 @@ class Story:
 
     def applied(self, number: int, processes: int) -> None:
         wait_for(
-            lambda: len(query(self.run, APPLIED, number)) >= processes, f"intervention {number}"
+            lambda: len(query(self.run, APPLIED, number)) >= processes,
+            f"intervention {number}",
+            BUSY_S,
         )
 
 
@@ -79,13 +84,14 @@ def story(tmp_path_factory):
     folder, go = tmp_path_factory.mktemp("ctl"), threading.Event()
 
     def script(request: dict[str, Any], n: int) -> Any:
-        go.wait(60)
+        go.wait(BUSY_S)
         plan = {2: bash("true"), 4: SOLVE}
         return plan.get(len(request["messages"]), FINISH)
 
     words = ["eval", "-m", "openai/scripted", "-s", "single", "-d", DATASET, "-i", FLASK]
     words += ["-k", "3", "-w", "1", "--run-id", "run", "-o", str(folder), "--yes", *UNGUARDED]
-    with ScriptedModel(script) as server:
+    with ScriptedModel(script) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ctl, "APPLIED_S", BUSY_S)
         told = Story(folder, words, own_cache(folder / "cache"), server, go)
         processes: list[Any] = []
         try:
@@ -103,11 +109,13 @@ def story(tmp_path_factory):
 
 def _paused_and_killed(story: Story, processes: list[Any]) -> None:
     processes.append(story.start())
-    wait_for(lambda: story.server.requests, "a request")
+    wait_for(lambda: story.server.requests, "a request", BUSY_S)
     story.told["pause"] = story.ctl("pause", "--now", *WHO)
     story.told["again"] = story.ctl("pause", "--now", *WHO)
     story.go.set()
-    wait_for(lambda: query(story.run, "SELECT 1 FROM call WHERE outcome = 'ok'"), "an answer")
+    wait_for(
+        lambda: query(story.run, "SELECT 1 FROM call WHERE outcome = 'ok'"), "an answer", BUSY_S
+    )
     story.seen["paused"] = story.status()
     story.told["cancel"] = story.ctl("cancel", f"single/{FLASK}#3", *WHO)
     os.killpg(processes[0].pid, signal.SIGKILL)
@@ -121,9 +129,9 @@ def _joined_and_resumed(story: Story, processes: list[Any]) -> None:
     story.seen["joined"] = (len(story.server.requests), story.status())
     story.go.clear()
     story.told["resume"] = story.ctl("resume", *WHO)
-    wait_for(lambda: len(story.server.requests) == 3, "a request of each process")
+    wait_for(lambda: len(story.server.requests) == 3, "a request of each process", BUSY_S)
     story.told["stop"] = story.ctl("stop", *WHO)
-    story.told["first"], story.told["second"] = end(processes[1]), end(processes[2])
+    story.told["first"], story.told["second"] = (end(process, BUSY_S) for process in processes[1:3])
     story.seen["stopped"] = story.trials()
 
 
@@ -131,7 +139,7 @@ def _stopped_and_finished(story: Story, processes: list[Any]) -> None:
     story.go.set()
     story.told["requeue"] = story.ctl("requeue", "3", *WHO)
     processes.append(story.start())
-    story.told["last"] = end(processes[3])
+    story.told["last"] = end(processes[3], BUSY_S)
     story.seen["requests"] = len(story.server.requests)
 
 

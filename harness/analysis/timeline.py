@@ -53,12 +53,17 @@ def timeline(trial: TrialRow, calls: Sequence[CallRow], spans: Sequence[SpanRow]
         if row["trial_id"] == trial["trial_id"] and row["ended_at"] and row["agent"]:
             start, end = _moment(row["started_at"]) - zero, _moment(row["ended_at"]) - zero
             found.append(_interval(row["agent"], MODEL, start, end))
-    for span in spans:
-        if span["trial_id"] == trial["trial_id"]:
-            start = _moment(span["started_at"]) - zero
-            found.append(_interval(span["agent"], span["what"], start, start + span["seconds"]))
+    found += [interval_of(trial, span) for span in spans if span["trial_id"] == trial["trial_id"]]
     kept = _taking_turns([each for each in found if each is not None])
     return sorted(kept, key=lambda each: (each.start_s, each.agent, each.what))
+
+
+def interval_of(trial: TrialRow, span: SpanRow) -> Interval | None:
+    """The interval of an activity; None if it ended before the trial started."""
+    if trial["started_at"] is None:
+        return None
+    start = _moment(span["started_at"]) - _moment(trial["started_at"])
+    return _interval(span["agent"], span["what"], start, start + span["seconds"])
 
 
 def calls_by_start(trial: TrialRow, calls: Iterable[CallRow]) -> dict[tuple[str, float], int]:

@@ -15,9 +15,9 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import Any, Literal
 
+from harness.analysis.tool_times import tools_of
 from harness.exports import otel_names as names
 from harness.exports.atif_steps import counted
 from harness.exports.otel_content import Content, SaidInTrial
@@ -102,7 +102,7 @@ class _Trace:
                 found.append(self._agent(agent, calls, activities))
                 parent = found[-1].number
             found += [self._call(row, parent) for row in calls]
-            tools = _tools_of(calls, activities)
+            tools = tools_of(calls, activities)
             found += [self._activity(row, parent, tools.get(row["span_id"])) for row in activities]
         return found
 
@@ -232,44 +232,6 @@ def _usage(row: CallRow) -> dict[str, Value]:
     if row["cost_usd"] is not None:
         found[names.COST_USD] = row["cost_usd"]
     return found
-
-
-def _tools_of(
-    calls: Sequence[CallRow], activities: Sequence[SpanRow]
-) -> dict[int, tuple[CallRow, int]]:
-    """The tool call that each activity carried out, by `span_id`: the call, and its index there.
-
-    The store does not link them. An agent carries out the tool calls of an answer in their order,
-    one after the other: where as many activities follow the answer as it has tool calls, they are
-    those. Elsewhere they cannot be told apart, and are left out.
-    """
-    answered = sorted(
-        (row for row in calls if row["ended_at"] and (row["reply"] or {}).get("tool_calls")),
-        key=lambda row: row["ended_at"] or "",
-    )
-    ends = [_nanoseconds(row["ended_at"] or "") for row in answered]
-
-    def answers_before(row: SpanRow) -> int:
-        return sum(end <= _nanoseconds(row["started_at"]) for end in ends)
-
-    found: dict[int, tuple[CallRow, int]] = {}
-    ordered = sorted(activities, key=lambda row: row["started_at"])
-    for before, group in groupby(ordered, key=answers_before):
-        following = list(group)
-        call = answered[before - 1] if before else None
-        asked = (call["reply"] or {}).get("tool_calls", ()) if call else ()
-        for mine in _readings(following):
-            if call and len(asked) == len(mine):
-                found |= {row["span_id"]: (call, index) for index, row in enumerate(mine)}
-                break
-    return found
-
-
-def _readings(activities: Sequence[SpanRow]) -> Iterator[list[SpanRow]]:
-    """Which of the activities behind an answer may be its tool calls: with waits, or without."""
-    own = {Activity.COMMAND, Activity.ADMISSION}
-    for kinds in ({*own, Activity.PEER}, own):
-        yield [row for row in activities if row["what"] in kinds]
 
 
 def _end(row: SpanRow) -> int:

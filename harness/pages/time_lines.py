@@ -13,14 +13,16 @@ from harness.analysis.timeline import (
     seconds_by_cause,
     words_of,
 )
-from harness.board.vocabulary import EventKind
+from harness.board.vocabulary import EventKind, Settled
 from harness.pages.submissions import outcome_of
+from harness.pages.tool_times import ToolTime, tool_times
 from harness.pages.trial_data import TrialData
 from harness.types import Activity
 
 LEFT, RIGHT, WIDTH, TOP, LANE, GAP = 120, 20, 1160, 30, 18, 22
 MOST_LANES, MOST_BARS, MOST_MARKS = 60, 1_500, 200
 NARROW = 0.4  # px; bars of one agent and one cause that are narrower are drawn as one
+MOST_COMMANDS, MOST_TOLD, LONG = 100, 3, 0.1  # LONG: of the trial's time
 ROOM = 26  # px between two labels of marks
 WAITS = frozenset({Activity.PEER, Activity.BARRIER, Activity.MAIN, Activity.TURN, Activity.PAUSED})
 Row = TypeVar("Row")
@@ -29,7 +31,8 @@ STEPS = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """An interval in a lane. `call`: the id of its model call; 0: it is none, or several."""
+    """An interval in a lane. `call`: the id of its model call, or of the one whose answer asked for
+    it; 0: neither is known, or it is several."""
 
     what: str
     waits: bool
@@ -37,6 +40,28 @@ class Bar:
     width: float
     title: str
     call: int
+    limited: bool = False  # it reached its time limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandTime:
+    """A command. `tool`: what it was; None: the store does not tell."""
+
+    interval: Interval
+    tool: ToolTime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckTime:
+    """A proposal while the board had its evidence checked."""
+
+    agent: str
+    number: int
+    began: float
+    until: float | None
+    title: str
+    x: float
+    width: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +87,7 @@ class Lane:
     y: int
     bars: Sequence[Bar]
     marks: Sequence[Mark]
+    checks: Sequence[CheckTime]
     seconds: Mapping[str, float]  # by cause; no moment counts twice
 
 
@@ -74,6 +100,11 @@ class TimeLines:
     causes: Sequence[tuple[str, str]]  # that occur, with their words
     ticks: Sequence[tuple[float, str]]  # x, words
     marks: Sequence[Mark]  # of all agents, in order of time
+    checks: Sequence[CheckTime]  # of all agents
+    commands: Sequence[CommandTime]  # the longest first
+    all_commands: int
+    told: Sequence[CommandTime]  # commands that took long, or reached their time limit
+    replay: bool  # no time is a model's
     height: int
     width: int
     left: int
@@ -89,14 +120,19 @@ def section(data: TrialData) -> TimeLines | None:
     per_second = (WIDTH - LEFT - RIGHT) / end
     agents = sorted({each.agent for each in intervals}, key=lambda name: (len(name), name))
     words, seconds = words_of(intervals), seconds_by_cause(intervals)
+    tools = tool_times(data)
     marks = _marks(data, end, per_second)
     calls = calls_by_start(data.trial, data.calls)
     most = max(50, MOST_BARS // len(agents))
+    checks, commands = _checks(data, end, per_second), _commands(intervals, tools)
+    long = [each for each in commands[:MOST_TOLD] if each.interval.seconds > LONG * end]
+    limited = [each for each in commands if each.tool and each.tool.limited]
     lanes = [
         Lane(
             agent=agent,
             y=TOP + GAP + number * (LANE + GAP),
-            bars=list(_bars(agent, intervals, words, calls, per_second))[:most],
+            bars=list(_bars(agent, intervals, words, calls, tools, per_second))[:most],
+            checks=[each for each in checks if each.agent == agent],
             marks=[mark for mark in marks if mark.agent == agent],
             seconds=seconds[agent],
         )
@@ -108,6 +144,11 @@ def section(data: TrialData) -> TimeLines | None:
         causes=[(what, words[what]) for what in WHAT if any(e.what == what for e in intervals)],
         ticks=_ticks(end, per_second),
         marks=marks,
+        checks=checks,
+        commands=commands[:MOST_COMMANDS],
+        all_commands=len(commands),
+        told=[*long, *(each for each in limited if each not in long)][: 2 * MOST_TOLD],
+        replay=bool(data.facts.get("replay")),
         height=TOP + GAP + len(lanes) * (LANE + GAP),
         width=WIDTH,
         left=LEFT,
@@ -120,6 +161,7 @@ def _bars(
     intervals: Sequence[Interval],
     words: Mapping[str, str],
     calls: Mapping[tuple[str, float], int],
+    tools: Mapping[Interval, ToolTime],
     per_second: float,
 ) -> Iterator[Bar]:
     """The bars of a lane: of two that overlap, the one that began later is in front."""
@@ -128,14 +170,60 @@ def _bars(
         first, end = group[0], max(each.start_s + each.seconds for each in group)
         many = f"{len(group)} times " if len(group) > 1 else ""
         call = calls.get((agent, first.start_s), 0) if first.what == MODEL else 0
+        tool = tools.get(first) if len(group) == 1 else None
+        told = f"{agent}: {many}{words[first.what]}, {first.start_s:.1f}–{end:.1f} s"
         yield Bar(
             what=first.what,
             waits=first.what in WAITS,
             x=round(LEFT + first.start_s * per_second, 2),
             width=round(max((end - first.start_s) * per_second, 0.6), 2),
-            title=f"{agent}: {many}{words[first.what]}, {first.start_s:.1f}–{end:.1f} s",
-            call=call if len(group) == 1 else 0,
+            title=f"{told}{_tool_words(tool)}",
+            call=tool.call_id if tool else call if len(group) == 1 else 0,
+            limited=any(each in tools and tools[each].limited for each in group),
         )
+
+
+def _tool_words(tool: ToolTime | None) -> str:
+    if tool is None or not tool.words:
+        return ""
+    return f": {tool.words}" + (f"; {tool.status}" if tool.limited else "")
+
+
+def _commands(
+    intervals: Sequence[Interval], tools: Mapping[Interval, ToolTime]
+) -> list[CommandTime]:
+    """The commands, the longest first."""
+    found = [
+        CommandTime(interval=each, tool=tools.get(each))
+        for each in intervals
+        if each.what == Activity.COMMAND
+    ]
+    return sorted(found, key=lambda each: -each.interval.seconds)
+
+
+def _checks(data: TrialData, end: float, per_second: float) -> list[CheckTime]:
+    """When the board had each proposal before it."""
+    found = []
+    for row in data.record.proposals:
+        began, until = row["at"] - data.record.zero, row["settled_at"]
+        ruled = end if until is None else until - data.record.zero
+        if began < 0 or data.trial["started_at"] is None:
+            continue
+        came = f", admitted as {row['entry']}" if row["settled"] == Settled.ADMITTED else ""
+        told = came or (f", {row['settled']}" if row["settled"] else ", without a ruling")
+        found.append(
+            CheckTime(
+                agent=row["author"],
+                number=row["number"],
+                began=began,
+                until=None if until is None else ruled,
+                title=f"check of proposal {row['number']} ({row['kind']}), "
+                f"{began:.1f}–{ruled:.1f} s{told}",
+                x=round(LEFT + min(began, end) * per_second, 2),
+                width=round(max((min(ruled, end) - min(began, end)) * per_second, 1.5), 2),
+            )
+        )
+    return found[:MOST_MARKS]
 
 
 def _grouped(intervals: Sequence[Interval], least: float) -> Iterator[list[Interval]]:

@@ -8,7 +8,7 @@ from urllib.parse import urldefrag, urlsplit
 
 from browsing import Served
 
-MOST = 3  # pages of one kind that are opened
+MOST = 2  # pages of one kind that are opened
 HREFS = "all => all.map((each) => new URL(each.getAttribute('href'), location).href)"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.text.counted import counted
 from harness.text.unified_diff import parse
 
 
@@ -61,7 +62,7 @@ _CRITERIA = (
     ("passes more checks", lambda c: -sum(c.checks.values())),
     ("is verified", lambda c: not c.verified),
     ("has fewer open failures", lambda c: c.failures),
-    ("passed more tests of peers", lambda c: -c.passed_peers),
+    ("passed more tests by others", lambda c: -c.passed_peers),
     ("changes fewer lines", lambda c: changed_lines(c.patch)),
     ("comes first by name", lambda c: c.author),
 )
@@ -76,12 +77,17 @@ def _praise(best: Candidate) -> str:
         return f"{best.author}: a person has vetoed every submission"
     if not best.patch.strip():
         return f"{best.author}: every submission is empty"
-    verified = "verified" if best.verified else "not verified"
     count = f"{sum(best.checks.values())} of {len(best.checks)} checks pass"
-    return (
-        f"{best.author}: {count if best.checks else 'no commands to check'}, {verified}, "
-        f"{best.failures} open failures, {best.passed_peers} tests by peers passed, "
-        f"{changed_lines(best.patch)} changed lines"
+    return "; ".join(
+        [
+            f"{best.author}: {count if best.checks else 'no commands to check it with'}",
+            "its own command fails without it and passes with it"
+            if best.verified
+            else "not admitted as a PATCH",
+            f"{counted(best.failures, 'open failure')} of it",
+            f"{counted(best.passed_peers, 'test')} of it by others found nothing wrong",
+            counted(changed_lines(best.patch), "changed line"),
+        ]
     )
 
 

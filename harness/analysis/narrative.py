@@ -244,7 +244,9 @@ def _linked(event: EventRow, material: TrialRecord) -> str:
 
 
 def _unblocked(event: EventRow, material: TrialRecord) -> str:
-    return f"{event['subject']} may begin: {event['detail'].get('needed')} has found enough"
+    return (
+        f"{event['subject']} may begin: what it needs of {event['detail'].get('needed')} is found"
+    )
 
 
 def _closed(event: EventRow, material: TrialRecord) -> str:

@@ -8,7 +8,7 @@ from harness.analysis.board_replay import WAITING, board_after, board_steps
 from harness.analysis.narrative import TrialRecord
 from harness.analysis.task_history import TaskHistory, conversations_of, task_histories
 from harness.board.records import TaskRow
-from harness.board.vocabulary import ResultKey, TaskState
+from harness.board.vocabulary import ResultKey, TaskKind, TaskState
 from harness.pages.trial_inside import TrialInside
 
 MOST = 40  # boxes of one drawing; the table has every task
@@ -187,11 +187,29 @@ def _edges(task: Task, places: Mapping[str, Box], record: TrialRecord) -> list[E
                 told += f", released after {released[needed]:.1f} s, before its end"
             kind = RELEASED if early else AFTER
             edges.append(Edge(kind=kind, path=_path(places[needed], there), title=told))
+    if task.row["kind"] == TaskKind.DECIDE:
+        edges += _to_decide(label, task.row["after"], places, record)
     of = _task_of_subject(task.row["subject"], record)
     if of in places and of != label and of not in task.row["after"]:
         told = f"{label} is about {task.row['subject']}"
         edges.append(Edge(kind=ABOUT, path=_path(places[of], there), title=told))
     return edges
+
+
+def _to_decide(
+    label: str, after: Sequence[str], places: Mapping[str, Box], record: TrialRecord
+) -> list[Edge]:
+    """From each submission to the task that decides about them."""
+    made = dict.fromkeys(row["author"] for row in record.submissions)
+    return [
+        Edge(
+            kind=ABOUT,
+            path=_path(places[author], places[label]),
+            title=f"{label} is about the submission of {author}",
+        )
+        for author in made
+        if author in places and author != label and author not in after
+    ]
 
 
 def _task_of_subject(subject: str, record: TrialRecord) -> str:

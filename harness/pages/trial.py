@@ -46,7 +46,7 @@ SECTIONS: Sequence[Section] = (
     Section(name="tests", title="Tests", make=tests.section),
     Section(name="findings", title="Findings", make=findings.section),
     Section(name="time_lines", title="Time lines of the agents", make=time_lines.section),
-    Section(name="task_graph", title="Tasks, claims and leases", make=task_graph.section),
+    Section(name="task_graph", title="Tasks and claims", make=task_graph.section),
     Section(name="board_replay", title="The board, step by step", make=board_replay.section),
     Section(name="entries", title="The shared context", make=entry.section),
     Section(name="proposals", title="What was refused", make=proposal.section),

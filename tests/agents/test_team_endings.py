@@ -123,7 +123,7 @@ async def test_what_every_agent_has_written_is_tested_by_nobody(tmp_path):
         await pipeline().run(trial)
         states = await trial.tasks()
     assert not any(label.startswith("test") and s == "done" for label, s in states.items())
-    assert "0 tests by peers passed" in trial.selected[1][0]
+    assert "0 tests of it by others found nothing wrong" in trial.selected[1][0]
 
 
 async def test_only_who_has_not_written_the_same_patch_tests_it(tmp_path):

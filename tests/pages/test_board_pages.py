@@ -105,6 +105,28 @@ def test_the_drawing_has_an_arrow_for_each_reason_to_wait_and_no_more_boxes_than
     assert html.count("<tr") == 301
 
 
+def test_an_arrow_leads_from_each_submission_to_the_task_that_decides_about_them():
+    made = [{"author": name, "submission_id": n} for n, name in enumerate(("patch-1", "patch-2"))]
+    tasks = [task("patch-1"), task("patch-2"), task("decide-1")]
+    graph = task_graph.task_graph(record(tasks=tasks, submissions=made))
+    assert graph
+    assert [(edge.kind, edge.title) for edge in graph.edges] == [
+        ("about", "decide-1 is about the submission of patch-1"),
+        ("about", "decide-1 is about the submission of patch-2"),
+    ]
+
+
+def test_a_board_without_entries_says_so_and_a_proposal_is_told_as_what_its_author_said():
+    rows = record(
+        events=[event(1, "put", "", "localize-1"), event(2, "proposed", "ann", "1")],
+        tasks=[task("localize-1")],
+        proposals=[proposal(1, "ann", "localize-1", gist="all of it", settled=None, entry=None)],
+    )
+    html = shown("board_replay", trial_of(rows), ReportLinks())
+    assert '<p class="replay-empty muted">none</p>' in html
+    assert "in its author&#39;s words: all of it" in html or "author's words: all of it" in html
+
+
 def test_a_veto_stands_with_its_entry_from_its_step_on():
     rows = record(
         entries=[entry("F1", "localize-1", "ann")],

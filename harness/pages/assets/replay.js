@@ -12,6 +12,8 @@
     const play = replay.querySelector(".replay-play");
     const list = replay.querySelector(".replay-steps");
     const none = replay.querySelector(".replay-none");
+    const empty = replay.querySelector(".replay-empty");
+    const controls = replay.querySelector(".replay-controls");
     const steps = [...list.children];
     const things = [...replay.querySelectorAll("[data-first]")].map((element) => ({
       element,
@@ -19,6 +21,7 @@
       until: Number(element.dataset.until || Infinity),
     }));
     const pending = [...replay.querySelectorAll(".replay-pending [data-first]")];
+    const entries = [...replay.querySelectorAll(".replay-entries > li")];
     const PAUSE_MS = 700;
     let timer = 0;
 
@@ -28,10 +31,11 @@
         element.hidden = now < first || now >= until;
       }
       none.hidden = pending.some((element) => !element.hidden);
+      empty.hidden = entries.some((element) => !element.hidden);
       const step = steps[now - 1];
       const words = step.querySelector(".words").textContent;
-      const told = `${step.dataset.seconds} s, ${words}`;
-      output.textContent = `${now} of ${steps.length}: ${told}`;
+      const told = `${step.dataset.seconds} s: ${words}`;
+      output.textContent = `${now} of ${steps.length}, at ${told}`;
       slider.setAttribute("aria-valuetext", told);
       for (const each of steps) each.classList.toggle("now", each === step);
       list.scrollTop = list.scrollHeight;
@@ -72,6 +76,7 @@
       replay.querySelector(name).addEventListener("click", () => {
         stop();
         move(by);
+        controls.scrollIntoView({ block: "nearest" }); // the key may be pressed from elsewhere
       });
     }
     slider.value = chosen.get(replay.dataset.trial) || slider.value;

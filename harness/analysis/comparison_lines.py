@@ -9,6 +9,7 @@ from harness.score import Comparison, Interval, Side
 from harness.text.counted import counted
 from harness.text.figures import dollars, percent, points, signed_dollars
 
+IS_REPLAY = "is a replay of recorded answers: no benchmark result"
 NamedFacts = tuple[str, Mapping[str, Any]]
 """The name of a run and its facts (`Store.description`)."""
 
@@ -76,9 +77,7 @@ def unlike(a: NamedFacts, b: NamedFacts) -> list[str]:
     if _dataset(mine) != _dataset(theirs):
         lines.append(f"different datasets: {_dataset(mine)} and {_dataset(theirs)}")
     replays = dict.fromkeys(name for name, facts in (a, b) if facts.get("replay"))
-    return lines + [
-        f"{name} is a replay of recorded answers: no benchmark result" for name in replays
-    ]
+    return lines + [f"{name} {IS_REPLAY}" for name in replays]
 
 
 def troubles(side: Side) -> str:

@@ -12,11 +12,16 @@ REPLAY = "This is a replay of recorded answers: no benchmark result."
 
 
 def notes(
-    rows: Sequence[TableRow], facts: Mapping[str, Any], people: Sequence[str] = ()
+    rows: Sequence[TableRow],
+    facts: Mapping[str, Any],
+    people: Sequence[str] = (),
+    *,
+    budgets: bool = True,
 ) -> list[str]:
     """The footnotes: marks, costs, budgets, and changes during the run.
 
     `people`: what to know of their interventions (`harness.analysis.interventions.sentences`).
+    `budgets`: whether to say what they were.
 
     The benchmark's own footnotes are printed after these.
     """
@@ -31,7 +36,7 @@ def notes(
     lines += [*people, *copies(rows)]
     lines += unfinished(rows) + broken(rows)
     lines += [f"≥ {line}" for line in unsure(rows)] + _money(rows)
-    lines += second_look(rows) + _budgets(rows, odd_budgets(rows))
+    lines += second_look(rows) + (budget_lines(rows) if budgets else [])
     return lines + changed(rows, facts)
 
 
@@ -193,8 +198,9 @@ def allowed(row: TableRow) -> str:
     return " · ".join([*parts, f"{wall:g} s a trial" if wall else "any time"])
 
 
-def _budgets(rows: Sequence[TableRow], odd: Sequence[str]) -> list[str]:
+def budget_lines(rows: Sequence[TableRow]) -> list[str]:
     """The budget of all rows; or the budgets, each with its systems."""
+    odd = odd_budgets(rows)
     of: dict[str, list[str]] = {}
     for row in rows:
         of.setdefault(allowed(row), []).append(row["system"])

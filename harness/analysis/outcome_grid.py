@@ -53,6 +53,12 @@ class Sums:
     cost_usd: float | None = 0.0  # at least, of all attempts
     unsure_usd: float = 0.0  # what it may be more
     seconds: float = 0.0  # of trials that ran
+    trials: int = 0  # that ran
+
+    @property
+    def mean_seconds(self) -> float | None:
+        """The seconds of a trial; None if nothing ran."""
+        return self.seconds / self.trials if self.trials else None
 
     @property
     def share(self) -> float | None:
@@ -84,6 +90,14 @@ class Row:
     sums: Sums
     spread: float  # the largest share of resolved submissions of a system less the smallest
     tags: frozenset[Tag]
+
+    @property
+    def first(self) -> TrialRow | None:
+        """The first trial with a submission that is not resolved, else the first of all."""
+        trials = [trial for cell in self.cells if cell for trial in cell.trials]
+        missed = (t for t in trials if any(mark.place != "resolved" for mark in t.marks))
+        found = next(missed, trials[0] if trials else None)
+        return found.trial if found else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +141,7 @@ def total(parts: Iterable[Sums]) -> Sums:
         cost_usd=sum(costs) if len(costs) == len(mine) else None,
         unsure_usd=sum(part.unsure_usd for part in mine),
         seconds=sum(part.seconds for part in mine),
+        trials=sum(part.trials for part in mine),
     )
 
 
@@ -173,6 +188,7 @@ def _cell(
             cost_usd=(score.cost_usd or 0.0) + (score.unfinished_usd or 0.0) if known else None,
             unsure_usd=(score.cost_unsure_usd or 0.0) + (score.unfinished_unsure_usd or 0.0),
             seconds=score.seconds,
+            trials=score.ran,
         ),
         errors=score.infra_errors + score.system_errors,
         unfinished=score.unfinished,

@@ -6,47 +6,16 @@ the paired sign-flip test over instances, adjusted for all pairs of the run (Hol
 different budgets, no pair is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from harness.analysis.compare_verdicts import FEW, LEVEL
+from harness.analysis.footnotes import distinct_usd
+from harness.analysis.pair_verdict import APART, PairVerdict, Told
 from harness.score import holm
 from harness.score.rows import TableRow
 from harness.text.counted import counted
 from harness.text.figures import percent
-
-Told = Literal["more", "less", "not shown", "too few", "not comparable", "unknown"]
-APART = ("more", "less")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairVerdict:
-    """System `a` against `b`, which is the baseline where one of the two is. Differences are a's
-    less b's; None: unknown."""
-
-    a: str
-    b: str
-    instances: int  # on which both ran
-    score_a: float | None
-    score_b: float | None
-    difference: float | None
-    difference_low: float | None
-    difference_high: float | None
-    p: float | None  # of the paired test, adjusted for all pairs
-    score: Told  # whether a resolves more than b
-    submissions: int  # on an instance, of which the costs are
-    cost_a: float | None
-    cost_b: float | None
-    cost_difference: float | None
-    cost_difference_low: float | None
-    cost_difference_high: float | None
-    cost: Told  # whether a costs more than b
-
-    @property
-    def ratio(self) -> float | None:
-        """What a costs of b; None if a cost is unknown or b costs nothing."""
-        return None if self.cost_a is None or not self.cost_b else self.cost_a / self.cost_b
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +24,7 @@ class Verdict:
 
     score: str  # a sentence
     cost: str  # a sentence; empty: there is nothing to say
+    choice: str = ""  # a sentence on what may be chosen from it; empty: the others say it
     pairs: Sequence[PairVerdict]  # those with the baseline first
 
 
@@ -64,7 +34,8 @@ def verdict(
     """The verdict from the rows of `table.csv` and `comparisons.csv`. `baseline`: the system that
     others are compared with; empty: there is none."""
     adjusted = _adjusted(comparisons)
-    every = [_pair(row, p, baseline) for row, p in zip(comparisons, adjusted, strict=True)]
+    of = {row["system"]: row for row in table}
+    every = [_pair(row, p, baseline, of) for row, p in zip(comparisons, adjusted, strict=True)]
     pairs = sorted(every, key=lambda pair: baseline not in (pair.a, pair.b))
     ran = [row for row in table if row["instances_run"]]
     if not ran:
@@ -72,7 +43,9 @@ def verdict(
     if len(ran) == 1 and not any(pair.instances for pair in pairs):
         alone = _alone(ran[0], others=len(table) > 1)
         return Verdict(score=alone, cost=_cost_alone(ran[0]), pairs=pairs)
-    return Verdict(score=_score(pairs), cost=_cost(pairs, baseline), pairs=pairs)
+    return Verdict(
+        score=_score(pairs), cost=_cost(pairs, baseline), choice=_choice(pairs), pairs=pairs
+    )
 
 
 def _adjusted(comparisons: Sequence[TableRow]) -> list[float | None]:
@@ -82,9 +55,11 @@ def _adjusted(comparisons: Sequence[TableRow]) -> list[float | None]:
     return [None if row["avg_at_1_p"] is None else next(found) for row in comparisons]
 
 
-def _pair(row: TableRow, p: float | None, baseline: str) -> PairVerdict:
+def _pair(row: TableRow, p: float | None, baseline: str, of: Mapping[str, TableRow]) -> PairVerdict:
+    """The verdict on a row of `comparisons.csv`. `of`: rows of `table.csv` by system."""
     turned = row["system_a"] == baseline
     a, b = ("b", "a") if turned else ("a", "b")
+    rows = [of.get(row[f"system_{each}"], {}) for each in (a, b)]
     score = _difference(row, "avg_at_1_difference", turned=turned)
     cost = _difference(row, "cost_per_instance_difference_usd", turned=turned)
     return PairVerdict(
@@ -105,6 +80,10 @@ def _pair(row: TableRow, p: float | None, baseline: str) -> PairVerdict:
         cost_difference_low=cost[1],
         cost_difference_high=cost[2],
         cost=_told(row["instances"], cost),
+        distinct_a=distinct_usd(rows[0]),
+        distinct_b=distinct_usd(rows[1]),
+        copies_a=bool(rows[0].get("copies")),
+        copies_b=bool(rows[1].get("copies")),
     )
 
 
@@ -281,7 +260,7 @@ def _cost(pairs: Sequence[PairVerdict], baseline: str) -> str:
     if not known:
         return "Costs are not compared, because one of each two is unknown or 0." if mine else ""
     base, each = known[0].b, counted(known[0].submissions, "submission")
-    first, *others = [(pair.a, times(pair.ratio)) for pair in known]
+    first, *others = [(pair.a, _times_of(pair)) for pair in known]
     parts = [f"{first[0]} costs {first[1]}", *(f"{name} {ratio}" for name, ratio in others)]
     told = f"At {each} per instance each, {_listed(parts)} what {base} costs"
     if len(known) == 1:
@@ -295,6 +274,13 @@ def times(ratio: float | None) -> str:
         return "–"
     digits = f"{ratio:.0f}" if ratio >= 10 else f"{ratio:#.2g}"
     return f"{digits} times"
+
+
+def _times_of(pair: PairVerdict) -> str:
+    """The quotient of a pair's costs, and beside it that of distinct patches."""
+    if pair.distinct_ratio is None:
+        return times(pair.ratio)
+    return f"{times(pair.ratio)} ({times(pair.distinct_ratio)} per distinct patch)"
 
 
 def _listed(parts: Sequence[str]) -> str:
@@ -311,3 +297,24 @@ def _sure(pairs: Sequence[PairVerdict]) -> str:
     if unsure:
         return f"; no difference is shown for {_listed(unsure)}"
     return "; the differences are shown" if len(pairs) > 1 else "; the difference is shown"
+
+
+# -- the sentence on what to choose ----------------------------------------------------------------
+
+
+def _choice(pairs: Sequence[PairVerdict]) -> str:
+    """What may be chosen from a run of several systems."""
+    compared = [pair for pair in pairs if pair.instances]
+    apart = [pair for pair in compared if pair.score in APART]
+    if not compared:
+        return ""
+    if not apart and not any(pair.cost in APART for pair in compared):
+        return "From this run alone no system can be preferred."
+    if not apart:
+        return "From this run alone no system can be preferred for what it resolves."
+    if all(pair.cost == pair.score for pair in apart):
+        return (
+            "The system that resolves more also costs more: which to prefer depends on what a "
+            "resolved instance is worth."
+        )
+    return ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.footnotes import worth
+from harness.analysis.footnotes import budget_lines, worth
 from harness.model.replay import PREFIX as REPLAY
 from harness.pages.run_data import RunData
 from harness.store.rows import TrialRow
@@ -18,6 +18,8 @@ LIMITS = (("cpus", "CPUs"), ("memory_mb", "MB of memory"), ("disk_mb", "MB of di
           ("processes", "processes"))  # fmt: skip
 DELM = ".venv/bin/delm"
 MILLION = 1_000_000
+HASHED = {"code": "all files of the code", "prompts": "all prompt files of the package"}
+"""What the hashes of a system are of."""
 RATES = (("input", "input"), ("cached_input", "cached input"), ("cache_write", "cache write"),
          ("output", "output"))  # fmt: skip
 
@@ -50,7 +52,7 @@ def fine_print(run: RunData) -> FinePrint:
         Fact(name="dataset", values=_dataset(run)),
         Fact(name="model", values=_model(facts)),
         Fact(name="prices", values=_prices(facts)),
-        Fact(name="budget", values=worth(facts)[:1], word="budget"),
+        Fact(name="budget", values=_budget(run), word="budget"),
         Fact(name="systems", values=_systems(facts)),
         Fact(name="sandbox", values=_sandbox(run.rows.trials, facts), word="sandbox"),
         Fact(name="machine", values=_machine(facts)),
@@ -178,6 +180,13 @@ def _systems(facts: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def _budget(run: RunData) -> list[str]:
+    """The budget of a submission, and what that makes for an instance."""
+    told = worth(run.facts)[:1]
+    lines = [*told, *budget_lines(run.scored.table)] if told else []
+    return [line.removeprefix("budget ") for line in lines if line.startswith("budget ")]
+
+
 def _sandbox(trials: Sequence[TrialRow], facts: Mapping[str, Any]) -> list[str]:
     kinds = Counter(trial["sandbox"] for trial in trials if trial["sandbox"])
     audits = Counter(trial["audit"] for trial in trials if trial["audit"])
@@ -214,10 +223,12 @@ def _hashes(run: RunData) -> list[str]:
     facts = run.facts
     lines = [f"configuration and systems: {facts['identity']}"] if facts.get("identity") else []
     if facts.get("prices_sha256"):
-        lines.append(f"prices: {facts['prices_sha256']}")
+        lines.append(f"price list: {facts['prices_sha256']}")
     if run.instances:
-        lines.append(f"instance ids: {digest(run.instances)}")
-    for name, records in (facts.get("systems") or {}).items():
-        known = [what for what in ("code", "prompts") if what in records[-1]]
-        lines += [f"{what} of {name}: {digest(records[-1][what])}" for what in known]
-    return lines
+        lines.append(f"all instance ids: {digest(run.instances)}")
+    of: dict[tuple[str, str], list[str]] = {}
+    for what, words in HASHED.items():
+        for name, records in (facts.get("systems") or {}).items():
+            if what in records[-1]:
+                of.setdefault((words, digest(records[-1][what])), []).append(name)
+    return lines + [f"{words} of {', '.join(names)}: {it}" for (words, it), names in of.items()]

@@ -4,9 +4,12 @@ A test holds them equal. A page asks for a word with `term`, and one that is mis
 error.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 
+from jinja2 import pass_context
 from markupsafe import Markup
 
 GLOSSARY: Sequence[tuple[str, str]] = (
@@ -106,6 +109,11 @@ GLOSSARY: Sequence[tuple[str, str]] = (
     (
         "FAIL_TO_PASS, PASS_TO_PASS",
         "the tests that a fix must make pass; the tests that must keep passing",
+    ),
+    (
+        "difficulty",
+        "how hard the dataset says an instance is, in the dataset's own words (1-4 hours, level "
+        "3). The scales of two datasets do not compare",
     ),
     (
         "baseline",
@@ -231,7 +239,22 @@ def meaning(word: str) -> str:
     return _meanings()[word]
 
 
-def term(word: str, shown: str = "") -> Markup:
-    """The word with its meaning on hover. `shown`: how the page spells it there."""
-    template = Markup('<abbr title="{}">{}</abbr>')
-    return template.format(meaning(word), shown or word)
+def place_of(words: str) -> str:
+    """The id of the entry of these words, which are a row's, in the glossary."""
+    return "word-" + re.sub(r"[^a-z0-9]+", "-", words.lower().replace("$", "usd-")).strip("-")
+
+
+@cache
+def _places() -> dict[str, str]:
+    return {word: place_of(words) for words, _ in GLOSSARY for word in words.split(", ")}
+
+
+@pass_context
+def term(context: Mapping[str, Any], word: str, shown: str = "") -> Markup:
+    """The word, with its meaning on hover, as a link to its entry in the glossary: that of the
+    `links` of the page. `shown`: how the page spells it there."""
+    found, links = meaning(word), context.get("links")
+    if not links:
+        return Markup('<abbr title="{}">{}</abbr>').format(found, shown or word)
+    template = Markup('<a class="term" href="{}" title="{}">{}</a>')
+    return template.format(links.word(_places()[word]), found, shown or word)

@@ -18,8 +18,10 @@ from harness.pages.links import Links
 from harness.pages.rendering import render, seconds, usd
 from harness.store.rows import LabelRow
 from harness.text.counted import counted
+from harness.text.digest import digest
 
 PER_PAGE: Final = 50
+NAMED: Final = 200  # characters of a name in an attribute
 SORTS: Final = {
     "differ": "systems differ most",
     "position": "order of the run",
@@ -148,7 +150,7 @@ def grid_html(page: GridPage, links: Links) -> Markup:
     """The grid as HTML, without the frame of a page: for the report and the live page."""
     words = SimpleNamespace(
         PER_PAGE=PER_PAGE, SORTS=SORTS, OUTCOMES=OUTCOMES, letters=letters, mark_text=mark_text,
-        trial_text=trial_text, cost_text=cost_text,
+        trial_text=trial_text, cost_text=cost_text, name=name,
     )  # fmt: skip
     return render("grid", grid=page, links=links, words=words)
 
@@ -195,6 +197,11 @@ def cost_text(sums: Sums) -> str:
     return f"{usd(sums.cost_usd)} in all{more}; {seconds(sums.seconds)} in all"
 
 
+def name(value: str) -> str:
+    """A name for an attribute: a very long one is cut, and told from others by its digest."""
+    return value if len(value) <= NAMED else f"{value[:NAMED]}… {digest(value)[:12]}"
+
+
 _WORDS = {
     "resolved": "resolved",
     "unresolved": "not resolved",
@@ -229,7 +236,7 @@ def _is_chosen(row: Row, query: GridQuery) -> bool:
         (query.difficulty, row.difficulty),
         (query.length, row.length),
     )
-    if any(value and value != mine for value, mine in wanted):
+    if any(value and value not in {mine, name(mine)} for value, mine in wanted):
         return False
     if query.outcome and query.outcome not in row.tags:
         return False
@@ -243,24 +250,24 @@ def _order(
     """The key that rows are sorted by. What is unknown stands last; ties are in the run's order."""
     at = grid.systems.index(query.of) if query.of in grid.systems else None
     down = query.sort.startswith("-")
-    name = query.sort.removeprefix("-")
+    sort = query.sort.removeprefix("-")
 
     def number(row: Row) -> float | None:
         cell = None if at is None else row.cells[at]
         if at is not None and cell is None:
             return None
         sums = cell.sums if cell else row.sums
-        values = {"resolved": sums.share, "cost": sums.cost_usd, "seconds": sums.seconds}
-        return values[name]
+        values = {"resolved": sums.share, "cost": sums.cost_usd, "seconds": sums.mean_seconds}
+        return values[sort]
 
     def key(row: Row) -> tuple[Any, ...]:
-        if name == "differ":
+        if sort == "differ":
             return (-row.spread, row.position)
-        if name == "position":
+        if sort == "position":
             return (row.position,)
-        if name in {"instance", "repo"}:
-            return (row.instance_id if name == "instance" else row.repo, row.position)
-        if name == "difficulty":
+        if sort in {"instance", "repo"}:
+            return (row.instance_id if sort == "instance" else row.repo, row.position)
+        if sort == "difficulty":
             return (ranks[row.difficulty], row.position)
         value = number(row)
         return (value is None, -(value or 0.0) if down else value or 0.0, row.position)

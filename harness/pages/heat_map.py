@@ -77,9 +77,23 @@ def heat_map(scores: Sequence[InstanceScore]) -> HeatMap | None:
 
 
 def heat_map_html(scores: Sequence[InstanceScore]) -> Markup:
-    """The map as HTML; empty where nothing ran."""
+    """The map as HTML, or a sentence where all its squares would be equal; empty where nothing
+    ran."""
     found = heat_map(scores)
-    return render("heat_map", map=found) if found else Markup()
+    return render("heat_map", map=found, every=_every(scores)) if found else Markup()
+
+
+def _every(scores: Sequence[InstanceScore]) -> str:
+    """What every system resolves on every instance; empty where that differs, or not all ran."""
+    systems, instances = ({each.system for each in scores}, {each.instance_id for each in scores})
+    shares = {each.average for each in scores}
+    if len(scores) < len(systems) * len(instances) or len(shares) > 1 or None in shares:
+        return ""
+    (share,) = shares
+    told = {1.0: "all", 0.0: "none"}.get(share or 0.0, percent(share))
+    every = "The system" if len(systems) == 1 else f"Each of the {len(systems)} systems"
+    on = "the instance" if len(instances) == 1 else f"each of the {len(instances)} instances"
+    return f"{every} resolves {told} of its submissions on {on}."
 
 
 def _block(

@@ -13,6 +13,10 @@ class Links(Protocol):
         """The run's own page: verdict, plot and grid."""
         ...
 
+    def word(self, place: str) -> str:
+        """The entry of the glossary with this id."""
+        ...
+
     def trial(self, trial_id: int, section: str = "") -> str:
         """An attempt at a trial, opened; `section`: the id of a heading there."""
         ...
@@ -61,6 +65,10 @@ class ReportLinks:
     def run(self) -> str:
         """See `Links`."""
         return "#verdict"
+
+    def word(self, place: str) -> str:
+        """See `Links`."""
+        return f"#{place}"
 
     def trial(self, trial_id: int, section: str = "") -> str:
         """See `Links`."""
@@ -112,6 +120,10 @@ class ViewLinks:
     def run(self) -> str:
         """See `Links`."""
         return self._root
+
+    def word(self, place: str) -> str:
+        """See `Links`."""
+        return f"{self.run()}#{place}"
 
     def trial(self, trial_id: int, section: str = "") -> str:
         """See `Links`."""

@@ -16,7 +16,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from harness.pages.diff_view import MOST_CHARS, DiffView, diff_view
-from harness.pages.glossary import term
+from harness.pages.glossary import place_of, term
 from harness.terminal import plain
 
 SHOWN = 20_000  # characters of one text on a page; of longer ones the middle is left out
@@ -33,7 +33,7 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.globals["term"] = term
+    templates.globals |= {"term": term, "place_of": place_of}
     templates.filters["diff_view"] = _diff
     templates.filters |= {"usd": usd, "share": share, "seconds": seconds, "text": _cut}
     templates.filters["pieces"] = pieces

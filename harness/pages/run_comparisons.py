@@ -1,10 +1,12 @@
 """The sections of a run that compare its systems: pairs, heat map, curves."""
 
+from dataclasses import replace
 from itertools import combinations
 from types import SimpleNamespace
 
 from markupsafe import Markup
 
+from harness.analysis.comparison_lines import IS_REPLAY
 from harness.pages.compare import Chosen, compare_html, compare_page, named_costs
 from harness.pages.curves import curves, curves_html
 from harness.pages.heat_map import heat_map_html
@@ -69,4 +71,5 @@ def labels_html(run: RunData, links: Links) -> Markup | None:
 def _pair(run: RunData, links: Links, a: str, b: str, most: int) -> Markup:
     costs = named_costs(run.costs, {a: a, b: b})
     page = compare_page(Chosen(run, a, links), Chosen(run, b, links), costs=costs, most=most)
-    return compare_html(page)
+    told = [line for line in page.warnings if IS_REPLAY not in line]  # it stands first on the page
+    return compare_html(replace(page, warnings=told))

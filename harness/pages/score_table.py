@@ -4,7 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.analysis.footnotes import allowed, in_doubt, notes, odd_budgets, worth
+from harness.analysis.footnotes import (
+    REPLAY,
+    allowed,
+    distinct_usd,
+    in_doubt,
+    notes,
+    odd_budgets,
+    worth,
+)
 from harness.analysis.interventions import sentences
 from harness.pages.run_data import RunData
 from harness.score import InstanceScore
@@ -35,8 +43,9 @@ class ScoreRow:
     system: str
     agents: str
     resolved: str
-    scores: Sequence[Figure]  # in the order of `SCORES`
+    scores: Sequence[Figure]  # as `ScoreTable.names`
     cost: Figure
+    distinct_usd: float | None  # dollars of a patch that is no copy, where any system made copies
     latency_s: float | None
     infra_errors: int
     budget: str
@@ -57,11 +66,21 @@ class Gain:
 class ScoreTable:
     """What `scores.html.j2` and `gains.html.j2` show."""
 
-    names: Sequence[str]  # of the scores
+    names: Sequence[str]  # of the scores that any system has
     rows: Sequence[ScoreRow]
     each: str  # the submissions of which the costs are
     notes: Sequence[str]
     gains: Sequence[Gain]
+
+    @property
+    def budgets_differ(self) -> bool:
+        """Whether the systems had different budgets."""
+        return any(row.odd_budget for row in self.rows)
+
+    @property
+    def any_infra(self) -> bool:
+        """Whether a trial failed for infrastructure."""
+        return any(row.infra_errors for row in self.rows)
 
     @property
     def gains_known(self) -> bool:
@@ -76,10 +95,12 @@ def score_table(run: RunData) -> ScoreTable:
     """The table of a run."""
     rows = run.scored.table
     odd = odd_budgets(rows)
+    told = [each for each in SCORES if any(row[each[0]] is not None for row in rows)] or SCORES[:1]
+    copies = any(row.get("copies") for row in rows)
     submissions = next((row["equal_submissions"] for row in rows), 0)
     return ScoreTable(
-        names=[name for _, name in SCORES],
-        rows=[_row(row, odd=row["system"] in odd) for row in rows],
+        names=[name for _, name in told],
+        rows=[_row(row, told, odd=row["system"] in odd, copies=copies) for row in rows],
         each=counted(submissions, "submission"),
         notes=_notes(run),
         gains=gains(run),
@@ -114,7 +135,8 @@ def gains(run: RunData) -> list[Gain]:
 
 
 def _notes(run: RunData) -> list[str]:
-    """The footnotes of the printed table."""
+    """The footnotes of the printed table, without what stands elsewhere on the page: budgets, and
+    that the run is a replay."""
     rows, facts, benchmark = run.scored.table, run.facts, run.benchmark
     model = str(facts.get("model", ""))
     beside = [
@@ -123,23 +145,22 @@ def _notes(run: RunData) -> list[str]:
     ]
     known = [each for each in beside if each]
     return [
-        *notes(rows, facts, sentences(run.rows)),
+        *notes(rows, facts, sentences(run.rows), budgets=False),
         *benchmark.footnotes(rows, known, facts),
-        *worth(facts),
+        *(line for line in worth(facts)[1:] if line != REPLAY),
     ]
 
 
-def _row(row: TableRow, *, odd: bool) -> ScoreRow:
+def _row(row: TableRow, told: Sequence[tuple[str, str]], *, odd: bool, copies: bool) -> ScoreRow:
     leaders, lacking = row["main_agents"], row["wanted"] - row["wanted_run"]
-    told = f"{row['resolved']} of {row['wanted_run']}" if row["wanted_run"] else "–"
+    resolved = f"{row['resolved']} of {row['wanted_run']}" if row["wanted_run"] else "–"
     return ScoreRow(
         system=row["system"],
         agents=f"{leaders}+{row['agents']}" if leaders else str(row["agents"]),
-        resolved=f"{told}, {lacking} not run" if lacking else told,
-        scores=[
-            _figure(row, name, shared=row.get(f"{name}_kind") == "shared") for name, _ in SCORES
-        ],
+        resolved=f"{resolved}, {lacking} not run" if lacking else resolved,
+        scores=[_figure(row, name, shared=row.get(f"{name}_kind") == "shared") for name, _ in told],
         cost=_figure(row, "cost_per_instance_usd", at_least=in_doubt(row) > 0),
+        distinct_usd=distinct_usd(row) if copies else None,
         latency_s=row["latency_mean_s"],
         infra_errors=row["infra_errors"],
         budget=allowed(row),

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.pages.glossary import GLOSSARY, meaning, term
+from harness.pages.glossary import GLOSSARY, meaning, place_of, term
+from harness.pages.links import ReportLinks, ViewLinks
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,12 +36,25 @@ def test_every_word_that_a_template_asks_for_is_defined():
         assert meaning(word)
 
 
+NOWHERE: dict[str, object] = {}  # a page without links
+
+
 def test_a_word_is_explained_on_hover_as_the_page_spells_it():
-    assert term("gold patch") == '<abbr title="the fix that the dataset holds">gold patch</abbr>'
-    assert ">Agents</abbr>" in term("n", "Agents")
+    told = term(NOWHERE, "gold patch")
+    assert told == '<abbr title="the fix that the dataset holds">gold patch</abbr>'
+    assert ">Agents</abbr>" in term(NOWHERE, "n", "Agents")
     with pytest.raises(KeyError):
-        term("no such word")
+        term(NOWHERE, "no such word")
+
+
+def test_a_word_leads_to_its_entry_by_touch_and_keyboard():
+    assert len({place_of(words) for words, _ in GLOSSARY}) == len(GLOSSARY)
+    told = term({"links": ReportLinks()}, "Pass@4")
+    assert 'href="#word-pass-2-pass-4"' in told
+    assert "title=" in told
+    live = term({"links": ViewLinks("r")}, "$/instance")
+    assert 'href="/runs/r#word-usd-instance"' in live
 
 
 def test_nothing_in_a_glossary_is_markup():
-    assert "&lt;b&gt;" in term("n", "<b>")
+    assert "&lt;b&gt;" in term(NOWHERE, "n", "<b>")

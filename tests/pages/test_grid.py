@@ -13,7 +13,7 @@ from planted_many import TEAMS, plant_many
 from harness import score
 from harness.analysis.outcome_grid import outcome_grid, total
 from harness.pages.compare import Chosen, compare_html, compare_page
-from harness.pages.grid import GridQuery, grid_html, grid_page
+from harness.pages.grid import GridQuery, grid_html, grid_page, name
 from harness.pages.links import ReportLinks, ViewLinks
 from harness.pages.run_data import outcome_data, run_data
 from harness.score.rows import call_sums, scores_from_sums
@@ -34,6 +34,36 @@ def scores_of(rows):
 
 def grid_of(rows):
     return outcome_grid(rows.trials, rows.submissions, scores_of(rows))
+
+
+def test_very_long_names_are_cut_in_attributes_and_still_choose_their_rows(grid):
+    long = "r" * 5_000_000
+    rows = [
+        replace(grid.rows[0], instance_id=long, repo=long, difficulty=long),
+        replace(grid.rows[1], instance_id=f"{long}2", repo=f"{long}2", difficulty="other"),
+    ]
+    odd = replace(grid, rows=rows)
+    html = str(grid_html(grid_page(odd, LEVELS), ReportLinks()))
+    assert len(html) < 50_000
+    assert name(long) != name(f"{long}2")
+    for repo in (long, name(long)):
+        chosen = grid_page(odd, LEVELS, GridQuery(repo=repo)).rows
+        assert [row.position for row in chosen] == [rows[0].position]
+
+
+def test_an_instance_leads_to_the_first_trial_that_is_not_resolved(grid):
+    for row in grid.rows:
+        trials = [trial for cell in row.cells if cell for trial in cell.trials]
+        missed = [t for t in trials if {mark.place for mark in t.marks} != {"resolved"}]
+        assert row.first == (missed or trials)[0].trial
+    html = str(grid_html(grid_page(grid, LEVELS), ReportLinks()))
+    assert html.count('<a class="instance" href="#trial-') == len(grid.rows)
+
+
+def test_seconds_of_a_cell_are_those_of_a_trial(grid):
+    cell = next(cell for row in grid.rows for cell in row.cells if cell and cell.sums.trials > 1)
+    assert cell.sums.mean_seconds == cell.sums.seconds / cell.sums.trials
+    assert total([]).mean_seconds is None
 
 
 @pytest.fixture(scope="module")
@@ -204,8 +234,10 @@ def test_rows_are_sorted_by_what_is_asked_for(grid):
     assert ranks == sorted(ranks)
     delm = [row.cells[3].sums.cost_usd for row in rows(sort="-cost", of="delm")]
     assert delm == sorted(delm, reverse=True)
-    every = [row.sums.seconds for row in rows(sort="seconds")]
-    assert every == sorted(every)
+    every = [row.sums.mean_seconds for row in rows(sort="seconds")]
+    known = [each for each in every if each is not None]
+    assert known == sorted(known)
+    assert every == [*known, *[None] * (len(every) - len(known))]
     shares = [row.sums.share for row in rows(sort="resolved")]
     known = [share for share in shares if share is not None]
     assert known == sorted(known)

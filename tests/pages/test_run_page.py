@@ -3,6 +3,7 @@
 import re
 import shlex
 from dataclasses import replace
+from functools import partial
 from xml.etree import ElementTree
 
 import anyio
@@ -79,6 +80,66 @@ def test_hostile_names_of_systems_and_facts_are_text(tmp_path):
             told = [fault for fault in faults(html) if fault != "<form>"]
             allowed = name == "grid"  # which filters by names as they are
             assert told == [] or allowed, name
+
+
+async def of_systems(tmp_path, systems, **facts):
+    folder = await plant(tmp_path, "r", systems, **facts)
+    return await data_of(folder)
+
+
+def test_columns_without_a_figure_and_a_map_of_equal_squares_are_left_out(tmp_path):
+    every = {"a__a-1": ["R"], "a__a-2": ["R"]}
+    systems = {"single": System(1, "one", every), "other": System(1, "one", every)}
+    html = pages(anyio.run(partial(of_systems, tmp_path, systems)), ReportLinks())
+    for word in ("Pass@4", "Infra", "Budget"):
+        assert word not in html["scores"]
+    assert "Avg.@1" in html["scores"]
+    assert "<svg" not in html["heat-map"]
+    assert "Each of the 2 systems resolves all of its submissions on each of" in html["heat-map"]
+    assert "From this run alone no system can be preferred." in html["verdict"]
+
+
+def test_columns_with_a_figure_and_a_map_of_unlike_squares_are_there(run):
+    html = pages(run, ReportLinks())
+    assert "Infra" in html["scores"]
+    assert "<svg" in html["heat-map"]
+
+
+def test_the_price_of_a_distinct_patch_stands_beside_every_ratio(tmp_path):
+    async def planted():
+        rows = {"a__a-1": ["R", "R"], "a__a-2": ["R", "R"]}
+        systems = {"single": System(1, "one", rows), "delm": System(2, "shared", rows)}
+        return await of_systems(tmp_path, systems)
+
+    run = anyio.run(planted)
+    table = [
+        row | {"copies": 1, "submissions": 4, "cost_usd": 3.0, "cost_per_instance_usd": 1.0}
+        if row["system"] == "delm"
+        else row | {"copies": 0, "submissions": 4, "cost_usd": 2.0}
+        for row in run.scored.table
+    ]
+    html = pages(replace(run, scored=replace(run.scored, table=table)), ReportLinks())
+    assert re.search(r"delm costs \S+ times \(2\.0 times per distinct patch\)", html["verdict"])
+    assert "$1.0000 per distinct patch" in html["scores"]
+    assert "2.0 times per<br>distinct patch" in html["pairs"]
+
+
+def test_a_replay_is_told_once_and_so_is_the_budget(run):
+    facts = {**run.facts, "replay": True}
+    replayed = replace(run, scored=replace(run.scored, rows=replace(run.rows, facts=facts)))
+    html = pages(replayed, ReportLinks())
+    told = "".join(html.values())
+    assert told.count("replay of recorded answers") == 1
+    assert "budget per submission" not in html["scores"]
+
+
+def test_a_hash_says_of_what_it_is_and_of_which_systems(run):
+    record = {"prompts": {"a.md": "1"}, "code": {"a.py": "2"}, "since": "2026"}
+    facts = {**run.facts, "systems": {"single": [record], "delm": [record]}}
+    planted = replace(run, scored=replace(run.scored, rows=replace(run.rows, facts=facts)))
+    told = {fact.name: list(fact.values) for fact in fine_print(planted).facts}
+    lines = [line.rpartition(": ")[0] for line in told["hashes (SHA-256)"]]
+    assert "all prompt files of the package of single, delm" in lines
 
 
 # -- the plot --------------------------------------------------------------------------------------
@@ -193,7 +254,8 @@ def test_the_fine_print_names_what_was_run_with_what(run):
     assert told["versions"] == f"delm 1.2.3, commit {'b' * 12} with changes, from 2026"
     assert told["machine"] == "Linux, 2 CPUs, Python 3.11"
     assert "a" * 64 in told["hashes (SHA-256)"]
-    assert told["budget"].startswith("budget per submission: ")
+    assert told["budget"].startswith("per submission: ")
+    assert " | per instance: " in told["budget"]
     assert "3 instances" in told["dataset"]
 
 

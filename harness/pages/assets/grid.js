@@ -8,19 +8,21 @@
   let place = null; // the instance and the column of the trial that the keyboard is at
 
   const money = (usd) => (usd === null ? "–" : `$${usd.toFixed(4)}`);
-  const time = (s) => (s < 600 ? `${Math.round(s)} s` : `${Math.round(s / 60)} min`);
+  const time = (s) => (s === null ? "–" : s < 600 ? `${Math.round(s)} s` : `${Math.round(s / 60)} min`);
   const number = (text) => (text === undefined || text === "" ? null : Number(text));
 
   function sumOf(cells) {
-    const sums = { resolved: 0, wanted: 0, cost: 0, unsure: 0, seconds: 0 };
+    const sums = { resolved: 0, wanted: 0, cost: 0, unsure: 0, seconds: 0, trials: 0 };
     for (const cell of cells) {
       sums.resolved += Number(cell.dataset.resolved);
       sums.wanted += Number(cell.dataset.wanted);
       sums.unsure += Number(cell.dataset.unsure);
       sums.seconds += Number(cell.dataset.seconds);
+      sums.trials += Number(cell.dataset.trials);
       const cost = number(cell.dataset.cost);
       sums.cost = cost === null || sums.cost === null ? null : sums.cost + cost;
     }
+    sums.mean = sums.trials ? sums.seconds / sums.trials : null;
     return sums;
   }
 
@@ -187,7 +189,7 @@
         const cells = [...row.querySelectorAll("td.cell")];
         const mine = (at < 0 ? cells : [cells[at]]).filter((cell) => "wanted" in cell.dataset);
         const sums = sumOf(mine);
-        let value = sums[name];
+        let value = name === "seconds" ? sums.mean : sums[name];
         if (name === "resolved") value = sums.wanted ? sums.resolved / sums.wanted : null;
         return value === null || !mine.length ? Infinity : sign * value;
       };
@@ -235,7 +237,7 @@
           delm.make("div", `${sums.resolved} of ${sums.wanted}${all ? "" : share}`),
           delm.make(
             "div",
-            `${money(sums.cost)}${sums.unsure && sums.cost !== null ? "+" : ""} · ${time(sums.seconds)}`,
+            `${money(sums.cost)}${sums.unsure && sums.cost !== null ? "+" : ""} · ${time(sums.mean)}`,
             { class: "measures" },
           ),
         );
@@ -278,8 +280,8 @@
       const cell = current && current.closest("td");
       for (const row of rows) {
         row.classList.toggle("current", Boolean(place) && row === (current && current.closest("tr")));
-        row.querySelectorAll("td a").forEach((link) => {
-          const inCell = cell && cell.contains(link);
+        row.querySelectorAll("td a, th a").forEach((link) => {
+          const inCell = cell && (cell.contains(link) || (link.matches("th a") && row.contains(cell)));
           link.tabIndex = link === current || (inCell && !link.matches(".trial-link")) ? 0 : -1;
         });
       }

@@ -76,7 +76,8 @@
       replay.querySelector(name).addEventListener("click", () => {
         stop();
         move(by);
-        controls.scrollIntoView({ block: "nearest" }); // the key may be pressed from elsewhere
+        const { top } = replay.getBoundingClientRect();
+        if (top < 0 || top > window.innerHeight / 2) controls.scrollIntoView(); // the key's place
       });
     }
     slider.value = chosen.get(replay.dataset.trial) || slider.value;

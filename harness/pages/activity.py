@@ -250,9 +250,9 @@ def _distinct(made: Made, other: str, theirs: Made) -> str:
     told += f" A distinct patch costs {dollars(made.distinct_usd)}"
     if not theirs.distinct_usd:
         return f"{told}."
-    whose = f"{other}'s distinct ones at" if theirs.copies else f"{other}'s"
-    ratio = made.distinct_usd / theirs.distinct_usd
-    return f"{told}, {ratio:.2f} of {whose} {dollars(theirs.distinct_usd)}."
+    ratio, usd = made.distinct_usd / theirs.distinct_usd, dollars(theirs.distinct_usd)
+    whose = f"one of {other}'s ({usd})" if theirs.copies else f"{other}'s {usd}"
+    return f"{told}, {ratio:.2f} times {whose}."
 
 
 def _made(row: TableRow) -> str:

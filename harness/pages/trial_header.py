@@ -30,6 +30,7 @@ class TrialHeader:
     sentences: Sequence[tuple[str, str, str]]  # a section, what it says in short, a link's words
     cost: Spent
     neighbours: Sequence[tuple[str, Sequence[Neighbour]]]  # by system
+    copies: bool  # whether one of the neighbours' submissions is one
     before: int  # the trial_id of the neighbour before this one; 0: there is none
     after: int
 
@@ -50,6 +51,7 @@ def header(data: TrialData) -> TrialHeader:
         sentences=[each for each in told if each[1]],
         cost=spent(call for call in data.calls if call["paid_call"] is None),
         neighbours=_neighbours(data),
+        copies=any(row["copy_of"] for row in data.submissions_here),
         before=ids[at - 1],
         after=ids[at + 1],
     )

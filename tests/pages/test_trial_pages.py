@@ -387,7 +387,12 @@ def test_a_copy_is_no_second_patch_and_the_price_of_a_distinct_one_stands_with_e
         "delm spent $0.3000 here for 2 submissions, $0.1500 each, 0.75 of single"
     )
     assert "1 of the 2 is a copy of another agent's patch." in told
-    assert told.endswith("A distinct patch costs $0.3000, 1.50 of single's $0.2000.")
+    assert told.endswith("A distinct patch costs $0.3000, 1.50 times single's $0.2000.")
+    single = replace(data, cost=replace(data.cost, trial={**data.trial, "system": "single"}))
+    assert activity.cost_sentence(single).endswith(
+        "1.33 of delm's $0.1500. A distinct patch costs $0.2000, 0.67 times one of delm's "
+        "($0.3000)."
+    )
     section = activity.section(data)
     mine, other = (
         next(b for b in section.money if b.system == name) for name in ("delm", "single")

@@ -13,7 +13,7 @@
     const list = replay.querySelector(".replay-steps");
     const none = replay.querySelector(".replay-none");
     const empty = replay.querySelector(".replay-empty");
-    const controls = replay.querySelector(".replay-controls");
+    const place = replay.closest("section") || replay; // a key may be pressed far from it
     const steps = [...list.children];
     const things = [...replay.querySelectorAll("[data-first]")].map((element) => ({
       element,
@@ -77,7 +77,7 @@
         stop();
         move(by);
         const { top } = replay.getBoundingClientRect();
-        if (top < 0 || top > window.innerHeight / 2) controls.scrollIntoView(); // the key's place
+        if (top < 0 || top > window.innerHeight / 2) place.scrollIntoView();
       });
     }
     slider.value = chosen.get(replay.dataset.trial) || slider.value;

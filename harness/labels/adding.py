@@ -12,6 +12,7 @@ from harness.labels.vocabulary import LABELS
 from harness.score.rows import by_trial
 from harness.store.protocol import Store
 from harness.store.rows import Label, NewLabel, Quotation, RunRows, TrialRow
+from harness.text.visible import is_visible
 
 NAME_CHARS, COMMENT_CHARS = 100, 4_000
 
@@ -69,7 +70,7 @@ async def add_label(store: Store, found: Material, wanted: Wanted) -> int:
     own, standing label of the trial.
     """
     label, author = checked_label(wanted.label), " ".join(wanted.author.split())
-    if not author or len(author) > NAME_CHARS:
+    if not is_visible(author) or len(author) > NAME_CHARS:
         raise UserError(f"a label needs its author's name, of at most {NAME_CHARS} characters")
     if len(wanted.comment) > COMMENT_CHARS:
         raise UserError(f"the comment is too long; at most {COMMENT_CHARS} characters are kept")

@@ -238,6 +238,8 @@ def store_errors() -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise store_error(error) from error
+    except UnicodeDecodeError as error:  # of SQLite's message, which quotes the file
+        raise StoreUnavailable(f"the file is damaged: {error}") from error
 
 
 def _rows(cursor: sqlite3.Cursor, statement: Statement, parameters: dict[str, Any]) -> list[Row]:
@@ -254,6 +256,8 @@ def _rows(cursor: sqlite3.Cursor, statement: Statement, parameters: dict[str, An
         return cursor.fetchall()
     except sqlite3.Error as error:
         raise store_error(error) from error
+    except UnicodeDecodeError as error:
+        raise StoreUnavailable(f"the file is damaged: {error}") from error
 
 
 def _whole(parameters: Mapping[str, Any]) -> dict[str, Any]:

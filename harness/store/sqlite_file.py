@@ -1,5 +1,6 @@
 """The file of a run's store in SQLite, and the statements of `store.sql`."""
 
+import sqlite3
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from harness.store.versions import bring_up
 from harness.text.timestamps import now
 
 RESERVED_BYTES = 1 << 24  # of the log; the answers of calls under way are much smaller
+WAIT_S = 30.0  # for what another process writes
 ERRORS = frozenset(
     {"error", "detail", "reason"}
 )  # parameters in which text that looks like a key is redacted, too
@@ -29,6 +31,8 @@ class SqliteFile:
                 f"{lack(error)} at {path.parent} to open {path.name}; make room"
             ) from None
         except StoreUnavailable as error:
+            if getattr(error.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                raise UserError(f"{path}: another process holds it; try again") from None
             raise UserError(f"{path}: not a run's database: {error}") from None
 
     async def reserve_room(self) -> None:
@@ -63,7 +67,12 @@ def _opened(path: Path, *, read_only: bool) -> Connection:
     sql |= statements("harness.store", "interventions.sql")
     schema = sql.pop("schema")
     connection = Connection(
-        path, sql, clock=now, errors=ERRORS, timeout_s=1 if read_only else 30, read_only=read_only
+        path,
+        sql,
+        clock=now,
+        errors=ERRORS,
+        timeout_s=1 if read_only else WAIT_S,
+        read_only=read_only,
     )
     with ExitStack() as undo:
         undo.callback(connection.close)

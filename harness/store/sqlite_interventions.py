@@ -15,6 +15,7 @@ from harness.store.interventions import (
     NewIntervention,
 )
 from harness.store.sqlite_file import SqliteFile
+from harness.text.visible import is_visible
 
 MOST_NAME, MOST_REASON = 100, 2_000  # characters
 MOST_WORKERS = 1_000
@@ -86,7 +87,7 @@ def _check_words(new: NewIntervention) -> None:
         ("the name of who does it", new.by, MOST_NAME),
         ("a reason", new.reason, MOST_REASON),
     ):
-        if not text.strip():
+        if not is_visible(text):
             raise InterventionRefused(f"{what} is missing: the run's record holds it")
         if len(text) > most:
             raise InterventionRefused(f"{what} has at most {most} characters")

@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Thread
 
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,6 +30,21 @@ from harness.view.security import Guarded
 from harness.view.server_state import ServerState
 
 Handler = Callable[[Request], Awaitable[Response]]
+
+
+class _Id(Convertor[int]):
+    """A number in an address that a database can hold: more digits are no address of ours."""
+
+    regex = "[0-9]{1,15}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("id", _Id())
 
 
 def make_app(
@@ -58,7 +74,7 @@ def _prepare() -> None:
 
 
 def _routes() -> list[Route]:
-    run, trial = "/runs/{run_id}", "/runs/{run_id}/trials/{trial_id:int}"
+    run, trial = "/runs/{run_id}", "/runs/{run_id}/trials/{trial_id:id}"
     return [
         Route("/", run_list_page.runs),
         Route("/assets/{name}", run_list_page.asset),
@@ -71,9 +87,9 @@ def _routes() -> list[Route]:
         Route(f"{run}/control", writes.control, methods=["POST"]),
         Route(trial, run_pages.trial),
         Route(f"{trial}/conversations/{{name}}", trial_pages.conversation),
-        Route(f"{trial}/calls/{{call_id:int}}", trial_pages.call),
+        Route(f"{trial}/calls/{{call_id:id}}", trial_pages.call),
         Route(f"{trial}/entries/{{label}}", trial_pages.entry),
-        Route(f"{trial}/proposals/{{number:int}}", trial_pages.proposal),
+        Route(f"{trial}/proposals/{{number:id}}", trial_pages.proposal),
         Route(f"{trial}/labels", writes.label, methods=["POST"]),
     ]
 

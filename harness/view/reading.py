@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from json import JSONDecodeError
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar, cast
@@ -21,7 +22,7 @@ from markupsafe import Markup
 from harness import event_loop
 from harness.analysis.cost_breakdown import CostSums
 from harness.board.records import Boards
-from harness.errors import StoreOutdated
+from harness.errors import StoreOutdated, StoreUnavailable
 from harness.pages.links import ViewLinks
 from harness.pages.run_data import RunData, outcome_data, run_data
 from harness.pages.run_page import ShownSection
@@ -175,8 +176,9 @@ class Runs:
         plain = run_id == Path(run_id).name and run_id not in {"", ".", ".."} and "\0" not in run_id
         path = self.output / run_id
         try:
-            there = plain and (path / DATABASE).is_file()
-            return there and path.resolve().parent == self.output.resolve()
+            there = plain and (path / DATABASE).is_file()  # and no link to what is elsewhere
+            own = self.output.resolve() / run_id / DATABASE
+            return there and (path / DATABASE).resolve() == own
         except OSError:  # the name is too long
             return False
 
@@ -207,12 +209,15 @@ class Runs:
             folder.boards(read_only=True) as boards,
         ):
             links = ViewLinks(folder.run_id)
-            return await build(
-                Reading(
-                    folder=folder, store=store, boards=boards, links=links, runs=self,
-                    version=version,
-                )
-            )  # fmt: skip
+            reading = Reading(
+                folder=folder, store=store, boards=boards, links=links, runs=self, version=version
+            )
+            try:
+                return await build(reading)
+            except JSONDecodeError as error:
+                raise StoreUnavailable(
+                    f"{folder.path / DATABASE} is damaged: a value in it is no JSON: {error}"
+                ) from error
 
 
 async def _bring_up(folder: RunFolder) -> None:

@@ -10,6 +10,8 @@ from harness.view import answers
 from harness.view.reading import NotThere, Reading, Runs
 from harness.view.server_state import state_of
 
+MALFORMED = (ValueError, TypeError, LookupError, AttributeError)  # by rows of another shape
+
 
 async def runs(request: Request) -> Response:
     """The list of runs, the newest first."""
@@ -28,6 +30,8 @@ async def _line(there: Runs, run_id: str) -> RunLine:
         return await there.make(run_id, "line", make)
     except (UserError, StoreUnavailable, NotThere) as error:
         return RunLine(run=run_id, cannot=str(error))
+    except MALFORMED as error:  # one run never hides the others
+        return RunLine(run=run_id, cannot=f"its database is damaged ({type(error).__name__})")
 
 
 async def asset(request: Request) -> Response:

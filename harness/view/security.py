@@ -1,8 +1,9 @@
 """Who may ask the page's server for what, and the headers of each of its answers.
 
 Reading: whoever reaches the address, under a name of this machine, so that a foreign page cannot
-point its own name here (DNS rebinding). Writing: a POST with the token, from this page or from no
-page at all.
+point its own name here (DNS rebinding). A foreign page may have a link here, and can load nothing
+from here, not even to see how long that takes. Writing: a POST with the token, from this page or
+from no page at all.
 """
 
 import hmac
@@ -19,6 +20,7 @@ TOKEN_HEADER = "x-delm-token"  # noqa: S105 - the name of a header
 MOST_BYTES = 64 * 1024  # of the body of a request
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:@/\s]+)(?::\d{1,5})?")
 READING = ("GET", "HEAD")
+_FOREIGN = 403, "refused: the request comes from another page"
 HEADERS: Mapping[str, str] = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -90,20 +92,18 @@ class Guarded:
         host = headers.get("host", "")
         if len(headers.getlist("host")) != 1 or not self._is_ours(host):
             return 403, "refused: this server does not answer under that host name"
+        sites = set(headers.getlist("sec-fetch-site")) - {"same-origin"}
         if method in READING:
-            return None
+            opened = headers.get("sec-fetch-dest") == "document"  # by a link on another page
+            return None if opened or sites <= {"none"} else _FOREIGN  # none: a person typed it
         if method != "POST":
             return 405, "refused: only GET, HEAD and POST are answered"
-        return self._refused_write(host, headers)
+        return _FOREIGN if sites else self._refused_write(host, headers)
 
     def _refused_write(self, host: str, headers: Headers) -> tuple[int, str] | None:
-        origin = headers.get("origin")
-        if origin is not None and origin.lower() not in {
-            f"{scheme}://{host}".lower() for scheme in ("http", "https")
-        }:
-            return 403, "refused: the request comes from another page"
-        if headers.get("sec-fetch-site", "same-origin") != "same-origin":
-            return 403, "refused: the request comes from another page"
+        ours = {f"{scheme}://{host}".lower() for scheme in ("http", "https")}
+        if any(origin.lower() not in ours for origin in headers.getlist("origin")):
+            return _FOREIGN
         given = headers.get(TOKEN_HEADER, "")
         if not hmac.compare_digest(given.encode(), self._token.encode()):
             return 403, "refused: the token is missing or wrong; delm view prints it"

@@ -11,6 +11,7 @@ from harness.errors import UserError
 from harness.view.app import make_app
 from harness.view.security import Guarded, is_loopback
 
+MOST_AT_ONCE = 500  # connections; half of the files that a process usually may open
 TRIED = 20  # ports after the usual one
 
 
@@ -29,6 +30,7 @@ class PageServer(uvicorn.Server):
                 ws="none",
                 lifespan="on",
                 timeout_graceful_shutdown=2,
+                limit_concurrency=MOST_AT_ONCE,
             )
         )
         self._app = app

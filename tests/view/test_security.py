@@ -107,6 +107,29 @@ def test_a_write_without_the_token_or_from_another_page_is_refused(server, heade
     assert "refused" in answer.text
 
 
+def test_of_headers_that_come_twice_each_must_be_ours(server):
+    for name, values in (("origin", (f"http://127.0.0.1:{server.port}", "http://evil.example")),
+                         ("sec-fetch-site", ("same-origin", "cross-site"))):  # fmt: skip
+        headers = [("x-delm-token", TOKEN), *((name, value) for value in values)]
+        answer = server.post("/runs/first/control", json={"action": "pause"}, headers=headers)
+        assert answer.status_code == 403, name
+
+
+@pytest.mark.parametrize("dest", ["image", "script", "iframe", "empty", "style", None])
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_foreign_page_loads_nothing_from_here(server, site, dest):
+    headers = {"sec-fetch-site": site} | ({"sec-fetch-dest": dest} if dest else {})
+    assert server.get("/runs/first", headers=headers).status_code == 403
+
+
+def test_a_link_on_a_foreign_page_opens_the_page(server):
+    headers = {"sec-fetch-site": "cross-site", "sec-fetch-dest": "document"}
+    assert server.get("/runs/first", headers=headers).status_code == 200
+    for own in ("same-origin", "none"):  # none: a person typed the address
+        headers = {"sec-fetch-site": own, "sec-fetch-dest": "document"}
+        assert server.get("/runs/first", headers=headers).status_code == 200
+
+
 def test_the_token_in_the_address_or_the_body_is_no_token(server):
     answer = server.post(f"/runs/first/control?token={TOKEN}&x-delm-token={TOKEN}",
                          json={"token": TOKEN, "x-delm-token": TOKEN})  # fmt: skip
@@ -122,6 +145,22 @@ def test_a_write_from_this_page_gets_through_the_gate(server):
     own = {"origin": f"http://127.0.0.1:{server.port}", "sec-fetch-site": "same-origin"}
     assert server.post("/nothing", headers=GOOD | own).status_code == 404
     assert server.post("/runs/first", headers=GOOD).status_code == 405
+
+
+def test_more_connections_than_files_can_be_opened_are_sent_away(runs, monkeypatch):
+    monkeypatch.setattr("harness.view.server.MOST_AT_ONCE", 20)
+    held = []
+    with page_server(runs) as client:
+        try:
+            for _ in range(40):
+                held.append(socket.create_connection(("127.0.0.1", client.port), timeout=5))
+                held[-1].sendall(b"GET /assets/page.css HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                first = held[-1].recv(30)
+            assert b" 503 " in first
+        finally:
+            for each in held:
+                each.close()
+        assert client.get("/assets/page.css").status_code == 200
 
 
 def test_with_a_host_of_the_network_addresses_and_its_name_are_answered(runs):

@@ -1,8 +1,10 @@
 """What is written from the page: the same as by `delm ctl` and `delm label`, or nothing at all."""
 
 import json
+import shutil
+import sqlite3
 import threading
-from contextlib import aclosing
+from contextlib import aclosing, closing
 
 import anyio
 import pytest
@@ -11,6 +13,7 @@ from planted import INSTANCES, plant, plant_board
 
 from harness.config import resolve
 from harness.results.run_folder import RunFolder
+from harness.store import sqlite_file
 from harness.store.sqlite import SqliteStore
 
 GOOD = {"x-delm-token": TOKEN}
@@ -104,6 +107,42 @@ def test_what_cannot_be_done_is_refused_in_a_sentence_and_nothing_is_written(
     assert says in answer.text
     assert "Traceback" not in answer.text
     assert rows(output) == before
+
+
+@pytest.mark.parametrize("name", ["\u200b", "\ufeff \u2060", "\x00", "\u202e", " \u00a0"])
+def test_a_name_that_nobody_can_see_is_no_name(client, output, name):
+    before = rows(output)
+    for more in ({"by": name}, {"reason": name}):
+        fields = WHO | {"action": "workers", "value": "2"} | more
+        assert client.post("/runs/r/control", json=fields, headers=GOOD).status_code == 409
+    fields = {"label": "unclear", "by": name}
+    assert client.post("/runs/r/trials/9/labels", json=fields, headers=GOOD).status_code == 409
+    assert rows(output) == before
+
+
+def test_a_run_whose_database_is_a_link_is_no_run(client, output, tmp_path):
+    anyio.run(plant, tmp_path, "elsewhere")
+    before = rows(tmp_path, "elsewhere")
+    (output / "linked").mkdir()
+    (output / "linked" / "run.db").symlink_to(tmp_path / "elsewhere" / "run.db")
+    try:
+        fields = WHO | {"action": "workers", "value": "2"}
+        answer = client.post("/runs/linked/control", json=fields, headers=GOOD)
+        assert answer.status_code == 404
+        assert client.get("/runs/linked").status_code == 404
+        assert rows(tmp_path, "elsewhere") == before
+    finally:
+        shutil.rmtree(output / "linked")
+
+
+def test_a_database_that_another_process_holds_is_said_to_be_held(client, output, monkeypatch):
+    with closing(sqlite3.connect(output / "r" / "run.db", isolation_level=None)) as other:
+        monkeypatch.setattr(sqlite_file, "WAIT_S", 0.1)
+        other.execute("BEGIN IMMEDIATE")
+        fields = WHO | {"action": "workers", "value": "2"}
+        answer = client.post("/runs/r/control", json=fields, headers=GOOD)
+    assert answer.status_code == 409
+    assert "another process holds it" in answer.text
 
 
 @pytest.mark.parametrize("run", ["x", "..", "%2E%2E", "r%2F..%2Fr", "r%00", ""])

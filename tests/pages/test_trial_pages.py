@@ -442,3 +442,15 @@ def test_what_two_systems_do_not_share_is_not_compared():
     assert not part.part("kinds", ("kind",)).compared
     lines = {line.name: line.more for line in part.part("activities", ("activity",)).lines}
     assert lines == {"edit": 0.3, "other tools": None}
+
+
+def test_the_head_of_a_trial_marks_copies_and_says_that_a_replay_has_no_time_of_the_model():
+    made = [submission(1), submission(2, copy_of="P3")]
+    for rows, copies in ((made[:1], False), (made, True)):
+        data = replace(opened(rows), submissions_here=rows)
+        for replay in (True, False):
+            run = replace(data.run, facts={"id": "run", "replay": replay})
+            html = str(trial_html(replace(data, run=run), ReportLinks()))
+            assert ("a copy of P3" in html) == copies
+            assert ("<b>c</b> a copy of another agent's patch" in html) == copies
+            assert ("(a replay: without the model's time)" in html) == replay

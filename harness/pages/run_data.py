@@ -1,7 +1,7 @@
 """What the pages of a run are made of: its rows, its scores, and the order of its systems."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from harness.analysis.run_scores import ScoredRun, score_outcomes, score_run
 from harness.benchmarks.protocol import Benchmark
 from harness.benchmarks.registry import of_run
 from harness.board.records import Boards
+from harness.pages.gold import AsGold, as_gold
 from harness.score.rows import TableRow
 from harness.store.protocol import Store
 from harness.store.rows import LabelRow, RunRows
@@ -24,6 +25,7 @@ class RunData:
     scored: ScoredRun
     baseline: str  # the system that costs and scores are relative to; empty without trials
     costs: Sequence[TableRow] = ()  # rows of cost_breakdown.csv, where they were computed
+    as_gold: AsGold = field(default_factory=dict)
     labels: Sequence[LabelRow] = ()  # what people and models said of its trials; replaced ones too
 
     @property
@@ -62,6 +64,7 @@ async def run_data(store: Store, boards: Boards, *, run_id: str, output: Path) -
         scored=scored,
         baseline=baseline_of(rows.trials, baseline_system()) if rows.trials else "",
         labels=await store.labels(),
+        as_gold=await as_gold(store, rows),
     )
 
 

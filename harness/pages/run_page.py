@@ -16,6 +16,7 @@ from harness.analysis.verdict import Verdict, p_words, times, verdict
 from harness.pages.cost_plot import cost_plot
 from harness.pages.fine_print import fine_print
 from harness.pages.glossary import GLOSSARY
+from harness.pages.gold import gold_cautions
 from harness.pages.grid import GridQuery, grid_html, grid_page
 from harness.pages.interventions import interventions_html
 from harness.pages.links import Links
@@ -67,7 +68,10 @@ class ShownSection:
 def verdict_html(run: RunData, links: Links) -> Markup:
     """The verdict in words, with what is to be known before it."""
     scored = run.scored
-    known = cautions(run.rows, scored.table, run.benchmark.meaning)
+    known = [
+        *cautions(run.rows, scored.table, run.benchmark.meaning),
+        *gold_cautions(run.as_gold),
+    ]
     return render("verdict", found=_verdict(run), cautions=known, links=links)
 
 

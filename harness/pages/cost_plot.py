@@ -5,20 +5,19 @@ Places are in units of the drawing, from its upper left corner. The template dra
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 from harness.score.cost_accuracy import front, on_equal_terms
 from harness.score.rows import TableRow
 from harness.text.counted import counted
+from harness.text.figures import percent
 
 WIDTH, HEIGHT = 520, 330
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 24, 44  # margins around the axes
 SPREAD = 20  # from which quotient of costs on the axis is logarithmic
 SHAPES = ("circle", "square", "triangle", "diamond")
 COLOURS = 8  # of page.css
-LETTER = 6.4  # units, about the width of one
-LINE = 14  # units, the height of a label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,16 +25,6 @@ class Tick:
     """A mark of an axis."""
 
     at: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Label:
-    """A name beside its mark; `end`: it ends there instead of beginning."""
-
-    x: float
-    y: float
-    end: bool
     text: str
 
 
@@ -50,7 +39,8 @@ class Mark:
     along: tuple[float, float] | None
     colour: int  # from 1 on, as the classes of page.css
     shape: str
-    label: Label
+    name: str  # what the legend calls it
+    figures: str  # its place in words
     title: str
     published: bool = False
 
@@ -81,12 +71,10 @@ def cost_plot(rows: Sequence[TableRow]) -> CostPlot | None:
     axis = _Costs.of([*_ends(known), *_published_costs(rows)])
     points = on_equal_terms(rows)
     best = [points[name] for name in front(points)]
-    marks = _labelled(
-        [
-            *(_mark(row, place, axis) for place, row in enumerate(rows) if row in known),
-            *(_published(row, place, axis) for place, row in enumerate(rows) if _is_published(row)),
-        ]
-    )
+    marks = [
+        *(_mark(row, place, axis) for place, row in enumerate(rows) if row in known),
+        *(_published(row, place, axis) for place, row in enumerate(rows) if _is_published(row)),
+    ]
     each = counted(known[0]["equal_submissions"], "submission")
     return CostPlot(
         marks=marks,
@@ -171,8 +159,9 @@ def _mark(row: TableRow, place: int, axis: _Costs) -> Mark:
         across=costs and (axis.at(costs[0]), axis.at(costs[1])),
         along=scores and (_height(scores[0]), _height(scores[1])),
         colour=place % COLOURS + 1,
-        shape=SHAPES[place % len(SHAPES)],
-        label=_label(f"{row['system']}{state}", axis.at(usd), _height(share)),
+        shape=_shape(place),
+        name=f"{row['system']}{state}",
+        figures=f"{percent(share)} at ${usd:.4f}",
         title=", ".join(told),
     )
 
@@ -188,12 +177,18 @@ def _published(row: TableRow, place: int, axis: _Costs) -> Mark:
         across=None,
         along=None,
         colour=place % COLOURS + 1,
-        shape=SHAPES[place % len(SHAPES)],
-        label=_label(name, x, y),
+        shape=_shape(place),
+        name=f"{row['published']}, {row['published_model']}",
+        figures=f"{percent(share)} at ${usd:.2f}",
         title=f"{name}: {100 * share:.1f} % resolved, ${usd:.2f} per instance "
         f"({row['published_source']}), beside {row['system']}",
         published=True,
     )
+
+
+def _shape(place: int) -> str:
+    """A shape that no other system of this colour has, up to 32 systems."""
+    return SHAPES[(place + place // COLOURS) % len(SHAPES)]
 
 
 def _interval(row: TableRow, name: str) -> tuple[float, float] | None:
@@ -212,39 +207,3 @@ def _steps(points: Sequence[tuple[float, float]], axis: _Costs) -> list[str]:
     for (_, before), (x, y) in pairwise(places):
         steps += [f"{x},{before}", f"{x},{y}"]
     return [*steps, f"{WIDTH - RIGHT},{places[-1][1]}"] if places else []
-
-
-def _label(text: str, x: float, y: float) -> Label:
-    end = x + 9 + LETTER * len(text) > WIDTH - RIGHT
-    return Label(x=x - 9 if end else x + 9, y=y - 6, end=end, text=text)
-
-
-def _labelled(marks: Sequence[Mark]) -> list[Mark]:
-    """The marks with labels that do not lie on each other: the lower ones are moved down."""
-    boxes = [_box_of_mark(mark) for mark in marks]
-    found: dict[int, Mark] = {}
-    for index in sorted(range(len(marks)), key=lambda index: (marks[index].y, marks[index].x)):
-        label = marks[index].label
-        while any(_overlap(_box(label), box) for box in boxes):
-            label = replace(label, y=label.y + 2)
-        boxes.append(_box(label))
-        found[index] = replace(marks[index], label=label)
-    return [found[index] for index in range(len(marks))]
-
-
-Box = tuple[float, float, float, float]  # left, right, top, bottom
-
-
-def _overlap(one: Box, other: Box) -> bool:
-    across = one[0] < other[1] and other[0] < one[1]
-    return across and one[2] < other[3] and other[2] < one[3]
-
-
-def _box(label: Label) -> Box:
-    width = LETTER * len(label.text)
-    left = label.x - width if label.end else label.x
-    return left - 4, left + width + 4, label.y - LINE + 2, label.y + 2
-
-
-def _box_of_mark(mark: Mark) -> Box:
-    return mark.x - 6, mark.x + 6, mark.y - 6, mark.y + 6

@@ -14,6 +14,7 @@ from planted import MATRIX, System, plant
 from harness.pages.cost_plot import cost_plot
 from harness.pages.fine_print import fine_print, repeat_command
 from harness.pages.links import ReportLinks, ViewLinks
+from harness.pages.rendering import render
 from harness.pages.run_data import RunData, run_data
 from harness.pages.run_page import run_sections
 from harness.pages.score_table import score_table
@@ -154,22 +155,23 @@ def point(system, usd, share, **known):
     return row | known
 
 
-def boxes(plot):
+def test_each_mark_has_a_line_in_the_legend_with_a_shape_and_colour_of_its_own():
+    """No name stands in the drawing, so none lies on a line or on another one."""
+    rows = [point(f"system-{n}", 0.5 + n / 1000, 1.0) for n in range(32)]
+    plot = cost_plot(rows)
+    assert len({(mark.shape, mark.colour) for mark in plot.marks}) == 32
+    html = str(render("cost_plot", plot=plot, links=ReportLinks()))
+    drawing, legend = html.split("</svg>\n</div>")
+    shown = ElementTree.fromstring(drawing[drawing.index("<svg") :] + "</svg>")
+    texts = "".join(each.text or "" for each in shown.iter("text"))
+    assert "system-" not in texts
     for mark in plot.marks:
-        label = mark.label
-        width = 6 * len(label.text)
-        left = label.x - width if label.end else label.x
-        yield left, left + width, label.y - 10, label.y
+        assert f"<span>{mark.name}: 100.0 % at $" in legend
 
 
-def test_labels_of_near_marks_do_not_lie_on_each_other():
-    plot = cost_plot([point(f"system-{n}", 0.5 + n / 1000, 1.0) for n in range(8)])
-    places = list(boxes(plot))
-    for at, (left, right, top, bottom) in enumerate(places):
-        for a, b, c, d in places[at + 1 :]:
-            assert not (left < b and a < right and top < d and c < bottom)
-        assert left > 0
-        assert right < plot.width + 30
+def test_published_marks_are_said_to_be_of_other_data_and_budgets(run):
+    html = pages(run, ReportLinks())["cost-and-score"]
+    assert "with other data and budgets, for orientation" in html
 
 
 def test_every_mark_and_end_is_inside_of_the_axes():

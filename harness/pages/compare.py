@@ -96,7 +96,7 @@ class ComparePage:
         runs = dict.fromkeys([a.run.run_id, b.run.run_id])
         systems = dict.fromkeys([a.system, b.system])
         named = " ".join(f"-s {system}" for system in systems)
-        return f"delm compare {' '.join(runs)} {named}"
+        return f".venv/bin/delm compare {' '.join(runs)} {named}"
 
 
 def compare_page(

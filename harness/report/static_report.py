@@ -225,4 +225,4 @@ def _left_out(cells: _Cells, asked: int, run_id: str) -> list[str]:
             f"{lacking} of {counted(asked, 'trial')} cannot be opened in this file: those on which "
             "systems differ came first."
         )
-    return [*told, f"All of it: delm view {escape(run_id)}"] if told else []
+    return [*told, f"All of it: .venv/bin/delm view {escape(run_id)}"] if told else []

@@ -190,7 +190,7 @@ def test_two_runs_have_the_names_of_their_runs_and_are_warned_about(run):
     assert "other is a replay" in told
     assert (page.a.name, page.b.name) == ("delm of many", "delm of other")
     assert page.differ == 0
-    assert page.command == "delm compare many other -s delm"
+    assert page.command == ".venv/bin/delm compare many other -s delm"
 
 
 async def test_the_reasons_name_the_dearer_system_and_add_up(small):

@@ -196,7 +196,7 @@ def test_with_less_room_texts_are_cut_then_trials_left_out_and_the_file_says_so(
     text = less.path.read_text("utf-8")
     assert less.left_out[0].startswith("Texts are cut at ")
     assert all(line in text for line in less.left_out)
-    assert less.left_out[-1] == f"All of it: delm view {small.folder.run_id}"
+    assert less.left_out[-1] == f"All of it: .venv/bin/delm view {small.folder.run_id}"
     assert "Conversations" not in "".join(cells_of(text).values())
     if less.trials < small.report.trials:
         rest = small.report.trials - less.trials

@@ -103,9 +103,14 @@
       });
       const name = sessionStorage.getItem("grid-field");
       sessionStorage.removeItem("grid-field");
-      const field = name && this.field(name);
+      const trial = sessionStorage.getItem("grid-trial");
+      sessionStorage.removeItem("grid-trial");
+      const field = (name && this.field(name)) || (trial && document.getElementById(`open-${trial}`));
       if (!field) return;
-      const focus = () => setTimeout(() => field.focus({ preventScroll: true }));
+      const focus = () => setTimeout(() => {
+        field.focus({ preventScroll: true });
+        field.scrollIntoView({ block: "nearest", behavior: "instant" });
+      });
       if (document.readyState === "complete") focus();
       else window.addEventListener("load", focus); // after the heading that the address names
     }
@@ -281,7 +286,7 @@
       for (const row of rows) {
         row.classList.toggle("current", Boolean(place) && row === (current && current.closest("tr")));
         row.querySelectorAll("td a, th a").forEach((link) => {
-          const inCell = cell && (cell.contains(link) || (link.matches("th a") && row.contains(cell)));
+          const inCell = cell && (cell.contains(link) || (place && link.matches("th a") && row.contains(cell)));
           link.tabIndex = link === current || (inCell && !link.matches(".trial-link")) ? 0 : -1;
         });
       }
@@ -310,6 +315,14 @@
   let grid = null;
   const moves = { j: [1, 0], k: [-1, 0], l: [0, 1], h: [0, -1] };
   const shown = () => Boolean(grid) && grid.table.getClientRects().length > 0;
+
+  // From a trial's page, "back to the run" leads to the place of that trial in the grid.
+  delm.setUp(".trial-places", (element) => {
+    const trial = /\/trials\/(\d+)/.exec(location.pathname);
+    element.querySelector("[data-key=b]").addEventListener("click", () => {
+      if (trial) sessionStorage.setItem("grid-trial", trial[1]);
+    });
+  });
 
   delm.setUp(".grid", (element) => {
     grid = new Grid(element);

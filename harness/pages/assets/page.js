@@ -64,6 +64,8 @@ const delm = (() => {
     const dialog = document.querySelector("dialog[open]");
     if (isEdited(event.target) || (dialog && event.key !== "?")) return;
     const element = keyed(event.key);
+    const inControl = event.target.closest("button, input, summary, abbr[role]");
+    if (element && element.matches("a") && inControl) return; // a control is no place to leave from
     if (element) {
       event.preventDefault();
       element.click();
@@ -122,8 +124,65 @@ const delm = (() => {
     place.scrollIntoView();
   }
 
+  // The heading that an address names is not covered by the bar, however many lines that has.
+  function tellBar(bar) {
+    const told = () => {
+      const height = getComputedStyle(bar).position === "sticky" ? bar.offsetHeight : 0;
+      document.documentElement.style.setProperty("--bar", `${height}px`);
+    };
+    new ResizeObserver(told).observe(bar);
+    told();
+  }
+
+  // What scrolls sideways fades out at the side where there is more.
+  function tellMore(element) {
+    const told = () => {
+      const left = element.scrollLeft;
+      const right = element.scrollWidth - element.clientWidth - left;
+      element.classList.toggle("more-left", left > 2);
+      element.classList.toggle("more-right", right > 2);
+    };
+    element.addEventListener("scroll", told, { passive: true });
+    const watch = new ResizeObserver(told);
+    watch.observe(element);
+    if (element.firstElementChild) watch.observe(element.firstElementChild);
+    told();
+  }
+
+  // What a mark means is told on hover; a click or Enter writes it behind the mark.
+  function explain(element) {
+    if (element.closest("a, button, summary, .grid-table")) return;
+    element.tabIndex = 0;
+    element.setAttribute("role", "button");
+    element.setAttribute("aria-expanded", "false");
+    const toggle = () => {
+      const shown = element.nextElementSibling;
+      const isShown = Boolean(shown && shown.matches(".told"));
+      if (isShown) shown.remove();
+      else element.after(make("span", element.title, { class: "told", role: "note" }));
+      element.setAttribute("aria-expanded", String(!isShown));
+    };
+    element.addEventListener("click", toggle);
+    element.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      toggle();
+    });
+  }
+
+  // A word of the glossary: on the page that has it, the page is not loaded again.
+  function lead(event) {
+    const link = event.target.closest("a.term");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    const place = document.getElementById(new URL(link.href).hash.slice(1));
+    if (!place) return;
+    event.preventDefault();
+    if (location.hash === link.hash) unfold();
+    else location.hash = link.hash;
+    place.focus({ preventScroll: true });
+  }
+
   function load() {
-    loaded = true;
     document.documentElement.classList.add("scripted");
     const button = document.getElementById("keys-open");
     if (button) {
@@ -131,8 +190,13 @@ const delm = (() => {
       button.addEventListener("click", toggleKeys);
     }
     key("?", "show or close this list", toggleKeys);
+    setUp("header.top", tellBar);
+    setUp(".scroll, .top nav ul", tellMore);
+    setUp("abbr[title]", explain);
+    document.addEventListener("click", lead);
     document.addEventListener("keydown", pressed);
     window.addEventListener("hashchange", unfold);
+    loaded = true;
     inserted(document);
     unfold();
   }

@@ -60,7 +60,7 @@
       lead("report-next", at >= 0 && ids[at + 1]);
       const cell = byId(`cell-${id}`);
       if (!cell) {
-        say(`Trial ${id} is not in this file. To open it: delm view ${byId("report-trial").dataset.run}`);
+        say(`Trial ${id} is not in this file. To open it: .venv/bin/delm view ${byId("report-trial").dataset.run}`);
         return;
       }
       say("");
@@ -80,8 +80,24 @@
     if (heading) heading.focus({ preventScroll: true });
   }
 
+  function isShown(element) {
+    return Boolean(element) && element.getClientRects().length > 0;
+  }
+
+  // The browser moves the focus to what the address names after this event: afterwards it is moved
+  // to `element` again.
+  function focusOn(element, scrolled = false) {
+    const focus = () => {
+      element.focus({ preventScroll: true });
+      if (scrolled) element.scrollIntoView({ block: "center", behavior: "instant" });
+    };
+    focus();
+    requestAnimationFrame(() => requestAnimationFrame(focus));
+  }
+
   function overview(name) {
     const wasHidden = byId("report-overview").hidden;
+    const mark = byId(`open-${opened}`); // of that trial, in the grid
     opened = "";
     byId("report-opened").replaceChildren();
     byId("report-trial").hidden = true;
@@ -90,7 +106,9 @@
     document.title = title;
     if (location.hash === from) {
       window.scrollTo({ top: scroll, behavior: "instant" });
-      if (focused) focused.focus({ preventScroll: true });
+      if (isShown(focused)) focusOn(focused);
+      else if (isShown(mark)) focusOn(mark, true);
+      else if (byId(decoded(from.slice(1)).split("/")[0])) focusOn(byId(decoded(from.slice(1)).split("/")[0]));
     } else if (name && byId(name)) show(byId(name));
   }
 

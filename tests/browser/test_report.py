@@ -113,3 +113,70 @@ def test_the_keyboard_alone_opens_a_trial_and_comes_back(runs, browser):
         page.go_back()
         page.wait_for_selector("#grid", state="visible")
         assert not page.is_visible("#report-opened h1")
+
+
+FOCUSED = "document.activeElement.id"
+
+
+def test_back_leads_to_the_trial_that_one_came_from(runs, browser):
+    run = runs[REPLAYED]
+    with open_page(browser) as page:
+        page.goto(address(run))
+        name = page.get_attribute("a.trial-link >> nth=1", "id")
+        for back in ("click", "key"):
+            page.click(f"#{name}")
+            page.wait_for_selector("#report-opened h1")
+            if back == "click":
+                page.click("#report-back")
+            else:
+                page.keyboard.press("b")
+            page.wait_for_selector("#grid", state="visible")
+            page.wait_for_function(f"{FOCUSED} === '{name}'")
+        opened(page, run, int(name.removeprefix("open-")))  # straight from an address
+        page.keyboard.press("b")
+        page.wait_for_function(f"{FOCUSED} === '{name}'")
+
+
+def test_no_heading_that_an_address_names_is_covered_by_the_bar(runs, browser):
+    with open_page(browser) as page:
+        page.goto(address(runs[REPLAYED]))
+        bar = page.evaluate("document.querySelector('.top').offsetHeight")
+        names = page.eval_on_selector_all(".top nav a", "all => all.map((each) => each.hash)")
+        for name in names:
+            page.goto(address(runs[REPLAYED], name))
+            page.wait_for_function(
+                f"document.querySelector('{name}').getBoundingClientRect().top >= {bar}"
+            )
+
+
+def test_a_word_opens_its_entry_of_the_glossary(runs, browser):
+    with open_page(browser) as page:
+        page.goto(address(runs[REPLAYED]))
+        page.focus("a.term")
+        page.keyboard.press("Enter")
+        page.wait_for_function("location.hash.startsWith('#word-')")
+        assert page.is_visible(f"[id={page.evaluate('location.hash.slice(1)')}]")
+
+
+def test_a_key_that_leads_away_does_nothing_in_a_control(runs, browser):
+    run = runs[REPLAYED]
+    with open_page(browser) as page:
+        opened(page, run, trials_of(run)[0])
+        page.focus("#report-opened summary")
+        before = page.url
+        page.keyboard.press("j")
+        assert page.url == before
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.press("j")
+        page.wait_for_function("before => location.href !== before", arg=before)
+
+
+def test_in_a_narrow_window_the_navigation_is_a_line_and_what_scrolls_fades(runs, browser):
+    with open_page(browser, width=400) as page:
+        page.goto(address(runs[REPLAYED]))
+        assert page.evaluate("document.querySelector('.top nav').offsetHeight") < 60
+        cut = """() => [...document.querySelectorAll('.scroll')].filter((each) =>
+            each.scrollWidth > each.clientWidth + 2 && !each.matches('.more-right'))
+            .map((each) => each.getAttribute('aria-label'))"""
+        page.wait_for_function(f"({cut})().length === 0")
+        assert page.locator(".scroll.more-right").count()

@@ -1,5 +1,6 @@
 """Serve the page until it is stopped."""
 
+import resource
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ from harness.errors import UserError
 from harness.view.app import make_app
 from harness.view.security import Guarded, is_loopback
 
-MOST_AT_ONCE = 500  # connections; half of the files that a process usually may open
+MOST_AT_ONCE = 500  # connections
+FILES = 65_536  # that may be open: more connections than that come in no moment
 TRIED = 20  # ports after the usual one
 
 
@@ -62,7 +64,17 @@ def names_of(host: str) -> list[str]:
     return [host] if is_loopback(host) else [host, socket.gethostname(), socket.getfqdn()]
 
 
+def allow_files() -> None:
+    """Let this process open as many files as it may. Connections are taken before they are sent
+    away, and an import that finds no room for its file fails until the process ends."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if most == resource.RLIM_INFINITY else min(FILES, most)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
 async def serve(output: Path, sock: socket.socket, host: str, token: str) -> None:
     """Serve the runs in `output` on the socket, until a signal ends it."""
+    allow_files()
     app = make_app(output, token=token, names=names_of(host), loopback=is_loopback(host))
     await PageServer(app).serve(sockets=[sock])

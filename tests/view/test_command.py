@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from harness.runner.processes import join
+from harness.view.server import FILES, allow_files
 
 VIEW = [sys.executable, "-m", "harness.cli", "view"]
 
@@ -83,3 +85,15 @@ def test_mistakes_are_one_line(delm, runs):
     told = delm("view", "-o", str(runs), "--host", "no.such.host.invalid")
     assert told.code == 2
     assert "cannot listen on no.such.host.invalid" in told.err
+
+
+def test_it_may_open_as_many_files_as_the_system_lets_it():
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before[0] - 1, before[1]))
+        allow_files()
+        now = resource.getrlimit(resource.RLIMIT_NOFILE)
+        assert now[0] >= min(before[0], FILES)
+        assert now[1] == before[1]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -50,7 +50,7 @@ def gold_cautions(found: AsGold) -> Sequence[Caution]:
         f"{counted(count, 'resolved submission')} {makes} the very change of the gold patch "
         f"({', '.join(told)}): the model may know these instances, or the fix has few forms."
     )
-    return [Caution(kind="gold", text=text, table="submissions")]
+    return [Caution(kind="gold", text=text)]
 
 
 def _same(patch: str, gold: str) -> bool:

@@ -57,6 +57,21 @@ def test_a_difference_that_interval_and_test_show_is_told_with_both():
     )
 
 
+def test_what_may_be_chosen_is_said_where_the_other_sentences_do_not_say_it():
+    dear = {f"cost_per_instance_difference_usd{end}": usd
+            for end, usd in (("", -0.1), ("_low", -0.2), ("_high", -0.05))}  # fmt: skip
+    same = {**dear, "cost_per_instance_difference_usd_high": 0.1}
+    assert judged(by(0.15, avg_at_1_p=0.0004)).choice == ""
+    assert judged(by(0.15, avg_at_1_p=0.0004, **dear)).choice.startswith(
+        "The system that resolves more also costs more"
+    )
+    none = "From this run alone no system can be preferred"
+    assert judged(pair(**same)).choice == f"{none}."
+    assert judged(pair(instances=4)).choice == f"{none}."
+    assert judged(pair()).choice == f"{none} for what it resolves."
+    assert judged(pair(instances=0)).choice == ""
+
+
 def test_the_better_baseline_is_told_as_the_one_that_resolves_more():
     found = judged(by(-0.15, avg_at_1_p=0.0004))
     assert found.score.startswith(

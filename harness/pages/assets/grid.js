@@ -109,7 +109,7 @@
       if (!field) return;
       const focus = () => setTimeout(() => {
         field.focus({ preventScroll: true });
-        field.scrollIntoView({ block: "nearest", behavior: "instant" });
+        field.scrollIntoView({ block: trial ? "center" : "nearest", behavior: "instant" });
       });
       if (document.readyState === "complete") focus();
       else window.addEventListener("load", focus); // after the heading that the address names

@@ -72,6 +72,10 @@ def _prepare() -> None:
     """Import what the first page of a run needs, which takes seconds, while nobody waits for it."""
     import scipy.stats  # noqa: F401
 
+    from harness.model.token_count import count
+
+    count("a word")  # it reads the encoding
+
 
 def _routes() -> list[Route]:
     run, trial = "/runs/{run_id}", "/runs/{run_id}/trials/{trial_id:id}"

@@ -85,7 +85,7 @@ def team(place, browser):
 def test_an_entry_is_unfolded_to_the_execution_that_admitted_it_and_to_what_its_author_saw(team):
     team.locator("#entry-F1 > summary").click()
     body = team.inner_text("#entry-F1")
-    assert "Admitted by" in body
+    assert re.search(r"Admitted\s+[\d.]+ s after the trial began", body)
     assert re.search(r"the check of\s+proposal 1: ", body)
     team.locator("#entry-F1 >> text=on a page of its own").click()
     team.wait_for_url("**/entries/F1")

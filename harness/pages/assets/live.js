@@ -78,8 +78,9 @@
     if (place) focusAgain(fresh, place);
   }
 
-  // Somebody who types, or has opened a list, is not disturbed.
+  // Somebody who types, has opened a list or waits for the answer to a form is not disturbed.
   function isBusy(element) {
+    if (element.querySelector("form[data-sending]")) return true;
     const active = document.activeElement;
     return active && element.contains(active) && active.matches("input, select, textarea");
   }

@@ -81,6 +81,7 @@
     if (fields.by) sessionStorage.setItem(BY, fields.by);
     const buttons = [...form.querySelectorAll("button")].filter((each) => !each.disabled);
     buttons.forEach((each) => (each.disabled = true));
+    form.dataset.sending = ""; // a page that grows leaves it where it is until it has its answer
     try {
       const answer = await send(form, fields);
       say(form, answer.told, answer.ok ? "" : "bad");
@@ -96,6 +97,7 @@
     } catch {
       say(form, "The server does not answer; nothing is known of this change.", "bad");
     } finally {
+      delete form.dataset.sending;
       buttons.forEach((each) => (each.disabled = false));
     }
   }

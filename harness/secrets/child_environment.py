@@ -24,5 +24,10 @@ def installer() -> dict[str, str]:
     return _named(f"{PLAIN}|{INSTALLER}")
 
 
+def reader() -> dict[str, str]:
+    """For a command of delm that reads a run and calls no model."""
+    return _named(rf"{PLAIN}|XDG_\w+|DELM_CACHE")
+
+
 def _named(pattern: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if re.fullmatch(pattern, name)}

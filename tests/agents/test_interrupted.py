@@ -48,7 +48,8 @@ async def test_a_patch_that_was_admitted_before_a_limit_is_handed_in_as_that(tmp
         await hand_in(whole, "cost")
     assert (work.patch, work.entry, work.finished) == (diff_of("one"), entry.label, False)
     assert t.submitted["patch-1"] == (diff_of("one"), "agent-1", "cost", True)
-    assert ", verified," in " ".join(t.selected[1])
+    said = " ".join(t.selected[1])
+    assert "its own command fails without it and passes with it" in said
 
 
 async def test_an_admitted_patch_outlives_the_copy_in_which_it_was_made(tmp_path):

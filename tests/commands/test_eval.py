@@ -327,7 +327,7 @@ def test_derived_files_are_the_same_to_the_byte_when_made_again(run):
     derived = [*run.folder.glob("*.csv"), *run.folder.glob("preds/*"),
                *run.folder.glob("trajectories/**/*.json")]  # fmt: skip
     before = {path: path.read_bytes() for path in derived}
-    assert len(before) == 10 + 4 + 4
+    assert len(before) == 11 + 4 + 4
     for path in derived:
         path.unlink()
     told = delm_here("score", "one", "-o", run.folder.parent)

@@ -92,7 +92,9 @@ async def test_a_program_gets_what_it_needs_and_no_key(monkeypatch):
     monkeypatch.setenv("DB_PASS", "planted")
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:8")
-    for env, has_index in ((child_environment.plain(), 0), (child_environment.installer(), 2)):
+    given = ((child_environment.plain(), 0), (child_environment.reader(), 0),
+             (child_environment.installer(), 2))  # fmt: skip
+    for env, has_index in given:
         said = await programs.run(["env"], doing="looking", env=env)
         assert "PATH=" in said
         assert "planted" not in said

@@ -157,6 +157,7 @@ def test_keys_are_listed_and_lead_from_trial_to_trial(team):
     team.keyboard.press("?")
     assert team.locator("#keys-list dt").count() >= 3
     team.keyboard.press("Escape")
+    team.wait_for_selector("dialog", state="hidden")  # the browser closes it a moment later
     before = team.url
     team.keyboard.press("h")
     team.wait_for_url(lambda url: url != before)

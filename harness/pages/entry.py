@@ -10,10 +10,9 @@ from harness.analysis.findings import agents_by_conversation, checked, cost_of, 
 from harness.analysis.first_checks import FirstCheck
 from harness.analysis.narrative import TrialRecord, cited_entries
 from harness.analysis.publications import Place, check_call, publications
-from harness.board.evidence import Command, Evidence, Patch
 from harness.board.records import EntryRow, LinkRow, ProposalRow, ShownRow
 from harness.board.vocabulary import LinkKind, MarkKind
-from harness.pages.diff_view import DiffView, diff_view
+from harness.pages.evidence import Evidenced
 from harness.pages.links import Links
 from harness.pages.rendering import SHOWN, render
 from harness.pages.trial_inside import NotInTrial, TrialInside
@@ -72,8 +71,8 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """An entry with all that is known of it. Texts have at most `most` characters on the page."""
+class Entry(Evidenced):
+    """An entry with all that is known of it."""
 
     row: EntryRow
     proposal: ProposalRow | None
@@ -87,28 +86,12 @@ class Entry:
     marks: Sequence[Mark]
     cost_usd: float | None
     began: float
-    most: int
     labels: frozenset[str]  # of all entries of the trial
 
     @property
     def seconds(self) -> float:
         """When it was admitted, since the trial began."""
         return max(0.0, self.row["at"] - self.began)
-
-    @property
-    def evidence(self) -> Evidence:
-        """What its author brought as proof."""
-        return self.row["evidence"]
-
-    @property
-    def diff(self) -> DiffView:
-        """The diff that it is, if it is a patch; else one that is empty."""
-        return evidence_diff(self.evidence, self.most)
-
-    @property
-    def changes(self) -> DiffView:
-        """The diff with which its command was run, if there is one; else one that is empty."""
-        return evidence_changes(self.evidence, self.most)
 
     @property
     def rewritten(self) -> bool:
@@ -218,16 +201,6 @@ class _Known:
             )
             for each in readers(row, self._shown.get(row["label"], ()), self._speakers)
         ]
-
-
-def evidence_diff(evidence: Evidence, most: int) -> DiffView:
-    """The diff that evidence is."""
-    return diff_view(evidence.diff if isinstance(evidence, Patch) else "", most)
-
-
-def evidence_changes(evidence: Evidence, most: int) -> DiffView:
-    """The diff with which the command of evidence was run."""
-    return diff_view(evidence.changes if isinstance(evidence, Command) else "", most)
 
 
 def execution_of(

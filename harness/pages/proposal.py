@@ -6,17 +6,14 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from harness.analysis.publications import Place, next_answer, publications
-from harness.board.evidence import Evidence
 from harness.board.records import ProposalRow
 from harness.board.vocabulary import Settled
-from harness.pages.diff_view import DiffView
 from harness.pages.entry import (
     IN_A_LIST,
     Execution,
-    evidence_changes,
-    evidence_diff,
     execution_of,
 )
+from harness.pages.evidence import Evidenced
 from harness.pages.links import Links
 from harness.pages.rendering import SHOWN, render
 from harness.pages.tool_calls import words_of
@@ -35,8 +32,8 @@ class Next:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProposalPage:
-    """A proposal with its ruling. Texts have at most `most` characters on the page."""
+class ProposalPage(Evidenced):
+    """A proposal with its ruling."""
 
     row: ProposalRow
     place: Place | None
@@ -44,22 +41,6 @@ class ProposalPage:
     next: Next | None
     later: Sequence[ProposalRow]  # by the same author on the same task, of the same kind
     seconds: float  # when it was made, since the trial began
-    most: int
-
-    @property
-    def evidence(self) -> Evidence:
-        """What its author brought as proof."""
-        return self.row["evidence"]
-
-    @property
-    def diff(self) -> DiffView:
-        """The diff that it is, if it is a patch; else one that is empty."""
-        return evidence_diff(self.evidence, self.most)
-
-    @property
-    def changes(self) -> DiffView:
-        """The diff with which its command was run, if there is one; else one that is empty."""
-        return evidence_changes(self.evidence, self.most)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

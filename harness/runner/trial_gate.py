@@ -10,6 +10,7 @@ from harness.board.protocols import Mark, SharedContext
 from harness.errors import AgentLimitReached
 from harness.model.run_clock import RunClock
 from harness.store.protocol import Store
+from harness.text.counted import counted
 from harness.text.timestamps import now
 from harness.types import Activity
 
@@ -125,7 +126,7 @@ class TrialGate:
     async def _end(self, agent: str) -> None:
         stop = self._stops.get(agent)
         if stop is not None and self._answers[agent] >= stop.after:
-            await stop.told(f"{agent} ended after {self._answers[agent]} answers")
+            await stop.told(f"{agent} ended after {counted(self._answers[agent], 'answer')}")
             raise AgentLimitReached(STOPPED, f"{STOPPED}: {stop.why}")
 
 

@@ -364,7 +364,7 @@ async def test_one_agent_is_stopped_and_the_others_go_on(store):
     assert made == {"agent-1": ("finished", 0), "agent-2": ("agent_stopped", 1)}
     assert backend.asked == 3
     (row,) = await store.interventions()
-    assert row["applied"][0]["outcome"] == "agent-2 ended after 1 answers"
+    assert row["applied"][0]["outcome"] == "agent-2 ended after 1 answer"
 
 
 async def test_an_agent_that_was_stopped_is_stopped_at_the_same_answer_after_an_interruption(store):

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -306,9 +306,16 @@ def main() -> None:
         _main()
 
 
+@cache
+def _program() -> Any:
+    """All commands. Calling `app` itself would build them anew each time, and would put typer's own
+    `sys.excepthook`, which tells secrets, in the place of ours."""
+    return typer.main.get_command(app)
+
+
 def _main() -> NoReturn:
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(_program()(standalone_mode=False))
     except UsageError as mistake:
         told: str = mistake.format_message()
         if "\n" in told:  # the help of a command that was given nothing

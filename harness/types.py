@@ -152,6 +152,7 @@ class Verdict:
     official: str = ""  # resolved or unresolved, by the official grader alone; "": it gave none
     flags: tuple[str, ...] = ()  # why a pass does not count: keys of `guard.FLAGS`
     unchecked: tuple[str, ...] = ()  # checks of a pass that its instance has not: `guard.CHECKS`
+    looks: tuple[str, ...] = ()  # lines of a patch flagged `suspect`: "path:line: text — why"
 
 
 class Activity(StrEnum):

@@ -1,14 +1,16 @@
 """What the gate lets through: true and false proposals on real instances, checked by execution.
 
-    python scripts/bench_admission.py [--quick] [--gists] [--sandbox bubblewrap|docker]
+    python scripts/bench_admission.py [--quick] [--composed | --plain | --gists] [--all]
+        [--kinds "FACT FAIL"] [--sandbox bubblewrap|docker]
 
-The proposals are made here, from the trees and from the gold patches (this script is no agent):
-every true one was observed first, every false one is wrong by construction. The last line is the
-figure. Exit code 1: a false one got in, under 98 % of the true ones did, or the median check that
-ran a command took 2 s or more beyond what the command itself took; 2: nothing to run it on.
+The proposals are made here, see `admission_cases` (this script is no agent). The plain ones come
+from the trees and the gold patches of all bundled instances. The composed ones are what somebody
+sends who knows the gate, and what honest models send, on the repositories of `subjects`: a sample
+with a fixed seed; `--all` takes all there are. What no check of outcomes can tell is counted apart.
 
-A coin flip that agrees with its claim in all of its eight runs cannot be told from the truth: 1 in
-256 gets in.
+The last line is the figure. Exit code 1: more than 2 % of the false ones got in (of the plain ones:
+any), under 97 % of the true ones did (98 %), or the median check that ran a command took 2 s or
+more beyond what the command itself took; 2: nothing to run it on.
 
 Then true and false gists beside evidence that holds (`gist_cases.py`), without and with a verifier.
 It is scripted and knows the right answers: measured is the way of a gist through the gate, not the
@@ -17,61 +19,41 @@ true ones were refused. `--gists` does only that.
 """
 
 import argparse
-import re
 import statistics
 import sys
 import tempfile
-import time
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import anyio
+from admission_cases.boards import Boards, NotAdmitted, Outcome
+from admission_cases.case import Case
+from admission_cases.composed import ONE_OF, composed
+from admission_cases.observed import Observed, Sample
+from admission_cases.plain import Maker
+from admission_cases.subjects import SUBJECTS
 from gist_bench import cases, measure_gists
-from proposals import COMMAND_S, Case, Maker
 from rich.console import Console
 from rich.table import Table
 
-from agents.admission.executed import ExecutedEvidence
-from agents.admission.gate import Gate
 from harness import event_loop
 from harness.benchmarks.rows import load
-from harness.board.evidence import EVIDENCE
-from harness.board.protocols import Proposal
-from harness.board.sqlite.board import SqliteBoard
 from harness.cache import cache_dir
 from harness.config import SandboxConfig
 from harness.errors import UserError, leaf
 from harness.protocols import Sandbox, Sandboxes
 from harness.sandbox.providers import choose
-from harness.types import ExecResult, Item
+from harness.types import Item
 
-ADMITTED_SHARE, BEYOND_S = 0.98, 2.0
+BEYOND_S = 2.0
 REFUSED_SHARE = 0.05  # of true gists
 QUICK = ("flask", "requests", "pytest")
-CHECK_S = 300.0
+QUICK_ONE_OF = {True: 12, False: 24}  # on the first subject
+ALL = {True: 1, False: 1}
 
-
-class Timed:
-    """A sandbox that notes how long the proposals' own commands run."""
-
-    def __init__(self, sandbox: Sandbox, own: list[float]) -> None:
-        self._sandbox = sandbox
-        self.own = own
-
-    async def exec(self, command: str, **how: Any) -> ExecResult:
-        result = await self._sandbox.exec(command, **how)
-        if "PYTHONHASHSEED" in (how.get("env") or {}):
-            self.own.append(result.seconds)
-        return result
-
-    async def fork(self) -> "Timed":
-        return Timed(await self._sandbox.fork(), self.own)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sandbox, name)
+Source = Callable[[Item, Sandbox], AsyncIterator[Case]]
+"""Makes the cases of an instance."""
 
 
 @dataclass(slots=True)
@@ -79,96 +61,88 @@ class Row:
     """One line of the table."""
 
     true: bool
+    told: bool
     admitted: int = 0
     refused: int = 0
     beyond: list[float] = field(default_factory=list)  # the time of its own commands
     ran: list[float] = field(default_factory=list)  # the same, of those that ran a command
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What must hold: the share of true ones that has to get in, and of false ones that may."""
+
+    true: float
+    false: float
+
+
+PLAIN, COMPOSED = Bounds(true=0.98, false=0.0), Bounds(true=0.97, false=0.02)
 Rows = dict[str, Row]
 
 
 async def measure(
-    item: Item, sandboxes: Sandboxes, folder: Path, number: int, rows: Rows, *, quick: bool
+    item: Item, sandboxes: Sandboxes, folder: Path, rows: Rows, source: Source
 ) -> None:
     """Submit every case of one instance, one after the other."""
     pristine = await sandboxes.open(item, purpose="agents")
+    boards = Boards(item, pristine, folder)
     try:
-        own: list[float] = []
-        context = SqliteBoard(folder / f"{number}.db").of(1).context
-        how: dict[str, Any] = {"command_s": COMMAND_S, "time_limit_s": CHECK_S}
-        how["count_tokens"] = lambda text: len(re.findall(r"\w+|[^\w\s]", text))
-        timed: Any = Timed(pristine, own)
-        checks = ExecutedEvidence(timed, context, **how)
-        gate = Gate(context, checks.by_form())
-        maker = Maker(item, pristine, quick=quick)
-        labels: dict[str, str] = {}
-        counter = 0
-        async for case in maker.cases():
-            counter += 1
-            evidence = dict(case.evidence)
-            if case.label_of:
-                evidence["state"] = labels.get(case.label_of, "P999")
-            gist = case.gist or f"Finding {counter} of {item.instance.instance_id}."
-            ruling = await submit(gate, rows, case, gist, evidence, own)
-            if case.what == "patch" and ruling:
-                labels[str(evidence["diff"])] = ruling
+        async for case in source(item, pristine):
+            try:
+                note(rows, item, case, await boards.submit(case))
+            except NotAdmitted as missing:
+                print(f"NOT TRIED: {case.what}: {missing}", flush=True)
     finally:
         with anyio.CancelScope(shield=True):
             await pristine.close()
+        boards.close()
 
 
-async def submit(
-    gate: Gate, rows: Rows, case: Case, gist: str, evidence: Mapping[str, Any], own: list[float]
-) -> str:
-    """The label of the entry that it became, or nothing."""
-    made = EVIDENCE.validate_python(evidence)
-    proposal = Proposal(kind=case.kind, gist=gist, summary="", evidence=made, author="bench",
-                        task="bench")  # fmt: skip
-    own.clear()
-    began = time.perf_counter()
-    ruling = await gate.submit(proposal)
-    row = rows.setdefault(case.what, Row(true=case.true))
-    row.beyond.append(time.perf_counter() - began - sum(own))
-    if own:
-        row.ran.append(row.beyond[-1])
-    if ruling.entry is None:
-        row.refused += 1
-    else:
-        row.admitted += 1
-    if (ruling.entry is not None) != case.true:
-        said = ruling.reason or "admitted"
-        print(f"WRONG: {case.what}: {said[:600]}\n  {str(dict(evidence))[:600]}", flush=True)
-    return ruling.entry.label if ruling.entry else ""
+def note(rows: Rows, item: Item, case: Case, outcome: Outcome) -> None:
+    """Count an outcome, and print it: with its evidence where it is not as it should be."""
+    row = rows.setdefault(case.what, Row(true=case.true, told=case.told))
+    row.beyond.append(outcome.beyond)
+    if outcome.ran:
+        row.ran.append(outcome.beyond)
+    row.admitted += outcome.admitted
+    row.refused += not outcome.admitted
+    name = f"{case.kind} {case.what} ({item.instance.instance_id})"
+    said = " ".join((outcome.reason or "admitted").split())[:400]
+    wrong = outcome.admitted != case.true and case.told
+    print(f"{'WRONG' if wrong else 'right'}: {name}: {said}", flush=True)
+    if wrong:
+        sent = {key: value for key, value in outcome.evidence.items() if value and key != "form"}
+        print(f"  {str(sent)[:1500]}", flush=True)
 
 
 def table(rows: Rows) -> Table:
-    """One line a kind, the true ones first."""
+    """One line a kind: the true ones, the false ones, what cannot be told."""
     made = Table("proposal", "is", "proposed", "admitted", "refused", "median s beyond")
     for column in made.columns[2:]:
         column.justify = "right"
-    for what, row in sorted(rows.items(), key=lambda pair: (not pair[1].true, pair[0])):
+    for what, row in sorted(rows.items(), key=lambda pair: (not pair[1].true, not pair[1].told,
+                                                            pair[0])):  # fmt: skip
         counts = (row.admitted + row.refused, row.admitted, row.refused)
-        made.add_row(what, str(row.true).lower(), *map(str, counts),
-                     f"{statistics.median(row.beyond):.2f}")  # fmt: skip
+        said = str(row.true).lower() if row.told else "not to be told"
+        made.add_row(what, said, *map(str, counts), f"{statistics.median(row.beyond):.2f}")
     return made
 
 
 async def bench(
-    items: list[Item], sandboxes: Sandboxes, rows: Rows, at_once: int, quick: bool
+    items: list[Item], sandboxes: Sandboxes, rows: Rows, at_once: int, source: Source
 ) -> None:
     """Two instances at a time: what the machine of a real run would see."""
     with tempfile.TemporaryDirectory() as folder:
         await sandboxes.prepare(items, print)
         limiter = anyio.Semaphore(at_once)
 
-        async def one(number: int, item: Item) -> None:
+        async def one(item: Item) -> None:
             async with limiter:
-                await measure(item, sandboxes, Path(folder), number, rows, quick=quick)
+                await measure(item, sandboxes, Path(folder), rows, source)
 
         async with anyio.create_task_group() as group:
-            for number, item in enumerate(items):
-                group.start_soon(one, number, item)
+            for item in items:
+                group.start_soon(one, item)
 
 
 def main() -> None:
@@ -177,29 +151,76 @@ def main() -> None:
     parser.add_argument("--sandbox", default="bubblewrap", choices=("bubblewrap", "docker"))
     parser.add_argument("--at-once", type=int, default=2, help="instances at a time")
     parser.add_argument("--only", default="", help="instances whose name holds this")
-    parser.add_argument("--gists", action="store_true", help="only gists beside true evidence")
+    parser.add_argument("--what", default="", help="composed ones whose name holds this")
+    parser.add_argument("--kinds", default="FACT FAIL CONSTRAINT PATCH", help="composed ones")
+    parser.add_argument("--all", action="store_true", help="all that are composed, no sample")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--plain", action="store_true", help="only the plain ones")
+    which.add_argument("--composed", action="store_true", help="only the composed ones")
+    which.add_argument("--gists", action="store_true", help="only gists beside true evidence")
     options = parser.parse_args()
+    chosen = options.plain or options.composed or options.gists
+    missed = 0
     try:
-        missed = 0 if options.gists else bench_proposals(options)
-        sys.exit(missed or bench_gists(options.sandbox))
+        if options.plain or not chosen:
+            missed |= bench_plain(options)
+        if options.composed or not chosen:
+            missed |= bench_composed(options)
+        if options.gists or not chosen:
+            missed |= bench_gists(options.sandbox)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except BaseExceptionGroup as group:
         raise leaf(group) from group
+    sys.exit(missed)
 
 
-def bench_proposals(options: argparse.Namespace) -> int:
-    """All proposals on the instances that are asked for; the exit code."""
-    rows: Rows = {}
+def bench_plain(options: argparse.Namespace) -> int:
+    """The plain proposals on the instances that are asked for; the exit code."""
     items = load("verified-offline", cache=cache_dir()).items
     if options.quick:
         items = [i for i in items if any(n in i.instance.instance_id for n in QUICK)]
-    items = [i for i in items if options.only in i.instance.instance_id]
+
+    def source(item: Item, pristine: Sandbox) -> AsyncIterator[Case]:
+        return Maker(item, pristine, quick=options.quick).cases()
+
+    return run_bench("plain", items, options, source, PLAIN)
+
+
+def bench_composed(options: argparse.Namespace) -> int:
+    """The composed proposals on their subjects; the exit code."""
+    subjects = {each.instance: each for each in SUBJECTS}
+    if options.quick:
+        subjects = dict(list(subjects.items())[:1])
+    names = {each.dataset for each in subjects.values()}
+    loaded = [item for name in names for item in load(name, cache=cache_dir()).items]
+    items = [item for item in loaded if item.instance.instance_id in subjects]
+
+    async def source(item: Item, pristine: Sandbox) -> AsyncIterator[Case]:
+        subject = subjects[item.instance.instance_id]
+        one_of = ONE_OF[subject.dataset]
+        one_of = QUICK_ONE_OF if options.quick else ALL if options.all else one_of
+        seen = Observed(subject, item, pristine, sample=Sample(one_of, subject.instance))
+        async for case in composed(seen):
+            if options.what in case.what and case.kind in options.kinds.split():
+                yield case
+
+    return run_bench("composed", items, options, source, COMPOSED)
+
+
+def run_bench(
+    name: str, items: list[Item], options: argparse.Namespace, source: Source, bounds: Bounds
+) -> int:
+    """Measure, and print the table and the figure; the exit code."""
+    rows: Rows = {}
+    items = [item for item in items if options.only in item.instance.instance_id]
+    if not items:
+        return 0
     sandboxes = sandboxes_of(options.sandbox, items)
-    event_loop.run(bench, items, sandboxes, rows, options.at_once, options.quick)
+    event_loop.run(bench, items, sandboxes, rows, options.at_once, source)
     Console(width=None if sys.stdout.isatty() else 110).print(table(rows))
-    return figure(rows)
+    return figure(name, rows, bounds)
 
 
 def bench_gists(kind: str) -> int:
@@ -226,20 +247,26 @@ def sandboxes_of(kind: str, items: Sequence[Item]) -> Sandboxes:
     return choose(config, cache_dir(), items, labels=labels, grading_network=False)
 
 
-def figure(rows: Rows) -> int:
+def figure(name: str, rows: Rows, bounds: Bounds) -> int:
     """Print the last line; the exit code."""
-    count: dict[bool, list[int]] = defaultdict(lambda: [0, 0])
-    for row in rows.values():
-        count[row.true][0] += row.admitted
-        count[row.true][1] += row.admitted + row.refused
-    beyond = statistics.median(seconds for row in rows.values() for seconds in row.ran)
-    good, right = count[True]
-    bad, wrong = count[False]
+
+    def count(true: bool, told: bool) -> tuple[int, int]:
+        chosen = [row for row in rows.values() if (row.true, row.told) == (true, told)]
+        admitted = sum(row.admitted for row in chosen)
+        return admitted, admitted + sum(row.refused for row in chosen)
+
+    beyond = statistics.median([s for row in rows.values() for s in row.ran] or [0.0])
+    good, right = count(True, True)
+    bad, wrong = count(False, True)
+    hidden, untold = count(False, False)
     print(
-        f"admitted {good} of {right} true ({good / right:.1%}) and {bad} of {wrong} false "
-        f"proposals; the median check that ran a command took {beyond:.2f} s beyond its own time"
+        f"{name}: admitted {good} of {right} true ({good / max(right, 1):.1%}) and {bad} of "
+        f"{wrong} false proposals ({bad / max(wrong, 1):.1%}), and {hidden} of {untold} that no "
+        f"outcome tells; the median check that ran a command took {beyond:.2f} s beyond its own "
+        "time"
     )
-    return int(bad > 0 or good < ADMITTED_SHARE * right or beyond >= BEYOND_S)
+    few, many = good < bounds.true * right, bad > bounds.false * wrong
+    return int(few or many or beyond >= BEYOND_S)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ from harness.model.token_count import count
 from harness.results import run_folder
 from harness.results.run_folder import RunFolder
 from harness.runner.run import Run
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 
 TOKENS = 200_000
 SYSTEMS = ("base", "delm-documents")

@@ -43,7 +43,7 @@ from harness.config import resolve
 from harness.results import run_folder
 from harness.results.run_folder import RunFolder
 from harness.runner.run import Run
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 from harness.types import Item
 
 WORKERS = 16

@@ -54,7 +54,7 @@ from harness.sandbox.docker.client import BUILT_PREFIX
 from harness.sandbox.docker.image_build import BASE
 from harness.sandbox.docker.machine import connect
 from harness.sandbox.providers import DockerSandboxes
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 from harness.types import Issue, Limits, Reply, ToolCall, Usage
 
 SHARE = 0.10  # of theirs, at most

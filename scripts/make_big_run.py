@@ -206,7 +206,7 @@ class Copies:
         self._database.execute("UPDATE grade SET official = outcome")
         self._database.execute(
             "UPDATE grade SET outcome = 'unresolved', flags = ?"
-            " WHERE outcome = 'resolved' AND chance(?)", (json.dumps(["canary-passed"]), FLAGGED),
+            " WHERE outcome = 'resolved' AND chance(?)", (json.dumps(["forged-result"]), FLAGGED),
         )  # fmt: skip
         self._database.execute(
             "UPDATE trial SET state = 'error', reason = 'the sandbox did not start'"

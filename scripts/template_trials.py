@@ -15,7 +15,7 @@ from harness.model.prices import Price, cost
 from harness.results.run_folder import RunFolder
 from harness.store.ledger import EndedCall, NewCall
 from harness.store.rows import ClaimedTrial
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 from harness.types import Activity, Message, Reply, ToolCall, Usage, Verdict
 
 TEMPLATES = 8  # instances that are written one by one

@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 # Importlib mode adds nothing: what tests share is imported by its bare name.
 sys.path.insert(0, str(HERE / "helpers"))
 
-pytest_plugins = ["sandboxes"]
+pytest_plugins = ["sandboxes", "postgres_servers"]
 
 # A process that has imported all tests and litellm looks at two million objects each time that
 # Python collects the oldest: a tenth of the time of what runs in it.

@@ -1,19 +1,16 @@
 """Check one proposal's evidence by executing it; return what was seen, or refuse in words."""
 
+from dataclasses import replace
+
+from agents.admission.chance import by_chance
 from agents.admission.command_runner import CommandOutcome, CommandRunner
-from agents.admission.evidence import ENOUGH, CheckResult, Refused, key_of
-from agents.admission.matching import (
-    lines_of,
-    missing_line,
-    not_there,
-    numbered,
-    places,
-    quoted,
-    said,
-    shown,
-)
+from agents.admission.dependence import needs_code
+from agents.admission.evidence import CheckResult, Refused, key_of
+from agents.admission.expected_output import like_it, missing_line, said, varying_places
+from agents.admission.matching import lines_of, not_there, numbered, places, quoted, shown
 from agents.admission.patch_checks import check_patch, ended
-from agents.admission.shell_words import nothing_ran, spells
+from agents.admission.shell_words import nothing_ran
+from agents.admission.watched_runs import WatchedRuns
 from harness.board.evidence import Command, Patch, Span
 from harness.board.vocabulary import EntryKind
 
@@ -24,20 +21,27 @@ RAW_CHARS = 8_000
 
 
 async def check(
-    runs: CommandRunner, kind: EntryKind, evidence: Executed, diff: str, *, fresh: bool = False
+    runs: CommandRunner,
+    watched: WatchedRuns,
+    kind: EntryKind,
+    evidence: Executed,
+    diff: str,
+    *,
+    issue: str = "",
+    fresh: bool = False,
 ) -> CheckResult:
     """`Refused` unless `evidence` holds in the state whose diff is `diff`.
 
-    `fresh`: results of earlier runs are not believed.
+    `issue`: what is to be mended. `fresh`: results of earlier runs are not believed.
     """
     match evidence:
         case Span():
             return await _span(runs, kind, evidence, diff)
         case Command():
-            return await _command(runs, kind, evidence, diff, fresh)
+            return await _command(runs, watched, kind, evidence, diff, fresh)
         case Patch():
-            await check_patch(runs, evidence, fresh=fresh)
-            return unchecked(kind, evidence)
+            outcome = await check_patch(runs, evidence, issue, fresh=fresh)
+            return replace(unchecked(kind, evidence), lasting=outcome.lasting)
 
 
 def unchecked(kind: EntryKind, evidence: Executed) -> CheckResult:
@@ -72,41 +76,47 @@ def _heading(span: Span, first: int, count: int) -> str:
 
 
 async def _command(
-    runs: CommandRunner, kind: EntryKind, expected: Command, diff: str, fresh: bool
+    runs: CommandRunner,
+    watched: WatchedRuns,
+    kind: EntryKind,
+    expected: Command,
+    diff: str,
+    fresh: bool,
 ) -> CheckResult:
     if nothing_ran(expected.command, expected.exit_status):
         raise Refused(
             f"Exit status {expected.exit_status} says that the command ran nothing at all, which "
             "proves nothing about the code. Give a command that runs it."
         )
-    scripts = "\n".join(expected.files.values())
-    suspect = spells(f"{expected.command}\n{scripts}", expected.output)
-    outcome = await runs.outcome(diff, expected.command, expected.files, fresh=fresh)
+    command, files = expected.command, expected.files
+    outcome = await runs.outcome(diff, command, files, fresh=fresh)
     _agrees(expected, outcome)
-    said_little = said(expected.output) < ENOUGH and outcome.output.strip()
-    if said_little and kind != EntryKind.CONSTRAINT:  # that its tests pass is all that is said
+    varying = varying_places(outcome.runs)
+    says_nothing = not said(expected.output, varying) and outcome.output.strip()
+    if says_nothing and kind != EntryKind.CONSTRAINT:  # that its tests pass is all that is said
         raise Refused(
             f"The command printed something; give in `output` what of it matters: "
             f"{shown(outcome.output)}"
         )
-    if suspect:
-        alone = await runs.without_code(diff, expected.command, expected.files)
-        if alone.exit_status == expected.exit_status and not missing_line(
-            expected.output, alone.output
-        ):
-            raise Refused(
-                "The command spells its own expected output: it gives the same where all files of "
-                "the repository are gone, so it says nothing about the code. Give one that runs "
-                "the code and prints a value or an error that comes from there."
-            )
-    return CheckResult(key=key_of(kind, expected), raw=bounded(outcome.output))
+    seen = await needs_code(watched, kind, expected, diff, varying)
+    asked = by_chance(command, files, bool(seen.chance) if seen and seen.python_ran else None)
+    if asked and not outcome.by_chance:  # its words did not tell
+        outcome = await runs.more(diff, command, files, outcome)
+        _agrees(expected, outcome)
+    raw = bounded(outcome.output)
+    lasting = replace(outcome, by_chance=asked).lasting
+    return CheckResult(key=key_of(kind, expected), raw=raw, lasting=lasting)
 
 
 def _agrees(expected: Command, outcome: CommandOutcome) -> None:
     """Raise `Refused` unless every run matches the expectation."""
+    varying = varying_places(outcome.runs)
+    missing = {
+        output: missing_line(expected.output, output, varying)
+        for output in {run.output for run in outcome.runs}
+    }
     held = [
-        run.exit_status == expected.exit_status and not missing_line(expected.output, run.output)
-        for run in outcome.runs
+        run.exit_status == expected.exit_status and not missing[run.output] for run in outcome.runs
     ]
     if all(held):
         return
@@ -122,10 +132,10 @@ def _agrees(expected: Command, outcome: CommandOutcome) -> None:
             f"and in a clean copy in the state {expected.state!r} it was: {ended(outcome)}. It "
             f"printed: {shown(first.output)}"
         )
-    missing = missing_line(expected.output, first.output)
+    line = missing[first.output]
     raise Refused(
-        f"The command does not print what you say: {missing!r} is "
-        f"not there, or not in that order. In the state {expected.state!r} it printed: "
+        f"The command does not print what you say: {line!r} is not there, or not in that order. "
+        f"{like_it(line, first.output)}In the state {expected.state!r} it printed: "
         f"{shown(first.output)}"
     )
 

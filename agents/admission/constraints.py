@@ -19,15 +19,21 @@ GIST_CHARS, COMMAND_CHARS = 300, 2_000  # that a refusal repeats
 
 Run = Callable[[str, str], Awaitable[CommandOutcome]]
 """What a command does with a diff: `ExecutedEvidence.run_briefly`."""
+Contradicted = Callable[[Command], Awaitable[Entry | None]]
+"""The reproduction that asks for the contrary of a constraint, where there is one."""
 
 
 async def keeps_constraints(
-    context: SharedContext, run: Run, proposal: Proposal, diff: str
+    context: SharedContext,
+    run: Run,
+    contradicted: Contradicted,
+    proposal: Proposal,
+    diff: str,
 ) -> None:
     """`Refused` for a patch that breaks an admitted constraint and does not refute it.
 
     A command that cannot be run with the patch, or whose outcome differs from run to run, binds
-    nobody.
+    nobody; nor does one that a reproduction contradicts.
     """
     constraints = [
         entry for entry in await _standing(context) if entry.label != proposal.refutes.strip()
@@ -41,7 +47,9 @@ async def keeps_constraints(
         except Refused:
             return
         status = outcome.exit_status
-        if status and not outcome.cut_short and not nothing_ran(entry.evidence.command, status):
+        fails = status and not outcome.cut_short
+        fails = fails and not nothing_ran(entry.evidence.command, status or 0)
+        if fails and await contradicted(entry.evidence) is None:
             broken[entry.label] = outcome
 
     await together(partial(hold, entry) for entry in constraints[-MOST:])

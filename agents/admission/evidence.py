@@ -7,12 +7,16 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agents.admission.matching import said
+from agents.admission.expected_output import said
 from agents.admission.shell_words import normal_command, only_reads, test_id
 from harness.board.evidence import Command, Evidence, Part, Patch, Quotations, Span
 from harness.board.vocabulary import BASE, EntryKind
 
 ENOUGH = 3  # characters that are not blank
+_SHOWN_BY = {
+    EntryKind.FAIL: "fails (exit_status and output)",
+    EntryKind.CONSTRAINT: "passes now and has to go on passing (exit_status 0)",
+}
 
 
 class Refused(Exception):
@@ -27,7 +31,9 @@ class CheckResult:
     raw: str  # what the check saw
     shown: str = ""  # the evidence with what was seen, for the model that reads it beside the gist
     cites: Sequence[str] = ()  # labels of entries
+    broken_tests: tuple[str, ...] = ()  # of the repository, by a patch
     verified: bool = True  # False: nothing looked at the evidence
+    lasting: bool = True  # False: a later trial has to check it again
     remembered: bool = False  # the result was in the check cache: nothing was executed again
 
 
@@ -54,10 +60,10 @@ def _judge_span(kind: EntryKind, span: Span) -> None:
             f"The quote says nothing: at least one of its lines needs {ENOUGH} characters that "
             "are not blank. Quote the lines that matter, whole."
         )
-    if kind == EntryKind.FAIL and span.state == BASE:
+    if kind != EntryKind.FACT:
         raise Refused(
-            "A FAIL by a span speaks of a candidate: give the label of its PATCH entry as "
-            "`state`. What stands in the base commit is a FACT."
+            f"A quote shows what stands in a file, and a {kind} says what the code does. Give a "
+            f"command that {_SHOWN_BY[kind]}; what stands there is a FACT."
         )
 
 
@@ -75,11 +81,11 @@ def _judge_command(kind: EntryKind, ran: Command) -> None:
         )
     # of a test suite that has to go on passing, that it passes is all that is said
     suite = kind == EntryKind.CONSTRAINT and not reads_only(ran)
-    if ran.exit_status == 0 and said(ran.output) < ENOUGH and not suite:
+    # what may vary from run to run is judged when that is known
+    if ran.exit_status == 0 and not said(ran.output, {}) and not suite:
         raise Refused(
-            f"`output` needs at least {ENOUGH} characters besides blanks and `...`, because an "
-            "exit status of 0 alone proves little. Let the command print what it found, and give "
-            "that."
+            "`output` says nothing besides blanks and `...`, and an exit status of 0 alone proves "
+            "little. Let the command print what it found, and give that."
         )
 
 

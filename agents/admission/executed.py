@@ -2,19 +2,24 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 import anyio
 
+from agents.admission.chance import by_chance
 from agents.admission.checks import Executed, check, unchecked
 from agents.admission.command_runner import CommandOutcome, CommandRunner
 from agents.admission.constraints import keeps_constraints
 from agents.admission.evidence import CheckResult, Refused, judge_evidence
+from agents.admission.failures import contradicted_by, judge_failure, pins
 from agents.admission.gate import EvidenceCheck
 from agents.admission.gist_check import gist_fault
+from agents.admission.neighbour_tests import NeighbourTests, judge_neighbours
 from agents.admission.patch_text import combined
+from agents.admission.plain_form import PlainForm
+from agents.admission.watched_runs import WatchedRuns
 from agents.copies.attachments import Attachments, attached_to
 from agents.prompts import shortened
 from agents.vetoes import vetoed
@@ -26,7 +31,8 @@ from harness.protocols import CheckCache, Sandbox
 from harness.types import ExecResult
 
 SHOWN_CHARS = 20_000  # of a diff, to the model that reads it beside the gist
-RECIPE = 1  # raise it when a check changes: what was kept before is not believed then
+RECIPE = 7  # raise it when a check changes: what was kept before is not believed then
+MOST_TESTS = 20
 MOST_LIKELY = 99  # a number beyond it that names no entry is something else: X509, F401
 LINE_END = re.compile("[\n\r\v\f\x00\x1c-\x1e\x85\u2028\u2029]")
 
@@ -41,7 +47,7 @@ class ExecutedEvidence(EvidenceCheck):
     `command_s` is for one run of a command, `time_limit_s` for one whole check after it has begun.
     `at_once` checks run at a time. What held is kept in `check_cache`, and believed when the same
     is asked in the same state again. `verify` off: evidence is taken at its word. `binding`: a
-    patch has to keep the admitted constraints.
+    patch has to keep the admitted constraints. `issue`: what is to be mended, where it is known.
     """
 
     def __init__(
@@ -56,16 +62,23 @@ class ExecutedEvidence(EvidenceCheck):
         verify: bool = True,
         binding: bool = True,
         check_cache: CheckCache | None = None,
+        issue: str = "",
     ) -> None:
         self._context = context
         self._runs = CommandRunner(pristine, command_s=command_s)
+        self._watched = WatchedRuns(self._runs)
         self._time_limit_s = time_limit_s
         self._count_tokens = count_tokens
         self._verify = verify
         self._binding = binding
         self._check_cache = check_cache
+        self._issue = issue
         self._command_s = command_s
         self._slots = anyio.Semaphore(at_once)
+        self._neighbours = NeighbourTests(
+            self._runs, label=self._question, recall=self._recall, keep=self._keep
+        )
+        self._form = PlainForm(self._runs)
         self.attachments = Attachments(context)
 
     def by_form(self) -> dict[type[Evidence], EvidenceCheck]:
@@ -82,14 +95,20 @@ class ExecutedEvidence(EvidenceCheck):
         if self._verify:
             await self._judge_labels(proposal)
             async with self._slots:
+                await self._form.judge(await self._with_files(evidence))
                 seen = await self._within(proposal.kind, evidence)
+                await self._among_entries(proposal.kind, evidence)
+            if isinstance(evidence, Patch):
+                seen = replace(seen, broken_tests=await self._judge_neighbours(proposal, evidence))
             if self._binding and isinstance(evidence, Patch):
-                await keeps_constraints(self._context, self.run_briefly, proposal, evidence.diff)
+                await keeps_constraints(
+                    self._context, self.run_briefly, self._contradicted, proposal, evidence.diff
+                )
         else:
             seen = unchecked(proposal.kind, evidence)
         return replace(
             seen,
-            shown=in_words(evidence, seen.raw),
+            shown=in_words(evidence, seen.raw) + tests_in_words(seen.broken_tests),
             cites=_cited(proposal),
             verified=self._verify,
         )
@@ -123,7 +142,7 @@ class ExecutedEvidence(EvidenceCheck):
         async with self._slots:
             with anyio.move_on_after(self._time_limit_s):
                 outcome = await self._runs.outcome(diff, command, files)
-                if outcome.stable and not outcome.cut_short:
+                if outcome.lasting:
                     await self._keep(question, [asdict(run) for run in outcome.runs])
                 return outcome
         raise self._too_long()
@@ -141,7 +160,8 @@ class ExecutedEvidence(EvidenceCheck):
                 raise self._too_long()
         if first.exit_status != 0:
             return await self.run_on(diff, command)
-        await self._keep(question, asdict(first))
+        if not first.cut_short and not by_chance(command, files):
+            await self._keep(question, asdict(first))
         return CommandOutcome(runs=(first,))
 
     def _question(self, what: str, diff: str, asked: Any) -> str:
@@ -189,10 +209,44 @@ class ExecutedEvidence(EvidenceCheck):
             question = self._question(kind, diff, _asked(evidence))
             if not fresh and (kept := await self._recall(question)) is not None:
                 return CheckResult(**kept, remembered=True)
-            seen = await check(self._runs, kind, evidence, diff, fresh=fresh)
-            await self._keep(question, {"key": seen.key, "raw": seen.raw})
+            seen = await check(
+                self._runs, self._watched, kind, evidence, diff, issue=self._issue, fresh=fresh
+            )
+            if seen.lasting:
+                await self._keep(question, {"key": seen.key, "raw": seen.raw})
             return seen
         raise self._too_long()
+
+    async def _judge_neighbours(self, proposal: Proposal, patch: Patch) -> tuple[str, ...]:
+        """The tests of the repository that a patch breaks, which its author has to name."""
+        async with self._slots:  # each run has a limit of its own
+            broken = await self._neighbours.broken_by(patch.diff)
+        judge_neighbours(broken, f"{proposal.gist}\n{proposal.summary}")
+        return broken
+
+    async def _among_entries(self, kind: EntryKind, evidence: Executed) -> None:
+        """`Refused` where a command holds, and other entries and the issue say that it shows
+        nothing."""
+        evidence = await self._with_files(evidence)
+        if not isinstance(evidence, Command) or kind == EntryKind.FACT:
+            return
+        with anyio.move_on_after(self._time_limit_s):
+            if kind == EntryKind.FAIL:
+                diff = combined(await self._diff(evidence.state), evidence.changes)
+                await judge_failure(
+                    self._runs, self._watched, self._context, self._issue, evidence, diff
+                )
+            elif by := await pins(self._runs, self._watched, self._context, self._issue, evidence):
+                raise Refused(
+                    f"{by}, so that the command pins what is to be mended. Give one that holds in "
+                    "either case."
+                )
+            return
+        raise self._too_long()
+
+    async def _contradicted(self, constraint: Command) -> Entry | None:
+        """The reproduction that contradicts a constraint, see `contradicted_by`."""
+        return await contradicted_by(self._runs, self._watched, self._context, constraint)
 
     async def _with_files(self, evidence: Executed) -> Executed:
         """Evidence whose command names files of other entries has them, too."""
@@ -251,6 +305,15 @@ def in_words(evidence: Executed, raw: str) -> str:
                 f"The command\n{evidence.command}\nfails at the base commit and passes with this "
                 f"patch:\n{raw[:SHOWN_CHARS]}"
             )
+
+
+def tests_in_words(broken: Sequence[str]) -> str:
+    """What a patch breaks, as its author says."""
+    if not broken:
+        return ""
+    return "\nThese tests of the repository pass without it and fail with it:\n" + "\n".join(
+        broken[:MOST_TESTS]
+    )
 
 
 def _cited(proposal: Proposal) -> list[str]:

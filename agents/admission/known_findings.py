@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from agents.admission.evidence import normal_gist
 from agents.admission.shell_words import normal_command
-from harness.board.evidence import Command, Evidence, Part
+from harness.board.evidence import Command, Evidence, Part, Patch, Span, state_of
 from harness.board.protocols import Proposal, SharedContext
 from harness.board.vocabulary import EntryKind
 
@@ -80,7 +80,7 @@ class KnownFindings:
         self._apart = apart
         self._read_to = 0
         self._keys: set[str] = set()
-        self._gists: dict[tuple[str, str, str], str] = {}
+        self._gists: dict[tuple[str, str, str], list[tuple[Evidence, str]]] = defaultdict(list)
         self._lines: dict[tuple[str, str, str], list[Lines]] = defaultdict(list)
         self._selections: dict[tuple[str, tuple[str, ...]], list[tuple[Selection, str]]] = (
             defaultdict(list)
@@ -89,15 +89,17 @@ class KnownFindings:
     async def key(self, proposal: Proposal, key: str) -> str:
         """The key of the finding that `proposal` repeats, or its own, which is made of `key`.
 
-        It repeats one of its kind with the same gist; a FACT one that quotes half of its lines or
-        more; a CONSTRAINT one whose pytest command selects its tests, too.
+        It repeats one of its kind with the same gist, unless their evidence speaks of two things; a
+        FACT one that quotes half of its lines or more; a CONSTRAINT one whose pytest command
+        selects its tests, too.
         """
         if isinstance(proposal.evidence, Part):
             return key
         await self._read()
         owner = proposal.author if self._apart else ""
-        same = self._gists.get((owner, proposal.kind, normal_gist(proposal.gist)))
-        near = same or self._near(owner, proposal.kind, proposal.evidence, key)
+        said_before = self._gists.get((owner, proposal.kind, normal_gist(proposal.gist)), ())
+        same = (known for each, known in said_before if _of_one_thing(each, proposal.evidence))
+        near = next(same, "") or self._near(owner, proposal.kind, proposal.evidence, key)
         return near or (f"{proposal.author}:{key}" if self._apart else key)
 
     async def repeats(self, proposal: Proposal, key: str) -> bool:
@@ -122,12 +124,28 @@ class KnownFindings:
             if isinstance(entry.evidence, Part):
                 continue
             owner = entry.author if self._apart else ""
-            self._gists.setdefault((owner, entry.kind, normal_gist(entry.gist)), entry.key)
+            gist = (owner, entry.kind, normal_gist(entry.gist))
+            self._gists[gist].append((entry.evidence, entry.key))
             if place := _PLACE.search(entry.key):
                 lines = Lines(first=int(place[3]), last=int(place[4]), key=entry.key)
                 self._lines[owner, place[1], place[2]].append(lines)
             elif selection := _selected(entry.kind, entry.evidence):
                 self._selections[owner, selection.rest].append((selection, entry.key))
+
+
+def _of_one_thing(one: Evidence, other: Evidence) -> bool:
+    """Whether evidence for one and the same gist can be of one thing.
+
+    Not two patches, other states, other ends of commands, or quotes of two files.
+    """
+    match one, other:
+        case (Patch(), _) | (_, Patch()):
+            return False
+        case Command(), Command() if one.exit_status != other.exit_status:
+            return False
+        case Span(), Span() if one.path != other.path:
+            return False
+    return state_of(one) == state_of(other)
 
 
 def _selected(kind: EntryKind, evidence: Evidence) -> Selection | None:

@@ -1,18 +1,9 @@
-"""Find quotes in files and expected lines in outputs. Pure functions."""
+"""Find quotes in files, and show texts in refusals. Pure functions."""
 
 import re
 
 from agents.near_lines import nearest_line
 
-VOLATILE = (
-    (re.compile(r"\x1b\[[0-9;?]*[A-Za-z]"), ""),  # colours
-    (re.compile(r"\b0x[0-9a-fA-F]{5,}"), "#"),
-    (re.compile(r"/tmp/(?:tmp\w{4,}|pytest-of-[^/\s]+/pytest-\d+)"), "/tmp/#"),  # noqa: S108
-    (re.compile(r"\b\d+(?:\.\d+)? ?(?:s|secs?|seconds?|ms|us|µs)\b"), "#"),
-    (re.compile(r"\(\d+:\d\d:\d\d\)"), "(#)"),  # how pytest says a minute and more
-    (re.compile(r"([=_-])\1{3,}"), r"\1\1\1"),  # rules are as wide as their text leaves them
-)
-GAP = re.compile(r"\.{3,}|…")
 SHOWN_WIDTH = 160
 
 
@@ -78,45 +69,6 @@ def _nearest(lines: list[str], wanted: list[str]) -> int:
     longest = max(wanted, key=len, default="").strip()[:SHOWN_WIDTH]
     inside = next((n for n, line in enumerate(lines, 1) if longest and longest in line), 0)
     return inside or nearest_line(lines, longest)
-
-
-def normal(text: str) -> str:
-    """The text without parts that change between runs: durations, addresses, generated names."""
-    for pattern, instead in VOLATILE:
-        text = pattern.sub(instead, text)
-    return text
-
-
-def expected_lines(output: str) -> list[str]:
-    """The lines that are expected, in their normal form; those that say nothing left out."""
-    stripped = (normal(line).strip() for line in output.split("\n"))
-    return [line for line in stripped if GAP.sub("", line).strip()]
-
-
-def said(output: str) -> int:
-    """The number of meaningful characters in an expected output."""
-    kept = "".join(GAP.sub("", line) for line in expected_lines(output))
-    return len("".join(kept.replace("#", "").split()))
-
-
-def missing_line(expected: str, actual: str) -> str:
-    """The first expected line that is not found where it should be; empty if all are."""
-    lines = iter(normal(actual).split("\n"))
-    for wanted in expected_lines(expected):
-        pieces = [piece.strip() for piece in GAP.split(wanted)]
-        if not any(_holds(line, pieces) for line in lines):
-            return wanted
-    return ""
-
-
-def _holds(line: str, pieces: list[str]) -> bool:
-    at = 0
-    for piece in pieces:
-        found = line.find(piece, at)
-        if found < 0:
-            return False
-        at = found + len(piece)
-    return True
 
 
 def shown(output: str, most: int = 600) -> str:

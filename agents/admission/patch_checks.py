@@ -2,43 +2,34 @@
 
 import base64
 import json
-import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from agents import sandbox_scripts
-from agents.admission.command_runner import CommandOutcome, CommandRunner, python
+from agents.admission.changes import Change, ChangedTexts, is_test
+from agents.admission.command_runner import CommandOutcome, CommandRunner, answer, python
+from agents.admission.earlier_bodies import needs_changed_code
 from agents.admission.evidence import Refused, reads_only
 from agents.admission.matching import shown
+from agents.admission.patch_tells import judge_added_code
 from agents.admission.shell_words import nothing_ran
+from agents.sandbox_scripts.patch_files import TEXTS
 from harness.board.evidence import Patch
 from harness.protocols import Sandbox
 from harness.types import ExecResult
 
-TEST_PATH = re.compile(
-    r"(?:^|/)(?:tests?|testing)/|(?:^|/)(?:test_[^/]*|[^/]*_tests?|tests?|conftest)\.py$"
-)
 LINK_MODES = ("120000", "160000")
 MOST_CHARS = 4_000_000  # of what a script tells of a patch
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One file that a patch changes. `status` is git's letter: A, M, D or T."""
+async def check_patch(
+    runs: CommandRunner, patch: Patch, issue: str, *, fresh: bool = False
+) -> CommandOutcome:
+    """What its command does with the patch. `Refused` when the patch is no candidate.
 
-    path: str
-    status: str
-    mode: str  # of the file with the patch
-
-
-def is_test(path: str) -> bool:
-    """Whether `path` is a test file or lies in a test folder."""
-    return TEST_PATH.search(path) is not None
-
-
-async def check_patch(runs: CommandRunner, patch: Patch, *, fresh: bool = False) -> CommandOutcome:
-    """What its command does with the patch. `Refused` when the patch is no candidate."""
+    `issue`: what is to be mended; what it names a patch may bring. Empty: not known.
+    """
     if reads_only(patch):
         raise Refused(
             "The command of a PATCH has to run the code, and this one only reads or prints text. "
@@ -49,13 +40,29 @@ async def check_patch(runs: CommandRunner, patch: Patch, *, fresh: bool = False)
         judge_changes(changes)
         _judge_command("\n".join([patch.command, *patch.files.values()]), changes)
         await _compiles(sandbox, changes)
+        _judge_added(await _texts(sandbox, changes))
         new_tests = await _new_tests(sandbox, changes)
         await _imports(runs, sandbox, changes)
     before = await runs.outcome(new_tests, patch.command, patch.files, fresh=fresh)
     _fails(before, patch.command, new_tests)
     after = await runs.outcome(patch.diff, patch.command, patch.files, fresh=fresh)
     _passes(after)
-    return after
+    await needs_changed_code(runs, patch, issue, new_tests)
+    return after if before.lasting else replace(after, by_chance=True)
+
+
+async def _texts(sandbox: Sandbox, changes: Sequence[Change]) -> ChangedTexts:
+    """The texts of changed files that are no tests; what cannot be read is left out."""
+    paths = [change.path for change in changes if not is_test(change.path)]
+    found = answer(await python(sandbox, TEXTS, json.dumps(paths), max_chars=MOST_CHARS))
+    return {path: (before, after) for path, (before, after) in found.items()}
+
+
+def _judge_added(texts: ChangedTexts) -> None:
+    """`Refused` where new code asks for something else than what code does."""
+    for path, (old, new) in texts.items():
+        if path.endswith(".py") and new:
+            judge_added_code(path, old or "", new)
 
 
 def judge_changes(changes: list[Change]) -> None:

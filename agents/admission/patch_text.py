@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from agents.admission.patch_checks import is_test
+from agents.admission.changes import is_test
 
 _FILE = re.compile(r"^(?=diff --git )", re.MULTILINE)
 _PATH = re.compile(r"^(?:diff --git a/(.+) b/\1|\+\+\+ b/([^\n\t]+))$", re.MULTILINE)

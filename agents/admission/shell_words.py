@@ -40,7 +40,7 @@ def programs(command: str, depth: int = 3) -> Iterator[str]:
         for match in SUBSTITUTION.finditer(bare):
             yield from programs(match[1] or match[2] or "", depth - 1)
     try:
-        words = _words(SUBSTITUTION.sub("SUBSTITUTED", bare))
+        words = words_of(SUBSTITUTION.sub("SUBSTITUTED", bare))
     except ValueError:
         yield bare
         return
@@ -48,11 +48,15 @@ def programs(command: str, depth: int = 3) -> Iterator[str]:
         yield from _program(simple, depth)
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str, *, comments: str = "") -> list[str]:
+    """The words and operators of a shell text; `comments`: the characters that begin one.
+
+    Raises `ValueError` for an open quote.
+    """
     lexer = shlex.shlex(text, posix=True, punctuation_chars="();<>|&\n")
     lexer.whitespace = " \t\r"
     lexer.whitespace_split = True
-    lexer.commenters = ""
+    lexer.commenters = comments
     return list(lexer)
 
 
@@ -109,6 +113,30 @@ def test_id(text: str) -> str:
     """The first `path::test` in `text`, or an empty string."""
     found = TEST_ID.search(text)
     return found[0].removeprefix("/testbed/").rstrip(".:") if found else ""
+
+
+_IDLE = (
+    (r"--co(?:llect(?:-only)?)?\b", "`--collect-only` runs no test. Leave it out."),
+    (r"\|\|\s*(?:true|:|exit 0|echo\b)", "`|| …` makes it pass whatever happens. Leave it out."),
+    (r"(?:;|\n)\s*(?:true|:|exit 0|echo\b[^\n;&|]*)\s*$",
+     "Its last command passes whatever happens before. End with the one that can fail."),
+    (r"\|\s*(?:tail|head|cat|tee|sed|sort|less|more|wc|awk|tr|cut|uniq)\b[^|\n;&]*$",
+     "A pipe ends with the status of its last program. Leave it out, or `set -o pipefail`."),
+)  # fmt: skip
+_NO_TESTS = re.compile(
+    r"no tests ran|collected 0 items|no tests collected|^Ran 0 tests|\b0 passed|"
+    r"^\s*\d+ deselected in|tests finished: 0 passed", re.MULTILINE,
+)  # fmt: skip
+_TESTS = re.compile(r"\d+ passed|^Ran [1-9]\d* tests?|tests finished: [1-9]", re.MULTILINE)
+
+
+def idle_reason(command: str, output: str) -> str:
+    """Why a command that passes may do so whatever the code does; nothing where nothing is seen."""
+    bare = HEREDOC.sub(r"\3\n", command)
+    why = next((why for pattern, why in _IDLE if re.search(pattern, bare)), "")
+    if not why and _NO_TESTS.search(output) and not _TESTS.search(output):
+        why = "It ran no test: nothing was collected or selected. Name tests that exist."
+    return f"The command passes whatever the code does. {why}" if why else ""
 
 
 def nothing_ran(command: str, exit_status: int) -> bool:

@@ -19,8 +19,9 @@ from harness.types import Activity
 PUBLISHED = 40  # proposals on one task
 REFUSED = "Refused, and not in the shared context:"
 DESCRIPTION = (
-    "Share a finding with its evidence: quoted lines (path, quote), or a command with exit_status "
-    "and output. A PATCH: only a command that fails without your changes and passes with them."
+    "Share a finding with its evidence: a command with exit_status and output; for a FACT also "
+    "quoted lines (path, quote). A PATCH: only a command that fails without your changes and "
+    "passes with them."
 )
 GIVEN = {
     "kind": "FACT, FAIL, CONSTRAINT or PATCH",
@@ -30,10 +31,10 @@ MAY_BE_GIVEN = {
     "summary": "",
     "path": "",
     "line": "",
-    "quote": "Whole lines, verbatim",
+    "quote": "FACT: whole lines, verbatim",
     "command": "",
     "exit_status": "",
-    "output": "Lines of it, verbatim; `...` is anything",
+    "output": "Whole lines of it, verbatim; `...`: left out",
     "on": "PATCH with which it holds; FAIL: or mine",
     "refutes": "Label that it shows to be wrong",
     "finish": "true: admission ends the task",

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from agents.admission.checks import bounded
 from agents.admission.command_runner import CommandOutcome
+from agents.admission.expected_output import missing_line
 from agents.admission.gate import Gate
-from agents.admission.matching import missing_line
 from agents.delm.candidates import fails
 from agents.delm.matrix import CrossCheck, Matrix, check_of, checks_of
 from agents.prompts import one_line

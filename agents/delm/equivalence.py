@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from unidiff import PatchedFile
 
-from agents.admission.patch_checks import is_test
+from agents.admission.changes import is_test
 from harness.text.unified_diff import parse
 
 _TOKEN = re.compile(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from agents.admission.matching import normal
+from agents.admission.expected_output import normal
 from agents.prompts import enclosed
 from harness.types import Message
 

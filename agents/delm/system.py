@@ -67,6 +67,7 @@ class Delm:
             verify=options.verification,
             binding=options.binding and options.sharing,
             check_cache=trial.check_cache,
+            issue=trial.instance.problem_statement,
         )
         checker = answer_checker(trial.verifier) if options.compares_gists else None
         gate = Gate(trial.context, checks.by_form(), checker=checker, apart=not options.sharing)

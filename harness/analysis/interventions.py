@@ -20,16 +20,23 @@ NOUNS = {
     Action.WORKERS: "change of workers",
     Action.PIN: "pinned entry",
     Action.VETO: "vetoed entry",
+    Action.ACCEPT: "accepted pass",
+    Action.REFUSE: "refused pass",
 }
 PLURALS = {
     Action.PIN: "pinned entries",
     Action.VETO: "vetoed entries",
     Action.WORKERS: "changes of workers",
+    Action.ACCEPT: "accepted passes",
+    Action.REFUSE: "refused passes",
 }
 TELLS = frozenset(
     {Action.CANCEL, Action.REQUEUE, Action.STOP_AGENT, Action.RAISE, Action.PIN, Action.VETO}
 )
 """Actions on a trial that change what is measured there: which trials count, and what agents do."""
+
+JUDGES = frozenset({Action.ACCEPT, Action.REFUSE})
+"""Actions on a grade: nothing that a system did changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +64,18 @@ def touched(run: RunRows, system: str) -> int:
 def sentences(run: RunRows) -> list[str]:
     """What a reader of the run's figures has to know of its interventions, the gravest first."""
     measured = interfered(run)
-    others = [row for row in run.interventions if row not in measured]
+    judged = [row for row in run.interventions if row["action"] in JUDGES]
+    others = [row for row in run.interventions if row not in measured and row not in judged]
     lines = []
     if measured:
         lines.append(
             f"people interfered ({_counted(measured)}, by {_names(measured)}), on "
             f"{_touched(run, measured)}: this changes what is measured there."
+        )
+    if judged:
+        lines.append(
+            f"people judged suspect passes ({_counted(judged)}, by {_names(judged)}): an accepted "
+            "one counts as resolved."
         )
     if others:
         lines.append(

@@ -121,7 +121,7 @@ class Command(_InState):
     form: Literal[EvidenceForm.COMMAND] = EvidenceForm.COMMAND
     command: ShellCommand
     exit_status: int = Field(strict=True)
-    # lines that are parts of its output's lines, in order; `...` is anything
+    # lines of its output, in order; `...` in one, or for some, is what was left out
     output: Annotated[
         str,
         _at_most(

@@ -28,6 +28,7 @@ Reason = Annotated[str, typer.Option("--reason", help="Why, for the run's record
 Output = options.Output
 RESULTS = Path("results")
 Trial = Annotated[str, typer.Argument(help="Its id (see status), or SYSTEM/INSTANCE#NUMBER.")]
+Submission = Annotated[int, typer.Argument(help="Its number: see suspects.")]
 Entry = Annotated[str, typer.Argument(help="Its label, such as F3.")]
 
 
@@ -183,6 +184,41 @@ def veto(
     _do(context, _Wanted(action=Action.VETO, trial=trial, target=entry), by, reason, output)
 
 
+@ctl_app.command()
+def suspects(
+    context: typer.Context, as_json: options.Json = False, output: Output = RESULTS
+) -> None:
+    """List the passes that do not count because they look at their caller, with their lines."""
+    from harness import event_loop
+    from harness.commands.suspects import list_suspects
+
+    event_loop.run(partial(list_suspects, context.obj, output, as_json=as_json))
+
+
+@ctl_app.command()
+def accept(
+    context: typer.Context,
+    submission: Submission,
+    by: By = "",
+    reason: Reason = "",
+    output: Output = RESULTS,
+) -> None:
+    """Count a suspect pass as resolved; `delm score` then writes the tables anew."""
+    _do(context, _Wanted(action=Action.ACCEPT, target=str(submission)), by, reason, output)
+
+
+@ctl_app.command()
+def refuse(
+    context: typer.Context,
+    submission: Submission,
+    by: By = "",
+    reason: Reason = "",
+    output: Output = RESULTS,
+) -> None:
+    """Count a suspect pass as not resolved, also where it was accepted before."""
+    _do(context, _Wanted(action=Action.REFUSE, target=str(submission)), by, reason, output)
+
+
 def _do(context: typer.Context, wanted: _Wanted, by: str, reason: str, output: Path) -> None:
     from harness import event_loop
 
@@ -197,12 +233,15 @@ async def _write(run: str, wanted: _Wanted, by: str, reason: str, output: Path) 
     import anyio
 
     from harness.commands.locate import find
+    from harness.commands.suspects import trial_of
     from harness.runner.control import intervene, trial_named
     from harness.runner.processes import members
 
     folder = await find(run, output)
     async with folder.open() as store, folder.boards() as boards:
         named = trial_named(await store.trials(), wanted.trial) if wanted.trial else None
+        if wanted.action in (Action.ACCEPT, Action.REFUSE):
+            named = trial_of(await store.submissions(), wanted.target)
         new = NewIntervention(
             action=wanted.action,
             by=by,

@@ -174,6 +174,7 @@ def _tell(
             "official": v.official,
             "flags": v.flags,
             "unchecked": v.unchecked,
+            "looks": v.looks,
             "reason": v.reason,
             "seconds": v.seconds,
             "cached": v.cached,
@@ -187,6 +188,8 @@ def _tell(
     for key, verdict in flagged.items():
         for flag in verdict.flags:
             out.print(f"{key}: {flag}: {benchmark.meaning(flag)}", highlight=False, markup=False)
+        for look in verdict.looks:
+            out.print(f"{key}: {look}", highlight=False, markup=False)
     for key, verdict in sorted(verdicts.items()):
         for check in verdict.unchecked:
             told = f"{key}: not checked: {check}: {benchmark.meaning(check)}"

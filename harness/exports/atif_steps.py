@@ -17,7 +17,7 @@ def conversation_steps(
 
     What a tool said stands in the step of the call that it answers. An answer that left no message
     (a call that failed, or one that a system took for unusable) is a step of its own. An answer
-    that was served, and not bought (`paid_call` in harness/store/store.sql), asked no model: it has
+    that was served, and not bought (`paid_call` of store/sqlite/store.sql) asked no model: it has
     no metrics, and `extra.served` names the call that has them. `sources` has the session of each
     call by its id. What an earlier conversation holds is marked as copied context, without metrics.
     """

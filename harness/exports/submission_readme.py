@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.benchmarks.swebench.guard import FLAGS
+from harness.benchmarks.swebench.guard.flags import FLAGS
 from harness.exports.shipped_submissions import Shipped
 from harness.exports.submission_claims import ChecklistLine, named
 from harness.score import flags_of

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -143,6 +144,7 @@ def recorded(plain: Mapping[str, Any] | None) -> Price | None:
     return Price(**{**plain, "tiers": tiers, "off_peak": off_peak})
 
 
+@cache
 def price_table() -> Mapping[str, Mapping[str, Any]]:
     """litellm's own table, as its installed package ships it."""
     spec = importlib.util.find_spec("litellm")

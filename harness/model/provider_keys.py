@@ -4,6 +4,7 @@ import difflib
 import importlib.util
 import os
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from harness.model.prices import override_for, price_table
@@ -51,11 +52,14 @@ _KEYLESS = {"ollama", "ollama_chat", "hosted_vllm", "vllm", "lm_studio", "llamaf
 def provider_of(model: str) -> str:
     """The provider in litellm's words; "" when the name does not tell."""
     prefix, slash, _ = model.partition("/")
-    table = price_table()
-    providers = {str(entry.get("litellm_provider", "")) for entry in table.values()}
-    if slash and (prefix in _KEYS or prefix in _KEYLESS or prefix in providers):
+    if slash and (prefix in _KEYS or prefix in _KEYLESS or prefix in _priced_providers()):
         return prefix
-    return str(table.get(model, {}).get("litellm_provider", ""))
+    return str(price_table().get(model, {}).get("litellm_provider", ""))
+
+
+@cache
+def _priced_providers() -> frozenset[str]:
+    return frozenset(str(entry.get("litellm_provider", "")) for entry in price_table().values())
 
 
 def key_variables(provider: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from harness.benchmarks.registry import of_run
 from harness.board.vocabulary import ResultKey
 from harness.pages.diff_view import same_change
 from harness.pages.trial_data import TrialData
+from harness.score import flags_of
 from harness.store.rows import SubmissionRow
 
 GRADED_LATER = "What is right is shown when the submissions are graded."
@@ -72,7 +73,7 @@ def section(data: TrialData) -> SubmissionsSection | None:
 
 def outcome_of(row: SubmissionRow) -> str:
     """The kind of mark of a submission."""
-    return "flagged" if row["flags"] else row["outcome"] or "ungraded"
+    return "flagged" if flags_of(row) else row["outcome"] or "ungraded"
 
 
 def _submission(

@@ -13,7 +13,7 @@ from harness.store.rows import CallRow, SubmissionRow, TrialRow
 
 SUBMISSION_COLUMNS = (
     "system", "instance_id", "trial", "attempt", "author", "agent", "submission", "outcome",
-    "official", "flags", "unchecked", "reason", "ended", "salvaged", "built_on", "copy_of",
+    "official", "flags", "looks", "unchecked", "reason", "ended", "salvaged", "built_on", "copy_of",
     "selected", "selection_reasons", "answer", "patch_sha256", "patch_files", "lines_added",
     "lines_removed", "grade_seconds", "grade_cached", "created_at",
 )  # fmt: skip
@@ -67,7 +67,8 @@ def submissions(made: Sequence[SubmissionRow], benchmark: Benchmark[Any]) -> lis
             **row,
             "submission": row["submission_id"],
             "reason": row["grade_reason"],
-            "flags": " ".join(flags_of(row)),
+            "flags": " ".join(row["flags"] or ()),
+            "looks": "\n".join(row["looks"] or ()),
             "unchecked": " ".join(row["unchecked"] or ()),
             "selection_reasons": _json(row["selection_reasons"]),
             "ended": row["reason"],

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import importlib.util
 from collections.abc import Iterator
+from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def code_files(module: str) -> dict[str, str]:
             content = path.read_bytes()
             found[path.relative_to(root).as_posix()] = hashlib.sha256(content).hexdigest()
             if path.suffix == ".py":
-                waiting += _imports(content, spec)
+                waiting += _imports(content, _package(spec))
     return dict(sorted(found.items()))
 
 
@@ -87,13 +88,22 @@ def _files(spec: ModuleSpec) -> Iterator[Path]:
         yield from (each for each in beside if each.suffix in TEXTS and each.is_file())
 
 
-def _imports(source: bytes, spec: ModuleSpec) -> Iterator[str]:
-    """Names of modules that `source` may import, and of the packages that they are in."""
-    package = spec.name if spec.submodule_search_locations else spec.name.rpartition(".")[0]
+def _package(spec: ModuleSpec) -> str:
+    """The package that the relative imports of a module begin in."""
+    return spec.name if spec.submodule_search_locations else spec.name.rpartition(".")[0]
+
+
+@lru_cache(maxsize=1024)
+def _imports(source: bytes, package: str) -> tuple[str, ...]:
+    """Names of modules that `source` may import, and of the packages that they are in.
+
+    Kept, because the systems of a run share most of their code.
+    """
     try:
         tree = ast.parse(source)
     except SyntaxError:  # of a file that only a function imports
-        return
+        return ()
+    found: dict[str, None] = {}
     for node in ast.walk(tree):
         names = []
         if isinstance(node, ast.Import):
@@ -104,4 +114,5 @@ def _imports(source: bytes, spec: ModuleSpec) -> Iterator[str]:
             names = [f"{base}.{alias.name}" for alias in node.names]
         for name in names:
             parts = name.split(".")
-            yield from (".".join(parts[: count + 1]) for count in range(len(parts)))
+            found |= dict.fromkeys(".".join(parts[: n + 1]) for n in range(len(parts)))
+    return tuple(found)

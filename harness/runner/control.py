@@ -29,6 +29,7 @@ from harness.types import Limits
 OF_RUN = frozenset({Action.PAUSE, Action.RESUME, Action.STOP, Action.WORKERS})
 OF_TRIAL = frozenset(
     {Action.CANCEL, Action.REQUEUE, Action.STOP_AGENT, Action.PIN, Action.VETO}
+    | {Action.ACCEPT, Action.REFUSE}
 )  # a raise is of either
 WHOLE = (Cap.STEPS, Cap.TOKENS)  # caps that are whole numbers
 _NAMED = re.compile(r"(?P<system>[^/]+)/(?P<instance>.+?)(?:#(?P<number>\d+))?")

@@ -12,9 +12,9 @@ Unstable = Mapping[str, Collection[str]]  # by instance: tests that pass and fai
 
 
 def flags_of(submission: OutcomeRow) -> list[str]:
-    """Why a pass of the official grader does not count; empty if it counts or if there is no
-    pass."""
-    return list(submission["flags"] or ())
+    """Why a pass of the official grader does not count; empty if it counts (a person may have
+    accepted it), or if there is no pass."""
+    return [] if submission["outcome"] == "resolved" else list(submission["flags"] or ())
 
 
 def only_unstable(submission: SubmissionRow, unstable: Unstable) -> bool:

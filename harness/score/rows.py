@@ -15,7 +15,7 @@ TableRow = Mapping[str, Any]
 OfTrial = TypeVar("OfTrial", CallRow, OutcomeRow, SubmissionRow, SpanRow)
 Kind = Literal["independent", "shared"]
 UNFINISHED = frozenset({"waiting", "running", "grading", "cancelled"})
-"""States of an attempt that did not come to an end: `trial` in harness/store/store.sql."""
+"""States of an attempt that did not come to an end: `trial` in harness/store/sqlite/store.sql."""
 TOKENS: Final = ("cached_tokens", "cache_write_tokens", "completion_tokens", "reasoning_tokens")
 
 
@@ -28,7 +28,7 @@ class InstanceScore:
     cluster: str  # instances that are alike: the repository, or the domain; column `repo`
     difficulty: str
     length: str
-    submits: str  # one, independent or shared: see `trial` in harness/store/store.sql
+    submits: str  # one, independent or shared: see `trial` in harness/store/sqlite/store.sql
     asked: int  # submissions that were asked for, over all trials
     wanted: int  # of these, the submissions of trials that ran: the denominator
     submissions: int  # that were made in trials which are done

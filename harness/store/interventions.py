@@ -10,6 +10,8 @@ stop-agent  yes     the agent         null
 raise       or not  a `Cap`           the new cap, a number
 workers     –       –                 trials at a time of each process, a whole number
 pin, veto   yes     an entry's label  null
+accept      yes     a submission's id  null
+refuse      yes     a submission's id  null
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +39,8 @@ class Action(StrEnum):
     WORKERS = "workers"
     PIN = "pin"  # an entry: it is in every opening
     VETO = "veto"  # an entry: it is in none any more
+    ACCEPT = "accept"  # a pass that is suspect: it counts as resolved
+    REFUSE = "refuse"  # a pass that is suspect: it does not, whatever was said before
 
 
 class Cap(StrEnum):
@@ -104,7 +108,13 @@ _WORDS: Mapping[Action, Callable[[InterventionRow], str]] = {
     Action.WORKERS: lambda row: f"set {row['value']} workers",
     Action.PIN: lambda row: f"pinned {row['target']} of trial {row['trial_id']}",
     Action.VETO: lambda row: f"vetoed {row['target']} of trial {row['trial_id']}",
+    Action.ACCEPT: lambda row: f"accepted the suspect pass of {_submission(row)}",
+    Action.REFUSE: lambda row: f"refused the suspect pass of {_submission(row)}",
 }
+
+
+def _submission(row: InterventionRow) -> str:
+    return f"submission {row['target']} of trial {row['trial_id']}"
 
 
 def _whose(row: InterventionRow) -> str:

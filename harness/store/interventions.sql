@@ -1,4 +1,5 @@
--- Statements on interventions. The tables are in store.sql.
+-- Statements on interventions that every database understands. The tables are in the folder of each
+-- kind of database.
 
 -- name: add_intervention
 INSERT INTO intervention (at, by, reason, action, trial_id, target, value)
@@ -9,9 +10,6 @@ RETURNING *;
 INSERT INTO intervention_applied (intervention_id, owner, at, outcome)
 VALUES (:intervention_id, :owner, :now, :outcome) ON CONFLICT DO NOTHING;
 
--- name: interventions
-SELECT * FROM intervention WHERE intervention_id > :after ORDER BY intervention_id LIMIT :limit;
-
 -- name: applied
 SELECT * FROM intervention_applied WHERE intervention_id > :after
 ORDER BY intervention_id, at, owner;
@@ -19,11 +17,6 @@ ORDER BY intervention_id, at, owner;
 -- name: last_pause
 -- the last word on whether the run is paused
 SELECT action, by, at, value FROM intervention WHERE action IN ('pause', 'resume')
-ORDER BY intervention_id DESC LIMIT 1;
-
--- name: said_before
-SELECT by, at, value FROM intervention
-WHERE action = :action AND trial_id IS :trial_id AND target = :target
 ORDER BY intervention_id DESC LIMIT 1;
 
 -- name: stopped_before
@@ -63,24 +56,15 @@ UPDATE trial SET state = 'cancelled', reason = 'cancelled by a person', finished
 WHERE state = 'grading' AND owner = 'nobody'
     AND trial_id IN (SELECT trial_id FROM intervention WHERE action = 'cancel');
 
--- name: settle_cancels
--- of attempts that ended before their process could act on it
-INSERT INTO intervention_applied (intervention_id, owner, at, outcome)
-SELECT intervention_id, '', :now, 'its process had ended; the trial is not run again'
-FROM intervention JOIN trial USING (trial_id)
-WHERE action = 'cancel' AND state NOT IN ('waiting', 'running', 'grading')
-    AND owner NOT IN (SELECT value FROM json_each(:alive))
-    AND intervention_id NOT IN (SELECT intervention_id FROM intervention_applied);
-
 -- name: has_waiting
 SELECT EXISTS (SELECT 1 FROM trial
-    WHERE state = 'waiting' OR (state = 'grading' AND owner = 'nobody')) AS any;
+    WHERE state = 'waiting' OR (state = 'grading' AND owner = 'nobody')) AS found;
 
 -- name: raised
 -- the highest that a cap of a trial, or of the run, was raised to
-SELECT max(CAST(value AS REAL)) AS most FROM intervention
+SELECT max(CAST(value AS DOUBLE PRECISION)) AS most FROM intervention
 WHERE action = 'raise' AND target = :target AND (
-    (:trial_id IS NULL AND trial_id IS NULL)
+    (CAST(:trial_id AS BIGINT) IS NULL AND trial_id IS NULL)
     OR trial_id IN (SELECT earlier.trial_id FROM trial AS mine
         JOIN trial AS earlier USING (system, instance_id, number)
         WHERE mine.trial_id = :trial_id));
@@ -97,18 +81,11 @@ SELECT EXISTS (SELECT 1 FROM trial AS last
         AND trial_id NOT IN (SELECT trial_id FROM intervention WHERE action = 'cancel')
         AND NOT EXISTS (SELECT 1 FROM trial AS later
             WHERE later.system = last.system AND later.instance_id = last.instance_id
-                AND later.number = last.number AND later.attempt > last.attempt)) AS any;
+                AND later.number = last.number AND later.attempt > last.attempt)) AS found;
 
 -- name: agents_seen
 SELECT agent FROM call WHERE trial_id = :trial_id AND agent <> ''
 UNION SELECT agent FROM span WHERE trial_id = :trial_id ORDER BY agent;
-
--- name: cancel_now
--- where no living process has it
-UPDATE trial SET state = 'cancelled', reason = :reason, finished_at = :now
-WHERE trial_id = :trial_id AND (state = 'waiting'
-    OR (state IN ('running', 'grading') AND owner NOT IN (SELECT value FROM json_each(:alive))))
-RETURNING trial_id;
 
 -- name: charge_cancelled
 UPDATE call SET charged_usd = reserved_usd WHERE outcome = 'started' AND trial_id = :trial_id;
@@ -118,3 +95,10 @@ INSERT INTO trial (system, instance_id, number, agents, wanted, submits, attempt
 SELECT system, instance_id, number, agents, wanted, submits, attempt + 1 FROM trial
 WHERE trial_id = :trial_id
 RETURNING trial_id, attempt;
+
+-- name: suspect
+-- a graded submission of a trial, and whether a person has judged it
+SELECT grade.flags, grade.outcome, EXISTS (SELECT 1 FROM intervention
+    WHERE action IN ('accept', 'refuse') AND target = :target) AS judged
+FROM submission JOIN counted_grade AS grade USING (submission_id)
+WHERE trial_id = :trial_id AND CAST(submission_id AS TEXT) = :target;

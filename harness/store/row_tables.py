@@ -5,12 +5,12 @@ it; what a reader asks for is compared with them, and values are parameters, so 
 reader is ever a part of a statement.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from harness.errors import UserError
-from harness.store.connection import Connection, statements
+from harness.store.database import Database, statements
 
 How = Literal["is", "not", "has", "min", "max"]
 _SIGNS: Mapping[How, str] = {"is": "=", "not": "<>", "min": ">=", "max": "<="}
@@ -57,8 +57,8 @@ class RowTables:
         found = statements(package, "row_tables.sql")
         self._selects = {name: text.strip() for name, text in found.items()}
 
-    def page(
-        self, connection: Connection, asked: Asked, sums: Sequence[str] = ()
+    async def page(
+        self, database: Database, asked: Asked, sums: Sequence[str] = ()
     ) -> RowPage | None:
         """The rows that are `asked` for; None if there is no such table.
 
@@ -67,18 +67,20 @@ class RowTables:
         select = self._selects.get(asked.table)
         if select is None:
             return None
-        columns = connection.columns(_statement("*", select, " LIMIT 0"))
+        columns = await database.columns(_statement("*", select, " LIMIT 0"))
         where, values = _where(asked.conditions, columns)
         summed = [name for name in sums if name in columns]
         counted = ", ".join(["count(*)", *(f"total({name})" for name in summed)])
-        total, *told = connection.tuples(_statement(counted, select, where), values)[0]
+        ((total, *told),) = await database.tuples(_statement(counted, select, where), values)
         order = _order(asked.sort, columns)
-        rows = connection.tuples(
-            _statement("*", select, f"{where}{order} LIMIT ? OFFSET ?"),
-            (*values, asked.limit, asked.offset),
+        rows = await database.tuples(
+            _statement(
+                "*", select, f"{where}{order} LIMIT {asked.limit:d} OFFSET {asked.offset:d}"
+            ),
+            values,
         )
         return RowPage(
-            columns=columns,
+            columns=list(columns),
             rows=[dict(zip(columns, row, strict=True)) for row in rows],
             total=total,
             sums=dict(zip(summed, told, strict=True)),
@@ -91,25 +93,25 @@ class RowTables:
         )
 
 
-def _where(conditions: Sequence[Condition], columns: Sequence[str]) -> tuple[str, list[str]]:
+def _where(conditions: Sequence[Condition], columns: Mapping[str, str]) -> tuple[str, list[str]]:
     parts: list[str] = []
     values: list[str] = []
     for each in conditions:
         _check(each.column, columns)
         if not each.value and each.how in {"is", "not"}:
             negated = "NOT " if each.how == "not" else ""
-            parts.append(f"{negated}coalesce({each.column}, '') = ''")
+            parts.append(f"{negated}coalesce(CAST({each.column} AS TEXT), '') = ''")
         elif each.how == "has":
-            parts.append(f"instr(lower({each.column}), lower(?)) > 0")
+            parts.append(f"instr(lower(CAST({each.column} AS TEXT)), lower(?)) > 0")
             values.append(each.value)
         else:
-            # a number, too, is given as text: the column's affinity makes it one
-            parts.append(f"{each.column} {_SIGNS[each.how]} ?")
+            # a number, too, is given as text
+            parts.append(f"{each.column} {_SIGNS[each.how]} {columns[each.column]}")
             values.append(each.value)
     return (f" WHERE {' AND '.join(parts)}" if parts else ""), values
 
 
-def _order(sort: str, columns: Sequence[str]) -> str:
+def _order(sort: str, columns: Collection[str]) -> str:
     """The ORDER BY for `sort`, with the oldest first among equals."""
     if not sort:
         return " ORDER BY 1"  # an id; within one trial they come as they were written
@@ -118,7 +120,7 @@ def _order(sort: str, columns: Sequence[str]) -> str:
     return f" ORDER BY {name}{' DESC' if sort.startswith('-') else ''}"
 
 
-def _check(column: str, columns: Sequence[str]) -> None:
+def _check(column: str, columns: Collection[str]) -> None:
     if column not in columns:
         raise UserError(f"there is no column {column}; there are: {', '.join(columns)}")
 
@@ -126,4 +128,4 @@ def _check(column: str, columns: Sequence[str]) -> None:
 def _statement(what: str, select: str, rest: str) -> str:
     """A statement about the rows of `select`. All names in it come from it, or were compared with
     its columns."""
-    return f"SELECT {what} FROM ({select}){rest}"  # noqa: S608 - see above
+    return f"SELECT {what} FROM ({select}) AS found{rest}"  # noqa: S608 - see above

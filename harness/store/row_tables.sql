@@ -18,7 +18,7 @@ SELECT submission_id, submission.trial_id, system, instance_id, number, attempt,
     grade.outcome, official, flags, unchecked, grade.reason AS grade_reason, submission.reason,
     salvaged, CAST(selection.submission_id IS NOT NULL AS INTEGER) AS selected, built_on, copy_of,
     CAST(length(patch) AS INTEGER) AS characters, patch_sha256, grade.seconds AS grade_seconds, created_at
-FROM submission JOIN trial USING (trial_id) LEFT JOIN grade USING (submission_id)
+FROM submission JOIN trial USING (trial_id) LEFT JOIN counted_grade AS grade USING (submission_id)
     LEFT JOIN selection USING (submission_id)
 
 -- name: spans

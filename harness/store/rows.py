@@ -197,6 +197,7 @@ class SubmissionRow(MadeSubmission, OutcomeRow):
     created_at: str
     grade_reason: str | None
     official: Literal["", "resolved", "unresolved"] | None  # empty: the official grader gave none
+    looks: Sequence[str] | None  # lines of its patch that look at who calls them
     report: Mapping[str, Any] | None
     grade_cached: int | None
     grade_seconds: float | None

@@ -1,7 +1,9 @@
 """YAML as it is read everywhere here: safe, and no mapping with a key twice."""
 
+import copy
 from collections.abc import Hashable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +31,12 @@ def read(path: Path) -> Any:
 
 def parse(text: str, *, where: str) -> Any:
     """The value of YAML text. Raises `UserError` with the line for malformed text or a duplicate
-    key."""
-    with suppress(_Twice, yaml.YAMLError, RecursionError, UnicodeError):  # told below, in words
-        if yaml.__with_libyaml__ and not ODD & set(text):
-            return yaml.load(text, Loader=_Compiled)  # noqa: S506 - it is a safe loader
+    key.
+
+    Each call returns a value of its own, which may be changed.
+    """
     try:
-        return yaml.load(text, Loader=_Python)  # noqa: S506 - it is a safe loader
+        return copy.deepcopy(_loaded(text))
     except _Twice as error:
         raise UserError(f"{where}: {error}") from None
     except yaml.MarkedYAMLError as error:
@@ -44,6 +46,15 @@ def parse(text: str, *, where: str) -> Any:
         raise UserError(f"{where}: not valid YAML{at}: {problem}") from None
     except (yaml.YAMLError, RecursionError) as error:
         raise UserError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
+@lru_cache(maxsize=256)
+def _loaded(text: str) -> Any:
+    """Kept, because a command reads the same files up to ten times."""
+    with suppress(_Twice, yaml.YAMLError, RecursionError, UnicodeError):  # told by PyYAML, in words
+        if yaml.__with_libyaml__ and not ODD & set(text):
+            return yaml.load(text, Loader=_Compiled)  # noqa: S506 - it is a safe loader
+    return yaml.load(text, Loader=_Python)  # noqa: S506 - it is a safe loader
 
 
 class _Twice(Exception):

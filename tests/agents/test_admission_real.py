@@ -7,12 +7,10 @@ import pytest
 from court import ADD, MEND, ONE_KIND, court_of
 from sandboxes import namespace_of, processes_of, vanish
 
+from agents.admission.evidence import Refused
 from agents.admission.executed import ExecutedEvidence
-from agents.admission.gate import Gate
-from harness.board.evidence import Command
-from harness.board.protocols import Proposal
 
-pytestmark = pytest.mark.slow(seconds=80)
+pytestmark = pytest.mark.slow(seconds=65)
 
 THROUGH_A_LINK = """\
 diff --git a/out b/out
@@ -52,6 +50,9 @@ async def test_a_true_patch_and_what_it_changes_are_admitted(court):
     assert "In the state 'P3' it printed: sum 3" in stale.reason.replace(label, "P3")
     span = {"form": "span", "path": "pkg/core.py", "line": 2, "quote": "    return a + b"}
     assert (await court.say("FACT", **span, state=label)).settled == "admitted"
+    clock = "from datetime import timedelta; print(timedelta(seconds=add(901, 1)))"
+    time = f"python -c 'from pkg.core import add; {clock}'"
+    assert (await court.ran(time, 0, "0:15:00")).settled == "admitted"
     assert "return a - b" in (await court.say("FACT", **span)).reason
 
 
@@ -90,8 +91,10 @@ async def test_what_becomes_of_a_patch(court, script, why):
 
 
 FORGES = """
-import os
-answers = open(f"/proc/{os.getppid()}/fd/1", "w")
+import os, pathlib
+processes = pathlib.Path("/proc")
+parent = (processes / "self/stat").read_text().split()[3]
+answers = (processes / parent / "fd/1").open("w")
 if not os.fork():
     while True:
         answers.write(chr(10) + "DELM[[1]]" + chr(10))
@@ -217,6 +220,9 @@ async def test_no_check_sees_what_another_one_left(court):
     assert "printed: 0\n2" in seen.reason
 
 
+PROGRAM = "cat > odd.sh <<'E'\n{}\nE\ntrue"  # of the repository: in a command it would not be plain
+
+
 async def test_forks_do_not_see_each_other(court):
     """Two at a time: neither the processes nor the files of the other are there."""
     mark = "echo x >> /tmp/mark; sleep 0.3; wc -l < /tmp/mark; ls /tmp | wc -l"
@@ -247,26 +253,27 @@ async def test_forks_do_not_see_each_other(court):
         ("cat; echo end of input reached", 0, "something was typed", "not there"),
     ],
 )
-async def test_a_command_that_misbehaves_is_refused_and_the_next_is_checked(
+async def test_a_program_that_misbehaves_is_refused_and_the_next_is_checked(
     court, command, status, output, why
 ):
-    ruling = await court.ran(command, status, output)
-    assert ruling.settled == "rejected"
-    assert any(part in ruling.reason for part in why.split("|")), ruling.reason
-    assert len(ruling.reason) < 2000
-    span = {"form": "span", "path": "pkg/core.py", "line": 1, "quote": "def add(a, b):"}
-    assert (await court.say("FACT", **span)).settled == "admitted"
-    assert (await court.ran(ADD, 1, "AssertionError")).settled == "admitted"
+    async with court.after(PROGRAM.format(command)) as here:
+        ruling = await here.ran("bash odd.sh", status, output)
+        assert ruling.settled == "rejected"
+        assert any(part in ruling.reason for part in why.split("|")), ruling.reason
+        assert len(ruling.reason) < 2000
+        span = {"form": "span", "path": "pkg/core.py", "line": 1, "quote": "def add(a, b):"}
+        assert (await here.say("FACT", **span)).settled == "admitted"
+        assert (await here.ran(ADD, 1, "AssertionError")).settled == "admitted"
 
 
 @ONE_KIND
 async def test_a_command_that_only_fails_the_second_time_is_run_in_a_clean_copy_each_time(court):
-    once = (
-        "test ! -e marker && touch marker && python -c 'import pkg.core as c; print(c.add(5, 2))'"
-    )
-    assert (await court.ran(once, 0, "3...")).settled == "rejected"  # too little is said
-    longer = once.replace("c.add(5, 2)", "c.__name__, c.add(5, 2)")
-    assert (await court.ran(longer, 0, "pkg.core 3")).settled == "admitted"
+    once = PROGRAM.format("test ! -e marker && touch marker")
+    shows = "bash odd.sh && python -c 'import pkg.core as c; print(c.add(5, 2))'"
+    async with court.after(once) as here:
+        assert (await here.ran(shows, 0, "3")).settled == "admitted"
+        longer = shows.replace("c.add(5, 2)", "c.__name__, c.add(5, 2)")
+        assert (await here.ran(longer, 0, "pkg.core 3")).settled == "admitted"
 
 
 @ONE_KIND
@@ -304,12 +311,8 @@ async def test_a_cancelled_check_leaves_no_process(court):
 
     pristine: Any = Ready()
     slow = ExecutedEvidence(pristine, court.context, command_s=60, time_limit_s=1, count_tokens=len)
-    gate = Gate(court.context, slow.by_form())
-    evidence = Command(command="sleep 50", exit_status=1, output="never")
     assert processes_of(namespace)
-    ruling = await gate.submit(
-        Proposal(kind="FACT", gist="g", summary="", author="a", task="t", evidence=evidence)
-    )
-    assert "longer than 1 s" in ruling.reason
+    with pytest.raises(Refused, match="longer than 1 s"):
+        await slow.run_on("", "sleep 50")
     assert len(asked) == 1
     await vanish(namespace, within_s=10)

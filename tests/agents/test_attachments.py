@@ -196,21 +196,21 @@ async def test_a_file_lies_in_every_clean_copy_of_a_check(sandbox, kind, tmp_pat
 
     ran = partial(Command, command=REAL, exit_status=1, output="the sum is 1")
     missing = await submit("FACT", ran())
-    assert "does not end as you say" in missing.reason
+    assert "is not attached: publish it with `files`" in missing.reason
     admitted = await submit("FACT", ran(files={"repro.py": SCRIPT}))
     assert admitted.settled == "admitted", admitted.reason
     other = await submit("FACT", ran(files={"repro.py": f"{SCRIPT}#"}))
     assert other.reason == "/tmp/board/repro.py is F1's; name yours otherwise."
     only_prints = {"p.py": "print('the sum is 1'); raise SystemExit(1)"}
     spelt = ran(command="python /tmp/board/p.py", files=only_prints)
-    assert "spells its own expected output" in (await submit("FACT", spelt)).reason
+    assert "runs no code of the repository" in (await submit("FACT", spelt)).reason
     good = await submit("PATCH", Patch(diff=MEND, command=REAL, files={"repro.py": SCRIPT}))
     assert good.settled == "admitted", good.reason
     reads = {"look.sh": "grep -q 'a + b' pkg/core.py\n"}
     looks = await submit("PATCH", Patch(diff=MEND, command="bash /tmp/board/look.sh", files=reads))
     assert "this one only reads or prints text" in looks.reason
     new = f"{MEND}{NEW_FILE}"
-    finds = {"there.py": "assert __import__('os').path.exists('pkg/new.py')"}
+    finds = {"there.py": "import os\nassert os.path.exists('pkg/new.py')"}
     there = Patch(diff=new, command="python /tmp/board/there.py", files=finds)
     assert "names pkg/new.py, which only the patch brings" in (await submit("PATCH", there)).reason
     before = len(kept)

@@ -19,7 +19,7 @@ OTHER = """\
 -    return a - b
 +    return a * b + 1
 """  # 2 for 1 and 1, and 1 for 0 and 3
-EXTRA = "python -c 'import pkg.extra; print(\"extra is\", pkg.extra.EXTRA)'"
+EXTRA = "python -c 'import pkg.extra as m; assert m.EXTRA == 1; print(\"extra is\", m.EXTRA)'"
 
 
 @pytest.fixture

@@ -142,15 +142,15 @@ async def written(tmp_path: Path, matrix, *flagged: str) -> tuple[str, Path]:
 
 async def test_a_flagged_pass_is_called_flagged_and_not_counted_among_ours(tmp_path):
     matrix = {"single": System(1, "one", {"a__a-1": ["R"], "a__a-2": ["R"], "b__b-3": ["U"]})}
-    readme, path = await written(tmp_path, matrix, "a__a-2", "canary-passed", "touches-git")
+    readme, path = await written(tmp_path, matrix, "a__a-2", "forged-result", "touches-git")
     assert "Resolved 2 of 3 instances (66.7%)" in readme
     assert "1 of these are flagged, and our own scores do not count them" in readme
     (line,) = [line for line in readme.splitlines() if line.startswith("- `")]
-    assert line.startswith("- `a__a-2` is flagged: canary-passed (a planted test that can only")
+    assert line.startswith("- `a__a-2` is flagged: forged-result (a planted test that can only")
     assert "touches-git (it writes into .git)" in line
     results = json.loads((path / "results" / "results.json").read_text())
     assert results["resolved"] == ["a__a-1", "a__a-2"]  # what its logs say, as all who submit
-    assert "canary" not in (path / "trajs" / "a__a-2.json").read_text()
+    assert "forged-result" not in (path / "trajs" / "a__a-2.json").read_text()
 
 
 async def test_without_a_flag_nothing_is_said_of_flags(tmp_path):

@@ -74,14 +74,23 @@ async def test_a_copy_follows_the_repair_of_what_it_is_a_copy_of(run):
             if task.startswith("decide") and turn == 0:
                 return said(("add_task", {"kind": "look", "text": "look once more"}))
             if task.startswith("look") and turn == 0:
-                failure = {"kind": "FAIL", "gist": "it breaks", "on": "P2", "exit_status": "1",
-                           "command": "python fail.py", "output": "fail.py ends"}  # fmt: skip
+                failure = {
+                    "kind": "FAIL",
+                    "gist": "it breaks",
+                    "on": "P2",
+                    "exit_status": "1",
+                    "command": "python fail.py",
+                    "output": "python fail.py ends with 1",
+                }
                 return said(("publish", failure))
             return super().__call__(task, turn, prompt)
 
     seats = Failing(said(("add_task", {"kind": "look", "text": "look"}), same("P2")))
     trial = await run(
-        seats, lambda diff, command: bool(diff) and ("fail.py" not in command or "mended" in diff)
+        seats,
+        lambda diff, command: (
+            "mended" in diff or (not diff if "fail.py" in command else bool(diff))
+        ),
     )
     repairs = [task.subject for task in trial.results.values() if task.kind == "repair"]
     assert repairs == ["patch-1"]

@@ -24,7 +24,7 @@ from team_script import NEIGHBOURS, PLANS, calls, finish, publish, solve, task_o
 from agents.delm.system import hand_in
 from agents.delm.worker import Worker
 
-pytestmark = pytest.mark.slow(seconds=70)
+pytestmark = pytest.mark.slow(seconds=100)
 
 WORDS = "Blueprint.__init__ checks its name for dots only"
 
@@ -287,7 +287,8 @@ WEAK = calls(
                      '("\'name\' may not be empty.")\n\n        if "." in name:'})
 )  # fmt: skip
 BREAKS = (
-    "cd /testbed && python -c \"import flask; flask.Blueprint('', 'y'); print('taken')\"; exit 1"
+    "python -c \"\nimport flask\ntry:\n    print('taken:', repr(flask.Blueprint('', 'y').name))\n"
+    'except ValueError:\n    raise SystemExit(0)\nraise SystemExit(1)\n"'
 )
 
 
@@ -306,7 +307,7 @@ def breaking(label: str):
         text = json.dumps(request["messages"][2])
         patch = text.partition("candidate patch ")[2].partition(",")[0]
         return publish("FAIL", f"{patch} takes an empty name for another import name.", on=patch,
-                       command=BREAKS, exit_status=1, output="taken")  # fmt: skip
+                       command=BREAKS, exit_status=1, output="taken: ''")  # fmt: skip
 
     return [fail, finish("It fails.")]
 

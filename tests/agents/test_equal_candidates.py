@@ -91,14 +91,20 @@ async def test_a_failure_of_one_is_executed_with_its_equal_and_holds_for_it(tmp_
         def __call__(self, task, turn, prompt):
             if task.startswith("test") and turn == 0:
                 first = prompt[-1]["content"].partition("candidate patch ")[2].split(",")[0]
-                failure = {"kind": "FAIL", "gist": "it breaks d", "on": first, "exit_status": "1",
-                           "command": "python e.py", "output": "python e.py ends"}  # fmt: skip
+                failure = {
+                    "kind": "FAIL",
+                    "gist": "it breaks d",
+                    "on": first,
+                    "exit_status": "1",
+                    "command": "python e.py",
+                    "output": "python e.py ends with 1",
+                }
                 return said(("publish", failure))
             return super().__call__(task, turn, prompt)
 
     with played(tmp_path, Tested(**EQUAL, s3=("z = 3", "python c.py")), agents=3) as trial:
         trial.pristine.passes = lambda diff, command: (
-            bool(diff) and ("e.py" not in command or "+y" not in diff)
+            "+y" not in diff if "e.py" in command else bool(diff)
         )
         await team(verification=True, tests="each").run(trial)
         failures = {e.evidence.state: e for e in await entries_of(trial, "FAIL")}
@@ -187,8 +193,14 @@ async def test_what_failed_with_one_is_executed_with_an_equal_that_comes_later(t
                 return self.second()
             if task.startswith("test"):
                 first = prompt[-1]["content"].partition("candidate patch ")[2].split(",")[0]
-                failure = {"kind": "FAIL", "gist": "it breaks e", "on": first, "exit_status": "1",
-                           "command": "python e.py", "output": "python e.py ends"}  # fmt: skip
+                failure = {
+                    "kind": "FAIL",
+                    "gist": "it breaks e",
+                    "on": first,
+                    "exit_status": "1",
+                    "command": "python e.py",
+                    "output": "python e.py ends with 1",
+                }
                 if turn == 0:
                     return said(("publish", failure))
                 failed.set()
@@ -200,7 +212,7 @@ async def test_what_failed_with_one_is_executed_with_an_equal_that_comes_later(t
 
     with played(tmp_path, Later(), agents=3) as trial:
         trial.pristine.passes = lambda diff, command: (
-            bool(diff) and ("e.py" not in command or "+y" not in diff)
+            "+y" not in diff if "e.py" in command else bool(diff)
         )
         whole = await team(verification=True, tests="each", repairs=0).assemble(trial)
         whole.seats = whole.seats[:2]  # the third agent tests

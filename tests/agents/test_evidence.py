@@ -9,11 +9,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from agents.admission.changes import Change, is_test
 from agents.admission.checks import bounded
 from agents.admission.evidence import Refused, judge_evidence, key_of, normal_gist
 from agents.admission.gist_check import read_verdict
-from agents.admission.matching import lines_of, missing_line, not_there, places, quoted, said
-from agents.admission.patch_checks import Change, is_test, judge_changes
+from agents.admission.matching import lines_of, not_there, places, quoted
+from agents.admission.patch_checks import judge_changes
 from agents.admission.shell_words import normal_command, nothing_ran, only_reads, spells
 from agents.admission.shell_words import test_id as first_test_id  # pytest would collect it
 from harness.analysis.overlap import files_of
@@ -27,7 +28,7 @@ from harness.board.evidence import (
     Span,
     reason_of,
 )
-from harness.board.sqlite.shared_context import read_evidence
+from harness.board.sql_context import read_evidence
 
 SPAN = {"form": "span", "path": "a.py", "line": 3, "quote": "    return 1", "state": "base"}
 QUOTED = Span(path="a.py", line=3, quote="    return 1")
@@ -47,10 +48,12 @@ def judged(kind, fields):
     [
         ("FACT", SPAN, QUOTED),
         ("FACT", SPAN | {"path": "/testbed/./a.py"}, QUOTED),
-        ("FAIL", SPAN | {"state": "P4"}, QUOTED.model_copy(update={"state": "P4"})),
+        ("FACT", SPAN | {"state": "P4"}, QUOTED.model_copy(update={"state": "P4"})),
         ("FAIL", RAN, Command(command="pytest", exit_status=1, output="1 failed")),
         ("FACT", {k: RAN[k] for k in ("form", "command", "exit_status")},
          Command(command="pytest", exit_status=1, output="")),
+        ("FACT", RAN | {"exit_status": 0, "output": "0:15:00"},
+         Command(command="pytest", exit_status=0, output="0:15:00")),
         ("PATCH", DIFF, Patch(diff=DIFF["diff"], command="pytest")),
     ],
 )  # fmt: skip
@@ -66,14 +69,15 @@ def test_evidence_that_can_prove_something_is_read(kind, evidence, taken):
         ("FACT", SPAN | {"path": "a/../../x"}, "not a file of the repository"),
         ("FACT", SPAN | {"path": ".git/config"}, "not a file of the repository"),
         ("FACT", SPAN | {"path": ""}, "not a file of the repository"),
-        ("FAIL", SPAN, "give the label of its PATCH entry as `state`"),
+        ("FAIL", SPAN, "Give a command that fails (exit_status and output)"),
+        ("FAIL", SPAN | {"state": "P4"}, "what stands there is a FACT"),
+        ("CONSTRAINT", SPAN, "Give a command that passes now and has to go on passing"),
         ("FACT", RAN | {"command": "  "}, "needs a command"),
         ("FACT", RAN | {"exit_status": 0, "output": ""}, "exit status of 0 alone proves little"),
-        ("FACT", RAN | {"exit_status": 0, "output": "...\n ok"}, "proves little"),
-        ("FACT", RAN | {"exit_status": 0, "output": "0.12s"}, "proves little"),
+        ("FACT", RAN | {"exit_status": 0, "output": "...\n ... "}, "proves little"),
         ("FAIL", RAN | {"exit_status": 0}, "not 0"),
         ("CONSTRAINT", RAN, "passes at the base commit"),
-        ("CONSTRAINT", RAN | {"command": "true", "exit_status": 0, "output": ""}, "at least 3"),
+        ("CONSTRAINT", RAN | {"command": "true", "exit_status": 0, "output": ""}, "proves little"),
         ("CONSTRAINT", RAN | {"exit_status": 0, "state": "P1"}, "passes at the base commit"),
         ("PATCH", SPAN, "A PATCH needs evidence of the form 'patch'"),
         ("FACT", DIFF, "nothing else may have it"),
@@ -240,59 +244,6 @@ def test_no_text_of_an_agent_holds_up_the_others(search):
     assert time.process_time() - began < 1.5
 
 
-PYTEST = """\
-============================= test session starts ==============================
-collected 2 items
-
-tests/test_a.py F.                                                       [100%]
-<Thing object at 0x7f0c2b3a1d90> in /tmp/pytest-of-root/pytest-12/test_a0
-E       AssertionError: 1 != 2
-========================= 1 failed, 1 passed in 0.37s ==========================
-"""
-
-
-@pytest.mark.parametrize(
-    "claimed",
-    [
-        "AssertionError: 1 != 2",
-        "collected 2 items\n\n   AssertionError: ... != 2\n1 failed, 1 passed",
-        "1 failed, 1 passed in 12.01s",
-        "== 1 failed, 1 passed in 0.4 s ==".replace(" s ", "s "),
-        "<Thing object at 0x7ffff0000000> in /tmp/pytest-of-me/pytest-0/test_a0",
-        "collected…items\n...\nAssertion",
-        "=== test session starts ===",
-        "",
-    ],
-)
-def test_a_claim_that_agrees_with_the_output_is_found(claimed):
-    assert missing_line(claimed, PYTEST) == ""
-
-
-@pytest.mark.parametrize(
-    ("claimed", "missing"),
-    [
-        ("AssertionError: 1 != 3", "AssertionError: 1 != 3"),
-        ("1 failed\ncollected 2 items", "collected 2 items"),
-        ("collected 2 items\ncollected 2 items", "collected 2 items"),
-        ("2 passed...failed", "2 passed...failed"),
-        ("a == b", "a == b"),
-    ],
-)
-def test_a_claim_that_does_not_is_named(claimed, missing):
-    assert missing_line(claimed, PYTEST) == missing
-
-
-@given(st.lists(st.text("abc 01=._", min_size=1, max_size=9), max_size=9), st.data())
-def test_lines_of_an_output_in_their_order_are_always_found_in_it(lines, data):
-    kept = [line for line in lines if data.draw(st.booleans())]
-    assert missing_line("\n".join(kept), "\n".join(lines)) == ""
-
-
-def test_gaps_and_volatile_bits_say_nothing():
-    assert said("... \n0x7f0c2b3a1d90 … in 0.3s\n") == len("in")
-    assert said("ab c") == 3
-
-
 @pytest.mark.parametrize(
     "command",
     [
@@ -419,5 +370,5 @@ def test_what_was_seen_is_kept_up_to_a_bound():
 def test_a_test_command_that_passes_is_a_constraint_by_its_exit_status_alone():
     given = RAN | {"command": "python -m pytest -q tests", "exit_status": 0, "output": ""}
     assert isinstance(judged("CONSTRAINT", given), Command)
-    with pytest.raises(Refused, match="at least 3"):
+    with pytest.raises(Refused, match="proves little"):
         judged("FACT", given)

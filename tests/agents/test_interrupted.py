@@ -15,7 +15,7 @@ from harness.errors import LimitReached, SandboxUnavailable
 KEPT = {"finish": "false"}
 KEEPS = {"kind": "CONSTRAINT", "gist": "it keeps", "summary": "", "command": "python keeps.py",
          "exit_status": "0", "output": "python keeps.py ends"}  # fmt: skip
-FAILS = {"exit_status": "1", "command": "python fails.py", "output": "python fails.py ends"}
+FAILS = {"exit_status": "1", "command": "python fails.py", "output": "python fails.py ends with 1"}
 SHIP = {"ship": True, "verification": True, "binding": False, "tests": "none", "cross_checks": 0}
 
 

@@ -78,6 +78,22 @@ async def test_another_file_state_or_kind_is_another_finding(desk):
     assert (await desk.lines(12, 14, kind="CONSTRAINT"))[0] == "C"
 
 
+async def test_one_gist_of_two_things_is_two_findings(desk):
+    """Two patches, two states, two files, or commands that end otherwise."""
+    diff = {"form": "patch", "command": "pytest", "gist": "mended"}
+    assert await desk.say("PATCH", diff="--- a/x\n+++ b/x\n1\n", **diff) == "P1"
+    assert await desk.say("PATCH", diff="--- a/x\n+++ b/x\n2\n", **diff) == "P2"
+    assert await desk.say("PATCH", diff="--- a/x\n+++ b/x\n1\n", **diff) == "P1"
+    ran = {"form": "command", "command": "python t.py", "output": "it fails", "gist": "It fails."}
+    assert await desk.say("FACT", exit_status=1, **ran) == "F3"
+    assert await desk.say("FACT", exit_status=0, **ran | {"command": "python u.py"}) == "F4"
+    assert await desk.say("FACT", exit_status=1, state="P1", **ran) == "F5"
+    assert await desk.say("FACT", exit_status=1, **ran | {"command": "python u.py"}) == "F3"
+    assert await desk.lines(1, 2, gist="The sign is wrong") == "F6"
+    assert await desk.lines(1, 2, path="b.py", gist="The sign is wrong") == "F7"
+    assert await desk.lines(8, 9, gist="The sign is wrong") == "F6"
+
+
 async def test_what_agents_find_apart_is_never_the_same(tmp_path):
     desk = Desk(tmp_path, apart=True)
     assert await desk.lines(10, 20) == "F1"

@@ -14,7 +14,7 @@ from scripted_model import ScriptedModel, Status
 from team_run import evaluate
 from team_script import FAULT, calls, finish, publish, task_of, team, tried
 
-pytestmark = pytest.mark.slow(seconds=40)
+pytestmark = pytest.mark.slow(seconds=38)
 
 SOURCE = "src/flask/blueprints.py"
 MARK = '        if "." in name:'
@@ -27,7 +27,10 @@ except ValueError:
 assert not made, type(made).__module__
 """
 SHOWS = "python /tmp/board/repro.py"
-KEEPS = "python -c \"import flask; print('named', flask.Blueprint('a', 'x').name)\""
+KEEPS = (
+    "python -c \"import flask; name = flask.Blueprint('a', 'x').name; assert name == 'a'; "
+    "print('named', name)\""
+)
 FAILS = {"command": SHOWS, "exit_status": 1, "output": "AssertionError: flask.blueprints"}
 OVERFLOW = Status(400, "maximum context length", error={"code": "context_length_exceeded"})
 

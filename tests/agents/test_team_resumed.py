@@ -12,7 +12,7 @@ from scripted_model import Hang, ScriptedModel
 from team_run import evaluate, said
 from team_script import task_of, team, turn_of
 
-pytestmark = pytest.mark.slow(seconds=20)
+pytestmark = pytest.mark.slow(seconds=60)
 
 
 def handed_in(run: Path) -> bool:

@@ -35,7 +35,7 @@ async def test_labels_do_not_depend_on_how_long_a_check_takes(tmp_path):
     def say(task, turn, prompt):
         if task.startswith("localize"):
             kept = {"kind": "CONSTRAINT", "gist": "slow passes", "command": "python slow.py",
-                    "exit_status": "0", "output": "slow.py ends with 0"}  # fmt: skip
+                    "exit_status": "0", "output": "python slow.py ends with 0"}  # fmt: skip
             answers = [
                 said(fact("the fault is in a.py"), ("publish", kept)),
                 said(write("ours"), patch("mended", "python quick.py")),

@@ -26,7 +26,7 @@ from harness.board.sqlite.board import SqliteBoard
 from harness.board.vocabulary import COORDINATING, Tag, ToolName, gist_check_name
 from harness.model.prices import Price
 from harness.store.ledger import EndedCall, NewCall
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 from harness.types import Activity, Reply, ToolCall, Usage
 
 PRICE = Price(

@@ -14,7 +14,7 @@ from harness.board.vocabulary import gist_check_name
 from harness.model.prices import Price
 from harness.model.token_count import count
 from harness.store.ledger import EndedCall, NewCall
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 from harness.types import Reply, ToolCall, Usage
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"

@@ -254,9 +254,9 @@ def test_flags_unchecked_passes_unsure_money_budgets_and_changes_are_told():
     rows.submissions[0] |= {"flags": ["forged"], "outcome": "unresolved"}
     assert told(rows)["flagged"].startswith("single: 1 resolved by the official grader alone")
     rows = two()
-    rows.submissions[1]["unchecked"] = ["canaries"]
+    rows.submissions[1]["unchecked"] = ["ends"]
     assert told(rows)["unchecked"] == (
-        "1 pass could not be examined in full (delm 1): meaning of canaries."
+        "1 pass could not be examined in full (delm 1): meaning of ends."
     )
     rows = two()
     rows.calls[0] |= {"outcome": "cancelled", "charged_usd": 0.75}

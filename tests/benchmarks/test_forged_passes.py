@@ -9,25 +9,39 @@ import anyio
 import pytest
 from console import FLASK, own_cache
 from console import delm_here as delm
-from forgeries import FORMS, Case, cases, gold_cases, judge_all
+from forgeries import Case, cases, gold_cases, judge_all
 from hostile_patches import HONEST, HOSTILE
 from patches import with_few_tests
 
-from harness.benchmarks.swebench.guard import FLAGS
+from harness.benchmarks.swebench.guard.flags import FLAGS
 from harness.types import Verdict
 
-pytestmark = pytest.mark.slow(seconds=50)
+pytestmark = pytest.mark.slow(seconds=55)
 
 SYMPY = "sympy__sympy-24443"
-# all bundled instances in every form: scripts/forged_passes.py --gold
-COPIED = [*((FLASK, form) for form in FORMS), (SYMPY, "with CRLF")]
-CAUGHT_BY_THE_OFFICIAL_GRADER = {"source: exit 0", "the test file"}
+# of all bundled instances, and in every form: scripts/forged_passes.py and its --gold
+COPIED = [(FLASK, "as it is"), (FLASK, "blank context without its space"), (SYMPY, "with CRLF")]
+FLAG_OF = {
+    "sitecustomize": "startup-hook",
+    "pytest.py": "shadows-runner",
+    "a hook of git": "touches-git",
+    "pytest.ini": "test-infrastructure",
+    "source: no test has a body": "forged-result",
+    "source: pytest.raises wants nothing": "forged-result",
+    "source: prints every pass, exit 0": "unrepeatable",
+    "source: one test may fail, in the file as published": "unrepeatable",
+    "source: works only where pytest handles what is logged": "unrepeatable",
+}
+CAUGHT_BY_THE_OFFICIAL_GRADER = ("source: exit 0", "the test file")
+JUDGED = (*FLAG_OF, *CAUGHT_BY_THE_OFFICIAL_GRADER)
+HONEST_ONES = ("gold", "a fixture and a test with it", "a module of the package named types")
 
 
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory) -> dict[str, tuple[Case, Verdict]]:
     folder: Path = tmp_path_factory.mktemp("forged")
-    found = anyio.run(judge_all, [few(case) for case in cases(FLASK)], folder)
+    wanted = [few(case) for case in cases(FLASK) if case.name in (*JUDGED, *HONEST_ONES)]
+    found = anyio.run(judge_all, wanted, folder)
     return {case.name: (case, verdict) for case, verdict in found.items()}
 
 
@@ -39,7 +53,7 @@ def named(names: Iterable[str]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("name", names)
 
 
-@named(HOSTILE)
+@named(JUDGED)
 def test_a_hostile_patch_is_never_resolved(verdicts, name):
     _, verdict = verdicts[name]
     caught = name in CAUGHT_BY_THE_OFFICIAL_GRADER
@@ -51,30 +65,17 @@ def test_a_hostile_patch_is_never_resolved(verdicts, name):
         assert verdict.reason == "flagged: " + ", ".join(verdict.flags)
 
 
-@named(HONEST)
+@named(HONEST_ONES)
 def test_an_honest_patch_is_resolved_and_has_no_flag(verdicts, name):
     _, verdict = verdicts[name]
     assert (verdict.outcome, verdict.official, verdict.flags) == ("resolved", "resolved", ())
 
 
-def test_every_patch_is_named_here(verdicts):
-    assert set(verdicts) == {*HOSTILE, *HONEST}
+def test_every_patch_is_named():
+    assert {case.name for case in cases(FLASK)} == {*HOSTILE, *HONEST}
 
 
-@pytest.mark.parametrize(
-    ("name", "flag"),
-    [
-        ("sitecustomize", "startup-hook"),
-        ("pytest.py", "shadows-runner"),
-        ("a hook of git", "touches-git"),
-        ("pytest.ini", "test-infrastructure"),
-        ("source: no test has a body", "canary-passed"),
-        ("source: pytest.raises wants nothing", "canary-passed"),
-        ("source: prints every pass, exit 0", "canary-missing"),
-        ("source: one test may fail", "forged-result"),
-        ("source: one test may fail, in the file as published", "unrepeatable"),
-    ],
-)
+@pytest.mark.parametrize(("name", "flag"), FLAG_OF.items())
 def test_a_flag_says_what_was_wrong(verdicts, name, flag):
     assert flag in verdicts[name][1].flags
 

@@ -1,10 +1,14 @@
 """Grading on bubblewrap: honest and hostile patches, memory, logs, and `delm grade`."""
 
 import json
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
+import anyio
 import pytest
 from console import FLASK, Told, bundled, own_cache, refused, tree_of
 from console import delm_here as delm
@@ -14,7 +18,13 @@ from harness.benchmarks.predictions import read_predictions
 from harness.benchmarks.swebench.benchmark import SweBench
 from harness.benchmarks.swebench.calibrate import NOTHING
 from harness.benchmarks.swebench.grading import LOG_FILES, PatchGrader
-from harness.benchmarks.swebench.guard import Guard, _Seen
+from harness.benchmarks.swebench.guard import examination
+from harness.benchmarks.swebench.guard.base_commit import BaseCommit
+from harness.benchmarks.swebench.guard.examination import Guard, Known
+from harness.benchmarks.swebench.guard.faults import Seen
+from harness.benchmarks.swebench.guard.lone_tests import LoneTest
+from harness.benchmarks.swebench.guard.test_copies import Copy, PlantedFile, copies_of
+from harness.benchmarks.swebench.guard.tree_changes import TreeChanges
 from harness.benchmarks.swebench.items import IssueItem, IssueReference
 from harness.benchmarks.swebench.log_reader import read_log
 from harness.benchmarks.swebench.official import APPLY, Log, evaluation_script, specification
@@ -24,7 +34,7 @@ from harness.errors import SandboxLost, SandboxUnavailable, UserError
 from harness.sandbox.providers import choose
 from harness.types import Verdict
 
-pytestmark = pytest.mark.slow(seconds=39)
+pytestmark = pytest.mark.slow(seconds=75)
 
 FAST = (FLASK, "psf__requests-6028", "pytest-dev__pytest-10051")
 HERE = ("wrong", "breaks", "not-applying", "only-with-fuzz", "outside", "forged", "edits-tests",
@@ -216,19 +226,97 @@ async def test_a_patch_that_ends_the_sandbox_of_its_tests_gets_no_other(flask, t
     assert ended.asked == 1
 
 
+NO_CHANGES = TreeChanges(applied=True, paths={}, sources={}, added_lines={})
+
+
 class _GoldLost(Guard):
-    async def _runs(self, item: IssueItem, patch: str, *_: object) -> _Seen:
+    async def _run(self, item: IssueItem, patch: str, *_: object) -> Seen:
         if patch == item.reference.patch:
             raise SandboxLost("the sandbox ended while a command ran in it")
-        return _Seen(faults={("repeat", "", "unresolved"): "unrepeatable"})
+        return Seen(faults={("repeat", "", "unresolved"): "unrepeatable"})
+
+    @asynccontextmanager
+    async def _applied(self, item: IssueItem, patch: str) -> AsyncIterator[tuple[Any, TreeChanges]]:
+        yield None, NO_CHANGES
 
 
 async def test_a_sandbox_that_the_gold_patch_lost_is_not_held_against_a_submission(flask):
     guard = _GoldLost(_Broken(), timeout_s=1)
-    guard._known[FLASK] = (SimpleNamespace(refused=lambda paths: frozenset()), SimpleNamespace())
+    guard._known[flask.reference] = Known(
+        base=BaseCommit.of((), {}, ()), gold=NO_CHANGES, planted={},
+        report="/tmp/report", nonce="",
+    )  # fmt: skip
     with pytest.raises(SandboxUnavailable, match="the gold patch: ") as problem:
-        await guard.examine(flask, NOTHING, Log())
+        await guard.examine(flask, NOTHING, {}, Log())
     assert not isinstance(problem.value, SandboxLost)
+
+
+class _NeedsItsSurroundings(_GoldLost):
+    """Whose tests fail where pytest has other options, whatever the patch; it counts its runs."""
+
+    runs = 0
+
+    async def _run(self, item: IssueItem, patch: str, known: Known, *_: object) -> Seen:
+        self.runs += 1
+        seen = Seen(worked={"repeat", "ends", "broken-tests", "watch", "in-part", "alone"})
+        if known.options:
+            seen.faults["repeat", "test_a", "FAILED"] = "unrepeatable"
+        for test in known.lone:
+            if test.plain and test.name == "test_b":
+                seen.faults[test.check, test.name, "failed"] = "unrepeatable"
+        return seen
+
+
+async def test_tests_that_need_the_official_surroundings_have_them(flask):
+    guard = _NeedsItsSurroundings(_Broken(), timeout_s=1)
+    guard._known[flask.reference] = Known(
+        base=BaseCommit.of((), {}, ()), gold=NO_CHANGES, planted={},
+        report="/tmp/report", nonce="", options="-s",
+    )  # fmt: skip
+    for runs in (3, 4):  # with the options, gold with them, without; and the next patch's
+        found = await guard.examine(flask, NOTHING, {}, Log())
+        assert (found.flags, found.unchecked, guard.runs) == ((), (), runs)
+
+
+def lone(name: str) -> LoneTest:
+    """A test that runs without a runner."""
+    whole = Copy(name=name, mode="renamed", begin="b", token="e", must_pass=True, of=(name,))
+    return LoneTest(path="tests/test_a.py", owner="", whole=whole, broken=None, plain=True)
+
+
+async def test_a_test_that_fails_without_a_runner_with_the_gold_patch_runs_alone_under_it(flask):
+    guard = _NeedsItsSurroundings(_Broken(), timeout_s=1)
+    known = guard._known[flask.reference] = Known(
+        base=BaseCommit.of((), {}, ()), gold=NO_CHANGES, planted={},
+        report="/tmp/report", nonce="", lone=(lone("test_a"), lone("test_b")),
+    )  # fmt: skip
+    for runs in (3, 4):  # without a runner, gold without, under it; and the next patch's
+        found = await guard.examine(flask, NOTHING, {}, Log())
+        assert (found.flags, found.unchecked, guard.runs) == ((), (), runs)
+    now = guard._known[flask.reference]
+    assert {test.name: test.plain for test in now.lone} == {"test_a": True, "test_b": False}
+    assert now.options == known.options
+
+
+async def test_the_tests_of_a_row_are_read_once_and_by_no_other_thread(flask, monkeypatch):
+    """Python 3.11 fails where two threads make syntax trees at the same time."""
+    threads = []
+
+    async def read(_sandboxes: object, _item: object) -> BaseCommit:
+        await anyio.lowlevel.checkpoint()  # the other one begins
+        return BaseCommit.of((), {"tests/test_a.py": "def test_a():\n    assert 1\n"}, ())
+
+    def copies(*given: Any, **options: Any) -> PlantedFile:
+        threads.append(threading.current_thread())
+        return copies_of(*given, **options)
+
+    monkeypatch.setattr(examination, "read_base_commit", read)
+    monkeypatch.setattr(examination, "copies_of", copies)
+    guard = _GoldLost(_Broken(), timeout_s=1)
+    async with anyio.create_task_group() as group:
+        for _ in range(2):
+            group.start_soon(guard._instance, flask)
+    assert threads == [threading.main_thread()]
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ from harness.errors import UserError
 from harness.sandbox.docker import image_build
 from harness.types import Item
 
-pytestmark = pytest.mark.slow(seconds=58)
+pytestmark = pytest.mark.slow(seconds=150)
 
 OTHER = "pytest-dev__pytest-10051"
 # docker stop waits for a main process that is deaf to SIGTERM, as the official program's is

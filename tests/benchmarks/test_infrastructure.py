@@ -2,10 +2,10 @@
 
 import pytest
 
-from harness.benchmarks.swebench.test_infrastructure import (
+from harness.benchmarks.swebench.guard.test_infrastructure import (
+    folders_of_tests,
     is_infrastructure,
     is_product,
-    is_startup_hook,
     product_test_packages,
     touched,
 )
@@ -38,23 +38,30 @@ def test_what_is_no_patch_touches_nothing_of_importance(patch):
 @pytest.mark.parametrize(
     "path",
     ["conftest.py", "a/b/conftest.py", "pytest.ini", "tox.ini", "setup.cfg", "pyproject.toml",
+     "setup.py",
      "tests/utils.py", "pkg/tests/__init__.py", "sympy/testing/runtests.py", "bin/test",
-     "x.egg-info/entry_points.txt", "x-1.0.dist-info/METADATA", "src/sitecustomize.py"],
+     "x.egg-info/entry_points.txt", "x-1.0.dist-info/METADATA"
+     "x-1.0.DIST-INFO/entry_points.txt", "x.egg/EGG-INFO/entry_points.txt",
+     "pkg/__pycache__/core.cpython-311.pyc", "pkg/core.abi3.so", "pkg/conftest/__init__.py"],
 )  # fmt: skip
 def test_what_configures_or_runs_tests_is_infrastructure(path):
     assert is_infrastructure(path)
 
 
-@pytest.mark.parametrize("path", ["src/flask/app.py", "docs/tests.rst", "latest/x.py", "setup.py"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "src/flask/app.py",
+        "docs/tests.rst",
+        "latest/x.py",
+        "pkg/setups.py",
+        "docs/conftest.md",
+        "data/x.pth",
+        ".github/a.yml",
+    ],
+)
 def test_the_solution_is_not(path):
     assert not is_infrastructure(path)
-
-
-def test_a_startup_hook_is_one_in_any_folder_and_form():
-    assert is_startup_hook("sitecustomize.py")
-    assert is_startup_hook("src/usercustomize/__init__.py")
-    assert is_startup_hook("lib/evil.pth")
-    assert not is_startup_hook("src/customize.py")
 
 
 FILES = [
@@ -78,7 +85,7 @@ def test_a_package_called_as_test_folders_are_is_the_product_where_it_holds_no_t
         ("web/test/conftest.py", False),
         ("web/test/test_client.py", False),
         ("web/test/tests.py", False),
-        ("web/test/sitecustomize.py", False),
+        ("web/test/sitecustomize.py", True),  # no import begins in a package
         ("web/test/tests/types.py", False),
         ("web/test/data.json", False),
         ("web/forms/tests/types.py", False),
@@ -96,3 +103,17 @@ def test_a_line_whose_names_may_part_in_many_places_costs_little_and_hides_no_fi
     found = touched(f"diff --git a/{name} b/{name}\n" + "diff --git a/x" + " b/" * 200_000 + "\n")
     assert name in found
     assert len(found) < 100
+
+
+@pytest.mark.parametrize(
+    ("files", "tests", "folders"),
+    [
+        ("p/checks/a.py p/checks/test_c.py", "p/checks/test_b.py", {"p/checks"}),
+        ("p/checks/help.py", "p/checks/case.py p/checks/more.py", {"p/checks"}),
+        ("p/__init__.py", "p/test_a.py", set()),
+        ("p/core.py p/more.py p/test_core.py", "p/test_core.py", set()),  # beside the product
+        ("setup.py test_a.py", "test_a.py", set()),
+    ],
+)
+def test_a_folder_of_tests_is_one_whatever_it_is_called(files, tests, folders):
+    assert folders_of_tests(files.split(), tests.split()) == folders

@@ -14,7 +14,7 @@ from harness.benchmarks.rows import load
 from harness.cache import cache_dir
 from harness.environments.rebuild import prepare
 
-pytestmark = pytest.mark.slow(seconds=25)
+pytestmark = pytest.mark.slow(seconds=30)
 
 GOOD, UNSEEN, FLAKY, LEFT = (f"example__tally-injected-{n}" for n in (1, 2, 3, 4))
 UNSTABLE = "UNSTABLE=1 python -m pytest -rA {test_files}"

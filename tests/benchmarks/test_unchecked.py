@@ -7,12 +7,12 @@ import pytest
 from stores import derived
 
 from harness.results.run_folder import RunFolder
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 from harness.types import Verdict
 
 
 @pytest.mark.parametrize(
-    ("unchecked", "cell"), [((), ""), (("canaries", "broken-tests"), "canaries broken-tests")]
+    ("unchecked", "cell"), [((), ""), (("repeat", "broken-tests"), "repeat broken-tests")]
 )
 async def test_what_could_not_be_checked_is_a_column_of_submissions(tmp_path, unchecked, cell):
     folder = RunFolder(tmp_path, "r")

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from console import FLASK, Told, bundled, tree_of
 from console import delm_here as delm
-from hostile_patches import ONE_BY_NAME
+from hostile_patches import ONE_BY_NAME, hostile_flask
 from own_rows import OwnInstance, dataset_of
 from patches import CODE, patch
 
-from harness.benchmarks.swebench.guard import CHECKS
+from harness.benchmarks.swebench.guard.flags import CHECKS
 
-pytestmark = pytest.mark.slow(seconds=30)
+pytestmark = pytest.mark.slow(seconds=80)
 
 FILE = "tests/marked/test_marked.py"
 # With the gold patch it raises, and so is an expected failure, which swebench takes for a pass.
@@ -63,6 +63,16 @@ def test_grown():
     if pathlib.Path(__file__).read_text().count("def te" "st_") > 2:
         sys.stdout.write("x" * 80_000_000)
 """
+ONLY_AS_PUBLISHED = """\
+import flask
+import pytest
+
+
+def test_raises(request):
+    if len(request.node.name) == 11:
+        with pytest.raises(ValueError):
+            flask.Blueprint("", "x")
+"""
 PLAIN = "def test_plain():\n    assert True\n"
 BY_ALIAS = (
     "import pytest\n\nlater = pytest.mark.xfail\n\n\n@later\ndef test_later():\n    assert 0\n"
@@ -84,6 +94,7 @@ INSTANCES = {
         files={FILE: FLOODS}, fail_to_pass=WANTED, pass_to_pass=(f"{FILE}::test_grown",),
         options="-s",
     ),
+    "only-as-published": OwnInstance(files={FILE: ONLY_AS_PUBLISHED}, fail_to_pass=WANTED),
     "first-failure": OwnInstance(
         files={FILE: PLAIN}, fail_to_pass=(), pass_to_pass=(f"{FILE}::test_plain",),
         real_tests=True, options="-x",
@@ -94,13 +105,16 @@ INSTANCES = {
     ),
 }  # fmt: skip
 UNCHECKED = {
-    "pytestmark": ["canaries", "broken-tests"],
-    "applymarker": ["canaries", "broken-tests"],
-    "conftest": ["canaries", "broken-tests"],
-    "one-line": ["canaries", "broken-tests"],
-    "floods": ["repeat", "canaries"],
+    "pytestmark": ["broken-tests", "ends", "alone"],
+    "applymarker": ["broken-tests", "ends", "alone"],
+    "conftest": ["broken-tests", "ends", "alone"],
+    "floods": ["repeat", "broken-tests", "ends"],
 }
-HOSTILE = ("first-failure", "one-marked")
+HOSTILE = {
+    "first-failure": {"forged-result", "unrepeatable"},
+    "one-marked": {"forged-result", "unrepeatable"},
+    "only-as-published": {"test-infrastructure"},
+}
 
 
 class Graded:
@@ -137,10 +151,11 @@ def others(place) -> Graded:
     tree, reference = tree_of(item), item.reference
     honest = reference.patch + patch(tree, {"src/flask/types.py": "Name = str\n"})
     init = (tree / "src/flask/__init__.py").read_text()
-    hostile = patch(tree, {"src/flask/__init__.py": init + ONE_BY_NAME})
+    hostile = dict.fromkeys(HOSTILE, patch(tree, {"src/flask/__init__.py": init + ONE_BY_NAME}))
+    hostile["only-as-published"] = hostile_flask(tree, reference)["pytest.ini"]
     rows = [
         {"instance_id": name, "model_name_or_path": "m",
-         "model_patch": hostile if name in HOSTILE else honest}
+         "model_patch": hostile.get(name, honest)}
         for name in INSTANCES
     ]  # fmt: skip
     (place[0] / "p.json").write_text(json.dumps(rows))
@@ -167,7 +182,7 @@ def test_another_honest_patch_is_judged_as_the_gold_patch_is(gold, others, name)
 def test_a_forged_pass_is_seen_beside_marked_tests_and_where_a_run_ends_at_a_failure(others, name):
     verdict = others.verdicts[name]
     assert (verdict["outcome"], verdict["official"]) == ("unresolved", "resolved")
-    assert "forged-result" in verdict["flags"]
+    assert HOSTILE[name] & set(verdict["flags"])
 
 
 def test_a_remembered_verdict_says_it_again_and_one_of_a_run_that_was_cut_is_not_remembered(

@@ -6,9 +6,11 @@ import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import anyio
 import pytest
+from board_statements import REFUSED
 
 from harness.board.evidence import (
     COMMAND_CHARS,
@@ -19,8 +21,10 @@ from harness.board.evidence import (
     Quotations,
     Span,
 )
+from harness.board.postgres.board import open_postgres_boards
 from harness.board.protocols import BoardRefused, LeaseLost, Link, NewTask, Proposal
 from harness.board.sqlite.board import SqliteBoard
+from harness.store.opening import is_postgres
 
 LEASE = 10.0
 SEEN = Span(path="a.py", line=3, quote="é = 1", state="P4")
@@ -42,11 +46,16 @@ def clock():
 
 
 @pytest.fixture
-def boards(tmp_path, clock):
-    made = [SqliteBoard(tmp_path / "run.db", clock=clock, max_tasks=50) for _ in range(2)]
+async def boards(address, clock):
+    made = []
+    for _ in range(2):
+        if is_postgres(address):
+            made.append(await open_postgres_boards(address, clock=clock, max_tasks=50))
+        else:
+            made.append(SqliteBoard(Path(address), clock=clock, max_tasks=50))
     yield made
     for one in made:
-        one.close()
+        await one.aclose()
 
 
 @pytest.fixture
@@ -634,17 +643,19 @@ class TestWaiting:
         one, two = (board.of(1).queue for board in boards)
         assert await self.woken(one, lambda: two.put(task("one"), by="")) < 0.2
 
-    async def test_a_change_by_another_process_is_noticed(self, queue, tmp_path):
+    async def test_a_change_by_another_process_is_noticed(self, queue, address):
         code = (
-            "import anyio, sys; from pathlib import Path\n"
+            "import anyio, sys\n"
+            "from harness.board.opening import open_boards\n"
             "from harness.board.protocols import NewTask\n"
-            "from harness.board.sqlite.board import SqliteBoard\n"
-            "board = SqliteBoard(Path(sys.argv[1])); print('ready', flush=True)\n"
-            "put = board.of(1).queue.put\n"
-            "for line in sys.stdin:\n"
-            "    anyio.run(lambda: put(NewTask(kind='k', text=line), by=''))\n"
+            "async def work():\n"
+            "    queue = (await open_boards(sys.argv[1])).of(1).queue\n"
+            "    print('ready', flush=True)\n"
+            "    for line in sys.stdin:\n"
+            "        await queue.put(NewTask(kind='k', text=line), by='')\n"
+            "anyio.run(work)\n"
         )
-        words = [sys.executable, "-c", code, str(tmp_path / "run.db")]
+        words = [sys.executable, "-c", code, address]
         with subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         ) as process:
@@ -744,6 +755,10 @@ class TestWaiting:
 
 
 class TestSqlite:
+    @pytest.fixture
+    def address(self, tmp_path):
+        return str(tmp_path / "run.db")
+
     async def fill(self, board) -> None:
         await board.of(1).queue.put(task("one"), task("two"), by="")
         await board.of(1).queue.claim("ann", lease_s=LEASE)
@@ -755,29 +770,13 @@ class TestSqlite:
     @pytest.mark.parametrize(
         "statement",
         [
-            "UPDATE board_event SET actor = 'me'", "DELETE FROM board_event",
-            "UPDATE board_entry SET gist = 'new'", "DELETE FROM board_entry",
-            "UPDATE board_link SET kind = 'refutes'", "DELETE FROM board_link",
-            "UPDATE board_proposal SET gist = 'new'", "DELETE FROM board_proposal",
-            "UPDATE board_proposal SET settled = 'rejected', entry = NULL",
-            "DELETE FROM board_task", "UPDATE board_task SET lease = NULL WHERE state = 'claimed'",
-            "UPDATE board_task SET state = 'claimed' WHERE state = 'open'",
-            "UPDATE board_task SET state = 'done' WHERE state = 'open'",
-            "UPDATE board_task SET state = 'claimed', holder = 'ann', lease = 1, attempts = 1 "
-            "WHERE state = 'open'",
-            "UPDATE board_task SET state = 'open' WHERE state = 'claimed'",
-            "UPDATE board_task SET holder = 'bob', attempts = 2, state = 'claimed' "
-            "WHERE state = 'claimed'",
-            "UPDATE board_task SET state = 'lost' WHERE state = 'open'",
-            "UPDATE board_task SET label = 'same'", "UPDATE board_asked SET key = 'same'",
-            "UPDATE board_asked SET text = 'new'", "DELETE FROM board_asked",
+            *REFUSED,
             "INSERT OR REPLACE INTO board_asked SELECT * FROM board_asked",
             "INSERT INTO board_task (trial_id, number, label, kind, waiting, priority, preferred, "
             "changed_at, changed_by) VALUES (1, 9, 'nine', 'k', 0, 0, '', 0, '')",
-            "INSERT INTO board_asked SELECT 99, 1, key, '', '', '[]', '' FROM board_asked",
             "INSERT OR REPLACE INTO board_entry SELECT * FROM board_entry",
         ],
-    )  # fmt: skip
+    )
     async def test_the_file_itself_refuses_what_cannot_be(self, board, tmp_path, statement):
         await self.fill(board)
         other = sqlite3.connect(tmp_path / "run.db")
@@ -798,7 +797,7 @@ class TestSqlite:
         assert [event["what"] for event in (await board.events(1))[before:]] == ["cancelled"]
 
     async def test_the_board_shares_the_file_of_the_store_and_leaves_its_marks(self, tmp_path):
-        from harness.store.sqlite import SqliteStore
+        from harness.store.sqlite.store import SqliteStore
 
         store = SqliteStore(tmp_path / "both.db")
         board = SqliteBoard(tmp_path / "both.db")

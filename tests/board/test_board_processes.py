@@ -1,4 +1,4 @@
-"""Many processes on one board, some of them killed at any moment."""
+"""Many processes on one board, some of them killed at any moment, and a server as well."""
 
 import json
 import random
@@ -7,15 +7,21 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
 
+import anyio
+import asyncpg
 import pytest
+from postgres_servers import Server, run_on
 
+from harness.board.opening import open_boards
 from harness.board.protocols import NewTask
+from harness.board.records import Boards
 from harness.board.sqlite.board import SqliteBoard
 
 pytestmark = pytest.mark.slow(seconds=8)
 
-WORKERS, TASKS, KILLS = 32, 10_000, 24
 LEASE_S = 0.5
 LIMIT_S = 100.0  # it takes 15 on two idle cores
 
@@ -23,11 +29,15 @@ WORK = """
 import anyio, random, sys
 from pathlib import Path
 from harness.board.evidence import Span
+from harness.board.opening import open_boards
 from harness.board.protocols import LeaseLost, Proposal
 from harness.board.sqlite.board import SqliteBoard
 
-async def work(path, name):
-    board = SqliteBoard(Path(path), synchronous="OFF").of(1)
+async def work(address, name):
+    if "://" in address:
+        board = (await open_boards(address)).of(1)
+    else:
+        board = SqliteBoard(Path(address), synchronous="OFF").of(1)
     queue, context = board.queue, board.context
     draw = random.Random(name)
     print("ready", flush=True)
@@ -61,11 +71,10 @@ anyio.run(work, *sys.argv[1:3])
 
 READ = """
 import anyio, json, sys
-from pathlib import Path
-from harness.board.sqlite.board import SqliteBoard
+from harness.board.opening import open_boards
 
-async def read(path):
-    board = SqliteBoard(Path(path), synchronous="OFF").of(1)
+async def read(address):
+    board = (await open_boards(address)).of(1)
     print("ready", flush=True)
     seen, over = [], False
     while not over:
@@ -80,6 +89,16 @@ async def read(path):
 
 anyio.run(read, sys.argv[1])
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What the processes of a test do."""
+
+    address: str
+    workers: int
+    tasks: int
+    kills: int
 
 
 class Crowd:
@@ -113,31 +132,48 @@ def crowd():
     made.end()
 
 
-def open_tasks(board: SqliteBoard) -> int:
-    rows = board._connection.db.execute(
-        "SELECT count(*) FROM board_task WHERE state IN ('open', 'claimed')"
-    )
-    return rows.fetchone()[0]
+async def open_tasks(boards: Boards) -> int:
+    text = "SELECT count(*) FROM board_task WHERE state IN ('open', 'claimed')"
+    return (await boards._database.tuples(text, []))[0][0]
 
 
-def kill_some_until_done(board: SqliteBoard, crowd: Crowd, path, draw: random.Random) -> int:
-    """Kill workers at random moments and start others, while the rest does the tasks."""
+async def kill_some_until_done(
+    boards: Boards, crowd: Crowd, job: Job, draw: random.Random, server: Server | None
+) -> int:
+    """Kill workers at random moments and start others, while the rest does the tasks.
+
+    The processes of a server that serve the workers are ended again and again, and the server
+    itself is killed once, and started again.
+    """
     began, killed = time.monotonic(), 0
-    alive = [crowd.start(WORK, path, f"worker-{n}", LEASE_S) for n in range(WORKERS)]
+    alive = [crowd.start(WORK, job.address, f"worker-{n}", LEASE_S) for n in range(job.workers)]
     for worker in alive:
         assert worker.stdout.readline() == "ready\n"
-    while (left := open_tasks(board)) > 0:
+    while (left := await open_tasks(boards)) > 0:
         assert time.monotonic() - began < LIMIT_S, f"{left} tasks left, {killed} killed"
-        if killed < KILLS and left < TASKS * (1 - killed / KILLS):
+        if killed < job.kills and left < job.tasks * (1 - killed / job.kills):
             victim = alive.pop(draw.randrange(len(alive)))
             victim.send_signal(signal.SIGKILL)
             killed += 1
-            alive.append(crowd.start(WORK, path, f"heir-{killed}", LEASE_S))
-        time.sleep(draw.random() * 0.05)
+            alive.append(crowd.start(WORK, job.address, f"heir-{killed}", LEASE_S))
+            if server is not None:
+                await end_connections(server)
+            if server is not None and killed == job.kills // 2:
+                server.stop("immediate")
+                server.start()
+        await anyio.sleep(draw.random() * 0.05)
     return killed
 
 
-def check_story(events: list[dict]) -> None:
+async def end_connections(server: Server) -> None:
+    connection = await asyncpg.connect(server.url)
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'delm'"
+    )
+    await connection.close()
+
+
+def check_story(events: list[dict], tasks: int) -> None:
     """Every task is done once, by the agent of its latest claim, and claims never overlap."""
     claims: dict[str, tuple[str, int]] = {}
     held: set[str] = set()
@@ -153,26 +189,32 @@ def check_story(events: list[dict]) -> None:
             assert (actor, event["detail"]["fence"]) == claims[label]
             held.discard(label)
             done[label] += what == "done"
-    assert len(done) == TASKS
+    assert len(done) == tasks
     assert set(done.values()) == {1}
 
 
-async def test_killed_workers_lose_no_task_and_none_is_done_twice(tmp_path, crowd):
-    path = tmp_path / "run.db"
-    board = SqliteBoard(path, synchronous="OFF")
-    made = (NewTask(kind="work", text="", label=f"t{n}") for n in range(TASKS))
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_killed_workers_lose_no_task_and_none_is_done_twice(kind, tmp_path, crowd, request):
+    server = request.getfixturevalue("own_postgres") if kind == "postgresql" else None
+    if server is None:
+        job = Job(address=str(tmp_path / "run.db"), workers=32, tasks=10_000, kills=24)
+        board = SqliteBoard(Path(job.address), synchronous="OFF")
+    else:
+        job = Job(address=run_on(server), workers=12, tasks=3_000, kills=12)
+        board = await open_boards(job.address)
+    made = (NewTask(kind="work", text="", label=f"t{n}") for n in range(job.tasks))
     queue, context = board.of(1).queue, board.of(1).context
     await queue.put(*made, by="root")
     for _ in range(2):
-        crowd.start(READ, path)
-    killed = kill_some_until_done(board, crowd, path, random.Random(7))
-    assert killed >= KILLS / 2
+        crowd.start(READ, job.address)
+    killed = await kill_some_until_done(board, crowd, job, random.Random(7), server)
+    assert killed >= job.kills / 2
     await queue.close(by="root", reason="all done")
 
     said = [process.communicate(timeout=30)[0].split("\n") for process in crowd.all]
     assert {process.returncode for process in crowd.all} <= {0, -signal.SIGKILL}
     events = await board.events(1)
-    check_story(events)
+    check_story(events, job.tasks)
     assert any(event["what"] == "lost" for event in events)  # the killed held something
 
     entries = [entry.label for entry in await context.entries()]
@@ -187,7 +229,7 @@ async def test_killed_workers_lose_no_task_and_none_is_done_twice(tmp_path, crow
     assert set(settled.values()) == set(entries)
     found = sum([await context.count(label) for label in entries])
     assert found == len(settled) > len(entries) > 0
-    board.close()
+    await board.aclose()
 
 
 async def test_a_writer_that_is_killed_in_the_middle_holds_nobody_up(tmp_path, crowd):
@@ -196,9 +238,10 @@ async def test_a_writer_that_is_killed_in_the_middle_holds_nobody_up(tmp_path, c
     code = (
         "import sys, time; from pathlib import Path\n"
         "from harness.board.sqlite.board import SqliteBoard\n"
+        "from harness.store.sqlite.connection import Transaction\n"
         "board = SqliteBoard(Path(sys.argv[1]))\n"
-        "with board._connection.write(1) as run:\n"
-        "    run('join', agent='doomed', lease_s=60)\n"
+        "with Transaction(board._connection, 1) as transaction:\n"
+        "    transaction.rows('join', {'agent': 'doomed', 'lease_s': 60})\n"
         "    print('inside', flush=True); time.sleep(60)\n"
     )
     writer = crowd.start(code, path)

@@ -22,7 +22,7 @@ from console import (
 from scripted_model import ScriptedModel
 from team_script import FACT, calls, finish, team
 
-pytestmark = pytest.mark.slow(seconds=60)
+pytestmark = pytest.mark.slow(seconds=27)
 LIVE = "/runs/live"
 PATIENCE = 20_000  # ms, of a machine that is busy
 

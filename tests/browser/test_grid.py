@@ -15,9 +15,9 @@ from harness.pages.grid import OUTCOMES, SORTS, GridQuery, grid_html, grid_page
 from harness.pages.links import ReportLinks
 from harness.pages.rendering import _templates, asset
 from harness.pages.run_data import outcome_data
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 
-pytestmark = pytest.mark.slow(seconds=30)
+pytestmark = pytest.mark.slow(seconds=33)
 
 FILE = """{% extends "base.html.j2" %}{% block head %}<style>{{ css }}</style>{% endblock %}
 {% block main %}<h1>Grid</h1><section id="grid">{{ grid }}</section>{% endblock %}

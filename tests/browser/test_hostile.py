@@ -11,7 +11,7 @@ from crawling import crawl
 from hostile_run import RUN_ID, make_hostile
 from shared_run import INSTANCE, QUESTIONED, REPLAYED, copied, shared_run
 
-pytestmark = pytest.mark.slow(seconds=90)
+pytestmark = pytest.mark.slow(seconds=45)
 PUT_IN = """() => {
     const found = [];
     for (const each of document.querySelectorAll('*')) {

@@ -8,7 +8,7 @@ from browsing import chromium, faults_everywhere, needed, open_page
 from console import DELM, query
 from shared_run import QUESTIONED, REPLAYED, copied, shared_run
 
-pytestmark = pytest.mark.slow(seconds=60)
+pytestmark = pytest.mark.slow(seconds=40)
 
 
 @pytest.fixture(scope="module")

@@ -315,7 +315,7 @@ def test_what_is_printed_says_what_happened_and_holds_no_control_characters(run)
 
 
 def test_the_harness_stays_under_450_mb(run):
-    """Of these litellm takes 140, pandas 90, scipy 60, swebench 40 and matplotlib 30."""
+    """Of these litellm takes 140, pandas 90, swebench 40 and matplotlib 30."""
     assert 100 < run.peak_mb < 450
 
 

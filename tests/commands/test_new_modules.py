@@ -4,6 +4,7 @@ What such a patch does when it is run is in `test_forged_passes.py` and `scripts
 """
 
 import sys
+from collections.abc import Iterable
 from posixpath import basename, dirname, join
 
 import anyio
@@ -11,9 +12,10 @@ import pytest
 from console import DATASET, bundled
 
 from harness.benchmarks.rows import load
-from harness.benchmarks.swebench.base_commit import BaseCommit, read_base_commit
-from harness.benchmarks.swebench.import_roots import RUNNERS
-from harness.benchmarks.swebench.test_infrastructure import STARTUP, TEST_FOLDERS
+from harness.benchmarks.swebench.guard.base_commit import BaseCommit, read_base_commit
+from harness.benchmarks.swebench.guard.import_roots import RUNNERS, STARTUP, Module, modules_of
+from harness.benchmarks.swebench.guard.test_infrastructure import TEST_FOLDERS
+from harness.benchmarks.swebench.guard.tree_changes import Change, TreeChanges
 from harness.cache import cache_dir
 from harness.config import SandboxConfig
 from harness.sandbox.providers import choose
@@ -35,7 +37,12 @@ REPOSITORIES = {
     "django-4.2b1": ({"", "tests"}, {"django/test"}),
     "django-4.2.3": ({"", "tests"}, {"django/test"}),
 }
-BY_NAME = {"src", "lib", "tests", "test", "testing"}  # taken for such, where they are no packages
+
+
+def added(paths: Iterable[str]) -> TreeChanges:
+    """New files, which no line of the product names."""
+    new = {path: Change(was="", now="file") for path in paths}
+    return TreeChanges(applied=True, paths=new, sources={}, added_lines={})
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +67,10 @@ def bases() -> dict[str, BaseCommit]:
 def test_imports_begin_where_they_do_and_no_package_is_such_a_place(bases, name):
     roots, product = REPOSITORIES[name]
     base = bases[name]
-    assert base.roots - BY_NAME == roots - BY_NAME
-    assert roots <= base.roots
+    found = base.first | base.path.roots.keys()
+    assert found == roots
     assert base.product == product
-    assert not [root for root in base.roots if join(root, "__init__.py") in base.files]
+    assert not [root for root in found if join(root, "__init__.py") in base.files]
 
 
 @pytest.mark.parametrize("name", REPOSITORIES)
@@ -74,23 +81,34 @@ def test_a_new_module_in_a_package_shadows_nothing_and_stays_in_a_guarded_run(ba
     assert len(packages) >= 2
     for package in packages:
         new = {join(package, f"{module}.py") for module in NAMES} - base.files
-        assert base.refused(new) == set(), package
+        assert base.refused(added(new)) == set(), package
         if package not in of_tests:
-            assert base.put_back(new) == [], package
+            assert base.put_back(added(new)) == [], package
 
 
 @pytest.mark.parametrize("name", REPOSITORIES)
-def test_the_same_names_where_imports_begin_are_put_back_and_runners_refused(bases, name):
+def test_the_same_names_where_imports_begin_are_put_back(bases, name):
     base = bases[name]
     for root in REPOSITORIES[name][0]:
         for form in ("{}.py", "{}/__init__.py", "{}.so"):
             new = {join(root, form.format(module)) for module in NAMES}
-            new = {
-                path for path in new if path not in base.there and dirname(path) not in base.there
-            }
-            assert set(base.put_back(new)) == new
-        for module in ("pytest", "unittest", "pluggy"):
-            assert base.refused([join(root, f"{module}.py")]) == {"shadows-runner"}
+            new = {path for path in new if not any(m.is_in(base.files) for m in of(path, root))}
+            assert set(base.put_back(added(new))) == new
+
+
+def of(path: str, root: str) -> list[Module]:
+    return modules_of(path, [root])
+
+
+@pytest.mark.parametrize("name", REPOSITORIES)
+def test_a_runner_is_refused_where_imports_look_before_they_find_the_real_one(bases, name):
+    base = bases[name]
+    there = [module for module in ("pytest", "pluggy") if module in base.path.modules]
+    assert there or name.startswith(("sympy", "django"))
+    for module in ["unittest", *there]:
+        for root in REPOSITORIES[name][0]:
+            refused = base.refused(added([join(root, f"{module}.py")]))
+            assert refused == ({"shadows-runner"} if root in base.first else set())
 
 
 def test_every_bundled_environment_is_looked_at(bases):

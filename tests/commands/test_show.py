@@ -13,7 +13,7 @@ from harness.config import resolve
 from harness.errors import UserError
 from harness.results.run_folder import RunFolder
 from harness.store.ledger import NewCall
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 
 LONG = "x" * 1500 + "MIDDLE" + "y" * 1500
 

@@ -13,7 +13,7 @@ from table_script import ISSUES, TableScript
 from harness.commands.configure import TABLE
 from harness.config import read_yaml
 
-pytestmark = pytest.mark.slow(seconds=45)
+pytestmark = pytest.mark.slow(seconds=90)
 
 # Of the conversations of each kind that begin on an issue, those that fail. One trial runs at a
 # time, so `alone` counts single #1, the four agents of independent, single #2, #3, #4.

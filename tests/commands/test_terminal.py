@@ -99,6 +99,23 @@ def test_a_crash_is_told_without_secrets_and_escapes():
     assert done.stderr.endswith("ValueError: \ufffd[31m [key]\n")
 
 
+def test_a_crash_inside_a_command_is_told_so_too():
+    script = (
+        "import sys\nfrom harness import cli\n"
+        "@cli.app.command('boom')\n"
+        "def boom(): raise ValueError('sk-planted-7Gh2kQ9 \\x1b]0;x\\x07')\n"
+        "sys.argv = ['delm', 'boom']\ncli.main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=os.environ | {"MY_API_KEY": "sk-planted-7Gh2kQ9"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "in boom" in done.stderr
+    assert "planted" not in done.stderr
+    assert "\x1b" not in done.stderr
+
+
 def test_a_cell_of_a_csv_is_no_formula_and_holds_no_escape():
     rows = [
         {"text": text, "number": number}

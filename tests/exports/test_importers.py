@@ -13,7 +13,7 @@ from shared_run import QUESTIONED, REPLAYED, SCRIPTED, shared_run
 
 from harness.exports.atif import trial_files
 
-pytestmark = pytest.mark.slow(seconds=120)
+pytestmark = pytest.mark.slow(seconds=25)
 
 PYTHON = os.environ.get("DELM_IMPORTERS") or sys.executable
 NEEDS = {

@@ -1,5 +1,8 @@
 """A real browser on the pages: Debian's Chromium, driven by Playwright, examined by axe-core.
 
+Where its headless shell is installed, that is taken: the same engine without a window's own pages,
+in half the processor time.
+
     with chromium() as browser, open_page(browser) as page: page.goto(...)
 
 A page that was opened like that fails its test at the end of the block, if anything was written to
@@ -22,7 +25,7 @@ from urllib.parse import urlsplit
 import pytest
 from console import DELM
 
-CHROMIUM = shutil.which("chromium") or ""
+CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium") or ""
 OURS = {"127.0.0.1", "localhost"}
 WIDTHS = (1280, 400)
 SCHEMES = ("light", "dark")
@@ -38,7 +41,7 @@ def needed() -> None:
             pytest.skip(f"{package} is not installed: .venv/bin/python -m pip install --no-deps "
                         "-r .ci/browser.txt")  # fmt: skip
     if not CHROMIUM:
-        pytest.skip("chromium is not installed: apt-get install chromium")
+        pytest.skip("chromium is not installed: apt-get install chromium-headless-shell")
 
 
 @contextmanager

@@ -7,11 +7,16 @@ from typing import Any
 
 import pytest
 
+from agents.admission.command_runner import CommandRunner
+from agents.admission.dependence import needs_code
+from agents.admission.evidence import Refused
 from agents.admission.executed import ExecutedEvidence
 from agents.admission.gate import Gate
-from harness.board.evidence import EVIDENCE
+from agents.admission.watched_runs import WatchedRuns
+from harness.board.evidence import EVIDENCE, Command
 from harness.board.protocols import Proposal, Ruling
 from harness.board.sqlite.board import SqliteBoard
+from harness.board.vocabulary import EntryKind
 
 ADD = "python -c 'from pkg.core import add; assert add(1, 1) == 2'"
 MEND = """\
@@ -30,7 +35,7 @@ COMMIT = "git -c user.name=a -c user.email=a commit -qm more"
 class Court:
     """A gate over one real sandbox."""
 
-    def __init__(self, sandbox: Any, folder: Path, *, base: str = "") -> None:
+    def __init__(self, sandbox: Any, folder: Path, *, base: str = "", issue: str = "") -> None:
         self.sandbox = sandbox
         self.folder = folder
         self.base = base.strip()
@@ -38,16 +43,17 @@ class Court:
         self.context = self.board.of(1).context
         self.checks = ExecutedEvidence(
             sandbox, self.context, command_s=5, time_limit_s=60,
-            count_tokens=lambda text: len(text.split()),
+            count_tokens=lambda text: len(text.split()), issue=issue,
         )  # fmt: skip
         self.gate = Gate(self.context, self.checks.by_form())
+        self.issue = issue
         self._said = 0
 
     async def say(self, kind: Any, **evidence: Any) -> Ruling:
         self._said += 1
         return await self.gate.submit(
-            Proposal(kind=kind, gist=f"Finding {self._said}", summary="", author="a", task="t",
-                     evidence=EVIDENCE.validate_python(evidence))
+            Proposal(kind=kind, gist=f"Finding {self._said} {self.issue}", summary="", author="a",
+                     task="t", evidence=EVIDENCE.validate_python(evidence))
         )  # fmt: skip
 
     async def patch(self, diff: str, command: str = ADD) -> Ruling:
@@ -99,3 +105,14 @@ async def court_of(sandbox: Any, kind: Any, folder: Path) -> AsyncIterator[Court
     finally:
         made.board.close()
     assert await sandbox.diff() == ""
+
+
+async def judged(sandbox, command: str, status: int, output: str, kind: str = "FACT") -> str:
+    """Why the command does not count; nothing where it does."""
+    runs = WatchedRuns(CommandRunner(sandbox, command_s=30))
+    expected = Command(command=command, exit_status=status, output=output)
+    try:
+        await needs_code(runs, EntryKind(kind), expected, "")
+    except Refused as refusal:
+        return str(refusal)
+    return ""

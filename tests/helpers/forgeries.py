@@ -1,7 +1,7 @@
 """Grades hostile and honest patches, two at a time."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,7 @@ class Case:
     name: str
     text: str
     honest: bool
+    parts: tuple[str, ...] = ()  # where it was composed
 
 
 def cases(*instances: str) -> list[Case]:
@@ -59,9 +60,14 @@ def gold_cases(*instances: str) -> list[Case]:
 
 
 async def judge_all(
-    wanted: Sequence[Case], logs: Path, *, guard: bool = True
+    wanted: Sequence[Case],
+    logs: Path,
+    *,
+    guard: bool = True,
+    jobs: int = 2,
+    told: Callable[[Case, Verdict], object] = lambda case, verdict: None,
 ) -> dict[Case, Verdict]:
-    """The verdict on each, in their order."""
+    """The verdict on each, in their order; `told` hears of each as it comes."""
     items = list({case.item.instance.instance_id: case.item for case in wanted}.values())
     sandboxes = choose(
         SandboxConfig(kind="bubblewrap"), cache_dir(), items, labels={}, grading_network=False
@@ -73,8 +79,9 @@ async def judge_all(
     async def judge(case: Case, number: int) -> None:
         async with limiter:
             found[case] = await grader.grade(case.item, case.text, model_name=f"m{number}")
+            told(case, found[case])
 
-    limiter = anyio.CapacityLimiter(2)
+    limiter = anyio.CapacityLimiter(jobs)
     async with anyio.create_task_group() as tasks:
         for number, case in enumerate(wanted):
             tasks.start_soon(judge, case, number)

@@ -11,16 +11,17 @@ from contextlib import closing
 from pathlib import Path
 
 from browsing import CANARY
+from shared_run import INSTANCE
 
 SCRIPT = f"<script>{CANARY}()</script>"
 IMAGE = f"<img src=x onerror={CANARY}()>"
 NAMES = {  # no quotation marks and no backslashes: they stand in JSON, too
-    "psf__requests-6028": f"psf__requests-6028{SCRIPT}",
-    "psf/requests": f"psf/requests' onfocus={CANARY}() autofocus x='",
+    INSTANCE: f"{INSTANCE}{SCRIPT}",
+    "pallets/flask": f"pallets/flask' onfocus={CANARY}() autofocus x='",
     "offline-1": f"offline-1{SCRIPT}",
     "agent-1": f"agent-1{IMAGE}",
     "patch-2": f"patch-2]]><svg onload={CANARY}()>",
-    "netloc": f"netloc</pre></textarea></title></script>{SCRIPT}<!--",
+    "url_prefix": f"url_prefix</pre></textarea></title></script>{SCRIPT}<!--",
     "openai/bridge": f"openai/bridge{IMAGE}",
 }
 RUN_ID = f"run{IMAGE}'\"&%2e#?"

@@ -26,7 +26,7 @@ def submission(number: int = 3, **more: Any) -> dict[str, Any]:
     row = {
         "submission_id": number, "trial_id": 1, "author": f"patch-{number}", "patch": "+x = 1\n",
         "outcome": "unresolved", "grade_reason": "FAIL_TO_PASS 0 of 1", "official": "unresolved",
-        "flags": [], "unchecked": [], "report": {"a__a-1": {"tests_status": status}},
+        "flags": [], "unchecked": [], "looks": [], "report": {"a__a-1": {"tests_status": status}},
     }  # fmt: skip
     return row | more
 

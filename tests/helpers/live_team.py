@@ -25,7 +25,7 @@ from harness.runner.progress import Progress, console
 from harness.runner.run import Run
 from harness.runner.trial import LiveTrial
 from harness.sandbox.providers import choose
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 
 FLASK = "pallets__flask-5014"
 LEASE_S = 3.0

@@ -1,8 +1,11 @@
 """Patches to grade: honest, useless, broken, and hostile ones."""
 
+import base64
 import difflib
+import hashlib
+import zlib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.benchmarks.swebench.items import IssueItem
@@ -39,21 +42,63 @@ def with_few_tests(item: IssueItem) -> IssueItem:
     return replace(item, reference=few)
 
 
-def patch(tree: Path, changes: Mapping[str, str | None]) -> str:
-    """A patch that makes each file of `tree` have that text; None removes it."""
+@dataclass(frozen=True)
+class Link:
+    """A symbolic link."""
+
+    target: str
+
+
+@dataclass(frozen=True)
+class Script:
+    """A file that can be executed."""
+
+    text: str
+
+
+Change = str | bytes | Link | Script | None
+
+
+def patch(tree: Path, changes: Mapping[str, Change]) -> str:
+    """A patch that makes each file of `tree` have that content; None removes it.
+
+    Bytes, links and scripts are only for new files.
+    """
     return "".join(_one(tree, path, after) for path, after in changes.items())
 
 
-def _one(tree: Path, path: str, after: str | None) -> str:
-    old = (tree / path).read_text().splitlines(keepends=True) if (tree / path).exists() else []
-    new = (after or "").splitlines(keepends=True)
+def _one(tree: Path, path: str, after: Change) -> str:
+    there = (tree / path).exists()
+    assert not there or after is None or isinstance(after, str), path
     head = f"diff --git a/{path} b/{path}\n"
     before, behind = f"a/{path}", f"b/{path}"
-    if not old:
-        head, before = head + "new file mode 100644\n", "/dev/null"
+    mode = {Link: "120000", Script: "100755"}.get(type(after), "100644")
+    if not there:
+        head, before = head + f"new file mode {mode}\n", "/dev/null"
+    if isinstance(after, bytes):
+        return head + _binary(after)
     if after is None:
         head, behind = head + "deleted file mode 100644\n", "/dev/null"
+    if isinstance(after, Link):
+        lines = f"+{after.target}\n\\ No newline at end of file\n"
+        return f"{head}--- {before}\n+++ {behind}\n@@ -0,0 +1 @@\n{lines}"
+    text = after.text if isinstance(after, Script) else after or ""
+    old = (tree / path).read_text().splitlines(keepends=True) if there else []
+    new = text.splitlines(keepends=True)
     return head + "".join(difflib.unified_diff(old, new, before, behind))
+
+
+def _binary(content: bytes) -> str:
+    digest = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+    packed = zlib.compress(content)
+    lines = [f"index {'0' * 40}..{digest}", "GIT binary patch", f"literal {len(content)}"]
+    for at in range(0, len(packed), 52):
+        piece = packed[at : at + 52]
+        size = (
+            chr(ord("A") + len(piece) - 1) if len(piece) <= 26 else chr(ord("a") + len(piece) - 27)
+        )
+        lines.append(size + base64.b85encode(piece + b"\0" * (-len(piece) % 4)).decode())
+    return "\n".join([*lines, "", "literal 0", "HcmV?d00001", "", ""])
 
 
 def flask_patches(tree: Path, gold: str) -> dict[str, tuple[str, bool]]:

@@ -14,7 +14,7 @@ from harness.config import resolve
 from harness.model.prices import Price, cost
 from harness.results.run_folder import RunFolder
 from harness.store.ledger import EndedCall, NewCall
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 from harness.types import Usage, Verdict
 
 START = "2026-01-01T00:00:00.000+00:00"

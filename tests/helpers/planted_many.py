@@ -203,7 +203,7 @@ class Planter:
             "grade", submission_id=submission, reason="", cached=0, seconds=1.0, graded_at=START,
             outcome="resolved" if good and not flagged else "unresolved",
             official="resolved" if good else "unresolved", report=json.dumps(report),
-            flags=json.dumps(["canary-passed"] if flagged else []), unchecked="[]",
+            flags=json.dumps(["forged-result"] if flagged else []), unchecked="[]",
         )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from harness.model.prices import Price
 from harness.protocols import Trial
 from harness.runner.run import Run, RunSystem
 from harness.store.rows import Standing
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 from harness.types import Issue, Limits, Reply, Usage
 
 PRICE = Price(

@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from console import DATASET, DELM, QUESTIONS, bash
+from console import DATASET, DELM, FLASK, QUESTIONS, bash
 from filelock import FileLock
 from scripted_model import ScriptedModel
 
-INSTANCE = "psf__requests-6028"
+INSTANCE = "pallets__flask-injected-3"
 REPLAYED, QUESTIONED, SCRIPTED = "replayed", "questions", "scripted"
 WORDS = {
     # the bundled replay, as `make eval` makes it, of its quickest instance
@@ -22,7 +22,7 @@ WORDS = {
     # questions, whose teams have a board
     QUESTIONED: ("-m", f"replay:{QUESTIONS}", "-i", "offline-1", "-c", "plots=false"),
     # the systems that the recording does not hold; each agent looks around until its steps end
-    SCRIPTED: ("-m", "openai/scripted", "-d", DATASET, "-i", INSTANCE, "-s", "mini-swe-agent",
+    SCRIPTED: ("-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "-s", "mini-swe-agent",
                "-s", "centralized-parallel", "-s", "centralized", "-s", "independent",
                "-c", "budget.steps=3", "-c", "plots=false", "--yes"),
 }  # fmt: skip

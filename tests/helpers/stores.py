@@ -12,7 +12,7 @@ from harness.exports.shipped_submissions import shipped
 from harness.exports.submission_claims import DatasetRows
 from harness.results.run_folder import RunFolder, derive
 from harness.store.rows import RunRows
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 
 
 async def read(database: Path) -> RunRows:

@@ -16,7 +16,7 @@ REPRODUCTION = (
     "cd /testbed && python -c \"\nimport flask\ntry:\n    flask.Blueprint('', 'x')\n"
     "except ValueError:\n    pass\nelse:\n    raise SystemExit('no error')\n\""
 )
-NEIGHBOURS = "python -m pytest -q tests/test_blueprints.py 2>&1 | tail -1"
+NEIGHBOURS = "python -m pytest -q tests/test_blueprints.py"
 
 
 def calls(*named: tuple[str, Mapping[str, Any]], content: str = "") -> Answer:
@@ -48,12 +48,12 @@ FACT = publish(
     line=268,
     quote=FAULT,
 )
-CONSTRAINT = publish(
+CONSTRAINT = publish(  # with a command that is quick: it is run for every candidate
     "CONSTRAINT",
-    "The tests of blueprints pass and have to go on passing.",
-    command=NEIGHBOURS,
+    "A plain name is taken, and has to be taken.",
+    command="cd /testbed && python -c \"import flask; print(flask.Blueprint('plain', 'x').name)\"",
     exit_status=0,
-    output="passed in",
+    output="plain",
 )
 
 

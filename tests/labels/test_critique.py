@@ -16,7 +16,7 @@ from stores import derived
 
 from harness.commands.dataset_layer import dataset_layer
 from harness.results.run_folder import RunFolder
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 
 pytestmark = pytest.mark.slow(seconds=15)
 QUESTIONS = ("offline-1", "offline-2")

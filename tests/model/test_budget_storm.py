@@ -38,7 +38,7 @@ from harness.model.usage import parse_usage
 from harness.protocols import System, Trial
 from harness.runner.run import Run, RunSystem
 from harness.store.ledger import EndedCall
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 from harness.types import Limits, Verdict
 
 AGENTS = 16

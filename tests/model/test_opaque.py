@@ -25,7 +25,7 @@ from harness.model.resume_cache import ResumeCache
 from harness.model.text_protocol import parse_reply, render_messages
 from harness.model.trial_calls import TrialCalls
 from harness.store.ledger import NewCall
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 from harness.types import CUT, Reply
 
 pytestmark = pytest.mark.anyio

@@ -39,7 +39,7 @@ from harness.model.resume_cache import ResumeCache
 from harness.model.trial_calls import TrialCalls
 from harness.runner.processes import join
 from harness.store.ledger import EndedCall, NewCall
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 from harness.types import Limits, Reply, Usage
 
 pytestmark = pytest.mark.slow(seconds=35)

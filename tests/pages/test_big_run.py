@@ -11,7 +11,7 @@ from harness.pages.links import ViewLinks
 from harness.pages.run_data import outcome_data
 from harness.pages.trial import trial_html
 from harness.pages.trial_data import trial_data
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 
 OUTCOMES = (
     "SELECT system, instance_id, outcome, patch FROM submission JOIN trial USING (trial_id)"

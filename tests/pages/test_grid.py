@@ -17,7 +17,7 @@ from harness.pages.grid import GridQuery, grid_html, grid_page, name
 from harness.pages.links import ReportLinks, ViewLinks
 from harness.pages.run_data import outcome_data, run_data
 from harness.score.rows import call_sums, scores_from_sums
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 
 LEVELS = ("<15 min fix", "15 min - 1 hour", "1-4 hours", ">4 hours")
 HOSTILE = "</script><img src=x onerror=alert(1)>\x1b[31m\u202e\"'`"
@@ -346,7 +346,7 @@ async def test_copies_salvaged_and_selected_submissions_are_marked(tmp_path):
     rows = await read(await plant(tmp_path, "r", {"delm": MATRIX["delm"]}))
     first, second = rows.submissions[:2]
     first |= {"copy_of": "F3", "salvaged": 1}
-    second |= {"unchecked": ["canaries"], "outcome": "resolved"}
+    second |= {"unchecked": ["ends"], "outcome": "resolved"}
     page = grid_html(grid_page(grid_of(rows)), ReportLinks())
     assert "patch-1: resolved; a copy of F3; salvaged: not finished; selected" in page
     assert "<sub>cs</sub>" in page

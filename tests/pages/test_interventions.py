@@ -16,7 +16,7 @@ from harness.analysis.interventions import (
 from harness.pages.interventions import interventions_html
 from harness.pages.links import ReportLinks, ViewLinks
 from harness.store.interventions import Action, NewIntervention
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 
 HOSTILE = '<script>alert(1)</script>\x1b[31m" onload="x'
 

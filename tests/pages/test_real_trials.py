@@ -64,7 +64,7 @@ def test_issue_gold_patch_and_tests_are_there_without_the_dataset(replayed):
         text = text_of(data)
         assert "Gold patch" in text
         assert "FAIL_TO_PASS" in text
-        assert "tests/test_utils.py::test_prepend_scheme_if_needed" in text
+        assert "tests/test_blueprints.py::test_nesting_url_prefixes[" in text
 
 
 def test_a_question_has_answers_and_nothing_of_patches(tmp_path_factory):

@@ -181,8 +181,9 @@ def submission(number, **more):
              "patch": "--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-x\n+y\n", "patch_sha256": str(number),
              "reason": "finished", "salvaged": 0, "created_at": "2026-01-01T00:00:03.000+00:00",
              "built_on": "", "copy_of": "", "outcome": "resolved", "grade_reason": "",
-             "official": "resolved", "flags": [], "unchecked": [], "report": {}, "selected": 0,
-             "selection_reasons": None, "grade_cached": 0, "grade_seconds": 1.0}  # fmt: skip
+             "official": "resolved", "flags": [], "unchecked": [], "looks": [], "report": {},
+             "selected": 0, "selection_reasons": None, "grade_cached": 0,
+             "grade_seconds": 1.0}  # fmt: skip
     return plain | more
 
 
@@ -243,7 +244,7 @@ def test_tests_that_failed_stand_first_and_flags_are_told_in_words():
     other = {"FAIL_TO_PASS": {"success": ["t::a", "t::b"], "failure": []},
              "PASS_TO_PASS": {"success": ["t::c"], "failure": ["t::d"]}}  # fmt: skip
     rows = [
-        submission(1, outcome="unresolved", official="resolved", flags=["canary-passed"],
+        submission(1, outcome="unresolved", official="resolved", flags=["forged-result"],
                    report={"a__a-1": {"tests_status": STATUS}}),
         submission(2, report={"a__a-1": {"tests_status": other}}, unchecked=["repeat"]),
     ]  # fmt: skip

@@ -23,7 +23,7 @@ from harness.runner import interventions
 from harness.runner.run import Run
 from harness.store.interventions import Action, InterventionRefused, NewIntervention
 from harness.store.ledger import EndedCall, NewCall
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 from harness.types import Reply, Verdict
 
 WAIT_S = 20  # for what comes within a second, on a busy machine

@@ -23,10 +23,9 @@ from harness.no_space import ROOM_BYTES, full, lack
 from harness.sandbox.bubblewrap.folders import sweep
 from harness.sandbox.bubblewrap.machine import BubblewrapMachine
 from harness.sandbox.providers import open_sandbox
-from harness.store.connection import store_error
 from harness.store.ledger import EndedCall, NewCall
-from harness.store.sqlite import SqliteStore
-from harness.store.sqlite_file import RESERVED_BYTES
+from harness.store.sqlite.connection import RESERVED_BYTES, store_error
+from harness.store.sqlite.store import SqliteStore
 from harness.types import Usage
 
 pytestmark = pytest.mark.slow(seconds=43)

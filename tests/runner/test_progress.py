@@ -11,7 +11,7 @@ from rich.console import Console
 from harness.runner.progress import Progress
 from harness.score.cost import Spent
 from harness.store.rows import Standing
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 
 HOSTILE = "\x1b]0;owned\x07 \x1b[31m [red]x[/red] [/nothing] \u202e \\"
 

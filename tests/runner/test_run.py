@@ -30,7 +30,7 @@ from harness.errors import (
     UserError,
 )
 from harness.protocols import Trial
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 from harness.types import Reply
 
 CALLS = "SELECT model, agent, cost_usd FROM call ORDER BY call_id"

@@ -25,7 +25,7 @@ def three() -> Rows:
     rows.add(outcomes=("resolved",))
     rows.add(outcomes=("unresolved",), number=1)
     rows.add(outcomes=("unresolved",), number=2)
-    rows.submissions[1] |= {"official": "resolved", "flags": ["canary-passed"]}
+    rows.submissions[1] |= {"official": "resolved", "flags": ["forged-result"]}
     rows.submissions[2] |= {"report": report(FLAKY)}
     return rows
 
@@ -74,7 +74,7 @@ def test_only_a_failure_of_unstable_tests_of_the_instance_and_no_other_is_forgiv
 
 
 def test_a_submission_that_was_not_graded_has_no_flags():
-    assert flags_of({"flags": None}) == []
+    assert flags_of({"flags": None, "outcome": None}) == []
 
 
 def test_a_patch_that_passes_no_fail_to_pass_test_never_counts_however_unstable_they_are():

@@ -14,7 +14,7 @@ from harness.exports.predictions import prediction_files
 from harness.results.run_folder import RunFolder
 from harness.score import instance_scores
 from harness.score.submission_rank import choosers, in_order, shipped
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 from harness.types import Verdict
 
 

@@ -16,7 +16,7 @@ from harness.config import assignment, resolve
 from harness.errors import UserError
 from harness.secrets import MARK, Secrets, learn
 from harness.secrets.variables import environment_secrets, is_secret
-from harness.store.connection import Connection
+from harness.store.sqlite.connection import Connection, Transaction
 
 TYPICAL = (  # of the forms that providers give out, and none of theirs
     "sk-planted-7Gh2kQ9xLw4Zr8Tn",
@@ -320,11 +320,11 @@ def test_a_statement_and_a_file_are_given_no_secret(tmp_path, monkeypatch):
         "all": "SELECT * FROM said",
     }
     file = Connection(tmp_path / "a.db", statements, clock=int, errors={"detail"})
-    with file.write() as run:
-        run("make")
-        run("add", a=f"<{KEY}>", n=7, detail="Bearer x")
-        run("add", a=f"{KEY} \ud800", n=8, detail="")
-    assert [tuple(row) for row in file.read("all")] == [("<[key]>", 7, "[key]"), ("[key] ?", 8, "")]
+    with Transaction(file) as transaction:
+        transaction.rows("make", {})
+        transaction.rows("add", {"a": f"<{KEY}>", "n": 7, "detail": "Bearer x"})
+        transaction.rows("add", {"a": f"{KEY} \ud800", "n": 8, "detail": ""})
+    assert [tuple(row) for row in file.rows("all")] == [("<[key]>", 7, "[key]"), ("[key] ?", 8, "")]
     file.close()
     write_beside(tmp_path / "file", f"<{KEY}>".encode())
     assert (tmp_path / "file").read_text() == "<[key]>"

@@ -1,14 +1,13 @@
 """Interventions in a store: what a dead process leaves, what holds later, what never changes."""
 
-import sqlite3
-from contextlib import closing
 from typing import Any
 
 import pytest
 
 from harness.errors import StoreConflict
 from harness.store.interventions import Action, InterventionRow, NewIntervention
-from harness.store.sqlite import SqliteStore
+from harness.store.opening import open_store
+from harness.store.protocol import Store
 
 TRIAL: Any = {
     "system": "s", "instance_id": "i", "number": 0, "agents": 2, "wanted": 1, "submits": "one",
@@ -17,22 +16,22 @@ INSTANCE: Any = {"instance_id": "i", "repo": "r", "difficulty": "", "length": ""
 
 
 @pytest.fixture
-async def stores(tmp_path):
+async def stores(address):
     """Those of two processes, A and B; A has claimed the one trial."""
-    mine, other = (SqliteStore(tmp_path / "run.db", owner=name) for name in "AB")
+    mine, other = [await open_store(address, owner=name) for name in "AB"]
     await mine.plan([INSTANCE], [TRIAL])
     await mine.claim_trial()
     yield mine, other
-    mine.close()
-    other.close()
+    await mine.aclose()
+    await other.aclose()
 
 
-async def do(store: SqliteStore, action: Action, alive: str = "AB", **more: Any) -> InterventionRow:
+async def do(store: Store, action: Action, alive: str = "AB", **more: Any) -> InterventionRow:
     new = NewIntervention(action=action, by="Ada", reason="to see", **more)
     return await store.intervene(new, alive=set(alive), cap=1)
 
 
-async def states(store: SqliteStore) -> list[str]:
+async def states(store: Store) -> list[str]:
     return [row["state"] for row in await store.trials()]
 
 
@@ -114,20 +113,19 @@ async def test_a_raised_cap_of_the_run_is_its_highest(stores):
 async def test_rows_never_change(stores):
     mine, _ = stores
     await do(mine, Action.PAUSE)
-    with closing(sqlite3.connect(mine.path)) as database:
-        for statement in ("UPDATE intervention SET by = 'Eve'", "DELETE FROM intervention"):
-            with pytest.raises(sqlite3.IntegrityError, match="interventions never change"):
-                database.execute(statement)
+    for statement in ("UPDATE intervention SET by = 'Eve'", "DELETE FROM intervention"):
+        with pytest.raises(StoreConflict, match="interventions never change"):
+            await mine._database.tuples(statement, [])
 
 
-async def test_a_row_without_a_name_is_refused_by_the_file_itself(stores):
+async def test_a_row_without_a_name_is_refused_by_the_database_itself(stores):
     mine, _ = stores
     statement = (
         "INSERT INTO intervention (at, by, reason, action, target, value) "
         "VALUES ('', '', 'r', 'pause', '', 'null')"
     )
-    with closing(sqlite3.connect(mine.path)) as database, pytest.raises(sqlite3.IntegrityError):
-        database.execute(statement)
+    with pytest.raises(StoreConflict):
+        await mine._database.tuples(statement, [])
 
 
 async def test_an_intervention_on_a_trial_that_is_not_there_writes_nothing(stores):

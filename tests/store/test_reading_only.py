@@ -10,7 +10,7 @@ from planted import System, plant, plant_board
 
 from harness.errors import StoreUnavailable, UserError
 from harness.store.row_tables import Asked, Condition
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 
 MATRIX = {
     "single": System(1, "one", {"a__a-1": ["R", "U"], "a__a-2": ["E>R"]}),

@@ -13,7 +13,7 @@ from harness.board.protocols import NewTask
 from harness.board.sqlite.board import SqliteBoard
 from harness.errors import UserError
 from harness.store.ledger import NewCall
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 from harness.types import Verdict
 
 
@@ -97,7 +97,9 @@ def as_version_6(path):
     """Make the file what the version before wrote."""
     with closing(sqlite3.connect(path)) as database:
         database.executescript(
-            """ALTER TABLE grade DROP COLUMN unchecked;
+            """DROP VIEW counted_grade;
+            ALTER TABLE grade DROP COLUMN looks;
+            ALTER TABLE grade DROP COLUMN unchecked;
             UPDATE board_task SET excluded = 'agent-2';
             DROP VIEW board_whole_task;
             CREATE VIEW board_whole_task AS SELECT task_id, coalesce(excluded, '') AS excluded
@@ -126,7 +128,7 @@ async def test_a_run_of_an_earlier_version_is_read_and_goes_on(tmp_path, version
         database.execute(f"PRAGMA user_version = {version}")
     with closing(SqliteStore(path)) as store, closing(SqliteBoard(path)) as boards:
         (row,) = await store.submissions()
-        assert (row["outcome"], row["unchecked"]) == ("resolved", [])
+        assert (row["outcome"], row["unchecked"], row["looks"]) == ("resolved", [], [])
         (found,) = await boards.of(key).queue.tasks()
         assert found.excluded == ("agent-2",)
         await store.finish_trial(key, "failed", reason="error in the system", seconds=1.0)
@@ -190,7 +192,7 @@ def test_of_many_that_open_a_run_of_an_earlier_version_at_once_one_changes_it(tm
     SqliteBoard(path).close()
     as_version_6(path)
     code = (
-        "import sys; from pathlib import Path; from harness.store.sqlite import SqliteStore; "
+        "import sys; from pathlib import Path; from harness.store.sqlite.store import SqliteStore; "
         "sys.stdin.read(); SqliteStore(Path(sys.argv[1])).close()"
     )
     words = [sys.executable, "-c", code, str(path)]

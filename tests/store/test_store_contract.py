@@ -1,7 +1,4 @@
-"""What every backend of a run's store promises, under real processes.
-
-Another backend is another name in `BACKENDS` and its address in `address`.
-"""
+"""What every kind of a run's store promises, under real processes: see the fixture `address`."""
 
 import asyncio
 import hashlib
@@ -19,8 +16,6 @@ from harness.store.opening import open_store
 from harness.store.protocol import Store
 from harness.types import Activity, Reply, ToolCall, Usage, Verdict
 
-BACKENDS = ("sqlite",)
-
 
 def trial(number: int = 0, instance: str = "a__a-1", system: str = "single") -> dict:
     one = {"agents": 1, "wanted": 1, "submits": "one"}
@@ -29,11 +24,6 @@ def trial(number: int = 0, instance: str = "a__a-1", system: str = "single") -> 
 
 def instance(name: str = "a__a-1") -> dict:
     return {"instance_id": name, "repo": "a/a", "difficulty": "", "length": ""}
-
-
-@pytest.fixture(params=BACKENDS)
-def address(request, tmp_path):
-    return {"sqlite": str(tmp_path / "run.db")}[request.param]
 
 
 @pytest.fixture
@@ -217,7 +207,7 @@ class TestStore:
     async def test_the_texts_of_an_instance_are_kept_once_and_belong_to_no_trial(self, store):
         await planned(store)
         assert await store.instance_text("a__a-1") is None
-        text = {"instance_id": "a__a-1", "asked": "an issue\0\u202e", "gold": "a diff"}
+        text = {"instance_id": "a__a-1", "asked": "an issue\u202e", "gold": "a diff"}
         await store.keep_texts([text])
         await store.keep_texts([text | {"asked": "another"}])
         assert await store.instance_text("a__a-1") == text

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from harness.errors import UserError
-from harness.text.yaml_text import parse
+from harness.text.yaml_text import _loaded, parse
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml"))
 TEXTS = {
@@ -42,7 +42,11 @@ def told(text: str) -> str:
 def by_pyyaml(text: str, monkeypatch: pytest.MonkeyPatch) -> str:
     with monkeypatch.context() as patch:
         patch.setattr(yaml, "__with_libyaml__", False)
-        return told(text)
+        _loaded.cache_clear()
+        try:
+            return told(text)
+        finally:
+            _loaded.cache_clear()
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -54,3 +58,12 @@ def test_the_bundled_files_are_the_same_with_both(monkeypatch):
     assert len(CONFIGS) > 20
     for path in CONFIGS:
         assert told(path.read_text()) == by_pyyaml(path.read_text(), monkeypatch), path
+
+
+def test_what_is_read_again_is_the_same_whatever_became_of_it_before():
+    text = "a: &a [1, {b: 2}]\nc: *a"
+    first = parse(text, where="here")
+    first["a"].append(first)
+    again = parse(text, where="here")
+    assert again == {"a": [1, {"b": 2}], "c": [1, {"b": 2}]}
+    assert again["a"] is again["c"]

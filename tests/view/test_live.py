@@ -14,7 +14,7 @@ from harness.model.prices import cost
 from harness.results.run_folder import RunFolder
 from harness.runner.processes import join
 from harness.store.ledger import EndedCall, NewCall
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite.store import SqliteStore
 from harness.types import Reply, ToolCall, Usage
 
 PLAN = [

@@ -13,8 +13,8 @@ from planted import INSTANCES, plant, plant_board
 
 from harness.config import resolve
 from harness.results.run_folder import RunFolder
-from harness.store import sqlite_file
-from harness.store.sqlite import SqliteStore
+from harness.store.sqlite import file
+from harness.store.sqlite.store import SqliteStore
 
 GOOD = {"x-delm-token": TOKEN}
 PLAN = {"system": "delm", "instance_id": "a__a-1", "number": 0, "agents": 1, "wanted": 1,
@@ -137,7 +137,7 @@ def test_a_run_whose_database_is_a_link_is_no_run(client, output, tmp_path):
 
 def test_a_database_that_another_process_holds_is_said_to_be_held(client, output, monkeypatch):
     with closing(sqlite3.connect(output / "r" / "run.db", isolation_level=None)) as other:
-        monkeypatch.setattr(sqlite_file, "WAIT_S", 0.1)
+        monkeypatch.setattr(file, "WAIT_S", 0.1)
         other.execute("BEGIN IMMEDIATE")
         fields = WHO | {"action": "workers", "value": "2"}
         answer = client.post("/runs/r/control", json=fields, headers=GOOD)

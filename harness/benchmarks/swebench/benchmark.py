@@ -13,7 +13,7 @@ from harness.benchmarks.swebench.dataset_facts import check_factsheet
 from harness.benchmarks.swebench.expected import assumed
 from harness.benchmarks.swebench.footnotes import footnotes
 from harness.benchmarks.swebench.grading import PatchGrader, patch_facts
-from harness.benchmarks.swebench.guard import CHECKS, FLAGS
+from harness.benchmarks.swebench.guard.flags import CHECKS, FLAGS
 from harness.benchmarks.swebench.injected.instances import check_injected
 from harness.benchmarks.swebench.injected.sheet import is_injected, sheet_of
 from harness.benchmarks.swebench.items import IssueItem

@@ -1,6 +1,6 @@
 """Grading by the official `swebench` package (5.x) in a sandbox that no agent has touched.
 
-The official verdict is the package's own. What it resolves is looked at again (`guard.py`), and is
+The official verdict is the package's own. What it resolves is looked at again (`guard/`), and is
 resolved in our score only where that finds nothing.
 """
 
@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from harness.benchmarks.swebench.guard import Examination, Guard
+from harness.benchmarks.swebench.guard.examination import Examination, Guard
 from harness.benchmarks.swebench.items import IssueItem
 from harness.benchmarks.swebench.log_reader import read_log
 from harness.benchmarks.swebench.official import (
@@ -43,7 +43,7 @@ from harness.secrets import redact
 from harness.text.unified_diff import parse
 from harness.types import ExecResult, Verdict
 
-RECIPE = 4  # raise it when the same inputs could be graded otherwise
+RECIPE = 7  # raise it when the same inputs could be graded otherwise
 TRIES = 3  # of an evaluation whose sandbox fails, but not by what the tests did in it
 LOG_FILES = ("patch.diff", "eval.sh", "test_output.txt", "report.json", "run_instance.log")
 
@@ -92,6 +92,16 @@ class _Graded:
 
     verdict: Verdict
     repeats: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """What the log of an official run says."""
+
+    report: dict[str, Any]  # the official one
+    reason: str  # for not resolved
+    repeats: bool  # whether the same log always reads the same
+    statuses: Mapping[str, str] = field(default_factory=dict)  # by test
 
 
 class PatchGrader:
@@ -160,12 +170,13 @@ class PatchGrader:
         script = evaluation_script(item.reference)
         output, cut_short = await self._run(item, patch, script, log)
         text = await to_thread.run_sync(redact, log_text(output, self._config.timeout_s))
-        report, why, again = await self._report(item, patch, model_name, output, text)
+        read = await self._read(item, patch, model_name, output, text)
+        report = read.report
         log.say(f"report: {json.dumps(report)}")
         resolved = report[item.instance.instance_id]["resolved"]
-        examined = Examination(flags=(), unchecked=())
+        examined = Examination()
         if resolved and self._config.guard:
-            examined = await self._guard.examine(item, patch, log)
+            examined = await self._guard.examine(item, patch, read.statuses, log)
         flags = examined.flags
         files = {
             "patch.diff": patch,
@@ -178,21 +189,21 @@ class PatchGrader:
         await to_thread.run_sync(write_folder, folder, written)
         verdict = Verdict(
             outcome="resolved" if resolved and not flags else "unresolved",
-            reason=f"flagged: {', '.join(flags)}" if flags else why,
+            reason=f"flagged: {', '.join(flags)}" if flags else read.reason,
             report=report,
             seconds=anyio.current_time() - started,
             official="resolved" if resolved else "unresolved",
             flags=flags,
             unchecked=examined.unchecked,
+            looks=examined.looks,
         )
-        repeats = again and not cut_short and not examined.cut_short
+        repeats = read.repeats and not cut_short and not examined.cut_short
         return _Graded(verdict=verdict, repeats=repeats)
 
-    async def _report(
+    async def _read(
         self, item: IssueItem, patch: str, model_name: str, output: ExecResult | None, text: str
-    ) -> tuple[dict[str, Any], str, bool]:
-        """The official report, the reason for not resolved, and whether the log always reads the
-        same."""
+    ) -> _Read:
+        """What the official package reads in the log."""
         name = item.instance.instance_id
         try:
             reading = await read_log(
@@ -200,16 +211,16 @@ class PatchGrader:
             )
         except LogUnreadable as error:
             why = f"the test output cannot be read ({error})"
-            return no_report(name, why), why, error.repeats
+            return _Read(report=no_report(name, why), reason=why, repeats=error.repeats)
         report = dict(reading.report)
         if output is not None and output.timed_out and report[name]["resolved"]:
             why = "the tests ran out of time"  # the official harness reads no such log
-            return no_report(name, why), why, False
+            return _Read(report=no_report(name, why), reason=why, repeats=False)
         why = _reason(report[name], output)
         gold = patch == item.reference.patch  # then a test that did not run is the row's fault
         if gold and why and (unknown := unknown_tests(item.reference, reading.statuses)):
             why = f"{why}; {unknown}"
-        return report, why, True
+        return _Read(report=report, reason=why, repeats=True, statuses=reading.statuses)
 
     async def _run(
         self, item: IssueItem, patch: str, script: str, log: Log
@@ -256,7 +267,7 @@ class PatchGrader:
         try:
             known = json.loads((kept / "verdict.json").read_text())
             files = {name: (kept / name).read_bytes() for name in LOG_FILES}
-            seen = {name: tuple(known[name]) for name in ("flags", "unchecked")}
+            seen = {name: tuple(known[name]) for name in ("flags", "unchecked", "looks")}
             verdict = Verdict(**known | seen, cached=True)
         except (OSError, ValueError, TypeError, KeyError):
             return None
@@ -274,6 +285,7 @@ class PatchGrader:
             "official": verdict.official,
             "flags": verdict.flags,
             "unchecked": verdict.unchecked,
+            "looks": verdict.looks,
         }
         files = {name: (folder / name).read_bytes() for name in LOG_FILES}
         with suppress(OSError):  # a cache that cannot be written costs no verdict

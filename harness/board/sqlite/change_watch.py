@@ -5,7 +5,7 @@ from collections.abc import Callable
 import anyio
 import anyio.lowlevel
 
-from harness.store.connection import Connection
+from harness.store.sqlite.connection import Connection
 
 LOOK_S = 0.05  # between two looks at what other processes have written
 CROWD = 16  # more waiters of a trial are woken together, at the next look
@@ -32,7 +32,7 @@ class ChangeWatch:
         """The number of the trial's events plus the leases that this process saw run out."""
         since, lapses = self._seen.get(trial_id, (0.0, 0))
         now = self._clock()
-        (row,) = self.connection.read("version", trial_id, since=min(since, now), now=now)
+        (row,) = self.connection.rows("version", trial_id, since=min(since, now), now=now)
         lapses += int(row["lapsed"])
         self._seen[trial_id] = (now, lapses)
         return int(row["events"]) + lapses
@@ -54,7 +54,7 @@ class ChangeWatch:
             if left <= 0:
                 break
             now = self._clock()
-            (row,) = self.connection.read("next_lapse", trial_id, now=now)
+            (row,) = self.connection.rows("next_lapse", trial_id, now=now)
             if row["lease"] is not None:
                 left = min(left, row["lease"] - now + 0.001)
             await self._sleep(trial_id, since, left)

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.benchmarks.swebench.canaries import function_of
+from harness.benchmarks.swebench.guard.test_functions import function_of
 from harness.errors import UserError
 from harness.text.file_patch import lines_of
 

@@ -7,7 +7,7 @@ import anyio
 
 from harness.benchmarks.swebench.calibrate import NOTHING
 from harness.benchmarks.swebench.eval_script import plain_script
-from harness.benchmarks.swebench.guard import FAILED, PASSED
+from harness.benchmarks.swebench.guard.flags import FAILED, PASSED
 from harness.benchmarks.swebench.injected.instances import Injection, release_item
 from harness.benchmarks.swebench.items import IssueItem
 from harness.benchmarks.swebench.log_reader import read_log

@@ -1,0 +1,2 @@
+-- without: grade.looks
+ALTER TABLE grade ADD COLUMN looks TEXT NOT NULL DEFAULT '[]';

@@ -21,6 +21,7 @@ from agents.admission.failures import asks_for
 from agents.admission.watch_report import (
     MOST_LINES,
     SIGNALLED,
+    TESTS_S,
     Report,
     in_the_code,
     report_of,
@@ -234,8 +235,8 @@ async def _with_earlier_bodies(
     """One run; None where the sandbox has no Python that can be watched."""
     key = secrets.token_hex()
     asked: Mapping[str, object] = {
-        "root": "/testbed", "most": MOST_LINES, "key": key, "how": "", "targets": [],
-        "earlier": back,
+        "root": "/testbed", "most": MOST_LINES, "tests_s": TESTS_S, "key": key, "how": "",
+        "targets": [], "earlier": back,
     }  # fmt: skip
     argument = repr((watch.FOLDER, TEST_PATH.pattern, asked, watch.EARLIER_HOOK))
     async with runs.patched(patch.diff, commit=False) as sandbox:

@@ -12,6 +12,7 @@ from harness.protocols import Sandbox
 from harness.types import ExecResult
 
 MOST_LINES = 2_000  # of one process
+TESTS_S = 4.0  # processor seconds that a process is watched which runs the repository's tests only
 REPORT_BYTES, STACKS_BYTES = 4_000_000, 100_000
 SIGNALLED = frozenset((124, 137, 143))  # the statuses of what a time limit ended
 

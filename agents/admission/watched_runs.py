@@ -10,7 +10,7 @@ from typing import Literal
 from agents import sandbox_scripts
 from agents.admission.changes import TEST_PATH
 from agents.admission.command_runner import ENDED, OWN_S, CommandRunner, python
-from agents.admission.watch_report import MOST_LINES, Report, report_of, stacks_of
+from agents.admission.watch_report import MOST_LINES, TESTS_S, Report, report_of, stacks_of
 from agents.copies.attachments import put_files
 from agents.sandbox_scripts import watch
 from agents.sandbox_scripts.later import OTHER_USER
@@ -192,7 +192,9 @@ class WatchedRuns:
             "shift": self._random.randint(1, 8),
             "word": f"other{self._random.randrange(10**11, 10**12)}",
         }
-        given = {"root": "/testbed", "most": MOST_LINES, "key": key, **drawn, **asked}
+        given = {
+            "root": "/testbed", "most": MOST_LINES, "tests_s": TESTS_S, "key": key, **drawn, **asked
+        }  # fmt: skip
         argument = repr((watch.FOLDER, TEST_PATH.pattern, given, watch.HOOK))
         async with self._runs.patched(diff) as sandbox:
             if idle:

@@ -51,9 +51,9 @@ def chance_watch(kind_of, get_frame, say):
             say("chance", "id")
 
     def in_library(frame):
-        # A function of the standard library that draws.
-        if frame.f_code.co_filename.endswith(drawing[:3]) and frame.f_code.co_name[0] != "<":
+        # A function of a module of the standard library that draws.
+        if frame.f_code.co_name[0] != "<":
             note(frame, frame.f_code.co_name)
 
-    return called, in_library
+    return called, in_library, drawing[:3]
 """

@@ -66,7 +66,8 @@ def value_state(depth=4, most=400):
     return state
 
 
-def value_watch(root, kind_of, owner_of, ends, say, shown, own_frame, most):
+def value_watch(root, kind_of, owner_of, ends, say, shown, own_frame, seen_enough, stopped,
+                most):
     # A trace function that says "gave" for each call into the code by the command, and for each of
     # a function of its own, which may get values of the code by a library: where it calls, the
     # arguments, and how often it did; the name that is called; what that gives or raises; what
@@ -144,12 +145,16 @@ def value_watch(root, kind_of, owner_of, ends, say, shown, own_frame, most):
         return local
 
     def trace(frame, event, arg):
+        if stopped:
+            sys.settrace(None)
+            return None
         kind, caller, code = kind_of(frame), frame.f_back, frame.f_code
         if kind == "code":
             if caller and kind_of(caller) != "code" and (
                 code.co_name[0] != "<" or code.co_name == "<lambda>"
             ):
                 owner = owner_of(caller)
+                seen_enough(owner)
                 return gave(frame, owner) if owner else None
         elif kind == "own":
             if code.co_flags & 1 or frame.f_globals.get("__name__") == "__main__":

@@ -11,6 +11,8 @@ def ends_watch(kind_of, say, ends):
     import dis, sys
     idle = ("CACHE", "EXTENDED_ARG", "JUMP_ABSOLUTE", "JUMP_FORWARD", "LOAD_CONST", "NOP",
             "NOT_TAKEN", "POP_BLOCK", "POP_TOP")
+    named = ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FAST", "LOAD_DEREF", "LOAD_ATTR", "LOAD_METHOD")
+    harmless = ("print", "sys", "exit", "quit", "stderr", "SystemExit", "Exception")
     lost = ("gaierror", "herror", "ConnectionError")
     errors = {}
 
@@ -44,6 +46,47 @@ def ends_watch(kind_of, say, ends):
             at = places[step.argval] if step.opname[:4] == "JUMP" else at + 1
         return False
 
+    def comes_again(steps, places, at):
+        # Whether what follows an instruction can lead to it again: it stands in a loop.
+        if steps[at].opname == "RAISE_VARARGS":
+            return False
+        left, seen = [at + 1], set()
+        while left:
+            number = left.pop()
+            if number in seen or number >= len(steps):
+                continue
+            seen.add(number)
+            name = steps[number].opname
+            if "JUMP" in name or name == "FOR_ITER":
+                left.append(places.get(steps[number].argval, len(steps)))
+            if name[:4] not in ("RETU", "RAIS", "RERA") and not (
+                    name[:4] == "JUMP" and "_IF_" not in name):
+                left.append(number + 1)
+        return at in seen
+
+    def only_fails_behind(frame):
+        # Whether what stands behind it in the text can only print and fail, as the line does that
+        # says that nothing was raised.
+        steps, line, lines = list(dis.get_instructions(frame.f_code)), 0, []
+        starts = dict(dis.findlinestarts(frame.f_code))
+        for step in steps:
+            line = starts.get(step.offset) or line
+            lines.append(line)
+        at = sum(step.offset <= frame.f_lasti for step in steps) - 1
+        if comes_again(steps, {step.offset: n for n, step in enumerate(steps)}, at):
+            return False
+        for number, step in enumerate(steps):
+            if (lines[number], number) <= (lines[at], at):
+                continue
+            name, before = step.opname, steps[number - 1]
+            matched = before.opname == "CHECK_EXC_MATCH" or before.argval == "exception match"
+            if name == "FOR_ITER" or ("_IF_" in name and "_EXC_" not in name and not matched):
+                return False
+            if name in named and not (step.argval in harmless or step.argval[-5:] == "Error"
+                                      or steps[number + 1].opname[:6] == "FORMAT"):
+                return False
+        return True
+
     def blamed(traceback):
         # The kind of the last place that is no library's, and whether it raises an error itself.
         found, raises = "own", False
@@ -68,7 +111,8 @@ def ends_watch(kind_of, say, ends):
 
     def ended(frame, kind, value, traceback):
         if issubclass(kind, SystemExit):
-            if getattr(value, "code", None) in (0, None, False) and not at_the_end(frame):
+            no_error = getattr(value, "code", None) in (0, None, False)
+            if no_error and not at_the_end(frame) and not only_fails_behind(frame):
                 say("cut", frame.f_code.co_name)
             return
         by, raises = blamed(traceback)
@@ -132,7 +176,7 @@ def tools_watch(kind_of, get_frame, say):
 
     print.__qualname__ = "print"
     builtins.print, sys.excepthook = print, excepthook
-    return ran
+    return ran, tuple(path for path, _, _ in runners)
 
 
 def network_watch(say):
@@ -168,7 +212,7 @@ def thread_watch(kind_of, get_frame, say):
 
 def stacks_watch(path):
     # Where it is when a time limit ends it.
-    import faulthandler, signal
-    stacks = open(path, "a")
+    import faulthandler, os, signal
+    stacks = os.open(path, os.O_WRONLY | os.O_APPEND)
     faulthandler.register(signal.SIGTERM, stacks, all_threads=False, chain=True)
 """

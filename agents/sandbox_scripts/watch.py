@@ -66,7 +66,7 @@ print("\nDELM[true]")
 
 _WATCH = r"""
 def watch():
-    import atexit, opcode, operator, os, sys, threading
+    import atexit, opcode, operator, os, sys, threading, time
     folder = os.path.dirname(os.path.abspath(__file__))
     with open(folder + "/asked") as file:
         asked = eval(file.read())
@@ -80,7 +80,7 @@ def watch():
     say = report_writer(folder + "/report", asked["key"], asked["most"])
 
     def kind_of_file(name):
-        if name.startswith("<"):
+        if name[:1] in ("<", ""):
             kind = "import" if "importlib" in name else "text"
         else:
             path = abspath(name)
@@ -208,22 +208,39 @@ def watch():
                     say("looked", given[0])
 
     own_file = get_frame().f_code.co_filename
-    functions = set()
+    functions, idle = {}, set()
     ends = {opcode.opmap.get(name) for name in (
         "RETURN_VALUE", "RETURN_CONST", "YIELD_VALUE", "RETURN_GENERATOR", "YIELD_FROM", "SEND")}
-    calls, given_out = [], {}
+    calls, given_out, own, stopped, cpu_s = [], {}, [], [], time.process_time
+    began_s = cpu_s()
 
     def trace(frame, event, arg):
-        code = frame.f_code
-        kind = kinds.get(code.co_filename) or kind_of_file(code.co_filename)
-        if kind in ("code", "own", "test") and code not in functions:
-            functions.add(code)
-            called(frame, kind)
-            ran(code)
+        code, caller = frame.f_code, frame.f_back
+        name = code.co_filename
+        if stopped:  # and put back by a test
+            sys.settrace(None)
+        if stopped or name in idle:
+            return None
+        kind = kinds.get(name) or kind_of_file(name)
+        if kind in ("library", "import"):
+            if name.endswith(sources):
+                in_library(frame)
+            elif name.endswith(runners):
+                ran(code)
+            else:
+                idle.add(name)
+            return None
+        if id(code) not in functions:
+            functions[id(code)] = code
+            if kind != "text":
+                called(frame, kind)
+                ran(code)
         if kind == "code":
-            caller = frame.f_back
+            if caller and kinds.get(caller.f_code.co_filename) == "code":
+                if caller.f_code.co_name != "<module>":
+                    return None  # most calls are such ones
             if code.co_name == "<module>":
-                path = abspath(code.co_filename)
+                path = abspath(name)
                 say("imported")
                 if os.stat(path).st_ctime > asked["began"] or (
                     code != compiled(path) and "@pytest_ar" not in code.co_names
@@ -235,15 +252,31 @@ def watch():
                 owner = owner_of(caller)
                 if owner:
                     noted = note(frame, owner)
+                    seen_enough(owner)
                     if owner != "test" or len(calls) < asked["most"] // 4:
                         return followed(frame, giving(noted))
-        elif kind == "library":
-            in_library(frame)
-            ran(code)
         elif kind_of(frame) in ("own", "test"):
             if code.co_flags & 1 or frame.f_globals.get("__name__") == "__main__":
                 say("own")
             return own_frame(frame) if kind_of(frame) == "own" else None
+
+    def own_frame(frame):
+        caller = frame
+        while not own:
+            caller = caller.f_back
+            if caller is None:
+                own.append(True)
+            elif kind_of(caller) == "test":  # which has written it
+                break
+        return ends_of(frame)
+
+    def seen_enough(owner):
+        # Of a process in which nothing runs but the repository's tests so much is seen and no more:
+        # what is traced takes several times as long.
+        if owner == "test" and not own and cpu_s() > began_s + asked["tests_s"]:
+            stopped.append(True)
+            threading.settrace(None)
+            sys.settrace(None)
 
     def code_in(name):
         return kind_of_file(name) == "code"
@@ -251,20 +284,20 @@ def watch():
     def at_exit():
         if calls:
             say("call", *calls[-1])
-        say("ended", not traces or sys.gettrace() is traces[0])
+        say("ended", bool(stopped) or not traces or sys.gettrace() is traces[0])
 
     traces = []
     say("began")
     atexit.register(at_exit)
     if hasattr(sys, "addaudithook"):
         sys.addaudithook(looked)
-    own_frame = ends_watch(kind_of, say, ends)
+    ends_of = ends_watch(kind_of, say, ends)
     if not how:
         stacks_watch(folder + "/stacks")
     if "earlier" in asked:
         take_back(folder, root, listed, kind_of, say, asked["earlier"])
         traces.append(value_watch(root, kind_of, owner_of, ends, say, shown, own_frame,
-                                  asked["most"]))
+                                  seen_enough, stopped, asked["most"]))
     elif how:
         def kind(yes, equal=None):
             return other_kind(yes, equal, asked["word"])
@@ -279,8 +312,8 @@ def watch():
         else:
             break_modules(root, kind_of, kind_of_file, listed, other, how, like)
     else:
-        called, in_library = chance_watch(kind_of, get_frame, say)
-        ran = tools_watch(kind_of, get_frame, say)
+        called, in_library, sources = chance_watch(kind_of, get_frame, say)
+        ran, runners = tools_watch(kind_of, get_frame, say)
         network_watch(say)
         thread_watch(kind_of, get_frame, say)
         traces.append(trace)

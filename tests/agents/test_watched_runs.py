@@ -2,7 +2,7 @@
 sandbox of a tiny repository."""
 
 import pytest
-from court import ONE_KIND, judged
+from court import COMMIT, ONE_KIND, judged
 
 from agents.admission.command_runner import CommandRunner
 from agents.admission.watched_runs import Trace, WatchedRuns
@@ -46,14 +46,32 @@ async def test_tests_of_the_repository_may_call_as_much_as_they_want(sandbox):
     )
     fork = await sandbox.fork()
     try:
-        done = await fork.exec(
-            f"cat > test_add.py <<'E'\n{tests}E\ngit add -A; git -c user.name=a -c user.email=a "
-            "commit -qm more"
-        )
+        done = await fork.exec(f"cat > test_add.py <<'E'\n{tests}E\ngit add -A; {COMMIT}")
         assert done.exit_status == 0, done.output
         assert await judged(fork, "python -m unittest test_add", 0, "", "CONSTRAINT") == ""
         last = (await seen(fork, "python -m unittest test_add")).calls[-1]
         assert (last.name, last.arguments, last.owner) == ("add", "2999, 1", "test")
+    finally:
+        await fork.close()
+
+
+async def test_so_much_of_the_repositorys_tests_is_watched_and_no_more(sandbox):
+    tests = (
+        "import sys, time, unittest\nfrom pkg.core import add\nclass T(unittest.TestCase):\n"
+        "  def test_a(self):\n    tracing, end = sys.gettrace(), time.process_time() + 8\n"
+        "    while time.process_time() < end and sys.gettrace(): add(3, 1)\n"
+        "    self.assertIs(sys.gettrace(), None)\n    sys.settrace(tracing)\n"  # as pytest's own do
+        "  def test_b(self):\n    self.assertEqual(add(3, 1), 2)\n"
+        "    self.assertIs(sys.gettrace(), None)\n"
+    )
+    fork = await sandbox.fork()
+    try:
+        done = await fork.exec(f"cat > test_add.py <<'E'\n{tests}E\ngit add -A; {COMMIT}")
+        assert done.exit_status == 0, done.output
+        found = await seen(fork, "python -W error -m unittest test_add")
+        assert (found.run.exit_status, found.unwatched) == (0, ""), found.run.output
+        assert "Warning" not in found.run.output
+        assert found.calls[-1].owner == "test"
     finally:
         await fork.close()
 
@@ -85,7 +103,20 @@ async def test_an_error_that_ends_the_commands_own_code_is_blamed(sandbox, comma
         (OWN.format("add(1, 1); sys.exit(0); assert add(1, 1) == 2"), ("<module>",)),
         (OWN.format("add(1, 1)\nsys.exit(0)"), ()),
         (OWN.format("if add(1, 1) == 0: sys.exit(0)\nelse: sys.exit(1)"), ()),
-        (OWN.format("if add(1, 1) == 0: sys.exit(0)\nsys.exit(1)"), ("<module>",)),
+        (OWN.format("if add(1, 1) == 0: sys.exit(0)\nsys.exit(1)"), ()),
+        (
+            OWN.format("try: add(1, 'a')\nexcept TypeError: raise SystemExit(0)\nsys.exit('none')"),
+            (),
+        ),
+        (
+            OWN.format(
+                "try: add(1, 'a')\nexcept TypeError:\n  sys.exit(0)\nexcept ValueError as e:\n"
+                "  print(f'other: {e}')\n  raise\nraise AssertionError('no error')"
+            ),
+            (),
+        ),
+        (OWN.format("def check(): assert add(1, 1) == 3\nsys.exit(0)\ncheck()"), ("<module>",)),
+        (OWN.format("while True:\n  add(1, 1)\n  sys.exit(0)\n  print('again')"), ("<module>",)),
         (OWN.format("sys.exit(add(1, 1) != 0)"), ()),
         (OWN.format("raise SystemExit(add(1, 1) != 0)"), ()),
         (

@@ -15,6 +15,7 @@ from harness.commands.ctl import ctl_app
 from harness.commands.dataset_commands import dataset_app, images_app
 from harness.commands.options import given
 from harness.commands.report_command import report
+from harness.commands.run_commands import eval_command, work
 from harness.commands.view_command import view
 from harness.errors import DelmError, UserError
 from harness.no_space import lack
@@ -57,66 +58,8 @@ def program(
     """Evaluate multi-agent LLM systems on SWE-bench: run, grade, compare."""
 
 
-@app.command("eval")
-def eval_command(
-    model: options.Model = "",
-    system: options.Systems = None,
-    dataset: options.EvalDataset = "",
-    instance: options.Instances = None,
-    filter: options.Filter = "",  # noqa: A002
-    slice: options.Slice = "",  # noqa: A002
-    shuffle: options.Shuffle = False,
-    seed: options.Seed = None,
-    agents: options.Agents = None,
-    trials: options.Trials = None,
-    workers: options.Workers = None,
-    config: options.Specs = None,
-    sandbox: options.SandboxKind = "",
-    run_id: options.RunId = "",
-    output: options.Output = Path("results"),
-    disk_gb: options.DiskGb = None,
-    cost_limit: options.CostLimit = None,
-    max_cost: options.MaxCost = None,
-    record: options.Record = None,
-    allow_unknown_price: options.UnknownPrice = False,
-    dry_run: options.DryRun = False,
-    yes: options.Yes = False,
-    retry_failed: options.RetryFailed = False,
-    accept_changes: options.AcceptChanges = False,
-) -> None:
-    """Run systems on instances, grade every submission, write the results."""
-    from harness.commands import configure
-    from harness.commands.evaluate import Options, evaluate
-    from harness.commands.locate import located
-
-    output, run_id = _run(located, run_id, output)
-    flags = given(
-        instances=instance,
-        filter=filter or None,
-        slice=slice or None,
-        shuffle=shuffle or None,
-        seed=seed,
-        systems=system,
-        agents=agents,
-        trials=trials,
-        submissions=None if trials is None else 0,
-        workers=workers,
-        model=given(allow_unknown_price=allow_unknown_price or None),
-        sandbox=given(kind=sandbox or None, disk_gb=disk_gb),
-        budget=given(cost_usd=cost_limit, run_cost_usd=max_cost),
-    )
-    resolved = configure.configure(
-        model=model,
-        dataset=dataset,
-        specs=config or [],
-        flags=flags,
-        stored=_run(configure.stored, output, run_id),
-    )
-    chosen = Options(
-        config=resolved, output=output, run_id=run_id, record=record, dry_run=dry_run, yes=yes,
-        retry_failed=retry_failed, accept_changes=accept_changes,
-    )  # fmt: skip
-    raise typer.Exit(evaluate(chosen))
+app.command("eval")(eval_command)
+app.command()(work)
 
 
 @app.command()

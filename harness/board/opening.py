@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from harness.board.records import Boards
-from harness.store.opening import is_postgres
+from harness.store.addresses import is_postgres
 
 
 async def open_boards(address: str, *, read_only: bool = False) -> Boards:

@@ -86,19 +86,21 @@ def _check_systems(spec: str, content: Mapping[str, Any], flags: Mapping[str, An
         raise UserError(f"-c {spec} and -s both name the systems; leave one of them out")
 
 
-async def stored(output: Path, run_id: str) -> Mapping[str, Any] | None:
+async def stored(output: Path, run_id: str, store: str = "") -> Mapping[str, Any] | None:
     """The configuration of the existing run `run_id`; None if there is no such run.
 
-    Its model's endpoint is that of models.yaml where that has changed since (`followed`).
+    `store`: the URL of the PostgreSQL server that may have it. Its model's endpoint is that of
+    models.yaml where that has changed since (`followed`).
     """
     if not run_id:
         return None
-    folder = RunFolder(output, run_id)
+    folder = RunFolder(output, run_id, store=store)
     folder.refuse_grading()
+    await folder.look_on_server()
     if not folder.exists:
         return None
-    async with folder.open() as store:
-        facts = await store.description()
+    async with folder.open() as opened:
+        facts = await opened.description()
     config: Mapping[str, Any] | None = facts.get("config")
     return followed(config, facts.get(FILE_ENDPOINT)) if config else None
 

@@ -21,12 +21,12 @@ from harness.types import Item
 
 
 async def done_already(folder: RunFolder) -> int | None:
-    """The number of finished trials of the run; None if there is no such run yet."""
+    """The number of finished trials of the run; None if it has none at all yet."""
     if not folder.exists:
         return None
     async with folder.open() as store:
-        done = [t for t in last_attempts(await store.trials()) if t["state"] == "done"]
-        return len(done)
+        trials = await store.trials()
+    return sum(t["state"] == "done" for t in last_attempts(trials)) if trials else None
 
 
 async def settled(folder: RunFolder) -> int:

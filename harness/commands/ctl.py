@@ -235,7 +235,7 @@ async def _write(run: str, wanted: _Wanted, by: str, reason: str, output: Path) 
     from harness.commands.locate import find
     from harness.commands.suspects import trial_of
     from harness.runner.control import intervene, trial_named
-    from harness.runner.processes import members
+    from harness.runner.membership import alive_in
 
     folder = await find(run, output)
     async with folder.open() as store, folder.boards() as boards:
@@ -252,10 +252,10 @@ async def _write(run: str, wanted: _Wanted, by: str, reason: str, output: Path) 
         )
         row = await intervene(store, boards, folder.path, new)
         with anyio.move_on_after(APPLIED_S):
-            while not row["applied"] and members(folder.path):
+            while not row["applied"] and await alive_in(store, folder.path):
                 await anyio.sleep(LOOK_S)
                 (row,) = await store.interventions(row["intervention_id"] - 1, limit=1)
-        print(one_line(_told(row, alive=bool(members(folder.path)))))
+        print(one_line(_told(row, alive=bool(await alive_in(store, folder.path)))))
 
 
 def _told(row: InterventionRow, *, alive: bool) -> str:

@@ -13,7 +13,7 @@ from harness.commands.locate import find
 from harness.pages.live_state import LiveState, live_state
 from harness.results.run_list import cap_of
 from harness.runner.control import Standing, standing_of
-from harness.runner.processes import processes
+from harness.runner.membership import processes_in
 from harness.runner.progress import console
 from harness.store.interventions import InterventionRow, in_words
 from harness.store.live_rows import LiveTrial
@@ -49,7 +49,7 @@ async def status(store: Store, path: Path) -> dict[str, Any]:
     people = await store.interventions()
     cap = cap_of(await store.description())
     stands = standing_of(people, cap_usd=cap)
-    working = processes(path)
+    working = await processes_in(store, path)
     state = live_state(live, cap_usd=cap, processes=working, interventions=people)
     return {
         "processes": list(state.processes),

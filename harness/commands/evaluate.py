@@ -1,6 +1,7 @@
 """`delm eval`: run systems on instances, grade, and write the results."""
 
 import contextlib
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,7 +38,8 @@ from harness.no_space import full
 from harness.protocols import Sandboxes
 from harness.results import run_folder
 from harness.results.run_folder import RunFolder, check_target, fresh_run_id
-from harness.runner.processes import Member, join
+from harness.runner.membership import Member, joined
+from harness.runner.processes import LocalMember, join
 from harness.runner.progress import Progress, console
 from harness.runner.run import Run, RunSystem
 from harness.runner.services import Watcher
@@ -60,6 +62,8 @@ class Options:
     config: Config
     output: Path
     run_id: str = ""
+    store: str = ""  # the URL of a PostgreSQL server; else the run is a file in its folder
+    joins: bool = False  # a run that another process has begun, perhaps on another machine
     record: Path | None = None
     dry_run: bool = False
     yes: bool = False
@@ -101,7 +105,7 @@ def evaluate(options: Options) -> int:
     dataset = compose.dataset_of(config, parts.backend, run_systems, note)
     items = dataset.items
     label = config.dataset.label or Path(config.dataset.name).stem
-    folder = RunFolder(options.output, options.run_id or _new_id(label, parts, run_systems))
+    folder = _folder(options, label, parts, run_systems)
     if options.record:
         check_target(options.record)
     stop = Stop()
@@ -127,7 +131,7 @@ def evaluate(options: Options) -> int:
         # refused before money is spent
         sandboxes = compose.sandboxes(config, dataset.benchmark, items, folder.run_id)
         undo.callback(sandboxes.close)
-        spends = not (parts.replay or finished)
+        spends = not (parts.replay or finished or options.joins)
         made = first_call.first_call(out, config, parts, folder) if spends else None
         return _work_on(
             _Evaluation(
@@ -175,22 +179,24 @@ async def _check_changes(
         out.print(told, markup=False, highlight=False)
 
 
-def _new_id(label: str, parts: compose.ModelParts, run_systems: Sequence[RunSystem]) -> str:
-    """The id of a new run: UTC time, dataset, model and systems."""
+def _folder(
+    options: Options, label: str, parts: compose.ModelParts, run_systems: Sequence[RunSystem]
+) -> RunFolder:
+    """The run's folder. A new id is made of UTC time, dataset, model and systems; in a server,
+    where others do the same, of chance, too."""
     model = parts.name.rpartition("/")[2]
     names = [run_system.name for run_system in run_systems]
     systems = "-".join(names) if len(names) <= NAMED else f"{len(names)}-systems"
-    return fresh_run_id(f"{datetime.now(UTC):%Y%m%d-%H%M%S}", label, model, systems)
+    words = [f"{datetime.now(UTC):%Y%m%d-%H%M%S}", label, model, systems]
+    if options.store:
+        words.append(secrets.token_hex(2))
+    return RunFolder(options.output, options.run_id or fresh_run_id(*words), store=options.store)
 
 
 def _work_on(job: _Evaluation) -> int:
     job.stop.resume_command = resume_command(job.folder, job.options.output)
-    with join(job.folder.path) as member:
-        if others := member.others():
-            job.out.print(
-                f"note: this run has other processes, too: {', '.join(others)}", markup=False
-            )
-        code = event_loop.run(_opened, job, member)
+    with join(job.folder.path) as local:
+        code = event_loop.run(_opened, job, local)
     if job.options.config.report:
         stopped = code == STOPPED
         job.stop.waiting_for = lambda: f"the report in {job.folder.path} to be written"
@@ -198,11 +204,16 @@ def _work_on(job: _Evaluation) -> int:
     return code
 
 
-async def _opened(job: _Evaluation, member: Member) -> int:
-    cap = job.options.config.budget.run_cost_usd
+async def _opened(job: _Evaluation, local: LocalMember) -> int:
+    cap, address = job.options.config.budget.run_cost_usd, job.folder.address
     async with contextlib.AsyncExitStack() as undo:
-        with member.alone():
-            store = await open_store(job.folder.address, owner=member.name, cap_usd=cap)
+        member = await undo.enter_async_context(joined(local, address))
+        if others := await member.others():
+            job.out.print(
+                f"note: this run has other processes, too: {', '.join(others)}", markup=False
+            )
+        async with member.alone():
+            store = await open_store(address, owner=member.name, cap_usd=cap)
             undo.push_async_callback(store.aclose)
             await store.reserve_room()
         boards = await undo.enter_async_context(job.folder.boards())
@@ -211,7 +222,7 @@ async def _opened(job: _Evaluation, member: Member) -> int:
 
 async def _evaluate(job: _Evaluation, store: Store, boards: Boards, member: Member) -> int:
     options, folder, parts = job.options, job.folder, job.parts
-    with member.alone():
+    async with member.alone():
         begun = await run_record.write_record(
             store, folder, _identified(job), member, accept=options.accept_changes
         )
@@ -225,9 +236,10 @@ async def _evaluate(job: _Evaluation, store: Store, boards: Boards, member: Memb
         run = _run(job, store, boards, member, progress, watcher, begun)
         stopped = await _worked(job, run, member, progress)
     job.stop.waiting_for = lambda: f"the CSVs in {folder.path} to be written"
-    with member.alone(), explained_lack_of_space(folder, options.output):
-        scored = await run_folder.derive(folder, store, boards)
-        _show(job.out, options, folder, scored, draw=options.config.plots and not stopped)
+    async with member.alone():
+        with explained_lack_of_space(folder, options.output):
+            scored = await run_folder.derive(folder, store, boards)
+            _show(job.out, options, folder, scored, draw=options.config.plots and not stopped)
     return say_how_it_ended(
         job.out,
         scored.rows,
@@ -252,7 +264,7 @@ async def _worked(job: _Evaluation, run: Run, member: Member, progress: Progress
             for each in models:
                 tasks.start_soon(each.backend.warm_up)
             await job.sandboxes.prepare(job.dataset.items, progress.say)
-        with member.alone():
+        async with member.alone():
             await run.plan()
         with progress.showing():
             await run.work()

@@ -6,6 +6,7 @@ from harness.commands.json_output import notes_console
 from harness.errors import UserError
 from harness.results.run_folder import DATABASE, RunFolder
 from harness.results.run_list import newest
+from harness.results.server_file import SERVER
 
 LATEST = "latest"  # names the newest run wherever a command takes one
 
@@ -25,12 +26,12 @@ async def find(run: str, output: Path, *, as_json: bool = False) -> RunFolder:
 
 def _named(run: str, output: Path) -> RunFolder:
     path = Path(run)
-    if (path / DATABASE).exists():
+    if (path / DATABASE).exists() or (path / SERVER).exists():
         return RunFolder(path.resolve().parent, path.resolve().name)
     if "/" in run:
         if path.is_dir():
             RunFolder(path.resolve().parent, path.resolve().name).refuse_grading()
-        raise UserError(f"there is no run in {path}: it has no {DATABASE}")
+        raise UserError(f"there is no run in {path}: it has neither {DATABASE} nor {SERVER}")
     return RunFolder(output, run)
 
 

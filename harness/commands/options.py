@@ -199,6 +199,25 @@ RunId = Annotated[
         "configuration. [default: made of time, dataset, model and systems]",
     ),
 ]
+StoreUrl = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        help="Keep the run in this PostgreSQL server, postgresql://USER@HOST/DATABASE, so that "
+        "other machines can work on it, too (delm work). A password: in DELM_STORE, PGPASSWORD or "
+        "~/.pgpass. [default: a SQLite file in the run's folder]",
+    ),
+]
+WorkStore = Annotated[
+    str,
+    typer.Option(
+        "--store", help="The PostgreSQL server that has the run. [default: the variable DELM_STORE]"
+    ),
+]
+WorkRun = Annotated[str, typer.Option("--run", help="Id of the run that delm eval --store began.")]
+Wait = Annotated[
+    float, typer.Option("--wait", min=0, help="Seconds to wait for a run that has not begun yet.")
+]
 CostLimit = Annotated[
     float | None,
     typer.Option("--cost-limit", min=0, help="Dollar limit per submission; 0: none. [default: 3]"),

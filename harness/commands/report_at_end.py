@@ -10,6 +10,7 @@ from rich.console import Console
 from harness.commands.end_summary import command
 from harness.report import FILE
 from harness.results.run_folder import RunFolder
+from harness.results.server_file import environment
 from harness.secrets import child_environment
 from harness.terminal import one_line
 
@@ -30,7 +31,8 @@ def report_at_end(out: Console, folder: RunFolder, output: Path, *, stopped: boo
             text=True,
             errors="replace",
             check=False,
-            env=child_environment.reader(),
+            env=child_environment.reader()
+            | (environment(folder.address) if folder.on_server else {}),
         )
     if done.returncode == 0 and path.exists():
         _say(out, f"report: {path}")

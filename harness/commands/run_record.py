@@ -25,7 +25,7 @@ from harness.runner.changes import (
     told,
 )
 from harness.runner.code_files import code_files
-from harness.runner.processes import Member
+from harness.runner.membership import Member
 from harness.runner.program import machine, program
 from harness.runner.run import RunSystem
 from harness.store.protocol import Store
@@ -124,10 +124,10 @@ async def write_record(
     config, run_systems = run.config, run.run_systems
     before = await store.description()
     found = changes(before, config, run_systems, run.benchmark)
-    planners = set(before.get("planners", ())) & member.alive() - {member.name}
+    planners = set(before.get("planners", ())) & await member.alive() - {member.name}
     begun = bool(planners or await store.trials())
     if begun:
-        refuse(folder, found, accept=accept, others=bool(member.others()))
+        refuse(folder, found, accept=accept, others=bool(await member.others()))
     moment = now()
     accepted = [*before.get("accepted", ())]
     if begun and found:

@@ -27,10 +27,11 @@ from harness.exports.trajectories import trajectory_files
 from harness.labels import rows as label_rows
 from harness.locks import lock
 from harness.results import csv_rows
+from harness.results.server_file import SERVER, address_in, noted
 from harness.runner.processes import processes
 from harness.score import cost_accuracy
 from harness.score.rows import by_trial
-from harness.store.opening import open_store
+from harness.store.opening import open_store, runs_at
 from harness.store.protocol import Store
 from harness.store.rows import TrialRow
 from harness.terminal import plain
@@ -45,21 +46,26 @@ DATABASE = "run.db"  # in a run's folder
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 PART = 26  # characters of one part of a run id that was not chosen
 BEGUN = re.compile(
-    r"\.lock|\.members|\.ranges|run\.yaml|run\.db(-open|-wal|-shm)?"
+    r"\.lock|\.members|\.ranges|run\.yaml|store\.url|run\.db(-open|-wal|-shm)?"
 )  # before any trial
 
 
 class RunFolder:
     """The folder `results/<run_id>/`.
 
-    A run's folder may be renamed to any valid folder name; `run_id` is the current name.
+    A run's folder may be renamed to any valid folder name; `run_id` is the current name. Where its
+    store is in a PostgreSQL server, each machine that works on it has such a folder, and the run is
+    in the server under the name that it was begun with.
     """
 
-    def __init__(self, output: Path, run_id: str) -> None:
-        """`UserError` for a run id that is no plain file name."""
+    def __init__(self, output: Path, run_id: str, *, store: str = "") -> None:
+        """`store`: the URL of a PostgreSQL server that has the run, or will have it.
+
+        `UserError` for a run id that is no plain file name.
+        """
         self.run_id = run_id
         self.path = output / run_id
-        self._file = self.path / DATABASE
+        self._store = store
         renamed = "/" not in run_id and self.exists
         if not (renamed or RUN_ID.fullmatch(run_id)):
             raise UserError(
@@ -71,12 +77,30 @@ class RunFolder:
     @property
     def exists(self) -> bool:
         """Whether the folder holds a run."""
-        return self._file.exists()
+        return (self.path / SERVER).exists() or (self.path / DATABASE).exists()
+
+    @property
+    def on_server(self) -> bool:
+        """Whether its store is in a PostgreSQL server."""
+        return bool(self._store) or (self.path / SERVER).exists()
+
+    @property
+    def file(self) -> Path:
+        """The file that holds its store, or says where it is."""
+        return self.path / (SERVER if self.on_server else DATABASE)
 
     @property
     def address(self) -> str:
-        """The address of its store, for `open_store` and `open_boards`."""
-        return str(self._file)
+        """The address of its store, for `open_store` and `open_boards`.
+
+        A password stands in no file of the run: it comes from the variable `DELM_STORE`, or from
+        those of PostgreSQL.
+        """
+        if not self.on_server:
+            return str(self.path / DATABASE)
+        if (self.path / SERVER).exists():
+            return address_in(self.path, self._store)
+        return f"{self._store}#{self.run_id}"
 
     def logs(self, begun: str = "") -> Path:
         """The folder of its grading logs, named by the run's original id (the fact `id` of its
@@ -93,8 +117,27 @@ class RunFolder:
         number, folder = 1, self
         while not folder._make(exist_ok=not new):
             number += 1
-            folder = RunFolder(self.path.parent, f"{self.run_id}-{number}")
+            name = f"{self.run_id}-{number}"
+            folder = RunFolder(self.path.parent, name, store=self._store)
+        if self._store:
+            noted(folder.path, self._store, folder.run_id)
         return folder
+
+    async def look_on_server(self) -> None:
+        """Where the server of `store` has a run of this id, create the folder that says so.
+
+        `UserError`: the folder holds a run that is elsewhere, or the server cannot be asked.
+        """
+        if not self._store:
+            return
+        if (self.path / DATABASE).exists():
+            raise UserError(
+                f"the run {self.run_id} is in {self.path / DATABASE}, a file that one machine can "
+                "reach; leave --store out, or begin a new run (another --run-id)"
+            )
+        if self.run_id in await runs_at(self._store):
+            self._make(exist_ok=True)
+            noted(self.path, self._store, self.run_id)
 
     def _make(self, *, exist_ok: bool) -> bool:
         """Create the folder; False if it exists and may not. Raises `UserError` if it is not
@@ -178,7 +221,8 @@ class RunFolder:
 
 def run_folders(output: Path) -> list[RunFolder]:
     """The run folders in `output`, by name."""
-    return [RunFolder(output, path.parent.name) for path in sorted(output.glob(f"*/{DATABASE}"))]
+    found = {path.parent.name for name in (DATABASE, SERVER) for path in output.glob(f"*/{name}")}
+    return [RunFolder(output, name) for name in sorted(found)]
 
 
 def fresh_run_id(*parts: str) -> str:

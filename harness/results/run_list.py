@@ -8,7 +8,7 @@ from typing import Any
 from harness.errors import UserError
 from harness.results.run_folder import RunFolder, run_folders
 from harness.runner.control import standing_of
-from harness.runner.processes import processes
+from harness.runner.membership import processes_in
 from harness.score import last_attempts
 from harness.score.cost import Spent, added, in_doubt
 from harness.score.estimators import mean
@@ -118,7 +118,7 @@ async def run_line(folder: RunFolder, store: Store, *, score: bool = True) -> Ru
         failed=states.count("failed"),
         infra_errors=states.count("error"),
         unfinished=sum(state in UNFINISHED for state in states),
-        processes=processes(folder.path),
+        processes=await processes_in(store, folder.path),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from harness.board.records import Boards
 from harness.config import Config, validate
 from harness.model.budget import times
-from harness.runner.processes import members
+from harness.runner.membership import alive_in
 from harness.store.interventions import (
     Action,
     Cap,
@@ -74,7 +74,7 @@ async def intervene(
         entry = await boards.of(new.trial_id).context.entry(new.target)
         if entry is None:
             raise InterventionRefused(f"trial {new.trial_id} has no entry {new.target[:80]!r}")
-    return await store.intervene(new, alive=members(folder), cap=cap)
+    return await store.intervene(new, alive=set(await alive_in(store, folder)), cap=cap)
 
 
 def trial_named(trials: Sequence[TrialRow], name: str) -> int:

@@ -30,8 +30,11 @@ def members(folder: Path) -> set[str]:
     return {name for name, _ in living(folder / MEMBERS)}
 
 
-class Member:
-    """This process as one of those that work on the run in `folder`. Created by `join`."""
+class LocalMember:
+    """This process as one of those that work on the run in `folder`. Created by `join`.
+
+    A `harness.runner.membership.Member`, where one machine works on the run.
+    """
 
     def __init__(self, folder: Path, name: str, ranges: int) -> None:
         self.name = name
@@ -43,30 +46,28 @@ class Member:
         """The run that it works on."""
         return self._members.parent.name
 
-    def alive(self) -> set[str]:
-        """The names of the living members, including this one."""
+    async def alive(self) -> set[str]:
+        """See `Member.alive`."""
         return members(self._members.parent)
 
-    def others(self) -> list[str]:
-        """The ids of the other processes that work on the run."""
-        return sorted(process_id(name) for name in self.alive() - {self.name})
+    async def others(self) -> list[str]:
+        """See `Member.others`: the ids of the processes."""
+        return sorted(process_id(name) for name in await self.alive() - {self.name})
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Only one process at a time is inside this block for the same run. Blocking."""
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """See `Member.alone`."""
         handle = os.open(self._members, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            while not lock(handle, fcntl.LOCK_EX):  # noqa: ASYNC110 - as below
+                await anyio.sleep(LOOK_S / 4)
             yield
         finally:
             os.close(handle)
 
     @asynccontextmanager
     async def one_at_a_time(self, digest: str) -> AsyncIterator[None]:
-        """No other process is inside such a block of the same hexadecimal `digest`.
-
-        Within this process it excludes nobody: the kernel's locks on bytes are a process's.
-        """
+        """See `Member.one_at_a_time`: the kernel's locks on bytes are a process's."""
         byte = int(digest[:15], 16)
         while not self._locks(byte):  # noqa: ASYNC110 - another process can set no event
             await anyio.sleep(LOOK_S)
@@ -84,7 +85,7 @@ class Member:
 
 
 @contextmanager
-def join(folder: Path) -> Iterator[Member]:
+def join(folder: Path) -> Iterator[LocalMember]:
     """Be one of those that work on the run in `folder`, as long as the block lasts.
 
     `UserError` while a process holds the run for itself (`RunFolder.lock`).
@@ -94,7 +95,7 @@ def join(folder: Path) -> Iterator[Member]:
         path, handle = sign_in(folder / MEMBERS)
         ranges = os.open(folder / RANGES, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            yield Member(folder, path.name, ranges)
+            yield LocalMember(folder, path.name, ranges)
         finally:
             path.unlink(missing_ok=True)
             os.close(handle)

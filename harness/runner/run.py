@@ -31,7 +31,7 @@ from harness.protocols import CheckCache, Grader, Sandboxes, System
 from harness.runner.check_cache import NoCheckCache
 from harness.runner.fault_origin import unexpected
 from harness.runner.interventions import HeldTrial, Interventions
-from harness.runner.processes import Member
+from harness.runner.membership import Member
 from harness.runner.services import TrialServices, Watcher
 from harness.runner.trial import LiveTrial
 from harness.runner.trial_clock import TrialClock
@@ -162,7 +162,7 @@ class Run:
             for item in self._items.values()
             for groups in (self.services.benchmark.groups(item),)
         ]
-        await store.plan(instances, rows, self._alive(), retry_failed=self._retry_failed)
+        await store.plan(instances, rows, await self._alive(), retry_failed=self._retry_failed)
         await store.keep_texts(map(self._text_of, self._items.values()))
         self.services.watcher.stands(await store.standing())
 
@@ -171,8 +171,8 @@ class Run:
         name = item.instance.instance_id
         return {"instance_id": name, "asked": known.asked_of(item), "gold": known.gold(item)}
 
-    def _alive(self) -> set[str]:
-        return self._member.alive() if self._member else set()
+    async def _alive(self) -> set[str]:
+        return await self._member.alive() if self._member else set()
 
     async def work(self) -> None:
         """Run every waiting trial. Cancelling it salvages and marks what is under way.
@@ -196,8 +196,8 @@ class Run:
         while True:
             await anyio.sleep(LOOK_S)
             self.services.watcher.stands(await store.standing())
-            alive = self._alive()
-            if self._member and await store.others() - alive:
+            held = await store.others()
+            if self._member and held and held - (alive := await self._alive()):
                 await store.take_over(alive)
 
     def stop(self, why: str) -> None:

@@ -1,13 +1,11 @@
 """Open a run's store by its address."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
+from harness.errors import UserError
+from harness.store.addresses import is_postgres
 from harness.store.protocol import Store
-
-
-def is_postgres(address: str) -> bool:
-    """Whether an address is that of a PostgreSQL server."""
-    return address.startswith(("postgresql://", "postgres://"))
 
 
 async def open_store(
@@ -21,9 +19,27 @@ async def open_store(
     program, a newer version made it, its disk has no room, or its server cannot be reached.
     """
     if is_postgres(address):
+        _check_driver()
         from harness.store.postgres.opening import open_postgres
 
         return await open_postgres(address, owner=owner, cap_usd=cap_usd, read_only=read_only)
     from harness.store.sqlite.store import SqliteStore
 
     return SqliteStore(Path(address), owner=owner, cap_usd=cap_usd, read_only=read_only)
+
+
+async def runs_at(url: str) -> list[str]:
+    """The runs with trials in the PostgreSQL server at `url`, by name. `UserError`: it cannot be
+    asked."""
+    _check_driver()
+    from harness.store.postgres.opening import runs_at as asked
+
+    return await asked(url)
+
+
+def _check_driver() -> None:
+    """Raise `UserError` where the package that speaks to PostgreSQL is not installed."""
+    if find_spec("asyncpg") is None:
+        raise UserError(
+            "a PostgreSQL store needs the package asyncpg: pip install 'delm-harness[postgres]'"
+        )

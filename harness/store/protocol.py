@@ -64,6 +64,11 @@ class Store(Ledger, Protocol):
         """Reserve disk space, so that calls under way can be recorded when the disk fills up."""
         ...
 
+    async def workers(self) -> dict[str, str] | None:
+        """The names of the processes that work on the run now, on any machine, each with what
+        people call it; None where the database does not know them."""
+        ...
+
     # -- trials ----------------------------------------------------------------------------------
 
     async def plan(

@@ -27,6 +27,10 @@ class SqlStore(SqlReading, SqlLedger):
 
         await self._database.write(body)
 
+    async def workers(self) -> dict[str, str] | None:
+        """See `Store.workers`: files know them."""
+        return None
+
     async def plan(
         self,
         instances: Sequence[NewInstance],

@@ -19,7 +19,6 @@ from harness.errors import StoreUnavailable, UserError
 from harness.pages.live_state import LiveState, changed, live_state
 from harness.results.run_folder import RunFolder
 from harness.results.run_list import cap_of
-from harness.runner.processes import processes
 from harness.store.live_rows import LiveTrial
 from harness.view.reading import NotThere, Reading, Runs, Version, version_of
 
@@ -128,25 +127,23 @@ class Followers:
 
     async def _look(self, watched: _Watched) -> Event:
         """How the run stands now."""
-        alive = processes(watched.folder.path)
         state, rows = await self._runs.threaded(
-            partial(self._runs.read, watched.folder, partial(standing, alive=alive)), watching=True
+            partial(self._runs.read, watched.folder, standing), watching=True
         )
         before = watched.last.state.version if watched.last else state.version
         trials = changed(watched.rows, rows) if watched.last else ()
         watched.rows = rows
-        return Event(state=state, trials=trials, before=before, ended=not alive)
+        return Event(state=state, trials=trials, before=before, ended=not state.processes)
 
 
-async def standing(
-    reading: Reading, *, alive: Sequence[str]
-) -> tuple[LiveState, Sequence[LiveTrial]]:
-    """How a run stands, and the rows of its trials. `alive`: the processes that work on it."""
+async def standing(reading: Reading) -> tuple[LiveState, Sequence[LiveTrial]]:
+    """How a run stands, and the rows of its trials."""
     since = datetime.now(UTC) - timedelta(seconds=WINDOW_S)
     rows = await reading.store.live(since.isoformat(timespec="milliseconds"))
     cap = cap_of(await reading.store.description())
     people = await reading.store.interventions()
-    return live_state(rows, cap_usd=cap, processes=alive, interventions=people), rows.trials
+    state = live_state(rows, cap_usd=cap, processes=reading.alive, interventions=people)
+    return state, rows.trials
 
 
 def _tell(watched: _Watched, event: Event) -> None:

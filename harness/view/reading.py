@@ -28,6 +28,7 @@ from harness.pages.run_data import RunData, outcome_data, run_data
 from harness.pages.run_page import ShownSection
 from harness.report import FILE
 from harness.results.run_folder import DATABASE, RunFolder, run_folders
+from harness.runner.membership import processes_in
 from harness.runner.processes import processes
 from harness.store.protocol import Store
 
@@ -63,6 +64,7 @@ class Reading:
     links: ViewLinks
     runs: "Runs"
     version: Version
+    alive: Sequence[str]  # the processes that work on the run
 
     @property
     def run_id(self) -> str:
@@ -153,7 +155,7 @@ class Runs:
 
         Another run in a folder of the same name has another beginning.
         """
-        key = (folder.run_id, facts.get("created_at"), (folder.path / DATABASE).stat().st_ino)
+        key = (folder.run_id, facts.get("created_at"), folder.file.stat().st_ino)
         with self._costs_turn:
             known = self._costs.setdefault(key, {})
             while sum(map(len, self._costs.values())) > KEPT_COSTS and len(self._costs) > 1:
@@ -174,11 +176,12 @@ class Runs:
 
     def _is_there(self, run_id: str) -> bool:
         plain = run_id == Path(run_id).name and run_id not in {"", ".", ".."} and "\0" not in run_id
-        path = self.output / run_id
         try:
-            there = plain and (path / DATABASE).is_file()  # and no link to what is elsewhere
-            own = self.output.resolve() / run_id / DATABASE
-            return there and (path / DATABASE).resolve() == own
+            if not plain:
+                return False
+            file = RunFolder(self.output, run_id).file
+            own = self.output.resolve() / run_id / file.name  # and no link to what is elsewhere
+            return file.is_file() and file.resolve() == own
         except OSError:  # the name is too long
             return False
 
@@ -208,15 +211,20 @@ class Runs:
             folder.open(read_only=True) as store,
             folder.boards(read_only=True) as boards,
         ):
-            links = ViewLinks(folder.run_id)
             reading = Reading(
-                folder=folder, store=store, boards=boards, links=links, runs=self, version=version
+                folder=folder,
+                store=store,
+                boards=boards,
+                links=ViewLinks(folder.run_id),
+                runs=self,
+                version=version,
+                alive=await processes_in(store, folder.path),
             )
             try:
                 return await build(reading)
             except JSONDecodeError as error:
                 raise StoreUnavailable(
-                    f"{folder.path / DATABASE} is damaged: a value in it is no JSON: {error}"
+                    f"{folder.file} is damaged: a value in it is no JSON: {error}"
                 ) from error
 
 
@@ -245,5 +253,7 @@ def version_of(folder: RunFolder) -> Version:
     stamps += [(FILE, 0, 0)] if report.exists() else []
     now = time.time()
     if 0 <= now - newest < FRESH_S:
+        stamps += [("read at", time.monotonic_ns(), 0)]
+    if folder.on_server:  # no file says when it changed
         stamps += [("read at", time.monotonic_ns(), 0)]
     return (*stamps, *processes(folder.path))

@@ -18,7 +18,6 @@ from starlette.responses import Response, StreamingResponse
 from harness.errors import UserError
 from harness.pages.rows import TABLES, cells
 from harness.results.run_folder import csv_cell
-from harness.runner.processes import processes
 from harness.secrets import redact
 from harness.store.row_tables import Asked, Condition, How, RowPage
 from harness.view.reading import BadRequest, NotThere, Reading
@@ -109,7 +108,7 @@ def _page(reading: Reading, asked: Asked, found: RowPage, number: int) -> Markup
     return frame(
         reading,
         "view_rows",
-        live_address=live_address(reading, processes(reading.folder.path)),
+        live_address=live_address(reading),
         here=links.rows(table),
         table=table,
         about=TABLES[table],

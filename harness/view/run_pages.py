@@ -12,7 +12,6 @@ from harness.pages.rendering import render
 from harness.pages.trial import trial_html
 from harness.pages.trial_data import TrialData, trial_data
 from harness.report import FILE
-from harness.runner.processes import processes
 from harness.view import answers
 from harness.view.live import standing
 from harness.view.reading import NotThere, Reading, Unfinished
@@ -28,15 +27,14 @@ async def run(request: Request) -> Response:
     query = request.query_params
 
     async def build(reading: Reading) -> Markup:
-        alive = processes(reading.folder.path)
-        live, _ = await standing(reading, alive=alive)
+        live, _ = await standing(reading)
         whole = query.get("whole") == "yes"
         sections = await page_sections(reading, query, trials=live.trials, whole=whole)
         made = frame(
             reading,
             "view_run",
             live=live,
-            live_address=live_address(reading, alive),
+            live_address=live_address(reading),
             sections=sections,
             later="" if sections.whole else waiting_address(request),
             report=f"{reading.links.run()}/{FILE}" if has_report(reading) else "",
@@ -94,7 +92,7 @@ async def page(request: Request, build: Build) -> Response:
 
 def part(reading: Reading, *parts: Markup, trial: int = 0, here: str = "") -> Markup:
     """A page of a run, of these parts. `trial`: only its changes concern the page; 0: all do."""
-    address = live_address(reading, processes(reading.folder.path))
+    address = live_address(reading)
     return frame(reading, "view_page", parts=parts, trial=trial, live_address=address, here=here)
 
 
@@ -116,6 +114,6 @@ def places(links: ViewLinks) -> list[tuple[str, str]]:
     ]
 
 
-def live_address(reading: Reading, alive: object) -> str:
+def live_address(reading: Reading) -> str:
     """The address of the run's stream of events; empty if no process works on it."""
-    return f"{reading.links.run()}/live" if alive else ""
+    return f"{reading.links.run()}/live" if reading.alive else ""

@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+PASSWORD = "over-the-network-4711"
 NOBODY = 65534  # a server refuses to run as root
 SETTINGS = {
     "listen_addresses": "''",
@@ -18,6 +20,12 @@ SETTINGS = {
     "shared_buffers": "'64MB'",
     "log_min_messages": "panic",
 }
+
+
+def free_port(host: str) -> int:
+    """A port of an address on which nobody listens."""
+    with socket.create_server((host, 0)) as taken:
+        return int(taken.getsockname()[1])
 
 
 def programs() -> Path | None:
@@ -30,9 +38,13 @@ def programs() -> Path | None:
 
 
 class Server:
-    """A server of its own in a new folder, reached by a socket there."""
+    """A server of its own in a new folder, reached by a socket there.
 
-    def __init__(self, programs: Path) -> None:
+    With `host`, an address of this machine, it is also reached at a port of that, with a password:
+    `remote_url`.
+    """
+
+    def __init__(self, programs: Path, host: str = "") -> None:
         self._programs = programs
         self.folder = Path(tempfile.mkdtemp(prefix="delm-pg-"))
         if os.getuid() == 0:
@@ -42,7 +54,18 @@ class Server:
         with (self.folder / "data/postgresql.conf").open("a") as file:
             file.writelines(f"{name} = {value}\n" for name, value in SETTINGS.items())
             file.write(f"unix_socket_directories = '{self.folder}'\n")
+            if host:
+                port = free_port(host)
+                file.write(f"listen_addresses = '{host}'\nport = {port}\n")
+                self.remote_url = f"postgresql://far:{PASSWORD}@{host}:{port}/postgres"
+        if host:
+            with (self.folder / "data/pg_hba.conf").open("a") as file:
+                file.write("host all far 0.0.0.0/0 scram-sha-256\n")
         self.start()
+        if host:
+            role = f"CREATE ROLE far LOGIN SUPERUSER PASSWORD '{PASSWORD}'"
+            here = ("-h", self.folder, "-p", port, "-U", "delm", "postgres")
+            self._run("psql", *here, "-c", role)
         self.url = f"postgresql://delm@/postgres?host={self.folder}"
 
     def start(self) -> None:

@@ -269,7 +269,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False  # closing joins them
     request_queue_size = 256
 
-    def __init__(self, script: Script, port: int, first: Action) -> None:
+    def __init__(self, script: Script, host: str, port: int, first: Action) -> None:
         self.script = script
         # an imitated provider answers a first call in its own form, and bills it apart
         self.first: Callable[[dict[str, Any]], Action] = getattr(
@@ -285,7 +285,7 @@ class _Server(ThreadingHTTPServer):
         self.headers: list[dict[str, str]] = []
         self.in_flight = self.peak = 0
         self.answers = self.prompt_tokens = self.completion_tokens = 0
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__((host, port), _Handler)
 
     def serving(self, request: dict[str, Any], headers: dict[str, str]) -> _Serving:
         return _Serving(self, request, headers)
@@ -335,8 +335,10 @@ class ScriptedModel:
     `requests`: scripts count what trials ask.
     """
 
-    def __init__(self, script: Script, *, port: int = 0, first: Action = YES) -> None:
-        self._server = _Server(script, port, first)
+    def __init__(
+        self, script: Script, *, host: str = "127.0.0.1", port: int = 0, first: Action = YES
+    ) -> None:
+        self._server = _Server(script, host, port, first)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     def __enter__(self) -> "ScriptedModel":
@@ -357,7 +359,8 @@ class ScriptedModel:
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        host, port = self._server.server_address[:2]
+        return f"http://{host}:{port}/v1"
 
     @property
     def requests(self) -> list[dict[str, Any]]:

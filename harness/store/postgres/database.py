@@ -22,6 +22,7 @@ MOST_CONNECTIONS = 8  # of one pool
 ESCAPE = "\ue000"  # before 0: a NUL, which PostgreSQL cannot hold; before 1: itself
 LONGEST_S = 20.0  # of a statement that is not cancelled
 PATIENCE_S = 60.0  # for a server that is away: a restart or a fail-over
+FIRST_PATIENCE_S = 5.0  # for one that has not answered yet: its address may be wrong
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0  # between two tries
 _NOW = re.compile(r":now\b")
 _Given = TypeVar("_Given")
@@ -48,6 +49,7 @@ class PostgresDatabase:
         errors: Set[str] = frozenset(),
         read_only: bool = False,
     ) -> None:
+        self.patience_s = FIRST_PATIENCE_S
         self.url = url
         self.schema = schema
         self.changed = changed
@@ -192,6 +194,10 @@ class PostgresDatabase:
     async def reserve_room(self) -> None:
         """Nothing: the server's disk is its administrator's."""
 
+    async def connection(self) -> Any:
+        """A connection of the caller's own, which it closes. Raises what asyncpg does."""
+        return await asyncpg.connect(self.url, server_settings=self._settings)
+
     async def aclose(self) -> None:
         """See `Database.aclose`."""
         pool, self._pool = self._pool, None
@@ -223,11 +229,13 @@ class PostgresDatabase:
 
     async def _until_done(self, once: Callable[[Any, "_Told"], Awaitable[_Given]]) -> _Given:
         """What `once` gives; done again while the server is away or another one is in the way."""
-        pause, deadline = FIRST_PAUSE_S, anyio.current_time() + PATIENCE_S
+        pause, deadline = FIRST_PAUSE_S, anyio.current_time() + self.patience_s
         while True:
             told = _Told()
             try:
                 async with self._connected() as connection:
+                    deadline += PATIENCE_S - self.patience_s
+                    self.patience_s = PATIENCE_S
                     return await once(connection, told)
             except AGAIN:
                 continue

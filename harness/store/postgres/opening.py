@@ -1,6 +1,7 @@
 """Open the store of a run in a PostgreSQL server: each run has a schema of its own."""
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from urllib.parse import urldefrag
@@ -9,7 +10,7 @@ from harness.errors import StoreConflict, StoreUnavailable, UserError
 from harness.secrets import redact
 from harness.store.database import statements
 from harness.store.postgres.database import PostgresDatabase
-from harness.store.sql_store import SqlStore
+from harness.store.postgres.store import PostgresStore
 
 VERSION = 1  # of the tables; there is no earlier one to migrate
 NOW = "to_char(now() AT TIME ZONE 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"+00:00\"')"
@@ -70,21 +71,58 @@ async def prepared(database: PostgresDatabase, schema: str, part: str) -> None:
         )
 
 
-async def open_postgres(address: str, *, owner: str, cap_usd: float, read_only: bool) -> SqlStore:
-    """See `harness.store.opening.open_store`."""
+async def store_database(address: str, *, read_only: bool = False) -> PostgresDatabase:
+    """The database of the run's store at `address`, with its tables. `UserError`: see
+    `harness.store.opening.open_store`."""
     url, schema = parts_of(address)
     sql: Mapping[str, str] = statements(
         "harness.store", "store.sql", "interventions.sql"
     ) | statements("harness.store.postgres", "store.sql")
-    tables = sql["schema"]
     database = PostgresDatabase(
         url, schema, {name: text for name, text in sql.items() if name != "schema"},
         now=NOW, errors=ERRORS, read_only=read_only,
     )  # fmt: skip
     try:
         if not read_only:
-            await prepared(database, tables, "store")
+            await prepared(database, sql["schema"], "store")
     except (StoreUnavailable, StoreConflict) as error:
         await database.aclose()
         raise UserError(f"{redact(url)}: cannot be used as a store: {error}") from None
-    return SqlStore(database, owner=owner, cap_usd=cap_usd)
+    return database
+
+
+async def open_postgres(
+    address: str, *, owner: str, cap_usd: float, read_only: bool
+) -> PostgresStore:
+    """See `harness.store.opening.open_store`."""
+    database = await store_database(address, read_only=read_only)
+    return PostgresStore(database, owner=owner, cap_usd=cap_usd)
+
+
+async def runs_at(url: str) -> list[str]:
+    """The runs whose stores are in the server at `url`, by name. `UserError`: it cannot be
+    asked."""
+    database = PostgresDatabase(url, "public", {}, now=NOW, read_only=True)
+    try:
+        schemas = [
+            name
+            for (name,) in await database.tuples(
+                "SELECT nspname::text FROM pg_namespace WHERE nspname ~ ? ORDER BY 1", ["^delm_"]
+            )
+        ]
+        found = []
+        for schema in schemas:
+            try:
+                rows = await database.tuples(
+                    f'SELECT value FROM "{schema}".run WHERE key = ? '  # noqa: S608
+                    f'AND EXISTS (SELECT 1 FROM "{schema}".trial)',
+                    ["id"],
+                )
+            except StoreUnavailable:
+                continue  # another program's, or one that is being made
+            found += [str(json.loads(value)) for (value,) in rows]
+        return sorted(found)
+    except StoreUnavailable as error:
+        raise UserError(f"{redact(url)}: cannot be asked for its runs: {error}") from None
+    finally:
+        await database.aclose()

@@ -118,6 +118,22 @@ CREATE TABLE money (
     reserved float8 NOT NULL
 );
 INSERT INTO money VALUES (1, 0, 0) ON CONFLICT DO NOTHING;
+
+-- The processes that work on the run, on any machine. Each moves `alive_until` on while it lives.
+CREATE TABLE worker (
+    owner text COLLATE "C" PRIMARY KEY,
+    place text COLLATE "C" NOT NULL,           -- for people: machine and process
+    lease_s float8 NOT NULL,
+    alive_until timestamptz NOT NULL
+) WITH (fillfactor = 50);
+-- Soon after a start of the server nobody could have said that it lives.
+CREATE FUNCTION is_alive(worker) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT greatest($1.alive_until, pg_postmaster_start_time() + make_interval(secs => $1.lease_s))
+        > clock_timestamp() $$;
+-- Whether an owner is neither in a JSON list nor alive.
+CREATE FUNCTION is_gone(text, text) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT $1 NOT IN (SELECT json_array_elements_text($2::json))
+        AND NOT EXISTS (SELECT 1 FROM worker WHERE worker.owner = $1 AND is_alive(worker)) $$;
 -- The row of the money is locked from the first call of a transaction that changes it to its end.
 CREATE FUNCTION call_changes() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -311,22 +327,24 @@ ORDER BY min(trial_id);
 UPDATE call SET charged_usd = reserved_usd
 WHERE outcome = 'started' AND trial_id IN (
     SELECT trial_id FROM trial WHERE state IN ('running', 'grading')
-        AND owner NOT IN (SELECT json_array_elements_text(CAST(:alive AS json))));
+        AND is_gone(owner, :alive));
 
 -- name: leave_grading
 UPDATE trial SET owner = 'nobody'
-WHERE state = 'grading' AND owner NOT IN (SELECT json_array_elements_text(CAST(:alive AS json)));
+WHERE state = 'grading' AND is_gone(owner, :alive);
 
 -- name: cancel_left
+-- a process that was away so long learns that its trials are not its own any more
+WITH dropped AS (DELETE FROM worker WHERE NOT is_alive(worker))
 UPDATE trial SET state = 'cancelled', reason = 'the process ended', finished_at = :now
-WHERE state = 'running' AND owner NOT IN (SELECT json_array_elements_text(CAST(:alive AS json)))
+WHERE state = 'running' AND is_gone(owner, :alive)
 RETURNING trial_id;
 
 -- name: cancel_now
 -- where no living process has it
 UPDATE trial SET state = 'cancelled', reason = :reason, finished_at = :now
 WHERE trial_id = :trial_id AND (state = 'waiting'
-    OR (state IN ('running', 'grading') AND owner NOT IN (SELECT json_array_elements_text(CAST(:alive AS json)))))
+    OR (state IN ('running', 'grading') AND is_gone(owner, :alive)))
 RETURNING trial_id;
 
 -- name: settle_cancels
@@ -335,8 +353,23 @@ INSERT INTO intervention_applied (intervention_id, owner, at, outcome)
 SELECT intervention.intervention_id, '', :now, 'its process had ended; the trial is not run again'
 FROM intervention JOIN trial USING (trial_id)
 WHERE action = 'cancel' AND state NOT IN ('waiting', 'running', 'grading')
-    AND trial.owner NOT IN (SELECT json_array_elements_text(CAST(:alive AS json)))
+    AND is_gone(trial.owner, :alive)
     AND intervention.intervention_id NOT IN (SELECT intervention_id FROM intervention_applied);
+
+-- name: join_run
+INSERT INTO worker (owner, place, lease_s, alive_until)
+VALUES (:owner, :place, :lease_s, clock_timestamp() + make_interval(secs => :lease_s));
+
+-- name: stay
+UPDATE worker SET alive_until = clock_timestamp() + make_interval(secs => lease_s)
+WHERE owner = :owner RETURNING owner;
+
+-- name: leave_run
+DELETE FROM worker WHERE owner = :owner;
+
+-- name: workers
+SELECT owner, place FROM worker WHERE is_alive(worker) ORDER BY owner;
+
 -- name: claim_trial
 -- what is locked is being claimed by another process: it is passed over
 UPDATE trial SET state = CASE state WHEN 'waiting' THEN 'running' ELSE state END, owner = :owner,

@@ -1,0 +1,188 @@
+"""Processes on several machines work on one run, whose store is a PostgreSQL server."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from console import DATASET, DELM, FLASK, UNGUARDED, delm, refused
+from network_namespaces import HERE, hosts
+from postgres_servers import PASSWORD, Server, programs
+from scripted_model import ScriptedModel
+from team_script import team
+
+from harness.results.run_folder import RunFolder
+from harness.store.addresses import VARIABLE, without_password
+from harness.store.rows import RunRows
+
+WORDS = ["-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "-s", "delm", "-n", "2", "-k", "4",
+         "-w", "1", "--yes", *UNGUARDED, "-c", "plots=false", "-c", "report=false"]  # fmt: skip
+WORK = ["work", "--run", "far", "--wait", "120", "-w", "1"]
+WAIT_S = 400
+UNDER_WAY = 4  # requests of one process, at most, that a kill can cut
+
+pytestmark = [pytest.mark.slow(seconds=150)]
+
+
+def rows_of(folder: Path) -> RunRows:
+    """All rows of the run in a folder."""
+
+    async def read() -> RunRows:
+        async with RunFolder(folder.parent, folder.name).open(read_only=True) as store:
+            return await store.read()
+
+    return anyio.run(read)
+
+
+def outcomes(rows: RunRows) -> Counter[tuple[Any, ...]]:
+    """What each trial submitted, and what became of it."""
+    of = {trial["trial_id"]: trial for trial in rows.trials}
+    return Counter(
+        (of[made["trial_id"]]["number"], made["author"], made["patch_sha256"], made["outcome"])
+        for made in rows.submissions
+        if of[made["trial_id"]]["state"] == "done"
+    )
+
+
+def bought(rows: RunRows) -> Counter[tuple[Any, ...]]:
+    """How often each call of each trial was paid for, whatever attempt made it."""
+    of = {trial["trial_id"]: trial for trial in rows.trials}
+    return Counter(
+        (of[call["trial_id"]]["number"], call["conversation"], call["position"])
+        for call in rows.calls
+        if call["paid_call"] is None and call["outcome"] == "ok"
+    )
+
+
+def slow_team() -> Any:
+    """A team whose answers take as long as a quick model's."""
+    says = team()
+
+    def script(request: Any, n: int) -> Any:
+        time.sleep(random.Random(n).uniform(0.3, 0.6))
+        return says(request, n)
+
+    return script
+
+
+class Machine:
+    """A command of delm on a host of its own."""
+
+    def __init__(self, host: Sequence[str], words: Sequence[str], place: Path) -> None:
+        place.mkdir()
+        self.said = place / "said"
+        self.folder = place / "far"
+        with self.said.open("w") as said:
+            self.process = subprocess.Popen(
+                [*host, DELM, *words, "-o", str(place)], cwd=place, stdin=subprocess.DEVNULL,
+                stdout=said, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+
+    def at_work(self) -> bool:
+        """Whether it has paid for a call of a trial that it still has."""
+        assert self.process.poll() is None, self.said.read_text()
+        if not (self.folder / "store.url").exists():
+            return False
+        rows = rows_of(self.folder)
+        mine = {
+            trial["trial_id"]
+            for trial in rows.trials
+            if trial["state"] == "running" and trial["owner"].startswith(f"{self.process.pid}-")
+        }
+        return any(call["trial_id"] in mine and call["outcome"] == "ok" for call in rows.calls)
+
+    def kill(self) -> None:
+        """Kill it with all that it started."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture
+def network() -> Iterator[list[list[str]]]:
+    """Three hosts beside this one."""
+    with hosts(3) as made:
+        yield made
+
+
+@pytest.fixture
+def far_url(network, monkeypatch) -> Iterator[str]:
+    """A server on the network, without the password, which only the variable holds."""
+    found = programs()
+    if found is None:
+        pytest.skip("no PostgreSQL: apt-get install postgresql")
+    server = Server(found, host=HERE)
+    monkeypatch.setenv(VARIABLE, server.remote_url)
+    yield without_password(server.remote_url)
+    server.remove()
+
+
+def test_three_machines_do_what_one_does_also_where_one_of_them_dies(
+    tmp_path, network, far_url, monkeypatch
+):
+    with ScriptedModel(slow_team(), host=HERE) as model:
+        own = {"OPENAI_API_BASE": model.base_url, "OPENAI_API_KEY": "sk-not-a-key"}
+        alone = delm("eval", *WORDS, "--run-id", "alone", "-o", tmp_path, **own)
+        assert alone.code == 0, alone.text
+        asked_alone = len(model.requests)
+        words = ["eval", "--store", far_url, "--run-id", "far", *WORDS]
+        for name, value in own.items():
+            monkeypatch.setenv(name, value)
+        machines = [Machine(network[0], words, tmp_path / "0")]
+        try:
+            machines += [Machine(network[n], WORK, tmp_path / str(n)) for n in (1, 2)]
+            deadline = time.monotonic() + WAIT_S
+            while not machines[1].at_work():
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            machines[1].kill()
+            for machine in machines[::2]:
+                assert machine.process.wait(timeout=WAIT_S) == 0, machine.said.read_text()
+        finally:
+            for machine in machines:
+                machine.kill()
+        asked_far = len(model.requests) - asked_alone
+    one, far = rows_of(tmp_path / "alone"), rows_of(machines[0].folder)
+    assert outcomes(far) == outcomes(one)
+    cut = [trial for trial in far.trials if trial["state"] == "cancelled"]
+    assert [trial["reason"] for trial in cut] == ["the process ended"]
+    (again,) = (trial for trial in far.trials if trial["attempt"])
+    assert again["state"] == "done"
+    assert again["owner"] != cut[0]["owner"]
+    assert any(call["paid_call"] for call in far.calls if call["trial_id"] == again["trial_id"])
+    assert bought(far) == bought(one), "nothing is bought twice"
+    assert asked_far - asked_alone <= UNDER_WAY, "but what was under way in the one that died"
+    assert len({trial["owner"] for trial in far.trials}) == 3, "every one of them worked"
+    for place in (machine.folder.parent for machine in machines):
+        for path in place.rglob("*"):
+            assert path.is_dir() or PASSWORD.encode() not in path.read_bytes(), path
+
+
+def test_what_a_machine_cannot_join_is_refused_in_one_line(tmp_path, postgres_server):
+    def told(*words: str, **variables: str):
+        return delm("work", *words, "-o", tmp_path, **variables)
+
+    run = ("--run", "nowhere")
+    refused(told(*run), "--store postgresql://", VARIABLE)
+    refused(told(*run, "--store", "results/x/run.db"), "no PostgreSQL server", "this machine alone")
+    away = told(*run, "--store", "postgresql://a:geheim-4711@127.0.0.1:1/x")
+    refused(away, "cannot be asked")
+    assert "geheim" not in away.text
+    refused(told(*run, "--store", "postgresql://h:port/x"), "no URL")
+    refused(told(*run, "--store", f"{postgres_server.url}#x"), "--run-id names the run")
+    refused(told(*run, "--store", postgres_server.url), "has no run 'nowhere'", "--wait")
+    local = tmp_path / "here"
+    local.mkdir()
+    (local / "run.db").touch()
+    refused(
+        delm("eval", "--store", postgres_server.url, "--run-id", "here", "-o", tmp_path),
+        "one machine can reach",
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]

@@ -39,7 +39,7 @@ _TOOLS = {
         re.VERBOSE,
     ),
 }
-_SHORT = re.compile(r"""[\[({'"]*[A-Za-z][A-Za-z'-]{0,23}[\])}'",.;:!?]*""")
+_SHORT = re.compile(r"""[\[({'"]*[A-Za-z][A-Za-z.'-]{0,23}[\])}'",.;:!?]*""")
 _LABELLED = 60  # characters of a line with one word that the code decides
 _ONE_BIT = re.compile(r"""[\[({'"]*(?:True|False|None|0(?:\.0*)?|)[\])}'",.;:]*""")
 

@@ -19,9 +19,9 @@ from harness.types import Activity
 PUBLISHED = 40  # proposals on one task
 REFUSED = "Refused, and not in the shared context:"
 DESCRIPTION = (
-    "Share a finding with its evidence: a command with exit_status and output; for a FACT also "
-    "quoted lines (path, quote). A PATCH: only a command that fails without your changes and "
-    "passes with them."
+    "Share a finding with evidence: a command with exit_status and output; FACT: or quoted "
+    "lines (path, quote). A PATCH: only a command that fails without your changes and passes with "
+    "them."
 )
 GIVEN = {
     "kind": "FACT, FAIL, CONSTRAINT or PATCH",
@@ -34,7 +34,7 @@ MAY_BE_GIVEN = {
     "quote": "FACT: whole lines, verbatim",
     "command": "",
     "exit_status": "",
-    "output": "Whole lines of it, verbatim; `...`: left out",
+    "output": "Whole lines, verbatim; `...`: left out",
     "on": "PATCH with which it holds; FAIL: or mine",
     "refutes": "Label that it shows to be wrong",
     "finish": "true: admission ends the task",

@@ -8,10 +8,11 @@ OWN_ENDS = r"""
 def ends_watch(kind_of, say, ends):
     # `follows(frame)`: whether it is such code. `local`: its trace function, which says "fault" for
     # an error that ends it, with the instruction, and "cut" for an exit with 0 before its end.
-    import dis, sys
+    import builtins, dis
     idle = ("CACHE", "EXTENDED_ARG", "JUMP_ABSOLUTE", "JUMP_FORWARD", "LOAD_CONST", "NOP",
             "NOT_TAKEN", "POP_BLOCK", "POP_TOP")
-    named = ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FAST", "LOAD_DEREF", "LOAD_ATTR", "LOAD_METHOD")
+    named = ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_DEREF",
+             "LOAD_ATTR", "LOAD_METHOD")
     harmless = ("print", "sys", "exit", "quit", "stderr", "SystemExit", "Exception")
     lost = ("gaierror", "herror", "ConnectionError")
     errors = {}
@@ -66,7 +67,8 @@ def ends_watch(kind_of, say, ends):
 
     def only_fails_behind(frame):
         # Whether what stands behind it in the text can only print and fail, as the line does that
-        # says that nothing was raised.
+        # says that nothing was raised, or that asks for a value which there is none of then.
+        bound = set(frame.f_locals) | set(frame.f_globals) | set(vars(builtins))
         steps, line, lines = list(dis.get_instructions(frame.f_code)), 0, []
         starts = dict(dis.findlinestarts(frame.f_code))
         for step in steps:
@@ -82,6 +84,8 @@ def ends_watch(kind_of, say, ends):
             matched = before.opname == "CHECK_EXC_MATCH" or before.argval == "exception match"
             if name == "FOR_ITER" or ("_IF_" in name and "_EXC_" not in name and not matched):
                 return False
+            if name in named[:5] and step.argval not in bound:
+                return True
             if name in named and not (step.argval in harmless or step.argval[-5:] == "Error"
                                       or steps[number + 1].opname[:6] == "FORMAT"):
                 return False

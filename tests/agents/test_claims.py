@@ -146,7 +146,7 @@ async def test_a_flagged_pass_is_called_flagged_and_not_counted_among_ours(tmp_p
     assert "Resolved 2 of 3 instances (66.7%)" in readme
     assert "1 of these are flagged, and our own scores do not count them" in readme
     (line,) = [line for line in readme.splitlines() if line.startswith("- `")]
-    assert line.startswith("- `a__a-2` is flagged: forged-result (a planted test that can only")
+    assert line.startswith("- `a__a-2` is flagged: forged-result (a test that can only fail did")
     assert "touches-git (it writes into .git)" in line
     results = json.loads((path / "results" / "results.json").read_text())
     assert results["resolved"] == ["a__a-1", "a__a-2"]  # what its logs say, as all who submit

@@ -75,7 +75,9 @@ async def test_another_file_state_or_kind_is_another_finding(desk):
     await desk.lines(10, 20)
     assert await desk.lines(12, 14, path="b.py") == "F2"
     assert await desk.lines(12, 14, state="P7") == "F3"
-    assert (await desk.lines(12, 14, kind="CONSTRAINT"))[0] == "C"
+    assert (await desk.keeps("pytest"))[0] == "C"
+    ran = {"form": "command", "command": "pytest", "exit_status": 0, "output": "passed"}
+    assert (await desk.say("FACT", **ran))[0] == "F"
 
 
 async def test_one_gist_of_two_things_is_two_findings(desk):

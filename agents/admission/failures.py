@@ -17,6 +17,10 @@ from harness.board.vocabulary import BASE, EntryKind, LinkKind
 
 _WORD = re.compile(r"[A-Za-z_]\w{2,}")
 _VALUE = re.compile(r"['\"]|\d|\b(?:True|False|None)\b")
+_NOT_THERE = (  # what test runners say before a test begins
+    re.compile(r"fixture '(\w+)' not found"),
+    re.compile(r"(\w+) \(unittest\.loader\._FailedTest\b"),
+)
 _MISSING = tuple(
     map(
         re.compile,
@@ -99,6 +103,9 @@ def own_mistake(evidence: Command, seen: Trace, issue: str) -> str:
     text = "\n".join([evidence.command, *evidence.files.values()])
     if seen.run.exit_status in SIGNALLED and not in_the_code(seen.stacks, text):
         return "it waits or loops by itself until it is ended"
+    for form in _NOT_THERE:
+        if (missing := form.search(seen.run.output)) and not asks_for(missing[1], issue):
+            return missing[0]
     for fault in seen.faults:
         if fault.by == "own" and not fault.how and not _asked_for(fault, issue):
             return f"{fault.error}: {fault.message}"[:200]

@@ -10,6 +10,7 @@ from typing import Literal
 from agents import sandbox_scripts
 from agents.admission.changes import TEST_PATH
 from agents.admission.command_runner import ENDED, OWN_S, CommandRunner, python
+from agents.admission.patch_text import new_tests
 from agents.admission.watch_report import MOST_LINES, TESTS_S, Report, report_of, stacks_of
 from agents.copies.attachments import put_files
 from agents.sandbox_scripts import watch
@@ -167,6 +168,10 @@ class WatchedRuns:
             command = f"{OTHER_USER}\n{command}"
         seen = await self._watched(diff, command, files, asked, limit_s, idle)
         return seen[0] if seen and not seen[1].looked else ENDED
+
+    async def passes_before(self, diff: str, command: str, files: Mapping[str, str]) -> bool:
+        """Whether the command exits with 0 at the base commit with the new tests of `diff`."""
+        return (await self._runs.first(new_tests(diff), command, files)).exit_status == 0
 
     async def without_code(self, diff: str, command: str, files: Mapping[str, str]) -> ExecResult:
         """One run of the command where every file of the repository is empty."""

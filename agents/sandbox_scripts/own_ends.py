@@ -123,7 +123,8 @@ def ends_watch(kind_of, say, ends):
         given = value.args[0] if type(value.args) is tuple and value.args else ""
         if of_the_network(value):
             say("network", kind.__name__)
-        asserts = issubclass(kind, AssertionError) or kind.__module__ == "_pytest.outcomes"
+        asserts = issubclass(kind, AssertionError) or any(
+            each.__name__ == "OutcomeException" for each in kind.__mro__)
         say("fault", kind.__name__, given[:500] if type(given) is str else "", by,
             "asserts" if asserts else "raises" if raises else "",
             "%s:%d" % (frame.f_code.co_name, traceback.tb_lasti if traceback else -1))

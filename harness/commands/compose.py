@@ -15,6 +15,7 @@ from harness.benchmarks.rows import HUB_NAME, Dataset, load
 from harness.benchmarks.selection import neighbours, select
 from harness.cache import cache_dir
 from harness.commands import replay_checks
+from harness.commands.eval_options import Options
 from harness.commands.model_checks import check_model, nearest
 from harness.config import Config
 from harness.errors import UserError
@@ -30,6 +31,7 @@ from harness.runner import systems
 from harness.runner.check_cache import FileCheckCache, NoCheckCache
 from harness.runner.run import RunSystem
 from harness.sandbox.no_sandboxes import NoSandboxes
+from harness.sandbox.on_demand import OnDemand
 from harness.sandbox.providers import choose
 from harness.store.protocol import Store
 from harness.system_files import UnknownSystem, system_names, without_variants
@@ -167,6 +169,15 @@ def sandboxes(
         labels={"delm.run": run_id} if run_id else {},
         grading_network=config.grading.network,
     )
+
+
+def run_sandboxes(options: Options, dataset: Dataset, run_id: str) -> Sandboxes:
+    """Those of this machine, which has none where others do the work; of one that joins a run, made
+    ready as instances need them."""
+    if options.launch:
+        return NoSandboxes()
+    made = sandboxes(options.config, dataset.benchmark, dataset.items, run_id)
+    return OnDemand(made) if options.joins else made
 
 
 def check_cache(config: Config, sandboxes: Sandboxes) -> Callable[[Item], CheckCache]:

@@ -39,6 +39,11 @@ async def settled(folder: RunFolder) -> int:
     return len(held) + sum(t["state"] == "done" for t in last_attempts(trials))
 
 
+def count_trials(items: Sequence[Item], run_systems: Sequence[RunSystem]) -> int:
+    """The number of trials of a run."""
+    return len(items) * sum(run_system.trials for run_system in run_systems)
+
+
 def announce(
     out: Console,
     config: Config,
@@ -55,7 +60,7 @@ def announce(
     def say(line: str) -> None:
         out.print(line, highlight=False, markup=False)
 
-    trials = len(items) * sum(c.trials for c in run_systems)
+    trials = count_trials(items, run_systems)
     systems = ", ".join(f"{c.trials} × {c.name}" for c in run_systems)
     say(f"{label}: {counted(len(items), 'instance')} × ({systems}) = {counted(trials, 'trial')}")
     for run_system in run_systems:

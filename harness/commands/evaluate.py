@@ -18,19 +18,26 @@ from harness.board.records import Boards
 from harness.cache import cache_dir
 from harness.commands import compose, first_call, run_record
 from harness.commands.breakdown import print_breakdown
-from harness.commands.confirm import agreed, announce, check_limit, done_already, settled
+from harness.commands.confirm import (
+    agreed,
+    announce,
+    check_limit,
+    count_trials,
+    done_already,
+    settled,
+)
 from harness.commands.end_summary import (
     explained_lack_of_space,
     resume_command,
     say_how_it_ended,
 )
+from harness.commands.eval_options import Options
 from harness.commands.plots import draw_plots
 from harness.commands.pricing import foresee
 from harness.commands.report_at_end import report_at_end
 from harness.commands.resumed_endpoint import has_moved
 from harness.commands.table import print_run
 from harness.commands.tracing import traced
-from harness.config import Config
 from harness.exports.recording import record
 from harness.model.first_call import FirstCall
 from harness.model.replay import ReplayBackend
@@ -38,6 +45,7 @@ from harness.no_space import full
 from harness.protocols import Sandboxes
 from harness.results import run_folder
 from harness.results.run_folder import RunFolder, check_target, fresh_run_id
+from harness.runner.launchers import Launcher
 from harness.runner.membership import Member, joined
 from harness.runner.processes import LocalMember, join
 from harness.runner.progress import Progress, console
@@ -56,22 +64,6 @@ HARMLESS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """The command-line options that are not part of the configuration."""
-
-    config: Config
-    output: Path
-    run_id: str = ""
-    store: str = ""  # the URL of a PostgreSQL server; else the run is a file in its folder
-    joins: bool = False  # a run that another process has begun, perhaps on another machine
-    record: Path | None = None
-    dry_run: bool = False
-    yes: bool = False
-    retry_failed: bool = False
-    accept_changes: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Evaluation:
     """Everything that one `delm eval` needs, resolved and checked, except the store."""
 
@@ -85,6 +77,7 @@ class _Evaluation:
     stop: Stop
     sandboxes: Sandboxes
     first_call: FirstCall | None
+    launcher: Launcher | None  # places the processes that do the work
 
 
 def evaluate(options: Options) -> int:
@@ -103,7 +96,6 @@ def evaluate(options: Options) -> int:
     check_limit(config, parts)
     run_systems = compose.load_systems(config, parts.backend)
     dataset = compose.dataset_of(config, parts.backend, run_systems, note)
-    items = dataset.items
     label = config.dataset.label or Path(config.dataset.name).stem
     folder = _folder(options, label, parts, run_systems)
     if options.record:
@@ -116,7 +108,7 @@ def evaluate(options: Options) -> int:
             undo.callback(event_loop.run, folder.remove_if_empty)
         done = event_loop.run(done_already, folder)
         event_loop.run(_check_changes, out, options, folder, run_systems, dataset, parts)
-        announce(out, config, parts, run_systems, items, folder, label=label, done=done)
+        announce(out, config, parts, run_systems, dataset.items, folder, label=label, done=done)
         asks = not (parts.replay or options.yes)
         if options.dry_run or asks:
             foresee(out, config, parts, run_systems, dataset, folder)
@@ -124,13 +116,13 @@ def evaluate(options: Options) -> int:
             out.print("dry run: nothing was started", highlight=False, markup=False)
             return 0
         compose.check_disk(config, folder.path, cache_dir())
-        trials = len(items) * sum(c.trials for c in run_systems)
-        finished = event_loop.run(settled, folder) == trials
+        finished = event_loop.run(settled, folder) == count_trials(dataset.items, run_systems)
         if asks and not (finished or agreed(out)):
             return 1
         # refused before money is spent
-        sandboxes = compose.sandboxes(config, dataset.benchmark, items, folder.run_id)
+        sandboxes = compose.run_sandboxes(options, dataset, folder.run_id)
         undo.callback(sandboxes.close)
+        launcher = options.launch(folder) if options.launch else None
         spends = not (parts.replay or finished or options.joins)
         made = first_call.first_call(out, config, parts, folder) if spends else None
         return _work_on(
@@ -145,6 +137,7 @@ def evaluate(options: Options) -> int:
                 stop=stop,
                 sandboxes=sandboxes,
                 first_call=made,
+                launcher=launcher,
             )
         )
 
@@ -196,12 +189,21 @@ def _folder(
 def _work_on(job: _Evaluation) -> int:
     job.stop.resume_command = resume_command(job.folder, job.options.output)
     with join(job.folder.path) as local:
-        code = event_loop.run(_opened, job, local)
+        code = event_loop.run(_launched, job, local)
     if job.options.config.report:
         stopped = code == STOPPED
         job.stop.waiting_for = lambda: f"the report in {job.folder.path} to be written"
         report_at_end(job.out, job.folder, job.options.output, stopped=stopped)
     return code
+
+
+async def _launched(job: _Evaluation, local: LocalMember) -> int:
+    try:
+        return await _opened(job, local)
+    finally:
+        if job.launcher:
+            with anyio.CancelScope(shield=True):
+                await job.launcher.aclose()
 
 
 async def _opened(job: _Evaluation, local: LocalMember) -> int:
@@ -229,7 +231,7 @@ async def _evaluate(job: _Evaluation, store: Store, boards: Boards, member: Memb
         if job.first_call is not None:
             facts = first_call.facts(job.first_call, parts)
             await store.note_first_call(facts, job.first_call.charged_usd)
-    trials = len(job.dataset.items) * sum(run_system.trials for run_system in job.run_systems)
+    trials = count_trials(job.dataset.items, job.run_systems)
     progress = Progress(job.out, trials, priced=parts.price is not None)
     progress.say(f"sandbox: {job.sandboxes.kind}")
     with traced(job.out, options.config.otel, folder, progress) as watcher:
@@ -320,6 +322,8 @@ def _run(
         member=member,
         check_cache=compose.check_cache(config, job.sandboxes),
         retry_failed=job.options.retry_failed,
+        most=job.options.most,
+        launcher=job.launcher,
         clock=backend.clock if isinstance(backend, ReplayBackend) else None,
         stop=job.stop.ask,
         say=progress.say,

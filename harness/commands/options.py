@@ -208,6 +208,22 @@ StoreUrl = Annotated[
         "~/.pgpass. [default: a SQLite file in the run's folder]",
     ),
 ]
+ExecutorName = Annotated[
+    str,
+    typer.Option(
+        "--executor",
+        help="local, or ray: each trial is placed on a node of a Ray cluster. Needs --store.",
+    ),
+]
+RayAddress = Annotated[
+    str,
+    typer.Option(
+        "--ray-address", help="Of the Ray cluster. [default: the one this machine belongs to]"
+    ),
+]
+Most = Annotated[
+    int, typer.Option("--most", min=0, help="End after so many trials, and wait for none; 0: all.")
+]
 WorkStore = Annotated[
     str,
     typer.Option(

@@ -24,6 +24,8 @@ def eval_command(
     sandbox: options.SandboxKind = "",
     run_id: options.RunId = "",
     store: options.StoreUrl = "",
+    executor: options.ExecutorName = "local",
+    ray_address: options.RayAddress = "",
     output: options.Output = Path("results"),
     disk_gb: options.DiskGb = None,
     cost_limit: options.CostLimit = None,
@@ -38,34 +40,32 @@ def eval_command(
     """Run systems on instances, grade every submission, write the results."""
     from harness import event_loop
     from harness.commands import configure
-    from harness.commands.evaluate import Options, evaluate
+    from harness.commands.eval_options import Options
+    from harness.commands.evaluate import evaluate
     from harness.commands.locate import located
+    from harness.commands.placement import launch_by
     from harness.store.addresses import server_url
 
     output, run_id = event_loop.run(located, run_id, output)
     store = server_url(store) if store else ""
-    kept = event_loop.run(configure.stored, output, run_id, store)
     flags = given(
         instances=instance,
-        filter=filter or None,
-        slice=slice or None,
-        shuffle=shuffle or None,
-        seed=seed,
-        systems=system,
-        agents=agents,
-        trials=trials,
+        **given(filter=filter or None, slice=slice or None, shuffle=shuffle or None, seed=seed),
+        **given(systems=system, agents=agents, trials=trials, workers=workers),
         submissions=None if trials is None else 0,
-        workers=workers,
         model=given(allow_unknown_price=allow_unknown_price or None),
         sandbox=given(kind=sandbox or None, disk_gb=disk_gb),
         budget=given(cost_usd=cost_limit, run_cost_usd=max_cost),
     )
+    kept = event_loop.run(configure.stored, output, run_id, store)
     resolved = configure.configure(
         model=model, dataset=dataset, specs=config or [], flags=flags, stored=kept
     )
+    launch = launch_by(executor, resolved, store, output, ray_address)
     chosen = Options(
-        config=resolved, output=output, run_id=run_id, store=store, record=record,
-        dry_run=dry_run, yes=yes, retry_failed=retry_failed, accept_changes=accept_changes,
+        config=resolved, output=output, run_id=run_id, store=store, launch=launch,
+        record=record, dry_run=dry_run, yes=yes, retry_failed=retry_failed,
+        accept_changes=accept_changes,
     )  # fmt: skip
     raise typer.Exit(evaluate(chosen))
 
@@ -75,6 +75,7 @@ def work(
     store: options.WorkStore = "",
     workers: options.Workers = None,
     wait: options.Wait = 0.0,
+    most: options.Most = 0,
     output: options.Output = Path("results"),
     disk_gb: options.DiskGb = None,
 ) -> None:
@@ -82,4 +83,4 @@ def work(
     from harness.commands.work import work_on
 
     flags = given(workers=workers, sandbox=given(disk_gb=disk_gb))
-    raise typer.Exit(work_on(store, run, flags, output, wait_s=wait))
+    raise typer.Exit(work_on(store, run, flags, output, wait_s=wait, most=most))

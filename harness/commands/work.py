@@ -9,7 +9,8 @@ import anyio
 
 from harness import event_loop
 from harness.commands import configure
-from harness.commands.evaluate import Options, evaluate
+from harness.commands.eval_options import Options
+from harness.commands.evaluate import evaluate
 from harness.config import nearest
 from harness.errors import UserError
 from harness.runner.progress import console
@@ -20,11 +21,18 @@ LOOK_S = 1.0  # between two looks whether the run is there
 
 
 def work_on(
-    store: str, run_id: str, flags: Mapping[str, Any], output: Path, *, wait_s: float
+    store: str,
+    run_id: str,
+    flags: Mapping[str, Any],
+    output: Path,
+    *,
+    wait_s: float = 0.0,
+    most: int = 0,
 ) -> int:
     """Work on the trials of the run until none is left; the exit code, as of `delm eval`.
 
-    `wait_s`: for so long the run may have no trials yet. `UserError`: the server has no such run.
+    `wait_s`: for so long the run may have no trials yet. `most`: end after so many trials, and wait
+    for none; 0: all. `UserError`: the server has no such run.
     """
     given = store or os.environ.get(VARIABLE, "")
     if not given:
@@ -43,7 +51,9 @@ def work_on(
         stored=kept,
     )
     return evaluate(
-        Options(config=config, output=output, run_id=run_id, store=url, yes=True, joins=True)
+        Options(
+            config=config, output=output, run_id=run_id, store=url, yes=True, joins=True, most=most
+        )
     )
 
 

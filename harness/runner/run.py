@@ -31,6 +31,7 @@ from harness.protocols import CheckCache, Grader, Sandboxes, System
 from harness.runner.check_cache import NoCheckCache
 from harness.runner.fault_origin import unexpected
 from harness.runner.interventions import HeldTrial, Interventions
+from harness.runner.launchers import Launcher, launch
 from harness.runner.membership import Member
 from harness.runner.services import TrialServices, Watcher
 from harness.runner.trial import LiveTrial
@@ -83,18 +84,21 @@ class Run:
         member: Member | None = None,
         check_cache: Callable[[Item], CheckCache] = lambda _: NoCheckCache(),
         retry_failed: bool = False,
+        most: int = 0,
+        launcher: Launcher | None = None,
         clock: RunClock | None = None,
         stop: Callable[[], None] = lambda: None,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
-        """`stop` ends the process as Ctrl-C does, `say` shows a line: where a person wants it."""
-        self._member = member
+        """`stop` ends the process as Ctrl-C does, `say` shows a line: where a person wants it.
+        `most`: see `WorkerPool`. `launcher`: others do the work."""
+        self._launcher, self._member = launcher, member
         self._items: Mapping[str, Item] = {item.instance.instance_id: item for item in items}
         self._systems = {c.name: c for c in run_systems}
         self._grader = grader
         self._limits = limits
         self._workers = workers
-        answered = partial(store.answered, client.model)
+        clock, answered = clock or RunClock(), partial(store.answered, client.model)
         self.services = TrialServices(
             store=store,
             benchmark=benchmark,
@@ -105,21 +109,16 @@ class Run:
             check_cache=check_cache,
             shared=SharedCache(answered, member.one_at_a_time) if member else SharedCache(answered),
             watcher=watcher,
-            clock=clock or RunClock(),
+            clock=clock,
             agent_tools=agent_tools,
         )
         self.say = say
         self._stop = stop
-        clock = self.services.clock
+        name, run_id = (member.name, member.run_id) if member else ("", "")
         self.interventions = Interventions(
-            store,
-            board,
-            clock,
-            name=member.name if member else "",
-            run_id=member.run_id if member else "",
-            process=self,
+            store, board, clock, name=name, run_id=run_id, process=self
         )
-        self._pool = WorkerPool(store, clock, self._trial, lambda: bool(self.stopped))
+        self._pool = WorkerPool(store, clock, self._trial, lambda: bool(self.stopped), most)
         self._retry_failed = retry_failed
         self._mistake = ""  # of the user, which ends the run
         self.stopped = ""  # why no further trial is started
@@ -183,7 +182,10 @@ class Run:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._take_over, tasks.cancel_scope)
-                await self._pool.run(self._workers)
+                if self._launcher:
+                    await launch(self.services.store, self._launcher)
+                else:
+                    await self._pool.run(self._workers)
                 tasks.cancel_scope.cancel()
         except BaseExceptionGroup as group:
             mistakes, rest = group.split(UserError)

@@ -25,7 +25,11 @@ class WorkerPool:
         clock: RunClock,
         work: Callable[[ClaimedTrial], Awaitable[None]],
         stopped: Callable[[], bool],
+        most: int = 0,
     ) -> None:
+        """`most`: so many trials are claimed, and none is waited for; 0: all there are."""
+        self._most = most
+        self._claimed = 0
         self._store = store
         self._clock = clock
         self._work = work
@@ -58,9 +62,14 @@ class WorkerPool:
     async def _worker(self) -> None:
         try:
             while not self._stopped() and self._workers <= self._wanted:
+                if self._most and self._claimed >= self._most:
+                    return
                 row = None if self._clock.paused else await self._store.claim_trial()
                 if row is not None:
+                    self._claimed += 1
                     await self._have(row)
+                elif self._most and not self._clock.paused:
+                    return
                 elif await self._may_come():
                     changed = self._changed
                     with anyio.move_on_after(LOOK_S):

@@ -1,75 +1,26 @@
 """Processes on several machines work on one run, whose store is a PostgreSQL server."""
 
 import os
-import random
 import signal
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import anyio
 import pytest
-from console import DATASET, DELM, FLASK, UNGUARDED, delm, refused
+from console import DELM, delm, refused
 from network_namespaces import HERE, hosts
 from postgres_servers import PASSWORD, Server, programs
 from scripted_model import ScriptedModel
-from team_script import team
+from several_machines import WORDS, bought, outcomes, rows_of, slow_team
 
-from harness.results.run_folder import RunFolder
 from harness.store.addresses import VARIABLE, without_password
-from harness.store.rows import RunRows
 
-WORDS = ["-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "-s", "delm", "-n", "2", "-k", "4",
-         "-w", "1", "--yes", *UNGUARDED, "-c", "plots=false", "-c", "report=false"]  # fmt: skip
 WORK = ["work", "--run", "far", "--wait", "120", "-w", "1"]
 WAIT_S = 400
 UNDER_WAY = 4  # requests of one process, at most, that a kill can cut
 
 pytestmark = [pytest.mark.slow(seconds=150)]
-
-
-def rows_of(folder: Path) -> RunRows:
-    """All rows of the run in a folder."""
-
-    async def read() -> RunRows:
-        async with RunFolder(folder.parent, folder.name).open(read_only=True) as store:
-            return await store.read()
-
-    return anyio.run(read)
-
-
-def outcomes(rows: RunRows) -> Counter[tuple[Any, ...]]:
-    """What each trial submitted, and what became of it."""
-    of = {trial["trial_id"]: trial for trial in rows.trials}
-    return Counter(
-        (of[made["trial_id"]]["number"], made["author"], made["patch_sha256"], made["outcome"])
-        for made in rows.submissions
-        if of[made["trial_id"]]["state"] == "done"
-    )
-
-
-def bought(rows: RunRows) -> Counter[tuple[Any, ...]]:
-    """How often each call of each trial was paid for, whatever attempt made it."""
-    of = {trial["trial_id"]: trial for trial in rows.trials}
-    return Counter(
-        (of[call["trial_id"]]["number"], call["conversation"], call["position"])
-        for call in rows.calls
-        if call["paid_call"] is None and call["outcome"] == "ok"
-    )
-
-
-def slow_team() -> Any:
-    """A team whose answers take as long as a quick model's."""
-    says = team()
-
-    def script(request: Any, n: int) -> Any:
-        time.sleep(random.Random(n).uniform(0.3, 0.6))
-        return says(request, n)
-
-    return script
 
 
 class Machine:

@@ -1,0 +1,60 @@
+"""Work on the trials of a run in processes that something else places: one process a trial."""
+
+from typing import Protocol
+
+import anyio
+
+from harness.errors import UserError
+from harness.store.protocol import Store
+
+LOOK_S = 1.0  # between two looks at what is placed
+OVER = frozenset({"done", "failed", "error", "cancelled"})
+
+
+class Launcher(Protocol):
+    """Places processes that each claim a trial of the run, work on it, and end."""
+
+    def start(self, count: int) -> None:
+        """Place so many more, each when there is room for it."""
+        ...
+
+    async def running(self) -> int:
+        """How many have not ended, those that wait for room included. `UserError`: one could not
+        work at all."""
+        ...
+
+    async def aclose(self) -> None:
+        """End what has not ended. What it had is taken over by whoever works on the run next."""
+        ...
+
+
+async def launch(store: Store, launcher: Launcher) -> None:
+    """Have the trials of the run worked on until none is left.
+
+    What a process leaves behind when it dies waits again (`Run` sees to that) and gets another
+    process. `UserError`: the processes end, and no trial does.
+    """
+    ended, fruitless = -1, 0
+    while waiting := await _waiting(store):
+        before, ended = ended, await _ended(store)
+        fruitless = fruitless + 1 if ended == before else 0
+        if fruitless > 1:
+            raise UserError(
+                f"processes were placed {fruitless + 1} times and ended without a trial; look at "
+                "what they say where they run (ray: `ray logs`)"
+            )
+        launcher.start(waiting)
+        while await launcher.running() or await store.others():  # noqa: ASYNC110 - others end
+            await anyio.sleep(LOOK_S)
+
+
+async def _waiting(store: Store) -> int:
+    """Trials that can be claimed."""
+    return sum(
+        trial["state"] == "waiting" or (trial["state"] == "grading" and trial["owner"] == "nobody")
+        for trial in await store.trials()
+    )
+
+
+async def _ended(store: Store) -> int:
+    return sum(trial["state"] in OVER for trial in await store.trials())

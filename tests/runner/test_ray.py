@@ -1,0 +1,76 @@
+"""Ray places the processes of a run on the nodes of a cluster."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from console import delm, refused
+from postgres_servers import Server, made
+from scripted_model import ScriptedModel
+from several_machines import WORDS, bought, outcomes, rows_of, slow_team
+
+ray = pytest.importorskip("ray", reason="Ray is not installed: pip install ray")
+
+NODES = 3
+SESSIONS = "/tmp/delm-ray"  # the paths of its sockets have to be short
+pytestmark = [pytest.mark.slow(seconds=120)]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A PostgreSQL server of this test's own."""
+    found = made()
+    yield found
+    found.remove()
+
+
+@pytest.fixture
+def model(monkeypatch) -> Iterator[ScriptedModel]:
+    """A model that this process, and what it starts, can reach."""
+    with ScriptedModel(slow_team()) as found:
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-not-a-key")
+        monkeypatch.setenv("OPENAI_API_BASE", found.base_url)
+        yield found
+
+
+@pytest.fixture
+def cluster(model, monkeypatch) -> Iterator[str]:
+    """The address of a cluster of three nodes, each with room for one sandbox."""
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_TMPDIR", SESSIONS)
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    node = {"num_cpus": 2, "resources": {"sandbox": 1}, "memory": 5 * 2**30,
+            "object_store_memory": 80 * 2**20, "include_dashboard": False}  # fmt: skip
+    cluster = Cluster(initialize_head=True, head_node_args=node)
+    for _ in range(NODES - 1):
+        cluster.add_node(**node)
+    cluster.wait_for_nodes()
+    yield cluster.address
+    cluster.shutdown()
+    shutil.rmtree(SESSIONS, ignore_errors=True)
+
+
+def test_three_nodes_do_what_one_machine_does(tmp_path, server, model, cluster):
+    own = {"OPENAI_API_BASE": model.base_url, "OPENAI_API_KEY": "sk-not-a-key"}
+    alone = delm("eval", *WORDS, "--run-id", "alone", "-o", tmp_path, **own)
+    assert alone.code == 0, alone.text
+    told = delm("eval", *WORDS, "--run-id", "far", "-o", tmp_path / "far", "--store", server.url,
+                "--executor", "ray", "--ray-address", cluster, **own)  # fmt: skip
+    assert told.code == 0, told.text
+    one, far = rows_of(tmp_path / "alone"), rows_of(tmp_path / "far" / "far")
+    assert outcomes(far) == outcomes(one)
+    assert bought(far) == bought(one)
+    assert {trial["state"] for trial in far.trials} == {"done"}
+    assert len({trial["owner"] for trial in far.trials}) == len(far.trials), "a process each"
+
+
+def test_what_cannot_be_placed_is_refused_in_one_line(tmp_path, server):
+    def told(*words: str):
+        return delm("eval", *WORDS, "-o", tmp_path, *words, OPENAI_API_KEY="sk-not-a-key",
+                    OPENAI_API_BASE="http://127.0.0.1:1/v1")  # fmt: skip
+
+    refused(told("--executor", "slurm"), "local, ray", "'slurm'")
+    refused(told("--executor", "ray"), "--store postgresql://")
+    nowhere = told("--executor", "ray", "--store", server.url, "--ray-address", "127.0.0.1:1")
+    refused(nowhere, "no Ray cluster at 127.0.0.1:1")

@@ -56,6 +56,7 @@ from harness.store.opening import open_store
 from harness.store.protocol import Store
 from harness.text.counted import counted
 
+TRIALS_MISSING = 1  # the code of a run with trials that are missing or failed
 NAMED = 3  # systems whose names stand in a run's id
 HARMLESS = (
     "harmless: answers are matched by their place in a conversation, and a time or an address in a "
@@ -242,7 +243,7 @@ async def _evaluate(job: _Evaluation, store: Store, boards: Boards, member: Memb
         with explained_lack_of_space(folder, options.output):
             scored = await run_folder.derive(folder, store, boards)
             _show(job.out, options, folder, scored, draw=options.config.plots and not stopped)
-    return say_how_it_ended(
+    code = say_how_it_ended(
         job.out,
         scored.rows,
         folder,
@@ -251,6 +252,7 @@ async def _evaluate(job: _Evaluation, store: Store, boards: Boards, member: Memb
         reason=run.stopped,
         cause=run.stop_cause,
     )
+    return 0 if options.joins and code == TRIALS_MISSING else code
 
 
 async def _worked(job: _Evaluation, run: Run, member: Member, progress: Progress) -> bool:
@@ -266,8 +268,11 @@ async def _worked(job: _Evaluation, run: Run, member: Member, progress: Progress
             for each in models:
                 tasks.start_soon(each.backend.warm_up)
             await job.sandboxes.prepare(job.dataset.items, progress.say)
-        async with member.alone():
-            await run.plan()
+        if job.options.joins:  # another process has planned it, and says what runs again
+            await run.check_instances()
+        else:
+            async with member.alone():
+                await run.plan()
         with progress.showing():
             await run.work()
 

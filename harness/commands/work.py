@@ -29,7 +29,8 @@ def work_on(
     wait_s: float = 0.0,
     most: int = 0,
 ) -> int:
-    """Work on the trials of the run until none is left; the exit code, as of `delm eval`.
+    """Work on the trials of the run until none is left; the exit code: 0 also where trials failed,
+    130 stopped, 2 for lack of what the machine has to have.
 
     `wait_s`: for so long the run may have no trials yet. `most`: end after so many trials, and wait
     for none; 0: all. `UserError`: the server has no such run.

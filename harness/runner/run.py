@@ -124,18 +124,20 @@ class Run:
         self.stopped = ""  # why no further trial is started
         self.stop_cause: StopCause = ""  # what that is about
 
-    async def plan(self) -> None:
-        """Put what is to be done into the store, save what it holds already.
-
-        Raises `UserError` when the dataset has lost an instance since the run began.
-        """
-        store = self.services.store
-        lost = {row["instance_id"] for row in await store.trials()} - self._items.keys()
-        if lost:
+    async def check_instances(self) -> None:
+        """Raise `UserError` when the dataset here lacks an instance of the run."""
+        trials = await self.services.store.trials()
+        if lost := {row["instance_id"] for row in trials} - self._items.keys():
             raise UserError(
                 f"the run holds {min(lost)}, which the dataset does not have any more; take "
                 "another --run-id, or the dataset as it was"
             )
+
+    async def plan(self) -> None:
+        """Put what is to be done into the store, save what it holds already; see
+        `check_instances`."""
+        store = self.services.store
+        await self.check_instances()
         most = max(run_system.trials for run_system in self._systems.values())
         rows: list[NewTrial] = [
             {

@@ -11,7 +11,7 @@ import pytest
 from console import DELM, delm, refused
 from network_namespaces import HERE, hosts
 from postgres_servers import PASSWORD, Server, programs
-from scripted_model import ScriptedModel
+from scripted_model import ScriptedModel, Status
 from several_machines import WORDS, bought, outcomes, rows_of, slow_team
 
 from harness.store.addresses import VARIABLE, without_password
@@ -114,6 +114,23 @@ def test_three_machines_do_what_one_does_also_where_one_of_them_dies(
     for place in (machine.folder.parent for machine in machines):
         for path in place.rglob("*"):
             assert path.is_dir() or PASSWORD.encode() not in path.read_bytes(), path
+
+
+def test_what_failed_is_run_again_by_who_resumes_the_run_and_not_by_who_joins(
+    tmp_path, postgres_server
+):
+    words = [*WORDS, "--run-id", f"joined-{os.getpid()}"]
+    words[words.index("-k") + 1] = "1"
+    with ScriptedModel(lambda request, n: Status(400, "this is not to be said")) as model:
+        own = {"OPENAI_API_BASE": model.base_url, "OPENAI_API_KEY": "sk-not-a-key"}
+        place = ["-o", tmp_path, "--store", postgres_server.url]
+        assert delm("eval", *words, *place, **own).code == 1
+        work = delm("work", "--run", words[-1], *place, **own)
+        assert work.code == 0, work.text
+        (trial,) = rows_of(tmp_path / words[-1]).trials
+        assert (trial["state"], trial["attempt"]) == ("error", 0)
+        assert delm("eval", *words, *place, **own).code == 1
+        assert len(rows_of(tmp_path / words[-1]).trials) == 2
 
 
 def test_what_a_machine_cannot_join_is_refused_in_one_line(tmp_path, postgres_server):

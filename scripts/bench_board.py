@@ -201,7 +201,7 @@ def main() -> None:
         os._exit(0)  # whatever a side's library still does
     rounds, tasks, processes = (3, 4_000, [1, 8, 32])
     if options.store == "postgresql":
-        rounds, tasks, processes = (1, 1_000, [8, 32]) if options.quick else (5, 5_000, [1, 8, 32])
+        rounds, tasks, processes = (1, 1_000, [8, 32]) if options.quick else (3, 4_000, [8, 32])
     elif not options.quick:
         rounds, tasks, processes = (9, 10_000, [1, 8, 32, 128])
     with contextlib.ExitStack() as undo:

@@ -20,7 +20,7 @@ from harness.board.protocols import NewTask
 from harness.board.records import Boards
 
 PATIENCE_S = 60.0
-IDLE_S = 2.0  # without a job awa's worker has no more
+IDLE_S = 8.0  # without a job awa's worker has no more
 Begin = Callable[[], None]
 Moments = list[float]
 

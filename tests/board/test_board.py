@@ -621,7 +621,7 @@ class TestWaiting:
         return lambda: time.time() + later[0]
 
     async def woken(self, queue, change, timeout_s: float = 5.0) -> float:
-        """Seconds from the change to the end of the wait for it."""
+        """Seconds from the end of the change to that of the wait for it."""
         since, ended = queue.version, 0.0
 
         async def wait() -> None:
@@ -632,9 +632,9 @@ class TestWaiting:
         async with anyio.create_task_group() as group:
             group.start_soon(wait)
             await anyio.sleep(0.15)
-            began = time.monotonic()
             await change()
-        return ended - began
+            changed = time.monotonic()
+        return ended - changed
 
     async def test_a_change_of_this_process_wakes_at_once(self, queue):
         assert await self.woken(queue, lambda: queue.put(task("one"), by="")) < 0.1

@@ -1,8 +1,9 @@
 """Wait for changes of a trial's board, which any process anywhere may have made.
 
 After a commit a process notifies the channel of the trial: not in the transaction, for a commit
-that notifies holds a lock on the whole database, and once for all commits of a few milliseconds. A
-notification can get lost with its process or connection, so whoever waits looks as well.
+that notifies holds a lock on the whole database, and once for all commits of a few milliseconds; of
+a process that commits again and again 20 times a second. A notification can get lost with its
+process or connection, so whoever waits looks as well.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from harness.store.postgres.server_errors import AWAY
 LOOK_S = 0.5  # between two looks of one who waits
 CROWD, CROWD_S = 16, 0.05  # more waiters of a trial are woken together, once in that time
 GATHER_S = 0.005  # in which the commits of a process are notified together
+BETWEEN_S = 0.05  # between two notifications by a process
 
 
 class ChangeWatch:
@@ -40,6 +42,7 @@ class ChangeWatch:
         self._channels: set[int] = set()  # trials that are listened to
         self._untold: dict[int, int] = {}
         self._telling: asyncio.Task[None] | None = None
+        self._told_at = 0.0
 
     def version(self, trial_id: int) -> int:
         """See `Watch.version`. What others did counts from when this process heard of it."""
@@ -149,7 +152,9 @@ class ChangeWatch:
 
     async def _tell(self) -> None:
         while self._untold:
-            await asyncio.sleep(GATHER_S)
+            clock = asyncio.get_running_loop().time
+            await asyncio.sleep(max(GATHER_S, self._told_at + BETWEEN_S - clock()))
+            self._told_at = clock()
             trials, self._untold = self._untold, {}
             told = [
                 (self._channel(trial), f"{self._me} {trial} {last}")

@@ -20,6 +20,7 @@ from harness.board.protocols import NewTask
 from harness.board.records import Boards
 
 PATIENCE_S = 60.0
+BATCH = 1_000  # tasks that are put at a time
 IDLE_S = 8.0  # without a job awa's worker has no more
 Begin = Callable[[], None]
 Moments = list[float]
@@ -49,8 +50,12 @@ class Ours(Side):
 
     async def fill(self, place: str, tasks: int) -> None:
         boards = await self.boards(place)
-        made = [NewTask(kind="bench", text=f"task {n}", label=f"task-{n}") for n in range(tasks)]
-        await boards.of(1).queue.put(*made, by="bench")
+        for first in range(0, tasks, BATCH):
+            made = [
+                NewTask(kind="bench", text=f"task {n}", label=f"task-{n}")
+                for n in range(first, min(first + BATCH, tasks))
+            ]
+            await boards.of(1).queue.put(*made, by="bench")
         await boards.aclose()
 
     async def work(self, place: str, worker: str, begin: Begin) -> Moments:

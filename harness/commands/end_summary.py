@@ -76,6 +76,14 @@ def say_how_it_ended(
     return 1 if errors or unfinished or failed or held else 0
 
 
+def say_joined_ended(out: Console, reason: str, cause: StopCause, *, stopped: bool) -> int:
+    """Say why a process that joined a run ends; its exit code, 0 also where trials failed. What the
+    run came to is told by the process that began it, or by `delm score`."""
+    why = "it was stopped" if stopped else reason or "there is no trial left for it"
+    out.print(f"this process ends: {why}", highlight=False, markup=False)
+    return STOPPED if stopped else 2 if cause == "machine" else 0
+
+
 def _cancelled(held: Collection[int], folder: RunFolder, output: Path) -> list[str]:
     """That people cancelled the attempts `held`, and how one is run again."""
     if not held:

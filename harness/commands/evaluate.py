@@ -16,20 +16,13 @@ from harness.analysis.run_scores import ScoredRun
 from harness.benchmarks.rows import Dataset
 from harness.board.records import Boards
 from harness.cache import cache_dir
-from harness.commands import compose, first_call, run_record
+from harness.commands import compose, confirm, first_call, run_record
 from harness.commands.breakdown import print_breakdown
-from harness.commands.confirm import (
-    agreed,
-    announce,
-    check_limit,
-    count_trials,
-    done_already,
-    settled,
-)
 from harness.commands.end_summary import (
     explained_lack_of_space,
     resume_command,
     say_how_it_ended,
+    say_joined_ended,
 )
 from harness.commands.eval_options import Options
 from harness.commands.plots import draw_plots
@@ -56,7 +49,6 @@ from harness.store.opening import open_store
 from harness.store.protocol import Store
 from harness.text.counted import counted
 
-TRIALS_MISSING = 1  # the code of a run with trials that are missing or failed
 NAMED = 3  # systems whose names stand in a run's id
 HARMLESS = (
     "harmless: answers are matched by their place in a conversation, and a time or an address in a "
@@ -94,7 +86,7 @@ def evaluate(options: Options) -> int:
     parts = compose.model_parts(
         config, lambda line: note(f"{line}; {HARMLESS}"), sends=not options.dry_run, say=note
     )
-    check_limit(config, parts)
+    confirm.check_limit(config, parts)
     run_systems = compose.load_systems(config, parts.backend)
     dataset = compose.dataset_of(config, parts.backend, run_systems, note)
     label = config.dataset.label or Path(config.dataset.name).stem
@@ -107,9 +99,11 @@ def evaluate(options: Options) -> int:
         if not options.dry_run:
             folder = folder.create(new=not options.run_id)
             undo.callback(event_loop.run, folder.remove_if_empty)
-        done = event_loop.run(done_already, folder)
+        done = event_loop.run(confirm.done_already, folder)
         event_loop.run(_check_changes, out, options, folder, run_systems, dataset, parts)
-        announce(out, config, parts, run_systems, dataset.items, folder, label=label, done=done)
+        confirm.announce(
+            out, config, parts, run_systems, dataset.items, folder, label=label, done=done
+        )
         asks = not (parts.replay or options.yes)
         if options.dry_run or asks:
             foresee(out, config, parts, run_systems, dataset, folder)
@@ -117,8 +111,10 @@ def evaluate(options: Options) -> int:
             out.print("dry run: nothing was started", highlight=False, markup=False)
             return 0
         compose.check_disk(config, folder.path, cache_dir())
-        finished = event_loop.run(settled, folder) == count_trials(dataset.items, run_systems)
-        if asks and not (finished or agreed(out)):
+        finished = event_loop.run(confirm.settled, folder) == confirm.count_trials(
+            dataset.items, run_systems
+        )
+        if asks and not (finished or confirm.agreed(out)):
             return 1
         # refused before money is spent
         sandboxes = compose.run_sandboxes(options, dataset, folder.run_id)
@@ -232,18 +228,20 @@ async def _evaluate(job: _Evaluation, store: Store, boards: Boards, member: Memb
         if job.first_call is not None:
             facts = first_call.facts(job.first_call, parts)
             await store.note_first_call(facts, job.first_call.charged_usd)
-    trials = count_trials(job.dataset.items, job.run_systems)
+    trials = confirm.count_trials(job.dataset.items, job.run_systems)
     progress = Progress(job.out, trials, priced=parts.price is not None)
     progress.say(f"sandbox: {job.sandboxes.kind}")
     with traced(job.out, options.config.otel, folder, progress) as watcher:
         run = _run(job, store, boards, member, progress, watcher, begun)
         stopped = await _worked(job, run, member, progress)
+    if options.joins:
+        return say_joined_ended(job.out, run.stopped, run.stop_cause, stopped=stopped)
     job.stop.waiting_for = lambda: f"the CSVs in {folder.path} to be written"
     async with member.alone():
         with explained_lack_of_space(folder, options.output):
             scored = await run_folder.derive(folder, store, boards)
             _show(job.out, options, folder, scored, draw=options.config.plots and not stopped)
-    code = say_how_it_ended(
+    return say_how_it_ended(
         job.out,
         scored.rows,
         folder,
@@ -252,7 +250,6 @@ async def _evaluate(job: _Evaluation, store: Store, boards: Boards, member: Memb
         reason=run.stopped,
         cause=run.stop_cause,
     )
-    return 0 if options.joins and code == TRIALS_MISSING else code
 
 
 async def _worked(job: _Evaluation, run: Run, member: Member, progress: Progress) -> bool:
@@ -292,6 +289,7 @@ def _identified(job: _Evaluation) -> run_record.Identified:
         run_systems=job.run_systems,
         benchmark=job.dataset.benchmark,
         label=job.label,
+        joins=job.options.joins,
     )
 
 

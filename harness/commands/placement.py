@@ -15,14 +15,12 @@ from harness.store.addresses import without_password
 EXECUTORS = ("local", "ray")
 
 
-def launch_by(
-    executor: str, config: Config, store: str, output: Path, address: str
-) -> Launch | None:
+def launch_by(executor: str, config: Config, output: Path, address: str) -> Launch | None:
     """What has Ray place `delm work` on the cluster at `address`, once for each trial; None for
     the executor "local": this process does the work.
 
-    `UserError`: there is no such executor, Ray is not installed, or there is no `store` that all
-    nodes can reach.
+    `UserError`: there is no such executor, or Ray is not installed; when it is called, that there
+    is no store which all nodes can reach.
     """
     if executor not in EXECUTORS:
         raise UserError(f"--executor is one of {', '.join(EXECUTORS)}, not {executor!r}")
@@ -30,16 +28,17 @@ def launch_by(
         return None
     if find_spec("ray") is None:
         raise UserError("--executor ray needs the package ray: pip install 'delm-harness[ray]'")
-    if not store:
-        raise UserError(
-            "--executor ray needs a store that all nodes can reach: --store postgresql://…"
-        )
 
     def launch(folder: RunFolder) -> Launcher:
         from harness.runner.ray_tasks import RayTasks
 
+        if not folder.on_server:
+            raise UserError(
+                "--executor ray needs a store that all nodes can reach: --store postgresql://…"
+            )
         limits = config.sandbox.limits
-        words = (without_password(store), folder.run_id, str(output.absolute()))
+        url, _, run_id = without_password(folder.address).partition("#")
+        words = (url, run_id, str(output.absolute()))
         work = partial(work_on_one, *words)
         return RayTasks(address, work, cpus=limits.cpus, memory_mb=limits.memory_mb)
 

@@ -61,7 +61,7 @@ def eval_command(
     resolved = configure.configure(
         model=model, dataset=dataset, specs=config or [], flags=flags, stored=kept
     )
-    launch = launch_by(executor, resolved, store, output, ray_address)
+    launch = launch_by(executor, resolved, output, ray_address)
     chosen = Options(
         config=resolved, output=output, run_id=run_id, store=store, launch=launch,
         record=record, dry_run=dry_run, yes=yes, retry_failed=retry_failed,

@@ -48,6 +48,7 @@ class Identified:
     run_systems: Sequence[RunSystem]
     benchmark: Benchmark[Any]
     label: str  # of the dataset
+    joins: bool = False  # a process that joins a run writes nothing of it
 
 
 def changes(
@@ -128,6 +129,8 @@ async def write_record(
     begun = bool(planners or await store.trials())
     if begun:
         refuse(folder, found, accept=accept, others=bool(await member.others()))
+    if run.joins:
+        return str(before.get("id", folder.run_id))
     moment = now()
     accepted = [*before.get("accepted", ())]
     if begun and found:

@@ -8,7 +8,6 @@ from harness.errors import UserError
 from harness.store.addresses import VARIABLE, with_password, without_password
 
 SERVER = "store.url"
-PASSED_ON = ("PGPASSWORD", "PGPASSFILE", "PGSSLMODE", "PGSSLROOTCERT")
 
 
 def noted(folder: Path, url: str, run_id: str) -> None:
@@ -32,5 +31,5 @@ def address_in(folder: Path, url: str) -> str:
 
 def environment(address: str) -> dict[str, str]:
     """The variables that another process of this user needs to open the store at `address`."""
-    named = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    named = {name: value for name, value in os.environ.items() if name.startswith("PG")}
     return named | {VARIABLE: address.partition("#")[0]}

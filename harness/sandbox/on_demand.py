@@ -6,7 +6,6 @@ from typing import Literal
 
 import anyio
 
-from harness.errors import SandboxUnavailable, UserError
 from harness.protocols import OpenedSandbox, Sandboxes
 from harness.types import Item
 
@@ -32,14 +31,14 @@ class OnDemand:
 
     @asynccontextmanager
     async def holding(self, item: Item) -> AsyncIterator[None]:
-        """See `Sandboxes.holding`."""
-        async with self._turn:
-            if item.instance.instance_id not in self._ready:
-                try:
+        """See `Sandboxes.holding`. `UserError`, which ends the process: this machine cannot have
+        what the item needs, and would soon have had every trial of the run."""
+        name = item.instance.instance_id
+        if name not in self._ready:
+            async with self._turn:
+                if name not in self._ready:
                     await self._sandboxes.prepare([item], self._say)
-                except UserError as error:
-                    raise SandboxUnavailable(str(error)) from error
-                self._ready.add(item.instance.instance_id)
+                self._ready.add(name)
         async with self._sandboxes.holding(item):
             yield
 

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 from harness import secrets
 from harness.errors import UserError
 
+SECRET = ("password", "sslpassword")  # of a URL's options
 VARIABLE = "DELM_STORE"  # holds the URL of a server, with its password where it needs one
 
 
@@ -19,28 +20,43 @@ def server_url(url: str) -> str:
 
     `UserError`: it is none, or names a run.
     """
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises where it is no number
-    except ValueError as error:
-        raise UserError(f"--store: {secrets.redact_error(url)} is no URL: {error}") from None
     if not is_postgres(url):
         raise UserError(
             f"--store: {secrets.redact_error(url)} is no PostgreSQL server that several machines "
             "can reach; give postgresql://USER@HOST/DATABASE, or leave it out: then the run is a "
             "SQLite file in its folder, for this machine alone"
         )
-    if parts.fragment:
+    _check(url, "--store")
+    if urlsplit(url).fragment:
         raise UserError("--store: leave out the part after #; --run-id names the run")
-    secrets.learn(*filter(None, (_password(url),)))
-    return with_password(url)
+    found = with_password(url)
+    secrets.learn(*_passwords(found))
+    return found
+
+
+def _check(url: str, what: str) -> None:
+    """Raise `UserError`, which does not quote it, where a URL cannot be read."""
+    try:
+        for host in urlsplit(url).netloc.rpartition("@")[2].split(","):
+            name, colon, port = host.rpartition(":")
+            if colon and not host.endswith("]"):
+                int(port)
+            else:
+                name = host
+            name.strip("[]").encode("idna")
+    except ValueError:
+        raise UserError(
+            f"{what} is no URL (not shown, for its password): give "
+            "postgresql://USER@HOST:PORT/DATABASE; in a password, write / # ? @ [ as "
+            "%2F %23 %3F %40 %5B"
+        ) from None
 
 
 def without_password(url: str) -> str:
     """The same URL without its password."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
-    query = [(key, value) for key, value in parse_qsl(parts.query) if key != "password"]
+    query = [(key, value) for key, value in parse_qsl(parts.query) if key not in SECRET]
     return urlunsplit(
         parts._replace(netloc=user.partition(":")[0] + at + host, query=urlencode(query, safe="/"))
     )
@@ -51,11 +67,15 @@ def with_password(address: str, *urls: str) -> str:
     that is for the same server."""
     url, mark, run = address.partition("#")
     for given in (*urls, os.environ.get(VARIABLE, "")):
-        if given and is_postgres(given) and without_password(given) == without_password(url):
+        if not (given and is_postgres(given)):
+            continue
+        _check(given, VARIABLE)
+        if without_password(given) == without_password(url):
             return f"{given}{mark}{run}"
     return address
 
 
-def _password(url: str) -> str:
+def _passwords(url: str) -> list[str]:
     parts = urlsplit(url)
-    return unquote(parts.password or "") or dict(parse_qsl(parts.query)).get("password", "")
+    found = [value for key, value in parse_qsl(parts.query) if key in SECRET]
+    return [each for each in (parts.password or "", unquote(parts.password or ""), *found) if each]

@@ -42,7 +42,7 @@ class SqlStore(SqlReading, SqlLedger):
         """See `Store.plan`."""
 
         async def body(run: Run) -> None:
-            await _let_go(run, alive)
+            await self._let_go(run, alive)
             for position, instance in enumerate(instances):
                 await run("put_instance", **instance, position=position)
             for trial in trials:
@@ -64,7 +64,7 @@ class SqlStore(SqlReading, SqlLedger):
         """See `Store.take_over`."""
 
         async def body(run: Run) -> None:
-            await _let_go(run, alive)
+            await self._let_go(run, alive)
             await run("plan_cut_again")
 
         await self._database.write(body, alone=True)
@@ -179,6 +179,7 @@ class SqlStore(SqlReading, SqlLedger):
             report=json.dumps(verdict.report),
             cached=int(verdict.cached),
             seconds=verdict.seconds,
+            owner=self._owner,
         )
 
     async def label(self, new: NewLabel) -> int:
@@ -187,9 +188,12 @@ class SqlStore(SqlReading, SqlLedger):
         (row,) = await self._database.run("add_label", **{**new, "evidence": evidence})
         return int(row["label_id"])
 
+    async def _let_go(self, run: Run, alive: Collection[str]) -> None:
+        await self._drop_dead(run)
+        for name in ("charge_left", "leave_grading", "cancel_left"):
+            await run(name, alive=json.dumps(list(alive)))
+        await run("cancel_asked")
+        await run("settle_cancels", alive=json.dumps(list(alive)))
 
-async def _let_go(run: Run, alive: Collection[str]) -> None:
-    for name in ("charge_left", "leave_grading", "cancel_left"):
-        await run(name, alive=json.dumps(list(alive)))
-    await run("cancel_asked")
-    await run("settle_cancels", alive=json.dumps(list(alive)))
+    async def _drop_dead(self, run: Run) -> None:
+        """Where the database knows who lives: forget who does not."""

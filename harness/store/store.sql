@@ -101,9 +101,12 @@ INSERT INTO selection (trial_id, submission_id, reasons)
 SELECT trial_id, submission_id, :reasons FROM submission WHERE submission_id = :submission_id;
 
 -- name: add_grade
+-- nothing where the trial has been taken over by another process
 INSERT INTO grade
     (submission_id, outcome, reason, official, flags, unchecked, looks, report, cached, seconds, graded_at)
-VALUES (:submission_id, :outcome, :reason, :official, :flags, :unchecked, :looks, :report, :cached, :seconds, :now);
+SELECT :submission_id, :outcome, :reason, :official, :flags, :unchecked, :looks, :report, :cached, :seconds, :now
+WHERE NOT EXISTS (SELECT 1 FROM submission JOIN trial USING (trial_id)
+    WHERE submission_id = :submission_id AND trial.owner NOT IN (:owner, ''));
 
 -- name: trials
 -- systems in the order in which they were asked for

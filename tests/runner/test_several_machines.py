@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from console import DELM, delm, refused
@@ -116,6 +117,54 @@ def test_three_machines_do_what_one_does_also_where_one_of_them_dies(
             assert path.is_dir() or PASSWORD.encode() not in path.read_bytes(), path
 
 
+def test_what_an_interrupted_worker_had_is_done_by_another_one(tmp_path, postgres_server):
+    """And neither of them changes what the run is."""
+    name = f"handed-{os.getpid()}"
+    words = [*WORDS, "--run-id", name]
+    words[words.index("-k") + 1] = "2"
+    with ScriptedModel(slow_team()) as model:
+        own = {"OPENAI_API_BASE": model.base_url, "OPENAI_API_KEY": "sk-not-a-key"}
+        variables = os.environ | own | {VARIABLE: postgres_server.url}
+        begun = subprocess.Popen(
+            [DELM, "eval", *words, "--store", postgres_server.url, "-o", tmp_path / "a"],
+            env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        try:
+            worker = subprocess.Popen(
+                [DELM, "work", "--run", name, "--wait", "60", "-w", "3", "-o", tmp_path / "b"],
+                env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, text=True,
+            )  # fmt: skip
+            mine: list[Any] = []
+            deadline = time.monotonic() + WAIT_S
+            while not mine:
+                assert worker.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+                if (tmp_path / "b" / name / "store.url").exists():
+                    rows = rows_of(tmp_path / "b" / name)
+                    mine = [
+                        trial for trial in rows.trials
+                        if trial["state"] == "running"
+                        and trial["owner"].startswith(f"{worker.pid}-")
+                    ]  # fmt: skip
+            worker.send_signal(signal.SIGINT)
+            assert worker.wait(timeout=WAIT_S) == 130, worker.stdout.read()
+            assert begun.wait(timeout=WAIT_S) == 0, begun.stdout.read()
+        finally:
+            for process in (begun, worker):
+                process.kill()
+                process.wait()
+                process.stdout.close()
+    rows = rows_of(tmp_path / "a" / name)
+    last = {trial["number"]: trial for trial in rows.trials}
+    assert {trial["state"] for trial in last.values()} == {"done"}
+    assert "interrupted" in {trial["reason"] for trial in rows.trials}
+    assert rows.facts["config"]["workers"] == 1
+    assert not (tmp_path / "b" / name / "table.csv").exists()
+
+
 def test_what_failed_is_run_again_by_who_resumes_the_run_and_not_by_who_joins(
     tmp_path, postgres_server
 ):
@@ -143,7 +192,16 @@ def test_what_a_machine_cannot_join_is_refused_in_one_line(tmp_path, postgres_se
     away = told(*run, "--store", "postgresql://a:geheim-4711@127.0.0.1:1/x")
     refused(away, "cannot be asked")
     assert "geheim" not in away.text
-    refused(told(*run, "--store", "postgresql://h:port/x"), "no URL")
+    for url in ("postgresql://h:port/x", "postgresql://a:pa/Ss4word@h/x", "postgresql://a..b/x",
+                "postgresql://a:Ss4word[b@h/x"):  # fmt: skip
+        wrong = told(*run, "--store", url)
+        refused(wrong, "no URL", "%2F")
+        assert "Ss4word" not in wrong.text
+    spelt = told(*run, "--store", "postgresql://a@127.0.0.1:1/x?password=hunter")
+    refused(spelt, "cannot be asked")
+    assert "hunter" not in spelt.text
+    refused(told(*run, "--store", "postgresql://a@h/x", DELM_STORE="postgresql://a:b[c@h/x"),
+            "DELM_STORE is no URL")  # fmt: skip
     refused(told(*run, "--store", f"{postgres_server.url}#x"), "--run-id names the run")
     refused(told(*run, "--store", postgres_server.url), "has no run 'nowhere'", "--wait")
     local = tmp_path / "here"

@@ -9,8 +9,8 @@ from typing import Any
 import anyio
 import asyncpg
 
-from harness.errors import StoreUnavailable, UserError, leaf
-from harness.store.postgres.database import PATIENCE_S, PostgresDatabase
+from harness.errors import DelmError, StoreUnavailable, UserError, leaf
+from harness.store.postgres.database import LONGEST_S, PATIENCE_S, PostgresDatabase
 from harness.store.postgres.opening import store_database
 from harness.store.postgres.server_errors import AWAY, in_words
 from harness.store.postgres.store import PostgresStore
@@ -81,7 +81,7 @@ class PostgresMember:
                 if self._session is None or self._session.is_closed():
                     self._session = await self._database.connection()
                 done = None
-                with anyio.CancelScope(shield=True):  # or nobody knows whether it is held
+                with anyio.fail_after(LONGEST_S, shield=True):  # or nobody knows who holds it
                     done = await self._session.fetchval(text, key)
                 return bool(done)
             except (*AWAY, asyncpg.PostgresError) as error:
@@ -129,7 +129,7 @@ async def postgres_member(
             yield member
             tasks.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        mistakes, rest = group.split(UserError)
+        mistakes, rest = group.split(DelmError)
         if mistakes is None or rest is not None:
             raise
         raise leaf(mistakes) from None

@@ -8,6 +8,7 @@ from urllib.parse import urldefrag
 
 from harness.errors import StoreConflict, StoreUnavailable, UserError
 from harness.secrets import redact
+from harness.store.addresses import without_password
 from harness.store.database import statements
 from harness.store.postgres.database import PostgresDatabase
 from harness.store.postgres.store import PostgresStore
@@ -87,7 +88,7 @@ async def store_database(address: str, *, read_only: bool = False) -> PostgresDa
             await prepared(database, sql["schema"], "store")
     except (StoreUnavailable, StoreConflict) as error:
         await database.aclose()
-        raise UserError(f"{redact(url)}: cannot be used as a store: {error}") from None
+        raise UserError(f"{without_password(url)}: cannot be used as a store: {error}") from None
     return database
 
 
@@ -123,6 +124,6 @@ async def runs_at(url: str) -> list[str]:
             found += [str(json.loads(value)) for (value,) in rows]
         return sorted(found)
     except StoreUnavailable as error:
-        raise UserError(f"{redact(url)}: cannot be asked for its runs: {error}") from None
+        raise UserError(f"{without_password(url)}: cannot be asked for its runs: {error}") from None
     finally:
         await database.aclose()

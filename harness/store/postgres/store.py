@@ -1,6 +1,9 @@
 """A run's store in a PostgreSQL server."""
 
+from harness.store.database import Run
 from harness.store.sql_store import SqlStore
+
+INTERRUPTED = "interrupted"  # the reason of a trial whose process was asked to end
 
 
 class PostgresStore(SqlStore):
@@ -9,3 +12,21 @@ class PostgresStore(SqlStore):
     async def workers(self) -> dict[str, str] | None:
         """See `Store.workers`."""
         return {row["owner"]: row["place"] for row in await self._database.read("workers")}
+
+    async def finish_trial(
+        self, trial_id: int, state: str, *, reason: str, seconds: float, detail: str = ""
+    ) -> None:
+        """See `Store.finish_trial`. What is interrupted waits again, for any other process."""
+
+        async def body(run: Run) -> None:
+            await run(
+                "finish_trial", trial_id=trial_id, state=state, reason=reason, detail=detail,
+                seconds=seconds, owner=self._owner,
+            )  # fmt: skip
+            if reason == INTERRUPTED:
+                await run("plan_cut_again")
+
+        await self._database.write(body, alone=reason == INTERRUPTED)
+
+    async def _drop_dead(self, run: Run) -> None:
+        await run("drop_dead", owner=self._owner)

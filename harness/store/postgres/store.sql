@@ -124,12 +124,17 @@ CREATE TABLE worker (
     owner text COLLATE "C" PRIMARY KEY,
     place text COLLATE "C" NOT NULL,           -- for people: machine and process
     lease_s float8 NOT NULL,
+    since timestamptz NOT NULL,         -- from then on it was alive without a break
     alive_until timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 -- Soon after a start of the server nobody could have said that it lives.
 CREATE FUNCTION is_alive(worker) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT greatest($1.alive_until, pg_postmaster_start_time() + make_interval(secs => $1.lease_s))
         > clock_timestamp() $$;
+-- Whether an owner is neither in a JSON list nor a process of the run.
+CREATE FUNCTION was_dropped(text, text) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT $1 NOT IN (SELECT json_array_elements_text($2::json))
+        AND NOT EXISTS (SELECT 1 FROM worker WHERE worker.owner = $1) $$;
 -- Whether an owner is neither in a JSON list nor alive.
 CREATE FUNCTION is_gone(text, text) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT $1 NOT IN (SELECT json_array_elements_text($2::json))
@@ -312,12 +317,12 @@ HAVING NOT bool_or(state IN ('waiting', 'running', 'grading', 'done')
 ORDER BY min(trial_id);
 
 -- name: plan_cut_again
--- of those, what its process left behind
+-- of those, what its process left behind, or was interrupted at
 INSERT INTO trial (system, instance_id, number, agents, wanted, submits, attempt)
 SELECT system, instance_id, number, agents, wanted, submits, max(attempt) + 1 FROM trial
 GROUP BY system, instance_id, number, agents, wanted, submits
 HAVING NOT bool_or(state IN ('waiting', 'running', 'grading', 'done'))
-    AND max(CASE WHEN reason = 'the process ended' THEN attempt ELSE -1 END) = max(attempt)
+    AND max(CASE WHEN reason IN ('the process ended', 'interrupted') THEN attempt ELSE -1 END) = max(attempt)
     AND max(CASE WHEN trial_id IN (SELECT trial_id FROM intervention WHERE action = 'cancel')
         THEN attempt ELSE -1 END) < max(attempt)
 ORDER BY min(trial_id);
@@ -327,17 +332,22 @@ ORDER BY min(trial_id);
 UPDATE call SET charged_usd = reserved_usd
 WHERE outcome = 'started' AND trial_id IN (
     SELECT trial_id FROM trial WHERE state IN ('running', 'grading')
-        AND is_gone(owner, :alive));
+        AND was_dropped(owner, :alive));
+
+-- name: drop_dead
+-- They learn of it when they say that they live. Who was away itself waits for a lease, in which the
+-- others can say so.
+DELETE FROM worker WHERE NOT is_alive(worker) AND EXISTS (
+    SELECT 1 FROM worker AS mine WHERE mine.owner = :owner AND mine.alive_until > clock_timestamp()
+        AND mine.since < clock_timestamp() - make_interval(secs => mine.lease_s));
 
 -- name: leave_grading
 UPDATE trial SET owner = 'nobody'
-WHERE state = 'grading' AND is_gone(owner, :alive);
+WHERE state = 'grading' AND was_dropped(owner, :alive);
 
 -- name: cancel_left
--- a process that was away so long learns that its trials are not its own any more
-WITH dropped AS (DELETE FROM worker WHERE NOT is_alive(worker))
 UPDATE trial SET state = 'cancelled', reason = 'the process ended', finished_at = :now
-WHERE state = 'running' AND is_gone(owner, :alive)
+WHERE state = 'running' AND was_dropped(owner, :alive)
 RETURNING trial_id;
 
 -- name: cancel_now
@@ -357,11 +367,13 @@ WHERE action = 'cancel' AND state NOT IN ('waiting', 'running', 'grading')
     AND intervention.intervention_id NOT IN (SELECT intervention_id FROM intervention_applied);
 
 -- name: join_run
-INSERT INTO worker (owner, place, lease_s, alive_until)
-VALUES (:owner, :place, :lease_s, clock_timestamp() + make_interval(secs => :lease_s));
+INSERT INTO worker (owner, place, lease_s, since, alive_until)
+VALUES (:owner, :place, :lease_s, clock_timestamp(),
+    clock_timestamp() + make_interval(secs => :lease_s));
 
 -- name: stay
-UPDATE worker SET alive_until = clock_timestamp() + make_interval(secs => lease_s)
+UPDATE worker SET alive_until = clock_timestamp() + make_interval(secs => lease_s),
+    since = CASE WHEN alive_until < clock_timestamp() THEN clock_timestamp() ELSE since END
 WHERE owner = :owner RETURNING owner;
 
 -- name: leave_run

@@ -18,6 +18,7 @@ from harness.board.records import Boards
 from harness.cache import cache_dir
 from harness.commands import compose, confirm, first_call, run_record
 from harness.commands.breakdown import print_breakdown
+from harness.commands.confirm import agreed, announce, check_limit, done_already, settled
 from harness.commands.end_summary import (
     explained_lack_of_space,
     resume_command,
@@ -86,7 +87,7 @@ def evaluate(options: Options) -> int:
     parts = compose.model_parts(
         config, lambda line: note(f"{line}; {HARMLESS}"), sends=not options.dry_run, say=note
     )
-    confirm.check_limit(config, parts)
+    check_limit(config, parts)
     run_systems = compose.load_systems(config, parts.backend)
     dataset = compose.dataset_of(config, parts.backend, run_systems, note)
     label = config.dataset.label or Path(config.dataset.name).stem
@@ -99,11 +100,9 @@ def evaluate(options: Options) -> int:
         if not options.dry_run:
             folder = folder.create(new=not options.run_id)
             undo.callback(event_loop.run, folder.remove_if_empty)
-        done = event_loop.run(confirm.done_already, folder)
+        done = event_loop.run(done_already, folder)
         event_loop.run(_check_changes, out, options, folder, run_systems, dataset, parts)
-        confirm.announce(
-            out, config, parts, run_systems, dataset.items, folder, label=label, done=done
-        )
+        announce(out, config, parts, run_systems, dataset.items, folder, label=label, done=done)
         asks = not (parts.replay or options.yes)
         if options.dry_run or asks:
             foresee(out, config, parts, run_systems, dataset, folder)
@@ -111,17 +110,15 @@ def evaluate(options: Options) -> int:
             out.print("dry run: nothing was started", highlight=False, markup=False)
             return 0
         compose.check_disk(config, folder.path, cache_dir())
-        finished = event_loop.run(confirm.settled, folder) == confirm.count_trials(
-            dataset.items, run_systems
-        )
-        if asks and not (finished or confirm.agreed(out)):
+        trials = confirm.count_trials(dataset.items, run_systems)
+        finished = event_loop.run(settled, folder) == trials
+        if asks and not (finished or agreed(out)):
             return 1
         # refused before money is spent
         sandboxes = compose.run_sandboxes(options, dataset, folder.run_id)
         undo.callback(sandboxes.close)
         launcher = options.launch(folder) if options.launch else None
-        spends = not (parts.replay or finished or options.joins)
-        made = first_call.first_call(out, config, parts, folder) if spends else None
+        call = first_call.first_call if not (parts.replay or finished or options.joins) else None
         return _work_on(
             _Evaluation(
                 out=out,
@@ -133,7 +130,7 @@ def evaluate(options: Options) -> int:
                 label=label,
                 stop=stop,
                 sandboxes=sandboxes,
-                first_call=made,
+                first_call=call(out, config, parts, folder) if call else None,
                 launcher=launcher,
             )
         )

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 from console import delm, refused
-from postgres_servers import Server, made
 from scripted_model import ScriptedModel
 from several_machines import WORDS, bought, outcomes, rows_of, slow_team
 
@@ -14,14 +13,6 @@ ray = pytest.importorskip("ray", reason="Ray is not installed: pip install ray")
 NODES = 3
 SESSIONS = "/tmp/delm-ray"  # the paths of its sockets have to be short
 pytestmark = [pytest.mark.slow(seconds=120)]
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """A PostgreSQL server of this test's own."""
-    found = made()
-    yield found
-    found.remove()
 
 
 @pytest.fixture
@@ -51,12 +42,13 @@ def cluster(model, monkeypatch) -> Iterator[str]:
     shutil.rmtree(SESSIONS, ignore_errors=True)
 
 
-def test_three_nodes_do_what_one_machine_does(tmp_path, server, model, cluster):
+def test_three_nodes_do_what_one_machine_does(tmp_path, own_postgres, model, cluster):
     own = {"OPENAI_API_BASE": model.base_url, "OPENAI_API_KEY": "sk-not-a-key"}
     alone = delm("eval", *WORDS, "--run-id", "alone", "-o", tmp_path, **own)
     assert alone.code == 0, alone.text
-    told = delm("eval", *WORDS, "--run-id", "far", "-o", tmp_path / "far", "--store", server.url,
-                "--executor", "ray", "--ray-address", cluster, **own)  # fmt: skip
+    place = ["-o", tmp_path / "far", "--store", own_postgres.url]
+    told = delm("eval", *WORDS, "--run-id", "far", *place, "--executor", "ray",
+                "--ray-address", cluster, **own)  # fmt: skip
     assert told.code == 0, told.text
     one, far = rows_of(tmp_path / "alone"), rows_of(tmp_path / "far" / "far")
     assert outcomes(far) == outcomes(one)
@@ -65,12 +57,12 @@ def test_three_nodes_do_what_one_machine_does(tmp_path, server, model, cluster):
     assert len({trial["owner"] for trial in far.trials}) == len(far.trials), "a process each"
 
 
-def test_what_cannot_be_placed_is_refused_in_one_line(tmp_path, server):
+def test_what_cannot_be_placed_is_refused_in_one_line(tmp_path, own_postgres):
     def told(*words: str):
         return delm("eval", *WORDS, "-o", tmp_path, *words, OPENAI_API_KEY="sk-not-a-key",
                     OPENAI_API_BASE="http://127.0.0.1:1/v1")  # fmt: skip
 
     refused(told("--executor", "slurm"), "local, ray", "'slurm'")
     refused(told("--executor", "ray"), "--store postgresql://")
-    nowhere = told("--executor", "ray", "--store", server.url, "--ray-address", "127.0.0.1:1")
+    nowhere = told("--executor", "ray", "--store", own_postgres.url, "--ray-address", "127.0.0.1:1")
     refused(nowhere, "no Ray cluster at 127.0.0.1:1")

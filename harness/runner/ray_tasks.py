@@ -4,6 +4,7 @@ A task needs the processors and the memory of one sandbox, and a `sandbox` of it
 starts a node says how many of them it has room for (`ray start --resources='{"sandbox": 4}'`).
 """
 
+import asyncio
 import os
 import socket
 from collections.abc import Callable
@@ -104,4 +105,6 @@ def _reach(address: str) -> None:
 
 def _in_task(work: Callable[[], Any]) -> Any:
     os.environ.setdefault("TERM", "dumb")
+    # Ray takes uvloop's where that is installed, which starts no programs for other loops
+    asyncio.set_event_loop_policy(asyncio.DefaultEventLoopPolicy())
     return work()

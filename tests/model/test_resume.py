@@ -37,7 +37,7 @@ from harness.model.client import ModelClient
 from harness.model.conversation import start_conversation
 from harness.model.resume_cache import ResumeCache
 from harness.model.trial_calls import TrialCalls
-from harness.runner.processes import join
+from harness.runner.processes import join, members
 from harness.store.ledger import EndedCall, NewCall
 from harness.store.sqlite.store import SqliteStore
 from harness.types import Limits, Reply, Usage
@@ -335,10 +335,10 @@ def test_a_member_is_alive_until_it_ends_whatever_way(tmp_path):
         )
         assert other.stdout is not None
         name = other.stdout.readline().strip()
-        assert me.alive() == {me.name, name}
+        assert members(tmp_path) == {me.name, name}
         other.kill()
         other.wait()
         other.stdout.close()
-        assert me.alive() == {me.name}
+        assert members(tmp_path) == {me.name}
         assert [path.name for path in (tmp_path / ".members").iterdir()] == [me.name]
     assert list((tmp_path / ".members").iterdir()) == []

@@ -16,14 +16,16 @@ class PostgresStore(SqlStore):
     async def finish_trial(
         self, trial_id: int, state: str, *, reason: str, seconds: float, detail: str = ""
     ) -> None:
-        """See `Store.finish_trial`. What is interrupted waits again, for any other process."""
+        """See `Store.finish_trial`. What is interrupted waits again where another process lives."""
 
         async def body(run: Run) -> None:
             await run(
                 "finish_trial", trial_id=trial_id, state=state, reason=reason, detail=detail,
                 seconds=seconds, owner=self._owner,
             )  # fmt: skip
-            if reason == INTERRUPTED:
+            if reason == INTERRUPTED and any(
+                row["owner"] != self._owner for row in await run("workers")
+            ):
                 await run("plan_cut_again")
 
         await self._database.write(body, alone=reason == INTERRUPTED)

@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from harness import event_loop
@@ -16,6 +17,12 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "helpers"))
 
 pytest_plugins = ["sandboxes", "postgres_servers"]
+
+# How long it takes to make up an input says how busy the machine is.
+hypothesis.settings.register_profile(
+    "ours", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("ours")
 
 # A process that has imported all tests and litellm looks at two million objects each time that
 # Python collects the oldest: a tenth of the time of what runs in it.

@@ -23,7 +23,6 @@ ACTS = (ast.Call, ast.Import, ast.ImportFrom, ast.Compare, ast.BoolOp, ast.IfExp
 OWN_TESTS = frozenset(("test", "tests", "testing", "_pytest", "pytest", "testutils", "conftest.py"))
 LONGEST = max(name.count(".") + 1 for name in DOTTED)
 WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
-OF_PROGRAMS = ("environment", "surroundings", "ending")  # ordinary below `if __name__ == …`
 OF_TESTS = ("test-files", "forged-words")
 
 

@@ -63,7 +63,7 @@ class PostgresStore(SqlStore):
                 moments=more["moments"],
             )
 
-        return await self._database.write(body)
+        return await self._database.write(body, alone=True)  # names are counted
 
     async def goes_on(self, joined: JoinedTrial) -> bool:
         """See `harness.store.joined_agents.JoinableStore.goes_on`."""

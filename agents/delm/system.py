@@ -43,8 +43,7 @@ class Delm:
         await team.seed()
         reason = "interrupted"
         try:
-            names = [agent_name(number + 1) for number in range(trial.agents)]
-            await self._live(team, names)
+            await self._live(team)
             limits = set(team.limits)  # one for all, such as that a person has stopped each
             limit = limits.pop() if len(limits) == 1 else ""
             reason = "finished" if await team.queue.closed() else limit or "steps"
@@ -93,7 +92,8 @@ class Delm:
         gate = Gate(trial.context, checks.by_form(), checker=checker, apart=not options.sharing)
         return DelmTrial(trial, options, pristine, checks, gate)
 
-    async def _live(self, team: DelmTrial, names: Sequence[str]) -> None:
+    async def _live(self, team: DelmTrial, joined: Sequence[str] = ()) -> None:
+        names = joined or [agent_name(number + 1) for number in range(team.trial.agents)]
         team.alive = len(names)
         with team.agents_scope:
             await together(Worker(team, name).live for name in names)

@@ -20,6 +20,7 @@ NOUNS = {
     Action.WORKERS: "change of workers",
     Action.PIN: "pinned entry",
     Action.VETO: "vetoed entry",
+    Action.JOIN: "joining of agents",
     Action.ACCEPT: "accepted pass",
     Action.REFUSE: "refused pass",
 }
@@ -27,11 +28,13 @@ PLURALS = {
     Action.PIN: "pinned entries",
     Action.VETO: "vetoed entries",
     Action.WORKERS: "changes of workers",
+    Action.JOIN: "joinings of agents",
     Action.ACCEPT: "accepted passes",
     Action.REFUSE: "refused passes",
 }
 TELLS = frozenset(
     {Action.CANCEL, Action.REQUEUE, Action.STOP_AGENT, Action.RAISE, Action.PIN, Action.VETO}
+    | {Action.JOIN}
 )
 """Actions on a trial that change what is measured there: which trials count, and what agents do."""
 

@@ -20,6 +20,8 @@ ctl_app = typer.Typer(
 )
 APPLIED_S = 3.0  # for the run's processes to act on it
 LOOK_S = 0.1
+
+NO_NAME = "say who you are: --by NAME, or set DELM_PERSON"
 By = Annotated[
     str,
     typer.Option("--by", envvar="DELM_PERSON", help="Your name, for the run's record."),
@@ -223,7 +225,7 @@ def _do(context: typer.Context, wanted: _Wanted, by: str, reason: str, output: P
     from harness import event_loop
 
     if not by.strip():
-        raise UserError("say who you are: --by NAME, or set DELM_PERSON")
+        raise UserError(NO_NAME)
     if not reason.strip():
         raise UserError("say why: --reason TEXT")
     event_loop.run(partial(_write, context.obj, wanted, by, reason, output))

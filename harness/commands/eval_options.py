@@ -13,6 +13,15 @@ Launch = Callable[[RunFolder], Launcher]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Joining:
+    """A running trial that agents of this machine are to join."""
+
+    trial: str  # see `harness.runner.control.trial_named`
+    agents: int
+    by: str  # the person who wants it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """The command-line options that are not part of the configuration."""
 
@@ -21,8 +30,7 @@ class Options:
     run_id: str = ""
     store: str = ""  # the URL of a PostgreSQL server; else the run is a file in its folder
     joins: bool = False  # a run that another process has begun, perhaps on another machine
-    trial: str = ""  # of such a run: agents join it, and no other trial is worked on
-    joining_agents: int = 1  # so many
+    joining: Joining | None = None  # a trial of such a run; no other one is worked on
     most: int = 0  # trials that this process works on at most; 0: all there are
     launch: Launch | None = None  # places processes that do the work; else this one does it
     record: Path | None = None

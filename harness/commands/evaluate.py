@@ -204,7 +204,7 @@ async def _launched(job: _Evaluation, local: LocalMember) -> int:
 async def _opened(job: _Evaluation, local: LocalMember) -> int:
     cap, address = job.options.config.budget.run_cost_usd, job.folder.address
     async with contextlib.AsyncExitStack() as undo:
-        rejoins = bool(job.options.trial)
+        rejoins = job.options.joining is not None
         member = await undo.enter_async_context(joined(local, address, rejoins=rejoins))
         if others := await member.others():
             job.out.print(
@@ -270,8 +270,8 @@ async def _worked(job: _Evaluation, run: Run, member: Member, progress: Progress
             async with member.alone():
                 await run.plan()
         with progress.showing():
-            if job.options.trial:
-                await join_trial(run, job.options.trial, job.options.joining_agents)
+            if joining := job.options.joining:
+                await join_trial(run, joining.trial, joining.agents, by=joining.by)
             else:
                 await run.work()
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import typer
 
 from harness.commands import options
+from harness.commands.ctl import NO_NAME, By
 from harness.commands.options import given
+from harness.errors import UserError
 
 
 def eval_command(
@@ -94,11 +96,16 @@ def agent(
     trial: options.JoinedTrial,
     store: options.WorkStore = "",
     agents: options.JoiningAgents = 1,
+    by: By = "",
     output: options.Output = Path("results"),
     disk_gb: options.DiskGb = None,
 ) -> None:
     """Let agents of this machine join a trial that another process runs, until it ends."""
+    from harness.commands.eval_options import Joining
     from harness.commands.work import work_on
 
+    if not by.strip():
+        raise UserError(NO_NAME)
+    joining = Joining(trial=trial, agents=agents, by=by.strip())
     flags = given(sandbox=given(disk_gb=disk_gb))
-    raise typer.Exit(work_on(store, run, flags, output, trial=trial, joining_agents=agents))
+    raise typer.Exit(work_on(store, run, flags, output, joining=joining))

@@ -9,7 +9,7 @@ import anyio
 
 from harness import event_loop
 from harness.commands import configure
-from harness.commands.eval_options import Options
+from harness.commands.eval_options import Joining, Options
 from harness.commands.evaluate import evaluate
 from harness.config import nearest
 from harness.errors import UserError
@@ -28,15 +28,14 @@ def work_on(
     *,
     wait_s: float = 0.0,
     most: int = 0,
-    trial: str = "",
-    joining_agents: int = 1,
+    joining: Joining | None = None,
 ) -> int:
     """Work on the trials of the run until none is left; the exit code: 0 also where trials failed,
     130 stopped, 2 for lack of what the machine has to have.
 
     `wait_s`: for so long the run may have no trials yet. `most`: end after so many trials, and wait
-    for none; 0: all. `trial`: let agents join that one, which another process runs, until it ends,
-    and work on no other. `UserError`: the server has no such run.
+    for none; 0: all. `joining`: let agents join that trial, which another process runs, until it
+    ends, and work on no other. `UserError`: the server has no such run.
     """
     given = store or os.environ.get(VARIABLE, "")
     if not given:
@@ -63,8 +62,7 @@ def work_on(
             yes=True,
             joins=True,
             most=most,
-            trial=trial,
-            joining_agents=joining_agents,
+            joining=joining,
         )
     )
 

@@ -108,6 +108,8 @@ def trial_named(trials: Sequence[TrialRow], name: str) -> int:
 
 def _checked(new: NewIntervention) -> NewIntervention:
     """The same, its value a number where it has to be one."""
+    if new.action == Action.JOIN:
+        raise InterventionRefused("agents join a trial by delm agent, which works for them")
     if new.action in OF_RUN and new.trial_id is not None:
         raise InterventionRefused(f"{new.action} is for the whole run; it takes no trial")
     if new.action in OF_TRIAL and new.trial_id is None:

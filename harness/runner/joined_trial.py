@@ -42,7 +42,7 @@ class TrialElsewhere(LiveTrial):
         """Nothing: see the class."""
 
 
-async def join_trial(run: Run, name: str, agents: int) -> None:
+async def join_trial(run: Run, name: str, agents: int, *, by: str) -> None:
     """Let so many agents of this process work on a trial until it ends; `run.stopped` says why
     they ended.
 
@@ -60,7 +60,7 @@ async def join_trial(run: Run, name: str, agents: int) -> None:
     item = run.items[rows[trial_id]["instance_id"]]
     async with services.sandboxes.holding(item):  # which can take as long as a download
         try:
-            joined = await store.join_trial(trial_id, agents)
+            joined = await store.join_trial(trial_id, agents, by=by)
         except StoreConflict as gone:
             raise UserError(f"{gone} any more") from None
         run.say(f"{' and '.join(joined.agents)} joined trial {trial_id}")

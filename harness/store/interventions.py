@@ -10,6 +10,7 @@ stop-agent  yes     the agent         null
 raise       or not  a `Cap`           the new cap, a number
 workers     –       –                 trials at a time of each process, a whole number
 pin, veto   yes     an entry's label  null
+join        yes     the agents' names  how many
 accept      yes     a submission's id  null
 refuse      yes     a submission's id  null
 """
@@ -39,6 +40,7 @@ class Action(StrEnum):
     WORKERS = "workers"
     PIN = "pin"  # an entry: it is in every opening
     VETO = "veto"  # an entry: it is in none any more
+    JOIN = "join"  # agents of another process, by `delm agent`
     ACCEPT = "accept"  # a pass that is suspect: it counts as resolved
     REFUSE = "refuse"  # a pass that is suspect: it does not, whatever was said before
 
@@ -108,6 +110,7 @@ _WORDS: Mapping[Action, Callable[[InterventionRow], str]] = {
     Action.WORKERS: lambda row: f"set {row['value']} workers",
     Action.PIN: lambda row: f"pinned {row['target']} of trial {row['trial_id']}",
     Action.VETO: lambda row: f"vetoed {row['target']} of trial {row['trial_id']}",
+    Action.JOIN: lambda row: f"let {row['target'].replace(' ', ', ')} join trial {row['trial_id']}",
     Action.ACCEPT: lambda row: f"accepted the suspect pass of {_submission(row)}",
     Action.REFUSE: lambda row: f"refused the suspect pass of {_submission(row)}",
 }

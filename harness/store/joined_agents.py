@@ -25,8 +25,9 @@ class JoinableStore(Protocol):
     Its `begin_call` then holds all of them to the limits of the trial (`NewCall.limits`).
     """
 
-    async def join_trial(self, trial_id: int, agents: int) -> JoinedTrial:
-        """Add so many agents of this process to a trial. `StoreConflict`: none runs it."""
+    async def join_trial(self, trial_id: int, agents: int, *, by: str) -> JoinedTrial:
+        """Add so many agents of this process to a trial, as an intervention of the person `by`:
+        the trial has more agents than its system says. `StoreConflict`: no process runs it."""
         ...
 
     async def goes_on(self, joined: JoinedTrial) -> bool:

@@ -4,6 +4,8 @@ import anyio
 import pytest
 from played_team import PlayedTrial, diff_of, done, fact, patch, played, said, team, write
 
+from agents.concurrency import together
+
 
 class Seats:
     """Each seat writes what it is told, with the command it is told; all at the same time."""
@@ -222,3 +224,35 @@ async def test_what_failed_with_one_is_executed_with_an_equal_that_comes_later(t
         failing = {e.evidence.state: e.author for e in await entries_of(trial, "FAIL")}
     assert failing[patches["patch-1"]].startswith("agent")
     assert failing[patches["patch-2"]] == "board"
+
+
+async def test_equal_patches_of_agents_in_two_processes_are_one(tmp_path):
+    """The second process reads of the first one's candidate on the board alone."""
+
+    class InTurn(Seats):
+        async def together(self, task):
+            while task == "patch-2" and not await self.done("patch-1"):
+                await anyio.sleep(0.01)
+            text, command = self.wrote[task]
+            return said(write(text), patch(f"by {task}", command))
+
+        async def done(self, label):
+            return any(t.label == label and t.state == "done" for t in await tasks.tasks())
+
+    with played(tmp_path, InTurn(**EQUAL), agents=2) as trial:
+        tasks = trial.queue
+        trial.pristine.passes = good
+        made = team(verification=True, tests="each")
+        await (await made.assemble(trial)).seed()
+        await together(
+            lambda name=name: team(verification=True, tests="each").join(trial, [name])
+            for name in ("agent-1", "agent-2")
+        )
+        results = {t.label: t.result for t in await tasks_of(trial, "patch")}
+        links = [link for link in await trial.context.links() if link.kind == "equals"]
+        tests = await tasks_of(trial, "test")
+    (link,) = links
+    assert (link.source, link.target) == (results["patch-2"]["entry"], results["patch-1"]["entry"])
+    assert results["patch-2"]["equal"] == link.target
+    assert "equal" not in results["patch-1"]
+    assert not [test for test in tests if test.subject == link.source]

@@ -15,6 +15,7 @@ from scripted_model import ScriptedModel
 from several_machines import Machine, outcomes, rows_of
 from team_script import CONSTRAINT, FACT, REPRODUCTION, calls, finish, publish, solve, task_of, team
 
+from harness.analysis.interventions import sentences
 from harness.board.records import EventRow
 from harness.results.run_folder import RunFolder
 from harness.store.addresses import VARIABLE, without_password
@@ -102,7 +103,8 @@ def at_work(folder: Path, *agents: str) -> Callable[[], bool]:
 
 
 def joining(run: str, agents: int) -> list[str]:
-    return ["agent", "--run", run, "--trial", f"delm/{FLASK}", "--agents", str(agents)]
+    return ["agent", "--run", run, "--trial", f"delm/{FLASK}", "--agents", str(agents),
+            "--by", "Ada"]  # fmt: skip
 
 
 def events_of(folder: Path, trial_id: int) -> list[EventRow]:
@@ -191,7 +193,8 @@ def test_what_agents_that_joined_use_is_their_trials(tmp_path, postgres_server, 
         try:
             until(machines[0].at_work, machines)
             refused(
-                delm("agent", "--run", "steps", "--trial", "7", "-o", tmp_path / "2", **own),
+                delm("agent", "--run", "steps", "--trial", "7", "--by", "Ada",
+                     "-o", tmp_path / "2", **own),
                 "no trial 7", "can join now: 1",
             )  # fmt: skip
             machines += [
@@ -210,5 +213,12 @@ def test_what_agents_that_joined_use_is_their_trials(tmp_path, postgres_server, 
     assert {"agent-1", "agent-2", "agent-3", "agent-4"} == speakers
     assert len(rows.calls) == 2 * 20, "no call beyond those of the trial"
     assert trial["reason"] == "steps"
-    ended = delm("agent", "--run", "steps", "--trial", "1", "-o", tmp_path / "5", **own)
+    told = sentences(rows)
+    assert told == [
+        "people interfered (2 joinings of agents, by Ada), on 1 trial (delm 1): this changes what "
+        "is measured there."
+    ]
+    ended = delm(
+        "agent", "--run", "steps", "--trial", "1", "--by", "Ada", "-o", tmp_path / "5", **own
+    )
     refused(ended, "trial 1 is not running: it is done", "can join now: none")

@@ -64,7 +64,7 @@ async def test_agents_that_join_at_once_have_names_of_their_own(stores):
 
     async def join(store: JoinableStore, who: str) -> None:
         for _ in range(5):
-            names.extend((await store.join_trial(1, 2)).agents)
+            names.extend((await store.join_trial(1, 2, by="me")).agents)
 
     await each(stores, join)
     assert sorted(names, key=lambda name: int(name[6:])) == [f"agent-{n}" for n in range(3, 43)]
@@ -73,14 +73,14 @@ async def test_agents_that_join_at_once_have_names_of_their_own(stores):
 async def test_only_a_trial_that_a_process_runs_is_joined_and_as_long_as_it_does(stores):
     for trial in (2, 99):
         with pytest.raises(StoreConflict, match=f"no process runs trial {trial}"):
-            await stores[1].join_trial(trial, 1)
-    joined = await stores[1].join_trial(1, 1)
+            await stores[1].join_trial(trial, 1, by="me")
+    joined = await stores[1].join_trial(1, 1, by="me")
     assert (joined.owner, joined.row["number"], joined.row["agents"]) == ("p0", 0, 2)
     assert await stores[1].goes_on(joined)
     await stores[0].begin_grading(1, reason="finished", seconds=1)
     assert not await stores[1].goes_on(joined)
     with pytest.raises(StoreConflict):
-        await stores[2].join_trial(1, 1)
+        await stores[2].join_trial(1, 1, by="me")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ async def test_only_a_trial_that_a_process_runs_is_joined_and_as_long_as_it_does
 )
 async def test_all_processes_together_have_the_limits_of_the_trial(stores, limits, most, name):
     """Their calls race; none is beyond the limit, and nobody is refused before it."""
-    await stores[1].join_trial(1, 1)
+    await stores[1].join_trial(1, 1, by="me")
     reached = []
 
     async def spend(store: Store, who: str) -> None:
@@ -117,7 +117,7 @@ async def test_all_processes_together_have_the_limits_of_the_trial(stores, limit
 
 async def test_used_tokens_of_all_count(stores):
     limits = Limits(steps=0, cost_usd=0, tokens=250, wall_clock_s=0, command_s=1)
-    await stores[1].join_trial(1, 1)
+    await stores[1].join_trial(1, 1, by="me")
     for n, store in enumerate(stores[:3]):
         await end(store, await store.begin_call(new_call(f"agent-{n}", 0, limits=limits)))
     with pytest.raises(LimitReached, match="tokens"):
@@ -134,6 +134,6 @@ async def test_an_answer_that_is_paid_for_is_given_beyond_every_limit(stores):
     limits = Limits(steps=1, cost_usd=0.1, tokens=0, wall_clock_s=0, command_s=1)
     paid = await stores[0].begin_call(new_call("agent-1", 0))
     await end(stores[0], paid)
-    await stores[1].join_trial(1, 1)
+    await stores[1].join_trial(1, 1, by="me")
     again = new_call("agent-1", 1, limits=limits, paid_call=paid, reserved_usd=None)
     assert await stores[0].begin_call(again)

@@ -1,10 +1,12 @@
 """A run's store in a PostgreSQL server."""
 
+import json
 from typing import cast
 
 from harness.board.vocabulary import agent_name
 from harness.errors import LimitReached, StoreConflict
 from harness.store.database import Run
+from harness.store.interventions import Action
 from harness.store.joined_agents import JoinedTrial
 from harness.store.ledger import NewCall
 from harness.store.rows import ClaimedTrial
@@ -42,7 +44,7 @@ class PostgresStore(SqlStore):
 
     # -- agents of one trial in several processes --------------------------------------------------
 
-    async def join_trial(self, trial_id: int, agents: int) -> JoinedTrial:
+    async def join_trial(self, trial_id: int, agents: int, *, by: str) -> JoinedTrial:
         """See `harness.store.joined_agents.JoinableStore.join_trial`."""
 
         async def body(run: Run) -> JoinedTrial:
@@ -50,11 +52,16 @@ class PostgresStore(SqlStore):
             if not found:
                 raise StoreConflict(f"no process runs trial {trial_id}")
             (row,) = map(dict, found)
-            more = {name: row.pop(name) for name in ("owner", "elapsed", "moments", "joined")}
-            first = row["agents"] + more["joined"] + 1
+            more = {name: row.pop(name) for name in ("owner", "elapsed", "moments")}
+            (there,) = await run("joined", trial_id=trial_id)
+            first = row["agents"] + there["joined"] + 1
             names = [agent_name(number) for number in range(first, first + agents)]
-            for name in names:
-                await run("join_trial", trial_id=trial_id, agent=name, owner=self._owner)
+            (made,) = await run(
+                "add_intervention", by=by, reason="delm agent", action=str(Action.JOIN),
+                trial_id=trial_id, target=" ".join(names), value=json.dumps(agents),
+            )  # fmt: skip
+            key = made["intervention_id"]
+            await run("add_applied", intervention_id=key, owner=self._owner, outcome="they joined")
             return JoinedTrial(
                 row=cast("ClaimedTrial", row),
                 owner=more["owner"],
@@ -77,9 +84,11 @@ class PostgresStore(SqlStore):
         `LimitReached`: it never will. Tokens of calls under way are counted by their own processes
         only.
         """
-        (found,) = await run("has_joined", trial_id=call.trial_id)
         limits = call.limits
-        if limits is None or call.paid_call is not None or not found["has_joined"]:
+        if limits is None or call.paid_call is not None:
+            return True
+        (found,) = await run("joined", trial_id=call.trial_id)
+        if not found["joined"]:
             return True
         await run("calls_alone", trial_id=call.trial_id)
         (used,) = await run("used", trial_id=call.trial_id)

@@ -103,7 +103,8 @@ class Ledger(Protocol):
         """Commit a row in state `started` and return its id. Nothing is sent before this returns.
 
         If calls under way in any process reserve money that is missing, it waits for them. Raises
-        `LimitReached` and adds no row if the money already spent leaves too little.
+        `LimitReached` and adds no row if the money already spent leaves too little, and `TrialLost`
+        if the trial is another owner's, or cancelled.
         """
         ...
 

@@ -201,4 +201,4 @@ class TestRows:
         await context.admit(number, key="k", raw="", seconds=0)
         await context.link(Link(source="one", target="F1", kind="cites"))
         with pytest.raises(StoreConflict):
-            await board._database.script(statement)
+            await board._database.transaction(lambda connection: connection.execute(statement))

@@ -60,6 +60,7 @@ class PostgresDatabase:
             name: Statement(_NOW.sub(now, text).strip().rstrip(";"), "$", checked, errors)
             for name, text in sql.items()
         }
+        self.read_only = read_only
         self._settings = {"search_path": f'"{schema}"', "application_name": "delm"}
         if read_only:
             self._settings["default_transaction_read_only"] = "on"
@@ -206,14 +207,14 @@ class PostgresDatabase:
                 await pool.close()
             pool.terminate()
 
-    async def script(self, text: str) -> None:
-        """Run statements without parameters, in one transaction."""
+    async def transaction(self, body: Callable[[Any], Awaitable[_Given]]) -> _Given:
+        """What `body` gives for a connection in a transaction; it may be called again."""
 
-        async def once(connection: Any, told: "_Told") -> None:
+        async def once(connection: Any, told: "_Told") -> _Given:
             async with connection.transaction():
-                await connection.execute(text)
+                return await body(connection)
 
-        await self._until_done(once)
+        return await self._until_done(once)
 
     async def _opened(self) -> "asyncpg.Pool[asyncpg.Record]":
         async with self._opening:

@@ -22,7 +22,7 @@
     ├── GradingUnavailable     what reads test logs is gone or cannot begin: infrastructure
     ├── StoreUnavailable       the run's store cannot be reached, read or written: infrastructure
     │   └── StoreFull          its disk has no room
-    ├── TrialLost              another process has taken over the trial: this one makes no call for it
+    ├── TrialLost              the trial is another process's by now, or was cancelled
     ├── StoreConflict          a second of what there can be one of: nothing was written
     └── LimitReached           a budget (steps, dollars, tokens, wall clock) is used up
         └── AgentLimitReached  one agent's share of it; the others go on

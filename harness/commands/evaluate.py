@@ -41,9 +41,10 @@ from harness.results import run_folder
 from harness.results.run_folder import RunFolder, check_target, fresh_run_id
 from harness.runner.launchers import Launcher
 from harness.runner.membership import Member, joined
+from harness.runner.planning import RunSystem
 from harness.runner.processes import LocalMember, join
 from harness.runner.progress import Progress, console
-from harness.runner.run import Run, RunSystem
+from harness.runner.run import Run
 from harness.runner.services import Watcher
 from harness.runner.signals import STOPPED, Stop
 from harness.store.opening import open_store

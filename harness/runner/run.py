@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from harness.errors import (
     ModelUnavailable,
     SandboxLost,
     SandboxUnavailable,
+    TrialLost,
     UserError,
     leaf,
 )
@@ -28,38 +29,26 @@ from harness.model.client import ModelClient
 from harness.model.run_clock import RunClock
 from harness.model.shared_cache import SharedCache
 from harness.protocols import CheckCache, Grader, Sandboxes, System
+from harness.runner.call_sharing import shared_calls
 from harness.runner.check_cache import NoCheckCache
 from harness.runner.fault_origin import unexpected
 from harness.runner.interventions import HeldTrial, Interventions
 from harness.runner.launchers import Launcher, launch
 from harness.runner.membership import Member
+from harness.runner.planning import RunSystem, planned
 from harness.runner.services import TrialServices, Watcher
 from harness.runner.trial import LiveTrial
 from harness.runner.trial_clock import TrialClock
 from harness.runner.worker_pool import LOOK_S, WorkerPool
 from harness.score.submission_rank import in_order, model_name
 from harness.store.protocol import Store
-from harness.store.rows import ClaimedTrial, InstanceText, NewInstance, NewTrial
+from harness.store.rows import ClaimedTrial, InstanceText
 from harness.terminal import one_line
 from harness.types import Item, Limits, Verdict
 
 INTERRUPTED = "interrupted"
 StopCause = Literal["", "budget", "machine", "model"]
 """What stopped a run: its dollars, what the machine lacks, or a model that does not answer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSystem:
-    """A system with its settings in this run."""
-
-    name: str
-    system: System
-    agents: int
-    wanted: int  # submissions of a trial
-    submits: Literal["one", "independent", "shared"]
-    benchmark: str = "swe-bench"  # whose instances it takes
-    trials: int = 1  # on each instance
-    record: Mapping[str, Any] = field(default_factory=dict)  # see `harness.runner.systems`
 
 
 class Run:
@@ -138,31 +127,7 @@ class Run:
         `check_instances`."""
         store = self.services.store
         await self.check_instances()
-        most = max(run_system.trials for run_system in self._systems.values())
-        rows: list[NewTrial] = [
-            {
-                "system": c.name,
-                "instance_id": i,
-                "number": n,
-                "agents": c.agents,
-                "wanted": c.wanted,
-                "submits": c.submits,
-            }
-            for i in self._items
-            for n in range(most)
-            for c in self._systems.values()
-            if n < c.trials
-        ]
-        instances: list[NewInstance] = [
-            {
-                "instance_id": item.instance.instance_id,
-                "repo": groups.cluster,
-                "difficulty": groups.difficulty,
-                "length": groups.length,
-            }
-            for item in self._items.values()
-            for groups in (self.services.benchmark.groups(item),)
-        ]
+        instances, rows = planned(self._items, self._systems, self.services.benchmark)
         await store.plan(instances, rows, await self._alive(), retry_failed=self._retry_failed)
         await store.keep_texts(map(self._text_of, self._items.values()))
         self.services.watcher.stands(await store.standing())
@@ -187,13 +152,19 @@ class Run:
                 if self._launcher:
                     await launch(self.services.store, self._launcher)
                 else:
-                    await self._pool.run(self._workers)
+                    async with self._shared_calls():
+                        await self._pool.run(self._workers)
                 tasks.cancel_scope.cancel()
         except BaseExceptionGroup as group:
             mistakes, rest = group.split(UserError)
             if mistakes is None or rest is not None:
                 raise
             raise leaf(mistakes) from None
+
+    def _shared_calls(self) -> AbstractAsyncContextManager[None]:
+        clients = {each.model: each for each in (self.services.client, self.services.verifier)}
+        name = self._member.name if self._member else ""
+        return shared_calls(clients.values(), self.services.store, name, self._alive)
 
     async def _take_over(self, scope: anyio.CancelScope) -> None:
         store = self.services.store
@@ -322,6 +293,8 @@ class Run:
             return "error", f"sandbox: {failure}"
         except DocumentUnavailable as failure:
             return "error", f"document: {failure}"
+        except TrialLost as lost:
+            return "cancelled", str(lost)
         if len(trial.submitted) < run_system.wanted:
             made = f"it submitted {len(trial.submitted)} of {run_system.wanted}"
             return "failed", f"error in the system {run_system.name}: {made}"

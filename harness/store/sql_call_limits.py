@@ -27,7 +27,9 @@ class SqlCallLimits(SqlRows):
 
         async def body(run: Run) -> tuple[LimitState, Sequence[CallSlots]]:
             rows = await run("call_limit", model=model)
-            before = LimitState(**dict(rows[0]) | {"rising": bool(rows[0]["rising"])}) if rows else None
+            before = (
+                LimitState(**dict(rows[0]) | {"rising": bool(rows[0]["rising"])}) if rows else None
+            )
             others = [
                 CallSlots(**dict(row))
                 for row in await run("call_slots", model=model, alive=living)
@@ -39,9 +41,7 @@ class SqlCallLimits(SqlRows):
                     "set_call_limit", model=model, ceiling=ceiling, total=now.total,
                     epoch=now.epoch, rising=int(now.rising), paused_s=now.paused_s,
                 )  # fmt: skip
-            await run(
-                "keep_call_slots", model=model, owner=self._owner, busy=busy, waiting=waiting
-            )
+            await run("keep_call_slots", model=model, owner=self._owner, busy=busy, waiting=waiting)
             return now, others
 
         return await self._database.write(body)

@@ -60,9 +60,7 @@ class SqlLedger(SqlRows):
             await self._still_has(call_id=call_id)
             await self._money_for(usd)
 
-    async def _still_has(
-        self, *, trial_id: int | None = None, call_id: int | None = None
-    ) -> None:
+    async def _still_has(self, *, trial_id: int | None = None, call_id: int | None = None) -> None:
         """Raise `TrialLost` where a trial, or that of a call, is not this owner's any more."""
         place = {"trial_id": trial_id, "call_id": call_id, "owner": self._owner}
         if not await self._database.read("has_trial", **place):

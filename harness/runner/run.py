@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import anyio
 
@@ -37,6 +37,7 @@ from harness.runner.launchers import Launcher, launch
 from harness.runner.membership import Member
 from harness.runner.planning import RunSystem, planned
 from harness.runner.services import TrialServices, Watcher
+from harness.runner.stopping import StopCause, stopped_by
 from harness.runner.trial import LiveTrial
 from harness.runner.trial_clock import TrialClock
 from harness.runner.worker_pool import LOOK_S, WorkerPool
@@ -47,8 +48,6 @@ from harness.terminal import one_line
 from harness.types import Item, Limits, Verdict
 
 INTERRUPTED = "interrupted"
-StopCause = Literal["", "budget", "machine", "model"]
-"""What stopped a run: its dollars, what the machine lacks, or a model that does not answer."""
 
 
 class Run:
@@ -81,7 +80,7 @@ class Run:
     ) -> None:
         """`stop` ends the process as Ctrl-C does, `say` shows a line: where a person wants it.
         `most`: see `WorkerPool`. `launcher`: others do the work."""
-        self._launcher, self._member = launcher, member
+        self._launcher, self._member, self._most = launcher, member, most
         self._items: Mapping[str, Item] = {item.instance.instance_id: item for item in items}
         self._systems = {c.name: c for c in run_systems}
         self._grader = grader
@@ -146,12 +145,15 @@ class Run:
         Where other processes work on the run, it ends when theirs have, too; what they leave behind
         when they die is taken over. `stopped` says why trials were left that nobody has.
         """
+        store = self.services.store
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._take_over, tasks.cancel_scope)
                 if self._launcher:
-                    await launch(self.services.store, self._launcher)
+                    self.stopped, self.stop_cause = await launch(store, self._launcher)
                 else:
+                    if self._most:  # others have worked on it, and may have met with what stops all
+                        self.stopped, self.stop_cause = stopped_by(await store.trials())
                     async with self._shared_calls():
                         await self._pool.run(self._workers)
                 tasks.cancel_scope.cancel()

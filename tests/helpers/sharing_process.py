@@ -1,4 +1,4 @@
-"""A process of a run that only calls the model: `python sharing_process.py ADDRESS FOLDER URL N M`.
+"""A process of a run that only calls the model: `… ADDRESS FOLDER URL N M CEILING`.
 
 N agents make M calls each, in a trial that it claims. It prints the limits that it saw.
 """
@@ -28,7 +28,9 @@ NOTHING = Limits(steps=0, cost_usd=0, tokens=0, wall_clock_s=0, command_s=0)
 HELLO = [{"role": "user", "content": "Hello"}]
 
 
-async def work(address: str, folder: str, base_url: str, agents: int, calls: int) -> None:
+async def work(
+    address: str, folder: str, base_url: str, agents: int, calls: int, ceiling: int
+) -> None:
     entry = {"api_base": base_url, "api_key_env": "SCRIPTED_API_KEY"}
     with join(Path(folder)) as local:
         async with (
@@ -37,7 +39,7 @@ async def work(address: str, folder: str, base_url: str, agents: int, calls: int
         ):
             trial = await store.claim_trial()
             assert trial is not None
-            limit = CallLimit(64)
+            limit = CallLimit(ceiling)
             client = ModelClient(
                 LitellmBackend(MODEL, overrides={MODEL: entry}), MODEL, price=None, ledger=store,
                 limit=limit, retry=RetryPolicy(attempts=50, base_s=0.02, cap_s=0.3),

@@ -13,6 +13,7 @@ from harness.store.database import statements
 from harness.store.postgres.database import PostgresDatabase
 from harness.store.postgres.store import PostgresStore
 from harness.store.postgres.versions import Part, bring_up, check
+from harness.store.postgres.watched_connection import SILENCE_S
 
 NOW = "to_char(now() AT TIME ZONE 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"+00:00\"')"
 ERRORS = frozenset({"error", "detail", "reason"})  # see harness/store/sqlite/file.py
@@ -35,16 +36,18 @@ def schema_of(run: str) -> str:
     return f"delm_{plain[:40]}_{hashlib.sha256(run.encode()).hexdigest()[:12]}"
 
 
-async def store_database(address: str, *, read_only: bool = False) -> PostgresDatabase:
+async def store_database(
+    address: str, *, read_only: bool = False, silence_s: float = SILENCE_S
+) -> PostgresDatabase:
     """The database of the run's store at `address`, with its tables. `UserError`: see
-    `harness.store.opening.open_store`."""
+    `harness.store.opening.open_store`; `silence_s`: see `PostgresDatabase`."""
     url, schema = parts_of(address)
     sql: Mapping[str, str] = statements(
         "harness.store", "store.sql", "interventions.sql"
     ) | statements("harness.store.postgres", "store.sql")
     database = PostgresDatabase(
         url, schema, {name: text for name, text in sql.items() if name != "schema"},
-        now=NOW, errors=ERRORS, read_only=read_only,
+        now=NOW, errors=ERRORS, read_only=read_only, silence_s=silence_s,
     )  # fmt: skip
     await prepared(database, Part("store", "harness.store.postgres", sql["schema"]))
     return database

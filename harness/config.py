@@ -64,7 +64,8 @@ class ModelConfig(Section):
     attempts: int = Field(8, ge=1)  # the first one included
     backoff_s: float = Field(1, ge=0)  # before the second attempt; doubles
     backoff_cap_s: float = Field(60, ge=0)
-    concurrency: int = Field(16, ge=1)  # calls in flight, over the whole run
+    concurrency: int = Field(64, ge=1)  # calls under way, over all processes of the run, at most:
+    # it begins with 16 and goes by what the provider answers
     tools: Literal["auto", "native", "text"] = "auto"
     allow_unknown_price: bool = False
     extra: dict[str, Any] = {}  # further arguments of the provider, passed as they are

@@ -22,6 +22,7 @@
     ├── GradingUnavailable     what reads test logs is gone or cannot begin: infrastructure
     ├── StoreUnavailable       the run's store cannot be reached, read or written: infrastructure
     │   └── StoreFull          its disk has no room
+    ├── TrialLost              the trial is another process's by now, or was cancelled
     ├── StoreConflict          a second of what there can be one of: nothing was written
     └── LimitReached           a budget (steps, dollars, tokens, wall clock) is used up
         └── AgentLimitReached  one agent's share of it; the others go on
@@ -130,6 +131,10 @@ class StoreUnavailable(DelmError):
 
 class StoreFull(StoreUnavailable):
     """The disk of the run's store has no room."""
+
+
+class TrialLost(DelmError):
+    """The trial is another process's, or was cancelled: it ends here without a trace."""
 
 
 class StoreConflict(DelmError):

@@ -45,11 +45,13 @@ from harness.board.sqlite.board import SqliteBoard
 from harness.config import GradingConfig, SandboxConfig
 from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
+from harness.model.call_limit import CallLimit
 from harness.model.client import ModelClient, RetryPolicy
 from harness.model.prices import Price
 from harness.model.replay import Header, RecordedCall, Recording, ReplayBackend
+from harness.runner.planning import RunSystem
 from harness.runner.progress import Progress
-from harness.runner.run import LiveTrial, Run, RunSystem
+from harness.runner.run import LiveTrial, Run
 from harness.sandbox.docker.client import BUILT_PREFIX
 from harness.sandbox.docker.image_build import BASE
 from harness.sandbox.docker.machine import connect
@@ -102,7 +104,7 @@ class Ours:
         )
         client = ModelClient(
             self._backend, NAME, price=PRICE, ledger=self._store,
-            limiter=anyio.CapacityLimiter(16), **CALLS,
+            limit=CallLimit(16), **CALLS,
         )  # fmt: skip
         one: dict[str, Any] = {"agents": 1, "wanted": 1, "submits": "one", "trials": blocks}
         self._run = Run(

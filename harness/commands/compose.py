@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import anyio
-
 from harness.benchmarks.protocol import Benchmark
 from harness.benchmarks.rows import HUB_NAME, Dataset, load
 from harness.benchmarks.selection import neighbours, select
@@ -20,6 +18,7 @@ from harness.commands.model_checks import check_model, nearest
 from harness.config import Config
 from harness.errors import UserError
 from harness.model.backend import Backend
+from harness.model.call_limit import CallLimit
 from harness.model.client import ModelClient, RetryPolicy
 from harness.model.endpoint_health import PATIENCE
 from harness.model.litellm_backend import LitellmBackend
@@ -29,7 +28,7 @@ from harness.model_entries import parse_overrides
 from harness.protocols import CheckCache, Sandboxes
 from harness.runner import systems
 from harness.runner.check_cache import FileCheckCache, NoCheckCache
-from harness.runner.run import RunSystem
+from harness.runner.planning import RunSystem
 from harness.sandbox.no_sandboxes import NoSandboxes
 from harness.sandbox.on_demand import OnDemand
 from harness.sandbox.providers import choose
@@ -138,7 +137,7 @@ def client(
         price=parts.price,
         ledger=store,
         # a replay's answers wait for each other, not for a provider
-        limiter=anyio.CapacityLimiter(math.inf if parts.replay else settings.concurrency),
+        limit=CallLimit(math.inf if parts.replay else settings.concurrency),
         retry=RetryPolicy(
             attempts=settings.attempts, base_s=settings.backoff_s, cap_s=settings.backoff_cap_s
         ),

@@ -14,7 +14,7 @@ from harness.errors import UserError
 from harness.model.first_call import PROMPT_BYTES
 from harness.model.prices import worst_case
 from harness.results.run_folder import RunFolder
-from harness.runner.run import RunSystem
+from harness.runner.planning import RunSystem
 from harness.score import last_attempts
 from harness.text.counted import counted
 from harness.types import Item

@@ -12,8 +12,8 @@ from harness.commands.missing_trials import missing_trials
 from harness.errors import UserError
 from harness.no_space import lack
 from harness.results.run_folder import RunFolder
-from harness.runner.run import StopCause
 from harness.runner.signals import STOPPED
+from harness.runner.stopping import StopCause
 from harness.score import last_attempts
 from harness.score.cost import in_doubt, spent
 from harness.score.rows import UNFINISHED, sent

@@ -42,9 +42,10 @@ from harness.results.run_folder import RunFolder, check_target, fresh_run_id
 from harness.runner.joined_trial import join_trial
 from harness.runner.launchers import Launcher
 from harness.runner.membership import Member, joined
+from harness.runner.planning import RunSystem
 from harness.runner.processes import LocalMember, join
 from harness.runner.progress import Progress, console
-from harness.runner.run import Run, RunSystem
+from harness.runner.run import Run
 from harness.runner.services import Watcher
 from harness.runner.signals import STOPPED, Stop
 from harness.store.opening import open_store
@@ -204,8 +205,8 @@ async def _launched(job: _Evaluation, local: LocalMember) -> int:
 async def _opened(job: _Evaluation, local: LocalMember) -> int:
     cap, address = job.options.config.budget.run_cost_usd, job.folder.address
     async with contextlib.AsyncExitStack() as undo:
-        rejoins = job.options.joining is not None
-        member = await undo.enter_async_context(joined(local, address, rejoins=rejoins))
+        membership = joined(local, address, rejoins=job.options.joining is not None)
+        member = await undo.enter_async_context(membership)
         if others := await member.others():
             job.out.print(
                 f"note: this run has other processes, too: {', '.join(others)}", markup=False
@@ -241,14 +242,9 @@ async def _evaluate(job: _Evaluation, store: Store, boards: Boards, member: Memb
             scored = await run_folder.derive(folder, store, boards)
             _show(job.out, options, folder, scored, draw=options.config.plots and not stopped)
     return say_how_it_ended(
-        job.out,
-        scored.rows,
-        folder,
-        options.output,
-        stopped=stopped,
-        reason=run.stopped,
-        cause=run.stop_cause,
-    )
+        job.out, scored.rows, folder, options.output,
+        stopped=stopped, reason=run.stopped, cause=run.stop_cause,
+    )  # fmt: skip
 
 
 async def _worked(job: _Evaluation, run: Run, member: Member, progress: Progress) -> bool:

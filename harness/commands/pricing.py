@@ -31,7 +31,7 @@ from harness.results.estimate import (
     to_pull,
 )
 from harness.results.run_folder import RunFolder, run_folders
-from harness.runner.run import RunSystem
+from harness.runner.planning import RunSystem
 from harness.sandbox.docker import client
 from harness.sandbox.docker.image_cache import IMAGE_BYTES
 from harness.score.published import SWE_BENCH, counterpart

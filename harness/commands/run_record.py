@@ -26,8 +26,8 @@ from harness.runner.changes import (
 )
 from harness.runner.code_files import code_files
 from harness.runner.membership import Member
+from harness.runner.planning import RunSystem
 from harness.runner.program import machine, program
-from harness.runner.run import RunSystem
 from harness.store.protocol import Store
 from harness.text.timestamps import now
 

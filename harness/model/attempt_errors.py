@@ -20,6 +20,7 @@ from harness.model.response_body import Failure, body_of
 from harness.model.usage import counted, usage_of_body
 from harness.secrets import redact_error
 
+OVERLOADED = (503, 529)  # statuses; 429 and its like are read as "busy"
 MOST = 400  # characters of what went wrong
 _NEVER = re.compile(  # of a provider's own package or credentials: no attempt mends that
     r"No module named|default credentials were not found|Unable to locate credentials"
@@ -60,6 +61,7 @@ def translated(model: str, problem: Exception, address: str) -> tuple[ModelError
         retry_after_s=_retry_after(problem),
         usage=usage_of_body(body_of(texts[-1] if texts else None)),
         unsure=lost(problem),
+        overloaded=reading.meaning == "busy" or status in OVERLOADED,
         brief=_brief(status, reading),
     ), reading
 
@@ -94,7 +96,10 @@ def failed_inside(model: str, failure: Failure, body: object) -> ModelError:
     refusal = None if reading.meaning == "refused" else refusal_of(reading, text)
     usage = usage_of_body(body)
     brief = _brief(failure.status, reading)
-    return refusal or Transient(text, usage=usage, answered=counted(usage), brief=brief)
+    busy = reading.meaning == "busy" or failure.status in OVERLOADED
+    return refusal or Transient(
+        text, usage=usage, answered=counted(usage), overloaded=busy, brief=brief
+    )
 
 
 def unreadable(model: str, text: str) -> Transient:

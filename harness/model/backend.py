@@ -24,7 +24,7 @@ class Transient(ModelUnavailable):
 
     `unsure`: the request was sent, and nobody can tell what of it is billed: no answer came, or one
     that cannot be read. `answered`: an answer came, is likely to be billed, and is of no use; it is
-    not bought many times.
+    not bought many times. `overloaded`: the provider has too many calls at this moment.
     `brief` says why in a few words, for who watches.
     """
 
@@ -36,6 +36,7 @@ class Transient(ModelUnavailable):
         usage: Usage | None = None,
         unsure: bool = False,
         answered: bool = False,
+        overloaded: bool = False,
         brief: str = "",
     ) -> None:
         super().__init__(message)
@@ -44,6 +45,7 @@ class Transient(ModelUnavailable):
         self.usage = usage or Usage()
         self.unsure = unsure
         self.answered = answered
+        self.overloaded = overloaded
 
 
 class Unreachable(Transient):

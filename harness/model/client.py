@@ -4,7 +4,7 @@ import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,7 @@ from harness.model import prices
 from harness.model.backend import Backend, CallKey, Transient
 from harness.model.budget import TrialBudget
 from harness.model.call_accounting import Request, Speaker, Tally
+from harness.model.call_limit import CallLimit
 from harness.model.endpoint_health import PATIENCE, EndpointHealth
 from harness.model.prices import REQUEST_OVERHEAD_TOKENS, Price
 from harness.model.prompt_hash import exact_hash, prompt_hash
@@ -48,11 +49,10 @@ class RetryPolicy:
 class ModelClient:
     """One model, shared by every conversation of a run.
 
-    `limiter` bounds the attempts in flight, waits between attempts not included. `seed` makes the
-    waits repeatable; `clock` tells at what hour a call is sent, for prices by the time of day.
-    `price` None: dollars are not counted anywhere, and costs are None. `waiting` hears of every
-    wait for another attempt: the trial, and which attempt for what reason. `patience` and `lacks`:
-    see `EndpointHealth`.
+    `limit` bounds the attempts under way. `seed` makes waits repeatable; `clock` tells at what hour
+    a call is sent, for prices by the time of day. `price` None: costs are None, and not counted.
+    `waiting` hears of every wait for another attempt: the trial, and which attempt for what reason.
+    `patience` and `lacks`: see `EndpointHealth`.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class ModelClient:
         *,
         price: Price | None,
         ledger: Ledger,
-        limiter: anyio.CapacityLimiter,
+        limit: CallLimit,
         retry: RetryPolicy,
         timeout_s: float,
         max_output_tokens: int,
@@ -79,7 +79,7 @@ class ModelClient:
         self.endpoint_health = EndpointHealth(patience if self.bills else 0, lacks)
         self._backend = backend
         self._ledger = ledger
-        self._limiter = limiter
+        self.limit = limit
         self._retry = retry
         self._timeout_s = timeout_s
         self._max_output_tokens = max_output_tokens
@@ -279,7 +279,9 @@ class ModelClient:
                 await self._ledger.hold_more(tally.call_id, request.worst_usd)
 
     async def _attempt(self, request: Request, budget: TrialBudget, tally: Tally) -> Reply:
-        async with self._limiter:
+        async with AsyncExitStack() as slot:
+            with budget.in_time():
+                await slot.enter_async_context(self.limit.slot())
             budget.check_time()
             tally.attempts += 1
             tally.sent_at = self._clock()

@@ -5,10 +5,10 @@ from typing import Protocol
 import anyio
 
 from harness.errors import UserError
+from harness.runner.stopping import OVER, StopCause, stopped_by
 from harness.store.protocol import Store
 
 LOOK_S = 1.0  # between two looks at what is placed
-OVER = frozenset({"done", "failed", "error", "cancelled"})
 
 
 class Launcher(Protocol):
@@ -16,6 +16,10 @@ class Launcher(Protocol):
 
     def start(self, count: int) -> None:
         """Place so many more, each when there is room for it."""
+        ...
+
+    def stop(self) -> None:
+        """Place none of those that wait for room any more."""
         ...
 
     async def running(self) -> int:
@@ -28,14 +32,16 @@ class Launcher(Protocol):
         ...
 
 
-async def launch(store: Store, launcher: Launcher) -> None:
-    """Have the trials of the run worked on until none is left.
+async def launch(store: Store, launcher: Launcher) -> tuple[str, StopCause]:
+    """Have the trials of the run worked on until none is left, or until one of the processes ends
+    for what stops all (`stopped_by`, whose words are given).
 
     What a process leaves behind when it dies waits again (`Run` sees to that) and gets another
     process. `UserError`: the processes end, and no trial does.
     """
     ended, fruitless = -1, 0
-    while waiting := await _waiting(store):
+    stopped: tuple[str, StopCause] = ("", "")
+    while (waiting := await _waiting(store)) and not stopped[0]:
         before, ended = ended, await _ended(store)
         fruitless = fruitless + 1 if ended == before else 0
         if fruitless > 1:
@@ -44,8 +50,16 @@ async def launch(store: Store, launcher: Launcher) -> None:
                 "what they say where they run (ray: `ray logs`)"
             )
         launcher.start(waiting)
-        while await launcher.running() or await store.others():  # noqa: ASYNC110 - others end
+        running = 0
+        while (now := await launcher.running()) or await store.others():
+            if now != running and not stopped[0]:  # one has ended
+                stopped = stopped_by(await store.trials())
+                if stopped[0]:
+                    launcher.stop()
+            running = now
             await anyio.sleep(LOOK_S)
+        stopped = stopped if stopped[0] else stopped_by(await store.trials())
+    return stopped
 
 
 async def _waiting(store: Store) -> int:

@@ -63,6 +63,10 @@ class RayTasks:
         """See `Launcher.start`."""
         self._later += count
 
+    def stop(self) -> None:
+        """See `Launcher.stop`. What Ray has begins, sees why the run was stopped, and ends."""
+        self._later = 0
+
     async def running(self) -> int:
         """See `Launcher.running`."""
         room = min(self._later, AT_ONCE - len(self._tasks))

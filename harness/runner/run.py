@@ -2,9 +2,9 @@
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import anyio
 
@@ -20,6 +20,7 @@ from harness.errors import (
     ModelUnavailable,
     SandboxLost,
     SandboxUnavailable,
+    TrialLost,
     UserError,
     leaf,
 )
@@ -28,38 +29,25 @@ from harness.model.client import ModelClient
 from harness.model.run_clock import RunClock
 from harness.model.shared_cache import SharedCache
 from harness.protocols import CheckCache, Grader, Sandboxes, System
+from harness.runner.call_sharing import shared_calls
 from harness.runner.check_cache import NoCheckCache
 from harness.runner.fault_origin import unexpected
 from harness.runner.interventions import HeldTrial, Interventions
 from harness.runner.launchers import Launcher, launch
 from harness.runner.membership import Member
+from harness.runner.planning import RunSystem, planned
 from harness.runner.services import TrialServices, Watcher
+from harness.runner.stopping import StopCause, stopped_by
 from harness.runner.trial import LiveTrial
 from harness.runner.trial_clock import TrialClock
 from harness.runner.worker_pool import LOOK_S, WorkerPool
 from harness.score.submission_rank import in_order, model_name
 from harness.store.protocol import Store
-from harness.store.rows import ClaimedTrial, InstanceText, NewInstance, NewTrial
+from harness.store.rows import ClaimedTrial, InstanceText
 from harness.terminal import one_line
 from harness.types import Item, Limits, Verdict
 
 INTERRUPTED = "interrupted"
-StopCause = Literal["", "budget", "machine", "model"]
-"""What stopped a run: its dollars, what the machine lacks, or a model that does not answer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSystem:
-    """A system with its settings in this run."""
-
-    name: str
-    system: System
-    agents: int
-    wanted: int  # submissions of a trial
-    submits: Literal["one", "independent", "shared"]
-    benchmark: str = "swe-bench"  # whose instances it takes
-    trials: int = 1  # on each instance
-    record: Mapping[str, Any] = field(default_factory=dict)  # see `harness.runner.systems`
 
 
 class Run:
@@ -92,7 +80,7 @@ class Run:
     ) -> None:
         """`stop` ends the process as Ctrl-C does, `say` shows a line: where a person wants it.
         `most`: see `WorkerPool`. `launcher`: others do the work."""
-        self._launcher, self._member = launcher, member
+        self._launcher, self._member, self._most = launcher, member, most
         self.items: Mapping[str, Item] = {item.instance.instance_id: item for item in items}
         self.systems = {c.name: c for c in run_systems}
         self._grader = grader
@@ -138,31 +126,7 @@ class Run:
         `check_instances`."""
         store = self.services.store
         await self.check_instances()
-        most = max(run_system.trials for run_system in self.systems.values())
-        rows: list[NewTrial] = [
-            {
-                "system": c.name,
-                "instance_id": i,
-                "number": n,
-                "agents": c.agents,
-                "wanted": c.wanted,
-                "submits": c.submits,
-            }
-            for i in self.items
-            for n in range(most)
-            for c in self.systems.values()
-            if n < c.trials
-        ]
-        instances: list[NewInstance] = [
-            {
-                "instance_id": item.instance.instance_id,
-                "repo": groups.cluster,
-                "difficulty": groups.difficulty,
-                "length": groups.length,
-            }
-            for item in self.items.values()
-            for groups in (self.services.benchmark.groups(item),)
-        ]
+        instances, rows = planned(self.items, self.systems, self.services.benchmark)
         await store.plan(instances, rows, await self._alive(), retry_failed=self._retry_failed)
         await store.keep_texts(map(self._text_of, self.items.values()))
         self.services.watcher.stands(await store.standing())
@@ -181,19 +145,28 @@ class Run:
         Where other processes work on the run, it ends when theirs have, too; what they leave behind
         when they die is taken over. `stopped` says why trials were left that nobody has.
         """
+        store = self.services.store
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._take_over, tasks.cancel_scope)
                 if self._launcher:
-                    await launch(self.services.store, self._launcher)
+                    self.stopped, self.stop_cause = await launch(store, self._launcher)
                 else:
-                    await self._pool.run(self._workers)
+                    if self._most:  # others have worked on it, and may have met with what stops all
+                        self.stopped, self.stop_cause = stopped_by(await store.trials())
+                    async with self._shared_calls():
+                        await self._pool.run(self._workers)
                 tasks.cancel_scope.cancel()
         except BaseExceptionGroup as group:
             mistakes, rest = group.split(UserError)
             if mistakes is None or rest is not None:
                 raise
             raise leaf(mistakes) from None
+
+    def _shared_calls(self) -> AbstractAsyncContextManager[None]:
+        clients = {each.model: each for each in (self.services.client, self.services.verifier)}
+        name = self._member.name if self._member else ""
+        return shared_calls(clients.values(), self.services.store, name, self._alive)
 
     async def _take_over(self, scope: anyio.CancelScope) -> None:
         store = self.services.store
@@ -322,6 +295,8 @@ class Run:
             return "error", f"sandbox: {failure}"
         except DocumentUnavailable as failure:
             return "error", f"document: {failure}"
+        except TrialLost as lost:
+            return "cancelled", str(lost)
         if len(trial.submitted) < run_system.wanted:
             made = f"it submitted {len(trial.submitted)} of {run_system.wanted}"
             return "failed", f"error in the system {run_system.name}: {made}"

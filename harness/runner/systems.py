@@ -17,7 +17,7 @@ from harness.errors import UserError
 from harness.protocols import System
 from harness.runner.code_files import code_files, is_prompt
 from harness.runner.fault_origin import place
-from harness.runner.run import RunSystem
+from harness.runner.planning import RunSystem
 from harness.system_files import SystemConfig, system_names, without_variants
 from harness.system_files import system_config as read_system
 from harness.text.counted import counted

@@ -106,7 +106,8 @@ class Ledger(Protocol):
 
         If calls under way in any process reserve money that is missing, it waits for them. Raises
         `LimitReached` and adds no row if the money already spent leaves too little: of the run, or
-        of a trial whose agents are in several processes, where its steps and tokens count, too.
+        of a trial whose agents are in several processes, where its steps and tokens count, too, and
+        `TrialLost` if the trial is another owner's that this one has not joined, or cancelled.
         """
         ...
 

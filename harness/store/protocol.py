@@ -11,6 +11,7 @@ subclass `StoreFull` if the disk has no room.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from harness.store.call_limits import CallLimits
 from harness.store.interventions import CarriedRow, InterventionRow, NewIntervention
 from harness.store.ledger import AnsweredRow, Ledger, PaidRow
 from harness.store.live_rows import LiveRows
@@ -36,7 +37,7 @@ from harness.store.rows import (
 from harness.types import Message, Verdict
 
 
-class Store(Ledger, Protocol):
+class Store(Ledger, CallLimits, Protocol):
     """Everything that must survive of a run.
 
     Opened for one `owner` (a process among those that work on the run) and with a cap on the

@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 
-from harness.errors import RUN_COST, LimitReached
+from harness.errors import RUN_COST, LimitReached, TrialLost
 from harness.store.database import Database, Row, Run
 from harness.store.interventions import Cap
 from harness.store.ledger import EndedCall, NewCall
@@ -41,7 +41,7 @@ class SqlLedger(SqlRows):
                 return None
             if call.tools not in self._kept:
                 await run("keep_tools", sha256=tools, schemas=call.tools)
-            return await run("begin_call", **columns, cap_usd=self._cap_usd)
+            return await run("begin_call", **columns, cap_usd=self._cap_usd, owner=self._owner)
 
         while True:
             rows = await self._database.write(body)
@@ -51,6 +51,7 @@ class SqlLedger(SqlRows):
             self._kept[call.tools] = tools
             if rows:
                 return int(rows[0]["call_id"])
+            await self._still_has(trial_id=call.trial_id)
             await self._money_for(call.reserved_usd or 0.0)
 
     async def _has_room(self, run: Run, call: NewCall) -> bool:
@@ -65,9 +66,16 @@ class SqlLedger(SqlRows):
 
     async def hold_more(self, call_id: int, usd: float) -> None:
         """See `Ledger.hold_more`."""
-        held = {"call_id": call_id, "usd": usd, "cap_usd": self._cap_usd}
+        held = {"call_id": call_id, "usd": usd, "cap_usd": self._cap_usd, "owner": self._owner}
         while not await self._database.run("hold_more", **held):
+            await self._still_has(call_id=call_id)
             await self._money_for(usd)
+
+    async def _still_has(self, *, trial_id: int | None = None, call_id: int | None = None) -> None:
+        """Raise `TrialLost` where a trial, or that of a call, is not this owner's any more."""
+        place = {"trial_id": trial_id, "call_id": call_id, "owner": self._owner}
+        if not await self._database.read("has_trial", **place):
+            raise TrialLost("another process has taken the trial over, or it was cancelled")
 
     async def _money_for(self, usd: float) -> None:
         """Wait until the run may have `usd` again; `LimitReached` where it cannot."""

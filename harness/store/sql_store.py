@@ -7,12 +7,13 @@ from typing import Any, cast
 
 from harness.store.database import Run
 from harness.store.rows import ClaimedTrial, InstanceText, NewInstance, NewLabel, NewTrial
+from harness.store.sql_call_limits import SqlCallLimits
 from harness.store.sql_ledger import SqlLedger
 from harness.store.sql_reading import SqlReading
 from harness.types import Message, Verdict
 
 
-class SqlStore(SqlReading, SqlLedger):
+class SqlStore(SqlReading, SqlLedger, SqlCallLimits):
     """A `harness.store.protocol.Store`: its docstrings are the contract, the ones here say what is
     particular."""
 
@@ -189,11 +190,11 @@ class SqlStore(SqlReading, SqlLedger):
         return int(row["label_id"])
 
     async def _let_go(self, run: Run, alive: Collection[str]) -> None:
-        await self._drop_dead(run)
+        await self._drop_dead(run, json.dumps(list(alive)))
         for name in ("charge_left", "leave_grading", "cancel_left"):
             await run(name, alive=json.dumps(list(alive)))
         await run("cancel_asked")
         await run("settle_cancels", alive=json.dumps(list(alive)))
 
-    async def _drop_dead(self, run: Run) -> None:
-        """Where the database knows who lives: forget who does not."""
+    async def _drop_dead(self, run: Run, alive: str) -> None:
+        """Where the database knows who lives: forget who does not. `alive`: JSON."""

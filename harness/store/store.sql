@@ -216,3 +216,18 @@ SELECT count(*) AS calls, CAST(coalesce(sum(prompt_tokens + completion_tokens), 
 FROM call
 WHERE call_id > (SELECT max(call_id) FROM call) - 5000 AND outcome = 'ok' AND paid_call IS NULL
     AND ended_at >= :since;
+
+-- name: keep_call_slots
+INSERT INTO call_slot (owner, model, busy, waiting) VALUES (:owner, :model, :busy, :waiting)
+ON CONFLICT (owner, model) DO UPDATE SET busy = excluded.busy, waiting = excluded.waiting
+WHERE call_slot.busy <> excluded.busy OR call_slot.waiting <> excluded.waiting;
+
+-- name: drop_call_slots
+DELETE FROM call_slot WHERE owner = :owner;
+
+-- name: has_trial
+-- whether a trial, or that of a call, is still this owner's
+SELECT 1 FROM trial
+WHERE trial_id = coalesce(CAST(:trial_id AS BIGINT),
+        (SELECT trial_id FROM call WHERE call_id = CAST(:call_id AS BIGINT)))
+    AND owner IN (:owner, '') AND state <> 'cancelled';

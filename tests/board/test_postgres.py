@@ -1,6 +1,7 @@
 """What is particular to boards in a PostgreSQL server."""
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -8,13 +9,15 @@ import anyio
 import asyncpg
 import pytest
 from board_statements import REFUSED
-from postgres_servers import run_on
+from postgres_servers import Server, programs, run_on
 
 from harness.board.evidence import Span
 from harness.board.opening import open_boards
 from harness.board.protocols import Link, NewTask, Proposal
 from harness.errors import StoreConflict
 from harness.store.opening import open_store
+from harness.store.postgres.opening import store_database
+from harness.store.postgres.store import PostgresStore
 
 SOCKET = ".s.PGSQL.5432"
 
@@ -37,6 +40,7 @@ class Relay:
         self.lose = b""  # the connection ends when these bytes are sent
         self.arrives = True  # whether what is sent then still reaches the server
         self.lost = 0
+        self.swallow = b""  # from these bytes on a connection delivers nothing, and does not end
 
     @asynccontextmanager
     async def running(self):
@@ -44,17 +48,24 @@ class Relay:
         async with server:
             yield
 
-    async def _serve(self, reader, writer):
+    async def _serve(self, reader, writer):  # noqa: C901 - what a relay does in one place
         there, back = await asyncio.open_unix_connection(self._server / SOCKET)
+        swallows = False
 
         async def answers():
             while data := await there.read(65536):
-                writer.write(data)
+                if not swallows:
+                    writer.write(data)
             writer.close()
 
         answering = asyncio.ensure_future(answers())
         try:
             while data := await reader.read(65536):
+                if swallows or self._swallows(data):
+                    if not swallows and self.arrives:
+                        back.write(data)
+                    swallows = True
+                    continue
                 losing = self.lose and self.lose in data
                 if losing:
                     answering.cancel()
@@ -71,6 +82,23 @@ class Relay:
             answering.cancel()
             writer.transport.abort()
             back.close()
+
+    def _swallows(self, data: bytes) -> bool:
+        if not self.swallow or self.swallow not in data:
+            return False
+        self.swallow, self.lost = b"", self.lost + 1
+        return True
+
+
+@pytest.fixture
+def own_tcp_server():
+    """A server that is reached over TCP."""
+    found = programs()
+    if found is None:
+        pytest.skip("no PostgreSQL: apt-get install postgresql")
+    server = Server(found, host="127.0.0.1")
+    yield server
+    server.remove()
 
 
 @pytest.fixture
@@ -139,6 +167,77 @@ class TestLostAnswers:
         await store.aclose()
 
 
+class TestSilence:
+    """A connection that takes what is sent, and delivers nothing, without a word."""
+
+    @pytest.fixture
+    async def database(self, relay, postgres_server):
+        url = postgres_server.url.replace(str(postgres_server.folder), str(relay.folder))
+        address = f"{url}#{run_on(postgres_server).partition('#')[2]}"
+        database = await store_database(address, silence_s=0.5)
+        yield database
+        await database.aclose()
+
+    @pytest.mark.parametrize("arrives", [True, False])
+    @pytest.mark.parametrize("at", [b"BEGIN", b"first_calls", b"COMMIT"])
+    async def test_it_is_noticed_and_the_transaction_is_applied_once(
+        self, relay, database, at, arrives
+    ):
+        store = PostgresStore(database)
+        await store.describe(name="one")
+        relay.swallow, relay.arrives = at, arrives
+        with anyio.fail_after(30):
+            await store.note_first_call({"n": 1}, 0.5)
+        assert relay.lost == 1
+        assert (await store.description())["first_calls"] == [{"n": 1}]
+        assert await store.spent() == 0.5
+
+    async def test_the_server_holds_no_lock_for_it(self, relay, database, postgres_server):
+        store = PostgresStore(database)
+        await store.plan([], [])
+        relay.swallow, relay.arrives = b"COMMIT", False
+        with anyio.fail_after(30):
+            await store.take_over([])
+            await store.take_over([])
+        open_ = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
+        assert await database.tuples(open_, []) == [(0,)]
+
+    async def test_a_statement_that_takes_its_time_is_left_alone(self, relay, database):
+        began = asyncio.get_running_loop().time()
+        assert await database.tuples("SELECT pg_sleep(1.5) IS NULL, pg_backend_pid() > 0", [])
+        assert asyncio.get_running_loop().time() - began >= 1.5
+
+        async def hold(connection):
+            await connection.execute("LOCK TABLE run IN ACCESS EXCLUSIVE MODE")
+            held.set()
+            await anyio.sleep(1.2)
+
+        held = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(database.transaction, hold)
+            await held.wait()
+            pids = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'delm'"
+            before = await database.tuples(pids, [])
+            await PostgresStore(database).describe(name="waited")
+            assert await database.tuples(pids, []) == before
+
+    async def test_both_sides_of_tcp_look_for_each_other(self, own_tcp_server):
+        database = await store_database(f"{own_tcp_server.remote_url}#run", silence_s=9)
+        try:
+            asked = (
+                "SELECT current_setting('tcp_keepalives_idle'), current_setting('tcp_user_timeout')"
+            )
+            assert await database.tuples(asked, []) in ([("9", "18000")], [("9", "18s")])
+            connection = await database.connection()
+            used = connection._transport.get_extra_info("socket")
+            assert used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 9
+            assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 18_000
+            await connection.close()
+        finally:
+            await database.aclose()
+
+
 class TestClaims:
     async def test_the_statement_that_is_exact_on_sqlite_claims_twice(self, postgres_server):
         """Why claims lock rows and pass over locked ones."""
@@ -201,4 +300,4 @@ class TestRows:
         await context.admit(number, key="k", raw="", seconds=0)
         await context.link(Link(source="one", target="F1", kind="cites"))
         with pytest.raises(StoreConflict):
-            await board._database.script(statement)
+            await board._database.transaction(lambda connection: connection.execute(statement))

@@ -8,6 +8,7 @@ from scripted_model import ScriptedModel
 
 from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
+from harness.model.call_limit import CallLimit
 from harness.model.client import ModelClient, RetryPolicy
 from harness.model.conversation import start_conversation
 from harness.model.litellm_backend import LitellmBackend
@@ -126,7 +127,7 @@ async def bench(script, *, limits=None, ledger=None, slots=8, price=PRICE, **cli
             "openai/scripted",
             price=price,
             ledger=ledger,
-            limiter=anyio.CapacityLimiter(slots),
+            limit=CallLimit(slots),
             **SETTINGS | client,
         )
         try:

@@ -12,10 +12,12 @@ from harness.benchmarks.swebench.grading import PatchGrader
 from harness.benchmarks.swebench.items import IssueItem, IssueReference
 from harness.board.sqlite.board import SqliteBoard
 from harness.config import GradingConfig
+from harness.model.call_limit import CallLimit
 from harness.model.client import ModelClient
 from harness.model.prices import Price
 from harness.protocols import Trial
-from harness.runner.run import Run, RunSystem
+from harness.runner.planning import RunSystem
+from harness.runner.run import Run
 from harness.store.rows import Standing
 from harness.store.sqlite.store import SqliteStore
 from harness.types import Issue, Limits, Reply, Usage
@@ -121,7 +123,7 @@ def client_of(
 ) -> ModelClient:
     return ModelClient(
         backend or Answering(ANSWER), name, price=price, ledger=store,
-        limiter=anyio.CapacityLimiter(9), **SETTINGS | {"max_output_tokens": 1000},
+        limit=CallLimit(9), **SETTINGS | {"max_output_tokens": 1000},
     )  # fmt: skip
 
 

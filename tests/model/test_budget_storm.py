@@ -31,12 +31,14 @@ from agents.single import Independent
 from harness.benchmarks.swebench.benchmark import SweBench
 from harness.board.sqlite.board import SqliteBoard
 from harness.model.budget import TrialBudget
+from harness.model.call_limit import CallLimit
 from harness.model.client import ModelClient, RetryPolicy
 from harness.model.litellm_backend import LitellmBackend
 from harness.model.prices import cost
 from harness.model.usage import parse_usage
 from harness.protocols import System, Trial
-from harness.runner.run import Run, RunSystem
+from harness.runner.planning import RunSystem
+from harness.runner.run import Run
 from harness.store.ledger import EndedCall
 from harness.store.sqlite.store import SqliteStore
 from harness.types import Limits, Verdict
@@ -259,7 +261,7 @@ async def storm(
         backend = LitellmBackend("openai/scripted", overrides=own)
         client = ModelClient(
             backend, "openai/scripted", price=PRICE, ledger=store, timeout_s=TIMEOUT_S,
-            limiter=anyio.CapacityLimiter(12), retry=PATIENT, max_output_tokens=200,
+            limit=CallLimit(12), retry=PATIENT, max_output_tokens=200,
         )  # fmt: skip
         board = SqliteBoard(store.path)
         of_one = Limits(**nothing | limits)

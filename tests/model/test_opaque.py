@@ -2,7 +2,6 @@
 
 import json
 
-import anyio
 import pytest
 from model_bench import BASH, FAST, unlimited
 from provider_answers import entry, look
@@ -15,6 +14,7 @@ from harness.exports.recording import record
 from harness.exports.trajectories import trajectory_files
 from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
+from harness.model.call_limit import CallLimit
 from harness.model.client import ModelClient
 from harness.model.conversation import start_conversation
 from harness.model.litellm_backend import LitellmBackend
@@ -49,7 +49,7 @@ async def planned(store: SqliteStore) -> int:
 async def speak(store, trial_id, backend, price, turns, *, resumed=False):
     """So many turns of the conversation, as an agent's loop has them."""
     client = ModelClient(
-        backend, backend.name, price=price, ledger=store, limiter=anyio.CapacityLimiter(4),
+        backend, backend.name, price=price, ledger=store, limit=CallLimit(4),
         timeout_s=20, retry=FAST, max_output_tokens=8192,
     )  # fmt: skip
     key = CallKey(system="single", instance_id="a__b-1", trial=0, conversation="", position=0)

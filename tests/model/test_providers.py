@@ -2,7 +2,6 @@
 
 import json
 
-import anyio
 import pytest
 from model_bench import BASH, FAST, MemoryLedger, unlimited
 from provider_answers import billed, entry, look
@@ -11,6 +10,7 @@ from scripted_model import ScriptedModel
 
 from agents.loop import answer_message, with_unique_ids
 from harness.model.budget import TrialBudget
+from harness.model.call_limit import CallLimit
 from harness.model.client import ModelClient
 from harness.model.conversation import start_conversation
 from harness.model.litellm_backend import LitellmBackend
@@ -37,7 +37,7 @@ async def test_a_provider_gets_back_what_it_said_and_its_bill_is_ours(name, monk
         ledger = MemoryLedger()
         client = ModelClient(
             backend, model, price=find_price(model, overrides), ledger=ledger,
-            limiter=anyio.CapacityLimiter(4), timeout_s=20, retry=FAST,
+            limit=CallLimit(4), timeout_s=20, retry=FAST,
             max_output_tokens=8192,
         )  # fmt: skip
         talk = start_conversation(

@@ -11,6 +11,7 @@ from harness.errors import ContextOverflow, LimitReached, ModelRefused, ModelUna
 from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
 from harness.model.call_accounting import Speaker
+from harness.model.call_limit import CallLimit
 from harness.model.client import ModelClient
 from harness.model.conversation import start_conversation
 from harness.model.litellm_backend import LitellmBackend
@@ -110,7 +111,7 @@ async def test_a_live_conversation_is_replayed_call_by_call_at_the_same_cost(
         "openai/scripted",
         price=PRICE,
         ledger=ledger,
-        limiter=anyio.CapacityLimiter(1),
+        limit=CallLimit(1),
         **SETTINGS,
         text_protocol=text_protocol,
     )
@@ -170,7 +171,7 @@ def replaying(path, calls) -> tuple[ModelClient, MemoryLedger]:
         "openai/scripted",
         price=PRICE,
         ledger=ledger,
-        limiter=anyio.CapacityLimiter(1),
+        limit=CallLimit(1),
         **SETTINGS,
     )
     return client, ledger

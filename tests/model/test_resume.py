@@ -33,6 +33,7 @@ from scripted_model import ScriptedModel
 from harness.errors import LimitReached
 from harness.model.backend import CallKey
 from harness.model.budget import TrialBudget
+from harness.model.call_limit import CallLimit
 from harness.model.client import ModelClient
 from harness.model.conversation import start_conversation
 from harness.model.resume_cache import ResumeCache
@@ -241,10 +242,8 @@ async def test_calls_that_overlapped_do_so_in_the_record_of_the_attempt_that_was
         instance = {"instance_id": "i", "repo": "r", "difficulty": "", "length": ""}
         trial = {"system": "s", "instance_id": "i", "agents": 1, "wanted": 1, "submits": "one"}
         await store.plan([instance], [trial | {"number": 0}])
-        limiter = anyio.CapacityLimiter(1)
-        client = ModelClient(
-            Silent(), "silent", price=None, ledger=store, limiter=limiter, **SETTINGS
-        )
+        limit = CallLimit(1)
+        client = ModelClient(Silent(), "silent", price=None, ledger=store, limit=limit, **SETTINGS)
         said = client.request(key("a", 0), HELLO, []).prompt_sha256
         held = await store.begin_call(NewCall(**call(1, 9, 0.5)))  # what paid for both
         rows = [row(1, "a", 0, 1, ended=3), row(1, "b", 0, 2, ended=4)]

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from agents.concurrency import together
-from harness.errors import LimitReached, StoreConflict
+from harness.errors import LimitReached, StoreConflict, TrialLost
 from harness.store.joined_agents import JoinableStore
 from harness.store.ledger import EndedCall, NewCall
 from harness.store.opening import open_store
@@ -92,7 +92,8 @@ async def test_only_a_trial_that_a_process_runs_is_joined_and_as_long_as_it_does
 )
 async def test_all_processes_together_have_the_limits_of_the_trial(stores, limits, most, name):
     """Their calls race; none is beyond the limit, and nobody is refused before it."""
-    await stores[1].join_trial(1, 1, by="me")
+    for store in stores[1:]:
+        await store.join_trial(1, 1, by="me")
     reached = []
 
     async def spend(store: Store, who: str) -> None:
@@ -115,9 +116,22 @@ async def test_all_processes_together_have_the_limits_of_the_trial(stores, limit
         assert limits.cost_usd - 0.125 < spent <= limits.cost_usd
 
 
+async def test_only_who_has_joined_makes_calls_and_only_as_long_as_the_trial_runs(stores):
+    with pytest.raises(TrialLost):
+        await stores[1].begin_call(new_call("agent-3", 0))
+    await stores[1].join_trial(1, 1, by="me")
+    call_id = await stores[1].begin_call(new_call("agent-3", 0))
+    await stores[0].begin_grading(1, reason="finished", seconds=1)
+    with pytest.raises(TrialLost):
+        await stores[1].begin_call(new_call("agent-3", 1))
+    with pytest.raises(TrialLost):
+        await stores[1].hold_more(call_id, 0.1)
+
+
 async def test_used_tokens_of_all_count(stores):
     limits = Limits(steps=0, cost_usd=0, tokens=250, wall_clock_s=0, command_s=1)
-    await stores[1].join_trial(1, 1, by="me")
+    for store in stores[1:3]:
+        await store.join_trial(1, 1, by="me")
     for n, store in enumerate(stores[:3]):
         await end(store, await store.begin_call(new_call(f"agent-{n}", 0, limits=limits)))
     with pytest.raises(LimitReached, match="tokens"):

@@ -10,7 +10,7 @@ from contextlib import aclosing
 import anyio
 import pytest
 
-from harness.errors import LimitReached, StoreConflict
+from harness.errors import LimitReached, StoreConflict, TrialLost
 from harness.store.ledger import EndedCall, NewCall
 from harness.store.opening import open_store
 from harness.store.protocol import Store
@@ -38,6 +38,13 @@ async def planned(store: Store, count: int = 1) -> None:
 
 async def states(store: Store) -> list[tuple[int, int, str]]:
     return [(row["number"], row["attempt"], row["state"]) for row in await store.trials()]
+
+
+def a_call(trial_id: int, position: int) -> NewCall:
+    return NewCall(
+        trial_id=trial_id, conversation="c", agent="a", position=position, model="m",
+        prompt_sha256="", repeated=0.0, reserved_usd=0.1, moment=position,
+    )  # fmt: skip
 
 
 CLAIM = """
@@ -553,6 +560,60 @@ class TestStore:
         assert sorted(done) == list(range(40))
         assert {row["state"] for row in rows} <= {"done", "cancelled"}
         assert len(rows) - len(done) <= 1, "what one process had in its hands"
+
+    async def test_a_process_that_lost_its_trial_makes_no_call_for_it(self, store, address):
+        await planned(store)
+        async with (
+            aclosing(await open_store(address, owner="old", cap_usd=1)) as old,
+            aclosing(await open_store(address, owner="new", cap_usd=1)) as new,
+        ):
+            mine = await old.claim_trial()
+            begun = await old.begin_call(a_call(mine["trial_id"], 0))
+            await old.charge(begun, 0.1)
+            await new.take_over(["new"])
+            for owner in (old, new):
+                with pytest.raises(TrialLost):
+                    await owner.begin_call(a_call(mine["trial_id"], 1))
+            with pytest.raises(TrialLost):
+                await old.hold_more(begun, 0.1)
+            again = await new.claim_trial()
+            with pytest.raises(TrialLost):
+                await old.begin_call(a_call(again["trial_id"], 0))
+            await new.begin_call(a_call(again["trial_id"], 0))
+            assert [call["trial_id"] for call in await store.calls()] == [1, 2]
+
+    async def test_a_call_begins_before_its_trial_is_taken_over_and_is_charged_or_never(
+        self, store, address
+    ):
+        count = 12
+        await planned(store, count)
+        async with (
+            aclosing(await open_store(address, owner="old")) as old,
+            aclosing(await open_store(address, owner="new")) as new,
+        ):
+            for _ in range(count):
+                await old.claim_trial()
+            refused = 0
+
+            async def begin(trial_id: int) -> None:
+                nonlocal refused
+                for position in range(40):
+                    try:
+                        await old.begin_call(a_call(trial_id, position))
+                    except TrialLost:
+                        refused += 1
+                        return
+                    await anyio.sleep(0.001)
+
+            async with anyio.create_task_group() as tasks:
+                for trial_id in range(1, count + 1):
+                    tasks.start_soon(begin, trial_id)
+                await anyio.sleep(0.03)
+                await new.take_over(["new"])
+            calls = await store.calls()
+            assert refused == count
+            assert calls
+            assert {call["charged_usd"] for call in calls} == {0.1}
 
     async def test_closing_twice_is_closing_once(self, store):
         await store.aclose()

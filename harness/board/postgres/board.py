@@ -5,11 +5,12 @@ from collections.abc import Callable
 from harness.board.postgres.change_watch import ChangeWatch
 from harness.board.postgres.queue import PostgresQueue
 from harness.board.sql_boards import CHECKED, SqlBoards
-from harness.errors import StoreConflict, StoreUnavailable, UserError
+from harness.errors import StoreUnavailable, UserError
 from harness.secrets import redact
 from harness.store.database import statements
 from harness.store.postgres.database import PostgresDatabase
 from harness.store.postgres.opening import parts_of, prepared
+from harness.store.postgres.versions import Part
 
 NOW = "CAST(extract(epoch FROM clock_timestamp()) AS float8)"
 
@@ -44,11 +45,10 @@ async def open_postgres_boards(
         read_only=read_only,
     )  # fmt: skip
     watch.database = database
+    await prepared(database, Part("board", "harness.board.postgres", tables))
     try:
-        if not read_only:
-            await prepared(database, tables, "board")
         there = not read_only or bool((await database.read("has_boards"))[0]["found"])
-    except (StoreUnavailable, StoreConflict) as error:
+    except StoreUnavailable as error:
         await database.aclose()
         raise UserError(f"{redact(url)}: cannot be used for boards: {error}") from None
     return PostgresBoard(database, watch, max_tasks=max_tasks, there=there)

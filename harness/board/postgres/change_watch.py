@@ -135,7 +135,7 @@ class ChangeWatch:
             try:
                 if self._listener is None or self._listener.is_closed():
                     self._channels.clear()
-                    self._listener = await asyncpg.connect(self.database.url, timeout=5)
+                    self._listener = await self.database.connection()
                 if trial_id not in self._channels:
                     await self._listener.add_listener(self._channel(trial_id), self._heard)
                     self._channels.add(trial_id)

@@ -7,7 +7,7 @@ again. Where the connection breaks during a commit, the server is asked what bec
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -17,10 +17,15 @@ import asyncpg
 from harness.errors import StoreUnavailable
 from harness.store.database import Body, Result, Row, Statement
 from harness.store.postgres.server_errors import AGAIN, AWAY, in_words, store_error
+from harness.store.postgres.watched_connection import (
+    CONNECT_S,
+    SILENCE_S,
+    server_settings,
+    watched,
+)
 
 MOST_CONNECTIONS = 8  # of one pool
 ESCAPE = "\ue000"  # before 0: a NUL, which PostgreSQL cannot hold; before 1: itself
-LONGEST_S = 20.0  # of a statement that is not cancelled
 PATIENCE_S = 60.0  # for a server that is away: a restart or a fail-over
 FIRST_PATIENCE_S = 5.0  # for one that has not answered yet: its address may be wrong
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0  # between two tries
@@ -34,6 +39,7 @@ class PostgresDatabase:
     `sql`: statements by name. `now`: what stands for `:now` in them, an expression;
     `clock` is asked instead where it is given.
     `changed` is called after each transaction on a trial, with the trial and its last event.
+    `silence_s`: see `harness.store.postgres.watched_connection`.
     """
 
     def __init__(
@@ -48,6 +54,7 @@ class PostgresDatabase:
         checked: Set[str] = frozenset(),
         errors: Set[str] = frozenset(),
         read_only: bool = False,
+        silence_s: float = SILENCE_S,
     ) -> None:
         self.patience_s = FIRST_PATIENCE_S
         self.url = url
@@ -60,7 +67,10 @@ class PostgresDatabase:
             name: Statement(_NOW.sub(now, text).strip().rstrip(";"), "$", checked, errors)
             for name, text in sql.items()
         }
+        self.read_only = read_only
+        self._class = watched(url, silence_s)
         self._settings = {"search_path": f'"{schema}"', "application_name": "delm"}
+        self._settings |= server_settings(silence_s)
         if read_only:
             self._settings["default_transaction_read_only"] = "on"
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
@@ -113,8 +123,9 @@ class PostgresDatabase:
 
         async def sent(connection: Any, told: "_Told") -> list[Row]:
             # whoever is cancelled here would not know whether it was done
-            with anyio.fail_after(LONGEST_S, shield=True):
-                return await _rows(connection, statement, dict(parameters))
+            with anyio.CancelScope(shield=True):
+                told.given = await _rows(connection, statement, dict(parameters))
+            return told.given  # type: ignore[no-any-return]
 
         rows = await self._until_done(sent)
         if self.changed is not None and rows:
@@ -196,7 +207,10 @@ class PostgresDatabase:
 
     async def connection(self) -> Any:
         """A connection of the caller's own, which it closes. Raises what asyncpg does."""
-        return await asyncpg.connect(self.url, server_settings=self._settings)
+        return await asyncpg.connect(
+            self.url, server_settings=self._settings, connection_class=self._class,
+            timeout=CONNECT_S,
+        )  # fmt: skip
 
     async def aclose(self) -> None:
         """See `Database.aclose`."""
@@ -206,14 +220,14 @@ class PostgresDatabase:
                 await pool.close()
             pool.terminate()
 
-    async def script(self, text: str) -> None:
-        """Run statements without parameters, in one transaction."""
+    async def transaction(self, body: Callable[[Any], Awaitable[_Given]]) -> _Given:
+        """What `body` gives for a connection in a transaction; it may be called again."""
 
-        async def once(connection: Any, told: "_Told") -> None:
+        async def once(connection: Any, told: "_Told") -> _Given:
             async with connection.transaction():
-                await connection.execute(text)
+                return await body(connection)
 
-        await self._until_done(once)
+        return await self._until_done(once)
 
     async def _opened(self) -> "asyncpg.Pool[asyncpg.Record]":
         async with self._opening:
@@ -221,7 +235,8 @@ class PostgresDatabase:
                 try:
                     self._pool = await asyncpg.create_pool(
                         self.url, min_size=0, max_size=MOST_CONNECTIONS,
-                        server_settings=self._settings, init=_set_up, command_timeout=None,
+                        server_settings=self._settings, init=_set_up,
+                        connection_class=self._class, timeout=CONNECT_S,
                     )  # fmt: skip
                 except (*AWAY, asyncpg.PostgresError, ValueError) as error:
                     raise StoreUnavailable(in_words(error)) from error
@@ -257,14 +272,16 @@ class PostgresDatabase:
         try:
             yield connection
         except AWAY:
-            connection.terminate()
+            with suppress(asyncpg.InterfaceError):  # it has left the pool already
+                connection.terminate()
             raise
         finally:
             with anyio.CancelScope(shield=True):
                 try:
                     await pool.release(connection)
                 except AWAY:
-                    connection.terminate()
+                    with suppress(asyncpg.InterfaceError):
+                        connection.terminate()
 
     async def _was_kept(self, transaction: str) -> bool:
         """Whether a transaction whose commit nobody answered is kept."""

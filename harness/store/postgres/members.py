@@ -11,7 +11,7 @@ import anyio
 import asyncpg
 
 from harness.errors import DelmError, StoreUnavailable, UserError, leaf
-from harness.store.postgres.database import LONGEST_S, PATIENCE_S, PostgresDatabase
+from harness.store.postgres.database import PATIENCE_S, PostgresDatabase
 from harness.store.postgres.opening import store_database
 from harness.store.postgres.server_errors import AWAY, in_words
 from harness.store.postgres.store import PostgresStore
@@ -82,7 +82,7 @@ class PostgresMember:
                 if self._session is None or self._session.is_closed():
                     self._session = await self._database.connection()
                 done = None
-                with anyio.fail_after(LONGEST_S, shield=True):  # or nobody knows who holds it
+                with anyio.CancelScope(shield=True):  # or nobody knows who holds it
                     done = await self._session.fetchval(text, key)
                 return bool(done)
             except (*AWAY, asyncpg.PostgresError) as error:

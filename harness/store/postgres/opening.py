@@ -12,32 +12,11 @@ from harness.store.addresses import without_password
 from harness.store.database import statements
 from harness.store.postgres.database import PostgresDatabase
 from harness.store.postgres.store import PostgresStore
+from harness.store.postgres.versions import Part, bring_up, check
+from harness.store.postgres.watched_connection import SILENCE_S
 
-VERSION = 1  # of the tables; there is no earlier one to migrate
 NOW = "to_char(now() AT TIME ZONE 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"+00:00\"')"
 ERRORS = frozenset({"error", "detail", "reason"})  # see harness/store/sqlite/file.py
-# One at a time, for two that create the same schema would refuse each other. lock_of: the key of
-# the advisory lock of a trial's board; of 0: of the run.
-ALONE = (
-    "SELECT pg_advisory_xact_lock(hashtextextended('delm ' || current_setting('search_path'), 0));"
-)
-COMMON = (
-    ALONE
-    + """
-CREATE SCHEMA IF NOT EXISTS "{name}";
-CREATE TABLE IF NOT EXISTS version (part text PRIMARY KEY, version integer NOT NULL);
-CREATE OR REPLACE FUNCTION lock_of(bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT hashtextextended(current_schema() || ':' || $1, 0) $$;
-"""
-)
-TABLES = """
-DO $make$ BEGIN
-IF NOT EXISTS (SELECT 1 FROM version WHERE part = '{part}') THEN
-INSERT INTO version VALUES ('{part}', {version});
-{schema}
-END IF;
-END $make$;
-"""
 MOST_NAME = 63  # characters of a schema's name
 
 
@@ -57,39 +36,37 @@ def schema_of(run: str) -> str:
     return f"delm_{plain[:40]}_{hashlib.sha256(run.encode()).hexdigest()[:12]}"
 
 
-async def prepared(database: PostgresDatabase, schema: str, part: str) -> None:
-    """Create the schema and the tables of a `part` ("store" or "board") where there are none.
-
-    Safe against other processes that do so at the same moment. `UserError`: a newer version made
-    them.
-    """
-    await database.script(COMMON.format(name=database.schema))
-    await database.script(ALONE + TABLES.format(part=part, version=VERSION, schema=schema))
-    (found,) = await database.tuples("SELECT version FROM version WHERE part = ?", [part])
-    if found[0] != VERSION:
-        raise UserError(
-            f"the run in schema {database.schema} is of version {found[0]}, not {VERSION}"
-        )
-
-
-async def store_database(address: str, *, read_only: bool = False) -> PostgresDatabase:
+async def store_database(
+    address: str, *, read_only: bool = False, silence_s: float = SILENCE_S
+) -> PostgresDatabase:
     """The database of the run's store at `address`, with its tables. `UserError`: see
-    `harness.store.opening.open_store`."""
+    `harness.store.opening.open_store`; `silence_s`: see `PostgresDatabase`."""
     url, schema = parts_of(address)
     sql: Mapping[str, str] = statements(
         "harness.store", "store.sql", "interventions.sql"
     ) | statements("harness.store.postgres", "store.sql")
     database = PostgresDatabase(
         url, schema, {name: text for name, text in sql.items() if name != "schema"},
-        now=NOW, errors=ERRORS, read_only=read_only,
+        now=NOW, errors=ERRORS, read_only=read_only, silence_s=silence_s,
     )  # fmt: skip
+    await prepared(database, Part("store", "harness.store.postgres", sql["schema"]))
+    return database
+
+
+async def prepared(database: PostgresDatabase, part: Part) -> None:
+    """Create or migrate the tables of a part, or check those that are only read.
+
+    `UserError`, and the database is closed: the server cannot be used, or a newer delm made them.
+    """
     try:
-        if not read_only:
-            await prepared(database, sql["schema"], "store")
+        await (check if database.read_only else bring_up)(database, part)
     except (StoreUnavailable, StoreConflict) as error:
         await database.aclose()
-        raise UserError(f"{without_password(url)}: cannot be used as a store: {error}") from None
-    return database
+        where = without_password(database.url)
+        raise UserError(f"{where}: cannot be used as a {part.name}: {error}") from None
+    except UserError:
+        await database.aclose()
+        raise
 
 
 async def open_postgres(

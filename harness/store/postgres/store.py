@@ -39,8 +39,9 @@ class PostgresStore(SqlStore):
 
         await self._database.write(body, alone=reason == INTERRUPTED)
 
-    async def _drop_dead(self, run: Run) -> None:
+    async def _drop_dead(self, run: Run, alive: str) -> None:
         await run("drop_dead", owner=self._owner)
+        await run("lock_left", alive=alive)
 
     # -- agents of one trial in several processes --------------------------------------------------
 

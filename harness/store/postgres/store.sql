@@ -327,6 +327,11 @@ HAVING NOT bool_or(state IN ('waiting', 'running', 'grading', 'done'))
         THEN attempt ELSE -1 END) < max(attempt)
 ORDER BY min(trial_id);
 
+-- name: lock_left
+-- calls of these trials that begin now are there before they are charged
+SELECT trial_id FROM trial WHERE state IN ('running', 'grading') AND was_dropped(owner, :alive)
+ORDER BY trial_id FOR UPDATE;
+
 -- name: charge_left
 -- calls of processes that are gone: nobody can tell what they cost
 UPDATE call SET charged_usd = reserved_usd
@@ -393,16 +398,24 @@ WHERE trial_id = (
 RETURNING trial_id, system, instance_id, number, attempt, agents, wanted, state, reason, seconds;
 
 -- name: begin_call
--- no row where the run's money does not cover it; a billionth of a dollar for the sum's rounding
+-- no row where the trial is not this owner's any more, or where the run's money does not cover it; a billionth of a dollar for the sum's rounding
 INSERT INTO call (trial_id, conversation, agent, position, model, prompt_sha256, repeated, reserved_usd,
     started_at, began, paid_call, tools_sha256)
 SELECT :trial_id, :conversation, :agent, :position, :model, :prompt_sha256, :repeated, :reserved_usd,
     :now, :moment, :paid_call, :tools_sha256
-FROM (SELECT spent + reserved AS taken FROM money FOR UPDATE) AS run
+FROM (SELECT trial_id AS held FROM trial
+        WHERE trial_id = :trial_id AND works_on(:owner, trial) FOR SHARE) AS mine,
+    (SELECT spent + reserved AS taken FROM money FOR UPDATE) AS run
 WHERE CAST(:cap_usd AS float8) = 0 OR CAST(:reserved_usd AS float8) IS NULL OR CAST(:paid_call AS bigint) IS NOT NULL
     OR taken + :reserved_usd <= 1e-9 + greatest(:cap_usd, coalesce((SELECT max(CAST(value AS float8))
         FROM intervention WHERE action = 'raise' AND trial_id IS NULL), 0))
 RETURNING call_id;
+
+-- name: has_trial
+SELECT 1 FROM trial
+WHERE trial_id = coalesce(CAST(:trial_id AS bigint),
+        (SELECT trial_id FROM call WHERE call_id = CAST(:call_id AS bigint)))
+    AND works_on(:owner, trial);
 
 -- name: running_trial
 SELECT trial_id, system, instance_id, number, attempt, agents, wanted, state, reason, trial.seconds,
@@ -432,7 +445,9 @@ FROM call WHERE trial_id = :trial_id;
 
 -- name: hold_more
 UPDATE call SET reserved_usd = coalesce(charged_usd, 0) + :usd
-FROM (SELECT spent + reserved AS taken FROM money FOR UPDATE) AS run
+FROM (SELECT trial_id AS held FROM trial WHERE works_on(:owner, trial)
+        AND trial_id = (SELECT trial_id FROM call WHERE call_id = :call_id) FOR SHARE) AS mine,
+    (SELECT spent + reserved AS taken FROM money FOR UPDATE) AS run
 WHERE call_id = :call_id AND outcome = 'started' AND (CAST(:cap_usd AS float8) = 0
     OR taken + :usd <= 1e-9 + greatest(:cap_usd, coalesce((SELECT max(CAST(value AS float8))
         FROM intervention WHERE action = 'raise' AND trial_id IS NULL), 0)))
@@ -534,3 +549,27 @@ SELECT * FROM intervention WHERE intervention_id > :after ORDER BY intervention_
 SELECT by, at, value FROM intervention
 WHERE action = :action AND trial_id IS NOT DISTINCT FROM :trial_id AND target = :target
 ORDER BY intervention_id DESC LIMIT 1;
+
+-- name: call_limit
+-- locked until the transaction ends: others wait to change it
+SELECT total, epoch, rising,
+    greatest(0, CAST(extract(epoch FROM paused_until - clock_timestamp()) AS float8)) AS paused_s
+FROM call_limit WHERE model = :model FOR UPDATE;
+
+-- name: set_call_limit
+INSERT INTO call_limit (model, total, ceiling, epoch, rising, paused_until)
+VALUES (:model, :total, :ceiling, :epoch, :rising,
+    clock_timestamp() + make_interval(secs => :paused_s))
+ON CONFLICT (model) DO UPDATE SET total = excluded.total, ceiling = excluded.ceiling,
+    epoch = excluded.epoch, rising = excluded.rising, paused_until = excluded.paused_until;
+
+-- name: call_slots
+SELECT owner, busy, waiting FROM call_slot JOIN worker USING (owner)
+WHERE model = :model AND is_alive(worker) ORDER BY owner;
+
+-- name: call_limits
+SELECT model, total, ceiling, CAST(coalesce(sum(busy), 0) AS bigint) AS busy,
+    CAST(coalesce(sum(waiting), 0) AS bigint) AS waiting
+FROM call_limit LEFT JOIN (
+    SELECT call_slot.* FROM call_slot JOIN worker USING (owner) WHERE is_alive(worker)) AS alive USING (model)
+GROUP BY model, total, ceiling ORDER BY model;

@@ -253,6 +253,25 @@ FROM (SELECT grade.*, judged, (SELECT action FROM intervention WHERE interventio
             WHERE action IN ('accept', 'refuse') AND target = CAST(grade.submission_id AS TEXT)), NULL)
         AS judged FROM grade) AS grade);
 
+-- How many calls of a model may be under way, over all processes of the run: harness/model/call_limit.py.
+CREATE TABLE IF NOT EXISTS call_limit (
+    model TEXT PRIMARY KEY,
+    total REAL NOT NULL CHECK (total >= 1),
+    ceiling INTEGER NOT NULL,      -- what the configuration allows at most
+    epoch INTEGER NOT NULL,        -- counts how often it was lowered
+    rising INTEGER NOT NULL CHECK (rising IN (0, 1)),   -- 1: it was never lowered
+    paused_until REAL NOT NULL     -- seconds since 1970: until then the provider wants no call
+) STRICT, WITHOUT ROWID;
+
+-- The calls of each process that are under way, or wait until they may be.
+CREATE TABLE IF NOT EXISTS call_slot (
+    owner TEXT NOT NULL,
+    model TEXT NOT NULL,
+    busy INTEGER NOT NULL,
+    waiting INTEGER NOT NULL,
+    PRIMARY KEY (owner, model)
+) STRICT, WITHOUT ROWID;
+
 -- name: note_first_call
 INSERT INTO run (key, value) VALUES ('first_calls', json_array(json(:made)))
 ON CONFLICT (key) DO UPDATE SET value = json_insert(value, '$[#]', json(:made));
@@ -303,19 +322,21 @@ WHERE trial_id = (
 RETURNING trial_id, system, instance_id, number, attempt, agents, wanted, state, reason, seconds;
 
 -- name: begin_call
--- no row where the run's money does not cover it; a billionth of a dollar for the sum's rounding
+-- no row where the trial is not this owner's any more, or where the run's money does not cover it; a billionth of a dollar for the sum's rounding
 INSERT INTO call (trial_id, conversation, agent, position, model, prompt_sha256, repeated, reserved_usd,
     started_at, began, paid_call, tools_sha256)
 SELECT :trial_id, :conversation, :agent, :position, :model, :prompt_sha256, :repeated, :reserved_usd,
     :now, :moment, :paid_call, :tools_sha256
-WHERE :cap_usd = 0 OR :reserved_usd IS NULL OR :paid_call IS NOT NULL
+FROM trial WHERE trial_id = :trial_id AND owner IN (:owner, '') AND state <> 'cancelled'
+    AND (:cap_usd = 0 OR :reserved_usd IS NULL OR :paid_call IS NOT NULL
     OR (SELECT spent + reserved FROM money) + :reserved_usd <= 1e-9 + max(:cap_usd, coalesce(
-        (SELECT max(CAST(value AS REAL)) FROM intervention WHERE action = 'raise' AND trial_id IS NULL), 0))
+        (SELECT max(CAST(value AS REAL)) FROM intervention WHERE action = 'raise' AND trial_id IS NULL), 0)))
 RETURNING call_id;
 
 -- name: hold_more
 UPDATE call SET reserved_usd = coalesce(charged_usd, 0) + :usd
-WHERE call_id = :call_id AND outcome = 'started' AND (:cap_usd = 0
+WHERE call_id = :call_id AND outcome = 'started' AND trial_id IN (
+        SELECT trial_id FROM trial WHERE owner IN (:owner, '') AND state <> 'cancelled') AND (:cap_usd = 0
     OR (SELECT spent + reserved FROM money) + :usd <= 1e-9 + max(:cap_usd, coalesce(
         (SELECT max(CAST(value AS REAL)) FROM intervention WHERE action = 'raise' AND trial_id IS NULL), 0)))
 RETURNING call_id;
@@ -438,3 +459,25 @@ FROM intervention JOIN trial USING (trial_id)
 WHERE action = 'cancel' AND state NOT IN ('waiting', 'running', 'grading')
     AND owner NOT IN (SELECT value FROM json_each(:alive))
     AND intervention_id NOT IN (SELECT intervention_id FROM intervention_applied);
+
+-- name: call_limit
+SELECT total, epoch, rising,
+    max(0.0, paused_until - (julianday('now') - 2440587.5) * 86400.0) AS paused_s
+FROM call_limit WHERE model = :model;
+
+-- name: set_call_limit
+INSERT INTO call_limit (model, total, ceiling, epoch, rising, paused_until)
+VALUES (:model, :total, :ceiling, :epoch, :rising,
+    (julianday('now') - 2440587.5) * 86400.0 + :paused_s)
+ON CONFLICT (model) DO UPDATE SET total = excluded.total, ceiling = excluded.ceiling,
+    epoch = excluded.epoch, rising = excluded.rising, paused_until = excluded.paused_until;
+
+-- name: call_slots
+SELECT owner, busy, waiting FROM call_slot
+WHERE model = :model AND owner IN (SELECT value FROM json_each(:alive)) ORDER BY owner;
+
+-- name: call_limits
+SELECT model, total, ceiling, coalesce(sum(busy), 0) AS busy, coalesce(sum(waiting), 0) AS waiting
+FROM call_limit LEFT JOIN (
+    SELECT * FROM call_slot WHERE owner IN (SELECT value FROM json_each(:alive))) USING (model)
+GROUP BY model ORDER BY model;

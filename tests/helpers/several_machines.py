@@ -1,20 +1,70 @@
 """One scripted run that several machines, or one, work on; and what came of it."""
 
+import os
 import random
+import signal
+import subprocess
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import anyio
-from console import DATASET, FLASK, UNGUARDED
+from console import DATASET, DELM, FLASK, UNGUARDED
 from team_script import team
 
 from harness.results.run_folder import RunFolder
-from harness.store.rows import RunRows
+from harness.store.rows import RunRows, TrialRow
 
 WORDS = ["-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "-s", "delm", "-n", "2", "-k", "4",
          "-w", "1", "--yes", *UNGUARDED, "-c", "plots=false", "-c", "report=false"]  # fmt: skip
+
+
+class Machine:
+    """A command of delm on a host of its own, that works on a run."""
+
+    def __init__(
+        self,
+        host: Sequence[str],
+        words: Sequence[str],
+        place: Path,
+        env: Mapping[str, str] | None = None,
+        *,
+        run: str = "far",
+    ) -> None:
+        """`place`: its results, which is made. `env`: of its process; None: this one's."""
+        place.mkdir()
+        self.said = place / "said"
+        self.folder = place / run
+        with self.said.open("w") as said:
+            self.process = subprocess.Popen(
+                [*host, DELM, *words, "-o", str(place)], cwd=place, stdin=subprocess.DEVNULL,
+                stdout=said, stderr=subprocess.STDOUT, start_new_session=True, env=env,
+            )  # fmt: skip
+
+    def at_work(self) -> bool:
+        """Whether it has paid for a call of a trial that it still has."""
+        assert self.process.poll() is None, self.said.read_text()
+        return (self.folder / "store.url").exists() and self.process.pid in at_work(
+            rows_of(self.folder)
+        )
+
+    def kill(self) -> None:
+        """Kill it with all that it started."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def at_work(rows: RunRows) -> set[int]:
+    """The processes that have an answer to a call of a trial which they still have."""
+    answered = {call["trial_id"] for call in rows.calls if call["outcome"] == "ok"}
+    return {
+        int(trial["owner"].partition("-")[0])
+        for trial in rows.trials
+        if trial["state"] == "running" and trial["trial_id"] in answered
+    }
 
 
 def rows_of(folder: Path) -> RunRows:
@@ -31,20 +81,27 @@ def outcomes(rows: RunRows) -> Counter[tuple[Any, ...]]:
     """What each trial submitted, and what became of it."""
     of = {trial["trial_id"]: trial for trial in rows.trials}
     return Counter(
-        (of[made["trial_id"]]["number"], made["author"], made["patch_sha256"], made["outcome"])
+        (
+            *_trial(of[made["trial_id"]]), made["author"], made["patch_sha256"],
+            made["outcome"], *(made["flags"] or ()),
+        )
         for made in rows.submissions
         if of[made["trial_id"]]["state"] == "done"
-    )
+    )  # fmt: skip
 
 
 def bought(rows: RunRows) -> Counter[tuple[Any, ...]]:
     """How often each call of each trial was paid for, whatever attempt made it."""
     of = {trial["trial_id"]: trial for trial in rows.trials}
     return Counter(
-        (of[call["trial_id"]]["number"], call["conversation"], call["position"])
+        (*_trial(of[call["trial_id"]]), call["conversation"], call["position"])
         for call in rows.calls
         if call["paid_call"] is None and call["outcome"] == "ok"
     )
+
+
+def _trial(row: TrialRow) -> tuple[Any, ...]:
+    return row["system"], row["instance_id"], row["number"]
 
 
 def slow_team() -> Any:

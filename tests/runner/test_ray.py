@@ -1,32 +1,15 @@
 """Ray places the processes of a run on the nodes of a cluster."""
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 
 import pytest
 from console import delm, refused
+from ray_cluster import ray_cluster
 from scripted_model import ScriptedModel
 from several_machines import WORDS, bought, outcomes, rows_of, slow_team
 
 NODES = 3
-SESSIONS = "/tmp/delm-ray"  # the paths of its sockets have to be short
-CLUSTER = """
-import sys
-from ray.cluster_utils import Cluster
-node = {"num_cpus": 2, "resources": {"sandbox": 1}, "memory": 5 * 2**30,
-        "object_store_memory": 80 * 2**20, "include_dashboard": False}
-cluster = Cluster(initialize_head=True, head_node_args=node)
-for _ in range(int(sys.argv[1]) - 1):
-    cluster.add_node(**node)
-cluster.wait_for_nodes()
-print(cluster.address, flush=True)
-sys.stdin.readline()
-cluster.shutdown()
-"""
 pytestmark = [
     pytest.mark.slow(seconds=120),
     pytest.mark.skipif(not find_spec("ray"), reason="Ray is not installed: pip install ray"),
@@ -44,22 +27,9 @@ def model(monkeypatch) -> Iterator[ScriptedModel]:
 
 @pytest.fixture
 def cluster(model) -> Iterator[str]:
-    """The address of a cluster of three nodes, each with room for one sandbox.
-
-    Another process has it: what Ray leaves open here would be in the way of other tests.
-    """
-    process = subprocess.Popen(
-        [sys.executable, "-c", CLUSTER, str(NODES)], stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        env=os.environ | {"RAY_TMPDIR": SESSIONS, "RAY_USAGE_STATS_ENABLED": "0"},
-    )  # fmt: skip
-    try:
-        yield process.stdout.readline().strip()
-        process.communicate("end\n", timeout=60)
-    finally:
-        process.kill()
-        process.communicate()
-        shutil.rmtree(SESSIONS, ignore_errors=True)
+    """The address of a cluster of three nodes, each with room for one sandbox."""
+    with ray_cluster([{}] * NODES) as made:
+        yield made.address
 
 
 def test_three_nodes_do_what_one_machine_does(tmp_path, own_postgres, model, cluster):

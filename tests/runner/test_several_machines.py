@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from console import DELM, delm, refused
 from network_namespaces import HERE, hosts
 from postgres_servers import PASSWORD, Server, programs
 from scripted_model import ScriptedModel, Status
-from several_machines import WORDS, bought, outcomes, rows_of, slow_team
+from several_machines import WORDS, Machine, bought, outcomes, rows_of, slow_team
 
 from harness.store.addresses import VARIABLE, without_password
 
@@ -22,39 +21,6 @@ WAIT_S = 400
 UNDER_WAY = 4  # requests of one process, at most, that a kill can cut
 
 pytestmark = [pytest.mark.slow(seconds=150)]
-
-
-class Machine:
-    """A command of delm on a host of its own."""
-
-    def __init__(self, host: Sequence[str], words: Sequence[str], place: Path) -> None:
-        place.mkdir()
-        self.said = place / "said"
-        self.folder = place / "far"
-        with self.said.open("w") as said:
-            self.process = subprocess.Popen(
-                [*host, DELM, *words, "-o", str(place)], cwd=place, stdin=subprocess.DEVNULL,
-                stdout=said, stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
-
-    def at_work(self) -> bool:
-        """Whether it has paid for a call of a trial that it still has."""
-        assert self.process.poll() is None, self.said.read_text()
-        if not (self.folder / "store.url").exists():
-            return False
-        rows = rows_of(self.folder)
-        mine = {
-            trial["trial_id"]
-            for trial in rows.trials
-            if trial["state"] == "running" and trial["owner"].startswith(f"{self.process.pid}-")
-        }
-        return any(call["trial_id"] in mine and call["outcome"] == "ok" for call in rows.calls)
-
-    def kill(self) -> None:
-        """Kill it with all that it started."""
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
 
 
 @pytest.fixture

@@ -1,11 +1,12 @@
 """The bundled split on several machines, one of which dies, against one machine.
 
-    python scripts/check_machines.py [--quick] [--only netns|ray] [--split replay|provider]
+    python scripts/check_machines.py [--quick] [--no-guard] [--only netns|ray]
+        [--split replay|provider]
 
 Each split is run on one machine with SQLite, and then twice on several with one PostgreSQL server,
 reached over TCP with a password:
 
-netns   four network namespaces. Three processes begin; one is killed with SIGKILL when several
+netns   four network namespaces. Three processes begin; one is killed with SIGKILL when three
         trials are done and it has a call of another one answered; a fourth joins then.
 ray     a Ray cluster of three nodes on this machine. The node of such a process is killed.
 
@@ -29,6 +30,7 @@ import argparse
 import contextlib
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -56,7 +58,7 @@ from harness.store.addresses import VARIABLE, without_password
 WAYS, SPLITS = ("netns", "ray"), ("replay", "provider")
 QUICK = ("pallets__flask-injected-3", "psf__requests-6028")
 SYSTEMS = ("single", "independent", "centralized", "delm")
-DONE = 3  # trials, before one is killed
+BOXES = ("--sandbox", "bubblewrap")
 UNDER_WAY = 4  # calls of one trial, at most, that a kill can cut
 LATENCY_S = (0.3, 0.6)
 PATIENCE_S = 7200.0
@@ -71,15 +73,18 @@ class Split:
     words: Sequence[str]
     variables: Mapping[str, str]
     answers: Callable[[], int]
+    done: int  # trials, before one of those that work on it is killed
 
 
 @contextlib.contextmanager
-def split(name: str, *, quick: bool) -> Iterator[Split]:
+def split(name: str, *, quick: bool, guard: bool) -> Iterator[Split]:
     """A split, and the model behind it."""
+    done = 1 if quick else 3
     few = [word for each in SYSTEMS[::3] for word in ("-s", each)] if quick else []
     if name == "replay":
         few += [word for each in QUICK for word in ("-i", each)] if quick else []
-        yield Split(name, [*few, *(UNGUARDED if quick else ())], {}, lambda: 0)
+        words = [*few, *BOXES, *(() if guard else UNGUARDED)]
+        yield Split(name, words, {}, lambda: 0, done)
         return
     script = TableScript({})
 
@@ -87,12 +92,21 @@ def split(name: str, *, quick: bool) -> Iterator[Split]:
         time.sleep(random.Random(n).uniform(*LATENCY_S))
         return script(request, n)
 
-    words = ["-m", "openai/scripted", "-d", "bundled-offline", "-c", "submissions=2", *UNGUARDED]
+    words = [
+        "-m",
+        "openai/scripted",
+        "-d",
+        "bundled-offline",
+        "-c",
+        "submissions=2",
+        *UNGUARDED,
+        *BOXES,
+    ]
     words += [word for each in list(ISSUES)[: 2 if quick else 3] for word in ("-i", each)]
     words += few or [word for each in SYSTEMS for word in ("-s", each)]
     with ScriptedModel(slowly, host=HERE) as model:
         key = {"OPENAI_API_BASE": model.base_url, "OPENAI_API_KEY": "sk-not-a-key"}
-        yield Split(name, [*words, "-k", "1", "--yes"], key, lambda: model.answers)
+        yield Split(name, [*words, "-n", "2", "-k", "1", "--yes"], key, lambda: model.answers, done)
 
 
 class Machines:
@@ -122,11 +136,11 @@ class Machines:
         machines = [self._start(self._hosts[0], words, split, run, "0")]
         try:
             machines += [self._start(self._hosts[n], work, split, run, str(n)) for n in (1, 2)]
-            _wait_for(lambda: _several_done(machines[0]) and machines[1].at_work(), machines)
-            machines[1].kill()
+            _wait_for(lambda: _some_done(machines[0], split) and _killed(machines[1:]), machines)
             machines.append(self._start(self._hosts[3], work, split, run, "3"))
-            for machine in (machines[0], *machines[2:]):
-                _finished(machine)
+            for machine in machines:
+                if machine.process.poll() != -signal.SIGKILL:
+                    _finished(machine)
         finally:
             for machine in machines:
                 machine.kill()
@@ -141,7 +155,7 @@ class Machines:
             words = self._eval(split, run, "--executor", "ray", "--ray-address", cluster.address)
             machine = self._start([], words, split, run, "0")
             try:
-                _wait_for(lambda: _several_done(machine) and _lost(machine, cluster), [machine])
+                _wait_for(lambda: _some_done(machine, split) and _lost(machine, cluster), [machine])
                 _finished(machine)
             finally:
                 machine.kill()
@@ -177,10 +191,20 @@ def _wait_for(condition: Callable[[], bool], machines: Sequence[Machine]) -> Non
         time.sleep(LOOK_S)
 
 
-def _several_done(machine: Machine) -> bool:
+def _some_done(machine: Machine, split: Split) -> bool:
     if not (machine.folder / "store.url").exists():
         return False
-    return sum(trial["state"] == "done" for trial in rows_of(machine.folder).trials) >= DONE
+    done = sum(trial["state"] == "done" for trial in rows_of(machine.folder).trials)
+    return done >= split.done
+
+
+def _killed(machines: Sequence[Machine]) -> bool:
+    """Kill one that has a trial, if there is one."""
+    for machine in machines:
+        if machine.at_work():
+            machine.kill()
+            return True
+    return False
 
 
 def _lost(machine: Machine, cluster: RayCluster) -> bool:
@@ -227,9 +251,10 @@ def checked(options: argparse.Namespace, found: Path) -> tuple[list[str], int]:
         network = stack.enter_context(hosts(4))
         server = Server(found, host=HERE)
         stack.callback(server.remove)
+        os.environ[VARIABLE] = server.remote_url  # this process looks, too
         machines = Machines(network, server, Path(folder))
         for name in [options.split] if options.split else SPLITS:
-            with split(name, quick=options.quick) as given:
+            with split(name, quick=options.quick, guard=not options.no_guard) as given:
                 one = machines.alone(given)
                 answers = given.answers()
                 for way in [options.only] if options.only else WAYS:
@@ -248,7 +273,9 @@ def checked(options: argparse.Namespace, found: Path) -> tuple[list[str], int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="The bundled split on several machines.")
     parser.add_argument("--quick", action="store_true",
-                        help="two systems on two instances, without the guard")  # fmt: skip
+                        help="two systems on two instances")  # fmt: skip
+    parser.add_argument("--no-guard", action="store_true",
+                        help="grade the replay without the guard, which takes longest")  # fmt: skip
     parser.add_argument("--only", choices=WAYS, help="the machines, instead of both")
     parser.add_argument("--split", choices=SPLITS, help="the split, instead of both")
     options = parser.parse_args()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-NETWORK = "10.77.31"
+NETWORK = f"10.77.{os.getpid() % 250 + 1}"  # of this test process
 HERE = f"{NETWORK}.1"  # the address of the bridge: of this machine itself
 
 
@@ -47,4 +47,5 @@ def hosts(count: int) -> Iterator[list[list[str]]]:
                 _ip(*within, "link", "set", "lo", "up")
         except subprocess.CalledProcessError as error:
             pytest.skip(f"no network namespaces here: {error.stderr.strip()}")
-        yield [["ip", "netns", "exec", name] for name in names]
+        # `ip netns exec` would hide the control groups, and with them bubblewrap's limits
+        yield [["nsenter", f"--net=/run/netns/{name}"] for name in names]

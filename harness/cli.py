@@ -15,7 +15,7 @@ from harness.commands.ctl import ctl_app
 from harness.commands.dataset_commands import dataset_app, images_app
 from harness.commands.options import given
 from harness.commands.report_command import report
-from harness.commands.run_commands import eval_command, work
+from harness.commands.run_commands import agent, eval_command, work
 from harness.commands.view_command import view
 from harness.errors import DelmError, UserError
 from harness.no_space import lack
@@ -60,6 +60,7 @@ def program(
 
 app.command("eval")(eval_command)
 app.command()(work)
+app.command()(agent)
 
 
 @app.command()

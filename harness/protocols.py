@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from harness.board.protocols import SharedContext, TaskQueue
 from harness.types import Activity, ExecResult, Instance, Item, Limits, Message, Reply, Verdict
@@ -275,6 +275,19 @@ class System(Protocol):
         Raises what it cannot deal with: `LimitReached` and `ModelError` after salvaging what there
         is, `SandboxUnavailable` at once.
         """
+        ...
+
+
+@runtime_checkable
+class JoinableSystem(System, Protocol):
+    """A system whose agents may be in several processes, on any machines.
+
+    What they know of each other is on the trial's board, which all of them see.
+    """
+
+    async def join(self, trial: Trial, agents: Sequence[str]) -> None:
+        """Let agents of these names work on a trial that another process runs, until its queue is
+        closed. `trial.agents` counts that one's. It submits nothing; raises what `run` does."""
         ...
 
 

@@ -148,6 +148,10 @@ class CandidateTasks:
         """The label of the first candidate that equals one of `seat`, where another seat has it."""
         if not self._options.merge_equal:
             return ""
+        works = [each for each in await self._board.works() if each.entry and not each.same]
+        for work in works:  # also those of agents in other processes
+            self._equal.add(work.entry, work.patch)
+            self._seats.setdefault(self._equal.all_of(work.entry)[0], work.seat)
         first = self._equal.add(candidate.label, diff_of(candidate))
         if first != candidate.label:
             await self._board.context.link(

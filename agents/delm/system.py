@@ -23,8 +23,9 @@ from harness.board.evidence import Patch
 from harness.board.protocols import Entry, Task
 from harness.board.vocabulary import TaskKind, TaskState, agent_name
 from harness.errors import LimitReached, ModelError, SandboxLost, SandboxUnavailable
-from harness.protocols import Trial
+from harness.protocols import Model, Trial
 
+JOINED_LEASE_S = 20.0
 LEAST_AT_ONCE, MOST_AT_ONCE = 2, 8  # checks, as the machine has processors
 
 
@@ -42,7 +43,8 @@ class Delm:
         await team.seed()
         reason = "interrupted"
         try:
-            await self._live(team)
+            names = [agent_name(number + 1) for number in range(trial.agents)]
+            await self._live(team, names)
             limits = set(team.limits)  # one for all, such as that a person has stopped each
             limit = limits.pop() if len(limits) == 1 else ""
             reason = "finished" if await team.queue.closed() else limit or "steps"
@@ -53,8 +55,22 @@ class Delm:
             with anyio.CancelScope(shield=True):
                 await hand_in(team, reason)
 
-    async def assemble(self, trial: Trial) -> DelmTrial:
-        """Build the team of a trial: its pristine sandbox, gate and options."""
+    async def join(self, trial: Trial, agents: Sequence[str]) -> None:
+        """See `harness.protocols.JoinableSystem`.
+
+        They check what they propose in sandboxes of their own machine, and hold their tasks by
+        shorter leases, since a network breaks more often than a process.
+        """
+        lease_s = min(self.options.lease_s, JOINED_LEASE_S)
+        own = Delm(self.options.model_copy(update={"lease_s": lease_s}))
+        team = await own.assemble(trial, process=f"@{agents[0]}")
+        await own._live(team, agents)
+
+    async def assemble(self, trial: Trial, process: str = "") -> DelmTrial:
+        """Build the team of a trial: its pristine sandbox, gate and options.
+
+        `process` ends the names of conversations that each process of the trial counts for itself.
+        """
         options = self.options
         pristine = await trial.sandbox()
         checks = ExecutedEvidence(
@@ -69,12 +85,16 @@ class Delm:
             check_cache=trial.check_cache,
             issue=trial.instance.problem_statement,
         )
-        checker = answer_checker(trial.verifier) if options.compares_gists else None
+
+        def verifier(conversation: str, agent: str) -> Model:
+            return trial.verifier(conversation + process, agent)
+
+        checker = answer_checker(verifier) if options.compares_gists else None
         gate = Gate(trial.context, checks.by_form(), checker=checker, apart=not options.sharing)
         return DelmTrial(trial, options, pristine, checks, gate)
 
-    async def _live(self, team: DelmTrial) -> None:
-        names = (agent_name(number + 1) for number in range(team.trial.agents))
+    async def _live(self, team: DelmTrial, names: Sequence[str]) -> None:
+        team.alive = len(names)
         with team.agents_scope:
             await together(Worker(team, name).live for name in names)
 

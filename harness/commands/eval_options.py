@@ -21,6 +21,8 @@ class Options:
     run_id: str = ""
     store: str = ""  # the URL of a PostgreSQL server; else the run is a file in its folder
     joins: bool = False  # a run that another process has begun, perhaps on another machine
+    trial: str = ""  # of such a run: agents join it, and no other trial is worked on
+    joining_agents: int = 1  # so many
     most: int = 0  # trials that this process works on at most; 0: all there are
     launch: Launch | None = None  # places processes that do the work; else this one does it
     record: Path | None = None

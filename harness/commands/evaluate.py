@@ -39,6 +39,7 @@ from harness.no_space import full
 from harness.protocols import Sandboxes
 from harness.results import run_folder
 from harness.results.run_folder import RunFolder, check_target, fresh_run_id
+from harness.runner.joined_trial import join_trial
 from harness.runner.launchers import Launcher
 from harness.runner.membership import Member, joined
 from harness.runner.processes import LocalMember, join
@@ -203,7 +204,8 @@ async def _launched(job: _Evaluation, local: LocalMember) -> int:
 async def _opened(job: _Evaluation, local: LocalMember) -> int:
     cap, address = job.options.config.budget.run_cost_usd, job.folder.address
     async with contextlib.AsyncExitStack() as undo:
-        member = await undo.enter_async_context(joined(local, address))
+        rejoins = bool(job.options.trial)
+        member = await undo.enter_async_context(joined(local, address, rejoins=rejoins))
         if others := await member.others():
             job.out.print(
                 f"note: this run has other processes, too: {', '.join(others)}", markup=False
@@ -268,7 +270,10 @@ async def _worked(job: _Evaluation, run: Run, member: Member, progress: Progress
             async with member.alone():
                 await run.plan()
         with progress.showing():
-            await run.work()
+            if job.options.trial:
+                await join_trial(run, job.options.trial, job.options.joining_agents)
+            else:
+                await run.work()
 
     job.stop.waiting_for = progress.under_way
     try:

@@ -230,6 +230,15 @@ WorkStore = Annotated[
         "--store", help="The PostgreSQL server that has the run. [default: the variable DELM_STORE]"
     ),
 ]
+JoinedTrial = Annotated[
+    str,
+    typer.Option(
+        "--trial", help="The trial: its id, or SYSTEM/INSTANCE#NUMBER. See delm show RUN."
+    ),
+]
+JoiningAgents = Annotated[
+    int, typer.Option("--agents", "-n", min=1, max=1000, help="Agents that join.")
+]
 WorkRun = Annotated[str, typer.Option("--run", help="Id of the run that delm eval --store began.")]
 Wait = Annotated[
     float, typer.Option("--wait", min=0, help="Seconds to wait for a run that has not begun yet.")

@@ -1,4 +1,7 @@
-"""`delm eval` and `delm work` on the command line. Nothing heavy is imported before they run."""
+"""`delm eval`, `delm work` and `delm agent` on the command line.
+
+Nothing heavy is imported before they run.
+"""
 
 from pathlib import Path
 
@@ -84,3 +87,18 @@ def work(
 
     flags = given(workers=workers, sandbox=given(disk_gb=disk_gb))
     raise typer.Exit(work_on(store, run, flags, output, wait_s=wait, most=most))
+
+
+def agent(
+    run: options.WorkRun,
+    trial: options.JoinedTrial,
+    store: options.WorkStore = "",
+    agents: options.JoiningAgents = 1,
+    output: options.Output = Path("results"),
+    disk_gb: options.DiskGb = None,
+) -> None:
+    """Let agents of this machine join a trial that another process runs, until it ends."""
+    from harness.commands.work import work_on
+
+    flags = given(sandbox=given(disk_gb=disk_gb))
+    raise typer.Exit(work_on(store, run, flags, output, trial=trial, joining_agents=agents))

@@ -28,12 +28,15 @@ def work_on(
     *,
     wait_s: float = 0.0,
     most: int = 0,
+    trial: str = "",
+    joining_agents: int = 1,
 ) -> int:
     """Work on the trials of the run until none is left; the exit code: 0 also where trials failed,
     130 stopped, 2 for lack of what the machine has to have.
 
     `wait_s`: for so long the run may have no trials yet. `most`: end after so many trials, and wait
-    for none; 0: all. `UserError`: the server has no such run.
+    for none; 0: all. `trial`: let agents join that one, which another process runs, until it ends,
+    and work on no other. `UserError`: the server has no such run.
     """
     given = store or os.environ.get(VARIABLE, "")
     if not given:
@@ -53,7 +56,15 @@ def work_on(
     )
     return evaluate(
         Options(
-            config=config, output=output, run_id=run_id, store=url, yes=True, joins=True, most=most
+            config=config,
+            output=output,
+            run_id=run_id,
+            store=url,
+            yes=True,
+            joins=True,
+            most=most,
+            trial=trial,
+            joining_agents=joining_agents,
         )
     )
 

@@ -158,7 +158,9 @@ class TrialBudget:
         *,
         clock: RunClock | None = None,
         whole: "TrialBudget | None" = None,
+        used_s: float = 0.0,
     ) -> None:
+        """`used_s`: seconds of the wall clock that the trial has used already."""
         self.limits = limits
         self._whole = whole
         self._of = "agent_" if whole else ""  # begins the names of its limits
@@ -175,7 +177,7 @@ class TrialBudget:
         self.held_tokens: dict[Hold, int] = {}
         self.clock = clock or RunClock()
         self._shares: list[tuple[TrialBudget, int]] = []  # with the number of agents
-        self._started = self.clock()
+        self._started = self.clock() - used_s
 
     def share(self, agents: int) -> "TrialBudget":
         """What one of `agents` may use: an equal part of steps, tokens and dollars, rounded up.

@@ -25,7 +25,7 @@ from harness.model.trial_calls import TrialCalls
 from harness.model.usage import counted, total
 from harness.store.ledger import CallOutcome, EndedCall, Ledger, NewCall
 from harness.text.timestamps import now
-from harness.types import Activity, Message, Reply, Usage
+from harness.types import Activity, Limits, Message, Reply, Usage
 
 LEAST_TURN_S = 0.001  # what takes less is no wait
 UNREAD_AT_MOST = 3  # answers to one call that came, are likely to be billed and are of no use
@@ -106,7 +106,8 @@ class ModelClient:
         with ExitStack() as undo:
             undo.callback(hold.withdraw)
             with budget.in_time():
-                tally.call_id = await self._begin(request, who, trial_calls, trial_calls.moment())
+                limits, moment = budget.levels()[0].limits, trial_calls.moment()
+                tally.call_id = await self._begin(request, who, trial_calls, moment, limits=limits)
             undo.pop_all()
         return tally
 
@@ -187,6 +188,7 @@ class ModelClient:
         trial_calls: TrialCalls,
         moment: int,
         paid: PaidCall | None = None,
+        limits: Limits | None = None,
     ) -> int:
         return await self._ledger.begin_call(
             NewCall(
@@ -201,6 +203,7 @@ class ModelClient:
                 moment=moment,
                 paid_call=paid.call_id if paid else None,
                 tools=json.dumps(list(request.offered)),
+                limits=limits,
             )
         )
 

@@ -10,8 +10,9 @@ from harness.types import Message
 class TrialCalls:
     """One trial's model traffic."""
 
-    def __init__(self) -> None:
-        self._moments = 0
+    def __init__(self, moments: int = 0) -> None:
+        """`moments` is the last one of the trial before the first call of this process."""
+        self._moments = moments
         self._root = _Node()
 
     def moment(self) -> int:

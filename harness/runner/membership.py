@@ -49,18 +49,20 @@ class Member(Protocol):
 
 
 @asynccontextmanager
-async def joined(local: LocalMember, address: str) -> AsyncIterator[Member]:
+async def joined(
+    local: LocalMember, address: str, *, rejoins: bool = False
+) -> AsyncIterator[Member]:
     """`local`, or a member of all machines where the store at `address` is for several.
 
     `UserError` ends the block where this process was away from that store for so long that others
-    have taken over what it had.
+    have taken over what it had. `rejoins`: it has no trials that they could, and goes on.
     """
     if not is_postgres(address):
         yield local
         return
     from harness.store.postgres.members import postgres_member
 
-    async with postgres_member(address, local.name, local.run_id) as member:
+    async with postgres_member(address, local.name, local.run_id, rejoins=rejoins) as member:
         yield member
 
 

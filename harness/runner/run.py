@@ -93,10 +93,10 @@ class Run:
         """`stop` ends the process as Ctrl-C does, `say` shows a line: where a person wants it.
         `most`: see `WorkerPool`. `launcher`: others do the work."""
         self._launcher, self._member = launcher, member
-        self._items: Mapping[str, Item] = {item.instance.instance_id: item for item in items}
-        self._systems = {c.name: c for c in run_systems}
+        self.items: Mapping[str, Item] = {item.instance.instance_id: item for item in items}
+        self.systems = {c.name: c for c in run_systems}
         self._grader = grader
-        self._limits = limits
+        self.limits = limits
         self._workers = workers
         clock, answered = clock or RunClock(), partial(store.answered, client.model)
         self.services = TrialServices(
@@ -127,7 +127,7 @@ class Run:
     async def check_instances(self) -> None:
         """Raise `UserError` when the dataset here lacks an instance of the run."""
         trials = await self.services.store.trials()
-        if lost := {row["instance_id"] for row in trials} - self._items.keys():
+        if lost := {row["instance_id"] for row in trials} - self.items.keys():
             raise UserError(
                 f"the run holds {min(lost)}, which the dataset does not have any more; take "
                 "another --run-id, or the dataset as it was"
@@ -138,7 +138,7 @@ class Run:
         `check_instances`."""
         store = self.services.store
         await self.check_instances()
-        most = max(run_system.trials for run_system in self._systems.values())
+        most = max(run_system.trials for run_system in self.systems.values())
         rows: list[NewTrial] = [
             {
                 "system": c.name,
@@ -148,9 +148,9 @@ class Run:
                 "wanted": c.wanted,
                 "submits": c.submits,
             }
-            for i in self._items
+            for i in self.items
             for n in range(most)
-            for c in self._systems.values()
+            for c in self.systems.values()
             if n < c.trials
         ]
         instances: list[NewInstance] = [
@@ -160,11 +160,11 @@ class Run:
                 "difficulty": groups.difficulty,
                 "length": groups.length,
             }
-            for item in self._items.values()
+            for item in self.items.values()
             for groups in (self.services.benchmark.groups(item),)
         ]
         await store.plan(instances, rows, await self._alive(), retry_failed=self._retry_failed)
-        await store.keep_texts(map(self._text_of, self._items.values()))
+        await store.keep_texts(map(self._text_of, self.items.values()))
         self.services.watcher.stands(await store.standing())
 
     def _text_of(self, item: Item) -> InstanceText:
@@ -218,7 +218,7 @@ class Run:
         self._pool.look_again()
 
     async def _trial(self, row: ClaimedTrial) -> None:
-        item, store = self._items[row["instance_id"]], self.services.store
+        item, store = self.items[row["instance_id"]], self.services.store
         clock = TrialClock(row["seconds"] or 0.0, self.services.clock)
         state, reason, detail = "cancelled", INTERRUPTED, ""
         held = self.interventions.hold(row)
@@ -259,7 +259,7 @@ class Run:
     ) -> tuple[str, str]:
         """Run and grade one attempt; return its state and reason. Closes every sandbox of it."""
         row, services = held.row, self.services
-        budget = TrialBudget(times(self._limits, row["wanted"]), clock=services.clock)
+        budget = TrialBudget(times(self.limits, row["wanted"]), clock=services.clock)
         paid = await services.store.paid(row["trial_id"]) if services.client.bills else []
         trial = LiveTrial(services, row, item, budget, paid)
         await self.interventions.begin(held, trial)
@@ -304,7 +304,7 @@ class Run:
         return state, reason
 
     async def _worked(self, row: ClaimedTrial, trial: LiveTrial) -> tuple[str, str]:
-        run_system = self._systems[row["system"]]
+        run_system = self.systems[row["system"]]
         try:
             await _run_system(run_system.system, trial)
         except LimitReached as limit:
@@ -330,7 +330,7 @@ class Run:
     async def _grade(self, row: ClaimedTrial, reason: str) -> tuple[str, str]:
         """Grade the ungraded submissions; return the trial's state and reason."""
         self.services.watcher.trial(row, "grading")
-        item = self._items[row["instance_id"]]
+        item = self.items[row["instance_id"]]
         state = "done"
         for index, made in enumerate(in_order(await self.services.store.made(row["trial_id"]))):
             if made["outcome"] is not None:

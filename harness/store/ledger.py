@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypedDict
 
-from harness.types import Activity, Reply, Usage
+from harness.types import Activity, Limits, Reply, Usage
 
 CallOutcome = Literal["ok", "failed", "cancelled"]
 
@@ -58,6 +58,7 @@ class NewCall:
     beginnings and ends of all calls of the trial. `repeated`: see `TrialCalls.repeated`.
     `paid_call` is the call of an earlier attempt at the trial whose answer this one is given.
     `tools` is the JSON list of the schemas that the model is offered; each list is kept once.
+    `limits` are those of its trial: see `Ledger.begin_call`.
     """
 
     trial_id: int
@@ -71,6 +72,7 @@ class NewCall:
     moment: int
     paid_call: int | None = None
     tools: str = "[]"
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,8 @@ class Ledger(Protocol):
         """Commit a row in state `started` and return its id. Nothing is sent before this returns.
 
         If calls under way in any process reserve money that is missing, it waits for them. Raises
-        `LimitReached` and adds no row if the money already spent leaves too little.
+        `LimitReached` and adds no row if the money already spent leaves too little: of the run, or
+        of a trial whose agents are in several processes, where its steps and tokens count, too.
         """
         ...
 

@@ -34,18 +34,29 @@ class SqlLedger(SqlRows):
         """See `Ledger.begin_call`."""
         tools = self._kept.get(call.tools) or hashlib.sha256(call.tools.encode()).hexdigest()
         columns = _columns(call) | {"tools_sha256": tools}
+        del columns["limits"]
 
-        async def body(run: Run) -> list[Row]:
+        async def body(run: Run) -> list[Row] | None:
+            if not await self._has_room(run, call):
+                return None
             if call.tools not in self._kept:
                 await run("keep_tools", sha256=tools, schemas=call.tools)
             return await run("begin_call", **columns, cap_usd=self._cap_usd)
 
         while True:
             rows = await self._database.write(body)
+            if rows is None:
+                await self._until_freed()
+                continue
             self._kept[call.tools] = tools
             if rows:
                 return int(rows[0]["call_id"])
             await self._money_for(call.reserved_usd or 0.0)
+
+    async def _has_room(self, run: Run, call: NewCall) -> bool:
+        """Whether a call fits into its trial's limits: its process knows, where no other one makes
+        calls of the same trial."""
+        return True
 
     async def charge(self, call_id: int, usd: float) -> None:
         """See `Ledger.charge`."""
@@ -74,9 +85,13 @@ class SqlLedger(SqlRows):
                 )
             if spent + reserved + usd <= most:
                 return
-            self._freed = self._freed or anyio.Event()
-            with anyio.move_on_after(LOOK_S):
-                await self._freed.wait()
+            await self._until_freed()
+
+    async def _until_freed(self) -> None:
+        """Wait until a call of this process holds less, or for the time to look at the others'."""
+        self._freed = self._freed or anyio.Event()
+        with anyio.move_on_after(LOOK_S):
+            await self._freed.wait()
 
     def _give_back(self) -> None:
         """Tell whoever waits in this process that a call holds less than it did."""

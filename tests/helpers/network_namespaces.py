@@ -18,9 +18,26 @@ def _ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
 
 
+class Host(list[str]):
+    """The words before a command that runs on a host."""
+
+    def __init__(self, namespace: str, link: str, bridge: str) -> None:
+        super().__init__(["nsenter", f"--net=/run/netns/{namespace}"])
+        self._link = link
+        self._bridge = bridge
+
+    def cut(self) -> None:
+        """Take the host from the network: what is sent to it or by it is lost without a word."""
+        _ip("link", "set", self._link, "nomaster")
+
+    def mend(self) -> None:
+        """Put it back."""
+        _ip("link", "set", self._link, "master", self._bridge)
+
+
 @contextlib.contextmanager
-def hosts(count: int) -> Iterator[list[list[str]]]:
-    """So many hosts: for each, the words before a command that runs there.
+def hosts(count: int) -> Iterator[list[Host]]:
+    """So many hosts on a network.
 
     The test is skipped where namespaces cannot be made.
     """
@@ -28,6 +45,7 @@ def hosts(count: int) -> Iterator[list[list[str]]]:
         pytest.skip("network namespaces need root and iproute2")
     tag = secrets.token_hex(2)
     bridge, names = f"dbr{tag}", [f"delm{tag}{n}" for n in range(count)]
+    made = []
     with contextlib.ExitStack() as undo:
         try:
             _ip("link", "add", bridge, "type", "bridge")
@@ -45,7 +63,7 @@ def hosts(count: int) -> Iterator[list[list[str]]]:
                 _ip(*within, "addr", "add", f"{NETWORK}.{number + 2}/24", "dev", inside)
                 _ip(*within, "link", "set", inside, "up")
                 _ip(*within, "link", "set", "lo", "up")
+                made.append(Host(name, outside, bridge))
         except subprocess.CalledProcessError as error:
             pytest.skip(f"no network namespaces here: {error.stderr.strip()}")
-        # `ip netns exec` would hide the control groups, and with them bubblewrap's limits
-        yield [["nsenter", f"--net=/run/netns/{name}"] for name in names]
+        yield made

@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import anyio
@@ -89,12 +90,21 @@ class PostgresMember:
                     self._session.terminate()
                 raise StoreUnavailable(in_words(error)) from error
 
-    async def stay(self, lease_s: float) -> None:
-        """Say that this process lives, again and again. `UserError` when others took it for
-        dead."""
-        await anyio.sleep(lease_s / BEATS)
-        while await self._database.run("stay", owner=self.name):  # noqa: ASYNC110 - a clock's
+    async def join(self, lease_s: float) -> None:
+        """Be one of those that live."""
+        place = f"{os.getpid()} on {socket.gethostname()}"
+        await self._database.run("join_run", owner=self.name, place=place, lease_s=lease_s)
+
+    async def stay(self, lease_s: float, *, rejoins: bool) -> None:
+        """Say that this process lives, again and again. `UserError` when others took it for dead;
+        if it `rejoins`, it is a new one of those that live."""
+        while True:
             await anyio.sleep(lease_s / BEATS)
+            if await self._database.run("stay", owner=self.name):
+                continue
+            if not rejoins:
+                break
+            await self.join(lease_s)
         raise UserError(
             "this process was away from the store for so long that others have taken over what it "
             "had; start it again"
@@ -111,21 +121,19 @@ class PostgresMember:
 
 @asynccontextmanager
 async def postgres_member(
-    address: str, name: str, run_id: str, lease_s: float = LEASE_S
+    address: str, name: str, run_id: str, lease_s: float = LEASE_S, *, rejoins: bool = False
 ) -> AsyncIterator[PostgresMember]:
     """Be one of those that work on the run at `address`, as long as the block lasts.
 
-    `UserError` ends the block when others have taken over what this process had.
+    `UserError` ends the block when others have taken over what this process had, unless it
+    `rejoins`.
     """
     database = await store_database(address)
-    host = socket.gethostname()
-    member = PostgresMember(database, f"{name}@{host}", run_id)
+    member = PostgresMember(database, f"{name}@{socket.gethostname()}", run_id)
     try:
-        await database.run(
-            "join_run", owner=member.name, place=f"{os.getpid()} on {host}", lease_s=lease_s
-        )
+        await member.join(lease_s)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(member.stay, lease_s)
+            tasks.start_soon(partial(member.stay, lease_s, rejoins=rejoins))
             yield member
             tasks.cancel_scope.cancel()
     except BaseExceptionGroup as group:

@@ -1,6 +1,13 @@
 """A run's store in a PostgreSQL server."""
 
+from typing import cast
+
+from harness.board.vocabulary import agent_name
+from harness.errors import LimitReached, StoreConflict
 from harness.store.database import Run
+from harness.store.joined_agents import JoinedTrial
+from harness.store.ledger import NewCall
+from harness.store.rows import ClaimedTrial
 from harness.store.sql_store import SqlStore
 
 INTERRUPTED = "interrupted"  # the reason of a trial whose process was asked to end
@@ -32,3 +39,56 @@ class PostgresStore(SqlStore):
 
     async def _drop_dead(self, run: Run) -> None:
         await run("drop_dead", owner=self._owner)
+
+    # -- agents of one trial in several processes --------------------------------------------------
+
+    async def join_trial(self, trial_id: int, agents: int) -> JoinedTrial:
+        """See `harness.store.joined_agents.JoinableStore.join_trial`."""
+
+        async def body(run: Run) -> JoinedTrial:
+            found = await run("running_trial", trial_id=trial_id)
+            if not found:
+                raise StoreConflict(f"no process runs trial {trial_id}")
+            (row,) = map(dict, found)
+            more = {name: row.pop(name) for name in ("owner", "elapsed", "moments", "joined")}
+            first = row["agents"] + more["joined"] + 1
+            names = [agent_name(number) for number in range(first, first + agents)]
+            for name in names:
+                await run("join_trial", trial_id=trial_id, agent=name, owner=self._owner)
+            return JoinedTrial(
+                row=cast("ClaimedTrial", row),
+                owner=more["owner"],
+                agents=names,
+                seconds=more["elapsed"] or 0.0,
+                moments=more["moments"],
+            )
+
+        return await self._database.write(body, alone=True)  # names are counted
+
+    async def goes_on(self, joined: JoinedTrial) -> bool:
+        """See `harness.store.joined_agents.JoinableStore.goes_on`."""
+        rows = await self._database.read("owner_of", trial_id=joined.row["trial_id"])
+        return [(row["owner"], row["state"]) for row in rows] == [(joined.owner, "running")]
+
+    async def _has_room(self, run: Run, call: NewCall) -> bool:
+        """Whether a call fits into what all processes have left of its trial; False: not before a
+        call under way ends.
+
+        `LimitReached`: it never will. Tokens of calls under way are counted by their own processes
+        only.
+        """
+        (found,) = await run("has_joined", trial_id=call.trial_id)
+        limits = call.limits
+        if limits is None or call.paid_call is not None or not found["has_joined"]:
+            return True
+        await run("calls_alone", trial_id=call.trial_id)
+        (used,) = await run("used", trial_id=call.trial_id)
+        for name, much, most in (
+            ("steps", used["steps"] + 1, limits.steps),
+            ("tokens", used["tokens"], limits.tokens),
+            ("cost", used["usd"] + (call.reserved_usd or 0.0), limits.cost_usd),
+        ):
+            if most and much > most:
+                raise LimitReached(name, f"{name}: what all agents of the trial may use is used up")
+        held = used["usd"] + used["held"] + (call.reserved_usd or 0.0)
+        return not limits.cost_usd or held <= limits.cost_usd

@@ -139,6 +139,14 @@ CREATE FUNCTION was_dropped(text, text) RETURNS boolean LANGUAGE sql STABLE AS $
 CREATE FUNCTION is_gone(text, text) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT $1 NOT IN (SELECT json_array_elements_text($2::json))
         AND NOT EXISTS (SELECT 1 FROM worker WHERE worker.owner = $1 AND is_alive(worker)) $$;
+-- Agents that joined a trial from another process than the one that has it.
+CREATE TABLE joined_agent (
+    trial_id bigint NOT NULL REFERENCES trial,
+    agent text COLLATE "C" NOT NULL,
+    owner text COLLATE "C" NOT NULL,   -- the process in which it lives
+    joined_at text COLLATE "C" NOT NULL,
+    PRIMARY KEY (trial_id, agent)
+);
 -- The row of the money is locked from the first call of a transaction that changes it to its end.
 CREATE FUNCTION call_changes() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -403,6 +411,35 @@ WHERE CAST(:cap_usd AS float8) = 0 OR CAST(:reserved_usd AS float8) IS NULL OR C
     OR taken + :reserved_usd <= 1e-9 + greatest(:cap_usd, coalesce((SELECT max(CAST(value AS float8))
         FROM intervention WHERE action = 'raise' AND trial_id IS NULL), 0))
 RETURNING call_id;
+
+-- name: running_trial
+SELECT trial_id, system, instance_id, number, attempt, agents, wanted, state, reason, trial.seconds,
+    owner, extract(epoch FROM clock_timestamp() - CAST(started_at AS timestamptz))::float8 AS elapsed,
+    (SELECT coalesce(max(greatest(began, ended)), 0) FROM call
+        WHERE call.trial_id = trial.trial_id) AS moments,
+    (SELECT count(*) FROM joined_agent
+        WHERE joined_agent.trial_id = trial.trial_id) AS joined
+FROM trial WHERE trial_id = :trial_id AND state = 'running' FOR UPDATE;
+
+-- name: join_trial
+INSERT INTO joined_agent VALUES (:trial_id, :agent, :owner, :now);
+
+-- name: owner_of
+SELECT owner, state FROM trial WHERE trial_id = :trial_id;
+
+-- name: has_joined
+SELECT EXISTS (SELECT 1 FROM joined_agent WHERE trial_id = :trial_id) AS has_joined;
+
+-- name: calls_alone
+-- one transaction at a time asks what the calls of a trial have used
+SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ' calls ' || CAST(:trial_id AS bigint), 0));
+
+-- name: used
+-- what the calls of a trial have used, and what those hold that are under way
+SELECT count(*) AS steps, coalesce(sum(prompt_tokens + completion_tokens), 0)::bigint AS tokens,
+    coalesce(sum(call_spent(call)), 0)::float8 AS usd,
+    coalesce(sum(call_holds(call)), 0)::float8 AS held
+FROM call WHERE trial_id = :trial_id;
 
 -- name: hold_more
 UPDATE call SET reserved_usd = coalesce(charged_usd, 0) + :usd

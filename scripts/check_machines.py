@@ -125,7 +125,10 @@ class Machines:
         """Run it on one machine; the run's folder."""
         words = ["eval", "--run-id", "far", "-w", "2", *split.words]
         machine = self._start([], words, split, f"{split.name}-alone")
-        _finished(machine)
+        try:
+            _finished(machine)
+        finally:
+            machine.kill()
         lost = [trial for trial in rows_of(machine.folder).trials if trial["state"] != "done"]
         if lost:
             sys.exit(f"already on one machine {len(lost)} trials do not end as done, such as that "

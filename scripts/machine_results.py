@@ -4,7 +4,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +28,25 @@ class Line:
     differs: str = ""  # the first difference
 
 
-def compare(one: RunRows, several: RunRows, folders: tuple[Path, Path]) -> list[Line]:
-    """What both have: trials, submissions, verdicts, calls, tables."""
+def compare(
+    one: RunRows, several: RunRows, folders: tuple[Path, Path], *, timed: bool
+) -> list[Line]:
+    """What both have: trials, submissions, verdicts, calls, tables. `timed`: calls, and the tables
+    that count them, depend on which agent was first, and nothing is asked of them."""
     lines = [
         _same("trials done", one, several, _trials),
         _same("submissions", one, several, _submissions),
         _same("verdicts", one, several, _verdicts),
-        _same("calls of the trials that count", one, several, _calls),
+        _asked(_same("calls of the trials that count", one, several, _calls), not timed),
         _same("answered twice within an attempt", one, several, _repeated),
     ]
     for name in TABLES:
         rows, others = (_table(folder / name) for folder in folders)
         differs = _first(rows, others)
         count = f"{len({row for row, _ in rows})} rows"
-        lines.append(Line(what=name, one=count, several=count if not differs else "differs",
-                          same=not differs, differs=differs))  # fmt: skip
+        line = Line(what=name, one=count, several=count if not differs else "differs",
+                    same=not differs, differs=differs)  # fmt: skip
+        lines.append(_asked(line, not timed))
     return [*lines, _cut(one, several)]
 
 
@@ -54,6 +58,15 @@ def answered_again(rows: RunRows) -> int:
         if call["outcome"] == "ok" and call["paid_call"] is None
     )
     return sum(count - 1 for count in keys.values())
+
+
+def paid(rows: RunRows) -> int:
+    """The answers that the run bought, in all attempts."""
+    return sum(call["outcome"] == "ok" and call["paid_call"] is None for call in rows.calls)
+
+
+def _asked(line: Line, asked: bool) -> Line:
+    return line if asked else replace(line, same=None)
 
 
 def _same(

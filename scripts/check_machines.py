@@ -21,10 +21,10 @@ provider  the same systems on three bundled instances and a scripted model behin
 Must hold: trials, submissions with their patches, and verdicts are those of one machine; of the
 replay also calls with answers and costs, and the tables, apart from times and what an attempt that
 was cut off has cost (the scripted model numbers its answers, and agents of `delm` that are not
-replayed meet at other moments each time, and so ask more or less often); one attempt was cut off, and nobody's trials but the dead one's were run
-again; the ledger has every answer of the provider once, but for the calls that were under way in
-what died. The last line is the figure. Exit code 1: something does not hold; 2: it needs root, `ip`
-and PostgreSQL, and Ray for `ray`.
+replayed meet at other moments each time, and so ask more or less often); one attempt was cut off,
+and nobody's trials but the dead one's were run again; the ledger has every answer of the provider
+once, but for the calls that were under way in what died. The last line is the figure. Exit code 1:
+something does not hold; 2: it needs root, `ip` and PostgreSQL, and Ray for `ray`.
 """
 
 import argparse

@@ -45,7 +45,7 @@ class Server:
     """
 
     def __init__(self, programs: Path, host: str = "") -> None:
-        self._programs = programs
+        self.programs = programs
         self.folder = Path(tempfile.mkdtemp(prefix="delm-pg-"))
         if os.getuid() == 0:
             os.chown(self.folder, NOBODY, NOBODY)
@@ -84,7 +84,7 @@ class Server:
 
     def _run(self, name: str, *words: object) -> None:
         done = subprocess.run(
-            [self._programs / name, *map(str, words)],
+            [self.programs / name, *map(str, words)],
             user=NOBODY if os.getuid() == 0 else None,
             cwd=self.folder,
             env={"LC_ALL": "C", "PATH": os.environ["PATH"]},

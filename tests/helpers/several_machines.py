@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,48 +16,60 @@ from team_script import team
 
 from harness.errors import StoreUnavailable
 from harness.results.run_folder import RunFolder
-from harness.store.rows import RunRows
+from harness.store.rows import RunRows, TrialRow
 
 WORDS = ["-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "-s", "delm", "-n", "2", "-k", "4",
          "-w", "1", "--yes", *UNGUARDED, "-c", "plots=false", "-c", "report=false"]  # fmt: skip
 
 
 class Machine:
-    """A command of delm on a host of its own."""
+    """A command of delm on a host of its own, that works on a run."""
 
     def __init__(
-        self, host: Sequence[str], words: Sequence[str], place: Path, run: str = "far"
-    ) -> None:
+        self, host: Sequence[str], words: Sequence[str], place: Path, run: str = "far", *,
+        env: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        """`place`: its results, which is made. `env`: of its process; None: this one's."""
         place.mkdir()
         self.said = place / "said"
         self.folder = place / run
         with self.said.open("w") as said:
             self.process = subprocess.Popen(
                 [*host, DELM, *words, "-o", str(place)], cwd=place, stdin=subprocess.DEVNULL,
-                stdout=said, stderr=subprocess.STDOUT, start_new_session=True,
+                stdout=said, stderr=subprocess.STDOUT, start_new_session=True, env=env,
             )  # fmt: skip
 
     def at_work(self) -> bool:
         """Whether it has paid for a call of a trial that it still has."""
         assert self.process.poll() is None, self.said.read_text()
-        if not (self.folder / "store.url").exists():
-            return False
-        try:
-            rows = rows_of(self.folder)
-        except StoreUnavailable:
-            return False  # its tables are being made
-        mine = {
-            trial["trial_id"]
-            for trial in rows.trials
-            if trial["state"] == "running" and trial["owner"].startswith(f"{self.process.pid}-")
-        }
-        return any(call["trial_id"] in mine and call["outcome"] == "ok" for call in rows.calls)
+        return self.process.pid in at_work(self.folder)
 
     def kill(self) -> None:
         """Kill it with all that it started."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+
+def at_work(folder: Path) -> set[int]:
+    """The processes that have an answer to a call of a trial which they still have."""
+    rows = begun(folder)
+    answered = {call["trial_id"] for call in rows.calls if call["outcome"] == "ok"} if rows else ()
+    return {
+        int(trial["owner"].partition("-")[0])
+        for trial in (rows.trials if rows else ())
+        if trial["state"] == "running" and trial["trial_id"] in answered
+    }
+
+
+def begun(folder: Path) -> RunRows | None:
+    """All rows of a run on a server; None while it is being made."""
+    if not (folder / "store.url").exists():
+        return None
+    try:
+        return rows_of(folder)
+    except StoreUnavailable:
+        return None  # its tables are being made
 
 
 def rows_of(folder: Path) -> RunRows:
@@ -74,20 +86,27 @@ def outcomes(rows: RunRows) -> Counter[tuple[Any, ...]]:
     """What each trial submitted, and what became of it."""
     of = {trial["trial_id"]: trial for trial in rows.trials}
     return Counter(
-        (of[made["trial_id"]]["number"], made["author"], made["patch_sha256"], made["outcome"])
+        (
+            *_trial(of[made["trial_id"]]), made["author"], made["patch_sha256"],
+            made["outcome"], *(made["flags"] or ()),
+        )
         for made in rows.submissions
         if of[made["trial_id"]]["state"] == "done"
-    )
+    )  # fmt: skip
 
 
 def bought(rows: RunRows) -> Counter[tuple[Any, ...]]:
     """How often each call of each trial was paid for, whatever attempt made it."""
     of = {trial["trial_id"]: trial for trial in rows.trials}
     return Counter(
-        (of[call["trial_id"]]["number"], call["conversation"], call["position"])
+        (*_trial(of[call["trial_id"]]), call["conversation"], call["position"])
         for call in rows.calls
         if call["paid_call"] is None and call["outcome"] == "ok"
     )
+
+
+def _trial(row: TrialRow) -> tuple[Any, ...]:
+    return row["system"], row["instance_id"], row["number"]
 
 
 def slow_team() -> Any:

@@ -1,34 +1,20 @@
 """Ray places the processes of a run on the nodes of a cluster."""
 
-import os
-import shutil
-import subprocess
-import sys
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 
 import pytest
 from console import delm, refused
+from ray_cluster import RayCluster, ray_cluster
 from scripted_model import ScriptedModel
-from several_machines import WORDS, bought, outcomes, rows_of, slow_team
+from several_machines import WORDS, Machine, at_work, bought, outcomes, rows_of, slow_team
 
 NODES = 3
-SESSIONS = "/tmp/delm-ray"  # the paths of its sockets have to be short
-CLUSTER = """
-import sys
-from ray.cluster_utils import Cluster
-node = {"num_cpus": 2, "resources": {"sandbox": 1}, "memory": 5 * 2**30,
-        "object_store_memory": 80 * 2**20, "include_dashboard": False}
-cluster = Cluster(initialize_head=True, head_node_args=node)
-for _ in range(int(sys.argv[1]) - 1):
-    cluster.add_node(**node)
-cluster.wait_for_nodes()
-print(cluster.address, flush=True)
-sys.stdin.readline()
-cluster.shutdown()
-"""
+WAIT_S = 400
+UNDER_WAY = 4  # requests of one process, at most, that a kill can cut
 pytestmark = [
-    pytest.mark.slow(seconds=120),
+    pytest.mark.slow(seconds=180),
     pytest.mark.skipif(not find_spec("ray"), reason="Ray is not installed: pip install ray"),
 ]
 
@@ -43,37 +29,39 @@ def model(monkeypatch) -> Iterator[ScriptedModel]:
 
 
 @pytest.fixture
-def cluster(model) -> Iterator[str]:
-    """The address of a cluster of three nodes, each with room for one sandbox.
-
-    Another process has it: what Ray leaves open here would be in the way of other tests.
-    """
-    process = subprocess.Popen(
-        [sys.executable, "-c", CLUSTER, str(NODES)], stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        env=os.environ | {"RAY_TMPDIR": SESSIONS, "RAY_USAGE_STATS_ENABLED": "0"},
-    )  # fmt: skip
-    try:
-        yield process.stdout.readline().strip()
-        process.communicate("end\n", timeout=60)
-    finally:
-        process.kill()
-        process.communicate()
-        shutil.rmtree(SESSIONS, ignore_errors=True)
+def cluster(model) -> Iterator[RayCluster]:
+    """A cluster of three nodes, each with room for one sandbox."""
+    with ray_cluster([{}] * NODES) as made:
+        yield made
 
 
-def test_three_nodes_do_what_one_machine_does(tmp_path, own_postgres, model, cluster):
-    own = {"OPENAI_API_BASE": model.base_url, "OPENAI_API_KEY": "sk-not-a-key"}
-    alone = delm("eval", *WORDS, "--run-id", "alone", "-o", tmp_path, **own)
+def test_three_nodes_do_what_one_machine_does_also_where_one_of_them_dies(
+    tmp_path, own_postgres, model, cluster
+):
+    alone = delm("eval", *WORDS, "--run-id", "alone", "-o", tmp_path,
+                 OPENAI_API_BASE=model.base_url, OPENAI_API_KEY="sk-not-a-key")  # fmt: skip
     assert alone.code == 0, alone.text
-    place = ["-o", tmp_path / "far", "--store", own_postgres.url]
-    told = delm("eval", *WORDS, "--run-id", "far", *place, "--executor", "ray",
-                "--ray-address", cluster, **own)  # fmt: skip
-    assert told.code == 0, told.text
-    one, far = rows_of(tmp_path / "alone"), rows_of(tmp_path / "far" / "far")
+    asked_alone = len(model.requests)
+    words = ["eval", *WORDS, "--run-id", "far", "--store", own_postgres.url, "--executor", "ray",
+             "--ray-address", cluster.address]  # fmt: skip
+    told = Machine([], words, tmp_path / "0")
+    try:
+        deadline = time.monotonic() + WAIT_S
+        while not any(cluster.lose_node_of(process) for process in at_work(told.folder)):
+            assert told.process.poll() is None, told.said.read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert told.process.wait(timeout=WAIT_S) == 0, told.said.read_text()
+    finally:
+        told.kill()
+    one, far = rows_of(tmp_path / "alone"), rows_of(told.folder)
     assert outcomes(far) == outcomes(one)
-    assert bought(far) == bought(one)
-    assert {trial["state"] for trial in far.trials} == {"done"}
+    assert bought(far) == bought(one), "nothing is bought twice"
+    assert len(model.requests) - 2 * asked_alone <= UNDER_WAY, "but what was under way"
+    cut = [trial for trial in far.trials if trial["state"] != "done"]
+    assert [(trial["state"], trial["reason"]) for trial in cut] == [
+        ("cancelled", "the process ended")
+    ]
     assert len({trial["owner"] for trial in far.trials}) == len(far.trials), "a process each"
 
 

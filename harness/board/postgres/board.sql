@@ -5,6 +5,11 @@
 -- can be claimed is a row of board_ready, what is claimed one of board_lease. A trigger keeps both. Every
 -- transaction on a trial takes its advisory lock: shared for claims, renewals and ends, which see to each
 -- other by row locks, and alone for everything that numbers rows or closes the board.
+--
+-- While somebody's snapshot stays open (a backup, a long query) no deleted row is cleaned up, and whoever
+-- looks for the first row that is left passes over all of them. So claims look from a bound on:
+-- board_front for what is ready, board_agent.leases_from for what an agent holds. A bound moves up with
+-- one claim of many, since its own earlier versions stay as well.
 
 -- name: schema
 CREATE TABLE board_task (
@@ -45,16 +50,25 @@ CREATE TABLE board_ready (
     excluded text COLLATE "C",
     PRIMARY KEY (trial_id, rank, task_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02);
-CREATE INDEX board_ready_special ON board_ready (trial_id)
+CREATE INDEX board_ready_special ON board_ready (trial_id, rank, task_id)
     WHERE preferred IS NOT NULL OR excluded IS NOT NULL;
 
+-- no row of board_ready is before this one. Who adds one locks the front until its commit, and moves
+-- it back where that is needed; who moves it up has it locked, and looks only then.
+CREATE TABLE board_front (
+    trial_id bigint PRIMARY KEY,
+    rank bigint NOT NULL,
+    task_id bigint NOT NULL
+);
+
 CREATE TABLE board_lease (
+    lease_id bigint GENERATED ALWAYS AS IDENTITY (CACHE 1),
     task_id bigint PRIMARY KEY,
     trial_id bigint NOT NULL,
     holder text COLLATE "C" NOT NULL,
     until float8 NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.02);
-CREATE INDEX board_lease_holder ON board_lease (trial_id, holder);
+CREATE INDEX board_lease_holder ON board_lease (trial_id, holder, lease_id);
 CREATE INDEX board_lease_until ON board_lease (trial_id, until);
 
 CREATE TABLE board_asked (
@@ -93,6 +107,7 @@ CREATE TABLE board_agent (
     alive_until float8 NOT NULL,
     gone bigint NOT NULL DEFAULT 0 CHECK (gone IN (0, 1)),  -- 1: it left
     changed_at float8 NOT NULL,
+    leases_from bigint NOT NULL DEFAULT 0,  -- all with a smaller number are over
     PRIMARY KEY (trial_id, agent)
 );
 
@@ -196,18 +211,50 @@ CREATE TABLE board_event (
 );
 CREATE INDEX board_event_of_trial ON board_event (trial_id, event_id);
 
-CREATE FUNCTION board_tell(bigint, float8, text, text, text, json, bigint DEFAULT NULL)
-RETURNS void LANGUAGE sql AS $$
+-- not in SQL: such a function would be planned again in each transaction
+CREATE FUNCTION board_tell(p_trial bigint, p_at float8, p_actor text, p_what text, p_subject text,
+    p_detail json, p_fence bigint DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     INSERT INTO board_event (trial_id, at, actor, what, subject, detail, fence)
-    VALUES ($1, $2, $3, $4, $5, $6::text, $7) $$;
+    VALUES (p_trial, p_at, p_actor, p_what, p_subject, p_detail::text, p_fence);
+END $$;
+
+-- A task can be claimed from now on.
+CREATE FUNCTION board_is_ready(task board_task) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    front record;
+BEGIN
+    INSERT INTO board_ready
+    VALUES (task.trial_id, -task.priority, task.task_id, task.preferred, task.excluded);
+    INSERT INTO board_front SELECT task.trial_id, -task.priority, task.task_id
+    WHERE NOT EXISTS (SELECT 1 FROM board_front WHERE trial_id = task.trial_id) ON CONFLICT DO NOTHING;
+    SELECT rank, task_id INTO front FROM board_front WHERE trial_id = task.trial_id FOR UPDATE;
+    IF (front.rank, front.task_id) > (-task.priority, task.task_id) THEN
+        UPDATE board_front SET rank = -task.priority, task_id = task.task_id
+        WHERE trial_id = task.trial_id;
+    END IF;
+END $$;
+
+-- The first row of board_ready that is left becomes the front, unless others are at it.
+CREATE FUNCTION board_move_front(p_trial bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    front record;
+BEGIN
+    SELECT rank, task_id INTO front FROM board_front WHERE trial_id = p_trial FOR UPDATE SKIP LOCKED;
+    IF FOUND THEN
+        SELECT rank, task_id INTO front FROM board_ready
+        WHERE trial_id = p_trial AND (rank, task_id) >= (front.rank, front.task_id)
+        ORDER BY rank, task_id LIMIT 1;
+        UPDATE board_front SET rank = front.rank, task_id = front.task_id WHERE trial_id = p_trial;
+    END IF;
+END $$;
 
 CREATE FUNCTION board_task_put() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM board_tell(NEW.trial_id, NEW.changed_at, NEW.changed_by, 'put', NEW.label,
         json_build_object('kind', NEW.kind));
     IF NEW.waiting = 0 THEN
-        INSERT INTO board_ready
-        VALUES (NEW.trial_id, -NEW.priority, NEW.task_id, NEW.preferred, NEW.excluded);
+        PERFORM board_is_ready(NEW);
     END IF;
     RETURN NULL;
 END $$;
@@ -225,17 +272,19 @@ BEGIN
                 AND rank = -NEW.priority AND task_id = NEW.task_id;
         END IF;
     ELSIF NEW.state = 'open' AND NEW.waiting = 0 THEN
-        INSERT INTO board_ready
-        VALUES (NEW.trial_id, -NEW.priority, NEW.task_id, NEW.preferred, NEW.excluded);
+        PERFORM board_is_ready(NEW);
     END IF;
     IF OLD.state = 'claimed' AND NEW.state <> 'claimed' THEN
         DELETE FROM board_lease WHERE task_id = NEW.task_id;
     ELSIF NEW.state = 'claimed' AND OLD.state <> 'claimed' THEN
         IF EXISTS (SELECT 1 FROM board_lease
-                WHERE trial_id = NEW.trial_id AND holder = NEW.holder) THEN
+                WHERE trial_id = NEW.trial_id AND holder = NEW.holder AND lease_id >= coalesce(
+                    (SELECT leases_from FROM board_agent
+                        WHERE trial_id = NEW.trial_id AND agent = NEW.holder), 0)) THEN
             RAISE EXCEPTION 'a task has one claim, and an agent, too';
         END IF;
-        INSERT INTO board_lease VALUES (NEW.task_id, NEW.trial_id, NEW.holder, NEW.lease);
+        INSERT INTO board_lease (task_id, trial_id, holder, until)
+        VALUES (NEW.task_id, NEW.trial_id, NEW.holder, NEW.lease);
     ELSIF NEW.lease IS DISTINCT FROM OLD.lease THEN
         UPDATE board_lease SET until = NEW.lease WHERE task_id = NEW.task_id;
     END IF;
@@ -345,9 +394,10 @@ CREATE TRIGGER board_asked_stays BEFORE UPDATE OR DELETE ON board_asked
 CREATE TRIGGER board_task_remains BEFORE DELETE ON board_task
     FOR EACH ROW EXECUTE FUNCTION board_row_stays('tasks are not deleted');
 
--- End a task; whether its holder could. The same request may come twice.
+-- End a task; whether its holder could: the number of the task, or 0 where the same request has ended it
+-- before; else nothing.
 CREATE FUNCTION board_finish(p_trial bigint, p_label text, p_agent text, p_fence bigint,
-    p_state text, p_result text, p_now float8, p_token text) RETURNS boolean LANGUAGE plpgsql AS $$
+    p_state text, p_result text, p_now float8, p_token text) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     ended bigint;
 BEGIN
@@ -358,10 +408,11 @@ BEGIN
         AND attempts = p_fence
     RETURNING task_id INTO ended;
     IF ended IS NULL THEN
-        RETURN EXISTS (SELECT 1 FROM board_task
+        RETURN (SELECT 0 FROM board_task
             WHERE trial_id = p_trial AND label = p_label AND token = p_token);
-    END IF;
-    IF p_state = 'done' THEN
+    ELSIF NOT EXISTS (SELECT 1 FROM board_need WHERE needed = ended) THEN
+        NULL;
+    ELSIF p_state = 'done' THEN
         UPDATE board_task SET waiting = waiting - 1
         WHERE task_id IN (SELECT task_id FROM board_need WHERE needed = ended) AND state = 'open';
     ELSE
@@ -374,7 +425,7 @@ BEGIN
                     JOIN doomed ON needed = doomed.task_id)
             SELECT task_id FROM doomed);
     END IF;
-    RETURN true;
+    RETURN ended;
 END $$;
 
 -- Claim the best task for an agent, see `TaskQueue.claim`: the task, or nothing. The same request may
@@ -384,22 +435,31 @@ CREATE FUNCTION board_claim(p_trial bigint, p_agent text, p_lease float8, p_now 
 RETURNS SETOF board_whole_task LANGUAGE plpgsql STRICT AS $$
 DECLARE
     chosen bigint;
+    me record;
     each record;
+    front record;
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(lock_of(p_trial));
-    UPDATE board_agent SET alive_until = p_now + 1.25 * p_lease
-    WHERE trial_id = p_trial AND agent = p_agent AND alive_until < p_now + p_lease;
+    -- two claims of one agent come one after the other
+    SELECT alive_until, gone, leases_from INTO me FROM board_agent
+    WHERE trial_id = p_trial AND agent = p_agent FOR UPDATE;
     IF NOT FOUND THEN
         INSERT INTO board_agent (trial_id, agent, alive_until, changed_at)
         VALUES (p_trial, p_agent, p_now + 1.25 * p_lease, p_now) ON CONFLICT DO NOTHING;
+        SELECT alive_until, gone, leases_from INTO me FROM board_agent
+        WHERE trial_id = p_trial AND agent = p_agent FOR UPDATE;
     END IF;
-    PERFORM 1 FROM board_agent  -- two claims of one agent come one after the other
-    WHERE trial_id = p_trial AND agent = p_agent AND gone = 0 FOR UPDATE;
-    IF NOT FOUND OR EXISTS (SELECT 1 FROM board_closed WHERE trial_id = p_trial) THEN
+    IF me.alive_until < p_now + p_lease THEN
+        UPDATE board_agent SET alive_until = p_now + 1.25 * p_lease
+        WHERE trial_id = p_trial AND agent = p_agent;
+    END IF;
+    IF me.gone <> 0 OR EXISTS (SELECT 1 FROM board_closed WHERE trial_id = p_trial) THEN
         RETURN;
     END IF;
-    FOR each IN SELECT board_lease.task_id, until, token FROM board_lease JOIN board_task USING (task_id)
-            WHERE board_lease.trial_id = p_trial AND board_lease.holder = p_agent LOOP
+    FOR each IN SELECT board_lease.task_id, until, token
+            FROM board_lease JOIN board_task USING (task_id)
+            WHERE board_lease.trial_id = p_trial AND board_lease.holder = p_agent
+                AND lease_id >= me.leases_from LOOP
         IF each.token = p_token THEN
             RETURN QUERY SELECT * FROM board_whole_task WHERE task_id = each.task_id;
             RETURN;
@@ -409,16 +469,27 @@ BEGIN
         UPDATE board_task SET state = 'open', lease = NULL, changed_at = p_now, changed_by = '',
             reason = '' WHERE task_id = each.task_id;
     END LOOP;
-    IF NOT EXISTS (SELECT 1 FROM board_ready WHERE trial_id = p_trial
-                AND (preferred IS NOT NULL OR excluded IS NOT NULL))
-            AND NOT EXISTS (SELECT 1 FROM board_lease WHERE trial_id = p_trial AND until <= p_now) THEN
-        SELECT task_id INTO chosen FROM board_ready WHERE trial_id = p_trial
-        ORDER BY rank, task_id LIMIT 1 FOR UPDATE SKIP LOCKED;
-    ELSE
+    IF random() < 0.03 THEN  -- it holds nothing now
+        UPDATE board_agent SET leases_from = nextval('board_lease_lease_id_seq')
+        WHERE trial_id = p_trial AND agent = p_agent;
+    END IF;
+    SELECT rank, task_id, EXISTS (SELECT 1 FROM board_ready WHERE trial_id = p_trial
+                AND (preferred IS NOT NULL OR excluded IS NOT NULL)
+                AND (board_ready.rank, board_ready.task_id) >= (board_front.rank, board_front.task_id))
+            OR EXISTS (SELECT 1 FROM board_lease WHERE trial_id = p_trial AND until <= p_now) AS special
+        INTO front FROM board_front WHERE trial_id = p_trial;
+    IF front.special THEN
         chosen := board_best(p_trial, p_agent, p_now);
+    ELSE
+        SELECT task_id INTO chosen FROM board_ready
+        WHERE trial_id = p_trial AND (rank, task_id) >= (front.rank, front.task_id)
+        ORDER BY rank, task_id LIMIT 1 FOR UPDATE SKIP LOCKED;
     END IF;
     IF chosen IS NULL THEN
         RETURN;
+    END IF;
+    IF random() < 0.03 THEN
+        PERFORM board_move_front(p_trial);
     END IF;
     UPDATE board_task SET state = 'claimed', holder = p_agent, lease = p_now + p_lease,
         attempts = attempts + 1, changed_at = p_now, changed_by = p_agent, reason = '',
@@ -440,8 +511,10 @@ DECLARE
 BEGIN
     FOR each IN
         SELECT * FROM (
-            SELECT rank, task_id, preferred, excluded, false AS lapsed FROM board_ready
+            SELECT board_ready.rank, board_ready.task_id, preferred, excluded, false AS lapsed
+            FROM board_ready JOIN board_front USING (trial_id)
             WHERE trial_id = p_trial
+                AND (board_ready.rank, board_ready.task_id) >= (board_front.rank, board_front.task_id)
             UNION ALL SELECT -priority, board_task.task_id, preferred, excluded, true
             FROM board_lease JOIN board_task USING (task_id)
             WHERE board_lease.trial_id = p_trial AND until <= p_now) AS may
@@ -500,7 +573,8 @@ WHERE task_id IN (SELECT task_id FROM board_lease WHERE trial_id = :trial AND ho
     AND state = 'claimed' AND holder = :agent;
 
 -- name: busy
-SELECT EXISTS (SELECT 1 FROM board_ready WHERE trial_id = :trial)
+SELECT EXISTS (SELECT 1 FROM board_ready JOIN board_front USING (trial_id) WHERE trial_id = :trial
+        AND (board_ready.rank, board_ready.task_id) >= (board_front.rank, board_front.task_id))
     OR EXISTS (SELECT 1 FROM board_lease WHERE trial_id = :trial) AS busy;
 
 -- name: ask
@@ -528,14 +602,15 @@ FROM board_claim(:trial, :agent, :lease_s, :now, :token);
 
 -- name: finish_and_claim
 WITH ended AS MATERIALIZED (
-    SELECT board_finish(:trial, :label, :agent, :fence, :state, :result, :now, :token) AS finished)
+    SELECT board_finish(:trial, :label, :agent, :fence, :state, :result, :now, :token) IS NOT NULL
+        AS finished)
 SELECT label, kind, text, state, priority, after, preferred, excluded, subject, created_by, holder,
     attempts, result, finished, board_last(:trial) AS last
 FROM ended LEFT JOIN LATERAL board_claim(CASE WHEN finished THEN :trial END, :agent, :lease_s, :now, :token) ON finished;
 
 -- name: finish_only
-SELECT finished, board_last(:trial) AS last
-FROM board_finish(:trial, :label, :agent, :fence, :state, :result, :now, :token) AS finished;
+SELECT ended IS NOT NULL AS finished, board_last(:trial) AS last
+FROM board_finish(:trial, :label, :agent, :fence, :state, :result, :now, :token) AS ended;
 
 -- name: events
 SELECT row_number() OVER (ORDER BY event_id) AS number, at, actor, what, subject,

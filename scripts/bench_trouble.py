@@ -66,7 +66,7 @@ def snapshot(place: str) -> Iterator[None]:
         yield
     finally:
         holder.kill()
-        holder.wait()
+        holder.communicate()
 
 
 def with_snapshot(plan: Plan) -> tuple[dict[str, Rounds], Rounds]:

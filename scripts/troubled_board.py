@@ -27,7 +27,7 @@ from postgres_servers import Server, programs
 
 PROCESSES = 8
 ENDINGS, ENDINGS_S = 5, 3.0  # of all connections, in so many seconds
-SETTLE_S = 2.0  # after a trouble, before its windows: processes wait up to 2 s between two tries
+SETTLE_S = 1.0  # after a trouble, before its windows: processes wait up to 0.5 s between two tries
 BOARD, SCHEMA = 1, "delm_bench"
 FILL = f"""
 SET search_path = {SCHEMA};

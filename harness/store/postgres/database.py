@@ -23,7 +23,7 @@ ESCAPE = "\ue000"  # before 0: a NUL, which PostgreSQL cannot hold; before 1: it
 LONGEST_S = 20.0  # of a statement that is not cancelled
 PATIENCE_S = 60.0  # for a server that is away: a restart or a fail-over
 FIRST_PATIENCE_S = 5.0  # for one that has not answered yet: its address may be wrong
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0  # between two tries
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.5  # between two tries
 _NOW = re.compile(r":now\b")
 _Given = TypeVar("_Given")
 

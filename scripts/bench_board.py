@@ -110,11 +110,19 @@ def databases() -> Iterator[Places]:
         server.remove()
 
 
-def play(store: str, side: Side, places: Places, processes: int, tasks: int) -> Round:
-    """One round of one side, in a new place."""
+def play(
+    store: str,
+    side: Side,
+    places: Places,
+    processes: int,
+    tasks: int,
+    around: Callable[[str], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+) -> Round:
+    """One round of one side, in a new place; `around` it is entered when the tasks are there."""
     number = str(SIDES[store].index(side))
-    with places() as place:
+    with places() as place, contextlib.ExitStack() as undo:
         event_loop.run(side.fill, place, tasks)
+        undo.enter_context(around(place))
         workers = [
             subprocess.Popen(
                 [sys.executable, __file__, "--worker", store, number, place, f"worker-{n}"],

@@ -3,9 +3,11 @@
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -76,6 +78,14 @@ class Server:
     def stop(self, how: str = "immediate") -> None:
         """Stop it: "fast" ends its connections, "immediate" kills it."""
         self._run("pg_ctl", "-D", self.folder / "data", "-m", how, "-w", "stop")
+
+    def kill(self) -> None:
+        """Kill its main process, and wait until the others have noticed and are gone."""
+        main = (self.folder / "data/postmaster.pid").read_text().split()[0]
+        others = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        os.kill(int(main), signal.SIGKILL)
+        while any(Path(f"/proc/{process}").exists() for process in others):
+            time.sleep(0.01)
 
     def remove(self) -> None:
         """Stop it and remove its files."""

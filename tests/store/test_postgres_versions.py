@@ -31,6 +31,7 @@ async def work():
 
 anyio.run(work)
 """
+BOARD = max(Part("board", "harness.board.postgres", "").migrations())
 LATEST = max(Part("store", "harness.store.postgres", "").migrations())
 INSTANCE = {"instance_id": "a__a-1", "repo": "a/a", "difficulty": "", "length": ""}
 TRIAL = {"system": "single", "instance_id": "a__a-1", "number": 0, "agents": 1, "wanted": 1,
@@ -182,8 +183,46 @@ async def test_a_migration_that_fails_leaves_the_version_before(
     assert await version(connection) == 1
 
 
+async def test_a_board_of_the_first_version_goes_on(postgres_run, connection):
+    """What was open, claimed or waiting is so afterwards, and claimed and finished as ever."""
+    _, schema = parts_of(postgres_run)
+    await connection.execute(COMMON.format(name=schema))
+    await connection.execute(statements("harness.board.postgres", "board.sql")["schema"])
+    await connection.execute("INSERT INTO version VALUES ('board', 1)")
+    for number, waiting in ((1, 0), (2, 0), (3, 0), (4, 1)):
+        await connection.execute(
+            "INSERT INTO board_task (trial_id, number, label, kind, waiting, priority, changed_at,"
+            "changed_by) VALUES (1, $3, $1, 'work', $2, 0, 0, '')", f"t{number}", waiting, number,
+        )  # fmt: skip
+        await connection.execute(
+            "INSERT INTO board_asked (task_id, trial_id, key, created_by, subject, after, text)"
+            "SELECT task_id, 1, label, '', '', '[]', 'do' FROM board_task WHERE label = $1",
+            f"t{number}",
+        )  # fmt: skip
+    await connection.execute(
+        "INSERT INTO board_need SELECT a.task_id, b.task_id FROM board_task a, board_task b "
+        "WHERE a.label = 't1' AND b.label = 't4'"
+    )
+    await connection.execute(
+        "UPDATE board_task SET state = 'claimed', holder = 'old', attempts = 1, lease = 1e12 "
+        "WHERE label = 't1'"
+    )
+    async with aclosing(await open_boards(postgres_run)) as boards:
+        queue = boards.of(1).queue
+        first = await queue.claim("new", lease_s=60)
+        assert first.task.label == "t2"
+        _, second = await queue.finish_and_claim(first, lease_s=60)
+        assert second.task.label == "t3"
+        held = {task.label: task for task in await queue.tasks()}
+        assert held["t1"].holder == "old"
+        await queue.finish(first._replace(task=held["t1"], agent="old", fence=1))
+        _, last = await queue.finish_and_claim(second, lease_s=60)
+        assert last.task.label == "t4"
+    assert await connection.fetchval("SELECT version FROM version") == BOARD
+
+
 async def test_boards_have_a_version_of_their_own(first_version, connection):
     async with aclosing(await open_boards(first_version)) as boards:
         await boards.of(1).queue.put(NewTask(kind="work", text="do", label="one"), by="")
     rows = await connection.fetch("SELECT part, version FROM version ORDER BY part")
-    assert [tuple(row) for row in rows] == [("board", 1), ("store", 1)]
+    assert [tuple(row) for row in rows] == [("board", BOARD), ("store", 1)]

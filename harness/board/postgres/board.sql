@@ -500,7 +500,8 @@ WHERE task_id IN (SELECT task_id FROM board_lease WHERE trial_id = :trial AND ho
     AND state = 'claimed' AND holder = :agent;
 
 -- name: busy
-SELECT EXISTS (SELECT 1 FROM board_ready WHERE trial_id = :trial)
+SELECT EXISTS (SELECT 1 FROM board_ready JOIN board_front USING (trial_id) WHERE trial_id = :trial
+        AND (board_ready.rank, board_ready.task_id) >= (board_front.rank, board_front.task_id))
     OR EXISTS (SELECT 1 FROM board_lease WHERE trial_id = :trial) AS busy;
 
 -- name: ask
@@ -528,14 +529,15 @@ FROM board_claim(:trial, :agent, :lease_s, :now, :token);
 
 -- name: finish_and_claim
 WITH ended AS MATERIALIZED (
-    SELECT board_finish(:trial, :label, :agent, :fence, :state, :result, :now, :token) AS finished)
+    SELECT board_finish(:trial, :label, :agent, :fence, :state, :result, :now, :token) IS NOT NULL
+        AS finished)
 SELECT label, kind, text, state, priority, after, preferred, excluded, subject, created_by, holder,
     attempts, result, finished, board_last(:trial) AS last
 FROM ended LEFT JOIN LATERAL board_claim(CASE WHEN finished THEN :trial END, :agent, :lease_s, :now, :token) ON finished;
 
 -- name: finish_only
-SELECT finished, board_last(:trial) AS last
-FROM board_finish(:trial, :label, :agent, :fence, :state, :result, :now, :token) AS finished;
+SELECT ended IS NOT NULL AS finished, board_last(:trial) AS last
+FROM board_finish(:trial, :label, :agent, :fence, :state, :result, :now, :token) AS ended;
 
 -- name: events
 SELECT row_number() OVER (ORDER BY event_id) AS number, at, actor, what, subject,

@@ -1,6 +1,6 @@
 """What `delm eval` and `delm work` are asked for, besides the configuration."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ class Options:
     joins: bool = False  # a run that another process has begun, perhaps on another machine
     most: int = 0  # trials that this process works on at most; 0: all there are
     launch: Launch | None = None  # places processes that do the work; else this one does it
+    placement: Sequence[str] = ()  # the words that asked for that, for a command to paste
     record: Path | None = None
     dry_run: bool = False
     yes: bool = False

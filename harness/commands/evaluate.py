@@ -101,6 +101,8 @@ def evaluate(options: Options) -> int:
         if not options.dry_run:
             folder = folder.create(new=not options.run_id)
             undo.callback(event_loop.run, folder.remove_if_empty)
+        elif options.store and options.run_id:
+            event_loop.run(folder.look_on_server)
         done = event_loop.run(done_already, folder)
         event_loop.run(_check_changes, out, options, folder, run_systems, dataset, parts)
         announce(out, config, parts, run_systems, dataset.items, folder, label=label, done=done)
@@ -182,7 +184,8 @@ def _folder(
 
 
 def _work_on(job: _Evaluation) -> int:
-    job.stop.resume_command = resume_command(job.folder, job.options.output)
+    options = job.options
+    job.stop.resume_command = resume_command(job.folder, options.output, options.placement)
     with join(job.folder.path) as local:
         code = event_loop.run(_launched, job, local)
     if job.options.config.report:
@@ -236,7 +239,7 @@ async def _evaluate(job: _Evaluation, store: Store, boards: Boards, member: Memb
         return say_joined_ended(job.out, run.stopped, run.stop_cause, stopped=stopped)
     job.stop.waiting_for = lambda: f"the CSVs in {folder.path} to be written"
     async with member.alone():
-        with explained_lack_of_space(folder, options.output):
+        with explained_lack_of_space(folder, options.output, options.placement):
             scored = await run_folder.derive(folder, store, boards)
             _show(job.out, options, folder, scored, draw=options.config.plots and not stopped)
     return say_how_it_ended(
@@ -247,6 +250,7 @@ async def _evaluate(job: _Evaluation, store: Store, boards: Boards, member: Memb
         stopped=stopped,
         reason=run.stopped,
         cause=run.stop_cause,
+        placement=options.placement,
     )
 
 

@@ -43,7 +43,7 @@ def eval_command(
     from harness.commands.eval_options import Options
     from harness.commands.evaluate import evaluate
     from harness.commands.locate import located
-    from harness.commands.placement import launch_by
+    from harness.commands.placement import launch_by, placement_words
     from harness.store.addresses import server_url
 
     output, run_id = event_loop.run(located, run_id, output)
@@ -62,8 +62,10 @@ def eval_command(
         model=model, dataset=dataset, specs=config or [], flags=flags, stored=kept
     )
     launch = launch_by(executor, resolved, output, ray_address)
+    placement = placement_words(executor, ray_address)
     chosen = Options(
         config=resolved, output=output, run_id=run_id, store=store, launch=launch,
+        placement=placement,
         record=record, dry_run=dry_run, yes=yes, retry_failed=retry_failed,
         accept_changes=accept_changes,
     )  # fmt: skip

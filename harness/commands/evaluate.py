@@ -101,8 +101,6 @@ def evaluate(options: Options) -> int:
         if not options.dry_run:
             folder = folder.create(new=not options.run_id)
             undo.callback(event_loop.run, folder.remove_if_empty)
-        elif options.store and options.run_id:
-            event_loop.run(folder.look_on_server)
         done = event_loop.run(done_already, folder)
         event_loop.run(_check_changes, out, options, folder, run_systems, dataset, parts)
         announce(out, config, parts, run_systems, dataset.items, folder, label=label, done=done)
@@ -180,7 +178,10 @@ def _folder(
     words = [f"{datetime.now(UTC):%Y%m%d-%H%M%S}", label, model, systems]
     if options.store:
         words.append(secrets.token_hex(2))
-    return RunFolder(options.output, options.run_id or fresh_run_id(*words), store=options.store)
+    folder = RunFolder(options.output, options.run_id or fresh_run_id(*words), store=options.store)
+    if options.dry_run:  # else it is created, and says where the run is
+        event_loop.run(folder.look_on_server)
+    return folder
 
 
 def _work_on(job: _Evaluation) -> int:
@@ -188,10 +189,9 @@ def _work_on(job: _Evaluation) -> int:
     job.stop.resume_command = resume_command(job.folder, options.output, options.placement)
     with join(job.folder.path) as local:
         code = event_loop.run(_launched, job, local)
-    if job.options.config.report:
-        stopped = code == STOPPED
+    if options.config.report:
         job.stop.waiting_for = lambda: f"the report in {job.folder.path} to be written"
-        report_at_end(job.out, job.folder, job.options.output, stopped=stopped)
+        report_at_end(job.out, job.folder, options.output, stopped=code == STOPPED)
     return code
 
 

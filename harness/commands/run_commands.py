@@ -61,13 +61,11 @@ def eval_command(
     resolved = configure.configure(
         model=model, dataset=dataset, specs=config or [], flags=flags, stored=kept
     )
-    launch = launch_by(executor, resolved, output, ray_address)
-    placement = placement_words(executor, ray_address)
     chosen = Options(
-        config=resolved, output=output, run_id=run_id, store=store, launch=launch,
-        placement=placement,
-        record=record, dry_run=dry_run, yes=yes, retry_failed=retry_failed,
-        accept_changes=accept_changes,
+        config=resolved, output=output, run_id=run_id, store=store, record=record,
+        launch=launch_by(executor, resolved, output, ray_address),
+        placement=placement_words(executor, ray_address),
+        dry_run=dry_run, yes=yes, retry_failed=retry_failed, accept_changes=accept_changes,
     )  # fmt: skip
     raise typer.Exit(evaluate(chosen))
 

@@ -167,6 +167,11 @@ async def test_who_comes_later_takes_its_part_and_who_leaves_gives_it_back(addre
         assert two.limit._limiter.total_tokens == START // 2
         second.set()
         await until(lambda: one.limit._limiter.total_tokens == START)
+        async with anyio.create_task_group() as cut:
+            await sharing(cut, address, tmp_path, two)
+            await until(lambda: one.limit._limiter.total_tokens == START // 2)
+            cut.cancel_scope.cancel()
+        await until(lambda: one.limit._limiter.total_tokens == START)
         first.set()
 
 

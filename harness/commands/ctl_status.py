@@ -13,7 +13,7 @@ from harness.commands.locate import find
 from harness.pages.live_state import LiveState, live_state
 from harness.results.run_list import cap_of
 from harness.runner.control import Standing, standing_of
-from harness.runner.membership import processes_in
+from harness.runner.membership import alive_in
 from harness.runner.progress import console
 from harness.store.interventions import InterventionRow, in_words
 from harness.store.live_rows import LiveTrial
@@ -49,7 +49,8 @@ async def status(store: Store, path: Path) -> dict[str, Any]:
     people = await store.interventions()
     cap = cap_of(await store.description())
     stands = standing_of(people, cap_usd=cap)
-    working = await processes_in(store, path)
+    alive = await alive_in(store, path)
+    working = sorted(alive.values())
     state = live_state(live, cap_usd=cap, processes=working, interventions=people)
     return {
         "processes": list(state.processes),
@@ -62,6 +63,7 @@ async def status(store: Store, path: Path) -> dict[str, Any]:
         "cap_usd": state.cap_usd or None,
         "calls_per_minute": state.calls_a_minute,
         "tokens_per_minute": state.tokens_a_minute,
+        "model_calls": [dict(row) for row in await store.call_limits(alive)] if working else [],
         "trials": [_trial(trial, state) for trial in live.trials],
         "interventions": [_intervention(row) for row in people],
     }
@@ -120,6 +122,11 @@ def _lines(run_id: str, found: Mapping[str, Any]) -> Sequence[str]:
         _money(found),
         f"last minute: {counted(found['calls_per_minute'], 'call')}, "
         f"{counted(found['tokens_per_minute'], 'token')}",
+    ]
+    lines += [
+        f"calls of {row['model']}: limit {int(row['total'])} of {row['ceiling']}, "
+        f"{row['busy']} under way, {row['waiting']} waiting"
+        for row in found["model_calls"]
     ]
     if paused := found["paused"]:
         how = ", answers held" if paused["now"] else ""

@@ -32,12 +32,14 @@ def say_how_it_ended(
     stopped: bool,
     reason: str,
     cause: StopCause,
+    placement: Sequence[str] = (),
 ) -> int:
     """Print the summary and return the exit code.
 
     0: all trials are done; 1: trials are missing, cancelled or failed; 2: trials are missing
     because the machine lacks something; 130: `stopped`. `reason` and `cause` say why the run
-    stopped starting trials; both are empty if it started all of them.
+    stopped starting trials; both are empty if it started all of them. `placement`: see
+    `resume_command`.
     """
 
     def say(line: str) -> None:
@@ -56,7 +58,7 @@ def say_how_it_ended(
     if reason:
         say(f"stopped starting trials: {reason}")
     missing = missing_trials(run.trials, run.submissions)
-    broken = own_errors(failed, folder, output)
+    broken = own_errors(failed, folder, output, placement)
     for line in [*broken, *missing, *_cancelled(held, folder, output)]:
         say(line)
     if errors or unfinished or stopped:
@@ -67,7 +69,7 @@ def say_how_it_ended(
             how = " after fixing that"
         say(
             f"infrastructure failures: {errors}, not finished: {unfinished}; to resume"
-            f"{how}: {resume_command(folder, output)}"
+            f"{how}: {resume_command(folder, output, placement)}"
         )
     if stopped:
         return STOPPED
@@ -96,7 +98,9 @@ def _cancelled(held: Collection[int], folder: RunFolder, output: Path) -> list[s
 
 
 @contextmanager
-def explained_lack_of_space(folder: RunFolder, output: Path) -> Iterator[None]:
+def explained_lack_of_space(
+    folder: RunFolder, output: Path, placement: Sequence[str] = ()
+) -> Iterator[None]:
     """Raise `UserError` if the CSVs cannot be written for lack of disk space."""
     try:
         yield
@@ -106,11 +110,13 @@ def explained_lack_of_space(folder: RunFolder, output: Path) -> Iterator[None]:
         raise UserError(
             f"{lacking}; the CSVs were not written, run.db is complete. Free space, then write "
             f"them with {command(folder, output, 'score')}, or resume: "
-            f"{resume_command(folder, output)}"
+            f"{resume_command(folder, output, placement)}"
         ) from None
 
 
-def own_errors(failed: Sequence[TrialRow], folder: RunFolder, output: Path) -> list[str]:
+def own_errors(
+    failed: Sequence[TrialRow], folder: RunFolder, output: Path, placement: Sequence[str] = ()
+) -> list[str]:
     """Each error in a system's own code once, with the number of failed trials."""
     by_reason: dict[str, list[TrialRow]] = {}
     for trial in failed:
@@ -122,18 +128,23 @@ def own_errors(failed: Sequence[TrialRow], folder: RunFolder, output: Path) -> l
         where = f"; traceback: {shown}" if one["detail"] else f"; its messages: {shown}"
         lines.append(f"{reason}: {counted(len(trials), 'trial')}{where}")
     if lines:
-        fixed = f"{resume_command(folder, output, make=False)} --retry-failed --accept-changes"
+        resume = resume_command(folder, output, placement, make=False)
+        fixed = f"{resume} --retry-failed --accept-changes"
         lines.append(f"counted as not resolved and not rerun; after a fix, rerun with: {fixed}")
     return lines
 
 
-def resume_command(folder: RunFolder, output: Path, *, make: bool = True) -> str:
-    """The command that resumes the run, ready to paste."""
-    words = ["eval", "--run-id", folder.run_id]
+def resume_command(
+    folder: RunFolder, output: Path, placement: Sequence[str] = (), *, make: bool = True
+) -> str:
+    """The command that resumes the run, ready to paste, with the same words for its `placement`
+    (`--executor`). The server that has its store stands in its folder."""
+    words = ["eval", "--run-id", folder.run_id, *placement]
     if output == Path("results"):
         pasted = f"{DELM} {shlex.join(words)}"
         plain = shlex.quote(folder.run_id) == folder.run_id  # make cannot pass a blank in a name
-        return f"make eval RUN={folder.run_id} (or {pasted})" if make and plain else pasted
+        make = make and plain and not placement
+        return f"make eval RUN={folder.run_id} (or {pasted})" if make else pasted
     return f"{DELM} {shlex.join([*words, '-o', str(output)])}"
 
 

@@ -1,6 +1,6 @@
 """What `delm eval` and `delm work` are asked for, besides the configuration."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ class Options:
     joining: Joining | None = None  # a trial of such a run; no other one is worked on
     most: int = 0  # trials that this process works on at most; 0: all there are
     launch: Launch | None = None  # places processes that do the work; else this one does it
+    placement: Sequence[str] = ()  # the words that asked for that, for a command to paste
     record: Path | None = None
     dry_run: bool = False
     yes: bool = False

@@ -179,17 +179,20 @@ def _folder(
     words = [f"{datetime.now(UTC):%Y%m%d-%H%M%S}", label, model, systems]
     if options.store:
         words.append(secrets.token_hex(2))
-    return RunFolder(options.output, options.run_id or fresh_run_id(*words), store=options.store)
+    folder = RunFolder(options.output, options.run_id or fresh_run_id(*words), store=options.store)
+    if options.dry_run:  # else it is created, and says where the run is
+        event_loop.run(folder.look_on_server)
+    return folder
 
 
 def _work_on(job: _Evaluation) -> int:
-    job.stop.resume_command = resume_command(job.folder, job.options.output)
+    options = job.options
+    job.stop.resume_command = resume_command(job.folder, options.output, options.placement)
     with join(job.folder.path) as local:
         code = event_loop.run(_launched, job, local)
-    if job.options.config.report:
-        stopped = code == STOPPED
+    if options.config.report:
         job.stop.waiting_for = lambda: f"the report in {job.folder.path} to be written"
-        report_at_end(job.out, job.folder, job.options.output, stopped=stopped)
+        report_at_end(job.out, job.folder, options.output, stopped=code == STOPPED)
     return code
 
 
@@ -238,12 +241,12 @@ async def _evaluate(job: _Evaluation, store: Store, boards: Boards, member: Memb
         return say_joined_ended(job.out, run.stopped, run.stop_cause, stopped=stopped)
     job.stop.waiting_for = lambda: f"the CSVs in {folder.path} to be written"
     async with member.alone():
-        with explained_lack_of_space(folder, options.output):
+        with explained_lack_of_space(folder, options.output, options.placement):
             scored = await run_folder.derive(folder, store, boards)
             _show(job.out, options, folder, scored, draw=options.config.plots and not stopped)
     return say_how_it_ended(
         job.out, scored.rows, folder, options.output,
-        stopped=stopped, reason=run.stopped, cause=run.stop_cause,
+        stopped=stopped, reason=run.stopped, cause=run.stop_cause, placement=options.placement,
     )  # fmt: skip
 
 

@@ -45,6 +45,13 @@ def launch_by(executor: str, config: Config, output: Path, address: str) -> Laun
     return launch
 
 
+def placement_words(executor: str, address: str) -> list[str]:
+    """The words of a command line that have processes placed like this; none: this process."""
+    if executor == "local":
+        return []
+    return ["--executor", executor, *(["--ray-address", address] if address else [])]
+
+
 def work_on_one(store: str, run_id: str, output: str) -> int:
     """`delm work` on one trial, in a process that something else has placed. The password of the
     store comes from that node's variables."""

@@ -48,7 +48,7 @@ def eval_command(
     from harness.commands.eval_options import Options
     from harness.commands.evaluate import evaluate
     from harness.commands.locate import located
-    from harness.commands.placement import launch_by
+    from harness.commands.placement import launch_by, placement_words
     from harness.store.addresses import server_url
 
     output, run_id = event_loop.run(located, run_id, output)
@@ -66,11 +66,11 @@ def eval_command(
     resolved = configure.configure(
         model=model, dataset=dataset, specs=config or [], flags=flags, stored=kept
     )
-    launch = launch_by(executor, resolved, output, ray_address)
     chosen = Options(
-        config=resolved, output=output, run_id=run_id, store=store, launch=launch,
-        record=record, dry_run=dry_run, yes=yes, retry_failed=retry_failed,
-        accept_changes=accept_changes,
+        config=resolved, output=output, run_id=run_id, store=store, record=record,
+        launch=launch_by(executor, resolved, output, ray_address),
+        placement=placement_words(executor, ray_address),
+        dry_run=dry_run, yes=yes, retry_failed=retry_failed, accept_changes=accept_changes,
     )  # fmt: skip
     raise typer.Exit(evaluate(chosen))
 

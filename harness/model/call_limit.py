@@ -52,7 +52,7 @@ def share(total: float, mine: CallSlots, others: Sequence[CallSlots]) -> int:
     they are more than that.
     """
     processes = sorted([mine, *others], key=lambda each: (each.busy + each.waiting, each.owner))
-    needs = [each.busy + each.waiting for each in processes]
+    needs = [max(1, each.busy + each.waiting) for each in processes]  # one, to begin with
     left, parts = math.floor(total), [0] * len(processes)
     for limited in (True, False):
         for index, need in enumerate(needs):

@@ -66,6 +66,7 @@ class RunFolder:
         self.run_id = run_id
         self.path = output / run_id
         self._store = store
+        self._found = False  # in the server, though no file here says so
         renamed = "/" not in run_id and self.exists
         if not (renamed or RUN_ID.fullmatch(run_id)):
             raise UserError(
@@ -77,7 +78,8 @@ class RunFolder:
     @property
     def exists(self) -> bool:
         """Whether the folder holds a run."""
-        return (self.path / SERVER).exists() or (self.path / DATABASE).exists()
+        files = (self.path / SERVER, self.path / DATABASE)
+        return self._found or any(file.exists() for file in files)
 
     @property
     def on_server(self) -> bool:
@@ -124,7 +126,7 @@ class RunFolder:
         return folder
 
     async def look_on_server(self) -> None:
-        """Where the server of `store` has a run of this id, create the folder that says so.
+        """Find out whether the server of `store` has a run of this id. Nothing is written.
 
         `UserError`: the folder holds a run that is elsewhere, or the server cannot be asked.
         """
@@ -135,9 +137,10 @@ class RunFolder:
                 f"the run {self.run_id} is in {self.path / DATABASE}, a file that one machine can "
                 "reach; leave --store out, or begin a new run (another --run-id)"
             )
-        if self.run_id in await runs_at(self._store):
-            self._make(exist_ok=True)
+        if (self.path / SERVER).exists():
             noted(self.path, self._store, self.run_id)
+        else:
+            self._found = self.run_id in await runs_at(self._store)
 
     def _make(self, *, exist_ok: bool) -> bool:
         """Create the folder; False if it exists and may not. Raises `UserError` if it is not

@@ -11,7 +11,7 @@ SERVER = "store.url"
 
 
 def noted(folder: Path, url: str, run_id: str) -> None:
-    """Write the address of a run into its folder, without a password.
+    """Write the address of a run into its folder, without a password, where none stands there.
 
     `UserError`: the folder belongs to a run in another server.
     """

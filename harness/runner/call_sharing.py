@@ -33,15 +33,17 @@ async def shared_calls(
     if not limited:
         yield
         return
-    async with anyio.create_task_group() as tasks:
-        for client in limited:
-            client.limit.owner = name
-            await _exchange(client, store, alive)
-            tasks.start_soon(_follow, client, store, alive)
-        yield
-        tasks.cancel_scope.cancel()
-    with anyio.move_on_after(LOOK_S, shield=True), suppress(StoreUnavailable):
-        await store.leave_calls()
+    try:
+        async with anyio.create_task_group() as tasks:
+            for client in limited:
+                client.limit.owner = name
+                await _exchange(client, store, alive)
+                tasks.start_soon(_follow, client, store, alive)
+            yield
+            tasks.cancel_scope.cancel()
+    finally:
+        with anyio.move_on_after(LOOK_S, shield=True), suppress(StoreUnavailable):
+            await store.leave_calls()
 
 
 async def _follow(client: ModelClient, store: Store, alive: Alive) -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 
+import anyio
 import pytest
 from console import (
     DATASET,
@@ -27,6 +28,10 @@ from console import (
 from filelock import FileLock
 
 from harness.cache import cache_dir
+from harness.commands.end_summary import resume_command
+from harness.commands.placement import placement_words
+from harness.results.run_folder import RunFolder
+from harness.store.opening import open_store, runs_at
 
 pytestmark = pytest.mark.slow(seconds=6)
 
@@ -165,3 +170,48 @@ def test_a_system_that_fails_leaves_the_other_its_score(delm, place):
     told = delm("export", "x", "preds.jsonl")
     assert told.code == 0, told.text
     assert '"single.openai/scripted"' in (place / "preds.jsonl").read_text()
+
+
+def test_a_dry_run_with_a_server_writes_nothing_wherever_the_run_is(place, delm, postgres_server):
+    words = ["eval", "-m", "openai/scripted", "-s", "single", "-d", DATASET, "-i", FLASK]
+    own = {"OPENAI_API_BASE": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "none"}
+    url = postgres_server.url
+
+    def schemas() -> set[str]:
+        return set(anyio.run(runs_at, url))
+
+    before = schemas()
+    for run_id in ([], ["--run-id", "dry-new"]):
+        told = delm(*words, "--store", url, *run_id, "--dry-run", **own)
+        assert told.code == 0, told.text
+        assert "1 instance × (1 × single) = 1 trial" in told.out
+    assert schemas() == before
+    assert list(place.iterdir()) == []
+    anyio.run(begun, f"{url}#dry-old")
+    told = delm(*words, "--store", url, "--run-id", "dry-old", "--dry-run", **own)
+    assert told.code == 0, told.text
+    assert "resuming dry-old: 0 of 1 trial is done" in told.out
+    assert list(place.iterdir()) == []
+
+
+async def begun(address: str) -> None:
+    """A run of which one trial has been planned elsewhere."""
+    store = await open_store(address)
+    await store.describe(id="dry-old")
+    instance = {"instance_id": FLASK, "repo": "a/a", "difficulty": "", "length": ""}
+    one = {"agents": 1, "wanted": 1, "submits": "one", "system": "single", "number": 0}
+    await store.plan([instance], [one | {"instance_id": FLASK}])
+    await store.aclose()
+
+
+def test_the_command_to_resume_places_processes_as_before_and_finds_the_server_by_the_folder(place):
+    output = place / "results"
+    folder = RunFolder(output, "far", store="postgresql://ann@127.0.0.1/delm").create()
+    placed = placement_words("ray", "head:6379")
+    told = resume_command(folder, output.relative_to(place), placed)
+    assert told == ".venv/bin/delm eval --run-id far --executor ray --ray-address head:6379"
+    assert resume_command(folder, output.relative_to(place), placement_words("local", "")) == (
+        "make eval RUN=far (or .venv/bin/delm eval --run-id far)"
+    )
+    assert placement_words("ray", "") == ["--executor", "ray"]
+    assert RunFolder(output, "far").address == "postgresql://ann@127.0.0.1/delm#far"

@@ -118,8 +118,8 @@ class TestRule:
         ]
         parts = [share(total, each, [o for o in slots if o is not each]) for each in slots]
         assert min(parts) >= 1
-        assert sum(parts) == total or total < len(slots) <= sum(parts) <= len(slots) + total
-        needs = [each.busy + each.waiting for each in slots]
+        assert sum(parts) == max(total, len(slots))
+        needs = [max(1, each.busy + each.waiting) for each in slots]
         short = [part for part, need in zip(parts, needs, strict=True) if part < need]
         over = [part - need for part, need in zip(parts, needs, strict=True) if part > need]
         if short and total >= len(slots):
@@ -221,7 +221,7 @@ async def test_a_real_provider_that_allows_few_refuses_few():
     async with bench(crowded, slots=64, retry=PATIENT) as b:
         await ask(b, agents=24, calls=12)
         assert {row["outcome"] for row in b.ledger.rows} == {"ok"}
-        assert 4 <= b.client.limit.total <= 8
+        assert LOWERED * LOWERED * 6 <= b.client.limit.total < 12
         assert crowded.refused < len(b.ledger.rows) / 4
 
 

@@ -13,6 +13,8 @@ import anyio
 import pytest
 from scripted_model import ScriptedModel, Status
 
+from harness.commands.ctl_status import _lines as lines_of
+from harness.commands.ctl_status import status
 from harness.errors import StoreUnavailable
 from harness.model.backend import Transient
 from harness.model.call_limit import LOWERED, START, CallLimit
@@ -165,6 +167,11 @@ async def test_who_comes_later_takes_its_part_and_who_leaves_gives_it_back(addre
         assert two.limit._limiter.total_tokens == START // 2
         second.set()
         await until(lambda: one.limit._limiter.total_tokens == START)
+        async with anyio.create_task_group() as cut:
+            await sharing(cut, address, tmp_path, two)
+            await until(lambda: one.limit._limiter.total_tokens == START // 2)
+            cut.cancel_scope.cancel()
+        await until(lambda: one.limit._limiter.total_tokens == START)
         first.set()
 
 
@@ -186,3 +193,38 @@ async def test_while_the_store_is_away_the_last_known_part_holds(tmp_path):
         assert model.limit.total == 1
         async with model.limit.slot():
             pass
+
+
+async def test_the_status_of_a_run_says_how_many_calls_may_be_under_way_and_how_many_wait(
+    address, tmp_path
+):
+    model = OneModel(ceiling=3)
+    enough = anyio.Event()
+
+    async def call() -> None:
+        async with model.limit.slot():
+            await enough.wait()
+
+    async with (
+        anyio.create_task_group() as tasks,
+        aclosing(await open_store(address)) as store,
+    ):
+        end = await sharing(tasks, address, tmp_path, model)
+        async with anyio.create_task_group() as calls:
+            for _ in range(5):
+                calls.start_soon(call)
+
+            async def told() -> bool:
+                found = (await status(store, tmp_path))["model_calls"]
+                row = {"model": "m", "total": 3.0, "ceiling": 3, "busy": 3, "waiting": 2}
+                return found == [row]
+
+            with anyio.fail_after(20):
+                while not await told():
+                    await anyio.sleep(0.05)
+            line = "calls of m: limit 3 of 3, 3 under way, 2 waiting"
+            assert line in lines_of("run", await status(store, tmp_path))
+            enough.set()
+        end.set()
+    async with aclosing(await open_store(address)) as store:
+        assert (await status(store, tmp_path))["model_calls"] == [], "nobody works on it any more"

@@ -17,12 +17,7 @@ import asyncpg
 from harness.errors import StoreUnavailable
 from harness.store.database import Body, Result, Row, Statement
 from harness.store.postgres.server_errors import AGAIN, AWAY, in_words, store_error
-from harness.store.postgres.watched_connection import (
-    CONNECT_S,
-    SILENCE_S,
-    server_settings,
-    watched,
-)
+from harness.store.postgres.watched_connection import CONNECT_S, SILENCE_S, settings, watched
 
 MOST_CONNECTIONS = 8  # of one pool
 ESCAPE = "\ue000"  # before 0: a NUL, which PostgreSQL cannot hold; before 1: itself
@@ -70,7 +65,7 @@ class PostgresDatabase:
         self.read_only = read_only
         self._class = watched(url, silence_s)
         self._settings = {"search_path": f'"{schema}"', "application_name": "delm"}
-        self._settings |= server_settings(silence_s)
+        self._settings |= settings(silence_s)
         if read_only:
             self._settings["default_transaction_read_only"] = "on"
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None

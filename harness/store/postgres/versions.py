@@ -57,9 +57,9 @@ async def bring_up(database: PostgresDatabase, part: Part) -> None:
 
     async def body(connection: Any) -> None:
         await connection.execute(ALONE)
-        await connection.execute(COMMON.format(name=database.schema))
         version = await _version(connection, part)
         if version is None:
+            await connection.execute(COMMON.format(name=database.schema))
             await connection.execute(part.schema)
             await connection.execute(
                 "INSERT INTO version VALUES ($1, $2)", part.name, version := FIRST
@@ -85,8 +85,6 @@ async def check(database: PostgresDatabase, part: Part) -> None:
     latest = max(part.migrations(), default=FIRST)
 
     async def body(connection: Any) -> None:
-        if not await connection.fetchval("SELECT to_regclass('version') IS NOT NULL"):
-            return
         version = await _version(connection, part)
         if version is not None and version > latest:
             raise _newer(database, version, latest, await _maker(connection))
@@ -100,6 +98,8 @@ async def check(database: PostgresDatabase, part: Part) -> None:
 
 
 async def _version(connection: Any, part: Part) -> int | None:
+    if await connection.fetchval("SELECT to_regclass('version') IS NULL"):
+        return None
     found: int | None = await connection.fetchval(
         "SELECT version FROM version WHERE part = $1", part.name
     )

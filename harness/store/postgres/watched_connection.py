@@ -33,7 +33,7 @@ _END = (  # not that of somebody else who has the process id by now
 _Given = TypeVar("_Given")
 
 
-def server_settings(silence_s: float) -> dict[str, str]:
+def settings(silence_s: float) -> dict[str, str]:
     """What the server's side of a connection is told, so that it gives up a client that is gone."""
     return {
         "tcp_keepalives_idle": str(_whole(silence_s)),

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import anyio
 
+from harness.board.vocabulary import agent_name
 from harness.errors import (
     LimitReached,
     ModelError,
@@ -60,7 +61,7 @@ async def join_trial(run: Run, name: str, agents: int, *, by: str) -> None:
     item = run.items[rows[trial_id]["instance_id"]]
     async with services.sandboxes.holding(item):  # which can take as long as a download
         try:
-            joined = await store.join_trial(trial_id, agents, by=by)
+            joined = await store.join_trial(trial_id, agents, by=by, name=agent_name)
         except StoreConflict as gone:
             raise UserError(f"{gone} any more") from None
         run.say(f"{' and '.join(joined.agents)} joined trial {trial_id}")

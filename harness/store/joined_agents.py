@@ -1,6 +1,6 @@
 """Agents that join a trial from another process than the one that has it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -25,9 +25,13 @@ class JoinableStore(Protocol):
     Its `begin_call` then holds all of them to the limits of the trial (`NewCall.limits`).
     """
 
-    async def join_trial(self, trial_id: int, agents: int, *, by: str) -> JoinedTrial:
+    async def join_trial(
+        self, trial_id: int, agents: int, *, by: str, name: Callable[[int], str]
+    ) -> JoinedTrial:
         """Add so many agents of this process to a trial, as an intervention of the person `by`:
-        the trial has more agents than its system says. `StoreConflict`: no process runs it."""
+        the trial has more agents than its system says. `name` gives that of an agent's number.
+
+        `StoreConflict`: no process runs it."""
         ...
 
     async def goes_on(self, joined: JoinedTrial) -> bool:

@@ -64,7 +64,7 @@ async def test_agents_that_join_at_once_have_names_of_their_own(stores):
 
     async def join(store: JoinableStore, who: str) -> None:
         for _ in range(5):
-            names.extend((await store.join_trial(1, 2, by="me")).agents)
+            names.extend((await store.join_trial(1, 2, by="me", name="agent-{}".format)).agents)
 
     await each(stores, join)
     assert sorted(names, key=lambda name: int(name[6:])) == [f"agent-{n}" for n in range(3, 43)]
@@ -73,14 +73,14 @@ async def test_agents_that_join_at_once_have_names_of_their_own(stores):
 async def test_only_a_trial_that_a_process_runs_is_joined_and_as_long_as_it_does(stores):
     for trial in (2, 99):
         with pytest.raises(StoreConflict, match=f"no process runs trial {trial}"):
-            await stores[1].join_trial(trial, 1, by="me")
-    joined = await stores[1].join_trial(1, 1, by="me")
+            await stores[1].join_trial(trial, 1, by="me", name="agent-{}".format)
+    joined = await stores[1].join_trial(1, 1, by="me", name="agent-{}".format)
     assert (joined.owner, joined.row["number"], joined.row["agents"]) == ("p0", 0, 2)
     assert await stores[1].goes_on(joined)
     await stores[0].begin_grading(1, reason="finished", seconds=1)
     assert not await stores[1].goes_on(joined)
     with pytest.raises(StoreConflict):
-        await stores[2].join_trial(1, 1, by="me")
+        await stores[2].join_trial(1, 1, by="me", name="agent-{}".format)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ async def test_only_a_trial_that_a_process_runs_is_joined_and_as_long_as_it_does
 async def test_all_processes_together_have_the_limits_of_the_trial(stores, limits, most, name):
     """Their calls race; none is beyond the limit, and nobody is refused before it."""
     for store in stores[1:]:
-        await store.join_trial(1, 1, by="me")
+        await store.join_trial(1, 1, by="me", name="agent-{}".format)
     reached = []
 
     async def spend(store: Store, who: str) -> None:
@@ -119,7 +119,7 @@ async def test_all_processes_together_have_the_limits_of_the_trial(stores, limit
 async def test_only_who_has_joined_makes_calls_and_only_as_long_as_the_trial_runs(stores):
     with pytest.raises(TrialLost):
         await stores[1].begin_call(new_call("agent-3", 0))
-    await stores[1].join_trial(1, 1, by="me")
+    await stores[1].join_trial(1, 1, by="me", name="agent-{}".format)
     call_id = await stores[1].begin_call(new_call("agent-3", 0))
     await stores[0].begin_grading(1, reason="finished", seconds=1)
     with pytest.raises(TrialLost):
@@ -131,7 +131,7 @@ async def test_only_who_has_joined_makes_calls_and_only_as_long_as_the_trial_run
 async def test_used_tokens_of_all_count(stores):
     limits = Limits(steps=0, cost_usd=0, tokens=250, wall_clock_s=0, command_s=1)
     for store in stores[1:3]:
-        await store.join_trial(1, 1, by="me")
+        await store.join_trial(1, 1, by="me", name="agent-{}".format)
     for n, store in enumerate(stores[:3]):
         await end(store, await store.begin_call(new_call(f"agent-{n}", 0, limits=limits)))
     with pytest.raises(LimitReached, match="tokens"):
@@ -148,6 +148,6 @@ async def test_an_answer_that_is_paid_for_is_given_beyond_every_limit(stores):
     limits = Limits(steps=1, cost_usd=0.1, tokens=0, wall_clock_s=0, command_s=1)
     paid = await stores[0].begin_call(new_call("agent-1", 0))
     await end(stores[0], paid)
-    await stores[1].join_trial(1, 1, by="me")
+    await stores[1].join_trial(1, 1, by="me", name="agent-{}".format)
     again = new_call("agent-1", 1, limits=limits, paid_call=paid, reserved_usd=None)
     assert await stores[0].begin_call(again)

@@ -16,11 +16,11 @@ import asyncpg
 
 from harness.errors import StoreUnavailable
 from harness.store.database import Body, Result, Row, Statement
+from harness.store.postgres import texts
 from harness.store.postgres.server_errors import AGAIN, AWAY, in_words, store_error
 from harness.store.postgres.watched_connection import CONNECT_S, SILENCE_S, settings, watched
 
 MOST_CONNECTIONS = 8  # of one pool
-ESCAPE = "\ue000"  # before 0: a NUL, which PostgreSQL cannot hold; before 1: itself
 PATIENCE_S = 60.0  # for a server that is away: a restart or a fail-over
 FIRST_PATIENCE_S = 5.0  # for one that has not answered yet: its address may be wrong
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.5  # between two tries
@@ -230,7 +230,7 @@ class PostgresDatabase:
                 try:
                     self._pool = await asyncpg.create_pool(
                         self.url, min_size=0, max_size=MOST_CONNECTIONS,
-                        server_settings=self._settings, init=_set_up, reset=_leave,
+                        server_settings=self._settings, init=texts.set_up, reset=_leave,
                         connection_class=self._class, timeout=CONNECT_S,
                     )  # fmt: skip
                 except (*AWAY, asyncpg.PostgresError, ValueError) as error:
@@ -323,28 +323,9 @@ async def _rows(connection: Any, statement: Statement, parameters: dict[str, Any
     return list(await connection.fetch(statement.text, *statement.take(parameters)))
 
 
-async def _set_up(connection: Any) -> None:
-    await connection.set_type_codec(
-        "text", schema="pg_catalog", encoder=_storable, decoder=_stored, format="text"
-    )
-
-
 async def _leave(connection: Any) -> None:
     """Nothing: who gives a connection back has ended its transaction and set nothing of the
     session, so there is no need to ask the server to reset it, one more round trip each time."""
-
-
-def _storable(text: str) -> str:
-    """A text as PostgreSQL can hold it: without NUL, and without halves of surrogate pairs."""
-    if "\0" in text or ESCAPE in text:
-        text = text.replace(ESCAPE, f"{ESCAPE}1").replace("\0", f"{ESCAPE}0")
-    return text if text.isascii() else text.encode(errors="replace").decode()
-
-
-def _stored(text: str) -> str:
-    if ESCAPE in text:
-        text = text.replace(f"{ESCAPE}0", "\0").replace(f"{ESCAPE}1", ESCAPE)
-    return text
 
 
 async def _translated(awaited: Awaitable[_Given]) -> _Given:

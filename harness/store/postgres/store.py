@@ -1,9 +1,9 @@
 """A run's store in a PostgreSQL server."""
 
 import json
+from collections.abc import Callable
 from typing import cast
 
-from harness.board.vocabulary import agent_name
 from harness.errors import LimitReached, StoreConflict
 from harness.store.database import Run
 from harness.store.interventions import Action
@@ -45,7 +45,9 @@ class PostgresStore(SqlStore):
 
     # -- agents of one trial in several processes --------------------------------------------------
 
-    async def join_trial(self, trial_id: int, agents: int, *, by: str) -> JoinedTrial:
+    async def join_trial(
+        self, trial_id: int, agents: int, *, by: str, name: Callable[[int], str]
+    ) -> JoinedTrial:
         """See `harness.store.joined_agents.JoinableStore.join_trial`."""
 
         async def body(run: Run) -> JoinedTrial:
@@ -56,7 +58,7 @@ class PostgresStore(SqlStore):
             more = {name: row.pop(name) for name in ("owner", "elapsed", "moments")}
             (there,) = await run("joined", trial_id=trial_id)
             first = row["agents"] + there["joined"] + 1
-            names = [agent_name(number) for number in range(first, first + agents)]
+            names = [name(number) for number in range(first, first + agents)]
             (made,) = await run(
                 "add_intervention", by=by, reason="delm agent", action=str(Action.JOIN),
                 trial_id=trial_id, target=" ".join(names), value=json.dumps(agents),

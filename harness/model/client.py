@@ -123,7 +123,8 @@ class ModelClient:
     ) -> Reply:
         """Make a call that has begun; its row is closed whatever becomes of it.
 
-        `shares`: other trials may ask the same; in a replay each is answered, and one has the cost.
+        `shares`: another trial, or an earlier attempt, may have asked the same; in a replay each is
+        answered, and one has the cost.
         """
         outcome: CallOutcome = "failed"
         reply, error = None, ""

@@ -55,14 +55,13 @@ class Conversation:
         key = replace(self._key, position=self._calls)
         exact = self._shared is not None  # the answer may be given to another trial
         request = self._client.request(key, messages, tools, exact=exact)
-        if self._paid:
-            paid = self._paid.answer(key, request.prompt_sha256)
-            if paid is not None:
-                began = (
-                    self._trial_calls.moment()
-                )  # before the wait: others may not be answered first
-                await self._client.wait(self._who, key, self._paid.turn)
-                return await self._served(request, paid, began)
+        paid = self._paid.answer(key, request.prompt_sha256) if self._paid else None
+        if paid is not None:
+            if not self._client.bills:  # it answers again, in its order; the first has the cost
+                return await self._asked(request, again=True)
+            began = self._trial_calls.moment()  # before the wait: others may not be answered first
+            await self._client.wait(self._who, key, self._paid.turn)
+            return await self._served(request, paid, began)
         if self._shared is None or not self._client.bills:
             return await self._asked(request)
         async with self._shared.once(request.prompt_sha256) as known:
@@ -76,11 +75,11 @@ class Conversation:
             request, paid, self._who, self._budget, self._trial_calls, began
         )
 
-    async def _asked(self, request: Request) -> Reply:
+    async def _asked(self, request: Request, *, again: bool = False) -> Reply:
         self._client.endpoint_health.check(self._who.trial_id)
         tally = await self._client.begin(request, self._who, self._budget, self._trial_calls)
         self._calls += 1
-        shares = self._shared is not None
+        shares = again or self._shared is not None
         return await self._client.call(
             request, tally, self._who, self._budget, self._trial_calls, shares=shares
         )

@@ -233,7 +233,7 @@ class Run:
         """Run and grade one attempt; return its state and reason. Closes every sandbox of it."""
         row, services = held.row, self.services
         budget = TrialBudget(times(self.limits, row["wanted"]), clock=services.clock)
-        paid = await services.store.paid(row["trial_id"]) if services.client.bills else []
+        paid = await services.store.paid(row["trial_id"])
         trial = LiveTrial(services, row, item, budget, paid)
         await self.interventions.begin(held, trial)
         try:

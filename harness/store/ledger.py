@@ -131,7 +131,8 @@ class Ledger(Protocol):
         """Mark a closed row as a shared answer: another row has the same prompt and answer.
 
         A replay uses it for what trials share, since it buys nothing and must not wait for another
-        trial. Of all rows with the same prompt, one keeps its cost.
+        trial, and for what an earlier attempt was answered. Of all rows with the same prompt, one
+        keeps its cost.
         """
         ...
 

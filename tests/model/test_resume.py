@@ -82,6 +82,34 @@ def states(folder: Path) -> list[tuple]:
     return [tuple(row.values()) for row in rows]
 
 
+def test_a_replay_that_is_killed_costs_what_an_undisturbed_one_costs(tmp_path):
+    bundled(FLASK)
+    recording = tmp_path / "recorded.jsonl"
+    with ScriptedModel(sleepy) as server:
+        told = finish(server, *words(tmp_path / "recorded", "--record", str(recording)))
+        assert told.code == 0, told.text
+    asked = words(tmp_path)
+    asked[asked.index("openai/scripted")] = f"replay:{recording}"
+    process = start(*asked)
+    try:
+        wait_for(lambda: running(MARK) or process.poll() is not None, "the command")
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    told = delm_here(*asked)
+    assert told.code == 0, told.text
+    rows = query(
+        tmp_path / "run", "SELECT attempt, paid_call FROM call JOIN trial USING (trial_id)"
+    )
+    found = [(row["attempt"], row["paid_call"]) for row in rows]
+    assert found == [(0, None), (0, None), (1, 1), (1, 2), (1, None)]
+    costs = [
+        dict(zip(*(line.split(",") for line in path.read_text().splitlines()[:2]), strict=True))
+        for path in (tmp_path / "run" / "table.csv", tmp_path / "recorded" / "run" / "table.csv")
+    ]
+    assert float(costs[0]["cost_usd"]) == pytest.approx(float(costs[1]["cost_usd"]))
+
+
 def test_what_was_answered_before_a_kill_is_not_asked_again(tmp_path):
     bundled(FLASK)
     with ScriptedModel(sleepy) as server:

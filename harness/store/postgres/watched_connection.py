@@ -10,15 +10,15 @@ that has no answer. So a statement may take, or wait for a lock, as long as it n
 import asyncio
 import socket
 import sys
-from collections.abc import Awaitable
+import time
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 import asyncpg
 
 from harness.store.postgres.server_errors import AWAY
 
-SILENCE_S = 10.0  # a statement without an answer is asked after, then after half of it again
+SILENCE_S = 10.0  # a statement without an answer is asked after, and after half of it again
 CONNECT_S = 10.0  # that a server has to take a connection, or to say something in a new one
 LOOKS = 2  # in a row at which the server does not work on it
 _PROBES = 3  # of TCP without an answer, a third of the time apart
@@ -30,7 +30,6 @@ _END = (  # not that of somebody else who has the process id by now
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 "
     "AND state_change < clock_timestamp() - make_interval(secs => $2)"
 )
-_Given = TypeVar("_Given")
 
 
 def settings(silence_s: float) -> dict[str, str]:
@@ -53,12 +52,33 @@ def watched(url: str, silence_s: float) -> type[asyncpg.Connection]:
     return Watched
 
 
+def _noted(name: str) -> Any:
+    """A method of connections that notes since when it waits for the server."""
+    method = getattr(asyncpg.Connection, name)
+
+    async def noted(self: "_WatchedConnection", *words: Any, **more: Any) -> Any:
+        self.waits_since = time.monotonic()
+        try:
+            return await method(self, *words, **more)
+        finally:
+            self.waits_since = 0.0
+
+    return noted
+
+
 class _WatchedConnection(asyncpg.Connection):  # type: ignore[misc]  # it has no types
     url: str
     silence_s: float
 
-    def __init__(self, protocol: Any, transport: Any, *rest: Any) -> None:
-        super().__init__(protocol, transport, *rest)
+    execute, executemany, prepare = _noted("execute"), _noted("executemany"), _noted("prepare")
+    fetch, fetchval = _noted("fetch"), _noted("fetchval")
+
+    def __init__(self, protocol: Any, transport: Any, loop: Any, *rest: Any) -> None:
+        super().__init__(protocol, transport, loop, *rest)
+        self.waits_since = 0.0  # by the monotonic clock; 0: it does not wait
+        self._asked: tuple[float, int] = (0.0, 0)  # of which statement, and how often in vain
+        self._asking: asyncio.Task[None] | None = None
+        loop.call_later(self.silence_s / 2, self._look, loop)
         used = transport.get_extra_info("socket")
         if sys.platform == "linux" and used.family in (socket.AF_INET, socket.AF_INET6):
             used.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -70,44 +90,23 @@ class _WatchedConnection(asyncpg.Connection):  # type: ignore[misc]  # it has no
             ):
                 used.setsockopt(socket.IPPROTO_TCP, option, value)
 
-    async def execute(self, *words: Any, **more: Any) -> Any:
-        return await self._watch(super().execute(*words, **more))
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Ask after a statement that has no answer. One timer for all: it costs a statement
+        nothing."""
+        if self.is_closed():
+            return
+        loop.call_later(self.silence_s / 2, self._look, loop)
+        late = self.waits_since and time.monotonic() - self.waits_since >= self.silence_s
+        if late and (self._asking is None or self._asking.done()):
+            self._asking = loop.create_task(self._end_if_lost(self.waits_since))
 
-    async def executemany(self, *words: Any, **more: Any) -> Any:
-        return await self._watch(super().executemany(*words, **more))
-
-    async def fetch(self, *words: Any, **more: Any) -> Any:
-        return await self._watch(super().fetch(*words, **more))
-
-    async def fetchval(self, *words: Any, **more: Any) -> Any:
-        return await self._watch(super().fetchval(*words, **more))
-
-    async def prepare(self, *words: Any, **more: Any) -> Any:
-        return await self._watch(super().prepare(*words, **more))
-
-    async def _watch(self, statement: Awaitable[_Given]) -> _Given:
-        looks: list[asyncio.Task[None]] = []
-
-        def look() -> None:
-            looks.append(asyncio.get_running_loop().create_task(self._end_if_lost()))
-
-        timer = asyncio.get_running_loop().call_later(self.silence_s, look)
-        try:
-            return await statement
-        finally:
-            timer.cancel()
-            for each in looks:
-                each.cancel()
-
-    async def _end_if_lost(self) -> None:
-        idle = 0
-        while True:
-            idle = 0 if await self._asks(_AT_WORK) else idle + 1
-            if idle == LOOKS:
-                break
-            await asyncio.sleep(self.silence_s / 2)
-        await self._asks(_END, self.silence_s / 2)  # or it would keep its locks
-        self.terminate()
+    async def _end_if_lost(self, statement: float) -> None:
+        before, idle = self._asked
+        at_work = await self._asks(_AT_WORK)
+        self._asked = statement, 0 if at_work else 1 + (idle if before == statement else 0)
+        if self._asked == (statement, LOOKS) and self.waits_since == statement:
+            await self._asks(_END, self.silence_s / 2)  # or it would keep its locks
+            self.terminate()
 
     async def _asks(self, text: str, *more: float) -> bool:
         """What the server says of this connection's process; False: it cannot be asked."""

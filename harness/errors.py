@@ -134,7 +134,7 @@ class StoreFull(StoreUnavailable):
 
 
 class TrialLost(DelmError):
-    """The trial is another process's, or was cancelled: it ends here without a trace."""
+    """The trial is another process's, or was cancelled: this process ends it, and calls nothing."""
 
 
 class StoreConflict(DelmError):

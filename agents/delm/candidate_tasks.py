@@ -148,10 +148,7 @@ class CandidateTasks:
         """The label of the first candidate that equals one of `seat`, where another seat has it."""
         if not self._options.merge_equal:
             return ""
-        works = [each for each in await self._board.works() if each.entry and not each.same]
-        for work in works:  # also those of agents in other processes
-            self._equal.add(work.entry, work.patch)
-            self._seats.setdefault(self._equal.all_of(work.entry)[0], work.seat)
+        await self._know_others()
         first = self._equal.add(candidate.label, diff_of(candidate))
         if first != candidate.label:
             await self._board.context.link(
@@ -159,11 +156,19 @@ class CandidateTasks:
             )
         return first if self._seats.setdefault(first, seat) != seat else ""
 
+    async def _know_others(self) -> None:
+        """Know the candidates of agents in other processes, which only the board has."""
+        works = [each for each in await self._board.works() if each.entry and not each.same]
+        for work in works:
+            self._equal.add(work.entry, work.patch)
+            self._seats.setdefault(self._equal.all_of(work.entry)[0], work.seat)
+
     async def _hold_equals(self, state: str, failure: Entry) -> None:
         """Execute a failure of one candidate with those that equal it."""
         check = failing_check(failure)
         if check is None or not self._options.crossed:
             return
+        await self._know_others()
         held = {each.label for each in (await self._handed_in()).values()}
         equals = (held & set(self._equal.all_of(state))) - {state}
         standing = await self._board.standing()

@@ -282,6 +282,11 @@ class TrialBudget:
             level.tokens += tokens
             level.dollars.spent += cost_usd or 0.0
 
+    @property
+    def trial_limits(self) -> Limits:
+        """The limits of the trial, also where this is an agent's share."""
+        return self.levels()[0].limits
+
     def levels(self) -> "list[TrialBudget]":
         """The trial's budget and, for an agent, its share."""
         return [*(self._whole.levels() if self._whole else []), self]

@@ -119,8 +119,10 @@ class CallLimit:
             try:
                 yield
             except Transient as problem:
-                if problem.overloaded and self._learns(sent):
-                    self._refused(problem.retry_after_s or 0.0)
+                if problem.overloaded and self.is_limited:
+                    self._pause(problem.retry_after_s or 0.0)
+                    if self._learns(sent):
+                        self._refused()
                 raise
             if self._learns(sent):
                 self._answered()
@@ -131,11 +133,19 @@ class CallLimit:
             self._news.answers += 1
             self._set(grown(self._state, 1, self.ceiling))
 
-    def _refused(self, pause_s: float) -> None:
+    def _pause(self, pause_s: float) -> None:
+        """Send nothing for so long: every refusal that says so counts, and not only the one that
+        lowers the limit."""
+        pause_s = min(pause_s, LONGEST_PAUSE_S)
+        if self._clock() + pause_s > self._paused_until:
+            self._paused_until = self._clock() + pause_s
+            self._news.pause_s = pause_s
+            self._wake.set()
+
+    def _refused(self) -> None:
         self._news.refused_at = self.slots.busy
-        self._news.pause_s = pause_s
         under_way = self._news.refused_at + sum(each.busy for each in self._others)
-        self._set(lowered(self._state, under_way, pause_s))
+        self._set(lowered(self._state, under_way, self._news.pause_s))
         if self.owner:
             self._wake.set()
         else:
@@ -166,8 +176,10 @@ class CallLimit:
         """The limit of all processes after these news of this one: a
         `harness.store.call_limits.Change`."""
         state = before or self._first
+        paused_s = max(state.paused_s, news.pause_s)
+        state = replace(state, paused_s=paused_s, total=min(state.total, self.ceiling))
         if news.epoch != state.epoch:
-            return replace(state, total=min(state.total, self.ceiling))
+            return state
         state = grown(state, news.answers, self.ceiling)
         if news.refused_at:
             return lowered(state, news.refused_at + others_under_way, news.pause_s)
@@ -189,4 +201,6 @@ class CallLimit:
             self._paused_until = max(self._paused_until, self._clock() + state.paused_s)
             self._state = replace(state, paused_s=0.0)
         if self.is_limited:
-            self._limiter.total_tokens = share(state.total, self.slots, self._others)
+            part = share(state.total, self.slots, self._others)
+            free = math.floor(state.total) - sum(each.busy for each in self._others)
+            self._limiter.total_tokens = max(1, min(part, free))

@@ -106,7 +106,7 @@ class ModelClient:
         with ExitStack() as undo:
             undo.callback(hold.withdraw)
             with budget.in_time():
-                limits, moment = budget.levels()[0].limits, trial_calls.moment()
+                limits, moment = budget.trial_limits, trial_calls.moment()
                 tally.call_id = await self._begin(request, who, trial_calls, moment, limits=limits)
             undo.pop_all()
         return tally
@@ -277,7 +277,7 @@ class ModelClient:
         tally.hold = await budget.take(request.worst_usd, request.worst_tokens, new_step=False)
         if request.worst_usd is not None:
             with budget.in_time():
-                await self._ledger.hold_more(tally.call_id, request.worst_usd)
+                await self._ledger.hold_more(tally.call_id, request.worst_usd, budget.trial_limits)
 
     async def _attempt(self, request: Request, budget: TrialBudget, tally: Tally) -> Reply:
         async with AsyncExitStack() as slot:

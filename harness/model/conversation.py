@@ -56,7 +56,7 @@ class Conversation:
         exact = self._shared is not None  # the answer may be given to another trial
         request = self._client.request(key, messages, tools, exact=exact)
         paid = self._paid.answer(key, request.prompt_sha256) if self._paid else None
-        if paid is not None:
+        if paid is not None and self._paid:
             if not self._client.bills:  # it answers again, in its order; the first has the cost
                 return await self._asked(request, again=True)
             began = self._trial_calls.moment()  # before the wait: others may not be answered first

@@ -1,6 +1,6 @@
 """What a process does because of what people do to its run: it follows the rows of the store."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -51,8 +51,14 @@ class HeldTrial:
     row: ClaimedTrial
     scope: anyio.CancelScope
     live: LiveTrial | None = None  # once its system works on it
+    agents: Collection[str] = ()  # of this process, where the trial is another one's
+    elsewhere: set[str] = field(default_factory=set)  # agents that have joined from other processes
     cancel: InterventionRow | None = None
     early: list[InterventionRow] = field(default_factory=list)  # before there was a live one
+
+    def has(self, agent: str) -> bool:
+        """Whether an agent of the trial lives in this process."""
+        return agent in self.agents if self.agents else agent not in self.elsewhere
 
     @property
     def cancelled(self) -> str:
@@ -93,9 +99,11 @@ class Interventions:
             yield
             tasks.cancel_scope.cancel()
 
-    def hold(self, row: ClaimedTrial) -> HeldTrial:
-        """From now on this process works on an attempt, in its `scope`."""
-        held = self._held[row["trial_id"]] = HeldTrial(row, anyio.CancelScope())
+    def hold(self, row: ClaimedTrial, agents: Collection[str] = ()) -> HeldTrial:
+        """From now on this process works on an attempt, in its `scope`; `agents`: with these, which
+        have joined it."""
+        held = HeldTrial(row, anyio.CancelScope(), agents=agents)
+        self._held[row["trial_id"]] = held
         return held
 
     async def begin(self, held: HeldTrial, live: LiveTrial) -> None:
@@ -155,7 +163,15 @@ class Interventions:
             await anyio.sleep(LOOK_S)
             for row in await self._store.interventions(after=self._seen):
                 self._seen = row["intervention_id"]
-                await self._apply(row)
+                if row["action"] == Action.JOIN:
+                    self._note_joined(row)
+                else:
+                    await self._apply(row)
+
+    def _note_joined(self, row: InterventionRow) -> None:
+        if (held := self._held.get(row["trial_id"] or 0)) is not None:
+            held.elsewhere.update(row["target"].split())
+            self._process.say(_line(row))
 
     async def _apply(self, row: InterventionRow) -> None:
         if row["action"] in OF_TRIAL:
@@ -197,7 +213,7 @@ class Interventions:
             held.early.append(row)
             return
         match row["action"]:
-            case Action.STOP_AGENT:
+            case Action.STOP_AGENT if held.has(row["target"]):
                 why = f"{row['by']}: {row['reason']}"
                 told = partial(self._store.note_applied, row["intervention_id"])
                 live.gate.stop(row["target"], why, told)

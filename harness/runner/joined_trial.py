@@ -11,6 +11,7 @@ from harness.errors import (
     SandboxLost,
     SandboxUnavailable,
     StoreConflict,
+    TrialLost,
     UserError,
     leaf,
 )
@@ -68,13 +69,14 @@ async def join_trial(run: Run, name: str, agents: int, *, by: str) -> None:
         row = joined.row
         limits = times(run.limits, row["wanted"])
         budget = TrialBudget(limits, clock=services.clock, used_s=joined.seconds)
-        run.stopped = await _worked(run, joined, TrialElsewhere(services, joined, item, budget))
+        async with run.shared_calls():
+            await _worked(run, joined, TrialElsewhere(services, joined, item, budget))
 
 
-async def _worked(run: Run, joined: JoinedTrial, trial: TrialElsewhere) -> str:
+async def _worked(run: Run, joined: JoinedTrial, trial: TrialElsewhere) -> None:
     system = run.systems[joined.row["system"]].system
     assert isinstance(system, JoinableSystem)
-    held = run.interventions.hold(joined.row)
+    held = run.interventions.hold(joined.row, joined.agents)
     run.services.watcher.trial(joined.row, "preparing")
     state, why = "done", "the trial has ended"
     try:
@@ -89,14 +91,19 @@ async def _worked(run: Run, joined: JoinedTrial, trial: TrialElsewhere) -> str:
                 raise leaf(group) from None
     except LimitReached as limit:
         why = str(limit)
-    except (ModelError, SandboxUnavailable, SandboxLost) as failure:
-        state, why = "error", str(failure)
+    except TrialLost:
+        pass  # it has ended a moment ago
+    except ModelError as failure:
+        state, why, run.stop_cause = "error", str(failure), "model"
+    except (SandboxUnavailable, SandboxLost) as failure:
+        state, why, run.stop_cause = "error", str(failure), "machine"
     finally:
         with anyio.CancelScope(shield=True):
             await trial.close()
-            await run.interventions.end(held, "left by these agents")
-        run.services.watcher.trial(joined.row, state, why)
-    return why
+            ended = "cancelled" if held.cancel else "left by these agents"
+            await run.interventions.end(held, ended)
+        run.stopped = held.cancelled or why
+        run.services.watcher.trial(joined.row, state, run.stopped)
 
 
 async def _until_it_ends(run: Run, joined: JoinedTrial, scope: anyio.CancelScope) -> None:

@@ -154,7 +154,7 @@ class Run:
                 else:
                     if self._most:  # others have worked on it, and may have met with what stops all
                         self.stopped, self.stop_cause = stopped_by(await store.trials())
-                    async with self._shared_calls():
+                    async with self.shared_calls():
                         await self._pool.run(self._workers)
                 tasks.cancel_scope.cancel()
         except BaseExceptionGroup as group:
@@ -163,7 +163,8 @@ class Run:
                 raise
             raise leaf(mistakes) from None
 
-    def _shared_calls(self) -> AbstractAsyncContextManager[None]:
+    def shared_calls(self) -> AbstractAsyncContextManager[None]:
+        """Share the limits of model calls with the run's other processes during this block."""
         clients = {each.model: each for each in (self.services.client, self.services.verifier)}
         name = self._member.name if self._member else ""
         return shared_calls(clients.values(), self.services.store, name, self._alive)

@@ -11,7 +11,7 @@ StopCause = Literal["", "budget", "machine", "model"]
 """What stopped a run: its dollars, what the machine lacks, or a model that does not answer."""
 OVER = frozenset({"done", "failed", "error", "cancelled"})
 MODEL = "model: "  # how the reason of a trial begins that the model ended
-PATIENCE = 8  # trials that ended one after the other without an answer
+SILENT_TRIALS = 8  # trials that ended one after the other without an answer
 
 
 def stopped_by(trials: Sequence[TrialRow]) -> tuple[str, StopCause]:
@@ -29,9 +29,9 @@ def stopped_by(trials: Sequence[TrialRow]) -> tuple[str, StopCause]:
             return trial["reason"].removeprefix(MODEL), "model"
     silent = [
         trial["state"] == "error" and trial["reason"].startswith(MODEL)
-        for trial in ended[-PATIENCE:]
+        for trial in ended[-SILENT_TRIALS:]
     ]
-    if len(silent) == PATIENCE and all(silent):
+    if len(silent) == SILENT_TRIALS and all(silent):
         last = ended[-1]["reason"].removeprefix(MODEL)
-        return f"no answer in {PATIENCE} trials in a row; last: {last}", "model"
+        return f"no answer in {SILENT_TRIALS} trials in a row; last: {last}", "model"
     return "", ""

@@ -119,8 +119,9 @@ class Ledger(Protocol):
         """
         ...
 
-    async def hold_more(self, call_id: int, usd: float) -> None:
-        """Reserve `usd` for another attempt, after `charge`. Waits and raises as `begin_call`."""
+    async def hold_more(self, call_id: int, usd: float, limits: Limits | None = None) -> None:
+        """Reserve `usd` for another attempt, after `charge`. Waits and raises as `begin_call`;
+        `limits`: those of the call's trial."""
         ...
 
     async def end_call(self, call_id: int, end: EndedCall) -> None:

@@ -14,7 +14,7 @@ from harness.store.interventions import Cap
 from harness.store.ledger import EndedCall, NewCall
 from harness.store.sql_rows import SqlRows
 from harness.text.reply_json import reply_row
-from harness.types import Activity, Usage
+from harness.types import Activity, Limits, Usage
 
 LOOK_S = 0.2  # between two looks whether another process has given money back
 ROUNDING_USD = 1e-9  # of the sums, as in store.sql
@@ -37,7 +37,8 @@ class SqlLedger(SqlRows):
         del columns["limits"]
 
         async def body(run: Run) -> list[Row] | None:
-            if not await self._has_room(run, call):
+            usd, limits = call.reserved_usd or 0.0, None if call.paid_call else call.limits
+            if limits and not await self._has_room(run, call.trial_id, limits, usd, steps=1):
                 return None
             if call.tools not in self._kept:
                 await run("keep_tools", sha256=tools, schemas=call.tools)
@@ -54,9 +55,14 @@ class SqlLedger(SqlRows):
             await self._still_has(trial_id=call.trial_id)
             await self._money_for(call.reserved_usd or 0.0)
 
-    async def _has_room(self, run: Run, call: NewCall) -> bool:
-        """Whether a call fits into its trial's limits: its process knows, where no other one makes
-        calls of the same trial."""
+    async def _has_room(
+        self, run: Run, trial_id: int, limits: Limits, usd: float, *, steps: int
+    ) -> bool:
+        """Whether what all processes have left of a trial covers `usd` and so many `steps` more;
+        False: not before a call under way ends. `LimitReached`: it never will.
+
+        Where no other process makes calls of the same trial, its own one has looked already.
+        """
         return True
 
     async def charge(self, call_id: int, usd: float) -> None:
@@ -64,10 +70,20 @@ class SqlLedger(SqlRows):
         await self._database.run("charge", call_id=call_id, usd=usd)
         self._give_back()
 
-    async def hold_more(self, call_id: int, usd: float) -> None:
+    async def hold_more(self, call_id: int, usd: float, limits: Limits | None = None) -> None:
         """See `Ledger.hold_more`."""
         held = {"call_id": call_id, "usd": usd, "cap_usd": self._cap_usd, "owner": self._owner}
-        while not await self._database.run("hold_more", **held):
+
+        async def body(run: Run) -> list[Row] | None:
+            (call,) = await run("trial_of_call", call_id=call_id)
+            if limits and not await self._has_room(run, call["trial_id"], limits, usd, steps=0):
+                return None
+            return await run("hold_more", **held)
+
+        while not (rows := await self._database.write(body)):
+            if rows is None:
+                await self._until_freed()
+                continue
             await self._still_has(call_id=call_id)
             await self._money_for(usd)
 

@@ -225,6 +225,9 @@ WHERE call_slot.busy <> excluded.busy OR call_slot.waiting <> excluded.waiting;
 -- name: drop_call_slots
 DELETE FROM call_slot WHERE owner = :owner;
 
+-- name: trial_of_call
+SELECT trial_id FROM call WHERE call_id = :call_id;
+
 -- name: has_trial
 -- whether a trial, or that of a call, is still this owner's
 SELECT 1 FROM trial

@@ -8,7 +8,7 @@ import pytest
 from harness.errors import RUN_COST
 from harness.runner import launchers
 from harness.runner.launchers import launch
-from harness.runner.stopping import PATIENCE, stopped_by
+from harness.runner.stopping import SILENT_TRIALS, stopped_by
 from harness.store.opening import open_store
 
 COUNT = 30
@@ -65,8 +65,8 @@ ENDS = {
     "all is well": ([DONE] * COUNT, "", COUNT),
     "the money": ([DONE] * 3 + [("cancelled", RUN_COST)] * COUNT, "budget", 4),
     "a refusal": ([DONE] * 3 + [("cancelled", "model: no such key")] * COUNT, "model", 4),
-    "a silent model": ([DONE] * 3 + [SILENT] * COUNT, "model", 3 + PATIENCE),
-    "a model that answers now and then": (([SILENT] * (PATIENCE - 1) + [DONE]) * COUNT, "", COUNT),
+    "a silent model": ([DONE] * 3 + [SILENT] * COUNT, "model", 3 + SILENT_TRIALS),
+    "a model that answers now and then": (([SILENT] * (SILENT_TRIALS - 1) + [DONE]) * COUNT, "", COUNT),
     "other failures": ([OTHER] * COUNT, "", COUNT),
     "a trial that a person cancelled": ([("cancelled", "cancelled by ann: model: x")] * COUNT, "",
                                         COUNT),

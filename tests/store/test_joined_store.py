@@ -36,7 +36,20 @@ async def stores(postgres_server):
               "submits": "shared"} for n in range(2)],
         )  # fmt: skip
         assert (await made[0].claim_trial() or {})["trial_id"] == 1
+        for number in range(PROCESSES):
+            await lives(made[0], f"p{number}")
         yield made
+
+
+async def lives(store: Any, owner: str, lease_s: float = 60) -> None:
+    """Have a process say that it lives."""
+    await store._database.run("join_run", owner=owner, place="here", lease_s=lease_s)
+
+
+async def dies(store: Any, owner: str) -> None:
+    """Have the lease of a process end."""
+    ended = "UPDATE worker SET alive_until = '-infinity', lease_s = -1e9 WHERE owner = $1"
+    await store._database.transaction(lambda made: made.execute(ended, owner))
 
 
 def new_call(who: str, position: int, **more: Any) -> NewCall:
@@ -151,3 +164,48 @@ async def test_an_answer_that_is_paid_for_is_given_beyond_every_limit(stores):
     await stores[1].join_trial(1, 1, by="me", name="agent-{}".format)
     again = new_call("agent-1", 1, limits=limits, paid_call=paid, reserved_usd=None)
     assert await stores[0].begin_call(again)
+
+
+async def test_a_trial_whose_process_is_gone_is_not_joined_and_does_not_go_on(stores):
+    joined = await stores[1].join_trial(1, 1, by="me", name="agent-{}".format)
+    await dies(stores[0], "p0")
+    assert not await stores[1].goes_on(joined)
+    with pytest.raises(StoreConflict):
+        await stores[2].join_trial(1, 1, by="me", name="agent-{}".format)
+
+
+async def test_what_an_agent_that_is_gone_had_reserved_is_charged_and_holds_up_nobody(stores):
+    """Its trial goes on, with the rest of its money and of the run's."""
+    limits = Limits(steps=0, cost_usd=1.0, tokens=0, wall_clock_s=0, command_s=1)
+    joined = await stores[1].join_trial(1, 1, by="me", name="agent-{}".format)
+    (name,) = joined.agents
+    await stores[1].begin_call(new_call(name, 0, reserved_usd=0.5, limits=limits))
+    own = await stores[0].begin_call(new_call("agent-1", 0, limits=limits))
+    assert "p1" in await stores[0].others()
+    await dies(stores[0], "p1")
+    await stores[0]._database.transaction(
+        lambda made: made.execute("UPDATE worker SET since = '-infinity' WHERE owner = 'p0'")
+    )
+    await stores[0].take_over({"p0", "p2", "p3"})
+    assert "p1" not in await stores[0].others(), "it is done once"
+    charged = {call["agent"]: call["charged_usd"] for call in await stores[0].calls()}
+    assert charged == {name: 0.5, "agent-1": None}, "only its own"
+    await end(stores[0], own)
+    with anyio.fail_after(10), pytest.raises(LimitReached, match="cost"):
+        await stores[0].begin_call(new_call("agent-1", 1, reserved_usd=0.5, limits=limits))
+    assert await stores[0].begin_call(new_call("agent-1", 1, reserved_usd=0.4, limits=limits))
+
+
+async def test_another_attempt_at_a_call_is_held_to_the_limits_of_the_trial_too(stores):
+    limits = Limits(steps=0, cost_usd=1.0, tokens=0, wall_clock_s=0, command_s=1)
+    await stores[1].join_trial(1, 1, by="me", name="agent-{}".format)
+    first = await stores[0].begin_call(new_call("agent-1", 0, reserved_usd=0.5, limits=limits))
+    await stores[0].charge(first, 0.5)  # it broke off, and nobody can tell what is billed
+    other = await stores[1].begin_call(new_call("agent-3", 0, reserved_usd=0.5, limits=limits))
+    with anyio.move_on_after(0.5) as waiting:
+        await stores[0].hold_more(first, 0.5, limits)
+    assert waiting.cancelled_caught, "the other one may need it"
+    await end(stores[1], other, usd=0.4)
+    with anyio.fail_after(10), pytest.raises(LimitReached, match="cost"):
+        await stores[0].hold_more(first, 0.5, limits)
+    await stores[0].hold_more(first, 0.1, limits)

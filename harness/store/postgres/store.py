@@ -8,9 +8,9 @@ from harness.errors import LimitReached, StoreConflict
 from harness.store.database import Run
 from harness.store.interventions import Action
 from harness.store.joined_agents import JoinedTrial
-from harness.store.ledger import NewCall
 from harness.store.rows import ClaimedTrial
 from harness.store.sql_store import SqlStore
+from harness.types import Limits
 
 INTERRUPTED = "interrupted"  # the reason of a trial whose process was asked to end
 
@@ -41,6 +41,7 @@ class PostgresStore(SqlStore):
 
     async def _drop_dead(self, run: Run, alive: str) -> None:
         await run("drop_dead", owner=self._owner)
+        await run("drop_slots")
         await run("lock_left", alive=alive)
 
     # -- agents of one trial in several processes --------------------------------------------------
@@ -77,30 +78,24 @@ class PostgresStore(SqlStore):
 
     async def goes_on(self, joined: JoinedTrial) -> bool:
         """See `harness.store.joined_agents.JoinableStore.goes_on`."""
-        rows = await self._database.read("owner_of", trial_id=joined.row["trial_id"])
-        return [(row["owner"], row["state"]) for row in rows] == [(joined.owner, "running")]
+        trial_id, owner = joined.row["trial_id"], joined.owner
+        return bool(await self._database.read("goes_on", trial_id=trial_id, owner=owner))
 
-    async def _has_room(self, run: Run, call: NewCall) -> bool:
-        """Whether a call fits into what all processes have left of its trial; False: not before a
-        call under way ends.
-
-        `LimitReached`: it never will. Tokens of calls under way are counted by their own processes
-        only.
-        """
-        limits = call.limits
-        if limits is None or call.paid_call is not None:
-            return True
-        (found,) = await run("joined", trial_id=call.trial_id)
+    async def _has_room(
+        self, run: Run, trial_id: int, limits: Limits, usd: float, *, steps: int
+    ) -> bool:
+        """See `SqlLedger._has_room`. Tokens of calls under way are counted by their own processes
+        only."""
+        (found,) = await run("joined", trial_id=trial_id)
         if not found["joined"]:
             return True
-        await run("calls_alone", trial_id=call.trial_id)
-        (used,) = await run("used", trial_id=call.trial_id)
+        await run("calls_alone", trial_id=trial_id)
+        (used,) = await run("used", trial_id=trial_id)
         for name, much, most in (
-            ("steps", used["steps"] + 1, limits.steps),
+            ("steps", used["steps"] + steps, limits.steps),
             ("tokens", used["tokens"], limits.tokens),
-            ("cost", used["usd"] + (call.reserved_usd or 0.0), limits.cost_usd),
+            ("cost", used["usd"] + usd, limits.cost_usd),
         ):
             if most and much > most:
                 raise LimitReached(name, f"{name}: what all agents of the trial may use is used up")
-        held = used["usd"] + used["held"] + (call.reserved_usd or 0.0)
-        return not limits.cost_usd or held <= limits.cost_usd
+        return not limits.cost_usd or used["usd"] + used["held"] + usd <= limits.cost_usd

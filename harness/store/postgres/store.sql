@@ -335,9 +335,9 @@ ORDER BY trial_id FOR UPDATE;
 -- name: charge_left
 -- calls of processes that are gone: nobody can tell what they cost
 UPDATE call SET charged_usd = reserved_usd
-WHERE outcome = 'started' AND trial_id IN (
-    SELECT trial_id FROM trial WHERE state IN ('running', 'grading')
-        AND was_dropped(owner, :alive));
+WHERE outcome = 'started' AND (trial_id IN (
+        SELECT trial_id FROM trial WHERE state IN ('running', 'grading') AND was_dropped(owner, :alive))
+    OR joined_owner(trial_id, agent) IS NOT NULL AND was_dropped(joined_owner(trial_id, agent), :alive));
 
 -- name: drop_dead
 -- They learn of it when they say that they live. Who was away itself waits for a lease, in which the
@@ -345,6 +345,15 @@ WHERE outcome = 'started' AND trial_id IN (
 DELETE FROM worker WHERE NOT is_alive(worker) AND EXISTS (
     SELECT 1 FROM worker AS mine WHERE mine.owner = :owner AND mine.alive_until > clock_timestamp()
         AND mine.since < clock_timestamp() - make_interval(secs => mine.lease_s));
+
+-- name: others
+-- processes that have trials under way, or calls for trials that their agents have joined
+SELECT owner FROM trial WHERE state IN ('running', 'grading') AND owner <> :owner
+UNION SELECT joined_owner(trial_id, agent) FROM call
+    WHERE outcome = 'started' AND call_holds(call) > 0 AND joined_owner(trial_id, agent) <> :owner;
+
+-- name: drop_slots
+DELETE FROM call_slot WHERE NOT EXISTS (SELECT 1 FROM worker WHERE worker.owner = call_slot.owner);
 
 -- name: leave_grading
 UPDATE trial SET owner = 'nobody'
@@ -422,10 +431,12 @@ SELECT trial_id, system, instance_id, number, attempt, agents, wanted, state, re
     owner, extract(epoch FROM clock_timestamp() - CAST(started_at AS timestamptz))::float8 AS elapsed,
     (SELECT coalesce(max(greatest(began, ended)), 0) FROM call
         WHERE call.trial_id = trial.trial_id) AS moments
-FROM trial WHERE trial_id = :trial_id AND state = 'running' FOR UPDATE;
+FROM trial WHERE trial_id = :trial_id AND state = 'running'
+    AND EXISTS (SELECT 1 FROM worker WHERE worker.owner = trial.owner AND is_alive(worker)) FOR UPDATE;
 
--- name: owner_of
-SELECT owner, state FROM trial WHERE trial_id = :trial_id;
+-- name: goes_on
+SELECT 1 FROM trial JOIN worker USING (owner)
+WHERE trial_id = :trial_id AND owner = :owner AND state = 'running' AND is_alive(worker);
 
 -- name: joined
 -- how many agents of other processes have joined a trial

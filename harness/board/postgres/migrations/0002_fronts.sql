@@ -10,8 +10,7 @@ CREATE TABLE board_front (
     rank bigint NOT NULL,
     task_id bigint NOT NULL
 );
-INSERT INTO board_front
-SELECT DISTINCT ON (trial_id) trial_id, rank, task_id FROM board_ready ORDER BY trial_id, rank, task_id;
+INSERT INTO board_front SELECT trial_id, min(-priority), 0 FROM board_task GROUP BY trial_id;
 DROP INDEX board_ready_special;
 CREATE INDEX board_ready_special ON board_ready (trial_id, rank, task_id)
     WHERE preferred IS NOT NULL OR excluded IS NOT NULL;

@@ -103,3 +103,25 @@ def predict(given: Workload, costs: BoardCosts) -> float:
         env.process(agent(number))
     env.run()
     return env.now
+
+
+def predict_threads(given: Workload, task_s: float, note_s: float) -> float:
+    """The wall clock in seconds of `real_threads.play`, of which one thread at a time runs."""
+    env = simpy.Environment()
+    interpreter = Processors(env, 1)
+    left, notes = iter(range(given.tasks)), 0
+
+    def agent(number: int) -> Iterator[Any]:
+        nonlocal notes
+        draw = random.Random(number)
+        yield env.timeout(draw.uniform(0, given.latency_s))
+        while (task := next(left, None)) is not None:
+            for _ in range(given.turns):
+                yield env.timeout(interpreter.take(task_s / given.turns + notes * note_s))
+                yield env.timeout(draw.uniform(LEAST, MOST) * given.latency_s)
+            notes += given.publishes(task)
+
+    for number in range(given.agents):
+        env.process(agent(number))
+    env.run()
+    return env.now

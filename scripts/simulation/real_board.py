@@ -128,6 +128,23 @@ async def fill(address: str, given: Workload) -> None:
     await boards.aclose()
 
 
+async def row_seconds(address: str, folder: Path, times: int) -> tuple[float, float]:
+    """Of one more new entry in a read: processor seconds of both sides, and seconds in all."""
+    boards = await open_boards(address)
+    context = boards.of(1).context
+    entries = await context.entries()
+    spent = {}
+    for what, after in (("none", entries[-1].position), ("all", 0)):
+        cpu, began = time.process_time() + server_seconds(folder), time.monotonic()
+        for _ in range(times):
+            await context.entries(after=after)
+        spent[what] = (time.process_time() + server_seconds(folder) - cpu, time.monotonic() - began)
+    await boards.aclose()
+    cpu_s, wall_s = (max(spent["all"][n] - spent["none"][n], 0) / times / len(entries)
+                     for n in range(2))  # fmt: skip
+    return cpu_s, max(wall_s, cpu_s)
+
+
 async def left(address: str) -> tuple[int, int]:
     """How many tasks are done, and how many entries there are."""
     boards = await open_boards(address)

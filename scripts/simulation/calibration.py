@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness import event_loop
 from simulation import real_board, real_central, real_threads
 from simulation.predicted_board import BoardCosts, Request, predict, predict_threads
 from simulation.real_board import Run
 from simulation.workload import Workload
-
-from harness import event_loop
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "helpers"))
 from postgres_servers import Server, programs
@@ -67,7 +66,7 @@ class RealBoards:
         self._runs += 1
         return real_board.play(self._server.url, self._server.folder, self._name(), given)
 
-    def rows(self, times: int) -> tuple[float, float]:
+    def rows(self, times: int) -> tuple[float, float, float]:
         """See `real_board.row_seconds`, of the last run."""
         address = f"{self._server.url}#{self._name()}"
         return event_loop.run(real_board.row_seconds, address, self._server.folder, times)
@@ -78,7 +77,7 @@ class RealBoards:
 
 def fit(boards: RealBoards, *, quick: bool) -> BoardCosts:
     """The costs of the board on this machine."""
-    one = Workload(agents=1, tasks=150 if quick else 500, latency_s=0, processes=1)
+    one = Workload(agents=1, tasks=100 if quick else 500, latency_s=0, processes=1)
     alone = boards.play(replace(one, publish_every=2)).steps
     wait = {what: seconds / count for what, (count, seconds) in alone.items()}
     many = Workload(agents=FITTED_AT, tasks=2000 if quick else 8000, latency_s=0, turns=0,
@@ -86,7 +85,8 @@ def fit(boards: RealBoards, *, quick: bool) -> BoardCosts:
     steps = boards.play(many)
     reads = boards.play(replace(many, turns=1))
     finds = boards.play(replace(many, publish_every=1, tasks=many.tasks // 10))
-    row_cpu, row_s = boards.rows(10 if quick else 40)
+    row_server, row_client, row_s = boards.rows(10 if quick else 40)
+    print_sides(steps, reads, finds, (row_server, row_client))
     cores = BoardCosts.cores
     step_s = cores * steps.wall_s / steps.done
     read_s = max(cores * reads.wall_s / reads.done - step_s, 0.0)
@@ -95,11 +95,24 @@ def fit(boards: RealBoards, *, quick: bool) -> BoardCosts:
     costs = BoardCosts(
         step=request(step_s, wait["step"]),
         read=request(read_s, wait["read"]),
-        row=request(row_cpu, row_s),
+        row=request(row_server + row_client, row_s),
         publish=request(find_s, wait["publish"]),
     )
     given = replace(many, publish_every=1, tasks=finds.done)
     return with_hold(costs, lambda costs: predict(given, costs), finds.wall_s)
+
+
+def print_sides(steps: Run, reads: Run, finds: Run, row: tuple[float, float]) -> None:
+    """Processor milliseconds of the server and of its client, for `costs.yaml`."""
+    step = (steps.server_s / steps.done, steps.client_s / steps.done)
+    read = (reads.server_s / reads.done - step[0], reads.client_s / reads.done - step[1])
+    find = (finds.server_s / finds.done - step[0], finds.client_s / finds.done - step[1])
+    for what, (server, client) in zip(
+        ("step", "read", "row", "publish"), (step, read, row, find), strict=True
+    ):
+        print(f"{what}: {1e3 * server:.4f} ms of the server, {1e3 * client:.4f} ms of its client")
+    print(f"saturated: {steps.done / steps.wall_s:,.0f} steps and {finds.done / finds.wall_s:,.0f} "
+          f"findings a second; other programs had {steps.others:.1f} processors")  # fmt: skip
 
 
 def request(cpu_s: float, alone_s: float) -> Request:
@@ -134,7 +147,7 @@ def workloads(size: int, *, quick: bool) -> Iterator[tuple[str, Workload]]:
     yield "board", Workload(agents=size, tasks=tasks, latency_s=FAST_S, processes=processes)
 
 
-def board_runs(*, quick: bool) -> tuple[BoardCosts, list[Compared]]:
+def board_runs(*, quick: bool) -> list[Compared]:
     """Fit, predict, run. `SystemExit`: there is no PostgreSQL."""
     found = programs()
     if found is None:
@@ -148,12 +161,12 @@ def board_runs(*, quick: bool) -> tuple[BoardCosts, list[Compared]]:
                 predicted_s = predict(given, costs)
                 run = boards.play(given)
                 compared.append(
-                    Compared(design="decentralized", regime=regime, agents=size,
-                             measured_s=run.wall_s, predicted_s=predicted_s, others=run.others)
+                    told(Compared(design="decentralized", regime=regime, agents=size,
+                             measured_s=run.wall_s, predicted_s=predicted_s, others=run.others))
                 )  # fmt: skip
     finally:
         server.remove()
-    return costs, compared
+    return compared
 
 
 def thread_runs(*, quick: bool) -> list[Compared]:
@@ -161,13 +174,13 @@ def thread_runs(*, quick: bool) -> list[Compared]:
     task_s, note_s = real_threads.hold_costs()
     compared = []
     for size in QUICK if quick else SIZES[1:]:
-        for regime, latency_s, tasks in (("models", 2.0, 3), ("lock", 0.05, 8)):
+        for regime, latency_s, tasks in (("models", 0.5 if quick else 2.0, 3), ("lock", 0.05, 8)):
             given = Workload(agents=size, tasks=tasks * size, latency_s=latency_s, turns=2,
                              publish_every=1)  # fmt: skip
             predicted_s = predict_threads(given, task_s, note_s)
             compared.append(
-                Compared(design="threads", regime=regime, agents=size, predicted_s=predicted_s,
-                         measured_s=real_threads.play(given)[0])
+                told(Compared(design="threads", regime=regime, agents=size, predicted_s=predicted_s,
+                         measured_s=real_threads.play(given)[0]))
             )  # fmt: skip
     return compared
 
@@ -180,8 +193,38 @@ def central_runs(*, quick: bool) -> list[Compared]:
     for size in QUICK if quick else SIZES[1:]:
         given = real_central.Rounds(agents=size)
         compared.append(
-            Compared(design="centralized", regime="main agent", agents=size,
+            told(Compared(design="centralized", regime="main", agents=size,
                      predicted_s=real_central.predict(given, own_s),
-                     measured_s=event_loop.run(real_central.play, given))
+                     measured_s=event_loop.run(real_central.play, given)))
         )  # fmt: skip
     return compared
+
+
+def told(one: Compared) -> Compared:
+    """Print a run and its prediction, and return it."""
+    others = "" if one.others is None else f"  others {one.others:.1f}"
+    print(f"{one.design:14} {one.regime:10} {one.agents:5,} agents: measured {one.measured_s:7.2f} s"
+          f"  predicted {one.predicted_s:7.2f} s  {100 * one.error:+6.1f} %{others}",
+          flush=True)  # fmt: skip
+    return one
+
+
+def calibrate(*, quick: bool) -> int:
+    """Run all, print costs, runs and the figure; the exit code."""
+    compared = board_runs(quick=quick) + thread_runs(quick=quick) + central_runs(quick=quick)
+    if (others := max(one.others or 0.0 for one in compared)) > BUSY:
+        print(f"other programs had up to {others:.1f} processors: run it again on a quiet machine")
+    return verdict(compared)
+
+
+def verdict(compared: list[Compared]) -> int:
+    """Print the figure; the exit code."""
+    worst = max((one for one in compared if one.bounded), key=lambda one: abs(one.error))
+    held = abs(worst.error) <= MOST
+    which = f"{worst.design}, {worst.regime}, {worst.agents:,} agents"
+    print(
+        f"from {CLAIMED_FROM} agents on a prediction is off by at most "
+        f"{100 * abs(worst.error):.1f} % ({which}): "
+        f"{'within' if held else 'MORE THAN'} the {100 * MOST:.0f} % that are allowed"
+    )
+    return int(not held)

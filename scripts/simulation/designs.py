@@ -4,7 +4,6 @@
 its own. What they ask of the board, of a lock or of the main agent is asked so often; 1 is exact.
 """
 
-import random
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import simpy
 
 from simulation.costs import Costs, Seconds
 from simulation.stations import Processors, Slots, TrialLock
-from simulation.work import LOCALIZE, Outcome, Tally, Task, Work, prompts
+from simulation.work import LOCALIZE, Outcome, Tally, Task, Work, prompt
 
 POOL = 8  # connections of a process: MOST_CONNECTIONS of harness/store/postgres/database.py
 TRIPS = 13  # of a finding: 5 to propose it, 8 to admit it
@@ -35,9 +34,8 @@ class Sizes:
 
     def __post_init__(self) -> None:
         self.env = simpy.Environment()
-        draw = random.Random(self.seed)
-        self.work = Work(self.costs, self.units // self.times, draw, self.times)
-        self.tally = Tally(self.costs, draw, self.times)
+        self.work = Work(self.costs, self.units // self.times, self.seed, self.times)
+        self.tally = Tally(self.costs, self.seed, self.times)
         self.waiting: deque[simpy.Event] = deque()
 
     @property
@@ -54,7 +52,7 @@ class Sizes:
             design=design, agents=self.agents, units=self.units, tasks=work.done,
             again=work.again * self.times, wall_s=env.now, messages=tally.messages,
             busiest_tokens=round(max(tally.tokens.values())), found_again=tally.found_again,
-            misled=tally.misled, calls=tally.calls, dollars=tally.dollars,
+            misled=work.misled, calls=tally.calls, dollars=tally.dollars,
             board_busy=busy_s / wall_s, lock_busy=lock_s / wall_s,
         )  # fmt: skip
 
@@ -153,10 +151,11 @@ def decentralized(given: Sizes, *, bounded: bool = False) -> Outcome:
 
     def publish(number: int, task: Task) -> Iterator[Any]:
         check = costs.gist_check
-        called_s = tally.call(number, check.first, 0, check.output) if check.turns else 0.0
+        which = task.number(work.calls(task).turns)
+        called_s = tally.call(number, which, check.first, 0, check.output) if check.turns else 0.0
         yield env.timeout(costs.check_s + called_s)
         yield from board.publish(number)
-        if not work.publish(task):
+        if not work.publish(task, checked=True):
             tally.found_again += given.times
 
     def do(number: int, task: Task) -> Iterator[Any]:
@@ -167,8 +166,8 @@ def decentralized(given: Sizes, *, bounded: bool = False) -> Outcome:
             yield from board.read(number, min(news, room) if bounded else news)
             shared = min(read_to, room) * costs.entry_tokens
             spared = shown(work.entry_of(task), opened)
-            prompt, cached = next(p for n, p in enumerate(prompts(calls, shared)) if n == turn)
-            called_s = tally.call(number, prompt, cached, calls.output)
+            sent = prompt(calls, turn, shared)
+            called_s = tally.call(number, task.number(turn), *sent, calls.output)
             yield env.timeout(board.loop_of(number).take(costs.own_s, given.times) + called_s)
             if spared:
                 work.use(task)
@@ -183,7 +182,7 @@ def decentralized(given: Sizes, *, bounded: bool = False) -> Outcome:
             yield from board.step(number)
 
     given.run(agent)
-    name = "decentralized, bounded reads" if bounded else "decentralized"
+    name = "bounded reads" if bounded else "decentralized"
     return given.outcome(name, board.processors.busy_s / costs.cores, board.alone_s)
 
 
@@ -207,14 +206,13 @@ def threads(given: Sizes) -> Outcome:
             shared = min(read_to * costs.entry_tokens, room)
             spared = bool(work.entry_of(task))
             cached = max(shared - (news if turn else 0), 0) + (own - calls.growth if turn else 0)
-            called_s = tally.call(number, own + shared, cached, calls.output)
+            called_s = tally.call(number, task.number(turn), own + shared, cached, calls.output)
             yield env.timeout(called_s)
             if spared:
-                tally.misled += given.times * work.use(task)
+                work.use(task)
                 return
         tally.messages += given.times
-        true = tally.draw.random() >= costs.false_findings
-        if not work.publish(task, true):
+        if not work.publish(task, checked=False):
             tally.found_again += given.times
 
     def agent(number: int) -> Iterator[Any]:
@@ -236,56 +234,55 @@ def centralized(given: Sizes) -> Outcome:
     for. What it knows it tells; a context that is full becomes a summary.
     """
     env, costs, work, tally = given.env, given.costs, given.work, given.tally
-    busy_s = 0.0
+    busy_s, mine = 0.0, Tally(costs, given.seed)  # of the main agent
 
     def subagent(number: int, task: Task, spared: bool) -> float:
-        took_s, calls = 0.0, work.calls(task)
-        for prompt, cached in prompts(calls, 0):
-            took_s += costs.own_s
-            took_s += tally.call(number, prompt + costs.instruction_tokens, cached, calls.output)
-            if spared:
-                break
-        return took_s
+        calls = work.calls(task)
+        calls = calls._replace(first=calls.first + costs.instruction_tokens)
+        return sum(
+            costs.own_s
+            + tally.call(number, task.number(turn), *prompt(calls, turn, 0), calls.output)
+            for turn in range(1 if spared else calls.turns)
+        )
 
     def learnt(task: Task, spared: bool) -> None:
         if spared:
             work.use(task)
-        elif not work.publish(task):
+        elif not work.publish(task, checked=False):
             tally.found_again += given.times
         work.finish(task)
 
-    def main(number: int) -> Iterator[Any]:
+    def main_call(context: int, seen: int, output: int) -> Iterator[Any]:
         nonlocal busy_s
+        called_s = mine.call(MAIN, mine.calls, context, min(seen, context), output)
+        busy_s += called_s
+        yield env.timeout(called_s)
+
+    def main() -> Iterator[Any]:
         each = costs.instruction_tokens + costs.report_tokens
-        context = seen = costs.tasks[LOCALIZE].first
-        tally_main = Tally(costs, tally.draw)
+        begin = context = seen = costs.tasks[LOCALIZE].first
         while work.left:
             room = (costs.window_tokens - context) // each
             if room < 1:
-                called_s = tally_main.call(MAIN, context, min(seen, context), costs.summary_tokens)
-                context, seen = costs.summary_tokens + costs.tasks[LOCALIZE].first, 0
-                busy_s += called_s
-                yield env.timeout(called_s)
+                yield from main_call(context, seen, costs.summary_tokens)
+                context, seen = begin + costs.summary_tokens, 0
                 continue
             most = min(room, costs.most_output_tokens // max(costs.instruction_tokens, 1))
             batch = [work.open.popleft()
                      for _ in range(min(given.simulated, most, len(work.open)))]  # fmt: skip
-            written = len(batch) * costs.instruction_tokens
-            called_s = tally_main.call(MAIN, context, min(seen, context), written)
-            busy_s += called_s
-            yield env.timeout(called_s)
+            yield from main_call(context, seen, len(batch) * costs.instruction_tokens)
             known = [bool(work.entry_of(task)) for task in batch]  # from the rounds before
             yield env.timeout(max(map(subagent, range(len(batch)), batch, known)))
             for task, spared in zip(batch, known, strict=True):
                 learnt(task, spared)
             tally.messages += 2 * len(batch)
             seen, context = context, context + len(batch) * each
-        tally.calls += tally_main.calls
-        tally.dollars += tally_main.dollars
-        tally.tokens |= tally_main.tokens
 
-    env.process(main(MAIN))
+    env.process(main())
     env.run()
+    tally.calls += mine.calls
+    tally.dollars += mine.dollars
+    tally.tokens |= mine.tokens
     return given.outcome("centralized", busy_s)
 
 

@@ -19,14 +19,13 @@ import anyio
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from simulation.workload import LEAST, MOST, Workload
-
 from harness import event_loop
 from harness.board.evidence import Span
 from harness.board.opening import open_boards
 from harness.board.protocols import NewTask, Proposal
 from harness.board.records import Boards
 from harness.board.vocabulary import EntryKind
+from simulation.workload import LEAST, MOST, Workload
 
 LEASE_S = 600.0
 BATCH = 500
@@ -128,21 +127,25 @@ async def fill(address: str, given: Workload) -> None:
     await boards.aclose()
 
 
-async def row_seconds(address: str, folder: Path, times: int) -> tuple[float, float]:
-    """Of one more new entry in a read: processor seconds of both sides, and seconds in all."""
+async def row_seconds(address: str, folder: Path, times: int) -> tuple[float, float, float]:
+    """Of one more new entry in a read: the server's and the client's processor seconds, and
+    seconds in all."""
     boards = await open_boards(address)
     context = boards.of(1).context
     entries = await context.entries()
-    spent = {}
-    for what, after in (("none", entries[-1].position), ("all", 0)):
-        cpu, began = time.process_time() + server_seconds(folder), time.monotonic()
+    spent = []
+    for after in (entries[-1].position, 0):
+        begun = (server_seconds(folder), time.process_time(), time.monotonic())
         for _ in range(times):
             await context.entries(after=after)
-        spent[what] = (time.process_time() + server_seconds(folder) - cpu, time.monotonic() - began)
+        ended = (server_seconds(folder), time.process_time(), time.monotonic())
+        spent.append([last - first for first, last in zip(begun, ended, strict=True)])
     await boards.aclose()
-    cpu_s, wall_s = (max(spent["all"][n] - spent["none"][n], 0) / times / len(entries)
-                     for n in range(2))  # fmt: skip
-    return cpu_s, max(wall_s, cpu_s)
+    none, every = spent
+    server, client, wall = (
+        max(more - less, 0.0) / times / len(entries) for less, more in zip(none, every, strict=True)
+    )
+    return server, client, wall
 
 
 async def left(address: str) -> tuple[int, int]:

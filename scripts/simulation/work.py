@@ -7,7 +7,6 @@ who is shown it before has one call of the task left. A unit that used a false f
 
 import random
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,11 +16,18 @@ LOCALIZE, TEST, REPAIR = 0, 2, 3
 MILLION = 1e6
 
 
+DRAWS = 8191  # how many spreads of a latency are drawn; a call takes the one of its number
+
+
 class Task(NamedTuple):
     """One stage of a unit."""
 
     unit: int
     stage: int
+
+    def number(self, turn: int) -> int:
+        """Of a model call: the same in every design, so that all have the same luck."""
+        return 101 * self.unit + 11 * self.stage + turn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +46,9 @@ class Outcome:
     misled: int  # units that used a false fact
     calls: int
     dollars: float
-    board_busy: float  # share of the time; of the server's processors, the interpreter, the main agent
+    board_busy: (
+        float  # share of the time; of the server's processors, the interpreter, the main agent
+    )
     lock_busy: float  # share of the time that the trial's lock was held alone
 
 
@@ -49,17 +57,23 @@ class Tally:
     """Counts of a run. `times`: how many agents a simulated one stands for."""
 
     costs: Costs
-    draw: random.Random
+    seed: int = 0
     times: int = 1
     messages: int = 0
     calls: int = 0
     found_again: int = 0
-    misled: int = 0
     dollars: float = 0.0
     tokens: dict[int, float] = field(default_factory=dict)  # by agent
 
-    def call(self, agent: int, prompt: int, cached: int, output: int) -> float:
-        """One model call of each; the seconds that it takes."""
+    def __post_init__(self) -> None:
+        draw, spread = random.Random(self.seed), self.costs.spread
+        self._spreads = [
+            draw.lognormvariate(-spread * spread / 2, spread) if spread else 1.0
+            for _ in range(DRAWS)
+        ]
+
+    def call(self, agent: int, number: int, prompt: int, cached: int, output: int) -> float:
+        """One model call of each; the seconds that it takes. `number`: see `Task.number`."""
         costs = self.costs
         self.calls += self.times
         self.tokens[agent] = self.tokens.get(agent, 0) + prompt + output
@@ -67,18 +81,19 @@ class Tally:
         price = fresh * costs.dollars_in + cached * costs.dollars_cached
         self.dollars += self.times * (price + output * costs.dollars_out) / MILLION
         seconds = costs.base_s + fresh / costs.read_tokens_s + output / costs.write_tokens_s
-        spread = costs.spread
-        return seconds * self.draw.lognormvariate(-spread * spread / 2, spread) if spread else seconds
+        return seconds * self._spreads[number % DRAWS]
 
 
 class Work:
     """Units, their open tasks, and the facts that are known."""
 
-    def __init__(self, costs: Costs, units: int, draw: random.Random, times: int = 1) -> None:
+    def __init__(self, costs: Costs, units: int, seed: int, times: int = 1) -> None:
+        draw = random.Random(seed)
         self._costs = costs
-        self._draw = draw
         self._times = times
         self._facts = [draw.randrange(max(units // costs.needed_by, 1)) for _ in range(units)]
+        self._repaired = [draw.random() < costs.repairs for _ in range(units)]
+        self._true = [draw.random() >= costs.false_findings for _ in range(units)]
         self._known: dict[int, tuple[int, bool]] = {}  # by fact: its entry, and whether it is true
         self._misled: set[int] = set()
         self._finished: set[Task] = set()
@@ -102,28 +117,34 @@ class Work:
             return 0
         return self._known.get(self._facts[task.unit], (0, True))[0]
 
-    def use(self, task: Task) -> bool:
-        """The unit relies on the known fact; whether that misleads it."""
-        misled = not self._known[self._facts[task.unit]][1]
-        if misled:
-            self._misled.add(task.unit)
-        return misled
+    @property
+    def misled(self) -> int:
+        """Units that used a false fact."""
+        return len(self._misled) * self._times
 
-    def publish(self, task: Task, true: bool = True) -> bool:
-        """Add what a task found; False: it was known, and nothing is added."""
+    def use(self, task: Task) -> None:
+        """The unit relies on the known fact."""
+        if not self._known[self._facts[task.unit]][1]:
+            self._misled.add(task.unit)
+
+    def publish(self, task: Task, *, checked: bool) -> bool:
+        """Add what a task found; False: it was known, and nothing is added.
+
+        What is `checked` is true: the gate would have refused it, and its author mends it.
+        """
         fact = self._facts[task.unit]
         if task.stage == LOCALIZE and fact in self._known:
             return False
         self.entries += self._times
         if task.stage == LOCALIZE:
-            self._known[fact] = (self.entries, true)
+            self._known[fact] = (self.entries, checked or self._true[task.unit])
         return True
 
     def finish(self, task: Task) -> bool:
         """Whether another task of the unit is open now."""
         self.again += task in self._finished
         self._finished.add(task)
-        repaired = task.unit in self._misled or self._draw.random() < self._costs.repairs
+        repaired = task.unit in self._misled or self._repaired[task.unit]
         if task.stage < TEST or (task.stage == TEST and repaired):
             self.open.append(Task(task.unit, task.stage + 1))
             return True
@@ -131,12 +152,11 @@ class Work:
         return False
 
 
-def prompts(calls: Calls, shared: int) -> Iterator[tuple[int, int]]:
-    """Tokens of each prompt of a task, and how many of them a cache serves.
+def prompt(calls: Calls, turn: int, shared: int) -> tuple[int, int]:
+    """Tokens of a task's prompt in a turn, from 0, and how many of them a cache serves.
 
     The shared context stands in front and is the same for all; what a conversation sent before is
     cached too.
     """
-    for turn in range(calls.turns):
-        own = calls.first + turn * calls.growth
-        yield own + shared, shared + (own - calls.growth if turn else 0)
+    own = calls.first + turn * calls.growth
+    return own + shared, shared + (own - calls.growth if turn else 0)

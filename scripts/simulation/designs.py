@@ -123,11 +123,13 @@ class Board:
         if locked and (event := self.lock.take(alone)) is not None:
             yield event
         way_s = trips * self._given.costs.way_s
-        took_s = self.loop_of(number).take(cost.client, times)
-        took_s += self.processors.take(cost.server, times) + way_s
-        if alone:  # one after another, the way there and back too
-            took_s = max(took_s, times * (way_s + cost.client + cost.server))
+        client_s = self.loop_of(number).take(cost.client, times)
+        server_s = self.processors.take(cost.server, times)
+        if alone:  # one after another, on the way and in the server too
+            took_s = client_s + times * way_s + max(server_s, times * cost.server)
             self.alone_s += took_s
+        else:
+            took_s = client_s + server_s + way_s
         if took_s:
             yield env.timeout(took_s)
         if locked:

@@ -211,7 +211,7 @@ def play(url: str, folder: Path, name: str, given: Workload) -> Run:
     finally:
         for process in processes:
             process.kill()
-            process.wait()
+            process.communicate()
     done, entries = event_loop.run(left, address)
     assert done == sum(each[0] for each in told) == given.tasks, "not every task was done once"
     steps: dict[str, list[float]] = {}

@@ -2,9 +2,10 @@
 
 What is fitted: runs of one agent (seconds of each kind of request), three saturated runs of
 `FITTED_AT` agents without model latency (processor seconds of a step and of a read, how long a
-finding holds the trial's lock), one thread (seconds under the lock), one central run without
-latency. What is predicted, and never fitted on: every run in the table. Each regime of the board
-has runs in which models take nearly all the time, and runs in which the board does.
+finding holds the trial's lock), a saturated run of as many threads (seconds of a note under the
+lock), one central run without latency. What is predicted, and never fitted on: every run that is
+printed. Each design has runs in which models take nearly all the time, and the board and the lock
+also runs in which they do.
 
 The machine has to be quiet: what other programs take of it between fit and run is an error of the
 prediction. It is measured, and where it is more than `BUSY` a line also says what the prediction
@@ -12,8 +13,10 @@ is for the processors that were left. That explains an error, and mends none.
 """
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from harness import event_loop
@@ -33,7 +36,8 @@ MOST = 0.15
 BUSY = 0.2  # processors that other programs have, from which figures are doubtful
 SLOW_S, FAST_S = 6.0, 0.1  # model latencies of the two regimes
 MOST_TASKS = 8000
-BISECTIONS = 40
+BISECTIONS = 30
+MOST_WAIT_S, MOST_NOTE_S = 0.2, 1e-5  # of a finding, and of a note under the lock
 LEAST_LEFT = 0.1  # processors that we have at least
 
 
@@ -154,14 +158,19 @@ def with_hold(
     def waiting(wait_s: float) -> BoardCosts:
         return replace(costs, publish=replace(costs.publish, wait_s=wait_s))
 
-    least, most = 0.0, 0.2
+    return waiting(solved(lambda wait_s: predicted(waiting(wait_s)), measured_s, most=MOST_WAIT_S))
+
+
+def solved(predicted: Callable[[float], float], measured_s: float, *, most: float) -> float:
+    """The cost from 0 to `most` with which `predicted` gives what was measured."""
+    least = 0.0
     for _ in range(BISECTIONS):
         middle = (least + most) / 2
-        if predicted(waiting(middle)) < measured_s:
+        if predicted(middle) < measured_s:
             least = middle
         else:
             most = middle
-    return waiting(least)
+    return least
 
 
 def workloads(size: int, *, quick: bool) -> Iterator[tuple[str, Workload]]:
@@ -206,17 +215,20 @@ def beside(
 
 def thread_runs(*, quick: bool) -> list[Compared]:
     """Threads with one lock: calls that take seconds, and so short ones that the lock is busy."""
-    task_s, note_s = real_threads.hold_costs()
+    task_s = real_threads.task_seconds()
+    busy = Workload(agents=FITTED_AT, tasks=1000 if quick else 3000, latency_s=0, turns=2,
+                    publish_every=1)  # fmt: skip
+    note_s = solved(lambda note_s: predict_threads(busy, task_s, note_s),
+                    real_threads.play(busy)[0], most=MOST_NOTE_S)  # fmt: skip
+    print(f"threads: {1e3 * task_s:.4f} ms a task, {1e3 * note_s:.6f} ms a note, under the lock")
     compared = []
     for size in QUICK if quick else SIZES[1:]:
         for regime, latency_s, tasks in (("models", 0.5 if quick else 2.0, 3), ("lock", 0.05, 8)):
             given = Workload(agents=size, tasks=tasks * size, latency_s=latency_s, turns=2,
                              publish_every=1)  # fmt: skip
             predicted_s = predict_threads(given, task_s, note_s)
-            compared.append(
-                told(Compared(design="threads", regime=regime, agents=size, predicted_s=predicted_s,
-                         measured_s=real_threads.play(given)[0]))
-            )  # fmt: skip
+            compared.append(timed("threads", regime, size, predicted_s,
+                                  partial(real_threads.play, given)))  # fmt: skip
     return compared
 
 
@@ -227,12 +239,24 @@ def central_runs(*, quick: bool) -> list[Compared]:
     compared = []
     for size in QUICK if quick else SIZES[1:]:
         given = real_central.Rounds(agents=size)
-        compared.append(
-            told(Compared(design="centralized", regime="main", agents=size,
-                     predicted_s=real_central.predict(given, own_s),
-                     measured_s=event_loop.run(real_central.play, given)))
-        )  # fmt: skip
+        predicted_s = real_central.predict(given, own_s)
+        compared.append(timed("centralized", "main", size, predicted_s,
+                              partial(event_loop.run, real_central.play, given)))  # fmt: skip
     return compared
+
+
+def timed(
+    design: str, regime: str, agents: int, predicted_s: float, play: Callable[[], object]
+) -> Compared:
+    """Run what is in this process."""
+    own, machine, began = time.process_time(), real_board.machine_seconds(), time.monotonic()
+    play()
+    wall_s = time.monotonic() - began
+    own, machine = time.process_time() - own, real_board.machine_seconds() - machine
+    return told(
+        Compared(design=design, regime=regime, agents=agents, predicted_s=predicted_s,
+                 measured_s=wall_s, others=max(machine - own, 0.0) / wall_s)
+    )  # fmt: skip
 
 
 def told(one: Compared) -> Compared:

@@ -7,10 +7,12 @@ on; a call takes longer the more it writes and reads. Sandboxes are files in mem
 import asyncio
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import simpy
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "helpers"))
 
@@ -19,6 +21,7 @@ from played_central import PlayedModel, PlayedTrial, back, said, several
 from agents.centralized import CentralizedParallel
 from agents.centralized.sequential import CentralizedOptions
 from harness.types import Message, Reply
+from simulation.stations import Processors
 
 SUB = "sub-"
 INSTRUCTION = "Find out what part {} begins with, mend it where it is one too low, and run it."
@@ -101,10 +104,21 @@ def predict(given: Rounds, own_s: float) -> float:
     """The wall clock in seconds of `play`; `own_s` is the system's own time for each sub-call.
 
     The main agent writes a round and reads the reports of all before it, one call after another. A
-    round ends with its last subagent: while others wait for their models one at a time runs.
+    round ends with its last subagent. What the system does for one it does for no other meanwhile.
     """
-    wall_s = given.main_s(0, given.rounds * given.agents)
-    for number in range(given.rounds):
-        wall_s += given.main_s(given.agents, number * given.agents)
-        wall_s += given.turns * max(given.base_s + own_s, given.agents * own_s)
-    return wall_s
+    env = simpy.Environment()
+    interpreter = Processors(env, 1)
+
+    def subagent() -> Iterator[Any]:
+        for _ in range(given.turns):
+            yield env.timeout(interpreter.take(own_s) + given.base_s)
+
+    def main() -> Iterator[Any]:
+        for number in range(given.rounds):
+            yield env.timeout(given.main_s(given.agents, number * given.agents))
+            yield env.all_of([env.process(subagent()) for _ in range(given.agents)])
+        yield env.timeout(given.main_s(0, given.rounds * given.agents))
+
+    env.process(main())
+    env.run()
+    return env.now

@@ -84,17 +84,9 @@ def play(given: Workload) -> tuple[float, int]:
     return time.monotonic() - began, len(shared.notes)
 
 
-def hold_costs(notes: int = 2000) -> tuple[float, float]:
-    """Seconds of processor for a task with one model call, and more for each note; one thread."""
-    shared, count = Shared(notes), 200
-    empty = _per_turn(shared, 20 * count)
-    for number in range(notes):
-        shared.add("agent-1", number)
-    return empty, max(_per_turn(shared, count) - empty, 0.0) / notes
-
-
-def _per_turn(shared: Shared, count: int) -> float:
-    began = time.thread_time()
+def task_seconds(count: int = 4000) -> float:
+    """Processor seconds of a task with one model call where there are no notes; one thread."""
+    shared, began = Shared(count), time.thread_time()
     for _ in range(count):
         shared.claim()
         shared.history()

@@ -15,12 +15,21 @@ from postgres_servers import made
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 import simulate
-from simulation import calibration, costs, predicted_board, real_board, real_threads
+from simulation import (
+    calibration,
+    costs,
+    predicted_board,
+    real_board,
+    real_central,
+    real_threads,
+)
 from simulation.calibration import Compared
 from simulation.designs import DESIGNS, Sizes
 from simulation.predicted_board import BoardCosts, Request
 from simulation.stations import Processors, Slots, TrialLock
 from simulation.workload import LEAST, MOST, Workload
+
+from harness import event_loop
 
 SCRIPTS = Path(simulate.__file__).parent
 COSTS = costs.measured()
@@ -139,7 +148,7 @@ def test_a_round_has_no_more_tasks_than_the_window_has_room_for(window, calls):
 
 
 @pytest.mark.parametrize(("design", "agents"), [("decentralized", 3000), ("bounded", 3000),
-                                                ("threads", 2000)])  # fmt: skip
+                                                ("threads", 5000)])  # fmt: skip
 def test_agents_that_stand_for_ten_come_to_what_all_of_them_come_to(design, agents):
     exact = played(design, agents, agents)
     ten = played(design, agents, agents, times=10)
@@ -277,6 +286,20 @@ def test_real_threads_do_each_task_once_and_see_every_note():
         Workload(agents=40, tasks=400, latency_s=0.001, turns=2, publish_every=4)
     )
     assert notes == 100
+
+
+def test_the_real_main_agent_ends_its_rounds_and_hands_in():
+    still = real_central.Rounds(agents=7, base_s=0, subtask_s=0, report_s=0)
+    assert event_loop.run(real_central.play, still) > 0, "it says itself what did not end"
+
+
+def test_rounds_are_the_main_agents_calls_and_the_slowest_subagent():
+    given = real_central.Rounds(agents=10, rounds=2, turns=3, base_s=1.0, subtask_s=0.1,
+                                report_s=0.01)  # fmt: skip
+    calls_s = (1 + 1.0) + (1 + 1.0 + 0.1) + (1 + 0.2)
+    assert real_central.predict(given, 0.0) == pytest.approx(calls_s + 2 * 3 * 1.0)
+    busy = calls_s + 2 * 3 * 10 * 2.0 + 2 * 1.0  # 2 s of its own for each call of ten subagents
+    assert real_central.predict(given, 2.0) == pytest.approx(busy)
 
 
 # -- inputs, figures, command ----------------------------------------------------------------------

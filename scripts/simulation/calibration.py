@@ -30,7 +30,7 @@ from postgres_servers import Server, programs
 
 FITTED_AT = 64  # agents of the saturated runs: none of `SIZES`
 SIZES = (1, 8, 32, 100, 316, 1000)
-QUICK = (8, 32, 100)
+QUICK = (8, 100)
 CLAIMED_FROM = 8  # agents from which the error is bounded
 MOST = 0.15
 BUSY = 0.2  # processors that other programs have, from which figures are doubtful
@@ -176,7 +176,7 @@ def solved(predicted: Callable[[float], float], measured_s: float, *, most: floa
 def workloads(size: int, *, quick: bool) -> Iterator[tuple[str, Workload]]:
     """Of one number of agents, by regime."""
     processes = min(size, 4)
-    slow_s = SLOW_S / 3 if quick else SLOW_S
+    slow_s = SLOW_S / 6 if quick else SLOW_S
     yield "models", Workload(agents=size, tasks=3 * size, latency_s=slow_s, processes=processes)
     tasks = min(size * (40 if quick else 100), MOST_TASKS // (4 if quick else 1))
     yield "board", Workload(agents=size, tasks=tasks, latency_s=FAST_S, processes=processes)

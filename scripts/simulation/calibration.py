@@ -7,9 +7,9 @@ lock), one central run without latency. What is predicted, and never fitted on: 
 printed. Each design has runs in which models take nearly all the time, and the board and the lock
 also runs in which they do.
 
-The machine has to be quiet: what other programs take of it between fit and run is an error of the
-prediction. It is measured, and where it is more than `BUSY` a line also says what the prediction
-is for the processors that were left. That explains an error, and mends none.
+Before each run in which the board takes the time, a short saturated run of `FITTED_AT` agents tells
+how fast the machine is now. It has to be quiet all the same: what other programs take while a run
+lasts is an error of the prediction. It is measured and printed.
 """
 
 import sys
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from harness import event_loop
 from simulation import real_board, real_central, real_threads
-from simulation.predicted_board import CORES, BoardCosts, Request, predict, predict_threads
+from simulation.predicted_board import BoardCosts, Request, predict, predict_threads
 from simulation.real_board import Run
 from simulation.workload import Workload
 
@@ -38,7 +38,7 @@ SLOW_S, FAST_S = 6.0, 0.1  # model latencies of the two regimes
 MOST_TASKS = 8000
 BISECTIONS = 30
 MOST_WAIT_S, MOST_NOTE_S = 0.2, 1e-5  # of a finding, and of a note under the lock
-LEAST_LEFT = 0.1  # processors that we have at least
+SPEED = Workload(agents=FITTED_AT, tasks=2000, latency_s=0)  # tells how fast the machine is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,6 @@ class Compared:
     measured_s: float
     predicted_s: float
     others: float = 0.0  # processors that other programs had meanwhile
-    left_s: float | None = None  # the prediction for the processors that these left
 
     @property
     def error(self) -> float:
@@ -85,8 +84,8 @@ class RealBoards:
         return f"calibration-{self._runs}"
 
 
-def fit(boards: RealBoards, *, quick: bool) -> tuple[BoardCosts, float]:
-    """The costs of the board on this machine, and what other programs had of it meanwhile."""
+def fit(boards: RealBoards, *, quick: bool) -> BoardCosts:
+    """The costs of the board on this machine."""
     one = Workload(agents=1, tasks=100 if quick else 500, latency_s=0, processes=1)
     bare, alone = (boards.play(replace(one, publish_every=every)) for every in (0, 1))
     wait = {what: seconds / count for what, (count, seconds) in alone.steps.items()}
@@ -110,7 +109,7 @@ def fit(boards: RealBoards, *, quick: bool) -> tuple[BoardCosts, float]:
         publish=request(find_s, wait["publish"]),
     )
     given = replace(many, publish_every=1, tasks=finds.done)
-    return with_hold(costs, lambda costs: predict(given, costs), finds.wall_s), steps.others
+    return with_hold(costs, lambda costs: predict(given, costs), finds.wall_s)
 
 
 def print_sides(
@@ -190,27 +189,28 @@ def board_runs(*, quick: bool) -> list[Compared]:
     server = Server(found)
     try:
         boards, compared = RealBoards(server), []
-        costs, others = fit(boards, quick=quick)
+        costs = fit(boards, quick=quick)
         for size in QUICK if quick else SIZES:
             for regime, given in workloads(size, quick=quick):
-                compared.append(told(beside(boards, given, regime, costs, others)))
+                compared.append(told(beside(boards, given, regime, costs)))
     finally:
         server.remove()
     return compared
 
 
-def beside(
-    boards: RealBoards, given: Workload, regime: str, costs: BoardCosts, others: float
-) -> Compared:
-    """Predict a run, then run it. `others`: processors that other programs had during the fit."""
+def beside(boards: RealBoards, given: Workload, regime: str, costs: BoardCosts) -> Compared:
+    """Predict a run, then run it.
+
+    Where the board takes the time a short saturated run of `FITTED_AT` agents comes first, and
+    tells how fast the machine is now.
+    """
+    if regime == "board":
+        factor = boards.play(SPEED).wall_s / predict(SPEED, costs)
+        costs = costs.slower(factor)
     predicted_s = predict(given, costs)
     run = boards.play(given)
-    one = Compared(design="decentralized", regime=regime, agents=given.agents,
-                   measured_s=run.wall_s, predicted_s=predicted_s, others=run.others)  # fmt: skip
-    if regime == "models" or max(others, run.others) <= BUSY:
-        return one
-    share = max(CORES - run.others, LEAST_LEFT) / max(CORES - others, LEAST_LEFT)
-    return replace(one, left_s=predict(given, replace(costs, cores=costs.cores * share)))
+    return Compared(design="decentralized", regime=regime, agents=given.agents,
+                    measured_s=run.wall_s, predicted_s=predicted_s, others=run.others)  # fmt: skip
 
 
 def thread_runs(*, quick: bool) -> list[Compared]:
@@ -262,8 +262,6 @@ def timed(
 def told(one: Compared) -> Compared:
     """Print a run and its prediction, and return it."""
     others = f"  others {one.others:.1f}" if one.others else ""
-    if one.left_s is not None:
-        others += f", for what they left {100 * (one.left_s / one.measured_s - 1):+.1f} %"
     print(
         f"{one.design:14} {one.regime:7} {one.agents:5,} agents: measured {one.measured_s:7.2f} s  "
         f"predicted {one.predicted_s:7.2f} s  {100 * one.error:+6.1f} %{others}",

@@ -167,7 +167,8 @@ def decentralized(given: Sizes, *, bounded: bool = False) -> Outcome:
             news, read_to = work.entries - read_to, work.entries
             yield from board.read(number, min(news, room) if bounded else news)
             shared = min(read_to, room) * costs.entry_tokens
-            spared = shown(work.entry_of(task), opened)
+            entry = work.entry_of(task)
+            spared = entry <= read_to and shown(entry, opened)
             sent = prompt(calls, turn, shared)
             called_s = tally.call(number, task.number(turn), *sent, calls.output)
             yield env.timeout(board.loop_of(number).take(costs.own_s, given.times) + called_s)
@@ -191,7 +192,8 @@ def decentralized(given: Sizes, *, bounded: bool = False) -> Outcome:
 def threads(given: Sizes) -> Outcome:
     """Threads of one process: one lock, findings unchecked, all of them in every prompt.
 
-    One thread at a time runs, so what the harness does in a step is done one after another too.
+    One thread at a time runs, so what the harness does in a step is done one after another too. In
+    its favour: a prompt's cache goes beyond notes that are new to it.
     """
     env, costs, work, tally = given.env, given.costs, given.work, given.tally
     interpreter = Processors(env, 1)

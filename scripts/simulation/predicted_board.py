@@ -33,6 +33,15 @@ class BoardCosts:
     publish: Request  # propose and admit
     cores: float = CORES
 
+    def slower(self, factor: float) -> "BoardCosts":
+        """The same where everything takes `factor` as long."""
+
+        def longer(one: Request) -> Request:
+            return Request(cpu_s=one.cpu_s * factor, wait_s=one.wait_s * factor)
+
+        return BoardCosts(step=longer(self.step), read=longer(self.read), row=longer(self.row),
+                          publish=longer(self.publish), cores=self.cores)  # fmt: skip
+
 
 class Board:
     """The board as a network of queues."""

@@ -247,6 +247,14 @@ def test_the_wait_of_a_finding_is_found_again_from_a_saturated_run():
     assert fitted.publish.wait_s == pytest.approx(0.013, rel=0.01)
 
 
+def test_a_machine_of_half_the_speed_takes_twice_as_long_where_nobody_waits_for_a_model():
+    given = Workload(agents=16, tasks=300, latency_s=0, turns=2, publish_every=3)
+    one = Request(cpu_s=0.001, wait_s=0.002)
+    board = free_board(step=one, read=one, row=one, publish=one)
+    twice = predicted_board.predict(given, board.slower(2))
+    assert twice == pytest.approx(2 * predicted_board.predict(given, board))
+
+
 def compared(agents: int, error: float) -> Compared:
     return Compared(design="decentralized", regime="board", agents=agents, measured_s=10.0,
                     predicted_s=10.0 * (1 + error))  # fmt: skip

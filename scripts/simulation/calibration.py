@@ -216,15 +216,18 @@ def beside(boards: RealBoards, given: Workload, regime: str, costs: BoardCosts) 
 def thread_runs(*, quick: bool) -> list[Compared]:
     """Threads with one lock: calls that take seconds, and so short ones that the lock is busy."""
     task_s = real_threads.task_seconds()
-    busy = Workload(agents=FITTED_AT, tasks=1000 if quick else 3000, latency_s=0, turns=2,
+    most = MOST_TASKS // (4 if quick else 1)
+    busy = Workload(agents=FITTED_AT, tasks=most, latency_s=0, turns=2,
                     publish_every=1)  # fmt: skip
     note_s = solved(lambda note_s: predict_threads(busy, task_s, note_s),
                     real_threads.play(busy)[0], most=MOST_NOTE_S)  # fmt: skip
     print(f"threads: {1e3 * task_s:.4f} ms a task, {1e3 * note_s:.6f} ms a note, under the lock")
     compared = []
     for size in QUICK if quick else SIZES[1:]:
-        for regime, latency_s, tasks in (("models", 0.5 if quick else 2.0, 3), ("lock", 0.05, 8)):
-            given = Workload(agents=size, tasks=tasks * size, latency_s=latency_s, turns=2,
+        many = min(40 * size, most)
+        slow_s = 0.5 if quick else 2.0
+        for regime, latency_s, tasks in (("models", slow_s, 3 * size), ("lock", 0.05, many)):
+            given = Workload(agents=size, tasks=tasks, latency_s=latency_s, turns=2,
                              publish_every=1)  # fmt: skip
             predicted_s = predict_threads(given, task_s, note_s)
             compared.append(timed("threads", regime, size, predicted_s,

@@ -25,10 +25,12 @@ from harness.board.opening import open_boards
 from harness.board.protocols import NewTask, Proposal
 from harness.board.records import Boards
 from harness.board.vocabulary import EntryKind
+from harness.store.postgres.database import MOST_CONNECTIONS
 from simulation.workload import LEAST, MOST, Workload
 
 LEASE_S = 600.0
 BATCH = 500
+WARM = 5  # requests by which a connection is open and prepared
 CPU_SECONDS = 1e9  # the unit of /proc/PID/schedstat
 
 
@@ -97,11 +99,19 @@ async def agent(boards: Boards, number: int, given: Workload, timed: Timed) -> i
     return done
 
 
+async def warm(boards: Boards, name: str) -> None:
+    """Use a connection for what agents will ask, on another trial: it is open and prepared."""
+    for _ in range(WARM):
+        await boards.of(2).queue.claim(name, lease_s=LEASE_S)
+        await boards.of(2).context.entries()
+
+
 async def work(address: str, first: int, agents: int, given: Workload) -> None:
     """One process; what it did is printed."""
     boards, timed, done = await open_boards(address), Timed(), []
-    for _ in range(2):
-        await boards.of(1).context.entries()  # the pool is open
+    async with anyio.create_task_group() as opening:
+        for number in range(MOST_CONNECTIONS):
+            opening.start_soon(warm, boards, f"{first}-{number}")
 
     async def one(number: int) -> None:
         done.append(await agent(boards, number, given, timed))

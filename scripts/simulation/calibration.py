@@ -36,7 +36,7 @@ MOST = 0.15
 BUSY = 0.2  # processors that other programs have, from which figures are doubtful
 SLOW_S, FAST_S = 6.0, 0.1  # model latencies of the two regimes
 MOST_TASKS = 8000
-BISECTIONS = 30
+BISECTIONS = 16
 MOST_WAIT_S, MOST_NOTE_S = 0.2, 1e-5  # of a finding, and of a note under the lock
 SPEED = Workload(agents=FITTED_AT, tasks=2000, latency_s=0)  # tells how fast the machine is
 
@@ -89,7 +89,7 @@ def fit(boards: RealBoards, *, quick: bool) -> BoardCosts:
     one = Workload(agents=1, tasks=100 if quick else 500, latency_s=0, processes=1)
     bare, alone = (boards.play(replace(one, publish_every=every)) for every in (0, 1))
     wait = {what: seconds / count for what, (count, seconds) in alone.steps.items()}
-    many = Workload(agents=FITTED_AT, tasks=2000 if quick else 8000, latency_s=0, turns=0,
+    many = Workload(agents=FITTED_AT, tasks=1000 if quick else 8000, latency_s=0, turns=0,
                     publish_every=0)  # fmt: skip
     steps = boards.play(many)
     reads = boards.play(replace(many, turns=1))

@@ -30,7 +30,7 @@ from postgres_servers import Server, programs
 
 FITTED_AT = 64  # agents of the saturated runs: none of `SIZES`
 SIZES = (1, 8, 32, 100, 316, 1000)
-QUICK = (8, 100)
+QUICK = (100,)
 CLAIMED_FROM = 8  # agents from which the error is bounded
 MOST = 0.15
 BUSY = 0.2  # processors that other programs have, from which figures are doubtful

@@ -66,7 +66,9 @@ ENDS = {
     "the money": ([DONE] * 3 + [("cancelled", RUN_COST)] * COUNT, "budget", 4),
     "a refusal": ([DONE] * 3 + [("cancelled", "model: no such key")] * COUNT, "model", 4),
     "a silent model": ([DONE] * 3 + [SILENT] * COUNT, "model", 3 + SILENT_TRIALS),
-    "a model that answers now and then": (([SILENT] * (SILENT_TRIALS - 1) + [DONE]) * COUNT, "", COUNT),
+    "a model that answers now and then": (
+        ([SILENT] * (SILENT_TRIALS - 1) + [DONE]) * COUNT, "", COUNT,
+    ),
     "other failures": ([OTHER] * COUNT, "", COUNT),
     "a trial that a person cancelled": ([("cancelled", "cancelled by ann: model: x")] * COUNT, "",
                                         COUNT),

@@ -158,6 +158,8 @@ class CandidateTasks:
 
     async def _know_others(self) -> None:
         """Know the candidates of agents in other processes, which only the board has."""
+        if not self._options.merge_equal:
+            return
         works = [each for each in await self._board.works() if each.entry and not each.same]
         for work in works:
             self._equal.add(work.entry, work.patch)

@@ -40,7 +40,7 @@ from harness import event_loop
 
 LEAST_RECOVERY, LEAST_RATIO = 0.95, 1.0
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class"
-FULL = Plan(windows=5, window_s=2.0, turns=3, tasks=250_000, rounds=3, snapshot_tasks=10_000)
+FULL = Plan(windows=4, window_s=1.0, turns=3, tasks=250_000, rounds=3, snapshot_tasks=10_000)
 QUICK = Plan(windows=3, window_s=0.5, turns=1, tasks=45_000, rounds=1, snapshot_tasks=1_000)
 
 

@@ -33,14 +33,13 @@ def grown(state: LimitState, answers: int, ceiling: float) -> LimitState:
     return replace(state, total=min(ceiling, state.total + more))
 
 
-def lowered(state: LimitState, under_way: int, pause_s: float) -> LimitState:
+def lowered(state: LimitState, under_way: int) -> LimitState:
     """The limit after a refusal, with so many calls under way, the refused one included."""
     return replace(
         state,
         total=max(1.0, LOWERED * min(state.total, under_way)),
         epoch=state.epoch + 1,
         rising=False,
-        paused_s=max(state.paused_s, min(pause_s, LONGEST_PAUSE_S)),
     )
 
 
@@ -139,13 +138,14 @@ class CallLimit:
         pause_s = min(pause_s, LONGEST_PAUSE_S)
         if self._clock() + pause_s > self._paused_until:
             self._paused_until = self._clock() + pause_s
-            self._news.pause_s = pause_s
-            self._wake.set()
+            if self.owner:
+                self._news.pause_s = pause_s
+                self._wake.set()
 
     def _refused(self) -> None:
         self._news.refused_at = self.slots.busy
         under_way = self._news.refused_at + sum(each.busy for each in self._others)
-        self._set(lowered(self._state, under_way, self._news.pause_s))
+        self._set(lowered(self._state, under_way))
         if self.owner:
             self._wake.set()
         else:
@@ -182,7 +182,7 @@ class CallLimit:
             return state
         state = grown(state, news.answers, self.ceiling)
         if news.refused_at:
-            return lowered(state, news.refused_at + others_under_way, news.pause_s)
+            return lowered(state, news.refused_at + others_under_way)
         return state
 
     def take(self, state: LimitState, others: Sequence[CallSlots]) -> None:
@@ -192,7 +192,7 @@ class CallLimit:
             under_way = sum(each.busy for each in others)
             state = self.changed(self._news, state, under_way)
         else:
-            self._news = News(state.epoch)
+            self._news = News(state.epoch, pause_s=self._news.pause_s)
         self._set(state)
 
     def _set(self, state: LimitState) -> None:

@@ -1,5 +1,6 @@
 """How many calls are under way follows what the provider answers: the rule, and real HTTP."""
 
+import contextlib
 import heapq
 import itertools
 import random
@@ -54,7 +55,7 @@ class SimulatedProvider:
                 self.refused += 1
                 left.append(None)
                 if epoch == self.state.epoch:
-                    self.state = lowered(self.state, len(self._ends) + 1, 0)
+                    self.state = lowered(self.state, len(self._ends) + 1)
             self.seen.append(int(self.state.total))
 
     def _send(self) -> None:
@@ -99,7 +100,7 @@ class TestRule:
             _, _, epoch, ok = heapq.heappop(provider._ends)
             assert not ok
             if epoch == provider.state.epoch:
-                provider.state = lowered(provider.state, 16, 0)
+                provider.state = lowered(provider.state, 16)
         assert provider.state.total == LOWERED * 16
         assert provider.state.epoch == 1
 
@@ -107,7 +108,7 @@ class TestRule:
     def test_it_is_never_below_one_and_never_above_the_ceiling(self, total, under_way, answers):
         state = LimitState(total=total)
         for each in answers:
-            state = grown(state, each, 1000) if each else lowered(state, under_way, 0)
+            state = grown(state, each, 1000) if each else lowered(state, under_way)
             assert 1 <= state.total <= 1000
 
     @given(st.integers(1, 300), COUNTS)
@@ -174,6 +175,54 @@ class TestSlots:
         now[0] += 30
         await send()
         assert sent.is_set()
+
+    async def test_a_later_refusal_of_the_same_round_trip_that_says_when_counts_too(self):
+        """It does not lower the limit once more."""
+        now = [100.0]
+        limit = CallLimit(64, clock=lambda: now[0])
+        first, second = anyio.Event(), anyio.Event()
+
+        async def refused(after: anyio.Event, retry_after_s: float | None) -> None:
+            with contextlib.suppress(Transient):
+                async with limit.slot():
+                    await after.wait()
+                    raise Transient("busy", overloaded=True, retry_after_s=retry_after_s)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(refused, first, None)
+            tasks.start_soon(refused, second, 30)
+            await anyio.wait_all_tasks_blocked()
+            first.set()
+            await anyio.wait_all_tasks_blocked()
+            total = limit.total
+            second.set()
+        assert limit.total == total
+        with anyio.move_on_after(0.05) as waited:
+            async with limit.slot():
+                pass
+        assert waited.cancelled_caught
+        now[0] += 30
+        async with limit.slot():
+            pass
+
+    async def test_a_process_that_begins_takes_no_slot_that_another_one_still_uses(self):
+        limit = CallLimit(64)
+        limit.owner = "new"
+        state = LimitState(total=16.0, epoch=0, rising=True, paused_s=0.0)
+        limit.take(state, [CallSlots(owner="old", busy=16, waiting=40)])
+        async with anyio.create_task_group() as tasks:
+            for _ in range(8):
+                tasks.start_soon(self.hold, limit)
+            await anyio.wait_all_tasks_blocked()
+            assert limit.slots.busy == 1, "one, to begin with"
+            limit.take(state, [CallSlots(owner="old", busy=9, waiting=40)])
+            await anyio.wait_all_tasks_blocked()
+            assert limit.slots.busy == 7
+            tasks.cancel_scope.cancel()
+
+    async def hold(self, limit: CallLimit) -> None:
+        async with limit.slot():
+            await anyio.sleep_forever()
 
     async def test_a_replay_has_no_limit(self):
         limit = CallLimit(float("inf"))

@@ -397,13 +397,25 @@ DELETE FROM worker WHERE owner = :owner;
 SELECT owner, place FROM worker WHERE is_alive(worker) ORDER BY owner;
 
 -- name: claim_trial
--- what is locked is being claimed by another process: it is passed over
+-- What is locked is being claimed by another process: it is passed over. Where several machines work on
+-- the run each takes first what it has the image of, or of whose repository it has something, then
+-- repositories that no other machine has.
 UPDATE trial SET state = CASE state WHEN 'waiting' THEN 'running' ELSE state END, owner = :owner,
     started_at = coalesce(started_at, :now)
 WHERE trial_id = (
     SELECT trial_id FROM trial JOIN instance USING (instance_id)
     WHERE state = 'waiting' OR (state = 'grading' AND owner = 'nobody')
-    ORDER BY state = 'waiting', position, number, trial_id LIMIT 1 FOR UPDATE OF trial SKIP LOCKED)
+    ORDER BY state = 'waiting',
+        CASE WHEN NOT EXISTS (SELECT 1 FROM worker
+                WHERE is_alive(worker) AND machine_of(worker.owner) <> machine_of(:owner)) THEN 0
+            WHEN instance_id IN (SELECT instance_id FROM trial AS had
+                WHERE owner <> '' AND machine_of(owner) = machine_of(:owner)) THEN 1
+            WHEN repo IN (SELECT repo FROM trial AS had JOIN instance USING (instance_id)
+                WHERE owner <> '' AND machine_of(owner) = machine_of(:owner)) THEN 2
+            WHEN repo NOT IN (SELECT repo FROM trial AS had JOIN instance USING (instance_id)
+                WHERE owner <> '' AND machine_of(owner) <> machine_of(:owner)) THEN 3
+            ELSE 4 END,
+        position, number, trial_id LIMIT 1 FOR UPDATE OF trial SKIP LOCKED)
 RETURNING trial_id, system, instance_id, number, attempt, agents, wanted, state, reason, seconds;
 
 -- name: begin_call

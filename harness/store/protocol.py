@@ -109,7 +109,8 @@ class Store(Ledger, CallLimits, Protocol):
         ...
 
     async def claim_trial(self) -> ClaimedTrial | None:
-        """Claim a trial that has to be graded, else the first waiting one; None if there is none.
+        """Claim a trial that has to be graded, else the first waiting one, of several machines the
+        first that suits this one (see the statement); None if there is none.
 
         Two claims never get the same attempt, whatever runs in parallel.
         """

@@ -201,6 +201,4 @@ class CallLimit:
             self._paused_until = max(self._paused_until, self._clock() + state.paused_s)
             self._state = replace(state, paused_s=0.0)
         if self.is_limited:
-            part = share(state.total, self.slots, self._others)
-            free = math.floor(state.total) - sum(each.busy for each in self._others)
-            self._limiter.total_tokens = max(1, min(part, free))
+            self._limiter.total_tokens = share(state.total, self.slots, self._others)

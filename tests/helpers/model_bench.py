@@ -58,7 +58,7 @@ class MemoryLedger:
     async def charge(self, call_id: int, usd: float) -> None:
         self.rows[call_id] |= {"charged_usd": usd, "reserved_usd": usd}
 
-    async def hold_more(self, call_id: int, usd: float) -> None:
+    async def hold_more(self, call_id: int, usd: float, limits: Limits | None = None) -> None:
         row = self.rows[call_id]
         assert row["reserved_usd"] == row["charged_usd"], "who waits for money holds none"
         row["reserved_usd"] += usd

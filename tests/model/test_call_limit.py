@@ -205,25 +205,6 @@ class TestSlots:
         async with limit.slot():
             pass
 
-    async def test_a_process_that_begins_takes_no_slot_that_another_one_still_uses(self):
-        limit = CallLimit(64)
-        limit.owner = "new"
-        state = LimitState(total=16.0, epoch=0, rising=True, paused_s=0.0)
-        limit.take(state, [CallSlots(owner="old", busy=16, waiting=40)])
-        async with anyio.create_task_group() as tasks:
-            for _ in range(8):
-                tasks.start_soon(self.hold, limit)
-            await anyio.wait_all_tasks_blocked()
-            assert limit.slots.busy == 1, "one, to begin with"
-            limit.take(state, [CallSlots(owner="old", busy=9, waiting=40)])
-            await anyio.wait_all_tasks_blocked()
-            assert limit.slots.busy == 7
-            tasks.cancel_scope.cancel()
-
-    async def hold(self, limit: CallLimit) -> None:
-        async with limit.slot():
-            await anyio.sleep_forever()
-
     async def test_a_replay_has_no_limit(self):
         limit = CallLimit(float("inf"))
         await self.refuse(limit, retry_after_s=30)

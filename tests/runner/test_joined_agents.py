@@ -2,15 +2,14 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 from console import DATASET, FLASK, UNGUARDED, bundled, delm, refused
-from network_namespaces import HERE, hosts
-from postgres_servers import Server, programs
+from network_namespaces import HERE
 from scripted_model import ScriptedModel
 from several_machines import Machine, outcomes, rows_of
 from team_script import CONSTRAINT, FACT, REPRODUCTION, calls, finish, publish, solve, task_of, team
@@ -18,7 +17,7 @@ from team_script import CONSTRAINT, FACT, REPRODUCTION, calls, finish, publish, 
 from harness.analysis.interventions import sentences
 from harness.board.records import EventRow
 from harness.results.run_folder import RunFolder
-from harness.store.addresses import VARIABLE, without_password
+from harness.store.addresses import VARIABLE
 
 WORDS = ["-m", "openai/scripted", "-d", DATASET, "-i", FLASK, "-s", "delm", "-n", "2", "-k", "1",
          "--sandbox", "bubblewrap", "--yes", *UNGUARDED, "-c", "plots=false", "-c", "report=false",
@@ -28,25 +27,6 @@ MORE = 8  # tasks beside the usual ones, so that there is something to do for al
 CUT_S = 30
 
 pytestmark = [pytest.mark.slow(seconds=120)]
-
-
-@pytest.fixture
-def network() -> Iterator[list[Any]]:
-    """Two hosts beside this one."""
-    with hosts(2) as made:
-        yield made
-
-
-@pytest.fixture
-def far_url(network, monkeypatch) -> Iterator[str]:
-    """A server on the network, without the password, which only the variable holds."""
-    found = programs()
-    if found is None:
-        pytest.skip("no PostgreSQL: apt-get install postgresql")
-    server = Server(found, host=HERE)
-    monkeypatch.setenv(VARIABLE, server.remote_url)
-    yield without_password(server.remote_url)
-    server.remove()
 
 
 def seen(label: str) -> Sequence[Any]:

@@ -4,42 +4,22 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from console import DELM, delm, refused
-from network_namespaces import HERE, hosts
-from postgres_servers import PASSWORD, Server, programs
+from network_namespaces import HERE
+from postgres_servers import PASSWORD
 from scripted_model import ScriptedModel, Status
 from several_machines import WORDS, Machine, bought, outcomes, rows_of, slow_team
 
-from harness.store.addresses import VARIABLE, without_password
+from harness.store.addresses import VARIABLE
 
 WORK = ["work", "--run", "far", "--wait", "120", "-w", "1"]
 WAIT_S = 400
 UNDER_WAY = 4  # requests of one process, at most, that a kill can cut
 
 pytestmark = [pytest.mark.slow(seconds=150)]
-
-
-@pytest.fixture
-def network() -> Iterator[list[list[str]]]:
-    """Three hosts beside this one."""
-    with hosts(3) as made:
-        yield made
-
-
-@pytest.fixture
-def far_url(network, monkeypatch) -> Iterator[str]:
-    """A server on the network, without the password, which only the variable holds."""
-    found = programs()
-    if found is None:
-        pytest.skip("no PostgreSQL: apt-get install postgresql")
-    server = Server(found, host=HERE)
-    monkeypatch.setenv(VARIABLE, server.remote_url)
-    yield without_password(server.remote_url)
-    server.remove()
 
 
 def test_three_machines_do_what_one_does_also_where_one_of_them_dies(
